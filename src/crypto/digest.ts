@@ -1,0 +1,11 @@
+import { createHash, createHmac } from 'node:crypto'
+
+/** SHA-256 as base64url, 43 characters. Good for values with full entropy only: it is not salted. */
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
+
+/** HMAC-SHA-256 as base64url, 43 characters. */
+export const hmac = (key: Buffer, text: string): string => createHmac('sha256', key).update(text).digest('base64url')
+
+/** HMAC-SHA-256 cut to 128 bits, 22 characters of base64url. */
+export const shortHmac = (key: Buffer, text: string): string =>
+  createHmac('sha256', key).update(text).digest().subarray(0, 16).toString('base64url')
