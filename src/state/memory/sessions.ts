@@ -1,0 +1,96 @@
+import { LRUCache } from 'lru-cache'
+import type { SessionPatch, SessionRecord, SessionStore } from '../../ports/session-store.js'
+
+type Sessions = Map<string, SessionRecord>
+
+const isLive = (record: SessionRecord, now: number) =>
+  record.lastActivityAtMs + record.idleMs > now && record.absoluteExpiresAtMs > now
+
+const matches = (record: SessionRecord, expected: SessionPatch) =>
+  (Object.keys(expected) as (keyof SessionPatch)[]).every(
+    (name) => expected[name] === undefined || record[name] === expected[name],
+  )
+
+/** `patch` without what is undefined, so that a named but undefined field does not blank the record's. */
+const defined = (patch: SessionPatch) =>
+  Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as SessionPatch
+
+/**
+ * Sessions in this process. No method awaits anything, so each is atomic. Records are frozen. Beyond `max` sessions in
+ * all, those of the users seen least recently are forgotten.
+ */
+export function memorySessions(max = 100_000): SessionStore {
+  const users = new LRUCache<string, Sessions>({ maxSize: max, sizeCalculation: (sessions) => sessions.size || 1 })
+
+  /** The user's live sessions; forgets those that have ended. */
+  const liveOf = (tag: string, now: number): Sessions => {
+    const sessions = users.get(tag)
+    if (!sessions) return new Map()
+    for (const [handle, record] of sessions) if (!isLive(record, now)) sessions.delete(handle)
+    return sessions
+  }
+  // The cache knows an entry's size only from `set`, so each change of number goes through here.
+  const keep = (tag: string, sessions: Sessions) => {
+    if (sessions.size === 0) users.delete(tag)
+    else users.set(tag, sessions)
+  }
+
+  return {
+    async create(tag, record, maxSessions) {
+      const now = Date.now()
+      if (!isLive(record, now)) return []
+      const sessions = liveOf(tag, now)
+      sessions.set(record.handle, Object.freeze({ ...record }))
+      const surplus = sessions.size - Math.max(1, Math.min(maxSessions, max))
+      const evicted =
+        surplus > 0
+          ? [...sessions.values()]
+              .filter((other) => other.handle !== record.handle)
+              .sort((a, b) => a.lastActivityAtMs - b.lastActivityAtMs)
+              .slice(0, surplus)
+              .map((other) => other.handle)
+          : []
+      for (const handle of evicted) sessions.delete(handle)
+      keep(tag, sessions)
+      return evicted
+    },
+
+    async read(tag, handle) {
+      const record = users.get(tag)?.get(handle)
+      return record && isLive(record, Date.now()) ? record : null
+    },
+
+    async update(tag, handle, patch, expected) {
+      const sessions = users.get(tag)
+      const record = sessions?.get(handle)
+      if (!sessions || !record || !isLive(record, Date.now())) return false
+      if (expected && !matches(record, expected)) return false
+      const lastActivityAtMs = Math.max(record.lastActivityAtMs, patch.lastActivityAtMs ?? 0)
+      sessions.set(handle, Object.freeze({ ...record, ...defined(patch), lastActivityAtMs }))
+      return true
+    },
+
+    async list(tag) {
+      const sessions = liveOf(tag, Date.now())
+      keep(tag, sessions)
+      return [...sessions.values()].sort((a, b) => b.lastActivityAtMs - a.lastActivityAtMs)
+    },
+
+    async revoke(tag, handle) {
+      const sessions = liveOf(tag, Date.now())
+      const ended = sessions.delete(handle)
+      keep(tag, sessions)
+      return ended
+    },
+
+    async revokeAll(tag, kept) {
+      const sessions = liveOf(tag, Date.now())
+      const record = kept && sessions.get(kept.handle)
+      const ended = sessions.size - (record ? 1 : 0)
+      sessions.clear()
+      if (record) sessions.set(record.handle, Object.freeze({ ...record, epoch: kept.epoch ?? record.epoch }))
+      keep(tag, sessions)
+      return ended
+    },
+  }
+}
