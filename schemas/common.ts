@@ -8,7 +8,7 @@ export const ErrorBody = Type.Object({
   statusCode: Type.Integer(),
   code: Type.String(),
   error: Type.String(),
-  message: Type.String()
+  message: Type.String(),
 })
 
 /** Longest password accepted anywhere, in characters. */
@@ -19,3 +19,6 @@ export const body = <P extends TProperties>(properties: P): TObject<P> => Type.O
 
 /** Any password as input; the policy judges new ones, so that a refusal can say why. */
 export const PasswordInput = Type.String({ minLength: 1, maxLength: maxPasswordLength })
+
+/** A user's primary key in an answer; one beyond JSON's exact integers is text. */
+export const UserIdOut = Type.Union([Type.Integer(), Type.String()])

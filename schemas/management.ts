@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { Flag } from './session.js'
 
 export const SessionList = Type.Array(
   Type.Object({
@@ -7,15 +8,15 @@ export const SessionList = Type.Array(
     ip: Type.String(),
     created_at: Type.String({ format: 'date-time' }),
     last_activity: Type.String({ format: 'date-time' }),
-    current: Type.Boolean()
-  })
+    current: Type.Boolean(),
+  }),
 )
 
 /** Bounded only: a handle that is not one is not found. */
 export const SessionParams = Type.Object({ session_id: Type.String({ maxLength: 256 }) })
 
 export const LogoutAllQuery = Type.Object({
-  keep_current: Type.Optional(Type.String({ enum: ['true', '1', 'on', 'false', '0', 'off', ''] }))
+  keep_current: Type.Optional(Flag),
 })
 
 export const Revoked = Type.Object({ detail: Type.String(), revoked: Type.Integer() })

@@ -2,7 +2,10 @@ import createError, { type FastifyErrorConstructor } from '@fastify/error'
 
 /** Constructor of one kind of error; `instanceof` works by code. Headers ride on `error.headers`. */
 const make = (code: string, message: string, status: number) =>
-  createError(`CRUDAUTH_${code}`, message, status) as FastifyErrorConstructor<{ code: string }, [string?]>
+  createError(`CRUDAUTH_${code}`, message, status) as FastifyErrorConstructor<
+    { code: string; headers?: Record<string, string> },
+    [(string | { cause: unknown })?, { cause: unknown }?]
+  >
 
 export const UnauthenticatedError = make('UNAUTHENTICATED', 'Authentication is required', 401)
 export const BadCredentialsError = make('BAD_CREDENTIALS', 'The identifier or the password is wrong', 401)
@@ -37,6 +40,21 @@ export class DuplicateUserError extends Error {
   constructor(field: string, options?: ErrorOptions) {
     super(`The value of "${field}" is taken`, options)
     this.name = 'DuplicateUserError'
+    this.field = field
+  }
+}
+
+/**
+ * A user store cannot hold a value: too long for its column, of the wrong type, out of range, not valid text. The message
+ * names the field only; what the database said is the `cause`, and may repeat the value.
+ * @param field logical name of the field; `unknown` when the database does not tell
+ */
+export class UserValueError extends Error {
+  readonly code = 'CRUDAUTH_USER_VALUE'
+  readonly field: string
+  constructor(field: string, options?: ErrorOptions) {
+    super(`The value of "${field}" cannot be stored`, options)
+    this.name = 'UserValueError'
     this.field = field
   }
 }

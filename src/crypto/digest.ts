@@ -1,7 +1,7 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 
 /** SHA-256 as base64url, 43 characters. Good for values with full entropy only: it is not salted. */
-export const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
+export const sha256 = (text: string): string => hash('sha256', text, 'base64url')
 
 /** HMAC-SHA-256 as base64url, 43 characters. */
 export const hmac = (key: Buffer, text: string): string => createHmac('sha256', key).update(text).digest('base64url')

@@ -1,0 +1,178 @@
+/**
+ * `npm run check:package`: what an installation of the packed file gives. Packs a fresh build, has publint and attw read it,
+ * installs it into an empty app and uses it there, on this Node and on those below, and by the compiler.
+ */
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root } from './source-graph.js'
+
+/** Other lines of Node than the one that runs this. */
+const nodeVersions = ['22', '24']
+const entryPoints = ['fastify-crudauth', 'fastify-crudauth/testing', 'fastify-crudauth/users/kysely']
+/** What a package may hold beside `dist`. */
+const plainFiles = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|docs\/.+\.(md|json|svg|png))$/
+const builtFiles = /^dist\/(src|schemas)\/.+\.(js|d\.ts)$/
+
+/** npm tells the scripts it runs where it runs them; an npm in another folder must not hear of it. */
+const env = Object.fromEntries(
+  Object.entries(process.env).filter(
+    ([name]) => !/^(npm_(lifecycle|package|command)|npm_config_(local_)?prefix|INIT_CWD|NODE_OPTIONS)/.test(name),
+  ),
+)
+
+class CheckFailed extends Error {}
+
+/** Runs a program and returns what it printed. @throws CheckFailed with its output. */
+function run(cwd: string, program: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  if (status === 0) return stdout
+  throw new CheckFailed(`${[program, ...args].join(' ')} failed (${error?.message ?? status}):\n${stdout}${stderr}`)
+}
+
+const install = (folder: string, ...packages: string[]): string =>
+  run(folder, 'npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error', ...packages)
+
+const tool = (...parts: string[]): string => join(root, 'node_modules', ...parts)
+
+/** A development dependency with the range that this repository uses. */
+function ranged(name: string): string {
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    devDependencies: Record<string, string>
+  }
+  return `${name}@${devDependencies[name]}`
+}
+
+function pack(folder: string): string {
+  run(root, 'npm', 'run', 'build')
+  // Built just now: without the scripts npm prints nothing but its answer.
+  const [packed] = JSON.parse(run(root, 'npm', 'pack', '--ignore-scripts', '--json', '--pack-destination', folder)) as {
+    filename: string
+  }[]
+  if (!packed) throw new CheckFailed('npm pack packed nothing')
+  return join(folder, packed.filename)
+}
+
+/** Paths of the files below a folder, relative to it. */
+const filesBelow = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(folder, name)).isFile())
+
+/** Nothing but built code and documents, and nothing that tells where it was built. */
+function checkContent(installed: string): void {
+  const files = filesBelow(installed).filter((name) => !name.startsWith('node_modules'))
+  const stray = files.filter((name) => !plainFiles.test(name) && !builtFiles.test(name))
+  if (stray.length > 0) throw new CheckFailed(`does not belong into the package:\n  ${stray.join('\n  ')}`)
+  for (const name of ['LICENSE', 'README.md', 'dist/src/index.js', 'dist/src/index.d.ts']) {
+    if (!files.includes(name)) throw new CheckFailed(`the package lacks ${name}`)
+  }
+  const machine = [root.replace(/\/$/, ''), homedir(), tmpdir()].filter((path) => path.length > 4)
+  for (const name of files) {
+    const text = readFileSync(join(installed, name), 'utf8')
+    const found = [...machine, 'file:///', 'sourceMappingURL'].find((path) => text.includes(path))
+    if (found) throw new CheckFailed(`${name} names "${found}", which exists on this machine only`)
+  }
+}
+
+/** Installs another Node. Its `node` package fetches the binary in an install script; the platform's own package holds it. */
+function otherNode(folder: string, version: string): string {
+  const platform = process.platform === 'win32' ? 'win' : process.platform
+  const home = join(folder, `node-${version}`)
+  mkdirSync(home)
+  writeFileSync(join(home, 'package.json'), '{ "private": true }')
+  install(home, `node-binary@npm:node-${platform}-${process.arch}@${version}`)
+  const path = join(home, 'node_modules', 'node-binary', 'bin', 'node')
+  if (!existsSync(path)) throw new CheckFailed(`npm's package of Node ${version} has no bin/node`)
+  return path
+}
+
+/** Type errors of the consumer and of our declarations; those of other packages' declarations are not ours to mend. */
+function checkTypes(app: string): void {
+  renameSync(join(app, 'consumer.ts.txt'), join(app, 'consumer.ts'))
+  const compilerOptions = {
+    target: 'ES2023',
+    module: 'NodeNext',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+    types: ['node'],
+  }
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
+  const { status, stdout } = spawnSync(process.execPath, [tool('typescript', 'bin', 'tsc'), '-p', '.', '--pretty', 'false'], {
+    cwd: app,
+    encoding: 'utf8',
+  })
+  const errors = stdout.split('\n').filter((line) => /error TS\d+/.test(line))
+  const ours = errors.filter((line) => !line.startsWith('node_modules/') || line.startsWith('node_modules/fastify-crudauth/'))
+  if (ours.length > 0 || (status !== 0 && errors.length === 0)) throw new CheckFailed(`tsc:\n${ours.join('\n') || stdout}`)
+}
+
+function step<T>(name: string, check: () => T): T {
+  const startedMs = Date.now()
+  const result = check()
+  console.log(`✔ ${name} (${((Date.now() - startedMs) / 1000).toFixed(1)} s)`)
+  return result
+}
+
+function main(folder: string): void {
+  const tarball = step('build and npm pack', () => pack(folder))
+  step('publint --strict', () => run(root, process.execPath, tool('publint', 'src', 'cli.js'), 'run', tarball, '--strict'))
+  step('attw --profile esm-only', () =>
+    run(
+      root,
+      process.execPath,
+      tool('@arethetypeswrong', 'cli', 'dist', 'index.js'),
+      tarball,
+      '--profile',
+      'esm-only',
+      '--no-definitely-typed',
+    ),
+  )
+  const app = join(folder, 'app')
+  cpSync(join(root, 'test', 'package', 'app'), app, { recursive: true })
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
+  step('installation into an empty app', () => install(app, tarball, ranged('fastify')))
+  step('content', () => checkContent(join(app, 'node_modules', 'fastify-crudauth')))
+  const withoutPeers = entryPoints.filter((entry) => !entry.endsWith('/kysely'))
+  step('entry points without optional peers', () => run(app, process.execPath, 'names.mjs', ...withoutPeers))
+  step('installation of the optional peers', () => install(app, ranged('kysely'), ranged('@types/node')))
+  step('declarations, strict, compiled by a consumer', () => checkTypes(app))
+  const nodes = [
+    process.execPath,
+    ...nodeVersions.map((version) => step(`installation of Node ${version}`, () => otherNode(folder, version))),
+  ]
+  for (const node of nodes) {
+    const version = run(folder, node, '--version').trim()
+    step(`${version}: import`, () => run(app, node, 'names.mjs', ...entryPoints))
+    step(`${version}: require and boot`, () => run(app, node, 'names.cjs', ...entryPoints))
+    step(`${version}: boot, register, sign in, sign out`, () => run(app, node, 'boot.mjs'))
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'crudauth-package-'))
+try {
+  main(folder)
+} catch (error) {
+  if (!(error instanceof CheckFailed)) throw error
+  console.error(`✖ ${error.message}`)
+  process.exitCode = 1
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

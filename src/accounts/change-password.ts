@@ -1,0 +1,69 @@
+import type { FastifyRequest } from 'fastify'
+import { BadRequestError, WrongPasswordError } from '../errors.js'
+import type { Emit } from '../events.js'
+import type { Principal } from '../ports/transport.js'
+import type { PasswordPolicy } from './password-policy.js'
+import type { Passwords } from './passwords.js'
+import type { Row, Users } from './users.js'
+
+interface Services {
+  readonly users: Users
+  readonly passwords: Passwords
+  readonly policy: PasswordPolicy
+  readonly emit: Emit
+  /** Ends what stands under the old epoch, but the caller's session, which moves to the new one. */
+  readonly endOthers: (user: Row, caller: Principal, request: FastifyRequest) => Promise<void>
+}
+
+/** Changing the password, and setting a first one. */
+export interface PasswordChange {
+  /** @throws BadRequestError when the account has no password; WrongPasswordError */
+  change(principal: Principal, current: string, next: string, request: FastifyRequest): Promise<void>
+  /** @throws BadRequestError when the account has a password */
+  set(principal: Principal, next: string, request: FastifyRequest): Promise<void>
+}
+
+export function createPasswordChange({ users, passwords, policy, emit, endOthers }: Services): PasswordChange {
+  const contextOf = (user: Row) => ({
+    email: users.read(user, 'email') as string | undefined,
+    username: users.read(user, 'username') as string | undefined,
+  })
+
+  /** One statement decides: the new hash and the new epoch are written together, or not at all. */
+  const replace = async (principal: Principal, next: string, request: FastifyRequest, first: boolean): Promise<boolean> => {
+    const { user } = principal
+    const hashedPassword = await passwords.hash(next)
+    const stored = users.read(user, 'hashedPassword') as string | null
+    const version = users.has('tokenVersion') ? { tokenVersion: users.versionOf(user) + 1 } : {}
+    const replaced = await users.compareAndSet(
+      principal.userId,
+      { hashedPassword: stored ?? null },
+      { hashedPassword, ...version },
+    )
+    if (!replaced) return false
+    const column = users.store.fields.columns
+    const changed: Row = { ...user, [column.hashedPassword as string]: hashedPassword }
+    if (column.tokenVersion !== undefined) (changed as Record<string, unknown>)[column.tokenVersion] = version.tokenVersion
+    await endOthers(changed, principal, request)
+    await emit('onAfterPasswordChanged', { user: changed, first }, request)
+    return true
+  }
+
+  return {
+    async change(principal, current, next, request) {
+      const hash = users.hashOf(principal.user)
+      if (!passwords.isUsable(hash)) throw new BadRequestError('The account has no password yet; set one first')
+      await policy(next, contextOf(principal.user))
+      const { ok } = await passwords.check(hash, current)
+      // A lost race means that the password given is the current one no more.
+      if (!ok || !(await replace(principal, next, request, false))) throw new WrongPasswordError()
+    },
+
+    async set(principal, next, request) {
+      const has = () => new BadRequestError('The account has a password already; change it instead')
+      if (passwords.isUsable(users.hashOf(principal.user))) throw has()
+      await policy(next, contextOf(principal.user))
+      if (!(await replace(principal, next, request, true))) throw has()
+    },
+  }
+}

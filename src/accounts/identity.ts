@@ -1,0 +1,92 @@
+import { domainToASCII } from 'node:url'
+import type { Row, Users } from './users.js'
+
+const maxEmailLength = 254 // RFC 5321, 4.5.3.1.3, less the angle brackets
+const maxUsernameLength = 150
+
+/** One atom of a local part: letters of any script, digits and the atext of RFC 5322, no quotes, no invisible characters. */
+const localPart = /^[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+(?:\.[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+)*$/u
+const domainName = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/u
+const phoneNumber = /^\+[1-9]\d{6,14}$/
+
+function foldEmail(text: string): string | null {
+  const folded = text.normalize('NFKC').trim().toLowerCase()
+  const at = folded.indexOf('@')
+  if (at < 1 || at !== folded.lastIndexOf('@')) return null
+  const local = folded.slice(0, at)
+  const domain = domainToASCII(folded.slice(at + 1))
+  if (Buffer.byteLength(local) > 64 || !localPart.test(local) || !domainName.test(domain)) return null
+  const email = `${local}@${domain}`
+  return email.length > maxEmailLength ? null : email
+}
+
+/**
+ * The one spelling of an address under which it is checked, stored and mailed: trimmed, NFKC, lower case, domain in its
+ * ASCII form (UTS 46); null for what is no address. An address whose folding is not stable is refused, since what is
+ * checked would not be what is mailed.
+ */
+export function canonicalEmail(text: string): string | null {
+  if (text.length > 2 * maxEmailLength) return null
+  const email = foldEmail(text)
+  return email !== null && foldEmail(email) === email ? email : null
+}
+
+/** A username in NFC; null when it has no or invisible characters, or could be taken for an email. */
+export function canonicalUsername(text: string): string | null {
+  const username = text.normalize('NFC')
+  const length = [...username].length
+  if (length < 1 || length > maxUsernameLength || invisible.test(username)) return null
+  return username.normalize('NFKC').includes('@') ? null : username
+}
+
+/** A phone number in E.164; null for anything else. */
+export const canonicalPhone = (text: string): string | null => (phoneNumber.test(text) ? text : null)
+
+/** Canonical form of a login field's value, or null when it is none. */
+export function canonicalField(field: string, text: string): string | null {
+  if (field === 'email') return canonicalEmail(text)
+  return field === 'phone' ? canonicalPhone(text) : canonicalUsername(text)
+}
+
+/** Form in which a stored value is looked up: laxer than registration, since an app's older usernames may be anything. */
+function lookupForm(field: string, text: string): string | null {
+  if (field === 'email' || field === 'phone') return canonicalField(field, text)
+  return text === '' || text.includes('\0') ? null : text.normalize('NFC')
+}
+
+/** What an identifier is tried as, in the order of the login fields; by its spelling alone, so that nothing is told. */
+function candidates(login: readonly string[], identifier: string): [field: string, value: string][] {
+  return login.flatMap((field) => {
+    const value = lookupForm(field, identifier)
+    return value === null ? [] : [[field, value] as [string, string]]
+  })
+}
+
+/** Finds users by what they type to sign in. */
+export interface Identity {
+  /** Logical names, in order of precedence. */
+  readonly login: readonly string[]
+  /** Logical name of the factor that recovers an account, or null. */
+  readonly recovery: string | null
+  /** The user, with as many look-ups for a known as for an unknown identifier. */
+  find(identifier: string): Promise<Row | null>
+}
+
+export function createIdentity(login: readonly string[], recovery: string | null, users: Users): Identity {
+  return {
+    login,
+    recovery,
+    async find(identifier) {
+      const rows = await Promise.all(
+        candidates(login, identifier).map(async ([field, value]) => {
+          const row = await users.findBy(field, value)
+          // A database whose collation folds case or trailing spaces finds more than was asked for.
+          const stored = row && users.read(row, field)
+          return typeof stored === 'string' && lookupForm(field, stored) === value ? row : null
+        }),
+      )
+      return rows.find((row) => row !== null) ?? null
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import type { FastifyRequest } from 'fastify'
+import { BadCredentialsError, BadRequestError, ForbiddenError } from '../errors.js'
+import type { CrudAuthHooks, Emit, LoginFailure } from '../events.js'
+import type { Identity } from './identity.js'
+import type { Lockout } from './lockout.js'
+import type { Passwords } from './passwords.js'
+import type { Row, Users } from './users.js'
+
+/** A password that was right. */
+export interface Authenticated {
+  readonly user: Row
+  /** Gives the attempt back to the lockout; to be called once what was signed in to is established. */
+  forgive(): Promise<void>
+}
+
+/** What the login needs to know of the request, found out by the transport's side. */
+export interface LoginContext {
+  readonly request: FastifyRequest
+  /** Id of a device on which `user` has signed in before. */
+  deviceOf(user: Row): string | null
+  /** Told when a rehash moves the account to another epoch without ending what stands. */
+  rehashed(user: Row, before: Row): Promise<void>
+}
+
+/** Checks identifier and password, with the same work for every failure. */
+export type Authenticate = (identifier: string, password: string, context: LoginContext) => Promise<Authenticated>
+
+interface Services {
+  readonly users: Users
+  readonly identity: Identity
+  readonly passwords: Passwords
+  readonly lockout: Lockout
+  readonly hooks: CrudAuthHooks
+  readonly emit: Emit
+}
+
+/** Runs a hook that may refuse. @throws the hook's error when it is an HTTP one, else ForbiddenError */
+export async function runBefore(call: () => unknown): Promise<void> {
+  try {
+    await call()
+  } catch (cause) {
+    const status = (cause as { statusCode?: unknown } | null)?.statusCode
+    if (typeof status === 'number' && status >= 400 && status < 600) throw cause
+    throw new ForbiddenError({ cause })
+  }
+}
+
+export function createAuthenticate({ users, identity, passwords, lockout, hooks, emit }: Services): Authenticate {
+  /** Replaces an outdated hash; the row as it is afterwards, or null when the password is no longer the account's. */
+  const rehash = async (user: Row, password: string, context: LoginContext): Promise<Row | null> => {
+    const hashedPassword = await passwords.hash(password)
+    const id = users.idOf(user)
+    const replaced = await users.compareAndSet(id, { hashedPassword: users.hashOf(user) }, { hashedPassword })
+    const now = await users.findById(id)
+    if (!now) return null
+    if (replaced && users.hashOf(now) === hashedPassword) {
+      await context.rehashed(now, user)
+      return now
+    }
+    // Another login has replaced it, or the password was changed meanwhile: only the password can tell.
+    const { ok } = await passwords.check(users.hashOf(now), password)
+    return ok ? now : null
+  }
+
+  const failureOf = (user: Row | null, ok: boolean): LoginFailure | null => {
+    if (!user) return 'unknown_identifier'
+    if (!passwords.isUsable(users.hashOf(user))) return 'no_password'
+    if (!ok) return 'wrong_password'
+    return users.isActive(user) ? null : 'inactive'
+  }
+
+  return async (identifier, password, context) => {
+    const { request } = context
+    if (typeof identifier !== 'string' || typeof password !== 'string') {
+      throw new BadRequestError('The identifier and the password must be strings')
+    }
+    const found = await identity.find(identifier)
+    const forgive = await lockout.attempt(
+      { identifier, user: found, ip: request.ip, deviceId: found ? context.deviceOf(found) : null },
+      (reason) => emit('onLockout', { identifier, reason }, request),
+    )
+    const { ok, outdated } = await passwords.check(found ? users.hashOf(found) : null, password)
+    const reason = failureOf(found, ok)
+    if (reason !== null || !found) {
+      await emit('onLoginFailed', { identifier, reason: reason ?? 'unknown_identifier' }, request)
+      throw new BadCredentialsError()
+    }
+    const user = outdated ? await rehash(found, password, context) : found
+    if (!user || !users.isActive(user)) throw new BadCredentialsError()
+    await runBefore(() => hooks.onBeforeLogin?.(user, { request }))
+    return { user, forgive }
+  }
+}
+

@@ -1,0 +1,42 @@
+import { BadRequestError } from '../errors.js'
+import { isCommonPassword } from './common-passwords.js'
+
+/** Longest password accepted anywhere, in code points. */
+export const maxPasswordLength = 1024
+
+/** What the policy knows about the account beside the password. */
+export interface PasswordContext {
+  readonly email?: string | undefined
+  readonly username?: string | undefined
+}
+
+/** The app's own rule: a string (told to the client) or false refuses. */
+export type PasswordCheck = (password: string, context: PasswordContext) => string | boolean | Promise<string | boolean>
+
+/** Judges a new password. @throws BadRequestError saying what is wrong with it */
+export type PasswordPolicy = (password: string, context: PasswordContext) => Promise<void>
+
+function refuse(reason: string): never {
+  throw new BadRequestError(reason)
+}
+
+/**
+ * NIST SP 800-63B-4: a least length, no composition rules, no common or context words.
+ * @param minLength in code points of the NFC form
+ */
+export function createPasswordPolicy(minLength: number, check: PasswordCheck | undefined): PasswordPolicy {
+  return async (raw, context) => {
+    const password = raw.normalize('NFC')
+    const { length } = [...password]
+    if (length < minLength) refuse(`The password must have at least ${minLength} characters`)
+    if (length > maxPasswordLength) refuse(`The password must have at most ${maxPasswordLength} characters`)
+    if (isCommonPassword(password)) refuse('The password is one of the most common ones; choose another')
+    const folded = password.toLowerCase()
+    for (const word of [context.email, context.email?.split('@')[0], context.username]) {
+      if (word !== undefined && folded === word.toLowerCase()) refuse('The password must not be the email or username')
+    }
+    const verdict = await check?.(password, context)
+    if (verdict === false) refuse('The password is not acceptable; choose another')
+    if (typeof verdict === 'string') refuse(verdict)
+  }
+}

@@ -1,0 +1,79 @@
+import { sha256 } from '../crypto/digest.js'
+import { within } from '../deadline.js'
+import { DuplicateUserError, UserValueError } from '../errors.js'
+import { unavailable } from '../retry.js'
+import type { RegisteredUser } from '../fastify.js'
+import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
+
+export type Row = RegisteredUser
+
+/** The app's users as the services see them: logical names, bounded waits, no driver errors. */
+export interface Users {
+  readonly store: UserStore<Row>
+  /** Whether the model has the logical field. */
+  has(field: string): boolean
+  read(row: Row, field: string): unknown
+  idOf(row: Row): UserId
+  /** The stored hash, or null where there is none. */
+  hashOf(row: Row): string | null
+  /** `token_version`; 0 where the model has none. */
+  versionOf(row: Row): number
+  /**
+   * The credential epoch: changes with the password and with `token_version`, and differs between an account and a later
+   * one of the same id. What was established under another epoch has ended.
+   */
+  epochOf(row: Row): string
+  /** A boolean field; `fallback` where the model lacks it. NULL is false. */
+  flagOf(row: Row, field: string, fallback: boolean): boolean
+  isActive(row: Row): boolean
+  findById(id: UserId): Promise<Row | null>
+  findBy(field: string, value: unknown): Promise<Row | null>
+  /** @throws DuplicateUserError, UserValueError */
+  create(values: UserValues): Promise<Row>
+  compareAndSet(id: UserId, expected: UserValues, values: UserValues): Promise<boolean>
+}
+
+/** What databases return for a boolean: true, 1, 1n, 't', a BIT(1) buffer. */
+function isTrue(value: unknown): boolean {
+  if (typeof value === 'string') return value === '1' || value === 't' || value === 'true'
+  if (Buffer.isBuffer(value)) return value.length === 1 && value[0] === 1
+  return value === true || value === 1 || value === 1n
+}
+
+/** @param milliseconds how long the store may take before the request gets its 503 */
+export function createUsers(store: UserStore<Row>, milliseconds: number): Users {
+  const { columns } = store.fields
+  const column = new Map(Object.entries(columns))
+
+  const bounded = async <T>(call: () => Promise<T>): Promise<T> => {
+    try {
+      return await within(call(), milliseconds, 'The user store')
+    } catch (cause) {
+      if (cause instanceof DuplicateUserError || cause instanceof UserValueError) throw cause
+      throw unavailable(cause)
+    }
+  }
+
+  const users: Users = {
+    store,
+    has: (field) => column.has(field),
+    read(row, field) {
+      const name = column.get(field)
+      return name === undefined ? undefined : (row as Record<string, unknown>)[name]
+    },
+    idOf: (row) => users.read(row, 'id') as UserId,
+    hashOf(row) {
+      const hash = users.read(row, 'hashedPassword')
+      return typeof hash === 'string' && hash !== '' ? hash : null
+    },
+    versionOf: (row) => Number(users.read(row, 'tokenVersion') ?? 0),
+    epochOf: (row) => sha256(JSON.stringify([users.versionOf(row), users.hashOf(row)])).slice(0, 22),
+    flagOf: (row, field, fallback) => (column.has(field) ? isTrue(users.read(row, field)) : fallback),
+    isActive: (row) => users.flagOf(row, 'isActive', true),
+    findById: (id) => bounded(() => store.findById(id)),
+    findBy: (field, value) => bounded(() => store.findBy(field, value)),
+    create: (values) => bounded(() => store.create(values)),
+    compareAndSet: (id, expected, values) => bounded(() => store.compareAndSet(id, expected, values)),
+  }
+  return users
+}

@@ -1,0 +1,56 @@
+import type { Static, TSchema } from '@sinclair/typebox'
+import type {
+  FastifyBaseLogger,
+  FastifyReply,
+  FastifyRequest,
+  FastifyTypeProvider,
+  FastifyTypeProviderDefault,
+  preHandlerAsyncHookHandler,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerBase,
+  RawServerDefault,
+  RouteGenericInterface,
+  ContextConfigDefault,
+  FastifySchema,
+} from 'fastify'
+
+/**
+ * What the app tells about itself, by declaration merging:
+ * `declare module 'fastify-crudauth' { interface Register { user: MyRow } }` types `request.principal.user` and every hook.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: merged by the app
+export interface Register {}
+
+/** A row of the app's users, as its store returns it; `Register` types it. */
+export type RegisteredUser = Register extends { user: infer User } ? User : Record<string, unknown>
+
+/** Types of requests and answers from TypeBox schemas, for the plugin's own routes. */
+export interface TypeBoxProvider extends FastifyTypeProvider {
+  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
+  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown
+}
+
+/** A hook that fits `onRequest`, `preValidation` and `preHandler` of any route of any Fastify server. */
+export type Gate<
+  RawServer extends RawServerBase = RawServerDefault,
+  RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
+  RawReply extends RawReplyDefaultExpression<RawServer> = RawReplyDefaultExpression<RawServer>,
+  Logger extends FastifyBaseLogger = FastifyBaseLogger,
+  TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault,
+  RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
+  ContextConfig = ContextConfigDefault,
+  SchemaCompiler extends FastifySchema = FastifySchema,
+> = preHandlerAsyncHookHandler<
+  RawServer,
+  RawRequest,
+  RawReply,
+  RouteGeneric,
+  ContextConfig,
+  SchemaCompiler,
+  TypeProvider,
+  Logger
+>
+
+/** A gate as it is written inside: what it does with request and reply is the same on every server. */
+export type AnyGate = (request: FastifyRequest, reply: FastifyReply) => Promise<void>

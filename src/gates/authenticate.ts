@@ -1,0 +1,63 @@
+import type { FastifyRequest } from 'fastify'
+import { InternalError } from '../errors.js'
+import type { Principal, Transport, TransportToolbox } from '../ports/transport.js'
+
+/** Where an app's authentication hangs on its Fastify instance, and a request's on the request. */
+export const kAuthState = Symbol('crudauth.state')
+export const kRequestAuth = Symbol('crudauth.request')
+
+/** Marks in a route's `config` a route of the plugin's own that is for everybody or authenticates by itself. */
+export const kPublicRoute = Symbol('crudauth.public')
+
+/** What gates need of the plugin. */
+export interface AuthState {
+  readonly transports: readonly Transport[]
+  readonly toolbox: TransportToolbox
+  readonly freshSeconds: number
+  /** Logical name of the recovery factor, or null. */
+  readonly recovery: string | null
+}
+
+/** What is known of a request so far. */
+export interface RequestAuth {
+  principal: Principal | null
+  /** By the transport's place; each is asked at most once a request, however many gates ask. */
+  readonly outcomes: (Promise<Principal | null> | undefined)[]
+}
+
+type Carrier = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }
+
+/** @throws InternalError when the plugin is not registered where the route is */
+export function stateOf(request: FastifyRequest): AuthState {
+  const state = (request.server as unknown as { [kAuthState]?: AuthState })[kAuthState]
+  if (!state) throw new InternalError('fastify-crudauth is not registered on the instance that this route belongs to')
+  return state
+}
+
+/** Makes the request's record on first use. */
+export function requestAuth(request: FastifyRequest): RequestAuth {
+  const carrier = request as Carrier
+  carrier[kRequestAuth] ??= { principal: null, outcomes: [] }
+  return carrier[kRequestAuth]
+}
+
+export const principalOf = (request: FastifyRequest): Principal | null => (request as Carrier)[kRequestAuth]?.principal ?? null
+
+export const isPublicRoute = (request: FastifyRequest): boolean =>
+  (request.routeOptions?.config as { [kPublicRoute]?: true } | undefined)?.[kPublicRoute] === true
+
+/**
+ * Asks the transports in order (or only the one named); the first credential present wins. Null when none is. A credential
+ * that was tampered with throws.
+ */
+export async function authenticate(request: FastifyRequest, only?: string): Promise<Principal | null> {
+  const { transports, toolbox } = stateOf(request)
+  const { outcomes } = requestAuth(request)
+  for (const [index, transport] of transports.entries()) {
+    if (only !== undefined && transport.name !== only) continue
+    outcomes[index] ??= transport.authenticate(request, toolbox)
+    const principal = await outcomes[index]
+    if (principal) return principal
+  }
+  return null
+}

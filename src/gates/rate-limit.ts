@@ -1,0 +1,95 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { addressKey } from '../accounts/address.js'
+import { encodeUserId } from '../accounts/user-id.js'
+import { checkInteger, checkObject, describe, fail } from '../checks.js'
+import { shortHmac } from '../crypto/digest.js'
+import { RateLimitedError } from '../errors.js'
+import { retryAfter, unavailable } from '../retry.js'
+import type { AnyGate } from '../fastify.js'
+import type { CounterStore } from '../ports/counter-store.js'
+import { principalOf } from './authenticate.js'
+import { carryHeaders } from './gate.js'
+
+/** At most `max` requests in a window of `windowSeconds`. */
+export interface RateLimit {
+  readonly max: number
+  /** Seconds. */
+  readonly windowSeconds: number
+}
+
+/** A limit, no limit, or what decides for each request. */
+export type RateLimitOption =
+  | RateLimit
+  | false
+  | ((request: FastifyRequest) => RateLimit | false | Promise<RateLimit | false>)
+
+/** What a limit is counted by: the address (the default), the user (the address when nobody is signed in), or the app's own. */
+export type RateLimitKey = 'ip' | 'user' | ((request: FastifyRequest) => string | Promise<string>)
+
+/** Checks one limit's form; a function's result is checked when it answers. */
+export function checkRateLimit(name: string, limit: unknown): RateLimitOption {
+  if (limit === false || typeof limit === 'function') return limit as RateLimitOption
+  if (limit === undefined) fail(`"${name}" has no limit; give it as { max, windowSeconds }`)
+  const { max, windowSeconds } = checkObject(name, limit, ['max', 'windowSeconds'])
+  return Object.freeze({
+    max: checkInteger(`${name}.max`, max ?? null, 0, 1),
+    windowSeconds: checkInteger(`${name}.windowSeconds`, windowSeconds ?? null, 0, 1, 31_536_000),
+  })
+}
+
+function checkKey(key: unknown): RateLimitKey {
+  if (key === 'ip' || key === 'user' || typeof key === 'function') return key as RateLimitKey
+  return fail(`"key" of a rate limit must be "ip", "user" or a function, got ${describe(key)}`)
+}
+
+/** Builds limiters over the app's counters. */
+export type CreateRateLimit = (
+  action: string,
+  limit: RateLimitOption,
+  options?: { readonly key?: RateLimitKey; readonly failClosed?: boolean },
+) => AnyGate
+
+/**
+ * Limits are keyed by action, never by the URL as spelled. In an outage a limit lets pass, but where it guards guesses at a
+ * password (`failClosed`).
+ */
+export function createRateLimits(counters: CounterStore, digestKey: Buffer): CreateRateLimit {
+  const subject = async (request: FastifyRequest, key: RateLimitKey): Promise<string> => {
+    if (typeof key === 'function') return `k:${await key(request)}`
+    const principal = key === 'user' ? principalOf(request) : null
+    return principal ? `u:${encodeUserId(principal.userId)}` : `a:${addressKey(request.ip)}`
+  }
+
+  return (action, limit, options = {}) => {
+    const key = checkKey(options.key ?? 'ip')
+    const hit = async (request: FastifyRequest, { windowSeconds }: RateLimit) => {
+      const text = shortHmac(digestKey, `${action} ${await subject(request, key)}`)
+      try {
+        return await counters.hit(`rate:${text}`, windowSeconds * 1000)
+      } catch (cause) {
+        if (options.failClosed) throw unavailable(cause)
+        request.log.warn({ action }, 'a rate limit could not be counted; the request passes')
+        return null
+      }
+    }
+
+    return async function rateLimit(request: FastifyRequest, reply: FastifyReply) {
+      const resolved = typeof limit === 'function' ? checkRateLimit(`rateLimits.${action}`, await limit(request)) : limit
+      if (resolved === false || typeof resolved === 'function') return
+      try {
+        const window = await hit(request, resolved)
+        if (!window) return
+        const resetSeconds = Math.max(1, Math.ceil(window.resetMs / 1000))
+        reply.headers({
+          'x-ratelimit-limit': String(resolved.max),
+          'x-ratelimit-remaining': String(Math.max(0, resolved.max - window.count)),
+          'x-ratelimit-reset': String(resetSeconds),
+        })
+        if (window.count > resolved.max) throw retryAfter(new RateLimitedError(), resetSeconds)
+      } catch (error) {
+        carryHeaders(reply, error)
+        throw error
+      }
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import type { FastifyRequest } from 'fastify'
+import { AuthenticatedPrincipal } from '../accounts/principal.js'
+import { FreshSignInRequiredError, SudoRequiredError, UnauthenticatedError } from '../errors.js'
+import type { AnyGate } from '../fastify.js'
+import type { Principal } from '../ports/transport.js'
+import { authenticate, principalOf, requestAuth, stateOf } from './authenticate.js'
+import { createGate } from './gate.js'
+
+const info = { optional: false, scopes: [], forbids: true }
+
+async function somebody(request: FastifyRequest): Promise<Principal> {
+  const principal = principalOf(request) ?? (await authenticate(request))
+  if (!principal) throw new UnauthenticatedError()
+  return principal
+}
+
+/**
+ * A hook that lets pass only sessions that stand in sudo (`app.auth.sudo.elevate`): 401 for nobody, 403
+ * `CRUDAUTH_SUDO_REQUIRED` for anybody else.
+ */
+export const requireSudo: AnyGate = createGate('requireSudo', info, async (request) => {
+  const principal = await somebody(request)
+  if (!AuthenticatedPrincipal.isElevated(principal)) throw new SudoRequiredError()
+  requestAuth(request).principal = principal
+})
+
+/**
+ * A hook for what adds a lasting credential: lets pass only who signed in within `freshSeconds`, or stands in sudo; 401 for
+ * nobody, 403 `CRUDAUTH_FRESH_SIGN_IN_REQUIRED` for anybody else.
+ */
+export const requireFresh: AnyGate = createGate('requireFresh', info, async (request) => {
+  const principal = await somebody(request)
+  if (!AuthenticatedPrincipal.isFresh(principal, stateOf(request).freshSeconds)) throw new FreshSignInRequiredError()
+  requestAuth(request).principal = principal
+})

@@ -1,0 +1,34 @@
+import type { FastifyRequest } from 'fastify'
+import { CrossSiteError } from '../errors.js'
+
+/** The origin in its one spelling; null for what is none, `null` included. */
+export function parseOrigin(text: string): URL | null {
+  try {
+    const url = new URL(text)
+    return (url.protocol === 'https:' || url.protocol === 'http:') && url.host !== '' ? url : null
+  } catch {
+    return null
+  }
+}
+
+function isOwn(origin: URL, request: FastifyRequest): boolean {
+  const own = parseOrigin(`${origin.protocol}//${request.host}`)
+  if (!own || own.host !== origin.host) return false
+  // Behind a proxy that ends TLS the app may believe that it is asked over http; the other way round is another site.
+  return origin.protocol === 'https:' || request.protocol === 'http'
+}
+
+/**
+ * Refuses a browser's cross-site post, so that no foreign page signs anybody in to an account of its choice. A client that
+ * sends neither `Origin` nor `Sec-Fetch-Site` is no browser of today and passes.
+ * @param trusted origins in the spelling of `URL.origin`
+ */
+export function refuseCrossSite(request: FastifyRequest, trusted: ReadonlySet<string>): void {
+  const { origin } = request.headers
+  if (origin === undefined) {
+    if (request.headers['sec-fetch-site'] === 'cross-site') throw new CrossSiteError()
+    return
+  }
+  const url = parseOrigin(origin)
+  if (!url || !(trusted.has(url.origin) || isOwn(url, request))) throw new CrossSiteError()
+}

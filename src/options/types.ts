@@ -1,0 +1,98 @@
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import type { LockoutPolicy } from '../accounts/lockout.js'
+import type { LegacyVerifier, PasswordCost } from '../accounts/passwords.js'
+import type { PasswordCheck } from '../accounts/password-policy.js'
+import type { RegistrationContext } from '../accounts/register.js'
+import type { SudoPolicy } from '../accounts/sudo.js'
+import type { CrudAuthHooks } from '../events.js'
+import type { RegisteredUser } from '../fastify.js'
+import type { RateLimitOption } from '../gates/rate-limit.js'
+import type { Transport } from '../ports/transport.js'
+import type { UserStore, UserValues } from '../ports/user-store.js'
+import type { LimitedAction } from '../routes/services.js'
+import type { CookieOptions } from '../transports/cookie.js'
+
+/** Groups of routes that can be mounted. */
+export type RouteGroup = 'account' | 'session' | 'management'
+
+/** How users are named and recovered. */
+export interface IdentityOptions {
+  /** Logical fields that log in, in order of precedence. Default `['email', 'username']`. */
+  readonly login?: readonly string[]
+  /** Logical field of the factor that recovers an account, or null. Default `'email'`. */
+  readonly recovery?: string | null
+}
+
+/** What sign-up takes and adds. */
+export interface RegistrationOptions {
+  /** Object schema (JSON Schema, TypeBox) of further members of the body; may tighten a login field. */
+  readonly schema?: object
+  /** Names in the body, beside the login fields, that reach the user store. Privileged ones are refused at start-up. */
+  readonly extraFields?: readonly string[]
+  /** Constants for new rows. */
+  readonly defaults?: UserValues
+  /** Values derived on the server for new rows; they win over the client's. */
+  readonly fields?: (context: RegistrationContext) => UserValues | Promise<UserValues>
+  /** False: `POST /register` is not mounted. Default true. */
+  readonly enabled?: boolean
+}
+
+/** Passwords: cost, policy and hashes of older systems. */
+export interface PasswordOptions {
+  /** argon2id; below OWASP's floor it warns at start-up. Default 19456 KiB, 2 iterations, 1 lane. */
+  readonly cost?: Partial<PasswordCost>
+  /** Code points. Default 8; 15 is recommended where there is no second factor. */
+  readonly minLength?: number
+  /** Hashes at once. Default the number of cores, but fewer than the thread pool has threads. */
+  readonly maxConcurrent?: number
+  /** Hashes that may wait, beyond which the answer is 503 `CRUDAUTH_OVERLOADED`. Default 256. */
+  readonly maxQueued?: number
+  /** The app's own rule for new passwords: a string (told to the client) or false refuses. */
+  readonly check?: PasswordCheck
+  /** Verifiers of hashes that another system made. */
+  readonly legacy?: readonly LegacyVerifier[]
+}
+
+/** Milliseconds that something outside this process may take before the request gets its 503. */
+export interface TimeoutOptions {
+  /** Default 1000. */
+  readonly redisMs?: number
+  /** Default 5000. */
+  readonly usersMs?: number
+}
+
+/** Options of the plugin. A mistake in them throws `CRUDAUTH_CONFIG` at registration, before any socket is opened. */
+export interface CrudAuthOptions {
+  /** At least 32 random bytes, or several while rotating: the first makes, all check. */
+  readonly secret: string | Buffer | readonly (string | Buffer)[]
+  /** The app's users. */
+  // biome-ignore lint/suspicious/noExplicitAny: a store of any row type; `Register` types the rows
+  readonly users: UserStore<RegisteredUser> | UserStore<any>
+  /** URL, options, or the app's own ioredis client, which stays the app's to close. Absent: this process's memory. */
+  readonly redis?: string | RedisOptions | Redis | Cluster
+  /** Namespace in Redis. Default `crudauth:`. */
+  readonly keyPrefix?: string
+  /** Mount point of the routes, such as `/auth`. Default none. */
+  readonly prefix?: string
+  /** False, or the groups to mount. Default true: all that the transports bring. */
+  readonly routes?: boolean | readonly RouteGroup[]
+  /** In order of precedence. Default `[sessionTransport()]`. */
+  readonly transports?: readonly Transport[]
+  readonly identity?: IdentityOptions
+  readonly registration?: RegistrationOptions
+  readonly passwords?: PasswordOptions
+  /** Sudo mode; false: nothing is ever elevated. */
+  readonly sudo?: Partial<SudoPolicy> | false
+  /** Seconds after signing in within which a lasting credential may be added. Default 600. */
+  readonly freshSeconds?: number
+  /** One policy for all cookies. */
+  readonly cookies?: CookieOptions
+  /** Further origins (such as `https://app.example.com`) that may post the login forms. */
+  readonly trustedOrigins?: readonly string[]
+  /** Budgets of sign-in attempts; false switches them off, with a warning. */
+  readonly lockout?: Partial<LockoutPolicy> | false
+  /** Limits by action; false switches one off. */
+  readonly rateLimits?: Readonly<Partial<Record<LimitedAction, RateLimitOption>>> & Readonly<Record<string, RateLimitOption>>
+  readonly timeouts?: TimeoutOptions
+  readonly hooks?: CrudAuthHooks
+}

@@ -1,0 +1,133 @@
+import type { Static } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { Detail } from '../../schemas/common.js'
+import { CsrfToken, LogoutAllQuery, Revoked, SessionList, SessionParams } from '../../schemas/management.js'
+import { isTruthy } from '../../schemas/session.js'
+import { randomToken } from '../crypto/random.js'
+import { sha256 } from '../crypto/digest.js'
+import { BadRequestError, NotFoundError, UnauthenticatedError } from '../errors.js'
+import { currentUser } from '../gates/current-user.js'
+import { defineGroup, type OwnRoute } from '../http/group.js'
+import type { SessionRecord } from '../ports/session-store.js'
+import { isCsrfToken } from '../transports/session/csrf.js'
+import { servicesOf, sessionOf } from './services.js'
+
+const tags = ['management']
+const common = {
+  401: 'No live session (CRUDAUTH_UNAUTHENTICATED)',
+  503: 'Shared state is unreachable (CRUDAUTH_UNAVAILABLE)',
+}
+const withCsrf = { ...common, 403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)' }
+
+const sessionView = (record: SessionRecord, current: string | undefined) => ({
+  session_id: record.handle,
+  device: record.device,
+  ip: record.ip,
+  created_at: new Date(record.createdAtMs).toISOString(),
+  last_activity: new Date(record.lastActivityAtMs).toISOString(),
+  current: record.handle === current,
+})
+
+/** `GET /sessions`, `DELETE /sessions/{session_id}`, `POST /logout-all`, `POST /csrf/refresh`. */
+export const managementRoutes = defineGroup('management', (app) => {
+  const { rateLimit, limits, emit } = servicesOf(app)
+  const { sessions, csrf } = sessionOf(app, 'management')
+  const session = currentUser({ transport: 'session' })
+  // Counted by session, once it is known to be one: no cookie of an attacker's making opens a counter.
+  const limitRefresh = rateLimit('csrf_refresh', limits.csrf_refresh, { key: (request) => sessions.handleOf(request) ?? '' })
+
+  const list: OwnRoute = {
+    method: 'GET',
+    url: '/sessions',
+    schema: { operationId: 'listSessions', tags, summary: 'Devices that are signed in', response: { 200: SessionList } },
+    docs: { auth: 'session', errors: common },
+    before: [session],
+    async handler(request) {
+      const { user, sessionId } = request.principal
+      return (await sessions.list(user)).map((record) => sessionView(record, sessionId))
+    },
+  }
+
+  const revoke: OwnRoute = {
+    method: 'DELETE',
+    url: '/sessions/:session_id',
+    schema: {
+      operationId: 'revokeSession',
+      tags,
+      summary: 'Sign one device out',
+      params: SessionParams,
+      response: { 200: Detail },
+    },
+    docs: { auth: 'session', errors: { ...withCsrf, 404: 'Not found, or not yours (CRUDAUTH_NOT_FOUND)' } },
+    before: [session],
+    async handler(request: FastifyRequest<{ Params: Static<typeof SessionParams> }>, reply) {
+      const { userId, user, sessionId } = request.principal
+      const { session_id } = request.params
+      if (!(await sessions.revoke(userId, session_id))) throw new NotFoundError()
+      if (session_id === sessionId) {
+        sessions.clearCookies(reply)
+        await emit('onAfterLogout', { user }, request)
+      }
+      return { detail: 'Session ended' }
+    },
+  }
+
+  const logoutAll: OwnRoute = {
+    method: 'POST',
+    url: '/logout-all',
+    schema: {
+      operationId: 'logoutAll',
+      tags,
+      summary: 'Sign every device out',
+      querystring: LogoutAllQuery,
+      response: { 200: Revoked },
+    },
+    docs: {
+      auth: 'session',
+      errors: { ...withCsrf, 400: 'Malformed query (FST_ERR_VALIDATION)', 429: 'Too often (CRUDAUTH_RATE_LIMITED)' },
+    },
+    before: [session, rateLimit('logout_all', limits.logout_all, { key: 'user' })],
+    async handler(request: FastifyRequest<{ Querystring: Static<typeof LogoutAllQuery> }>, reply) {
+      const { userId, user, sessionId } = request.principal
+      const keep = isTruthy(request.query.keep_current) && sessionId !== undefined
+      const revoked = await sessions.revokeAll(userId, keep ? { handle: sessionId } : undefined)
+      if (!keep) {
+        sessions.clearCookies(reply)
+        await emit('onAfterLogout', { user }, request)
+      }
+      return { detail: keep ? 'Every other session ended' : 'Every session ended', revoked }
+    },
+  }
+
+  const refreshCsrf: OwnRoute = {
+    method: 'POST',
+    url: '/csrf/refresh',
+    schema: {
+      operationId: 'refreshCsrf',
+      tags,
+      summary: 'Get the CSRF token again, or a new one',
+      response: { 200: CsrfToken },
+    },
+    docs: {
+      auth: 'session',
+      csrf: false,
+      errors: { ...common, 400: 'CSRF is off (CRUDAUTH_BAD_REQUEST)', 429: 'Too often (CRUDAUTH_RATE_LIMITED)' },
+    },
+    isPublic: true,
+    before: [],
+    async handler(request, reply) {
+      if (!csrf) throw new BadRequestError('CSRF protection is off')
+      const live = await sessions.find(request)
+      if (!live) throw new UnauthenticatedError()
+      await limitRefresh(request, reply)
+      const held = sessions.csrfCookie(request)
+      if (held !== null && isCsrfToken(held, live.record)) return { csrf_token: held }
+      const token = randomToken()
+      if (!(await sessions.update(live.tag, live.record.handle, { csrfDigest: sha256(token) }))) throw new UnauthenticatedError()
+      sessions.setCsrfCookie(reply, token, live.record)
+      return { csrf_token: token }
+    },
+  }
+
+  return [list, revoke, logoutAll, refreshCsrf]
+})

@@ -1,0 +1,45 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { PasswordChange } from '../accounts/change-password.js'
+import type { Authenticate, LoginContext } from '../accounts/login.js'
+import type { RegisterAccount } from '../accounts/register.js'
+import type { Users } from '../accounts/users.js'
+import type { Emit } from '../events.js'
+import type { CreateRateLimit, RateLimitOption } from '../gates/rate-limit.js'
+import { fail } from '../checks.js'
+import type { Sessions } from '../transports/session/sessions.js'
+
+/** Where the plugin keeps its services for the groups of routes. */
+export const kServices = Symbol('crudauth.services')
+
+/** Actions with a limit of their own on the plugin's routes. */
+export type LimitedAction = 'register' | 'change_password' | 'logout_all' | 'csrf_refresh'
+
+/** What the groups of routes call. */
+export interface Services {
+  readonly users: Users
+  readonly authenticate: Authenticate
+  readonly loginContext: (request: FastifyRequest) => LoginContext
+  readonly register: RegisterAccount
+  readonly passwordChange: PasswordChange
+  readonly emit: Emit
+  readonly rateLimit: CreateRateLimit
+  readonly limits: Readonly<Record<LimitedAction, RateLimitOption>>
+  readonly trustedOrigins: ReadonlySet<string>
+  readonly registration: {
+    readonly enabled: boolean
+    readonly bodySchema: Readonly<Record<string, unknown>>
+  }
+  /** Null without a session transport. */
+  readonly session: { readonly sessions: Sessions; readonly csrf: boolean } | null
+}
+
+/** @throws CRUDAUTH_CONFIG when the plugin is not registered above the group */
+export function servicesOf(app: FastifyInstance): Services {
+  const services = (app as unknown as { [kServices]?: Services })[kServices]
+  return services ?? fail('Register crudAuth before its groups of routes, on the same instance or above it')
+}
+
+/** @throws CRUDAUTH_CONFIG without a session transport */
+export function sessionOf(app: FastifyInstance, group: string): NonNullable<Services['session']> {
+  return servicesOf(app).session ?? fail(`The "${group}" routes need sessionTransport() among the "transports"`)
+}

@@ -1,0 +1,133 @@
+import type { CounterStore, LaneResult, LockoutLane } from '../../ports/counter-store.js'
+import type { RedisLink } from './link.js'
+import { script } from './link.js'
+
+// KEYS[1] the counter, ARGV[1] the window. The key's own TTL is the window.
+const HIT = script(`
+local count = redis.call('INCR', KEYS[1])
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  left = tonumber(ARGV[1])
+end
+return { count, left }
+`)
+
+/**
+ * A lane is "level lockedUntil time time …": the level of escalation and the times of the attempts let through, in
+ * milliseconds of Redis' own clock, which all processes share. Of each of KEYS five ARGV: maxAttempts, windowMs, lockMs,
+ * maxLockMs, maxPerDay (-1 = none). Answers retryMs, count, lockedNow of each lane in one flat list.
+ */
+const ATTEMPT = script(`
+local DAY = 86400000
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local answer = {}
+
+local function keep(key, level, lockedUntil, times, keptMs)
+  local texts = { string.format('%.0f', level), string.format('%.0f', lockedUntil) }
+  for _, at in ipairs(times) do texts[#texts + 1] = string.format('%.0f', at) end
+  local ttl = keptMs
+  if level > 0 then ttl = math.max(ttl, lockedUntil + DAY - now) end
+  redis.call('SET', key, table.concat(texts, ' '), 'PX', string.format('%.0f', ttl))
+end
+
+for i, key in ipairs(KEYS) do
+  local first = (i - 1) * 5
+  local maxAttempts, windowMs = tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2])
+  local lockMs, maxLockMs = tonumber(ARGV[first + 3]), tonumber(ARGV[first + 4])
+  local maxPerDay = tonumber(ARGV[first + 5])
+
+  local level, lockedUntil, attempts = 0, 0, ''
+  local stored = redis.call('GET', key)
+  if stored then
+    local a, b, rest = string.match(stored, '^(%d+) (%d+)(.*)$')
+    if a then level, lockedUntil, attempts = tonumber(a), tonumber(b), rest end
+    if lockedUntil + DAY <= now then level, lockedUntil = 0, 0 end
+  end
+
+  local retryMs, count, lockedNow = 0, 0, 0
+  if lockedUntil > now then
+    retryMs = lockedUntil - now
+  else
+    local keptMs = windowMs
+    if maxPerDay >= 0 then keptMs = math.max(windowMs, DAY) end
+    local times, today = {}, 0
+    for text in string.gmatch(attempts, '%d+') do
+      local at = tonumber(text)
+      if at > now - keptMs then times[#times + 1] = at end
+      if at > now - windowMs then count = count + 1 end
+      if at > now - DAY then today = today + 1 end
+    end
+    if count < maxAttempts and (maxPerDay < 0 or today < maxPerDay) then
+      times[#times + 1] = now
+      count = count + 1
+    else
+      retryMs = math.min(lockMs * 2 ^ level, maxLockMs)
+      level, lockedUntil, count, lockedNow = level + 1, now + retryMs, 0, 1
+    end
+    keep(key, level, lockedUntil, times, keptMs)
+  end
+  answer[#answer + 1] = retryMs
+  answer[#answer + 1] = count
+  answer[#answer + 1] = lockedNow
+end
+return answer
+`)
+
+/** More times than this a lane does not keep (about 14 KiB); budgets above it are cut to it. */
+const MOST_ATTEMPTS = 1000
+
+const whole = (value: number) => Math.min(Math.max(0, Math.floor(value)), 2 ** 52)
+
+const laneArgs = (lane: LockoutLane) => [
+  Math.min(whole(lane.maxAttempts), MOST_ATTEMPTS),
+  Math.max(1, whole(lane.windowMs)),
+  whole(lane.lockMs),
+  whole(lane.maxLockMs),
+  lane.maxPerDay === undefined ? -1 : Math.min(whole(lane.maxPerDay), MOST_ATTEMPTS),
+]
+
+const laneResults = (flat: unknown): LaneResult[] => {
+  const numbers = (flat as unknown[]).map(Number)
+  const results: LaneResult[] = []
+  for (let i = 0; i + 2 < numbers.length; i += 3) {
+    results.push({ retryMs: numbers[i] as number, count: numbers[i + 1] as number, lockedNow: numbers[i + 2] === 1 })
+  }
+  return results
+}
+
+/** Counters in Redis. Each lane and each window is one key, so that every script keeps to one slot on a Cluster. */
+export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore {
+  const { client } = link
+  const windowKey = (key: string) => `${keyPrefix}w:{${key}}`
+  const laneKey = (key: string) => `${keyPrefix}l:{${key}}`
+  const attempt = async (lanes: readonly LockoutLane[]) =>
+    laneResults(
+      await link.run(
+        ATTEMPT,
+        lanes.map((lane) => laneKey(lane.key)),
+        lanes.flatMap(laneArgs),
+      ),
+    )
+
+  return {
+    async hit(key, windowMs) {
+      const answer = (await link.run(HIT, [windowKey(key)], [Math.max(1, whole(windowMs))])) as unknown[]
+      return { count: Number(answer[0]), resetMs: Math.max(1, Number(answer[1])) }
+    },
+
+    async attempt(lanes) {
+      if (lanes.length === 0) return []
+      // Lanes lie in different slots; sent together they take the time of one round trip all the same.
+      if (link.isCluster) return (await Promise.all(lanes.map((lane) => attempt([lane])))).flat()
+      return attempt(lanes)
+    },
+
+    async forgive(keys) {
+      if (keys.length === 0) return
+      if (link.isCluster) await Promise.all(keys.map((key) => link.ask(() => client.del(laneKey(key)))))
+      else await link.ask(() => client.del(...keys.map(laneKey)))
+    },
+  }
+}

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import type { CounterStore, LaneResult, LockoutLane } from '../ports/counter-store.js'
+import type { ConformanceOptions, Declare, StoreFactory } from './store-kit.js'
+import { atOnce, HOSTILE_TEXTS, onSchedule, past, storeKit } from './store-kit.js'
+
+const MINUTE_MS = 60_000
+const keyText = () => randomBytes(16).toString('base64url')
+
+const lane = (changes: Partial<LockoutLane> = {}): LockoutLane => ({
+  key: keyText(),
+  maxAttempts: 3,
+  windowMs: MINUTE_MS,
+  lockMs: 10 * MINUTE_MS,
+  maxLockMs: 60 * MINUTE_MS,
+  ...changes,
+})
+
+const one = async (store: CounterStore, budget: LockoutLane): Promise<LaneResult> =>
+  (await store.attempt([budget]))[0] as LaneResult
+
+const passed = (count: number): LaneResult => ({ retryMs: 0, count, lockedNow: false })
+
+const assertLocked = (result: LaneResult, mostMs: number, lockedNow: boolean) => {
+  assert.ok(result.retryMs > 0 && result.retryMs <= mostMs, `retryMs ${result.retryMs} of at most ${mostMs}`)
+  assert.equal(result.count, 0)
+  assert.equal(result.lockedNow, lockedNow)
+}
+
+/** Declares the tests that every `CounterStore` must pass. `factory` gives an empty store for each of them. */
+export function counterStoreConformance(factory: StoreFactory<CounterStore>, options: ConformanceOptions = {}): void {
+  const declare = storeKit(factory, options, 'counter store')
+  windows(declare)
+  lanes(declare)
+  locks(declare)
+  forgiving(declare)
+}
+
+function windows(declare: Declare<CounterStore>) {
+  declare('hits of one key are counted, those of another apart', async (store) => {
+    const [key, other] = [keyText(), keyText()]
+    for (let count = 1; count <= 3; count += 1) {
+      const window = await store.hit(key, MINUTE_MS)
+      assert.equal(window.count, count)
+      assert.ok(window.resetMs > 0 && window.resetMs <= MINUTE_MS)
+    }
+    assert.equal((await store.hit(other, MINUTE_MS)).count, 1)
+  })
+
+  declare('100 parallel hits are counted 1 to 100', async (store) => {
+    const key = keyText()
+    const counts = (await atOnce(100, () => store.hit(key, MINUTE_MS))).map(({ count }) => count)
+    assert.deepEqual(
+      counts.sort((a, b) => a - b),
+      Array.from({ length: 100 }, (_, i) => i + 1),
+    )
+  })
+
+  declare('a window ends a fixed time after the hit that opened it, and the next hit opens another', async (store) => {
+    const key = keyText()
+    await onSchedule(async (onTime) => {
+      const startMs = Date.now()
+      if ((await store.hit(key, 1000)).count !== 1) return 'late'
+      await past(startMs + 400)
+      const second = await store.hit(key, 1000)
+      if (!onTime(startMs + 1000)) return 'late'
+      assert.equal(second.count, 2)
+      assert.ok(second.resetMs <= 700, 'a later hit does not extend the window')
+      await past(Date.now() + second.resetMs)
+      assert.equal((await store.hit(key, 1000)).count, 1)
+      return undefined
+    })
+  })
+
+  declare('keys of any text are different keys', async (store) => {
+    const suffix = keyText()
+    for (const text of HOSTILE_TEXTS) {
+      const key = `${text}${suffix}`
+      assert.equal((await store.hit(key, MINUTE_MS)).count, 1)
+      assert.deepEqual(await one(store, lane({ key })), passed(1))
+    }
+  })
+}
+
+function lanes(declare: Declare<CounterStore>) {
+  declare('attempts up to the budget pass and are counted, the next one locks, those after it are refused', async (store) => {
+    const budget = lane()
+    for (const count of [1, 2, 3]) assert.deepEqual(await one(store, budget), passed(count))
+    assertLocked(await one(store, budget), budget.lockMs, true)
+    assertLocked(await one(store, budget), budget.lockMs, false)
+  })
+
+  declare('a budget of nothing locks the first attempt', async (store) => {
+    assertLocked(await one(store, lane({ maxAttempts: 0 })), 10 * MINUTE_MS, true)
+  })
+
+  declare('of 100 parallel attempts exactly the budget passes and exactly one makes the lock', async (store) => {
+    const budget = lane({ maxAttempts: 7 })
+    const results = await atOnce(100, () => one(store, budget))
+    const counts = results.filter(({ retryMs }) => retryMs === 0).map(({ count }) => count)
+    assert.deepEqual(
+      counts.sort((a, b) => a - b),
+      [1, 2, 3, 4, 5, 6, 7],
+    )
+    assert.equal(results.filter(({ lockedNow }) => lockedNow).length, 1)
+  })
+
+  declare('each lane of a call is judged on its own, answers in order', async (store) => {
+    const [strict, loose] = [lane({ maxAttempts: 1 }), lane({ maxAttempts: 5 })]
+    assert.deepEqual(await store.attempt([strict, loose]), [passed(1), passed(1)])
+    const second = await store.attempt([loose, strict])
+    assert.deepEqual(second[0], passed(2))
+    assertLocked(second[1] as LaneResult, strict.lockMs, true)
+    const third = await store.attempt([strict, loose])
+    assertLocked(third[0] as LaneResult, strict.lockMs, false)
+    assert.deepEqual(third[1], passed(3))
+  })
+
+  declare('a call with no lane answers nothing', async (store) => {
+    assert.deepEqual(await store.attempt([]), [])
+    await store.forgive([])
+  })
+
+  declare('100 parallel calls over two shared lanes keep to both budgets', async (store) => {
+    const [tight, wide] = [lane({ maxAttempts: 4 }), lane({ maxAttempts: 9 })]
+    const results = await atOnce(100, (i) => store.attempt(i % 2 ? [tight, wide] : [wide, tight]))
+    const passes = (index: (i: number) => number) =>
+      results.filter((result, i) => result[index(i)]?.retryMs === 0).length
+    assert.equal(passes((i) => (i % 2 ? 0 : 1)), 4)
+    assert.equal(passes((i) => (i % 2 ? 1 : 0)), 9)
+  })
+
+  declare('hits and lanes of one key are different things', async (store) => {
+    const budget = lane({ maxAttempts: 1 })
+    await store.hit(budget.key, MINUTE_MS)
+    assert.deepEqual(await one(store, budget), passed(1))
+    assert.equal((await store.hit(budget.key, MINUTE_MS)).count, 2)
+  })
+
+  declare('the window slides: each attempt leaves it on its own', async (store) => {
+    await onSchedule(async (onTime) => {
+      const budget = lane({ maxAttempts: 2, windowMs: 1000 })
+      const startMs = Date.now()
+      await one(store, budget)
+      if (!onTime(startMs + 100)) return 'late'
+      await past(startMs + 600)
+      await one(store, budget)
+      // By now the first has left, the second has not; a fixed window would have started anew and count 1.
+      await past(startMs + 1100)
+      const [third, fourth] = [await one(store, budget), await one(store, budget)]
+      if (!onTime(startMs + 1600)) return 'late'
+      assert.deepEqual(third, passed(2))
+      assertLocked(fourth, budget.lockMs, true)
+      return undefined
+    })
+  })
+
+  declare('attempts of an hour-long budget at its largest are all remembered', async (store) => {
+    const budget = lane({ maxAttempts: 200, windowMs: 60 * MINUTE_MS, maxPerDay: 300 })
+    for (let count = 1; count <= 200; count += 1) assert.deepEqual(await one(store, budget), passed(count))
+    assertLocked(await one(store, budget), budget.lockMs, true)
+  })
+}
+
+function locks(declare: Declare<CounterStore>) {
+  declare('a lock ends by itself, and refused attempts have not been counted', async (store) => {
+    const budget = lane({ maxAttempts: 2, windowMs: 100, lockMs: 400 })
+    await store.attempt([budget, budget])
+    await onSchedule(async () => {
+      const locking = await one(store, budget)
+      if (!locking.lockedNow) return 'late'
+      await atOnce(20, () => one(store, budget))
+      await past(Date.now() + locking.retryMs)
+      assert.deepEqual(await one(store, budget), passed(1))
+      return undefined
+    })
+  })
+
+  declare('each lock doubles the next, up to the longest', async (store) => {
+    // Nothing is ever let through, so that every attempt outside of a lock locks.
+    const budget = lane({ maxAttempts: 0, lockMs: 100, maxLockMs: 300 })
+    for (const expected of [100, 200, 300, 300]) {
+      const result = await one(store, budget)
+      assert.deepEqual(result, { retryMs: expected, count: 0, lockedNow: true })
+      await past(Date.now() + expected)
+    }
+  })
+
+  declare('the first lock is not longer than the longest', async (store) => {
+    const result = await one(store, lane({ maxAttempts: 0, lockMs: 10 * MINUTE_MS, maxLockMs: MINUTE_MS }))
+    assert.deepEqual(result, { retryMs: MINUTE_MS, count: 0, lockedNow: true })
+  })
+
+  declare('a patient attacker is stopped by the day', async (store) => {
+    const budget = lane({ maxAttempts: 3, windowMs: 50, lockMs: 200, maxLockMs: 300, maxPerDay: 4 })
+    for (let i = 0; i < 4; i += 1) {
+      assert.equal((await one(store, budget)).retryMs, 0)
+      await past(Date.now() + 50)
+    }
+    // Beyond the day's budget each attempt locks, longer each time.
+    for (const expected of [200, 300]) {
+      assert.deepEqual(await one(store, budget), { retryMs: expected, count: 0, lockedNow: true })
+      await past(Date.now() + expected)
+    }
+    assert.deepEqual(await one(store, { ...budget, maxPerDay: 5 }), passed(1))
+  })
+
+  declare('without a limit by the day there is none', async (store) => {
+    const budget = lane({ maxAttempts: 1, windowMs: 10 })
+    for (let i = 0; i < 8; i += 1) {
+      assert.deepEqual(await one(store, budget), passed(1))
+      await past(Date.now() + 10)
+    }
+  })
+}
+
+function forgiving(declare: Declare<CounterStore>) {
+  declare('a success forgets attempts, a standing lock, the escalation and the count of the day', async (store) => {
+    const budget = lane({ maxAttempts: 1, maxPerDay: 2 })
+    for (let round = 0; round < 4; round += 1) {
+      assert.deepEqual(await one(store, budget), passed(1))
+      assert.deepEqual(await one(store, budget), { retryMs: budget.lockMs, count: 0, lockedNow: true })
+      await store.forgive([budget.key])
+    }
+  })
+
+  declare('a success forgets the lanes it names and no other', async (store) => {
+    const [a, b, c] = [lane({ maxAttempts: 1 }), lane({ maxAttempts: 1 }), lane({ maxAttempts: 1 })]
+    await store.attempt([a, b, c])
+    await store.attempt([a, b, c])
+    await store.forgive([a.key, keyText(), c.key])
+    const results = await store.attempt([a, b, c])
+    assert.deepEqual([results[0], results[2]], [passed(1), passed(1)])
+    assertLocked(results[1] as LaneResult, b.lockMs, false)
+  })
+
+  declare('a success leaves the windows of hits alone', async (store) => {
+    const key = keyText()
+    await store.hit(key, MINUTE_MS)
+    await store.forgive([key])
+    assert.equal((await store.hit(key, MINUTE_MS)).count, 2)
+  })
+}

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { UserValueError } from '../../errors.js'
+import type { UserId } from '../../ports/user-store.js'
+import { type Cases, isYes, many, type Row } from './bench.js'
+import { HOSTILE_TEXTS, unknownId } from './values.js'
+
+/** Changing: compare-and-set, hostile values and names. */
+export const WRITING: Cases = {
+  async 'compareAndSet writes when all is as expected, and nothing otherwise'(store, { person, id, find, read, free, key, unchanged }) {
+    const row = await store.create(person('A', { [free]: 'Old' }))
+    for (const expected of [{ [free]: 'new' }, { [free]: 'old' }, { [free]: 'Old ' }, { [free]: null }, { [free]: '' }, { [free]: 'Old', [key]: 'x@example.com' }]) {
+      if (free === key && expected[key] === 'x@example.com') continue
+      assert.equal(await store.compareAndSet(id(row), expected, { [free]: 'new' }), false, JSON.stringify(expected))
+    }
+    await unchanged(row)
+    assert.equal(await store.compareAndSet(id(row), { [free]: read(row, free), id: id(row) }, { [free]: 'new' }), true)
+    assert.equal(read(await find(row), free), 'new')
+    assert.equal(await store.compareAndSet(id(row), {}, { [free]: 'newer' }), true)
+    assert.equal(read(await find(row), free), 'newer')
+    assert.equal(await store.compareAndSet(id(row), { [free]: 'a\0b' }, { [free]: 'x' }), false)
+    assert.equal(read(await find(row), free), 'newer')
+  },
+
+  async 'null is expected like any value'(store, { person, id, find, read, free, key }) {
+    if (free === key) return
+    const row = await store.create(person('A', { [free]: null }))
+    assert.equal(read(row, free) ?? null, null)
+    assert.equal(await store.compareAndSet(id(row), { [free]: 'x' }, { [free]: 'y' }), false)
+    assert.equal(await store.compareAndSet(id(row), { [free]: null }, { [free]: 'set' }), true)
+    assert.equal(await store.compareAndSet(id(row), { [free]: null }, { [free]: 'again' }), false)
+    assert.equal(read(await find(row), free), 'set')
+    assert.equal(await store.compareAndSet(id(row), { [free]: 'set' }, { [free]: null }), true)
+    assert.equal(read(await find(row), free) ?? null, null)
+  },
+
+  async 'of 100 parallel compareAndSet exactly one wins'(store, { person, id, find, read, free }) {
+    const row = await store.create(person('A'))
+    const won = await Promise.all(many.map((at) => store.compareAndSet(id(row), { [free]: read(row, free) }, { [free]: `winner${at}` })))
+    assert.equal(won.filter(Boolean).length, 1)
+    assert.equal(read(await find(row), free), `winner${won.indexOf(true)}`)
+  },
+
+  async 'a counter raised by compareAndSet loses no step'(store, { person, id, find, read, has }) {
+    if (!has('tokenVersion')) return
+    const row = await store.create(person('A'))
+    const step = async (): Promise<void> => {
+      const version = read(await find(row), 'tokenVersion') as number
+      if (!(await store.compareAndSet(id(row), { tokenVersion: version }, { tokenVersion: Number(version) + 1 }))) return step()
+    }
+    await Promise.all(Array.from({ length: 10 }, step))
+    assert.equal(Number(read(await find(row), 'tokenVersion')), 10)
+  },
+
+  async 'a write that changes nothing succeeds where the row is'(store, { person, id, read, free, unchanged, has }) {
+    const row = await store.create(person('A'))
+    const same = { [free]: read(row, free), ...(has('updatedAt') && { updatedAt: read(row, 'updatedAt') }) }
+    for (let round = 0; round < 2; round++) {
+      assert.equal(await store.update(id(row), same), true)
+      assert.equal(await store.compareAndSet(id(row), { [free]: read(row, free) }, same), true)
+      assert.equal(await store.update(id(row), {}), true)
+      assert.equal(await store.compareAndSet(id(row), { [free]: read(row, free) }, {}), true)
+      assert.equal(await store.compareAndSet(id(row), { [free]: 'other' }, {}), false)
+      assert.equal(await store.update(id(row), { ...same, [free]: undefined }), true)
+    }
+    assert.equal(await store.update(id(row), same), true)
+    if (!has('updatedAt')) await unchanged(row)
+  },
+
+  async 'flags and times are stored and read back'(store, { person, id, find, read, has }) {
+    const row = await store.create(person('A'))
+    for (const flag of ['isActive', 'isSuperuser', 'emailVerified'].filter(has)) {
+      for (const value of [true, false, true]) {
+        assert.equal(await store.update(id(row), { [flag]: value }), true)
+        assert.equal(isYes(read(await find(row), flag)), value)
+        assert.equal(await store.compareAndSet(id(row), { [flag]: !value }, { [flag]: value }), false)
+        assert.equal(await store.compareAndSet(id(row), { [flag]: value }, { [flag]: value }), true)
+      }
+    }
+    for (const time of ['createdAt', 'updatedAt'].filter(has)) assert.notEqual(read(row, time) ?? null, null, time)
+  },
+
+  async 'hostile text is stored as it is or refused, and touches no other row'(store, { person, id, find, read, free, key, unchanged }) {
+    const witness = await store.create(person('witness'))
+    const row = await store.create(person('A'))
+    for (const [at, text] of HOSTILE_TEXTS.entries()) {
+      const shown = JSON.stringify(text.slice(0, 30))
+      for (const field of new Set([free, key])) {
+        const stored = await store.update(id(row), { [field]: text }).catch((error) => assert.ok(error instanceof UserValueError, `${shown}: ${error}`))
+        if (stored) assert.equal(read(await find(row), field), text, shown)
+        if (stored) assert.equal(await store.compareAndSet(id(row), { [field]: text }, { [field]: `plain${at}` }), true, shown)
+        if (!stored) assert.equal(await store.compareAndSet(id(row), { [field]: text }, { [field]: 'x' }), false, shown)
+      }
+      const made = await store.create(person(`h${at}`, { [key]: text })).catch((error) => assert.ok(error instanceof UserValueError, `${shown}: ${error}`))
+      assert.deepEqual((await store.findBy(key, text)) ?? undefined, made, shown)
+    }
+    await unchanged(witness)
+  },
+
+  async 'a refused value says so without repeating it'(store, { person, id, free, unchanged }) {
+    const row = await store.create(person('A'))
+    for (const value of ['secret\0value', 'secret\ud800value', Number.NaN, () => 'secret']) {
+      for (const work of [store.update(id(row), { [free]: value }), store.create(person('B', { [free]: value }))]) {
+        await assert.rejects(work, (error) => error instanceof UserValueError && !error.message.includes('secret'))
+      }
+    }
+    await unchanged(row)
+  },
+
+  async 'names like __proto__ are neither fields nor properties'(store, { person, id, unchanged }) {
+    const row = await store.create(person('A'))
+    for (const name of ['__proto__', 'constructor', 'prototype.x', 'email"; drop table users; --', 'a\0b']) {
+      const evil = JSON.parse(`{${JSON.stringify(name)}:{"isSuperuser":true}}`)
+      await assert.rejects(store.update(id(row), evil))
+      await assert.rejects(store.create({ ...person('B'), ...evil }))
+      assert.equal(await store.compareAndSet(id(row), evil, {}).catch(() => false), false, name)
+    }
+    assert.equal(({} as Row).isSuperuser, undefined)
+    assert.equal((await store.findById(id(row))).isSuperuser === true, false)
+    await unchanged(row)
+  },
+
+  async 'a row is a copy: changing it changes nothing in the store'(store, { person, find }) {
+    const row = await store.create(person('A'))
+    const before = structuredClone({ ...row })
+    for (const handed of [row, await find(row)]) {
+      for (const [name, value] of Object.entries(handed)) {
+        if (value instanceof Date) value.setTime(0)
+        else handed[name] = 'spoilt'
+      }
+    }
+    assert.deepEqual(await store.findById(before[store.fields.columns.id ?? 'id'] as UserId), before)
+  },
+
+  async 'an id is never changed by a write'(store, { person, id, unchanged, free }) {
+    const [row, other] = [await store.create(person('A')), await store.create(person('B'))]
+    for (const next of [id(other), unknownId(id(row))]) await assert.rejects(store.update(id(row), { id: next, [free]: 'x' }), UserValueError)
+    await unchanged(row)
+    await unchanged(other)
+  },
+}

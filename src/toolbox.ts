@@ -1,0 +1,123 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Passwords } from './accounts/passwords.js'
+import type { Sudo } from './accounts/sudo.js'
+import type { RegisteredUser } from './fastify.js'
+import type { Principal, PrincipalInit, SecurityScheme, TransportToolbox } from './ports/transport.js'
+import type { Services } from './routes/services.js'
+import { fail } from './checks.js'
+import type { UserId, UserStore } from './ports/user-store.js'
+import type { NewSession, SessionInit } from './transports/session/sessions.js'
+
+/** A live session as `app.auth.sessions.list` tells of it; nothing in it authenticates. */
+export interface SessionInfo {
+  /** Public handle, for `revoke`. */
+  readonly sessionId: string
+  readonly device: string
+  readonly ip: string
+  readonly createdAt: Date
+  readonly lastActivity: Date
+}
+
+/** Sessions, for hand-written routes. Every method throws `CRUDAUTH_UNAVAILABLE` (503) when shared state is unreachable. */
+export interface SessionsToolbox {
+  /** Makes a session of the user and ends the one that the request came with. Sets no cookies: `setCookies` does. */
+  create(request: FastifyRequest, user: RegisteredUser, init?: SessionInit): Promise<NewSession>
+  /** Live sessions, most recently active first. */
+  list(userId: UserId): Promise<SessionInfo[]>
+  /** Ends one of the user's sessions by its handle; false when it is not theirs, or none. */
+  revoke(userId: UserId, sessionId: string): Promise<boolean>
+  /** Ends all of the user's sessions, but `keep`; returns how many ended. */
+  revokeAll(userId: UserId, options?: { readonly keep?: string | undefined }): Promise<number>
+  /** Sets the session, CSRF and device cookies. */
+  setCookies(request: FastifyRequest, reply: FastifyReply, session: NewSession): void
+  /** Clears the session and CSRF cookies. */
+  clearCookies(reply: FastifyReply): void
+}
+
+/** Passwords, for hand-written routes. */
+export interface PasswordsToolbox {
+  /** argon2id hash. @throws CRUDAUTH_OVERLOADED (503) */
+  hash: Passwords['hash']
+  /** False also for a malformed or unusable hash. @throws CRUDAUTH_OVERLOADED (503) */
+  verify: Passwords['verify']
+  /** Whether any password can ever fit the hash. */
+  isUsable: Passwords['isUsable']
+  /** A value for the hash of an account without a password. */
+  unusable: Passwords['unusable']
+}
+
+/** `app.auth`: each hardened path that the routes use, for hand-written ones. */
+export interface AuthToolbox {
+  /**
+   * Checks identifier and password as `/login` does: lockout, equal work, rehash, hooks. Returns the user's row.
+   * @throws what `/login` answers: CRUDAUTH_BAD_CREDENTIALS (401), CRUDAUTH_LOCKED_OUT (429), CRUDAUTH_UNAVAILABLE and
+   * CRUDAUTH_OVERLOADED (503)
+   */
+  authenticatePassword(request: FastifyRequest, identifier: string, password: string): Promise<RegisteredUser>
+  /** @throws CRUDAUTH_CONFIG when read without a session transport */
+  readonly sessions: SessionsToolbox
+  readonly sudo: Sudo
+  readonly users: UserStore<RegisteredUser>
+  readonly passwords: PasswordsToolbox
+  /** The principal of a row, for a transport of the app's own; null for a disabled account. */
+  createPrincipal(user: RegisteredUser, init: PrincipalInit): Principal | null
+  /** The OpenAPI security schemes of the transports, by name. */
+  securitySchemes(): Record<string, SecurityScheme>
+}
+
+interface Parts {
+  readonly services: Services
+  readonly passwords: Passwords
+  readonly sudo: Sudo
+  readonly transportToolbox: TransportToolbox
+  readonly schemes: Record<string, SecurityScheme>
+}
+
+export function createToolbox({ services, passwords, sudo, transportToolbox, schemes }: Parts): AuthToolbox {
+  const { users } = services
+
+  const sessionsToolbox = (): SessionsToolbox => {
+    const { sessions } = services.session ?? fail('"app.auth.sessions" needs sessionTransport() among the "transports"')
+    return {
+      create: (request, user, init) => sessions.create(request, user, init),
+      async list(userId) {
+        const user = await users.findById(userId)
+        if (!user) return []
+        return (await sessions.list(user)).map((record) => ({
+          sessionId: record.handle,
+          device: record.device,
+          ip: record.ip,
+          createdAt: new Date(record.createdAtMs),
+          lastActivity: new Date(record.lastActivityAtMs),
+        }))
+      },
+      revoke: (userId, sessionId) => sessions.revoke(userId, sessionId),
+      revokeAll: (userId, { keep } = {}) => sessions.revokeAll(userId, keep === undefined ? undefined : { handle: keep }),
+      setCookies: sessions.setCookies,
+      clearCookies: sessions.clearCookies,
+    }
+  }
+  let made: SessionsToolbox | undefined
+
+  return {
+    async authenticatePassword(request, identifier, password) {
+      const { user, forgive } = await services.authenticate(identifier, password, services.loginContext(request))
+      await forgive()
+      return user
+    },
+    get sessions() {
+      made ??= sessionsToolbox()
+      return made
+    },
+    sudo,
+    users: users.store,
+    passwords: {
+      hash: passwords.hash,
+      verify: passwords.verify,
+      isUsable: passwords.isUsable,
+      unusable: passwords.unusable,
+    },
+    createPrincipal: transportToolbox.createPrincipal,
+    securitySchemes: () => ({ ...schemes }),
+  }
+}

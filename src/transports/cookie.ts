@@ -1,0 +1,71 @@
+import { serialize } from 'cookie'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** Attributes and names of the plugin's cookies. */
+export interface CookieOptions {
+  /** Sent over https only. Default true; false is for development without https. */
+  readonly secure?: boolean
+  /** Default `lax`. */
+  readonly sameSite?: 'lax' | 'strict' | 'none'
+  /** Default `/`. */
+  readonly path?: string
+  /** Default none: the cookie stays with the very host. */
+  readonly domain?: string
+  /** Base names; the `__Host-` prefix is added where a cookie qualifies for it. */
+  readonly names?: { readonly session?: string; readonly csrf?: string; readonly device?: string }
+}
+
+/** Attributes of a cookie, resolved and checked. */
+export interface CookiePolicy {
+  readonly secure: boolean
+  readonly sameSite: 'lax' | 'strict' | 'none'
+  readonly path: string
+  readonly domain?: string | undefined
+}
+
+/** One cookie: its full name and how it is set and cleared. */
+export interface CookieJar {
+  readonly name: string
+  /** The value; null when the cookie is absent, doubled, or holds what this plugin never wrote. */
+  read(request: FastifyRequest): string | null
+  /** @param maxAgeSeconds absent = until the browser is closed */
+  write(reply: FastifyReply, value: string, maxAgeSeconds?: number): void
+  clear(reply: FastifyReply): void
+}
+
+const ourValue = /^[\w.~-]{1,512}$/
+
+/**
+ * The value of the one cookie of that name. A name that stands twice is ambiguous (an attacker on a sibling domain may
+ * have set one of them), so it is nobody's; parsers take the first, which is why this reads the header.
+ */
+export function readCookie(header: string | undefined, name: string): string | null {
+  if (header === undefined) return null
+  let value: string | null = null
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=')
+    if (equals < 0 || pair.slice(0, equals).trim() !== name) continue
+    if (value !== null) return null
+    value = pair.slice(equals + 1).trim()
+  }
+  return value !== null && ourValue.test(value) ? value : null
+}
+
+export function createCookie(baseName: string, policy: CookiePolicy, httpOnly: boolean): CookieJar {
+  const { secure, sameSite, path, domain } = policy
+  // RFC 6265bis, 4.1.3.2: the browser itself then refuses the cookie from sibling domains and over http.
+  const name = secure && path === '/' && domain === undefined ? `__Host-${baseName}` : baseName
+  const attributes = { secure, sameSite, path, httpOnly, ...(domain === undefined ? {} : { domain }) }
+  return {
+    name,
+    read: (request) => readCookie(request.headers.cookie, name),
+    write(reply, value, maxAgeSeconds) {
+      const lifetime = maxAgeSeconds === undefined ? {} : { maxAge: maxAgeSeconds }
+      reply.header('set-cookie', serialize(name, value, { ...attributes, ...lifetime }))
+    },
+    clear(reply) {
+      // Same attributes as set: browsers keep a __Host- cookie that is cleared without Secure.
+      reply.header('set-cookie', serialize(name, '', { ...attributes, maxAge: 0, expires: new Date(0) }))
+    },
+  }
+}

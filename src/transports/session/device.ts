@@ -1,0 +1,59 @@
+import Bowser from 'bowser'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { equalConstantTime } from '../../crypto/compare.js'
+import { shortHmac } from '../../crypto/digest.js'
+import type { PurposeKeys } from '../../crypto/keys.js'
+import { randomToken } from '../../crypto/random.js'
+import type { CookieJar } from '../cookie.js'
+
+const yearSeconds = 365 * 86_400
+const maxUsers = 5
+
+/** The signed cookie of a device that somebody has signed in on: an id, and the slot tags of its users. */
+export interface DeviceCookie {
+  /** Id of the device if that user (by slot tags) has signed in on it before. */
+  idFor(request: FastifyRequest, tags: readonly string[]): string | null
+  /** Remembers the sign-in for a year. */
+  remember(request: FastifyRequest, reply: FastifyReply, tag: string): void
+}
+
+export function createDeviceCookie(jar: CookieJar, keys: PurposeKeys): DeviceCookie {
+  const sign = (key: Buffer, text: string) => shortHmac(key, text)
+
+  const read = (request: FastifyRequest): { id: string; tags: string[] } | null => {
+    const value = jar.read(request)
+    const end = value?.lastIndexOf('.') ?? -1
+    if (value === null || end < 0) return null
+    const text = value.slice(0, end)
+    const signature = value.slice(end + 1)
+    if (!keys.some((key) => equalConstantTime(sign(key, text), signature))) return null
+    const [id = '', ...tags] = text.split('.')
+    return { id, tags }
+  }
+
+  return {
+    idFor(request, tags) {
+      const device = read(request)
+      return device?.tags.some((tag) => tags.includes(tag)) ? device.id : null
+    },
+    remember(request, reply, tag) {
+      const device = read(request) ?? { id: randomToken(16), tags: [] }
+      const tags = [tag, ...device.tags.filter((other) => other !== tag)].slice(0, maxUsers)
+      const text = [device.id, ...tags].join('.')
+      jar.write(reply, `${text}.${sign(keys[0], text)}`, yearSeconds)
+    },
+  }
+}
+
+/** A human name such as "Chrome on Windows" from a user agent; bounded, since anybody writes what they like there. */
+export function deviceName(userAgent: unknown): string {
+  if (typeof userAgent !== 'string' || userAgent.trim() === '') return 'Unknown device'
+  try {
+    const { browser, os, platform } = Bowser.parse(userAgent.slice(0, 512))
+    const where = os.name ?? platform.type
+    const name = browser.name ? (where ? `${browser.name} on ${where}` : browser.name) : (where ?? 'Unknown device')
+    return name.replace(/[\p{C}]/gu, '').slice(0, 120)
+  } catch {
+    return 'Unknown device'
+  }
+}

@@ -1,0 +1,198 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
+import type { Row, Users } from '../../accounts/users.js'
+import { sha256, shortHmac } from '../../crypto/digest.js'
+import type { PurposeKeys } from '../../crypto/keys.js'
+import { randomToken } from '../../crypto/random.js'
+import { BadRequestError } from '../../errors.js'
+import { unavailable } from '../../retry.js'
+import type { CookieJar } from '../cookie.js'
+import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
+import type { UserId } from '../../ports/user-store.js'
+import { type DeviceCookie, deviceName } from './device.js'
+import { beginLifetime, cookieSeconds, needsTouch, type SessionLifetime } from './lifetime.js'
+
+/** A session just made. The only place where its secrets exist outside the browser. */
+export interface NewSession {
+  /** Public handle: it revokes, it never authenticates. */
+  readonly sessionId: string
+  /** For the `X-CSRF-Token` header; null with CSRF off. */
+  readonly csrfToken: string | null
+  readonly rememberMe: boolean
+  /** Value of the session cookie. */
+  readonly secretCookie: string
+  readonly tag: string
+}
+
+/** Options of a session made by hand. */
+export interface SessionInit {
+  /** Default false. */
+  readonly rememberMe?: boolean | undefined
+  /** JSON of the app's own, at most 2 KiB; `principal.metadata`. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** A live session with its user. */
+export interface LiveSession {
+  readonly tag: string
+  readonly record: SessionRecord
+  readonly user: Row
+}
+
+export interface SessionSettings {
+  readonly csrf: boolean
+  readonly maxSessionsPerUser: number
+  readonly lifetime: SessionLifetime
+}
+
+interface Services {
+  readonly store: SessionStore
+  readonly users: Users
+  readonly tagKeys: PurposeKeys
+  readonly settings: SessionSettings
+  readonly cookies: { readonly session: CookieJar; readonly csrf: CookieJar }
+  readonly device: DeviceCookie
+}
+
+/** Everything done with sessions, over the store's atomic primitives. Throws `UnavailableError` (503) in an outage. */
+export type Sessions = ReturnType<typeof createSessions>
+
+const cookieForm = /^([\w-]{43})\.([\w-]{22})$/
+const maxMetadataBytes = 2048
+
+export function createSessions({ store, users, tagKeys, settings, cookies, device }: Services) {
+  const guarded = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))
+
+  /** Slot tags of a user: one for each configured secret, the first for what is made now. */
+  const tagsOf = (id: UserId): readonly [string, ...string[]] => {
+    const text = encodeUserId(id)
+    return tagKeys.map((key) => shortHmac(key, text)) as unknown as [string, ...string[]]
+  }
+
+  const parse = (request: FastifyRequest): { tag: string; handle: string } | null => {
+    const match = cookieForm.exec(cookies.session.read(request) ?? '')
+    return match ? { tag: match[2] as string, handle: sha256(match[1] as string) } : null
+  }
+
+  /** While secrets rotate a user's sessions stand under several tags, and the cap holds over all of them. */
+  const capOverTags = async (tags: readonly string[]) => {
+    if (tags.length < 2 || settings.maxSessionsPerUser === Number.POSITIVE_INFINITY) return
+    const lists = await Promise.all(tags.map(async (tag) => (await store.list(tag)).map((record) => ({ tag, record }))))
+    const surplus = lists
+      .flat()
+      .sort((a, b) => b.record.lastActivityAtMs - a.record.lastActivityAtMs)
+      .slice(settings.maxSessionsPerUser)
+    await Promise.all(surplus.map(({ tag, record }) => store.revoke(tag, record.handle)))
+  }
+
+  return {
+    tagsOf,
+
+    /** Handle of the session that the request claims to be of, live or not. */
+    handleOf: (request: FastifyRequest): string | null => parse(request)?.handle ?? null,
+
+    /** Makes a session and ends the one that the request came with. */
+    async create(request: FastifyRequest, user: Row, init: SessionInit = {}): Promise<NewSession> {
+      const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
+      if (Buffer.byteLength(metadata) > maxMetadataBytes) throw new BadRequestError('The session metadata is too large')
+      const id = users.idOf(user)
+      const tags = tagsOf(id)
+      const secret = randomToken()
+      const csrfToken = settings.csrf ? randomToken() : null
+      const now = Date.now()
+      const rememberMe = init.rememberMe ?? false
+      const record: SessionRecord = {
+        handle: sha256(secret),
+        userId: encodeUserId(id),
+        epoch: users.epochOf(user),
+        csrfDigest: csrfToken === null ? '' : sha256(csrfToken),
+        ...beginLifetime(settings.lifetime, rememberMe, now),
+        authenticatedAtMs: now,
+        sudoUntilMs: 0,
+        device: deviceName(request.headers['user-agent']),
+        ip: request.ip,
+        metadata,
+      }
+      const previous = parse(request)
+      // Before the new one is counted, so that renewing a session never pushes another device out.
+      if (previous) await guarded(store.revoke(previous.tag, previous.handle))
+      await guarded(store.create(tags[0], record, settings.maxSessionsPerUser))
+      await guarded(capOverTags(tags))
+      return { sessionId: record.handle, csrfToken, rememberMe, secretCookie: `${secret}.${tags[0]}`, tag: tags[0] }
+    },
+
+    setCookies(request: FastifyRequest, reply: FastifyReply, session: NewSession): void {
+      const seconds = cookieSeconds(settings.lifetime, session.rememberMe)
+      cookies.session.write(reply, session.secretCookie, seconds)
+      if (session.csrfToken !== null) cookies.csrf.write(reply, session.csrfToken, seconds)
+      device.remember(request, reply, session.tag)
+    },
+
+    setCsrfCookie(reply: FastifyReply, token: string, record: SessionRecord): void {
+      cookies.csrf.write(reply, token, cookieSeconds(settings.lifetime, record.remember))
+    },
+
+    csrfCookie: (request: FastifyRequest): string | null => cookies.csrf.read(request),
+
+    /** Clears the session's cookies; the device stays known. */
+    clearCookies(reply: FastifyReply): void {
+      cookies.session.clear(reply)
+      if (settings.csrf) cookies.csrf.clear(reply)
+    },
+
+    /** The live session that the request carries, with its user; null when there is none or it has ended. */
+    async find(request: FastifyRequest): Promise<LiveSession | null> {
+      const key = parse(request)
+      if (!key) return null
+      const record = await guarded(store.read(key.tag, key.handle))
+      const id = record && decodeUserId(record.userId)
+      // A tag made with a secret that is no longer configured is out of reach of `revokeAll`, so it has ended.
+      if (!record || id === null || !tagsOf(id).includes(key.tag)) return null
+      const user = await users.findById(id)
+      if (!user || !users.isActive(user) || users.epochOf(user) !== record.epoch) return null
+      return { tag: key.tag, record, user }
+    },
+
+    /** Writes activity back, rarely and off the request's path. */
+    touch({ tag, record }: { tag: string; record: SessionRecord }): void {
+      const now = Date.now()
+      if (needsTouch(record, now)) store.update(tag, record.handle, { lastActivityAtMs: now }).catch(() => {})
+    },
+
+    /** Live sessions of a user, most recently active first. `epoch` is the user's present one. */
+    async list(user: Row): Promise<SessionRecord[]> {
+      const epoch = users.epochOf(user)
+      const lists = await guarded(Promise.all(tagsOf(users.idOf(user)).map((tag) => store.list(tag))))
+      return lists
+        .flat()
+        .filter((record) => record.epoch === epoch)
+        .sort((a, b) => b.lastActivityAtMs - a.lastActivityAtMs)
+    },
+
+    /** Ends one session of the user by its handle; false when it is not theirs or none. */
+    async revoke(id: UserId, handle: string): Promise<boolean> {
+      const ended = await guarded(Promise.all(tagsOf(id).map((tag) => store.revoke(tag, handle))))
+      return ended.includes(true)
+    },
+
+    /** Ends all sessions of the user, but `keep` when given, which moves to `keep.epoch`. Returns how many ended. */
+    async revokeAll(id: UserId, keep?: { handle: string; epoch?: string }): Promise<number> {
+      const ended = await guarded(Promise.all(tagsOf(id).map((tag) => store.revokeAll(tag, keep))))
+      return ended.reduce((sum, count) => sum + count, 0)
+    },
+
+    /** The account's hash was replaced without a change of the password: what stands goes on under the new epoch. */
+    async moveEpoch(before: Row, after: Row): Promise<void> {
+      const from = users.epochOf(before)
+      const epoch = users.epochOf(after)
+      const move = async (tag: string) => {
+        const records = await store.list(tag)
+        await Promise.all(records.map(({ handle }) => store.update(tag, handle, { epoch }, { epoch: from })))
+      }
+      await guarded(Promise.all(tagsOf(users.idOf(after)).map(move)))
+    },
+
+    update: (tag: string, handle: string, patch: Parameters<SessionStore['update']>[2]) =>
+      guarded(store.update(tag, handle, patch)),
+  }
+}

@@ -1,0 +1,75 @@
+import { AuthenticatedPrincipal } from '../../accounts/principal.js'
+import type { Users } from '../../accounts/users.js'
+import { fail } from '../../checks.js'
+import type { Principal, Transport } from '../../ports/transport.js'
+import type { CookieOptions } from '../cookie.js'
+import { requireCsrf } from './csrf.js'
+import type { Sessions } from './sessions.js'
+
+/** Options of `sessionTransport`. */
+export interface SessionTransportOptions {
+  /** Whether unsafe verbs need the `X-CSRF-Token` header. Default true. */
+  readonly csrf?: boolean
+  /** Scopes of session principals. Default none. */
+  readonly scopes?: readonly string[]
+  /** Live sessions a user may have; the least recently active gives way. `Infinity` for no cap. Default 5. */
+  readonly maxSessionsPerUser?: number
+  /** Seconds of inactivity that end an ordinary session. Default 1800. */
+  readonly idleSeconds?: number
+  /** Days of inactivity that end a remembered session, and `Max-Age` of its cookies. Default 30. */
+  readonly rememberMeDays?: number
+  /** Days after which any session ends. Default 30. */
+  readonly absoluteDays?: number
+  /** Mounts `/sessions`, `/logout-all` and `/csrf/refresh`. Default false. */
+  readonly managementRoutes?: boolean
+  /** Overrides of the plugin's `cookies` for this transport. */
+  readonly cookies?: CookieOptions
+}
+
+/** The transport of cookie sessions as an app configures it; the plugin binds it to its state at registration. */
+export interface SessionTransport extends Transport {
+  readonly name: 'session'
+  readonly options: SessionTransportOptions
+}
+
+/**
+ * Cookie sessions with a CSRF synchronizer token, the default transport. Options are checked when the plugin is registered.
+ * @see OWASP session management cheat sheet
+ */
+export function sessionTransport(options: SessionTransportOptions = {}): SessionTransport {
+  return {
+    name: 'session',
+    options,
+    authenticate: async () => fail('The session transport works only as one of the "transports" of crudAuth'),
+  }
+}
+
+export const isSessionTransport = (transport: Transport): transport is SessionTransport =>
+  transport.name === 'session' && 'options' in transport
+
+interface Services {
+  readonly sessions: Sessions
+  readonly users: Users
+  readonly recovery: string | null
+  readonly csrf: boolean
+  readonly scopes: readonly string[]
+  readonly cookieName: string
+}
+
+/** The transport that gates ask. */
+export function bindSessionTransport({ sessions, users, recovery, csrf, scopes, cookieName }: Services): Transport {
+  return {
+    name: 'session',
+    securityScheme: { type: 'apiKey', in: 'cookie', name: cookieName },
+    async authenticate(request): Promise<Principal | null> {
+      const live = await sessions.find(request)
+      if (!live) return null
+      const { tag, record, user } = live
+      if (csrf) requireCsrf(request, record)
+      sessions.touch(live)
+      const metadata = record.metadata === '' ? {} : { metadata: JSON.parse(record.metadata) }
+      const init = { transport: 'session', scopes, authenticatedAtMs: record.authenticatedAtMs, ...metadata }
+      return new AuthenticatedPrincipal(users, recovery, user, init, { tag, record })
+    },
+  }
+}
