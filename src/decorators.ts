@@ -1,4 +1,10 @@
-import type { FastifyBaseLogger, FastifyTypeProvider, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerBase } from 'fastify'
+import type {
+  FastifyBaseLogger,
+  FastifyTypeProvider,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerBase,
+} from 'fastify'
 import type { Gate } from './fastify.js'
 import type { CurrentUserOptions } from './gates/current-user.js'
 import type { RateLimitKey, RateLimitOption } from './gates/rate-limit.js'

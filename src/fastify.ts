@@ -1,8 +1,10 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type {
+  ContextConfigDefault,
   FastifyBaseLogger,
   FastifyReply,
   FastifyRequest,
+  FastifySchema,
   FastifyTypeProvider,
   FastifyTypeProviderDefault,
   preHandlerAsyncHookHandler,
@@ -11,8 +13,6 @@ import type {
   RawServerBase,
   RawServerDefault,
   RouteGenericInterface,
-  ContextConfigDefault,
-  FastifySchema,
 } from 'fastify'
 
 /**
@@ -41,16 +41,7 @@ export type Gate<
   RouteGeneric extends RouteGenericInterface = RouteGenericInterface,
   ContextConfig = ContextConfigDefault,
   SchemaCompiler extends FastifySchema = FastifySchema,
-> = preHandlerAsyncHookHandler<
-  RawServer,
-  RawRequest,
-  RawReply,
-  RouteGeneric,
-  ContextConfig,
-  SchemaCompiler,
-  TypeProvider,
-  Logger
->
+> = preHandlerAsyncHookHandler<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
 
 /** A gate as it is written inside: what it does with request and reply is the same on every server. */
 export type AnyGate = (request: FastifyRequest, reply: FastifyReply) => Promise<void>

@@ -56,7 +56,8 @@ function openState(app: FastifyInstance, options: ResolvedOptions) {
   }
   const opened = openRedis(redis, {
     timeoutMs: timeouts.redisMs,
-    log: (message, cause) => app.log.error({ err: cause }, `fastify-crudauth: ${message}`),
+    log: (message, cause) =>
+      cause ? app.log.error({ err: cause }, `fastify-crudauth: ${message}`) : app.log.info(`fastify-crudauth: ${message}`),
   })
   app.addHook('onClose', async function closeRedis() {
     await opened.close()
@@ -68,7 +69,9 @@ function openState(app: FastifyInstance, options: ResolvedOptions) {
 function warnOf(app: FastifyInstance, options: ResolvedOptions, hasTokenVersion: boolean): void {
   const { memoryKiB, iterations } = options.passwords.cost
   if (!owaspFloors.some(([kib, passes]) => memoryKiB >= kib && iterations >= passes)) {
-    app.log.warn(`fastify-crudauth: "passwords.cost" (${memoryKiB} KiB, ${iterations} iterations) is below OWASP's floor for argon2id`)
+    app.log.warn(
+      `fastify-crudauth: "passwords.cost" (${memoryKiB} KiB, ${iterations} iterations) is below OWASP's floor for argon2id`,
+    )
   }
   if (options.lockout === false) app.log.warn('fastify-crudauth: "lockout" is off, so passwords can be guessed without limit')
   if (!hasTokenVersion) {
@@ -81,7 +84,9 @@ function warnOf(app: FastifyInstance, options: ResolvedOptions, hasTokenVersion:
 
 const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   if (app.hasDecorator('auth')) {
-    fail('crudAuth is registered twice here, or another plugin has the decorator "auth"; register it once, or in sibling contexts')
+    fail(
+      'crudAuth is registered twice here, or another plugin has the decorator "auth"; register it once, or in sibling contexts',
+    )
   }
   const options = resolveOptions(rawOptions)
   const { keys, identity: names, session: settings, hooks } = options

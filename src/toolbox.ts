@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Passwords } from './accounts/passwords.js'
 import type { Sudo } from './accounts/sudo.js'
+import { fail } from './checks.js'
 import type { RegisteredUser } from './fastify.js'
 import type { Principal, PrincipalInit, SecurityScheme, TransportToolbox } from './ports/transport.js'
-import type { Services } from './routes/services.js'
-import { fail } from './checks.js'
 import type { UserId, UserStore } from './ports/user-store.js'
+import type { Services } from './routes/services.js'
 import type { NewSession, SessionInit } from './transports/session/sessions.js'
 
 /** A live session as `app.auth.sessions.list` tells of it; nothing in it authenticates. */

@@ -5,7 +5,10 @@ const maxEmailLength = 254 // RFC 5321, 4.5.3.1.3, less the angle brackets
 const maxUsernameLength = 150
 
 /** One atom of a local part: letters of any script, digits and the atext of RFC 5322, no quotes, no invisible characters. */
-const localPart = /^[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+(?:\.[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+)*$/u
+const localPart =
+  /^[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+(?:\.[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+)*$/u
+/** Of ASCII only what a host name has: `domainToASCII` parses as URLs do, drops line breaks, paths and queries, and decodes %. */
+const domainInput = /^(?:[a-z0-9.-]|[^\0-\x7f\p{C}\p{Z}\p{Default_Ignorable_Code_Point}])+$/u
 const domainName = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/u
 const phoneNumber = /^\+[1-9]\d{6,14}$/
@@ -15,7 +18,9 @@ function foldEmail(text: string): string | null {
   const at = folded.indexOf('@')
   if (at < 1 || at !== folded.lastIndexOf('@')) return null
   const local = folded.slice(0, at)
-  const domain = domainToASCII(folded.slice(at + 1))
+  const typedDomain = folded.slice(at + 1)
+  if (!domainInput.test(typedDomain)) return null
+  const domain = domainToASCII(typedDomain)
   if (Buffer.byteLength(local) > 64 || !localPart.test(local) || !domainName.test(domain)) return null
   const email = `${local}@${domain}`
   return email.length > maxEmailLength ? null : email

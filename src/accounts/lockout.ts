@@ -1,11 +1,12 @@
 import { shortHmac } from '../crypto/digest.js'
 import { LockedOutError } from '../errors.js'
-import { retryAfter, unavailable } from '../retry.js'
 import type { LockoutReason } from '../events.js'
 import type { CounterStore, LockoutLane } from '../ports/counter-store.js'
+import { retryAfter, unavailable } from '../retry.js'
 import { addressKey } from './address.js'
-import type { Row, Users } from './users.js'
+import { canonicalEmail } from './identity.js'
 import { encodeUserId } from './user-id.js'
+import type { Row, Users } from './users.js'
 
 /** Budgets of sign-in attempts, shared by every way of signing in with a password. */
 export interface LockoutPolicy {
@@ -44,8 +45,8 @@ export interface Lockout {
 
 export const noLockout: Lockout = { attempt: async () => async () => {} }
 
-/** Letters of any case and width are one identifier. */
-const foldIdentifier = (identifier: string) => identifier.normalize('NFKC').trim().toLowerCase()
+/** Letters of any case and width are one identifier, and all spellings of an address are. */
+const foldIdentifier = (identifier: string) => canonicalEmail(identifier) ?? identifier.normalize('NFKC').trim().toLowerCase()
 
 export function createLockout(counters: CounterStore, policy: LockoutPolicy, users: Users, key: Buffer): Lockout {
   const times = {
@@ -53,6 +54,15 @@ export function createLockout(counters: CounterStore, policy: LockoutPolicy, use
     lockMs: policy.lockSeconds * 1000,
     maxLockMs: policy.maxLockSeconds * 1000,
   }
+
+  const nameKey = (identifier: string) => `lock:n:${shortHmac(key, foldIdentifier(identifier))}`
+
+  /** Keys of everything that the user may be called. */
+  const nameKeysOf = (user: Row): string[] =>
+    users.store.fields.unique.flatMap((field) => {
+      const name = users.read(user, field)
+      return typeof name === 'string' ? [nameKey(name)] : []
+    })
 
   const lanesOf = ({ identifier, user, ip, deviceId }: Attempt): { reason: LockoutReason; lane: LockoutLane }[] => {
     const subject = user ? `user:${encodeUserId(users.idOf(user))}` : `name:${foldIdentifier(identifier)}`
@@ -64,6 +74,8 @@ export function createLockout(counters: CounterStore, policy: LockoutPolicy, use
     }
     return [
       { reason: 'identifier', lane: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
+      // By its spelling as well, known or not: else the spellings that share a budget would tell that the name is taken.
+      { reason: 'identifier', lane: { ...own, key: nameKey(identifier) } },
       {
         reason: 'address',
         lane: { ...times, maxAttempts: policy.maxAttemptsPerIp, key: `lock:a:${shortHmac(key, addressKey(ip))}` },
@@ -75,13 +87,13 @@ export function createLockout(counters: CounterStore, policy: LockoutPolicy, use
     async attempt(attempt, onLocked) {
       const lanes = lanesOf(attempt)
       let retryMs = 0
-      const newlyLocked: LockoutReason[] = []
+      const newlyLocked = new Set<LockoutReason>()
       try {
         const results = await counters.attempt(lanes.map(({ lane }) => lane))
         results.forEach((result, index) => {
           retryMs = Math.max(retryMs, result.retryMs)
           const reason = lanes[index]?.reason
-          if (result.lockedNow && reason) newlyLocked.push(reason)
+          if (result.lockedNow && reason) newlyLocked.add(reason)
         })
       } catch (cause) {
         throw unavailable(cause)
@@ -90,6 +102,7 @@ export function createLockout(counters: CounterStore, policy: LockoutPolicy, use
       if (retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
 
       const own = lanes.filter(({ reason }) => reason !== 'address').map(({ lane }) => lane.key)
+      if (attempt.user && attempt.deviceId === null) own.push(...nameKeysOf(attempt.user))
       return async () => {
         try {
           await counters.forgive(own)

@@ -91,4 +91,3 @@ export function createAuthenticate({ users, identity, passwords, lockout, hooks,
     return { user, forgive }
   }
 }
-

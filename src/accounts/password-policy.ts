@@ -28,6 +28,7 @@ export function createPasswordPolicy(minLength: number, check: PasswordCheck | u
   return async (raw, context) => {
     const password = raw.normalize('NFC')
     const { length } = [...password]
+    if (/\p{Surrogate}/u.test(password)) refuse('The password has a character that is none (half of a surrogate pair)')
     if (length < minLength) refuse(`The password must have at least ${minLength} characters`)
     if (length > maxPasswordLength) refuse(`The password must have at most ${maxPasswordLength} characters`)
     if (isCommonPassword(password)) refuse('The password is one of the most common ones; choose another')

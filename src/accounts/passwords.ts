@@ -1,4 +1,4 @@
-import { hash as argonHash, verify as argonVerify, type Options as ArgonOptions } from '@node-rs/argon2'
+import { type Options as ArgonOptions, hash as argonHash, verify as argonVerify } from '@node-rs/argon2'
 import { randomToken } from '../crypto/random.js'
 import type { HashGate } from './gate.js'
 
@@ -43,14 +43,12 @@ export interface Passwords {
 }
 
 const unusablePrefix = '!'
+/** Every hash function reads half a surrogate pair as U+FFFD, so that many passwords would be one. */
+const halfPair = /\p{Surrogate}/u
 const argonPrefix = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/
 
 /** Makes the dummy hash, so it takes one hash's time. */
-export async function createPasswords(
-  cost: PasswordCost,
-  legacy: readonly LegacyVerifier[],
-  gate: HashGate,
-): Promise<Passwords> {
+export async function createPasswords(cost: PasswordCost, legacy: readonly LegacyVerifier[], gate: HashGate): Promise<Passwords> {
   // Algorithm 2 is argon2id; the package exports its names as a const enum, which isolated modules cannot read.
   const options: ArgonOptions = {
     algorithm: 2,
@@ -70,6 +68,14 @@ export async function createPasswords(
       return await argonVerify(hash, password.normalize('NFC'))
     } catch {
       return null
+    }
+  }
+
+  const isOfKind = (verifier: LegacyVerifier, hash: string): boolean => {
+    try {
+      return verifier.matches(hash) === true
+    } catch {
+      return false
     }
   }
 
@@ -93,7 +99,7 @@ export async function createPasswords(
 
   const check = async (stored: string | null, password: string): Promise<Verification> => {
     const hash = isUsable(stored) ? stored : null
-    const kind = hash === null ? -1 : legacy.findIndex((verifier) => verifier.matches(hash) === true)
+    const kind = hash === null ? -1 : legacy.findIndex((verifier) => isOfKind(verifier, hash))
     let ok = false
     let ran = false
     if (hash !== null && kind >= 0) {
@@ -105,7 +111,9 @@ export async function createPasswords(
       ok = result === true
     }
     // The stored value itself is never a password, whatever a verifier thinks of it.
-    if (ok && password !== '' && password !== stored) return { ok: true, outdated: kind >= 0 || outdated(hash as string) }
+    if (ok && password !== '' && password !== stored && !halfPair.test(password)) {
+      return { ok: true, outdated: kind >= 0 || outdated(hash as string) }
+    }
     if (!ran) await argon(dummy, password)
     for (const [index, sample] of samples.entries()) {
       if (index !== kind && sample !== undefined) await callLegacy(index, sample, password)

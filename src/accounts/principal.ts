@@ -1,6 +1,6 @@
 import type { RegisteredUser } from '../fastify.js'
-import type { Principal, PrincipalInit } from '../ports/transport.js'
 import type { SessionRecord } from '../ports/session-store.js'
+import type { Principal, PrincipalInit } from '../ports/transport.js'
 import type { UserId } from '../ports/user-store.js'
 import type { Users } from './users.js'
 

@@ -52,7 +52,8 @@ function canonicalValues(login: readonly string[], picked: Record<string, unknow
   }
   for (const [name, value] of Object.entries(values)) {
     // PostgreSQL has no NUL in texts; the others would store what nobody can see.
-    if (typeof value === 'string' && value.includes('\0')) throw new BadRequestError(`"${name}" has a character that is not allowed`)
+    if (typeof value === 'string' && value.includes('\0'))
+      throw new BadRequestError(`"${name}" has a character that is not allowed`)
   }
   return values
 }

@@ -1,9 +1,9 @@
 import { sha256 } from '../crypto/digest.js'
 import { within } from '../deadline.js'
 import { DuplicateUserError, UserValueError } from '../errors.js'
-import { unavailable } from '../retry.js'
 import type { RegisteredUser } from '../fastify.js'
 import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
+import { unavailable } from '../retry.js'
 
 export type Row = RegisteredUser
 

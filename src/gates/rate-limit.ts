@@ -4,9 +4,9 @@ import { encodeUserId } from '../accounts/user-id.js'
 import { checkInteger, checkObject, describe, fail } from '../checks.js'
 import { shortHmac } from '../crypto/digest.js'
 import { RateLimitedError } from '../errors.js'
-import { retryAfter, unavailable } from '../retry.js'
 import type { AnyGate } from '../fastify.js'
 import type { CounterStore } from '../ports/counter-store.js'
+import { retryAfter, unavailable } from '../retry.js'
 import { principalOf } from './authenticate.js'
 import { carryHeaders } from './gate.js'
 
@@ -18,10 +18,7 @@ export interface RateLimit {
 }
 
 /** A limit, no limit, or what decides for each request. */
-export type RateLimitOption =
-  | RateLimit
-  | false
-  | ((request: FastifyRequest) => RateLimit | false | Promise<RateLimit | false>)
+export type RateLimitOption = RateLimit | false | ((request: FastifyRequest) => RateLimit | false | Promise<RateLimit | false>)
 
 /** What a limit is counted by: the address (the default), the user (the address when nobody is signed in), or the app's own. */
 export type RateLimitKey = 'ip' | 'user' | ((request: FastifyRequest) => string | Promise<string>)

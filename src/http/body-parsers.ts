@@ -8,6 +8,21 @@ export const maxBodyBytes = 16_384
 
 const notUtf8 = () => new BadRequestError('The body is not valid UTF-8')
 
+/** Null when an escape is broken or its bytes are no UTF-8: `node:querystring` alone would read U+FFFD, for any of them. */
+function parseStrictForm(text: string): Record<string, unknown> | null {
+  let isValid = true
+  const decode = (part: string) => {
+    try {
+      return decodeURIComponent(part)
+    } catch {
+      isValid = false
+      return ''
+    }
+  }
+  const fields = parseForm(text, '&', '=', { decodeURIComponent: decode })
+  return isValid ? fields : null
+}
+
 /**
  * The group's own parsers, JSON and form alone: what the app has registered (another JSON parser, `*`) does not matter, and
  * anything else is 415. Bytes that are no UTF-8 are refused, not replaced: two passwords must not become one.
@@ -27,7 +42,8 @@ export function useOwnParsers(app: FastifyInstance): void {
     { parseAs: 'buffer', bodyLimit: maxBodyBytes },
     (_request, body, done) => {
       const bytes = body as Buffer
-      if (isUtf8(bytes)) done(null, parseForm(bytes.toString('utf8')))
+      const fields = isUtf8(bytes) ? parseStrictForm(bytes.toString('utf8')) : null
+      if (fields) done(null, fields)
       else done(notUtf8())
     },
   )

@@ -1,6 +1,13 @@
 import AjvCompiler from '@fastify/ajv-compiler'
 import FjsCompiler from '@fastify/fast-json-stringify-compiler'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, FastifySerializerCompiler, RouteOptions } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  FastifySerializerCompiler,
+  RouteOptions,
+} from 'fastify'
 import fp from 'fastify-plugin'
 import { InternalError } from '../errors.js'
 import type { AnyGate } from '../fastify.js'
@@ -10,7 +17,9 @@ import { maxBodyBytes, useOwnParsers } from './body-parsers.js'
 import { kRouteDocs, type RouteDocs } from './openapi.js'
 
 /** Strict whatever the app gave Fastify: nothing is coerced, filled in or dropped. */
-const ajvOptions = { customOptions: { coerceTypes: false, useDefaults: false, removeAdditional: false, allErrors: false } } as const
+const ajvOptions = {
+  customOptions: { coerceTypes: false, useDefaults: false, removeAdditional: false, allErrors: false },
+} as const
 
 /** One route of the plugin's own. */
 export interface OwnRoute {

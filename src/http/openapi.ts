@@ -111,7 +111,9 @@ export function documentRoutes(app: FastifyInstance, transports: readonly Transp
       }
     }
     // Replaced, never changed in place: apps share schema and config objects between routes.
-    route.config = { ...route.config, swaggerTransform: describe(route, schema ?? {}, documented) } as NonNullable<typeof route.config>
+    route.config = { ...route.config, swaggerTransform: describe(route, schema ?? {}, documented) } as NonNullable<
+      typeof route.config
+    >
   })
 
   const early = app.hasDecorator('swagger')

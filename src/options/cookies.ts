@@ -27,7 +27,8 @@ export function resolveCookies(option: string, ...layers: (CookieOptions | undef
   const merged: CookieOptions = Object.assign({}, ...layers)
   const given = Object.assign({}, ...layers.map((layer) => layer?.names)) as Record<string, unknown>
   const sameSite = merged.sameSite ?? 'lax'
-  if (!['lax', 'strict', 'none'].includes(sameSite)) fail(`"${option}.sameSite" must be "lax" or "strict", got ${describe(sameSite)}`)
+  if (!['lax', 'strict', 'none'].includes(sameSite))
+    fail(`"${option}.sameSite" must be "lax" or "strict", got ${describe(sameSite)}`)
   const secure = checkBoolean(`${option}.secure`, merged.secure, true)
   const resolved = Object.fromEntries(
     Object.entries(names).map(([key, fallback]) => {
@@ -42,7 +43,10 @@ export function resolveCookies(option: string, ...layers: (CookieOptions | undef
       secure,
       sameSite,
       path: checkText(`${option}.path`, merged.path ?? '/', /^\/[\w.~!$&'()*+,=:@%/-]*$/, '/'),
-      domain: merged.domain === undefined ? undefined : checkText(`${option}.domain`, merged.domain, /^\.?[a-z0-9.-]+$/i, 'example.com'),
+      domain:
+        merged.domain === undefined
+          ? undefined
+          : checkText(`${option}.domain`, merged.domain, /^\.?[a-z0-9.-]+$/i, 'example.com'),
     },
     names: resolved,
   }

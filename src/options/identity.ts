@@ -15,7 +15,8 @@ function checkStore(users: UserStore | undefined): asserts users is UserStore {
     fail('"users.fields" must be { columns, unique } in logical names')
   }
   for (const field of ['id', 'hashedPassword']) {
-    if (users.fields.columns[field] === undefined) fail(`The user model lacks "${field}"; map its column by the store's "columns"`)
+    if (users.fields.columns[field] === undefined)
+      fail(`The user model lacks "${field}"; map its column by the store's "columns"`)
   }
 }
 
@@ -28,17 +29,23 @@ export function resolveIdentity(options: IdentityOptions = {}, users: UserStore 
   if (login.length === 0) fail('"identity.login" must name at least one field')
   for (const field of login) {
     if (columns[field] === undefined) {
-      fail(`"identity.login" names "${field}", which the user model lacks; map its column, or leave the field out of "identity.login"`)
+      fail(
+        `"identity.login" names "${field}", which the user model lacks; map its column, or leave the field out of "identity.login"`,
+      )
     }
     if (!unique.includes(field)) {
-      fail(`"identity.login" names "${field}", which is not unique in the user model; add a unique constraint and name it in "unique"`)
+      fail(
+        `"identity.login" names "${field}", which is not unique in the user model; add a unique constraint and name it in "unique"`,
+      )
     }
   }
   const recovery = options.recovery === undefined ? (columns.email === undefined ? undefined : 'email') : options.recovery
-  if (recovery === undefined) fail('"identity.recovery" is "email" by default, which the user model lacks; set it to a field or to null')
+  if (recovery === undefined)
+    fail('"identity.recovery" is "email" by default, which the user model lacks; set it to a field or to null')
   if (recovery !== null) {
     if (typeof recovery !== 'string') fail(`"identity.recovery" must be a field name or null, got ${describe(recovery)}`)
-    if (columns[recovery] === undefined) fail(`"identity.recovery" names "${recovery}", which the user model lacks; map its column or set null`)
+    if (columns[recovery] === undefined)
+      fail(`"identity.recovery" names "${recovery}", which the user model lacks; map its column or set null`)
     if (!unique.includes(recovery)) fail(`"identity.recovery" names "${recovery}", which is not unique in the user model`)
   }
   return Object.freeze({ login, recovery })
@@ -59,7 +66,8 @@ interface ObjectSchema {
 function bodySchema(login: readonly string[], extraFields: readonly string[], schema: ObjectSchema) {
   const extra = schema.properties ?? {}
   const properties: Record<string, object> = {}
-  for (const field of login) properties[field] = loginFieldSchemas[field as 'email'] ?? { type: 'string', minLength: 1, maxLength: 256 }
+  for (const field of login)
+    properties[field] = loginFieldSchemas[field as 'email'] ?? { type: 'string', minLength: 1, maxLength: 256 }
   for (const field of extraFields) properties[field] = anyScalar
   for (const [name, value] of Object.entries(extra)) {
     const base = login.includes(name) ? properties[name] : undefined

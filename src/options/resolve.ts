@@ -139,7 +139,11 @@ function resolveHooks(value: CrudAuthOptions['hooks'] = {}): CrudAuthHooks {
   return Object.freeze({ ...value })
 }
 
-function resolveRoutes(value: CrudAuthOptions['routes'] = true, hasSession: boolean, management: boolean): ReadonlySet<RouteGroup> {
+function resolveRoutes(
+  value: CrudAuthOptions['routes'] = true,
+  hasSession: boolean,
+  management: boolean,
+): ReadonlySet<RouteGroup> {
   if (value === false) return new Set()
   if (value === true) {
     const all: RouteGroup[] = ['account']

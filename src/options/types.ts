@@ -1,7 +1,7 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import type { LockoutPolicy } from '../accounts/lockout.js'
-import type { LegacyVerifier, PasswordCost } from '../accounts/passwords.js'
 import type { PasswordCheck } from '../accounts/password-policy.js'
+import type { LegacyVerifier, PasswordCost } from '../accounts/passwords.js'
 import type { RegistrationContext } from '../accounts/register.js'
 import type { SudoPolicy } from '../accounts/sudo.js'
 import type { CrudAuthHooks } from '../events.js'

@@ -3,9 +3,9 @@ import type { PasswordChange } from '../accounts/change-password.js'
 import type { Authenticate, LoginContext } from '../accounts/login.js'
 import type { RegisterAccount } from '../accounts/register.js'
 import type { Users } from '../accounts/users.js'
+import { fail } from '../checks.js'
 import type { Emit } from '../events.js'
 import type { CreateRateLimit, RateLimitOption } from '../gates/rate-limit.js'
-import { fail } from '../checks.js'
 import type { Sessions } from '../transports/session/sessions.js'
 
 /** Where the plugin keeps its services for the groups of routes. */

@@ -124,10 +124,15 @@ function lanes(declare: Declare<CounterStore>) {
   declare('100 parallel calls over two shared lanes keep to both budgets', async (store) => {
     const [tight, wide] = [lane({ maxAttempts: 4 }), lane({ maxAttempts: 9 })]
     const results = await atOnce(100, (i) => store.attempt(i % 2 ? [tight, wide] : [wide, tight]))
-    const passes = (index: (i: number) => number) =>
-      results.filter((result, i) => result[index(i)]?.retryMs === 0).length
-    assert.equal(passes((i) => (i % 2 ? 0 : 1)), 4)
-    assert.equal(passes((i) => (i % 2 ? 1 : 0)), 9)
+    const passes = (index: (i: number) => number) => results.filter((result, i) => result[index(i)]?.retryMs === 0).length
+    assert.equal(
+      passes((i) => (i % 2 ? 0 : 1)),
+      4,
+    )
+    assert.equal(
+      passes((i) => (i % 2 ? 1 : 0)),
+      9,
+    )
   })
 
   declare('hits and lanes of one key are different things', async (store) => {

@@ -6,8 +6,12 @@ export interface StoreUnderTest<Store> {
   close?(): unknown
 }
 
-/** Called once for each test. */
-export type StoreFactory<Store> = () => StoreUnderTest<Store> | Promise<StoreUnderTest<Store>>
+/** Called once for each test: an empty store, alone or with how to let it go. */
+export type StoreFactory<Store> = () => StoreUnderTest<Store> | Store | Promise<StoreUnderTest<Store> | Store>
+
+function isUnderTest<Store>(made: StoreUnderTest<Store> | Store): made is StoreUnderTest<Store> {
+  return typeof made === 'object' && made !== null && 'store' in made
+}
 
 export interface ConformanceOptions {
   /** Declares a test. Default: that of `node:test`; those of other frameworks fit when called with name and function. */
@@ -23,11 +27,11 @@ export function storeKit<Store>(factory: StoreFactory<Store>, options: Conforman
   const name = options.name ?? kind
   return (sentence, run) => {
     test(`${name}: ${sentence}`, async () => {
-      const { store, close } = await factory()
+      const made = await factory()
       try {
-        await run(store)
+        await run(isUnderTest(made) ? made.store : made)
       } finally {
-        await close?.()
+        if (isUnderTest(made)) await made.close?.()
       }
     })
   }
@@ -55,7 +59,45 @@ export async function onSchedule(scenario: (onTime: (untilMs: number) => boolean
 
 /** Texts that break careless encodings: separators, quotes, controls, escapes, several alphabets, an emoji, length. */
 export const HOSTILE_TEXTS: readonly string[] = [
-  '|', '||%7C%25|', '%', '%25%7c', '\\', '"', "'", '`', '$1', '{}', '[[', ']]', '--', ',', ';', ':', '\t', ' ', '\r\n', '\n\n',
-  '\0', 'a\0b', '\u001f\u001e', '\u007f', '\u2028', 'null', 'undefined', 'false', '0', '-1', '1e400', '__proto__',
-  'Ünïcödé', '日本語', 'שלום', '👩‍💻', 'e\u0301', '%s%d%n', '{"a":"|\\n\\u0000"}', `${'|%'.repeat(2048)}`, 'é'.repeat(2048),
+  '|',
+  '||%7C%25|',
+  '%',
+  '%25%7c',
+  '\\',
+  '"',
+  "'",
+  '`',
+  '$1',
+  '{}',
+  '[[',
+  ']]',
+  '--',
+  ',',
+  ';',
+  ':',
+  '\t',
+  ' ',
+  '\r\n',
+  '\n\n',
+  '\0',
+  'a\0b',
+  '\u001f\u001e',
+  '\u007f',
+  '\u2028',
+  'null',
+  'undefined',
+  'false',
+  '0',
+  '-1',
+  '1e400',
+  '__proto__',
+  'Ünïcödé',
+  '日本語',
+  'שלום',
+  '👩‍💻',
+  'e\u0301',
+  '%s%d%n',
+  '{"a":"|\\n\\u0000"}',
+  `${'|%'.repeat(2048)}`,
+  'é'.repeat(2048),
 ]

@@ -35,7 +35,7 @@ export const isStandardField = (field: string): boolean => KNOWN.has(field)
 export const isProviderIdField = (field: string): boolean => /^[a-z]\w*Id$/.test(field)
 
 /** The default column of a logical name: `hashedPassword` → `hashed_password`. */
-export const snakeCase = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+const snakeCase = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /**
  * Whether `name` can be a column's name. A kit's own rule, narrower than any database's: quoting is the query builder's
@@ -51,7 +51,9 @@ export function checkTable(name: unknown): void {
   const plausible = typeof name === 'string' && name.split('.').every(isIdentifier) && name.split('.').length <= 3
   // The query builder reads "users as u" as an alias.
   if (plausible && !/\sas\s/i.test(name)) return
-  throw new ConfigError(`"table" must be a table's name like "users" or "app.users", got ${shown(name)}; quotes, ";" and line breaks do not belong there`)
+  throw new ConfigError(
+    `"table" must be a table's name like "users" or "app.users", got ${shown(name)}; quotes, ";" and line breaks do not belong there`,
+  )
 }
 
 /** @throws ConfigError when `field` cannot be a logical name. */
@@ -80,7 +82,9 @@ export function resolveColumns(
       continue
     }
     if (typeof column !== 'string' || !isIdentifier(column)) {
-      throw new ConfigError(`"columns.${field}" must be a column's name like "${snakeCase(field)}" or null, got ${shown(column)}; quotes, ";" and line breaks do not belong there`)
+      throw new ConfigError(
+        `"columns.${field}" must be a column's name like "${snakeCase(field)}" or null, got ${shown(column)}; quotes, ";" and line breaks do not belong there`,
+      )
     }
     resolved[field] = column
   }
@@ -88,7 +92,9 @@ export function resolveColumns(
   for (const [field, column] of Object.entries(resolved)) {
     const owner = owners.get(column.toLowerCase())
     if (owner !== undefined) {
-      throw new ConfigError(`"columns.${owner}" and "columns.${field}" are both the column "${column}"; give each its own, or set one to null`)
+      throw new ConfigError(
+        `"columns.${owner}" and "columns.${field}" are both the column "${column}"; give each its own, or set one to null`,
+      )
     }
     owners.set(column.toLowerCase(), field)
   }

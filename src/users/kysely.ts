@@ -64,7 +64,8 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   let returning: Promise<boolean> | undefined
 
   const execute = async (query: CompiledQuery, parameters: readonly unknown[]): Promise<QueryResult<Record<string, unknown>>> => {
-    const run = () => db.executeQuery<Record<string, unknown>>({ ...(query as CompiledQuery<Record<string, unknown>>), parameters })
+    const run = () =>
+      db.executeQuery<Record<string, unknown>>({ ...(query as CompiledQuery<Record<string, unknown>>), parameters })
     return db.isTransaction ? run() : persistently(dialect, run)
   }
 
@@ -111,7 +112,9 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     if (column !== undefined && !set.has(column)) set.set(column, encode(field, value))
   }
 
-  const lookUp = (field: string, value: unknown) => first(prepared.selectBy(columnOf(field) ?? field), [value])
+  const valueIn = (set: Map<string, unknown>, field: string): unknown => set.get(columns[field] ?? field)
+
+  const lookUp = (field: string, value: unknown) => first(prepared.selectBy(columns[field] ?? field), [value])
 
   /** Whether this is the id of a row exactly as rows carry it: databases convert `'1'`, `'01'` and `'1abc'` to 1. */
   const isStoredId = async (id: UserId): Promise<boolean> => {
@@ -136,7 +139,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     // PostgreSQL runs nothing more in a transaction that has failed.
     if (dialect === 'postgres' && db.isTransaction) return 'unknown'
     for (const field of unique) {
-      const value = set.get(columnOf(field) ?? '')
+      const value = valueIn(set, field)
       const holder = value == null ? undefined : await lookUp(field, value)
       if (holder && holder[idColumn] !== id) return field
     }
@@ -191,7 +194,10 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     const isAsExpected = async () => (await first(prepared.selectId(conditions), compared)) !== undefined
     if (set.size === 0) return isAsExpected()
     try {
-      const { insertId, numAffectedRows } = await execute(prepared.update([...set.keys()], conditions), [...set.values(), ...compared])
+      const { insertId, numAffectedRows } = await execute(prepared.update([...set.keys()], conditions), [
+        ...set.values(),
+        ...compared,
+      ])
       return Number(numAffectedRows) > 0 || (dialect === 'mysql' && insertId === 1n)
     } catch (error) {
       const { kind } = failureOf(dialect, error)
@@ -211,7 +217,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     async findBy(field, value) {
       if (!unique.includes(field) || !isPossibleKey(value)) return null
       const row = await lookUp(field, String(value))
-      return row && isSameKey(row[columnOf(field) ?? field], value) ? asRow(row) : null
+      return row && isSameKey(row[columns[field] ?? field], value) ? asRow(row) : null
     },
     async create(values) {
       const set = encoded(values)
@@ -227,9 +233,9 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       } catch (error) {
         throw await failed(error, set)
       }
-      const key = set.has(idColumn) || insertId !== undefined ? 'id' : unique.find((field) => set.get(columnOf(field) ?? '') != null)
-      const value = key === 'id' ? (set.get(idColumn) ?? insertId) : set.get(columnOf(key ?? '') ?? '')
-      const row = key === undefined ? undefined : await lookUp(key, value)
+      const id = set.get(idColumn) ?? insertId
+      const known = id === undefined ? unique.find((field) => valueIn(set, field) != null) : 'id'
+      const row = known === undefined ? undefined : await lookUp(known, id ?? valueIn(set, known))
       if (!row) throw new ConfigError('The row just inserted cannot be found again; give kyselyUsers a "generateId"')
       return asRow(row)
     },

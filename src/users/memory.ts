@@ -1,7 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ConfigError, DuplicateUserError, UserValueError } from '../errors.js'
 import type { UserFields, UserId, UserStore, UserValues } from '../ports/user-store.js'
-import { checkField, isIdentifier, isProviderIdField, isStandardField, PROVIDER_ID_FIELDS, STANDARD_FIELDS, uniqueFields } from './fields.js'
+import {
+  checkField,
+  isIdentifier,
+  isProviderIdField,
+  isStandardField,
+  PROVIDER_ID_FIELDS,
+  STANDARD_FIELDS,
+  uniqueFields,
+} from './fields.js'
 import { isStorableText } from './text.js'
 
 export interface MemoryUsersOptions {

@@ -92,7 +92,15 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       ['evalsha', () => oneTime.take('key', 'group')],
       ['evalsha', () => oneTime.revokeGroup('group')],
       ['evalsha', () => counters.hit('key', 1000)],
-      ['evalsha', () => counters.attempt([{ key: 'a', ...lane }, { key: 'b', ...lane }, { key: 'c', ...lane }])],
+      [
+        'evalsha',
+        () =>
+          counters.attempt([
+            { key: 'a', ...lane },
+            { key: 'b', ...lane },
+            { key: 'c', ...lane },
+          ]),
+      ],
       ['del', () => counters.forgive(['a', 'b', 'c'])],
     ]
     for (const [, call] of calls) await call()
@@ -152,7 +160,11 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       () => sessions.revokeAll('tag', { handle: 'none' }),
     ]) {
       // One that the store would not write any more: it ended while nobody looked.
-      await client.hset(`${prefix}s:{tag}`, 'old', `1|${[now, 1, now, now - 10, 0, 0].map((n) => n.toString(36)).join('|')}|||||||`)
+      await client.hset(
+        `${prefix}s:{tag}`,
+        'old',
+        `1|${[now, 1, now, now - 10, 0, 0].map((n) => n.toString(36)).join('|')}|||||||`,
+      )
       await act()
       assert.equal(await client.hexists(`${prefix}s:{tag}`, 'old'), 0)
     }
@@ -162,7 +174,18 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     const { client, prefix, sessions } = await open(t)
     const live = record()
     const good = `1|${Array(6).fill('zzzzzzzz').join('|')}|||||||`
-    const damaged = ['', '1', '2|', 'null', '{}', `${good}|`, good.slice(0, -1), good.replace('1', '2'), good.replace('z', '-'), '\0']
+    const damaged = [
+      '',
+      '1',
+      '2|',
+      'null',
+      '{}',
+      `${good}|`,
+      good.slice(0, -1),
+      good.replace('1', '2'),
+      good.replace('z', '-'),
+      '\0',
+    ]
     for (const [index, text] of damaged.entries()) {
       await sessions.create('tag', live, 5)
       await client.hset(`${prefix}s:{tag}`, 'odd', text)
@@ -188,7 +211,10 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     /** As if so much time had gone by: the times that the lane holds lie that much further back. */
     const pass = async (ms: number) => {
       const text = (await client.get(key)) ?? ''
-      await client.set(key, text.replace(/\d{10,}/g, (at) => String(Number(at) - ms)))
+      await client.set(
+        key,
+        text.replace(/\d{10,}/g, (at) => String(Number(at) - ms)),
+      )
     }
     assert.equal(await lockMs(), HOUR_MS)
     await pass(HOUR_MS + DAY_MS - 60_000)
@@ -207,7 +233,10 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     const passes = async () => (await counters.attempt([lane]))[0]?.retryMs === 0
     const pass = async (ms: number) => {
       const text = (await client.get(`${prefix}l:{a}`)) ?? ''
-      await client.set(`${prefix}l:{a}`, text.replace(/\d{10,}/g, (at) => String(Number(at) - ms)))
+      await client.set(
+        `${prefix}l:{a}`,
+        text.replace(/\d{10,}/g, (at) => String(Number(at) - ms)),
+      )
     }
     assert.equal(await passes(), true)
     await pass(HOUR_MS)
@@ -221,7 +250,14 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
 
   test('a lane keeps no more than 1000 attempts, however large its budget', async (t) => {
     const { client, prefix, counters } = await open(t)
-    const lane = { key: 'a', maxAttempts: 1e9, windowMs: HOUR_MS, lockMs: 1000, maxLockMs: 1000, maxPerDay: Number.POSITIVE_INFINITY }
+    const lane = {
+      key: 'a',
+      maxAttempts: 1e9,
+      windowMs: HOUR_MS,
+      lockMs: 1000,
+      maxLockMs: 1000,
+      maxPerDay: Number.POSITIVE_INFINITY,
+    }
     const results = (await counters.attempt(Array(1100).fill(lane))).filter(({ retryMs }) => retryMs === 0)
     assert.equal(results.length, 1000)
     assert.ok((await client.strlen(`${prefix}l:{a}`)) < 16_384)
@@ -264,7 +300,10 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     assert.equal(opened.owned, false)
     const { sessions } = redisState(client, { keyPrefix: newPrefix() })
     await sessions.create('tag', record(), 5)
-    assert.deepEqual(Object.keys(client).filter((name) => !names.includes(name)), [])
+    assert.deepEqual(
+      Object.keys(client).filter((name) => !names.includes(name)),
+      [],
+    )
     await opened.close()
     assert.equal(await client.ping(), 'PONG')
     assert.deepEqual(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { Cluster, Redis } from 'ioredis'
 import type { ClusterOptions } from 'ioredis'
+import { Cluster, type Redis } from 'ioredis'
 
 /** The variable's value, or why the tests that need it are skipped. A full run must have every server. */
 function serverFrom(name: string): { readonly address: string; readonly skip: string | false } {

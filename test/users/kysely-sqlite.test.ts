@@ -34,7 +34,10 @@ const open = async (t: TestContext, shape: Shape = 'default', options: KyselyUse
 }
 
 test('each verb is one statement, and a write by a text id looks the id up first', async (t) => {
-  for (const [shape, perWrite] of [['default', 1], ['legacy', 2]] as const) {
+  for (const [shape, perWrite] of [
+    ['default', 1],
+    ['legacy', 2],
+  ] as const) {
     const { users, queries } = await open(t, shape)
     const row = await users.create({ email: 'a@example.com' })
     const id = row[users.fields.columns.id ?? ''] as string
@@ -77,7 +80,11 @@ test('logical fields that the model lacks are not written, and are null to compa
 
 test('times are stored as told', async (t) => {
   const at = new Date('2026-01-31T10:00:00.500Z')
-  for (const [dates, stored] of [['text', '2026-01-31T10:00:00.500Z'], ['seconds', 1769853600], ['milliseconds', 1769853600500]] as const) {
+  for (const [dates, stored] of [
+    ['text', '2026-01-31T10:00:00.500Z'],
+    ['seconds', 1769853600],
+    ['milliseconds', 1769853600500],
+  ] as const) {
     const { users } = await open(t, 'default', { dates })
     const row = await users.create({ email: 'a@example.com', createdAt: at })
     assert.equal(String(row.created_at).replace(/\.0$/, ''), String(stored))
@@ -100,7 +107,10 @@ test('the field of a duplicate is told for indexes on expressions, for ids and f
   await sql.raw(`create unique index folded on ${table.name} (lower(username))`).execute(db)
   await users.create({ email: 'a@example.com', username: 'anna', plan: 'pro' })
   const refused = (values: Record<string, unknown>, field: string) =>
-    assert.rejects(users.create({ email: 'b@example.com', ...values }), (error) => error instanceof DuplicateUserError && error.field === field)
+    assert.rejects(
+      users.create({ email: 'b@example.com', ...values }),
+      (error) => error instanceof DuplicateUserError && error.field === field,
+    )
   await refused({ plan: 'pro' }, 'plan')
   await refused({ id: 1 }, 'id')
   // The index says nothing of the column, and no row has this very name.
@@ -109,11 +119,23 @@ test('the field of a duplicate is told for indexes on expressions, for ids and f
 
 test('values that the table refuses are UserValueErrors, and its owner’s mistakes are not', async (t) => {
   const { users, db, table } = await open(t)
-  await sql.raw(`create table strict_users (id integer primary key, email text not null, plan text not null check (length(plan) < 5), size integer) strict`).execute(db)
-  const none = Object.fromEntries(['username', 'hashedPassword', 'isActive', 'isSuperuser', 'emailVerified', 'tokenVersion', 'createdAt', 'updatedAt'].map((f) => [f, null]))
+  await sql
+    .raw(
+      `create table strict_users (id integer primary key, email text not null, plan text not null check (length(plan) < 5), size integer) strict`,
+    )
+    .execute(db)
+  const none = Object.fromEntries(
+    ['username', 'hashedPassword', 'isActive', 'isSuperuser', 'emailVerified', 'tokenVersion', 'createdAt', 'updatedAt'].map(
+      (f) => [f, null],
+    ),
+  )
   const strict = kyselyUsers(db, { table: 'strict_users', columns: none })
   for (const values of [{ plan: 'enterprise' }, { size: 'big' }, { email: null }, { id: 'abc' }, { size: 2n ** 64n }]) {
-    await assert.rejects(strict.create({ email: 'a@example.com', plan: 'pro', ...values }), UserValueError, JSON.stringify(Object.keys(values)))
+    await assert.rejects(
+      strict.create({ email: 'a@example.com', plan: 'pro', ...values }),
+      UserValueError,
+      JSON.stringify(Object.keys(values)),
+    )
   }
   await assert.rejects(strict.create({ email: 'a@example.com' }), /NOT NULL/)
   await assert.rejects(users.create({ email: 'a@example.com', nothing: 1 }), /nothing/)
@@ -123,7 +145,10 @@ test('values that the table refuses are UserValueErrors, and its owner’s mista
 test('a row that does not carry the columns as configured is refused by name', async (t) => {
   const { db, table } = await open(t)
   await kyselyUsers(db, table.options).create({ email: 'a@example.com' })
-  await assert.rejects(kyselyUsers(db, { ...table.options, columns: { googleId: 'google_sub' } }).findById(1), /"google_sub" for "googleId"/)
+  await assert.rejects(
+    kyselyUsers(db, { ...table.options, columns: { googleId: 'google_sub' } }).findById(1),
+    /"google_sub" for "googleId"/,
+  )
   await sql.raw(`update ${table.name} set is_active = 'N'`).execute(db)
   await assert.rejects(kyselyUsers(db, table.options).findById(1), /"is_active".*boolean or number/)
 })
@@ -131,7 +156,9 @@ test('a row that does not carry the columns as configured is refused by name', a
 test('options that cannot be are refused at once', async (t) => {
   const { db } = await open(t)
   const wrong: KyselyUsersOptions[] = [
-    ...['a"b', "a'b", 'a`b', 'a;b', 'a\nb', 'a\0b', 'a.b', '', '__proto__', 'constructor', ' a'].map((column) => ({ columns: { email: column } })),
+    ...['a"b', "a'b", 'a`b', 'a;b', 'a\nb', 'a\0b', 'a.b', '', '__proto__', 'constructor', ' a'].map((column) => ({
+      columns: { email: column },
+    })),
     ...['a"b', 'a;b', '', 'users as u', 'a.b.c.d', 'a\nb'].map((name) => ({ table: name })),
     { columns: { email: 'username' } },
     { columns: { email: 'Login', username: 'login' } },
@@ -149,9 +176,23 @@ test('options that cannot be are refused at once', async (t) => {
 test('what is not assumed exists once it is named, provider ids as unique fields', async (t) => {
   const { db } = await open(t)
   const plain = kyselyUsers(db).fields
-  assert.deepEqual(Object.values(plain.columns), ['id', 'email', 'username', 'hashed_password', 'is_active', 'is_superuser', 'email_verified', 'token_version', 'created_at', 'updated_at'])
+  assert.deepEqual(Object.values(plain.columns), [
+    'id',
+    'email',
+    'username',
+    'hashed_password',
+    'is_active',
+    'is_superuser',
+    'email_verified',
+    'token_version',
+    'created_at',
+    'updated_at',
+  ])
   assert.deepEqual(plain.unique, ['email', 'username'])
-  const { columns, unique } = kyselyUsers(db, { columns: { username: null, acmeId: 'acme', phone: 'tel', phoneVerified: 'tel_ok' }, unique: ['employee'] }).fields
+  const { columns, unique } = kyselyUsers(db, {
+    columns: { username: null, acmeId: 'acme', phone: 'tel', phoneVerified: 'tel_ok' },
+    unique: ['employee'],
+  }).fields
   assert.equal(columns.username, undefined)
   assert.equal(columns.acmeId, 'acme')
   assert.equal(columns.constructor, undefined)

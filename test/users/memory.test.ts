@@ -7,8 +7,12 @@ import { memoryUsers } from '../../src/users/memory.js'
 const isConfigError = { code: 'CRUDAUTH_CONFIG' }
 
 userStoreConformance(async () => ({ store: memoryUsers() }), { name: 'memory' })
-userStoreConformance(async () => ({ store: memoryUsers({ fields: ['email', 'hashedPassword', 'plan'] }) }), { name: 'memory, few fields' })
-userStoreConformance(async () => ({ store: memoryUsers({ fields: ['phone', 'phoneVerified', 'createdAt', 'acmeId'] }) }), { name: 'memory, phone' })
+userStoreConformance(async () => ({ store: memoryUsers({ fields: ['email', 'hashedPassword', 'plan'] }) }), {
+  name: 'memory, few fields',
+})
+userStoreConformance(async () => ({ store: memoryUsers({ fields: ['phone', 'phoneVerified', 'createdAt', 'acmeId'] }) }), {
+  name: 'memory, phone',
+})
 
 test('by default every standard field exists, and the app’s own are accepted', async () => {
   const users = memoryUsers()
@@ -19,15 +23,18 @@ test('by default every standard field exists, and the app’s own are accepted',
   assert.equal(row.plan, 'pro')
   assert.ok(row.createdAt instanceof Date && row.updatedAt instanceof Date)
   const { createdAt: _, updatedAt: __, ...rest } = row
-  assert.deepEqual({ id: 1, isActive: true, isSuperuser: false, emailVerified: false, tokenVersion: 0, username: null, discordId: null }, {
-    id: rest.id,
-    isActive: rest.isActive,
-    isSuperuser: rest.isSuperuser,
-    emailVerified: rest.emailVerified,
-    tokenVersion: rest.tokenVersion,
-    username: rest.username,
-    discordId: rest.discordId,
-  })
+  assert.deepEqual(
+    { id: 1, isActive: true, isSuperuser: false, emailVerified: false, tokenVersion: 0, username: null, discordId: null },
+    {
+      id: rest.id,
+      isActive: rest.isActive,
+      isSuperuser: rest.isSuperuser,
+      emailVerified: rest.emailVerified,
+      tokenVersion: rest.tokenVersion,
+      username: rest.username,
+      discordId: rest.discordId,
+    },
+  )
 })
 
 test('given fields are all that exist', async () => {
@@ -48,8 +55,21 @@ test('what the model lacks is null to compareAndSet', async () => {
 })
 
 test('login fields, the recovery factor and provider ids are unique; unique adds to them', () => {
-  assert.deepEqual(memoryUsers().fields.unique, ['email', 'username', 'googleId', 'githubId', 'microsoftId', 'appleId', 'gitlabId', 'discordId'])
-  assert.deepEqual(memoryUsers({ fields: ['pager', 'pagerVerified', 'email', 'acmeId', 'plan'] }).fields.unique, ['pager', 'email', 'acmeId'])
+  assert.deepEqual(memoryUsers().fields.unique, [
+    'email',
+    'username',
+    'googleId',
+    'githubId',
+    'microsoftId',
+    'appleId',
+    'gitlabId',
+    'discordId',
+  ])
+  assert.deepEqual(memoryUsers({ fields: ['pager', 'pagerVerified', 'email', 'acmeId', 'plan'] }).fields.unique, [
+    'pager',
+    'email',
+    'acmeId',
+  ])
   assert.deepEqual(memoryUsers({ fields: ['email', 'tenantId', 'googleId'], unique: [] }).fields.unique, ['email', 'googleId'])
   const users = memoryUsers({ unique: ['employee'] })
   assert.equal(users.fields.columns.employee, 'employee')

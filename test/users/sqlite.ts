@@ -1,5 +1,5 @@
+import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely'
 import Database from 'libsql'
-import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely'
 import { cachedStatements } from '../../src/users/kysely.js'
 
 /** Kysely over libsql with kept statements, as an app would open it. `db.destroy()` closes it. */

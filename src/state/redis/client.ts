@@ -1,9 +1,6 @@
-import { Redis } from 'ioredis'
-import type { Cluster, RedisOptions } from 'ioredis'
-import { withoutData } from './link.js'
-
-/** A client of ioredis, single server, Sentinel or Cluster; of this copy of ioredis or of the app's own. */
-export type RedisClient = Redis | Cluster
+import { Redis, type RedisOptions } from 'ioredis'
+import { withoutData } from './failure.js'
+import type { RedisClient } from './link.js'
 
 export interface OpenRedisOptions {
   /** Longest wait for an answer, in milliseconds. Default 1000. */

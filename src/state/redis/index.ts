@@ -1,16 +1,16 @@
 import type { CounterStore } from '../../ports/counter-store.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 import type { SessionStore } from '../../ports/session-store.js'
-import type { RedisClient } from './client.js'
 import { redisCounters } from './counters.js'
-import { redisLink } from './link.js'
+import { type RedisClient, redisLink } from './link.js'
 import { redisOneTime } from './one-time.js'
 import { redisSessions } from './sessions.js'
 
-export type { OpenedRedis, OpenRedisOptions, RedisClient } from './client.js'
+export type { OpenedRedis, OpenRedisOptions } from './client.js'
 export { isRedisClient, openRedis } from './client.js'
+export type { RedisClient } from './link.js'
 
-export interface RedisStateOptions {
+interface RedisStateOptions {
   /** Namespace in Redis. Default `crudauth:`. */
   readonly keyPrefix?: string
   /** Longest wait of any call, in milliseconds; beyond it the call fails with `StateUnavailableError`. Default 1000. */

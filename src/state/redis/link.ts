@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
-import type { Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { StateUnavailableError } from '../unavailable.js'
-import type { RedisClient } from './client.js'
+import { withoutData } from './failure.js'
+
+/** A client of ioredis: single server, Sentinel or Cluster. */
+export type RedisClient = Redis | Cluster
 
 /** A Lua script, known to the server by its SHA-1. */
-export interface Script {
+interface Script {
   readonly lua: string
   readonly sha: string
 }
@@ -24,18 +27,6 @@ export interface RedisLink {
 
 // Answers of a server that did not begin to run the command, so that sending it again cannot do it twice.
 const NOT_RUN = /^(NOSCRIPT|MOVED|ASK|TRYAGAIN)\b/
-
-/**
- * What may be known of a failure: the code word of Redis or of the system. The errors of ioredis carry the command with
- * its arguments (at the handshake even the password), and messages of scripts may quote values.
- */
-export function withoutData(error: unknown): Error {
-  const { name, message, code } = error as { name?: unknown; message?: unknown; code?: unknown }
-  if (name === 'ReplyError') return new Error(`Redis answered ${/^[A-Z]+/.exec(String(message))?.[0] ?? 'an error'}`)
-  if (typeof code === 'string' && /^[A-Z_]+$/.test(code)) return new Error(`Redis failed with ${code}`)
-  if (message === 'Connection is closed.') return new Error('The connection to Redis was lost')
-  return new Error(`Redis failed with ${typeof name === 'string' && /^\w+$/.test(name) ? name : 'an error'}`)
-}
 
 const unavailable = (why: string) => new StateUnavailableError(new Error(why))
 

@@ -130,8 +130,7 @@ end
 return ended
 `)
 
-const endsAtMs = (record: SessionRecord) =>
-  Math.min(record.lastActivityAtMs + record.idleMs, record.absoluteExpiresAtMs)
+const endsAtMs = (record: SessionRecord) => Math.min(record.lastActivityAtMs + record.idleMs, record.absoluteExpiresAtMs)
 
 /**
  * Sessions in Redis: one hash per user, which is its own index, and one key in one slot. A read is one HGET; every other

@@ -43,7 +43,7 @@ export function bench(store: AnyUserStore) {
   return { has, read, id, key, free, person, find, unchanged, unique }
 }
 
-export type Bench = ReturnType<typeof bench>
+type Bench = ReturnType<typeof bench>
 
 export const isYes = (value: unknown) => value === true || value === 1 || value === 1n
 

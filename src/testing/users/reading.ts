@@ -22,13 +22,17 @@ export const READING: Cases = {
       const stored = read(row, field)
       assert.deepEqual(typeof value === 'boolean' ? isYes(stored) : stored, value, field)
     }
-    for (const field of unique.filter((name) => values[name] !== undefined)) assert.deepEqual(await store.findBy(field, values[field]), row)
+    for (const field of unique.filter((name) => values[name] !== undefined))
+      assert.deepEqual(await store.findBy(field, values[field]), row)
     const other = await store.create(person('B'))
     assert.notEqual(id(other), id(row))
     assert.deepEqual(await find(row), row)
   },
 
-  async 'an id that nobody has, or nobody can have, is null and writes nothing'(store, { person, id, key, free, find, unchanged }) {
+  async 'an id that nobody has, or nobody can have, is null and writes nothing'(
+    store,
+    { person, id, key, free, find, unchanged },
+  ) {
     const row = await store.create(person('A'))
     for (const wrong of [unknownId(id(row)), ...foreignIds(id(row))] as UserId[]) {
       const shown = `${typeof wrong} ${String(wrong).slice(0, 40)}`
@@ -44,7 +48,8 @@ export const READING: Cases = {
   async 'an id is told from impossible ones before any row was read'(store, { person, id, free }) {
     // In a store of its own, the first thing a process does may be a write.
     for (const wrong of foreignIds(1) as UserId[]) assert.equal(await store.update(wrong, { [free]: 'x' }), false)
-    for (const wrong of foreignIds('0e8a1d5c-2f4b-4c3a-9b1e-5d6f7a8b9c0d') as UserId[]) assert.equal(await store.findById(wrong), null)
+    for (const wrong of foreignIds('0e8a1d5c-2f4b-4c3a-9b1e-5d6f7a8b9c0d') as UserId[])
+      assert.equal(await store.findById(wrong), null)
     const row = await store.create(person('A'))
     assert.equal(await store.update(id(row), { [free]: 'x' }), true)
   },
@@ -53,11 +58,29 @@ export const READING: Cases = {
     await store.create(person('A', { username: '0', email: '0' }))
     await store.create(person('B'))
     for (const field of unique) {
-      for (const value of [0, 0n, 1, -0, true, false, null, undefined, Number.NaN, {}, [], ['0'], ['userB'], [0], { email: 1 }, { length: 1 }]) {
+      for (const value of [
+        0,
+        0n,
+        1,
+        -0,
+        true,
+        false,
+        null,
+        undefined,
+        Number.NaN,
+        {},
+        [],
+        ['0'],
+        ['userB'],
+        [0],
+        { email: 1 },
+        { length: 1 },
+      ]) {
         assert.equal(await store.findBy(field, value), null, `${field} = ${String(value)}`)
       }
     }
-    for (const field of ['constructor', '__proto__', 'toString', 'nothing']) assert.equal(await store.findBy(field, 'userB'), null)
+    for (const field of ['constructor', '__proto__', 'toString', 'nothing'])
+      assert.equal(await store.findBy(field, 'userB'), null)
     for (const near of [' ', '%', '_', '']) assert.equal(await store.findBy(key, near), null)
     const held = person('B')[key] as string
     for (const near of [`${held} `, ` ${held}`, `${held}\0`, `${held}\ud800`, held.replace('u', 'ú'), held.replace('u', 'ｕ')]) {
@@ -72,8 +95,14 @@ export const READING: Cases = {
       const first = await store.create(person(mark, { [field]: `taken-${field}` }))
       await refusesDuplicate(store.create(person(`${field}2`, { [field]: read(first, field) })), field)
       const other = await store.create(person(`${field}3`, { [field]: `free-${field}` }))
-      await refusesDuplicate(store.update(id(other), { [field]: read(first, field), [on.free]: on.free === field ? read(first, field) : 'x' }), field)
-      await refusesDuplicate(store.compareAndSet(id(other), { [field]: read(other, field) }, { [field]: read(first, field) }), field)
+      await refusesDuplicate(
+        store.update(id(other), { [field]: read(first, field), [on.free]: on.free === field ? read(first, field) : 'x' }),
+        field,
+      )
+      await refusesDuplicate(
+        store.compareAndSet(id(other), { [field]: read(other, field) }, { [field]: read(first, field) }),
+        field,
+      )
       await unchanged(other)
       await unchanged(first)
       assert.equal(await store.update(id(first), { [field]: read(first, field) }), true, 'one may keep one’s own')
@@ -102,7 +131,10 @@ export const READING: Cases = {
     assert.equal(new Set(rows.map(id)).size, many.length)
   },
 
-  async 'methods work apart from the store'({ create, findById, findBy, update, compareAndSet, fields }, { person, id, key, free }) {
+  async 'methods work apart from the store'(
+    { create, findById, findBy, update, compareAndSet, fields },
+    { person, id, key, free },
+  ) {
     const row = await create(person('A'))
     assert.deepEqual(await findById(id(row)), row)
     assert.deepEqual(await findBy(key, row[fields.columns[key] ?? '']), row)
@@ -113,7 +145,9 @@ export const READING: Cases = {
   async 'values that differ only in case are two, or one that is taken'(store, { person, key, id }) {
     const row = await store.create(person('A'))
     const held = person('A')[key] as string
-    const made = await store.create(person('B', { [key]: caseFolded(held) })).catch((error) => assert.ok(error instanceof DuplicateUserError))
+    const made = await store
+      .create(person('B', { [key]: caseFolded(held) }))
+      .catch((error) => assert.ok(error instanceof DuplicateUserError))
     const found = await store.findBy(key, caseFolded(held))
     assert.equal(id(found ?? row), id(made ?? row))
   },

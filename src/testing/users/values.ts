@@ -14,13 +14,52 @@ export function unknownId(id: UserId): UserId {
 /** What is not `id`, though a database may convert some of it to `id`, and stumble over the rest. */
 export function foreignIds(id: UserId): unknown[] {
   const text = String(id)
-  const others: unknown[] = [`${text}abc`, `${text} `, ` ${text}`, `+${text}`, `0${text}`, `${text}.0`, `${text}\0`, `{${text}}`, text.replaceAll('-', '')]
+  const others: unknown[] = [
+    `${text}abc`,
+    `${text} `,
+    ` ${text}`,
+    `+${text}`,
+    `0${text}`,
+    `${text}.0`,
+    `${text}\0`,
+    `{${text}}`,
+    text.replaceAll('-', ''),
+  ]
   if (typeof id !== 'string') others.push(text)
   if (typeof id !== 'number' && /^\d+$/.test(text)) others.push(Number(text))
   if (typeof id !== 'bigint' && /^\d+$/.test(text)) others.push(BigInt(text))
   others.push(caseFolded(text), '', '0', 'abc', '%', '\0', '\ud800', '😀', "' or 1=1 --", '9'.repeat(40), 'x'.repeat(10_000))
-  others.push(0, -1, -0, 0.5, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, 2 ** 53, 2 ** 63, 0n, -1n, 2n ** 31n, 2n ** 63n, 2n ** 80n)
-  others.push(null, undefined, true, false, {}, [], [id], { id }, { toString: () => text }, new Date(0), Buffer.from(text), () => id)
+  others.push(
+    0,
+    -1,
+    -0,
+    0.5,
+    1.5,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    2 ** 31,
+    2 ** 53,
+    2 ** 63,
+    0n,
+    -1n,
+    2n ** 31n,
+    2n ** 63n,
+    2n ** 80n,
+  )
+  others.push(
+    null,
+    undefined,
+    true,
+    false,
+    {},
+    [],
+    [id],
+    { id },
+    { toString: () => text },
+    new Date(0),
+    Buffer.from(text),
+    () => id,
+  )
   return others.filter((other) => other !== id)
 }
 

@@ -6,9 +6,19 @@ import { HOSTILE_TEXTS, unknownId } from './values.js'
 
 /** Changing: compare-and-set, hostile values and names. */
 export const WRITING: Cases = {
-  async 'compareAndSet writes when all is as expected, and nothing otherwise'(store, { person, id, find, read, free, key, unchanged }) {
+  async 'compareAndSet writes when all is as expected, and nothing otherwise'(
+    store,
+    { person, id, find, read, free, key, unchanged },
+  ) {
     const row = await store.create(person('A', { [free]: 'Old' }))
-    for (const expected of [{ [free]: 'new' }, { [free]: 'old' }, { [free]: 'Old ' }, { [free]: null }, { [free]: '' }, { [free]: 'Old', [key]: 'x@example.com' }]) {
+    for (const expected of [
+      { [free]: 'new' },
+      { [free]: 'old' },
+      { [free]: 'Old ' },
+      { [free]: null },
+      { [free]: '' },
+      { [free]: 'Old', [key]: 'x@example.com' },
+    ]) {
       if (free === key && expected[key] === 'x@example.com') continue
       assert.equal(await store.compareAndSet(id(row), expected, { [free]: 'new' }), false, JSON.stringify(expected))
     }
@@ -35,7 +45,9 @@ export const WRITING: Cases = {
 
   async 'of 100 parallel compareAndSet exactly one wins'(store, { person, id, find, read, free }) {
     const row = await store.create(person('A'))
-    const won = await Promise.all(many.map((at) => store.compareAndSet(id(row), { [free]: read(row, free) }, { [free]: `winner${at}` })))
+    const won = await Promise.all(
+      many.map((at) => store.compareAndSet(id(row), { [free]: read(row, free) }, { [free]: `winner${at}` })),
+    )
     assert.equal(won.filter(Boolean).length, 1)
     assert.equal(read(await find(row), free), `winner${won.indexOf(true)}`)
   },
@@ -79,18 +91,25 @@ export const WRITING: Cases = {
     for (const time of ['createdAt', 'updatedAt'].filter(has)) assert.notEqual(read(row, time) ?? null, null, time)
   },
 
-  async 'hostile text is stored as it is or refused, and touches no other row'(store, { person, id, find, read, free, key, unchanged }) {
+  async 'hostile text is stored as it is or refused, and touches no other row'(
+    store,
+    { person, id, find, read, free, key, unchanged },
+  ) {
     const witness = await store.create(person('witness'))
     const row = await store.create(person('A'))
     for (const [at, text] of HOSTILE_TEXTS.entries()) {
       const shown = JSON.stringify(text.slice(0, 30))
       for (const field of new Set([free, key])) {
-        const stored = await store.update(id(row), { [field]: text }).catch((error) => assert.ok(error instanceof UserValueError, `${shown}: ${error}`))
+        const stored = await store
+          .update(id(row), { [field]: text })
+          .catch((error) => assert.ok(error instanceof UserValueError, `${shown}: ${error}`))
         if (stored) assert.equal(read(await find(row), field), text, shown)
         if (stored) assert.equal(await store.compareAndSet(id(row), { [field]: text }, { [field]: `plain${at}` }), true, shown)
         if (!stored) assert.equal(await store.compareAndSet(id(row), { [field]: text }, { [field]: 'x' }), false, shown)
       }
-      const made = await store.create(person(`h${at}`, { [key]: text })).catch((error) => assert.ok(error instanceof UserValueError, `${shown}: ${error}`))
+      const made = await store
+        .create(person(`h${at}`, { [key]: text }))
+        .catch((error) => assert.ok(error instanceof UserValueError, `${shown}: ${error}`))
       assert.deepEqual((await store.findBy(key, text)) ?? undefined, made, shown)
     }
     await unchanged(witness)
@@ -133,7 +152,8 @@ export const WRITING: Cases = {
 
   async 'an id is never changed by a write'(store, { person, id, unchanged, free }) {
     const [row, other] = [await store.create(person('A')), await store.create(person('B'))]
-    for (const next of [id(other), unknownId(id(row))]) await assert.rejects(store.update(id(row), { id: next, [free]: 'x' }), UserValueError)
+    for (const next of [id(other), unknownId(id(row))])
+      await assert.rejects(store.update(id(row), { id: next, [free]: 'x' }), UserValueError)
     await unchanged(row)
     await unchanged(other)
   },

@@ -5,10 +5,10 @@ import { sha256, shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { randomToken } from '../../crypto/random.js'
 import { BadRequestError } from '../../errors.js'
-import { unavailable } from '../../retry.js'
-import type { CookieJar } from '../cookie.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import type { UserId } from '../../ports/user-store.js'
+import { unavailable } from '../../retry.js'
+import type { CookieJar } from '../cookie.js'
 import { type DeviceCookie, deviceName } from './device.js'
 import { beginLifetime, cookieSeconds, needsTouch, type SessionLifetime } from './lifetime.js'
 
@@ -59,6 +59,7 @@ export type Sessions = ReturnType<typeof createSessions>
 
 const cookieForm = /^([\w-]{43})\.([\w-]{22})$/
 const maxMetadataBytes = 2048
+const maxAddressLength = 64
 
 export function createSessions({ store, users, tagKeys, settings, cookies, device }: Services) {
   const guarded = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))
@@ -110,7 +111,8 @@ export function createSessions({ store, users, tagKeys, settings, cookies, devic
         authenticatedAtMs: now,
         sudoUntilMs: 0,
         device: deviceName(request.headers['user-agent']),
-        ip: request.ip,
+        // Absent on a socket of the file system; whatever a client wrote, where an app trusts every proxy.
+        ip: ((request.ip as string | undefined) ?? '').slice(0, maxAddressLength),
         metadata,
       }
       const previous = parse(request)

@@ -73,14 +73,19 @@ function sqliteFailure(error: DriverError): Failure {
   const unique = /UNIQUE constraint failed: (.*)/s.exec(message)?.[1]
   if (unique !== undefined) {
     const named = unique.startsWith("index '") ? [] : unique.split(', ')
-    return failure('duplicate', named.map((column) => column.trim().replace(/^.*\./, '')))
+    return failure(
+      'duplicate',
+      named.map((column) => column.trim().replace(/^.*\./, '')),
+    )
   }
   const absent = /NOT NULL constraint failed: (?:.*\.)?(.*)/.exec(message)?.[1]
   if (absent !== undefined) return failure('null', [absent])
   if (/CHECK constraint failed|datatype mismatch|cannot store \w+ value in \w+ column|string or blob too big/.test(message)) {
     return failure('value')
   }
-  return failure(/SQLITE_BUSY|SQLITE_LOCKED/.test(text(error.code)) || /database (?:table )?is locked/.test(message) ? 'again' : 'other')
+  return failure(
+    /SQLITE_BUSY|SQLITE_LOCKED/.test(text(error.code)) || /database (?:table )?is locked/.test(message) ? 'again' : 'other',
+  )
 }
 
 const BY_DIALECT = { postgres: postgresFailure, mysql: mysqlFailure, sqlite: sqliteFailure }

@@ -18,7 +18,9 @@ export function modelCheck(table: string, columns: Readonly<Record<string, strin
     }
     const idType = typeof row[columns.id ?? 'id']
     if (idType !== 'number' && idType !== 'string' && idType !== 'bigint') {
-      throw new ConfigError(`Column "${columns.id}" of table "${table}" must be read as text or integer, not as ${idType}; let the driver convert it`)
+      throw new ConfigError(
+        `Column "${columns.id}" of table "${table}" must be read as text or integer, not as ${idType}; let the driver convert it`,
+      )
     }
     let isComplete = true
     for (const field of [...BOOLEANS, ...Object.keys(columns).filter((name) => name.endsWith('Verified'))]) {

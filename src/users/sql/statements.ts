@@ -51,7 +51,9 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
   return {
     /** Parameters: the value. One row at most. */
     selectBy: (column: string) =>
-      once(['selectBy', column], () => db.selectFrom(table).selectAll().where(sql.ref(column), '=', PLACE).limit(sql.lit(1)).compile()),
+      once(['selectBy', column], () =>
+        db.selectFrom(table).selectAll().where(sql.ref(column), '=', PLACE).limit(sql.lit(1)).compile(),
+      ),
     /** Parameters: the id, then what is expected. */
     selectId: (expected: readonly Condition[]) =>
       once(['selectId', expected], () => {

@@ -1,0 +1,5 @@
+export { counterStoreConformance } from './counter-store.js'
+export { oneTimeStoreConformance } from './one-time-store.js'
+export { sessionStoreConformance } from './session-store.js'
+export type { ConformanceOptions, StoreFactory, StoreUnderTest } from './store-kit.js'
+export { userStoreConformance } from './user-store.js'

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import type { LightMyRequestResponse } from 'fastify'
+
+const statuses: Record<string, number> = {
+  FST_ERR_VALIDATION: 400,
+  CRUDAUTH_BAD_REQUEST: 400,
+  CRUDAUTH_TOKEN_INVALID_OR_USED: 400,
+  CRUDAUTH_UNAUTHENTICATED: 401,
+  CRUDAUTH_BAD_CREDENTIALS: 401,
+  CRUDAUTH_INVALID_TOKEN: 401,
+  CRUDAUTH_WRONG_PASSWORD: 401,
+  CRUDAUTH_CSRF: 403,
+  CRUDAUTH_CROSS_SITE: 403,
+  CRUDAUTH_FORBIDDEN: 403,
+  CRUDAUTH_INSUFFICIENT_SCOPE: 403,
+  CRUDAUTH_NOT_VERIFIED: 403,
+  CRUDAUTH_SUDO_REQUIRED: 403,
+  CRUDAUTH_FRESH_SIGN_IN_REQUIRED: 403,
+  CRUDAUTH_NOT_FOUND: 404,
+  CRUDAUTH_DUPLICATE: 409,
+  CRUDAUTH_LOCKED_OUT: 429,
+  CRUDAUTH_RATE_LIMITED: 429,
+  CRUDAUTH_INTERNAL: 500,
+  CRUDAUTH_UNAVAILABLE: 503,
+  CRUDAUTH_OVERLOADED: 503,
+}
+
+/** The answer refuses with that code and its status, and none of `secrets` stands in body or headers. */
+export function refuses(response: LightMyRequestResponse, code: string, secrets: readonly string[] = []): void {
+  const text = `${response.body} ${JSON.stringify(response.headers)}`
+  assert.equal(response.json().code, code, text)
+  assert.equal(response.statusCode, statuses[code], text)
+  for (const secret of secrets) assert.ok(!text.includes(secret), 'a secret stands in the answer')
+  if (response.statusCode === 429 || response.statusCode === 503) {
+    assert.ok(Number(response.headers['retry-after']) >= 1, 'Retry-After is missing')
+  }
+}

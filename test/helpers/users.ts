@@ -1,0 +1,28 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { memoryUsers, type UserStore } from '../../src/index.js'
+
+/** Memory users that count what is asked of them. */
+export function countingUsers(inner: UserStore = memoryUsers()) {
+  const calls = { findById: 0, findBy: 0, create: 0, update: 0, compareAndSet: 0 }
+  const store: UserStore = {
+    fields: inner.fields,
+    findById: (id) => (calls.findById++, inner.findById(id)),
+    findBy: (field, value) => (calls.findBy++, inner.findBy(field, value)),
+    create: (values) => (calls.create++, inner.create(values)),
+    update: (id, values) => (calls.update++, inner.update(id, values)),
+    compareAndSet: (id, expected, values) => (calls.compareAndSet++, inner.compareAndSet(id, expected, values)),
+  }
+  return { store, calls, writes: () => calls.create + calls.update + calls.compareAndSet }
+}
+
+/** Mounts `POST /by-hand/:username`: signs that user in without a password, as an OAuth callback would. */
+export function mountHandLogin(app: FastifyInstance): void {
+  app.post('/by-hand/:username', async (request: FastifyRequest, reply: FastifyReply) => {
+    const { username } = request.params as { username: string }
+    const user = await app.auth.users.findBy('username', username)
+    if (!user) return reply.code(404).send({})
+    const session = await app.auth.sessions.create(request, user)
+    app.auth.sessions.setCookies(request, reply, session)
+    return { csrf_token: session.csrfToken }
+  })
+}
