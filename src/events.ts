@@ -43,7 +43,7 @@ export type AfterHook<T extends AuthEventType> = (
 ) => unknown
 
 /**
- * The app's hooks. The `onBefore…` ones may throw to refuse: an error with a 4xx `statusCode` is answered as it is, any
+ * The app's hooks. The `onBefore…` ones may throw to refuse: an error with a `statusCode` of 400 to 599 is answered as it is, any
  * other becomes 403 `CRUDAUTH_FORBIDDEN`.
  */
 export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {

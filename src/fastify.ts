@@ -43,5 +43,14 @@ export type Gate<
   SchemaCompiler extends FastifySchema = FastifySchema,
 > = preHandlerAsyncHookHandler<RawServer, RawRequest, RawReply, RouteGeneric, ContextConfig, SchemaCompiler, TypeProvider, Logger>
 
-/** A gate as it is written inside: what it does with request and reply is the same on every server. */
-export type AnyGate = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+/** A request of any Fastify server, HTTP/1 or HTTP/2, and of any route. */
+// biome-ignore lint/suspicious/noExplicitAny: the type parameters are the app's
+export type AnyRequest = FastifyRequest<any, any, any, any, any, any, any>
+
+/** A reply of any Fastify server and of any route. */
+// biome-ignore lint/suspicious/noExplicitAny: the type parameters are the app's
+export type AnyReply = FastifyReply<any, any, any, any, any, any, any>
+
+/** A gate that is not bound to an instance: what it does is the same on every server. */
+// biome-ignore lint/suspicious/noExplicitAny: a narrower type would take part in the inference of the route's own types
+export type AnyGate = (request: any, reply: any) => Promise<void>

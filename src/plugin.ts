@@ -1,5 +1,5 @@
 import './decorators.js'
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { createPasswordChange } from './accounts/change-password.js'
 import { createHashGate } from './accounts/gate.js'
@@ -12,7 +12,7 @@ import { AuthenticatedPrincipal } from './accounts/principal.js'
 import { createRegister } from './accounts/register.js'
 import { createSudo } from './accounts/sudo.js'
 import { createUsers } from './accounts/users.js'
-import { fail } from './checks.js'
+import { checkObject, fail } from './checks.js'
 import { InternalError } from './errors.js'
 import { createEmitter } from './events.js'
 import { type AuthState, kAuthState, kRequestAuth, principalOf } from './gates/authenticate.js'
@@ -203,15 +203,19 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   app.decorate('requireSudo', requireSudo as never)
   app.decorate('requireFresh', requireFresh as never)
   app.decorate('rateLimit', ((action: string, limit: unknown, keyOptions = {}) => {
+    checkObject('rateLimit', keyOptions, ['key'])
     const given = limit === undefined ? (options.rateLimits as Record<string, unknown>)[action] : limit
     return rateLimit(action, checkRateLimit(`rateLimits.${action}`, given), keyOptions)
   }) as never)
   app.decorate('sessionStore', state.sessions)
-  app.decorate('auth', createToolbox({ services, passwords, sudo, transportToolbox, schemes }))
+  app.decorate('auth', createToolbox({ services, passwords, policy, sudo, transportToolbox, schemes }))
 
   documentRoutes(app, transports, settings?.csrf ?? false)
-  for (const group of options.routes) await app.register(groupPlugins[group], { prefix: options.prefix })
-  for (const { routes } of transports) if (routes) await app.register(routes, { prefix: options.prefix })
+  // Fastify ignores these options of a plugin that is not encapsulated, so the groups get them.
+  const { logLevel, logSerializers } = rawOptions as RegisterOptions
+  const mount = { prefix: options.prefix, ...(logLevel && { logLevel }), ...(logSerializers && { logSerializers }) }
+  for (const group of options.routes) await app.register(groupPlugins[group], mount)
+  for (const { routes } of transports) if (routes) await app.register(routes, mount)
 }
 
 /**

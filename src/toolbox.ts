@@ -1,8 +1,9 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { PasswordPolicy } from './accounts/password-policy.js'
 import type { Passwords } from './accounts/passwords.js'
 import type { Sudo } from './accounts/sudo.js'
 import { fail } from './checks.js'
-import type { RegisteredUser } from './fastify.js'
+import type { AnyReply, AnyRequest, RegisteredUser } from './fastify.js'
+import { refuseCrossSite } from './http/cross-site.js'
 import type { Principal, PrincipalInit, SecurityScheme, TransportToolbox } from './ports/transport.js'
 import type { UserId, UserStore } from './ports/user-store.js'
 import type { Services } from './routes/services.js'
@@ -21,7 +22,7 @@ export interface SessionInfo {
 /** Sessions, for hand-written routes. Every method throws `CRUDAUTH_UNAVAILABLE` (503) when shared state is unreachable. */
 export interface SessionsToolbox {
   /** Makes a session of the user and ends the one that the request came with. Sets no cookies: `setCookies` does. */
-  create(request: FastifyRequest, user: RegisteredUser, init?: SessionInit): Promise<NewSession>
+  create(request: AnyRequest, user: RegisteredUser, init?: SessionInit): Promise<NewSession>
   /** Live sessions, most recently active first. */
   list(userId: UserId): Promise<SessionInfo[]>
   /** Ends one of the user's sessions by its handle; false when it is not theirs, or none. */
@@ -29,9 +30,9 @@ export interface SessionsToolbox {
   /** Ends all of the user's sessions, but `keep`; returns how many ended. */
   revokeAll(userId: UserId, options?: { readonly keep?: string | undefined }): Promise<number>
   /** Sets the session, CSRF and device cookies. */
-  setCookies(request: FastifyRequest, reply: FastifyReply, session: NewSession): void
+  setCookies(request: AnyRequest, reply: AnyReply, session: NewSession): void
   /** Clears the session and CSRF cookies. */
-  clearCookies(reply: FastifyReply): void
+  clearCookies(reply: AnyReply): void
 }
 
 /** Passwords, for hand-written routes. */
@@ -44,6 +45,8 @@ export interface PasswordsToolbox {
   isUsable: Passwords['isUsable']
   /** A value for the hash of an account without a password. */
   unusable: Passwords['unusable']
+  /** Judges a new password by the app's policy. @throws CRUDAUTH_BAD_REQUEST (400) saying what is wrong with it */
+  validate: PasswordPolicy
 }
 
 /** `app.auth`: each hardened path that the routes use, for hand-written ones. */
@@ -53,7 +56,7 @@ export interface AuthToolbox {
    * @throws what `/login` answers: CRUDAUTH_BAD_CREDENTIALS (401), CRUDAUTH_LOCKED_OUT (429), CRUDAUTH_UNAVAILABLE and
    * CRUDAUTH_OVERLOADED (503)
    */
-  authenticatePassword(request: FastifyRequest, identifier: string, password: string): Promise<RegisteredUser>
+  authenticatePassword(request: AnyRequest, identifier: string, password: string): Promise<RegisteredUser>
   /** @throws CRUDAUTH_CONFIG when read without a session transport */
   readonly sessions: SessionsToolbox
   readonly sudo: Sudo
@@ -61,6 +64,8 @@ export interface AuthToolbox {
   readonly passwords: PasswordsToolbox
   /** The principal of a row, for a transport of the app's own; null for a disabled account. */
   createPrincipal(user: RegisteredUser, init: PrincipalInit): Principal | null
+  /** Refuses a browser's cross-site post, as `/login` does. @throws CRUDAUTH_CROSS_SITE (403) */
+  refuseCrossSite(request: AnyRequest): void
   /** The OpenAPI security schemes of the transports, by name. */
   securitySchemes(): Record<string, SecurityScheme>
 }
@@ -68,12 +73,13 @@ export interface AuthToolbox {
 interface Parts {
   readonly services: Services
   readonly passwords: Passwords
+  readonly policy: PasswordPolicy
   readonly sudo: Sudo
   readonly transportToolbox: TransportToolbox
   readonly schemes: Record<string, SecurityScheme>
 }
 
-export function createToolbox({ services, passwords, sudo, transportToolbox, schemes }: Parts): AuthToolbox {
+export function createToolbox({ services, passwords, policy, sudo, transportToolbox, schemes }: Parts): AuthToolbox {
   const { users } = services
 
   const sessionsToolbox = (): SessionsToolbox => {
@@ -116,8 +122,10 @@ export function createToolbox({ services, passwords, sudo, transportToolbox, sch
       verify: passwords.verify,
       isUsable: passwords.isUsable,
       unusable: passwords.unusable,
+      validate: policy,
     },
     createPrincipal: transportToolbox.createPrincipal,
+    refuseCrossSite: (request) => refuseCrossSite(request, services.trustedOrigins),
     securitySchemes: () => ({ ...schemes }),
   }
 }

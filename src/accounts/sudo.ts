@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { shortHmac } from '../crypto/digest.js'
 import { BadRequestError, LockedOutError, SudoRequiredError, UnauthenticatedError, WrongPasswordError } from '../errors.js'
 import type { Emit } from '../events.js'
+import type { AnyRequest } from '../fastify.js'
 import type { CounterStore } from '../ports/counter-store.js'
 import type { SessionStore } from '../ports/session-store.js'
 import type { Principal } from '../ports/transport.js'
@@ -28,7 +29,7 @@ export interface Sudo {
    * @throws SudoRequiredError (403) for principals that are not sessions, or with sudo off; WrongPasswordError (401);
    * LockedOutError (429)
    */
-  elevate(request: FastifyRequest, password: string): Promise<Date>
+  elevate(request: AnyRequest, password: string): Promise<Date>
 }
 
 interface Services {

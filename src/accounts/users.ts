@@ -1,5 +1,5 @@
 import { sha256 } from '../crypto/digest.js'
-import { within } from '../deadline.js'
+import { createDeadline, within } from '../deadline.js'
 import { DuplicateUserError, UserValueError } from '../errors.js'
 import type { RegisteredUser } from '../fastify.js'
 import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
@@ -9,6 +9,7 @@ export type Row = RegisteredUser
 
 /** The app's users as the services see them: logical names, bounded waits, no driver errors. */
 export interface Users {
+  /** The app's store with the same bounds: what hand-written routes and transports are given. */
   readonly store: UserStore<Row>
   /** Whether the model has the logical field. */
   has(field: string): boolean
@@ -45,17 +46,23 @@ export function createUsers(store: UserStore<Row>, milliseconds: number): Users 
   const { columns } = store.fields
   const column = new Map(Object.entries(columns))
 
-  const bounded = async <T>(call: () => Promise<T>): Promise<T> => {
-    try {
-      return await within(call(), milliseconds, 'The user store')
-    } catch (cause) {
-      if (cause instanceof DuplicateUserError || cause instanceof UserValueError) throw cause
-      throw unavailable(cause)
-    }
+  const deadline = createDeadline(milliseconds)
+
+  const failure = (cause: unknown) =>
+    cause instanceof DuplicateUserError || cause instanceof UserValueError ? cause : unavailable(cause)
+  const bounded = <T>(call: () => Promise<T>): Promise<T> => within(deadline, call, 'The user store', failure)
+
+  const guarded: UserStore<Row> = {
+    fields: store.fields,
+    findById: (id) => bounded(() => store.findById(id)),
+    findBy: (field, value) => bounded(() => store.findBy(field, value)),
+    create: (values) => bounded(() => store.create(values)),
+    update: (id, values) => bounded(() => store.update(id, values)),
+    compareAndSet: (id, expected, values) => bounded(() => store.compareAndSet(id, expected, values)),
   }
 
   const users: Users = {
-    store,
+    store: guarded,
     has: (field) => column.has(field),
     read(row, field) {
       const name = column.get(field)
@@ -67,13 +74,13 @@ export function createUsers(store: UserStore<Row>, milliseconds: number): Users 
       return typeof hash === 'string' && hash !== '' ? hash : null
     },
     versionOf: (row) => Number(users.read(row, 'tokenVersion') ?? 0),
-    epochOf: (row) => sha256(JSON.stringify([users.versionOf(row), users.hashOf(row)])).slice(0, 22),
+    epochOf: (row) => sha256(`${users.versionOf(row)} ${users.hashOf(row) ?? ''}`).slice(0, 22),
     flagOf: (row, field, fallback) => (column.has(field) ? isTrue(users.read(row, field)) : fallback),
     isActive: (row) => users.flagOf(row, 'isActive', true),
-    findById: (id) => bounded(() => store.findById(id)),
-    findBy: (field, value) => bounded(() => store.findBy(field, value)),
-    create: (values) => bounded(() => store.create(values)),
-    compareAndSet: (id, expected, values) => bounded(() => store.compareAndSet(id, expected, values)),
+    findById: guarded.findById,
+    findBy: guarded.findBy,
+    create: guarded.create,
+    compareAndSet: guarded.compareAndSet,
   }
   return users
 }

@@ -53,7 +53,8 @@ export const isPublicRoute = (request: FastifyRequest): boolean =>
 export async function authenticate(request: FastifyRequest, only?: string): Promise<Principal | null> {
   const { transports, toolbox } = stateOf(request)
   const { outcomes } = requestAuth(request)
-  for (const [index, transport] of transports.entries()) {
+  for (let index = 0; index < transports.length; index++) {
+    const transport = transports[index] as Transport
     if (only !== undefined && transport.name !== only) continue
     outcomes[index] ??= transport.authenticate(request, toolbox)
     const principal = await outcomes[index]

@@ -62,7 +62,7 @@ export function currentUser(options: CurrentUserOptions = {}): AnyGate {
       if (optional) return
       throw new UnauthenticatedError()
     }
-    await judge(principal, rules, request)
+    if (forbids) await judge(principal, rules, request)
     requestAuth(request).principal = principal
   })
 }

@@ -18,7 +18,7 @@ import { kRouteDocs, type RouteDocs } from './openapi.js'
 
 /** Strict whatever the app gave Fastify: nothing is coerced, filled in or dropped. */
 const ajvOptions = {
-  customOptions: { coerceTypes: false, useDefaults: false, removeAdditional: false, allErrors: false },
+  customOptions: { coerceTypes: false, useDefaults: false, removeAdditional: false, allErrors: false, strictTypes: false },
 } as const
 
 /** One route of the plugin's own. */
@@ -71,14 +71,15 @@ export function defineGroup(name: string, routesOf: (app: FastifyInstance) => re
     useOwnParsers(app)
     app.setValidatorCompiler(AjvCompiler()({}, ajvOptions))
     app.setSerializerCompiler(FjsCompiler()({}, {}) as FastifySerializerCompiler<unknown>)
-    app.addHook('onRequest', async function noStore(_request, reply) {
+    app.addHook('onRequest', function noStore(_request, reply, done) {
       reply.header('cache-control', 'no-store')
+      done()
     })
     // Puts our schema back in charge where the app has set a serializer for all replies.
-    app.addHook('preSerialization', async function ownSerializer(_request, reply, payload) {
+    app.addHook('preSerialization', function ownSerializer(_request, reply, payload, done) {
       const serialize = reply.getSerializationFunction(String(reply.statusCode))
       if (serialize) reply.serializer(serialize as (payload: unknown) => string)
-      return payload
+      done(null, payload)
     })
     for (const route of routesOf(app)) addRoute(app, route)
   }

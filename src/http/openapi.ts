@@ -30,7 +30,7 @@ type Transform = (input: TransformInput) => { schema?: Schema | undefined; url?:
 
 const csrfScheme: SecurityScheme = { type: 'apiKey', in: 'header', name: 'X-CSRF-Token' }
 
-/** The OpenAPI security schemes of the transports, by name, and `csrf` where sessions need the header. */
+/** The security schemes of the transports, by name, and `csrf` where sessions need the header. */
 export function schemesOf(transports: readonly Transport[], csrf: boolean): Record<string, SecurityScheme> {
   const schemes: Record<string, SecurityScheme> = {}
   for (const { name, securityScheme } of transports) if (securityScheme) schemes[name] = securityScheme
@@ -75,7 +75,9 @@ export function documentRoutes(app: FastifyInstance, transports: readonly Transp
         openapiObject.components.securitySchemes = { ...schemes, ...openapiObject.components.securitySchemes }
       }
       const inner = previous ? previous(input) : { schema: input.schema ?? schema }
-      const response = { ...(documented.response as Schema), ...(inner.schema?.response as Schema | undefined) }
+      // Swagger documents a 200 of its own accord only where a route documents no answer at all.
+      const own = (inner.schema?.response as Schema | undefined) ?? { 200: { description: 'Default Response' } }
+      const response = { ...(documented.response as Schema), ...own }
       return { ...inner, url: inner.url ?? input.url, schema: { ...documented, ...inner.schema, response } }
     }
   }
@@ -111,9 +113,8 @@ export function documentRoutes(app: FastifyInstance, transports: readonly Transp
       }
     }
     // Replaced, never changed in place: apps share schema and config objects between routes.
-    route.config = { ...route.config, swaggerTransform: describe(route, schema ?? {}, documented) } as NonNullable<
-      typeof route.config
-    >
+    const config: object = { ...route.config, swaggerTransform: describe(route, schema ?? {}, documented) }
+    route.config = config as NonNullable<typeof route.config>
   })
 
   const early = app.hasDecorator('swagger')

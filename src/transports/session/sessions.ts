@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
 import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
 import type { Row, Users } from '../../accounts/users.js'
 import { sha256, shortHmac } from '../../crypto/digest.js'
@@ -60,14 +61,21 @@ export type Sessions = ReturnType<typeof createSessions>
 const cookieForm = /^([\w-]{43})\.([\w-]{22})$/
 const maxMetadataBytes = 2048
 const maxAddressLength = 64
+const maxKnownTags = 10_000
 
 export function createSessions({ store, users, tagKeys, settings, cookies, device }: Services) {
+  // Every request of a session needs its user's tags, and an HMAC costs more than all else that it computes.
+  const knownTags = new LRUCache<string, readonly [string, ...string[]]>({ max: maxKnownTags })
   const guarded = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))
 
   /** Slot tags of a user: one for each configured secret, the first for what is made now. */
   const tagsOf = (id: UserId): readonly [string, ...string[]] => {
     const text = encodeUserId(id)
-    return tagKeys.map((key) => shortHmac(key, text)) as unknown as [string, ...string[]]
+    const known = knownTags.get(text)
+    if (known) return known
+    const tags = tagKeys.map((key) => shortHmac(key, text)) as unknown as [string, ...string[]]
+    knownTags.set(text, tags)
+    return tags
   }
 
   const parse = (request: FastifyRequest): { tag: string; handle: string } | null => {
@@ -146,7 +154,12 @@ export function createSessions({ store, users, tagKeys, settings, cookies, devic
     async find(request: FastifyRequest): Promise<LiveSession | null> {
       const key = parse(request)
       if (!key) return null
-      const record = await guarded(store.read(key.tag, key.handle))
+      let record: SessionRecord | null
+      try {
+        record = await store.read(key.tag, key.handle)
+      } catch (cause) {
+        throw unavailable(cause)
+      }
       const id = record && decodeUserId(record.userId)
       // A tag made with a secret that is no longer configured is out of reach of `revokeAll`, so it has ended.
       if (!record || id === null || !tagsOf(id).includes(key.tag)) return null

@@ -1,7 +1,7 @@
 import { AuthenticatedPrincipal } from '../../accounts/principal.js'
 import type { Users } from '../../accounts/users.js'
 import { fail } from '../../checks.js'
-import type { Principal, Transport } from '../../ports/transport.js'
+import type { Principal, SecurityScheme, Transport } from '../../ports/transport.js'
 import type { CookieOptions } from '../cookie.js'
 import { requireCsrf } from './csrf.js'
 import type { Sessions } from './sessions.js'
@@ -47,6 +47,9 @@ export function sessionTransport(options: SessionTransportOptions = {}): Session
 export const isSessionTransport = (transport: Transport): transport is SessionTransport =>
   transport.name === 'session' && 'options' in transport
 
+/** OpenAPI security scheme of the session cookie. */
+export const sessionScheme = (cookieName: string): SecurityScheme => ({ type: 'apiKey', in: 'cookie', name: cookieName })
+
 interface Services {
   readonly sessions: Sessions
   readonly users: Users
@@ -60,7 +63,7 @@ interface Services {
 export function bindSessionTransport({ sessions, users, recovery, csrf, scopes, cookieName }: Services): Transport {
   return {
     name: 'session',
-    securityScheme: { type: 'apiKey', in: 'cookie', name: cookieName },
+    securityScheme: sessionScheme(cookieName),
     async authenticate(request): Promise<Principal | null> {
       const live = await sessions.find(request)
       if (!live) return null
