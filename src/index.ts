@@ -1,9 +1,10 @@
 import './decorators.js'
 
+export type { PasswordCost } from './accounts/argon2.js'
 export { canonicalEmail } from './accounts/identity.js'
 export type { LockoutPolicy } from './accounts/lockout.js'
 export type { PasswordCheck, PasswordContext } from './accounts/password-policy.js'
-export type { LegacyVerifier, PasswordCost } from './accounts/passwords.js'
+export type { LegacyVerifier } from './accounts/passwords.js'
 export type { RegistrationContext } from './accounts/register.js'
 export { createRegistrationGate, type RegistrationGateOptions } from './accounts/registration-gate.js'
 export type { Sudo, SudoPolicy } from './accounts/sudo.js'

@@ -129,7 +129,6 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   const loginContext = (request: FastifyRequest): LoginContext => ({
     request,
     deviceOf: (user) => (device && sessions ? device.idFor(request, sessions.tagsOf(users.idOf(user))) : null),
-    rehashed: async (user, before) => sessions?.moveEpoch(before, user),
   })
 
   const transportToolbox: TransportToolbox = {
@@ -155,12 +154,16 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
       passwords,
       policy,
       emit,
+      async keepCaller(changed, caller) {
+        const session = AuthenticatedPrincipal.sessionOf(caller)
+        if (session) await sessions?.announceEpoch(session, users.epochOf(changed))
+      },
       async endOthers(user, caller, request) {
         const keep = caller.sessionId === undefined ? undefined : { handle: caller.sessionId, epoch: users.epochOf(user) }
         try {
           await sessions?.revokeAll(caller.userId, keep)
         } catch (error) {
-          // The new epoch stands in the users' database, so all of them have ended already; the caller's too, for once.
+          // The new epoch stands in the users' database, so all others have ended already.
           request.log.error({ err: error }, 'sessions could not be cleaned up after a password change')
         }
       },

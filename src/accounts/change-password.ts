@@ -11,6 +11,8 @@ interface Services {
   readonly passwords: Passwords
   readonly policy: PasswordPolicy
   readonly emit: Emit
+  /** Lets the caller's session stand under the epoch that is about to be, so that it never ends in between. */
+  readonly keepCaller: (changed: Row, caller: Principal) => Promise<void>
   /** Ends what stands under the old epoch, but the caller's session, which moves to the new one. */
   readonly endOthers: (user: Row, caller: Principal, request: FastifyRequest) => Promise<void>
 }
@@ -23,7 +25,9 @@ export interface PasswordChange {
   set(principal: Principal, next: string, request: FastifyRequest): Promise<void>
 }
 
-export function createPasswordChange({ users, passwords, policy, emit, endOthers }: Services): PasswordChange {
+const maxAttempts = 5
+
+export function createPasswordChange({ users, passwords, policy, emit, keepCaller, endOthers }: Services): PasswordChange {
   const contextOf = (user: Row) => ({
     email: users.read(user, 'email') as string | undefined,
     username: users.read(user, 'username') as string | undefined,
@@ -31,22 +35,22 @@ export function createPasswordChange({ users, passwords, policy, emit, endOthers
 
   /** One statement decides: the new hash and the new epoch are written together, or not at all. */
   const replace = async (principal: Principal, next: string, request: FastifyRequest, first: boolean): Promise<boolean> => {
-    const { user } = principal
     const hashedPassword = await passwords.hash(next)
-    const stored = users.read(user, 'hashedPassword') as string | null
-    const version = users.has('tokenVersion') ? { tokenVersion: users.versionOf(user) + 1 } : {}
-    const replaced = await users.compareAndSet(
-      principal.userId,
-      { hashedPassword: stored ?? null },
-      { hashedPassword, ...version },
-    )
-    if (!replaced) return false
-    const column = users.store.fields.columns
-    const changed: Row = { ...user, [column.hashedPassword as string]: hashedPassword }
-    if (column.tokenVersion !== undefined) (changed as Record<string, unknown>)[column.tokenVersion] = version.tokenVersion
-    await endOthers(changed, principal, request)
-    await emit('onAfterPasswordChanged', { user: changed, first }, request)
-    return true
+    const stored = users.hashOf(principal.user)
+    let user: Row | null = principal.user
+    for (let attempt = 0; user && users.hashOf(user) === stored && attempt < maxAttempts; attempt++) {
+      const values = { hashedPassword, ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(user) + 1 }) }
+      const changed = users.changed(user, values)
+      await keepCaller(changed, principal)
+      if (await users.compareAndSet(principal.userId, users.credentialOf(user), values)) {
+        await endOthers(changed, principal, request)
+        await emit('onAfterPasswordChanged', { user: changed, first }, request)
+        return true
+      }
+      // The version has moved on alone (everything was signed out, say): the password given is still the current one.
+      user = await users.findById(principal.userId)
+    }
+    return false
   }
 
   return {

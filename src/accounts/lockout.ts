@@ -73,13 +73,14 @@ export function createLockout(counters: CounterStore, policy: LockoutPolicy, use
       return [{ reason: 'device', lane: { ...own, key: `lock:d:${shortHmac(key, `${deviceId} ${subject}`)}` } }]
     }
     return [
-      { reason: 'identifier', lane: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
-      // By its spelling as well, known or not: else the spellings that share a budget would tell that the name is taken.
-      { reason: 'identifier', lane: { ...own, key: nameKey(identifier) } },
+      // First, so that a locked address burns no account's budget and makes no counters.
       {
         reason: 'address',
         lane: { ...times, maxAttempts: policy.maxAttemptsPerIp, key: `lock:a:${shortHmac(key, addressKey(ip))}` },
       },
+      { reason: 'identifier', lane: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
+      // By its spelling as well, known or not: else the spellings that share a budget would tell that the name is taken.
+      { reason: 'identifier', lane: { ...own, key: nameKey(identifier) } },
     ]
   }
 
@@ -101,9 +102,9 @@ export function createLockout(counters: CounterStore, policy: LockoutPolicy, use
       for (const reason of newlyLocked) await onLocked(reason)
       if (retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
 
-      const own = lanes.filter(({ reason }) => reason !== 'address').map(({ lane }) => lane.key)
-      if (attempt.user && attempt.deviceId === null) own.push(...nameKeysOf(attempt.user))
       return async () => {
+        const own = lanes.filter(({ reason }) => reason !== 'address').map(({ lane }) => lane.key)
+        if (attempt.user && attempt.deviceId === null) own.push(...nameKeysOf(attempt.user))
         try {
           await counters.forgive(own)
         } catch {

@@ -18,8 +18,6 @@ export interface LoginContext {
   readonly request: FastifyRequest
   /** Id of a device on which `user` has signed in before. */
   deviceOf(user: Row): string | null
-  /** Told when a rehash moves the account to another epoch without ending what stands. */
-  rehashed(user: Row, before: Row): Promise<void>
 }
 
 /** Checks identifier and password, with the same work for every failure. */
@@ -47,17 +45,14 @@ export async function runBefore(call: () => unknown): Promise<void> {
 
 export function createAuthenticate({ users, identity, passwords, lockout, hooks, emit }: Services): Authenticate {
   /** Replaces an outdated hash; the row as it is afterwards, or null when the password is no longer the account's. */
-  const rehash = async (user: Row, password: string, context: LoginContext): Promise<Row | null> => {
-    const hashedPassword = await passwords.hash(password)
+  const rehash = async (user: Row, password: string): Promise<Row | null> => {
+    const hashedPassword = await passwords.rehash(password, users.saltOf(user))
     const id = users.idOf(user)
-    const replaced = await users.compareAndSet(id, { hashedPassword: users.hashOf(user) }, { hashedPassword })
+    if (await users.compareAndSet(id, users.credentialOf(user), { hashedPassword }))
+      return users.changed(user, { hashedPassword })
+    // Another sign-in has replaced it by the same hash, or the credential was changed meanwhile: then the password tells.
     const now = await users.findById(id)
-    if (!now) return null
-    if (replaced && users.hashOf(now) === hashedPassword) {
-      await context.rehashed(now, user)
-      return now
-    }
-    // Another login has replaced it, or the password was changed meanwhile: only the password can tell.
+    if (!now || users.hashOf(now) === hashedPassword) return now
     const { ok } = await passwords.check(users.hashOf(now), password)
     return ok ? now : null
   }
@@ -79,13 +74,14 @@ export function createAuthenticate({ users, identity, passwords, lockout, hooks,
       { identifier, user: found, ip: request.ip, deviceId: found ? context.deviceOf(found) : null },
       (reason) => emit('onLockout', { identifier, reason }, request),
     )
-    const { ok, outdated } = await passwords.check(found ? users.hashOf(found) : null, password)
+    const isActive = found !== null && users.isActive(found)
+    const { ok, outdated } = await passwords.check(found ? users.hashOf(found) : null, password, isActive)
     const reason = failureOf(found, ok)
     if (reason !== null || !found) {
       await emit('onLoginFailed', { identifier, reason: reason ?? 'unknown_identifier' }, request)
       throw new BadCredentialsError()
     }
-    const user = outdated ? await rehash(found, password, context) : found
+    const user = outdated ? await rehash(found, password) : found
     if (!user || !users.isActive(user)) throw new BadCredentialsError()
     await runBefore(() => hooks.onBeforeLogin?.(user, { request }))
     return { user, forgive }

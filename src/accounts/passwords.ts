@@ -1,16 +1,7 @@
-import { type Options as ArgonOptions, hash as argonHash, verify as argonVerify } from '@node-rs/argon2'
 import { randomToken } from '../crypto/random.js'
+import { createDeadline, within } from '../deadline.js'
+import { type Argon2, createArgon2, type PasswordCost } from './argon2.js'
 import type { HashGate } from './gate.js'
-
-/** Cost of argon2id (RFC 9106). */
-export interface PasswordCost {
-  /** KiB. Default 19456. */
-  readonly memoryKiB: number
-  /** Passes. Default 2. */
-  readonly iterations: number
-  /** Lanes. Default 1. */
-  readonly parallelism: number
-}
 
 /** Verifier of hashes that another system made; each is replaced by argon2id at the first good login. */
 export interface LegacyVerifier {
@@ -19,7 +10,7 @@ export interface LegacyVerifier {
   /** True for the right password alone. Must never accept the stored value, nor what can be made of it without the password. */
   verify(hash: string, password: string): boolean | Promise<boolean>
   /** A hash of this kind with the usual cost, of no one's password, so that unknown users cost the same from the start. */
-  readonly sample?: string
+  readonly sample?: string | undefined
 }
 
 /** What became of a password that was tried. */
@@ -32,10 +23,16 @@ export interface Verification {
 export interface Passwords {
   /** argon2id hash of the NFC form. @throws OverloadedError (503) */
   hash(password: string): Promise<string>
+  /** The present kind of hash for a password whose older hash has just been found right; see `saltOf`. */
+  rehash(password: string, salt: string): Promise<string>
   /** False also for a malformed or unusable hash and for an empty password. @throws OverloadedError (503) */
   verify(hash: string, password: string): Promise<boolean>
-  /** As `verify`, and each failure costs the same whatever the hash is or is not. @throws OverloadedError (503) */
-  check(hash: string | null, password: string): Promise<Verification>
+  /**
+   * As `verify`, and each failure costs the same whatever the hash is or is not.
+   * @param mayPass false: even the right password will be refused, and must cost what a wrong one does. Default true
+   * @throws OverloadedError (503)
+   */
+  check(hash: string | null, password: string, mayPass?: boolean): Promise<Verification>
   /** Whether any password can ever fit. */
   isUsable(hash: string | null | undefined): boolean
   /** A value for the hash of an account without a password, different each time. */
@@ -45,86 +42,88 @@ export interface Passwords {
 const unusablePrefix = '!'
 /** Every hash function reads half a surrogate pair as U+FFFD, so that many passwords would be one. */
 const halfPair = /\p{Surrogate}/u
-const argonPrefix = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/
+/** A verifier of the app's that hangs would keep its place among the hashes for ever, and in the end everybody out. */
+const legacyMs = 5000
 
-/** Makes the dummy hash, so it takes one hash's time. */
-export async function createPasswords(cost: PasswordCost, legacy: readonly LegacyVerifier[], gate: HashGate): Promise<Passwords> {
-  // Algorithm 2 is argon2id; the package exports its names as a const enum, which isolated modules cannot read.
-  const options: ArgonOptions = {
-    algorithm: 2,
-    memoryCost: cost.memoryKiB,
-    timeCost: cost.iterations,
-    parallelism: cost.parallelism,
-  }
-  const dummy = await argonHash(randomToken(), options)
-  const samples = legacy.map((verifier) => verifier.sample)
+interface Legacy {
+  /** Place of the verifier that knows the hash, or -1. */
+  kindOf(hash: string): number
+  verify(kind: number, hash: string, password: string): Promise<boolean>
+  /** Does the work of each kind of hash in use, but the one that was done. */
+  imitate(password: string, done: number): Promise<void>
+}
 
-  const isUsable = (hash: string | null | undefined): hash is string =>
-    typeof hash === 'string' && hash !== '' && !hash.startsWith(unusablePrefix)
+function createLegacy(verifiers: readonly LegacyVerifier[]): Legacy {
+  const samples = verifiers.map((verifier) => verifier.sample)
+  const deadline = createDeadline(legacyMs)
 
-  /** Null when the hash is malformed: no work was done. */
-  const argon = async (hash: string, password: string): Promise<boolean | null> => {
-    try {
-      return await argonVerify(hash, password.normalize('NFC'))
-    } catch {
-      return null
-    }
-  }
+  const call = (kind: number, hash: string, password: string): Promise<boolean> =>
+    within(
+      deadline,
+      async () => (await (verifiers[kind] as LegacyVerifier).verify(hash, password)) === true,
+      'A legacy verifier',
+      (cause) => cause,
+    ).catch(() => false)
 
-  const isOfKind = (verifier: LegacyVerifier, hash: string): boolean => {
-    try {
-      return verifier.matches(hash) === true
-    } catch {
-      return false
-    }
-  }
-
-  const callLegacy = async (index: number, hash: string, password: string): Promise<boolean> => {
-    try {
-      return (await (legacy[index] as LegacyVerifier).verify(hash, password)) === true
-    } catch {
-      return false
-    }
-  }
-
-  const outdated = (hash: string) => {
-    const found = argonPrefix.exec(hash)
-    return (
-      !found ||
-      Number(found[1]) !== cost.memoryKiB ||
-      Number(found[2]) !== cost.iterations ||
-      Number(found[3]) !== cost.parallelism
-    )
-  }
-
-  const check = async (stored: string | null, password: string): Promise<Verification> => {
-    const hash = isUsable(stored) ? stored : null
-    const kind = hash === null ? -1 : legacy.findIndex((verifier) => isOfKind(verifier, hash))
-    let ok = false
-    let ran = false
-    if (hash !== null && kind >= 0) {
+  return {
+    kindOf: (hash) =>
+      verifiers.findIndex((verifier) => {
+        try {
+          return verifier.matches(hash) === true
+        } catch {
+          return false
+        }
+      }),
+    verify(kind, hash, password) {
+      // From the first account seen with such a hash on, accounts that do not exist pay for it too.
       samples[kind] ??= hash
-      ok = await callLegacy(kind, hash, password)
-    } else if (hash !== null) {
-      const result = await argon(hash, password)
-      ran = result !== null
-      ok = result === true
-    }
+      return call(kind, hash, password)
+    },
+    async imitate(password, done) {
+      for (const [kind, sample] of samples.entries()) {
+        if (kind !== done && sample !== undefined) await call(kind, sample, password)
+      }
+    },
+  }
+}
+
+const isUsable = (hash: string | null | undefined): hash is string =>
+  typeof hash === 'string' && hash !== '' && !hash.startsWith(unusablePrefix)
+
+/** What is known of a password after the work that its hash demands. */
+async function verifyStored(hash: string | null, password: string, argon2: Argon2, legacy: Legacy) {
+  const kind = hash === null ? -1 : legacy.kindOf(hash)
+  if (hash === null) return { fits: false, kind, done: null }
+  if (kind >= 0) return { fits: await legacy.verify(kind, hash, password), kind, done: null }
+  const fits = await argon2.verify(hash, password)
+  return { fits: fits === true, kind, done: fits === null ? null : argon2.parameters(hash) }
+}
+
+/** Makes a dummy hash, so it takes one hash's time. */
+export async function createPasswords(
+  cost: PasswordCost,
+  verifiers: readonly LegacyVerifier[],
+  gate: HashGate,
+): Promise<Passwords> {
+  const argon2 = await createArgon2(cost)
+  const legacy = createLegacy(verifiers)
+
+  const check = async (stored: string | null, password: string, mayPass = true): Promise<Verification> => {
+    const hash = isUsable(stored) ? stored : null
+    const { fits, kind, done } = await verifyStored(hash, password, argon2, legacy)
     // The stored value itself is never a password, whatever a verifier thinks of it.
-    if (ok && password !== '' && password !== stored && !halfPair.test(password)) {
-      return { ok: true, outdated: kind >= 0 || outdated(hash as string) }
-    }
-    if (!ran) await argon(dummy, password)
-    for (const [index, sample] of samples.entries()) {
-      if (index !== kind && sample !== undefined) await callLegacy(index, sample, password)
-    }
-    return { ok: false, outdated: false }
+    const ok = fits && password !== '' && password !== stored && !halfPair.test(password)
+    if (ok && mayPass) return { ok, outdated: kind >= 0 || !argon2.isCurrent(hash as string) }
+    await argon2.imitate(password, done)
+    await legacy.imitate(password, kind)
+    return { ok, outdated: false }
   }
 
   return {
-    hash: (password) => gate.run(() => argonHash(password.normalize('NFC'), options)),
+    hash: (password) => gate.run(() => argon2.hash(password)),
+    rehash: (password, salt) => gate.run(() => argon2.hash(password, salt)),
     verify: async (hash, password) => (await gate.run(() => check(hash, password))).ok,
-    check: (hash, password) => gate.run(() => check(hash, password)),
+    check: (hash, password, mayPass) => gate.run(() => check(hash, password, mayPass)),
     isUsable,
     unusable: () => unusablePrefix + randomToken(),
   }

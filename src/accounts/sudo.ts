@@ -76,7 +76,7 @@ export function createSudo(policy: SudoPolicy | false, services: Services): Sudo
       await guarded(counters.forgive([lane.key]))
       const sudoUntilMs = Date.now() + policy.windowSeconds * 1000
       // False when the session was ended meanwhile: an ended one is never elevated.
-      if (!(await guarded(sessions.update(tag, record.handle, { sudoUntilMs }, { epoch: record.epoch })))) {
+      if (!(await guarded(sessions.update(tag, record.handle, { sudoUntilMs })))) {
         throw new UnauthenticatedError()
       }
       AuthenticatedPrincipal.patchSession(principal, { sudoUntilMs })

@@ -4,6 +4,8 @@ import { DuplicateUserError, UserValueError } from '../errors.js'
 import type { RegisteredUser } from '../fastify.js'
 import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
 import { unavailable } from '../retry.js'
+import { saltOf } from './lineage.js'
+import { encodeUserId } from './user-id.js'
 
 export type Row = RegisteredUser
 
@@ -21,9 +23,16 @@ export interface Users {
   versionOf(row: Row): number
   /**
    * The credential epoch: changes with the password and with `token_version`, and differs between an account and a later
-   * one of the same id. What was established under another epoch has ended.
+   * one of the same id, but not when a hash is replaced for the same password. What was established under another epoch
+   * has ended.
    */
   epochOf(row: Row): string
+  /** Salt for a new hash of the same password. Only for a row that has a hash. */
+  saltOf(row: Row): string
+  /** What a row was before an update, as `expected` of a compare-and-set: its hash, and its `token_version` if it has one. */
+  credentialOf(row: Row): UserValues
+  /** The row with other values, by logical names. */
+  changed(row: Row, values: UserValues): Row
   /** A boolean field; `fallback` where the model lacks it. NULL is false. */
   flagOf(row: Row, field: string, fallback: boolean): boolean
   isActive(row: Row): boolean
@@ -74,7 +83,21 @@ export function createUsers(store: UserStore<Row>, milliseconds: number): Users 
       return typeof hash === 'string' && hash !== '' ? hash : null
     },
     versionOf: (row) => Number(users.read(row, 'tokenVersion') ?? 0),
-    epochOf: (row) => sha256(`${users.versionOf(row)} ${users.hashOf(row) ?? ''}`).slice(0, 22),
+    epochOf(row) {
+      // Without any hash the time of creation has to tell the account from a later one of the same id.
+      const credential = users.hashOf(row) === null ? String(users.read(row, 'createdAt') ?? '') : users.saltOf(row)
+      return sha256(`${users.versionOf(row)} ${credential}`).slice(0, 22)
+    },
+    saltOf: (row) => saltOf(users.hashOf(row) ?? '', encodeUserId(users.idOf(row))),
+    credentialOf: (row) => ({
+      hashedPassword: users.read(row, 'hashedPassword') ?? null,
+      ...(users.has('tokenVersion') && { tokenVersion: users.read(row, 'tokenVersion') ?? null }),
+    }),
+    changed(row, values) {
+      const copy: Record<string, unknown> = { ...(row as Record<string, unknown>) }
+      for (const [field, value] of Object.entries(values)) copy[column.get(field) ?? field] = value
+      return copy as Row
+    },
     flagOf: (row, field, fallback) => (column.has(field) ? isTrue(users.read(row, field)) : fallback),
     isActive: (row) => users.flagOf(row, 'isActive', true),
     findById: guarded.findById,

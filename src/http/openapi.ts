@@ -54,6 +54,13 @@ const isPlain = (schema: Schema | undefined): boolean =>
       typeof part !== 'object' || part === null || Array.isArray(part) || Object.getPrototypeOf(part) === Object.prototype,
   )
 
+/** What every route of the plugin's own with an unsafe verb answers to a body that it does not take, whether it asks for one or not. */
+const bodyErrors = {
+  400: 'Malformed body (FST_ERR_VALIDATION)',
+  413: 'Body above 16 KiB (FST_ERR_CTP_BODY_TOO_LARGE)',
+  415: 'Neither JSON nor a form (FST_ERR_CTP_INVALID_MEDIA_TYPE)',
+}
+
 const errorResponses = (errors: Readonly<Record<number, string>>) =>
   Object.fromEntries(Object.entries(errors).map(([status, description]) => [status, { ...ErrorBody, description }]))
 
@@ -82,8 +89,10 @@ export function documentRoutes(app: FastifyInstance, transports: readonly Transp
     }
   }
 
+  let unseen = false
   app.addHook('onRoute', function documentRoute(route) {
     const docs = (route.config as { [kRouteDocs]?: RouteDocs } | undefined)?.[kRouteDocs]
+    if (docs && !app.hasDecorator('swagger')) unseen = true
     const gates = docs ? [] : gatesOf(route)
     const schema = route.schema as Schema | undefined
     if (!docs && (gates.length === 0 || !isPlain(schema))) return
@@ -96,14 +105,14 @@ export function documentRoutes(app: FastifyInstance, transports: readonly Transp
       const names = docs.auth === 'session' ? ['session'] : all
       documented = {
         security: docs.auth === 'none' ? [] : securityOf(names, unsafe && docs.csrf !== false),
-        response: errorResponses(docs.errors),
+        response: errorResponses({ ...(unsafe && bodyErrors), ...docs.errors }),
         ...(docs.form && { consumes: ['application/x-www-form-urlencoded', 'application/json'] }),
       }
     } else {
       const narrowed = gates.find(({ transport }) => transport !== undefined)?.transport
       const security = securityOf(narrowed === undefined ? all : [narrowed], unsafe)
       const open = gates.every(({ optional }) => optional)
-      const forbids = gates.some((gate) => gate.forbids) || (unsafe && schemes.csrf !== undefined)
+      const forbids = gates.some((gate) => gate.forbids) || security.some((needed) => 'csrf' in needed)
       documented = {
         security: open ? [...security, {}] : security,
         response: errorResponses({
@@ -117,9 +126,8 @@ export function documentRoutes(app: FastifyInstance, transports: readonly Transp
     route.config = config as NonNullable<typeof route.config>
   })
 
-  const early = app.hasDecorator('swagger')
   app.addHook('onReady', async function checkSwaggerOrder() {
-    if (!early && app.hasDecorator('swagger')) {
+    if (unseen && app.hasDecorator('swagger')) {
       app.log.warn(
         'fastify-crudauth: @fastify/swagger was registered after it, so the OpenAPI document lacks its routes; register it first',
       )

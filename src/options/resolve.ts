@@ -77,8 +77,8 @@ function resolveLockout(options: CrudAuthOptions['lockout'] = {}) {
   checkObject('lockout', options, ['maxAttempts', 'maxAttemptsPerIp', 'windowSeconds', 'lockSeconds', 'maxLockSeconds'])
   const lockSeconds = checkInteger('lockout.lockSeconds', options.lockSeconds, 60, 1)
   return {
-    maxAttempts: checkInteger('lockout.maxAttempts', options.maxAttempts, 5, 1, 10_000),
-    maxAttemptsPerIp: checkInteger('lockout.maxAttemptsPerIp', options.maxAttemptsPerIp, 30, 1, 100_000),
+    maxAttempts: checkInteger('lockout.maxAttempts', options.maxAttempts, 5, 1),
+    maxAttemptsPerIp: checkInteger('lockout.maxAttemptsPerIp', options.maxAttemptsPerIp, 30, 1),
     windowSeconds: checkInteger('lockout.windowSeconds', options.windowSeconds, 60, 1, 86_400),
     lockSeconds,
     maxLockSeconds: checkInteger('lockout.maxLockSeconds', options.maxLockSeconds, Math.max(3600, lockSeconds), lockSeconds),

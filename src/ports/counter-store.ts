@@ -27,7 +27,7 @@ export interface LockoutLane {
 export interface LaneResult {
   /** 0 when the attempt is let through, else milliseconds until the lock ends. */
   readonly retryMs: number
-  /** Attempts counted in the window, this one included; 0 when refused. */
+  /** Attempts counted in the window, this one included; 0 when refused or not judged. */
   readonly count: number
   /** True when this very attempt made the lock. */
   readonly lockedNow: boolean
@@ -38,8 +38,9 @@ export interface CounterStore {
   /** Counts a hit in the fixed window of `windowMs` that the first hit opened. */
   hit(key: string, windowMs: number): Promise<WindowCount>
   /**
-   * Checks and counts an attempt in every lane, atomically in each. A locked lane refuses without counting; each lane is
-   * judged on its own. Results in the order of `lanes`. One round trip.
+   * Checks and counts an attempt in the lanes in order, atomically in each. A locked lane refuses without counting, and
+   * spares the lanes behind it: they are neither judged nor counted nor made (`retryMs` 0, `count` 0), so that what one
+   * lane refuses costs nobody else's budget. Results in the order of `lanes`. One round trip, but one a lane on a Cluster.
    */
   attempt(lanes: readonly LockoutLane[]): Promise<LaneResult[]>
   /** A success: the lane's attempts, day count and escalation are forgotten (a standing lock too). */

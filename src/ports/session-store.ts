@@ -7,7 +7,10 @@ export interface SessionRecord {
   readonly handle: string
   /** The user's id as `encodeUserId` writes it. */
   readonly userId: string
-  /** The user's credential epoch when the session was made; a record whose epoch is not the row's is ended. */
+  /**
+   * The user's credential epoch when the session was made, and after a space the next one while it is being changed; a
+   * record none of whose epochs is the row's is ended.
+   */
   readonly epoch: string
   /** SHA-256 of the CSRF token, base64url; '' when CSRF is off. */
   readonly csrfDigest: string

@@ -63,7 +63,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const idTypes = new Set<string>()
   let returning: Promise<boolean> | undefined
 
-  const execute = async (query: CompiledQuery, parameters: readonly unknown[]): Promise<QueryResult<Record<string, unknown>>> => {
+  const execute = (query: CompiledQuery, parameters: readonly unknown[]): Promise<QueryResult<Record<string, unknown>>> => {
     const run = () =>
       db.executeQuery<Record<string, unknown>>({ ...(query as CompiledQuery<Record<string, unknown>>), parameters })
     return db.isTransaction ? run() : persistently(dialect, run)

@@ -64,7 +64,13 @@ export function memoryCounters(max = 100_000): CounterStore {
 
     async attempt(lanes) {
       const now = Date.now()
-      return lanes.map((lane) => attempt(lane, now))
+      let refused = false
+      return lanes.map((lane) => {
+        if (refused) return { retryMs: 0, count: 0, lockedNow: false }
+        const result = attempt(lane, now)
+        refused = result.retryMs > 0
+        return result
+      })
     },
 
     async forgive(keys) {

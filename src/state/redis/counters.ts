@@ -16,7 +16,7 @@ return { count, left }
 /**
  * A lane is "level lockedUntil time time …": the level of escalation and the times of the attempts let through, in
  * milliseconds of Redis' own clock, which all processes share. Of each of KEYS five ARGV: maxAttempts, windowMs, lockMs,
- * maxLockMs, maxPerDay (-1 = none). Answers retryMs, count, lockedNow of each lane in one flat list.
+ * maxLockMs, maxPerDay (-1 = none). Answers retryMs, count, lockedNow of each lane judged, in one flat list.
  */
 const ATTEMPT = script(`
 local DAY = 86400000
@@ -71,12 +71,16 @@ for i, key in ipairs(KEYS) do
   answer[#answer + 1] = retryMs
   answer[#answer + 1] = count
   answer[#answer + 1] = lockedNow
+  if retryMs > 0 then break end
 end
 return answer
 `)
 
 /** More times than this a lane does not keep (about 14 KiB); budgets above it are cut to it. */
 const MOST_ATTEMPTS = 1000
+
+/** Of a lane behind one that refused. */
+const NOT_JUDGED: LaneResult = Object.freeze({ retryMs: 0, count: 0, lockedNow: false })
 
 const whole = (value: number) => Math.min(Math.max(0, Math.floor(value)), 2 ** 52)
 
@@ -119,9 +123,14 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
 
     async attempt(lanes) {
       if (lanes.length === 0) return []
-      // Lanes lie in different slots; sent together they take the time of one round trip all the same.
-      if (link.isCluster) return (await Promise.all(lanes.map((lane) => attempt([lane])))).flat()
-      return attempt(lanes)
+      const results: LaneResult[] = []
+      // On a Cluster the lanes lie in different slots, and a later one must not count before an earlier one has let pass.
+      const calls = link.isCluster ? lanes.map((lane) => [lane]) : [lanes]
+      for (const call of calls) {
+        results.push(...(await attempt(call)))
+        if (results.some(({ retryMs }) => retryMs > 0)) break
+      }
+      return [...results, ...lanes.slice(results.length).map(() => NOT_JUDGED)]
     },
 
     async forgive(keys) {

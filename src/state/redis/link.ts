@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
+import { createDeadline, type Deadline } from '../../deadline.js'
 import { StateUnavailableError } from '../unavailable.js'
 import { withoutData } from './failure.js'
 
@@ -42,25 +43,32 @@ const unavailable = (why: string) => new StateUnavailableError(new Error(why))
 export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLink {
   // Cluster has the same commands; the union of both types cannot be called where they are overloaded.
   const client = redisClient as Redis
+  const deadline = createDeadline(timeoutMs)
   let downSince: number | undefined
   let connected: Promise<void> | undefined
 
-  const send = <T>(first: () => Promise<T>, again: () => Promise<T>, limitMs: number) =>
+  const send = <T>(first: () => Promise<T>, again: () => Promise<T>, limit: Deadline) =>
     new Promise<T>((resolve, reject) => {
       let over = false
-      const timer = setTimeout(() => {
+      const wait = limit.begin(() => {
         over = true
         reject(unavailable(`Redis gave no answer within ${timeoutMs} ms`))
-      }, limitMs)
+      })
       const settle = (value: T) => {
-        clearTimeout(timer)
+        limit.end(wait)
         resolve(value)
       }
-      const fail = (error: unknown) => {
-        clearTimeout(timer)
+      let retried = false
+      const failed = (error: unknown) => {
+        if (!retried && !over && error instanceof Error && NOT_RUN.test(error.message)) {
+          retried = true
+          start(again)
+          return
+        }
+        limit.end(wait)
         reject(new StateUnavailableError(withoutData(error)))
       }
-      const start = (command: () => Promise<T>, failed: (error: unknown) => void) => {
+      const start = (command: () => Promise<T>) => {
         // ioredis throws instead of rejecting when no node of a Cluster serves the slot.
         try {
           command().then(settle, failed)
@@ -68,10 +76,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
           failed(error)
         }
       }
-      start(first, (error) => {
-        if (!over && error instanceof Error && NOT_RUN.test(error.message)) start(again, fail)
-        else fail(error)
-      })
+      start(first)
     })
 
   /** One listener and one timer for all who wait. */
@@ -112,13 +117,13 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
     const limitMs = downSince + timeoutMs - now
     if (limitMs <= 0) throw unavailable('Redis is not connected')
     await connection(limitMs)
-    return send(first, again, Math.max(1, timeoutMs - (performance.now() - now)))
+    return send(first, again, createDeadline(Math.max(1, timeoutMs - (performance.now() - now))))
   }
 
   const ask = <T>(first: () => Promise<T>, again = first): Promise<T> => {
     if (client.status !== 'ready' && client.status !== undefined) return sendWhenConnected(first, again)
     downSince = undefined
-    return send(first, again, timeoutMs)
+    return send(first, again, deadline)
   }
 
   return {

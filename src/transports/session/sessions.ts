@@ -63,6 +63,10 @@ const maxMetadataBytes = 2048
 const maxAddressLength = 64
 const maxKnownTags = 10_000
 
+/** A record has two epochs while its user's credential is being changed. */
+const isOfEpoch = ({ epoch }: SessionRecord, current: string): boolean =>
+  epoch === current || (epoch.includes(' ') && epoch.split(' ').includes(current))
+
 export function createSessions({ store, users, tagKeys, settings, cookies, device }: Services) {
   // Every request of a session needs its user's tags, and an HMAC costs more than all else that it computes.
   const knownTags = new LRUCache<string, readonly [string, ...string[]]>({ max: maxKnownTags })
@@ -164,7 +168,7 @@ export function createSessions({ store, users, tagKeys, settings, cookies, devic
       // A tag made with a secret that is no longer configured is out of reach of `revokeAll`, so it has ended.
       if (!record || id === null || !tagsOf(id).includes(key.tag)) return null
       const user = await users.findById(id)
-      if (!user || !users.isActive(user) || users.epochOf(user) !== record.epoch) return null
+      if (!user || !users.isActive(user) || !isOfEpoch(record, users.epochOf(user))) return null
       return { tag: key.tag, record, user }
     },
 
@@ -180,7 +184,7 @@ export function createSessions({ store, users, tagKeys, settings, cookies, devic
       const lists = await guarded(Promise.all(tagsOf(users.idOf(user)).map((tag) => store.list(tag))))
       return lists
         .flat()
-        .filter((record) => record.epoch === epoch)
+        .filter((record) => isOfEpoch(record, epoch))
         .sort((a, b) => b.lastActivityAtMs - a.lastActivityAtMs)
     },
 
@@ -196,15 +200,12 @@ export function createSessions({ store, users, tagKeys, settings, cookies, devic
       return ended.reduce((sum, count) => sum + count, 0)
     },
 
-    /** The account's hash was replaced without a change of the password: what stands goes on under the new epoch. */
-    async moveEpoch(before: Row, after: Row): Promise<void> {
-      const from = users.epochOf(before)
-      const epoch = users.epochOf(after)
-      const move = async (tag: string) => {
-        const records = await store.list(tag)
-        await Promise.all(records.map(({ handle }) => store.update(tag, handle, { epoch }, { epoch: from })))
-      }
-      await guarded(Promise.all(tagsOf(users.idOf(after)).map(move)))
+    /**
+     * Before the user's epoch changes: the caller's session will stand under the new one as well as the old, so that it is
+     * live at every moment. Should the change not come about, nothing has ever been under that epoch.
+     */
+    async announceEpoch({ tag, record }: { tag: string; record: SessionRecord }, next: string): Promise<void> {
+      await guarded(store.update(tag, record.handle, { epoch: `${record.epoch} ${next}` }, { epoch: record.epoch }))
     },
 
     update: (tag: string, handle: string, patch: Parameters<SessionStore['update']>[2]) =>

@@ -18,8 +18,8 @@ const MAX_SHAPES = 500
 // biome-ignore lint/suspicious/noExplicitAny: any schema of the app's fits
 export function statements(db: Kysely<any>, dialect: Dialect, table: string, idColumn: string) {
   const compiled = new Map<string, CompiledQuery>()
-  const once = (shape: readonly unknown[], compile: () => CompiledQuery): CompiledQuery => {
-    const key = JSON.stringify(shape)
+  const once = (shape: string | readonly unknown[], compile: () => CompiledQuery): CompiledQuery => {
+    const key = typeof shape === 'string' ? shape : JSON.stringify(shape)
     const found = compiled.get(key)
     if (found) return found
     // The app's columns are few; should their names ever come from outside, the memory they take stays bounded.
@@ -51,7 +51,7 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
   return {
     /** Parameters: the value. One row at most. */
     selectBy: (column: string) =>
-      once(['selectBy', column], () =>
+      once(`selectBy ${column}`, () =>
         db.selectFrom(table).selectAll().where(sql.ref(column), '=', PLACE).limit(sql.lit(1)).compile(),
       ),
     /** Parameters: the id, then what is expected. */
