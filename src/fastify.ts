@@ -1,4 +1,3 @@
-import type { Static, TSchema } from '@sinclair/typebox'
 import type {
   ContextConfigDefault,
   FastifyBaseLogger,
@@ -24,12 +23,6 @@ export interface Register {}
 
 /** A row of the app's users, as its store returns it; `Register` types it. */
 export type RegisteredUser = Register extends { user: infer User } ? User : Record<string, unknown>
-
-/** Types of requests and answers from TypeBox schemas, for the plugin's own routes. */
-export interface TypeBoxProvider extends FastifyTypeProvider {
-  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
-  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown
-}
 
 /** A hook that fits `onRequest`, `preValidation` and `preHandler` of any route of any Fastify server. */
 export type Gate<

@@ -52,7 +52,7 @@ function openState(app: FastifyInstance, options: ResolvedOptions) {
     app.log.warn(
       'fastify-crudauth keeps sessions and counters in the memory of this process: they end with it and no other process sees them; set "redis" for more than one process',
     )
-    return memoryState()
+    return { ...memoryState(), connect() {} }
   }
   const opened = openRedis(redis, {
     timeoutMs: timeouts.redisMs,
@@ -62,8 +62,7 @@ function openState(app: FastifyInstance, options: ResolvedOptions) {
   app.addHook('onClose', async function closeRedis() {
     await opened.close()
   })
-  opened.connect()
-  return redisState(opened.client, { keyPrefix, timeoutMs: timeouts.redisMs })
+  return { ...redisState(opened.client, { keyPrefix, timeoutMs: timeouts.redisMs }), connect: opened.connect }
 }
 
 function warnOf(app: FastifyInstance, options: ResolvedOptions, hasTokenVersion: boolean): void {
@@ -82,12 +81,26 @@ function warnOf(app: FastifyInstance, options: ResolvedOptions, hasTokenVersion:
   }
 }
 
-const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
-  if (app.hasDecorator('auth')) {
+/** `rateLimit` is also the name of a decorator of @fastify/rate-limit. */
+const decorators = ['auth', 'currentUser', 'requireSudo', 'requireFresh', 'rateLimit', 'sessionStore'] as const
+
+function checkDecorators(app: FastifyInstance): void {
+  if (app.hasDecorator(kServices as unknown as string)) {
+    fail('crudAuth is registered twice on one instance or below itself; register it once, or in sibling contexts')
+  }
+  const taken = [
+    ...decorators.filter((name) => app.hasDecorator(name)),
+    ...['principal', 'maybePrincipal'].filter((name) => app.hasRequestDecorator(name)),
+  ]
+  if (taken.length > 0) {
     fail(
-      'crudAuth is registered twice here, or another plugin has the decorator "auth"; register it once, or in sibling contexts',
+      `another plugin has the decorator "${taken[0]}" already; register it in a context of its own, beside crudAuth or below it`,
     )
   }
+}
+
+const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
+  checkDecorators(app)
   const options = resolveOptions(rawOptions)
   const { keys, identity: names, session: settings, hooks } = options
 
@@ -110,7 +123,15 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   const device = jars && createDeviceCookie(jars.device, keys('device'))
   const sessions =
     settings && jars && device
-      ? createSessions({ store: state.sessions, users, tagKeys: keys('slot'), settings, cookies: jars, device })
+      ? createSessions({
+          store: state.sessions,
+          users,
+          tagKeys: keys('slot'),
+          csrfKey: keys('csrf')[0],
+          settings,
+          cookies: jars,
+          device,
+        })
       : null
 
   const transports = options.transports.map((transport) =>
@@ -140,6 +161,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
     transports,
     toolbox: transportToolbox,
     freshSeconds: options.freshSeconds,
+    sudo: options.sudo !== false,
     recovery: names.recovery,
   }
   const rateLimit = createRateLimits(state.counters, counterKey)
@@ -218,7 +240,9 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   const { logLevel, logSerializers } = rawOptions as RegisterOptions
   const mount = { prefix: options.prefix, ...(logLevel && { logLevel }), ...(logSerializers && { logSerializers }) }
   for (const group of options.routes) await app.register(groupPlugins[group], mount)
-  for (const { routes } of transports) if (routes) await app.register(routes, mount)
+  if (options.routesOfTransports) for (const { routes } of transports) if (routes) await app.register(routes, mount)
+  // Last of all: a mistake in the configuration has been found by now, and no socket outlives a plugin that failed.
+  state.connect()
 }
 
 /**

@@ -1,8 +1,6 @@
+import { maxPasswordLength } from '../../schemas/common.js'
 import { BadRequestError } from '../errors.js'
 import { isCommonPassword } from './common-passwords.js'
-
-/** Longest password accepted anywhere, in code points. */
-export const maxPasswordLength = 1024
 
 /** What the policy knows about the account beside the password. */
 export interface PasswordContext {

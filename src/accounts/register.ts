@@ -42,10 +42,14 @@ const malformed: Record<string, string> = {
   phone: 'The phone number must be in E.164 form, such as +4915112345678',
 }
 
-function canonicalValues(login: readonly string[], picked: Record<string, unknown>): Record<string, unknown> {
+/** Fields that name somebody: stored in their one canonical form, whether they log in or not. */
+const names = ['email', 'username', 'phone']
+
+function canonicalValues({ login, recovery }: Identity, picked: Record<string, unknown>): Record<string, unknown> {
   const values = { ...picked }
-  for (const field of login) {
+  for (const field of new Set([...login, ...names, ...(recovery === null ? [] : [recovery])])) {
     const value = picked[field]
+    if (!login.includes(field) && (value === undefined || value === null)) continue
     const canonical = typeof value === 'string' ? canonicalField(field, value) : null
     if (canonical === null) throw new BadRequestError(malformed[field] ?? `The ${field} is not valid`)
     values[field] = canonical
@@ -79,7 +83,7 @@ export function createRegister(services: Services): RegisterAccount {
   for (const field of Object.keys(users.store.fields.columns)) if (field.endsWith('Verified')) initial[field] = false
 
   return async (body, request) => {
-    const values = canonicalValues(identity.login, pick(body))
+    const values = canonicalValues(identity, pick(body))
     const password = String(body.password)
     const context = { email: values.email as string | undefined, username: values.username as string | undefined }
     await policy(password, context)

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { InternalError } from '../errors.js'
+import { ForbiddenError, InternalError } from '../errors.js'
 import type { Principal, Transport, TransportToolbox } from '../ports/transport.js'
 
 /** Where an app's authentication hangs on its Fastify instance, and a request's on the request. */
@@ -14,6 +14,8 @@ export interface AuthState {
   readonly transports: readonly Transport[]
   readonly toolbox: TransportToolbox
   readonly freshSeconds: number
+  /** False: nobody stands in sudo. */
+  readonly sudo: boolean
   /** Logical name of the recovery factor, or null. */
   readonly recovery: string | null
 }
@@ -42,6 +44,16 @@ export function requestAuth(request: FastifyRequest): RequestAuth {
 }
 
 export const principalOf = (request: FastifyRequest): Principal | null => (request as Carrier)[kRequestAuth]?.principal ?? null
+
+/**
+ * Lets the request go on as the principal that a gate has judged.
+ * @throws ForbiddenError when an earlier gate has judged another user: what one has proved must not serve the other
+ */
+export function setPrincipal(request: FastifyRequest, principal: Principal): void {
+  const auth = requestAuth(request)
+  if (auth.principal && auth.principal.userId !== principal.userId) throw new ForbiddenError()
+  auth.principal = principal
+}
 
 export const isPublicRoute = (request: FastifyRequest): boolean =>
   (request.routeOptions?.config as { [kPublicRoute]?: true } | undefined)?.[kPublicRoute] === true

@@ -3,23 +3,23 @@ import { checkBoolean, checkFunction, checkObject, checkStrings, describe, fail 
 import { ForbiddenError, InsufficientScopeError, InternalError, NotVerifiedError, UnauthenticatedError } from '../errors.js'
 import type { AnyGate } from '../fastify.js'
 import type { Principal } from '../ports/transport.js'
-import { authenticate, requestAuth, stateOf } from './authenticate.js'
+import { authenticate, setPrincipal, stateOf } from './authenticate.js'
 import { createGate } from './gate.js'
 
 /** Whom a gate lets pass. */
 export interface CurrentUserOptions {
   /** Lets anonymous requests pass too; `request.maybePrincipal` is then null. Default false. */
-  readonly optional?: boolean
+  readonly optional?: boolean | undefined
   /** Superusers only. Default false. */
-  readonly superuser?: boolean
+  readonly superuser?: boolean | undefined
   /** Only accounts whose recovery factor (or email, where there is none) is verified. Default false. */
-  readonly verified?: boolean
+  readonly verified?: boolean | undefined
   /** Every one of these scopes is needed. Default none. */
-  readonly scopes?: readonly string[]
+  readonly scopes?: readonly string[] | undefined
   /** Consults this transport alone. */
-  readonly transport?: string
+  readonly transport?: string | undefined
   /** The app's own rule: only `true` lets pass; what it throws is answered. */
-  readonly check?: (principal: Principal, request: FastifyRequest) => boolean | Promise<boolean>
+  readonly check?: ((principal: Principal, request: FastifyRequest) => boolean | Promise<boolean>) | undefined
 }
 
 const known = ['optional', 'superuser', 'verified', 'scopes', 'transport', 'check']
@@ -63,6 +63,6 @@ export function currentUser(options: CurrentUserOptions = {}): AnyGate {
       throw new UnauthenticatedError()
     }
     if (forbids) await judge(principal, rules, request)
-    requestAuth(request).principal = principal
+    setPrincipal(request, principal)
   })
 }

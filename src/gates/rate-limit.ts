@@ -3,7 +3,7 @@ import { addressKey } from '../accounts/address.js'
 import { encodeUserId } from '../accounts/user-id.js'
 import { checkInteger, checkObject, describe, fail } from '../checks.js'
 import { shortHmac } from '../crypto/digest.js'
-import { RateLimitedError } from '../errors.js'
+import { InternalError, RateLimitedError } from '../errors.js'
 import type { AnyGate } from '../fastify.js'
 import type { CounterStore } from '../ports/counter-store.js'
 import { retryAfter, unavailable } from '../retry.js'
@@ -39,6 +39,15 @@ function checkKey(key: unknown): RateLimitKey {
   return fail(`"key" of a rate limit must be "ip", "user" or a function, got ${describe(key)}`)
 }
 
+async function answered(action: string, limit: (request: FastifyRequest) => unknown, request: FastifyRequest) {
+  const result = await limit(request)
+  try {
+    return checkRateLimit(`rateLimits.${action}`, result)
+  } catch (cause) {
+    throw new InternalError('A rate limit of the app is none', { cause })
+  }
+}
+
 /** Builds limiters over the app's counters. */
 export type CreateRateLimit = (
   action: string,
@@ -71,7 +80,7 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
     }
 
     return async function rateLimit(request: FastifyRequest, reply: FastifyReply) {
-      const resolved = typeof limit === 'function' ? checkRateLimit(`rateLimits.${action}`, await limit(request)) : limit
+      const resolved = typeof limit === 'function' ? await answered(action, limit, request) : limit
       if (resolved === false || typeof resolved === 'function') return
       try {
         const window = await hit(request, resolved)

@@ -3,7 +3,7 @@ import { AuthenticatedPrincipal } from '../accounts/principal.js'
 import { FreshSignInRequiredError, SudoRequiredError, UnauthenticatedError } from '../errors.js'
 import type { AnyGate } from '../fastify.js'
 import type { Principal } from '../ports/transport.js'
-import { authenticate, principalOf, requestAuth, stateOf } from './authenticate.js'
+import { authenticate, principalOf, setPrincipal, stateOf } from './authenticate.js'
 import { createGate } from './gate.js'
 
 const info = { optional: false, scopes: [], forbids: true }
@@ -20,8 +20,9 @@ async function somebody(request: FastifyRequest): Promise<Principal> {
  */
 export const requireSudo: AnyGate = createGate('requireSudo', info, async (request) => {
   const principal = await somebody(request)
-  if (!AuthenticatedPrincipal.isElevated(principal)) throw new SudoRequiredError()
-  requestAuth(request).principal = principal
+  // With sudo off nobody passes, not even a session that was elevated while it was on.
+  if (!stateOf(request).sudo || !AuthenticatedPrincipal.isElevated(principal)) throw new SudoRequiredError()
+  setPrincipal(request, principal)
 })
 
 /**
@@ -31,5 +32,5 @@ export const requireSudo: AnyGate = createGate('requireSudo', info, async (reque
 export const requireFresh: AnyGate = createGate('requireFresh', info, async (request) => {
   const principal = await somebody(request)
   if (!AuthenticatedPrincipal.isFresh(principal, stateOf(request).freshSeconds)) throw new FreshSignInRequiredError()
-  requestAuth(request).principal = principal
+  setPrincipal(request, principal)
 })

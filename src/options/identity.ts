@@ -68,7 +68,10 @@ function bodySchema(login: readonly string[], extraFields: readonly string[], sc
   const properties: Record<string, object> = {}
   for (const field of login)
     properties[field] = loginFieldSchemas[field as 'email'] ?? { type: 'string', minLength: 1, maxLength: 256 }
-  for (const field of extraFields) properties[field] = anyScalar
+  for (const field of extraFields) {
+    const named = loginFieldSchemas[field as 'email']
+    properties[field] = named ? { anyOf: [named, { type: 'null' }] } : anyScalar
+  }
   for (const [name, value] of Object.entries(extra)) {
     const base = login.includes(name) ? properties[name] : undefined
     properties[name] = base ? { allOf: [base, value] } : value

@@ -109,8 +109,8 @@ function resolveOrigins(value: unknown): ReadonlySet<string> {
   return new Set(
     origins.map((text) => {
       const url = parseOrigin(text)
-      if (!url || url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
-        fail(`"trustedOrigins" takes origins such as "https://app.example.com", without path; got "${text}"`)
+      if (!url || text.includes('*') || url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
+        fail(`"trustedOrigins" takes origins such as "https://app.example.com", without path or wildcard; got "${text}"`)
       }
       return url.origin
     }),
@@ -167,6 +167,18 @@ function resolvePrefix(value: unknown): string {
   return value.replace(/\/$/, '')
 }
 
+const redisUrl = /^(?:rediss?:\/\/.|unix:\/\/\/|\/)/
+
+/** An empty variable of the environment must not mean a Redis on this very machine, as it does to ioredis. */
+function resolveRedis(value: CrudAuthOptions['redis']): CrudAuthOptions['redis'] {
+  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) return value
+  if (typeof value === 'string' && redisUrl.test(value)) return value
+  const got = typeof value === 'string' ? (value === '' ? 'an empty string' : 'another text') : describe(value)
+  return fail(
+    `"redis" must be a URL such as "redis://127.0.0.1:6379", options or a client of ioredis, got ${got}; leave it out for the memory of this process`,
+  )
+}
+
 /** Options as the plugin works with them: checked, complete, frozen; nothing of the app's is kept by reference but functions. */
 export type ResolvedOptions = ReturnType<typeof resolveOptions>
 
@@ -176,7 +188,7 @@ export function resolveOptions(options: CrudAuthOptions) {
   const keys = createKeyring(options.secret)
   const transports = resolveTransports(options.transports)
   const sessionConfig = transports.find(isSessionTransport)
-  const cookies = resolveCookies('cookies', options.cookies)
+  resolveCookies('cookies', options.cookies)
   const session = sessionConfig ? resolveSession(sessionConfig.options, options.cookies) : null
   const timeouts = options.timeouts ?? {}
   checkObject('timeouts', timeouts, ['redisMs', 'usersMs'])
@@ -189,13 +201,14 @@ export function resolveOptions(options: CrudAuthOptions) {
     keys,
     transports,
     session,
-    cookies,
     identity,
     registration: resolveRegistration(options.registration, identity.login),
-    redis: options.redis,
+    redis: resolveRedis(options.redis),
     keyPrefix,
     prefix: resolvePrefix(options.prefix),
     routes: resolveRoutes(options.routes, session !== null, session?.managementRoutes ?? false),
+    /** Routes that transports of the app's own bring. */
+    routesOfTransports: (options.routes ?? true) === true,
     passwords: resolvePasswords(options.passwords),
     sudo: resolveSudo(options.sudo),
     freshSeconds: checkInteger('freshSeconds', options.freshSeconds, 600, 1),

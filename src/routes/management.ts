@@ -3,13 +3,12 @@ import type { FastifyRequest } from 'fastify'
 import { Detail } from '../../schemas/common.js'
 import { CsrfToken, LogoutAllQuery, Revoked, SessionList, SessionParams } from '../../schemas/management.js'
 import { isTruthy } from '../../schemas/session.js'
-import { sha256 } from '../crypto/digest.js'
-import { randomToken } from '../crypto/random.js'
 import { BadRequestError, NotFoundError, UnauthenticatedError } from '../errors.js'
 import { currentUser } from '../gates/current-user.js'
 import { defineGroup, type OwnRoute } from '../http/group.js'
 import type { SessionRecord } from '../ports/session-store.js'
 import { isCsrfToken } from '../transports/session/csrf.js'
+import type { LiveSession } from '../transports/session/sessions.js'
 import { servicesOf, sessionOf } from './services.js'
 
 const tags = ['management']
@@ -99,6 +98,7 @@ export const managementRoutes = defineGroup('management', (app) => {
     },
   }
 
+  const found = new WeakMap<FastifyRequest, LiveSession>()
   const refreshCsrf: OwnRoute = {
     method: 'POST',
     url: '/csrf/refresh',
@@ -114,16 +114,21 @@ export const managementRoutes = defineGroup('management', (app) => {
       errors: { ...common, 400: 'CSRF is off (CRUDAUTH_BAD_REQUEST)', 429: 'Too often (CRUDAUTH_RATE_LIMITED)' },
     },
     isPublic: true,
-    before: [],
+    before: [
+      async function liveSession(request, reply) {
+        if (!csrf) throw new BadRequestError('CSRF protection is off')
+        const live = await sessions.find(request)
+        if (!live) throw new UnauthenticatedError()
+        found.set(request, live)
+        await limitRefresh(request, reply)
+      },
+    ],
     async handler(request, reply) {
-      if (!csrf) throw new BadRequestError('CSRF protection is off')
-      const live = await sessions.find(request)
-      if (!live) throw new UnauthenticatedError()
-      await limitRefresh(request, reply)
+      const live = found.get(request) as LiveSession
       const held = sessions.csrfCookie(request)
       if (held !== null && isCsrfToken(held, live.record)) return { csrf_token: held }
-      const token = randomToken()
-      if (!(await sessions.update(live.tag, live.record.handle, { csrfDigest: sha256(token) }))) throw new UnauthenticatedError()
+      const token = await sessions.rotateCsrf(live)
+      if (token === null) throw new UnauthenticatedError()
       sessions.setCsrfCookie(reply, token, live.record)
       return { csrf_token: token }
     },

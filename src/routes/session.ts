@@ -4,7 +4,7 @@ import { Detail } from '../../schemas/common.js'
 import { isTruthy, LoggedIn, Login } from '../../schemas/session.js'
 import { accountView } from '../accounts/view.js'
 import { UnauthenticatedError } from '../errors.js'
-import { authenticate } from '../gates/authenticate.js'
+import { authenticate, setPrincipal } from '../gates/authenticate.js'
 import { refuseCrossSite } from '../http/cross-site.js'
 import { defineGroup, type OwnRoute } from '../http/group.js'
 import { servicesOf, sessionOf } from './services.js'
@@ -69,16 +69,19 @@ export const sessionRoutes = defineGroup('session', (app) => {
       },
     },
     isPublic: true,
-    before: [],
-    async handler(request, reply) {
-      const principal = await authenticate(request, 'session')
-      if (!principal?.sessionId) {
+    before: [
+      async function liveSession(request, reply) {
+        const principal = await authenticate(request, 'session')
+        if (principal) return setPrincipal(request, principal)
         sessions.clearCookies(reply)
         throw new UnauthenticatedError()
-      }
-      await sessions.revoke(principal.userId, principal.sessionId)
+      },
+    ],
+    async handler(request, reply) {
+      const { userId, user, sessionId } = request.principal
+      if (sessionId !== undefined) await sessions.revoke(userId, sessionId)
       sessions.clearCookies(reply)
-      await emit('onAfterLogout', { user: principal.user }, request)
+      await emit('onAfterLogout', { user }, request)
       return { detail: 'Signed out' }
     },
   }

@@ -4,15 +4,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 /** Attributes and names of the plugin's cookies. */
 export interface CookieOptions {
   /** Sent over https only. Default true; false is for development without https. */
-  readonly secure?: boolean
+  readonly secure?: boolean | undefined
   /** Default `lax`. */
-  readonly sameSite?: 'lax' | 'strict' | 'none'
+  readonly sameSite?: 'lax' | 'strict' | 'none' | undefined
   /** Default `/`. */
-  readonly path?: string
+  readonly path?: string | undefined
   /** Default none: the cookie stays with the very host. */
-  readonly domain?: string
+  readonly domain?: string | undefined
   /** Base names; the `__Host-` prefix is added where a cookie qualifies for it. */
-  readonly names?: { readonly session?: string; readonly csrf?: string; readonly device?: string }
+  readonly names?: { readonly session?: string; readonly csrf?: string; readonly device?: string } | undefined
 }
 
 /** Attributes of a cookie, resolved and checked. */

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
 import type { Row, Users } from '../../accounts/users.js'
-import { sha256, shortHmac } from '../../crypto/digest.js'
+import { hmac, sha256, shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { randomToken } from '../../crypto/random.js'
 import { BadRequestError } from '../../errors.js'
@@ -50,6 +50,8 @@ interface Services {
   readonly store: SessionStore
   readonly users: Users
   readonly tagKeys: PurposeKeys
+  /** Key of the digests that are CSRF tokens after the first. */
+  readonly csrfKey: Buffer
   readonly settings: SessionSettings
   readonly cookies: { readonly session: CookieJar; readonly csrf: CookieJar }
   readonly device: DeviceCookie
@@ -67,7 +69,7 @@ const maxKnownTags = 10_000
 const isOfEpoch = ({ epoch }: SessionRecord, current: string): boolean =>
   epoch === current || (epoch.includes(' ') && epoch.split(' ').includes(current))
 
-export function createSessions({ store, users, tagKeys, settings, cookies, device }: Services) {
+export function createSessions({ store, users, tagKeys, csrfKey, settings, cookies, device }: Services) {
   // Every request of a session needs its user's tags, and an HMAC costs more than all else that it computes.
   const knownTags = new LRUCache<string, readonly [string, ...string[]]>({ max: maxKnownTags })
   const guarded = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))
@@ -129,8 +131,13 @@ export function createSessions({ store, users, tagKeys, settings, cookies, devic
       }
       const previous = parse(request)
       // Before the new one is counted, so that renewing a session never pushes another device out.
-      if (previous) await guarded(store.revoke(previous.tag, previous.handle))
-      await guarded(store.create(tags[0], record, settings.maxSessionsPerUser))
+      // Sent in this order at once, so both take one round trip.
+      await guarded(
+        Promise.all([
+          previous && store.revoke(previous.tag, previous.handle),
+          store.create(tags[0], record, settings.maxSessionsPerUser),
+        ]),
+      )
       await guarded(capOverTags(tags))
       return { sessionId: record.handle, csrfToken, rememberMe, secretCookie: `${secret}.${tags[0]}`, tag: tags[0] }
     },
@@ -140,6 +147,21 @@ export function createSessions({ store, users, tagKeys, settings, cookies, devic
       cookies.session.write(reply, session.secretCookie, seconds)
       if (session.csrfToken !== null) cookies.csrf.write(reply, session.csrfToken, seconds)
       device.remember(request, reply, session.tag)
+    },
+
+    /**
+     * A new CSRF token for the session; the old one is dead. It is a keyed digest of the one before, so that requests that
+     * ask at the same moment are all given the same one. Null when the session has ended.
+     */
+    async rotateCsrf({ tag, record }: LiveSession): Promise<string | null> {
+      const token = hmac(csrfKey, `${record.handle} ${record.csrfDigest}`)
+      const csrfDigest = sha256(token)
+      if (await guarded(store.update(tag, record.handle, { csrfDigest }, { csrfDigest: record.csrfDigest }))) return token
+      const now = await guarded(store.read(tag, record.handle))
+      if (!now) return null
+      if (now.csrfDigest === csrfDigest) return token
+      const other = randomToken()
+      return (await guarded(store.update(tag, record.handle, { csrfDigest: sha256(other) }))) ? other : null
     },
 
     setCsrfCookie(reply: FastifyReply, token: string, record: SessionRecord): void {
@@ -207,8 +229,5 @@ export function createSessions({ store, users, tagKeys, settings, cookies, devic
     async announceEpoch({ tag, record }: { tag: string; record: SessionRecord }, next: string): Promise<void> {
       await guarded(store.update(tag, record.handle, { epoch: `${record.epoch} ${next}` }, { epoch: record.epoch }))
     },
-
-    update: (tag: string, handle: string, patch: Parameters<SessionStore['update']>[2]) =>
-      guarded(store.update(tag, handle, patch)),
   }
 }

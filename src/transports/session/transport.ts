@@ -9,25 +9,28 @@ import type { Sessions } from './sessions.js'
 /** Options of `sessionTransport`. */
 export interface SessionTransportOptions {
   /** Whether unsafe verbs need the `X-CSRF-Token` header. Default true. */
-  readonly csrf?: boolean
+  readonly csrf?: boolean | undefined
   /** Scopes of session principals. Default none. */
-  readonly scopes?: readonly string[]
+  readonly scopes?: readonly string[] | undefined
   /** Live sessions a user may have; the least recently active gives way. `Infinity` for no cap. Default 5. */
-  readonly maxSessionsPerUser?: number
+  readonly maxSessionsPerUser?: number | undefined
   /** Seconds of inactivity that end an ordinary session. Default 1800. */
-  readonly idleSeconds?: number
+  readonly idleSeconds?: number | undefined
   /** Days of inactivity that end a remembered session, and `Max-Age` of its cookies. Default 30. */
-  readonly rememberMeDays?: number
+  readonly rememberMeDays?: number | undefined
   /** Days after which any session ends. Default 30. */
-  readonly absoluteDays?: number
+  readonly absoluteDays?: number | undefined
   /** Mounts `/sessions`, `/logout-all` and `/csrf/refresh`. Default false. */
-  readonly managementRoutes?: boolean
+  readonly managementRoutes?: boolean | undefined
   /** Overrides of the plugin's `cookies` for this transport. */
-  readonly cookies?: CookieOptions
+  readonly cookies?: CookieOptions | undefined
 }
+
+const kSessionTransport = Symbol('crudauth.sessionTransport')
 
 /** The transport of cookie sessions as an app configures it; the plugin binds it to its state at registration. */
 export interface SessionTransport extends Transport {
+  readonly [kSessionTransport]: true
   readonly name: 'session'
   readonly options: SessionTransportOptions
 }
@@ -39,13 +42,13 @@ export interface SessionTransport extends Transport {
 export function sessionTransport(options: SessionTransportOptions = {}): SessionTransport {
   return {
     name: 'session',
+    [kSessionTransport]: true,
     options,
     authenticate: async () => fail('The session transport works only as one of the "transports" of crudAuth'),
   }
 }
 
-export const isSessionTransport = (transport: Transport): transport is SessionTransport =>
-  transport.name === 'session' && 'options' in transport
+export const isSessionTransport = (transport: Transport): transport is SessionTransport => kSessionTransport in transport
 
 /** OpenAPI security scheme of the session cookie. */
 export const sessionScheme = (cookieName: string): SecurityScheme => ({ type: 'apiKey', in: 'cookie', name: cookieName })
