@@ -1,0 +1,38 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { Kysely } from 'kysely'
+// An app of yours imports these from 'fastify-crudauth' and 'fastify-crudauth/users/kysely'.
+import crudAuth, { sessionTransport } from '../../src/index.js'
+import { kyselyUsers } from '../../src/users/kysely.js'
+import type { DemoConfig } from './config.js'
+import type { DemoSchema } from './database.js'
+import { addDocs } from './docs.js'
+import { logging } from './logging.js'
+import { addPage } from './page.js'
+import { addRoutes } from './routes.js'
+
+/** Builds the demo over an open database, which stays the caller's to close. */
+export async function buildApp(config: DemoConfig, secret: string, db: Kysely<DemoSchema>): Promise<FastifyInstance> {
+  const app = Fastify({
+    ...logging(config.logLevel),
+    // Bodies are what they say: "1" is not 1.
+    ajv: { customOptions: { coerceTypes: false } },
+  })
+  app.addHook('onRequest', async function commonHeaders(_request, reply) {
+    reply.headers({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' })
+  })
+
+  await addDocs(app)
+  await app.register(crudAuth, {
+    prefix: '/auth',
+    secret,
+    users: kyselyUsers(db, { table: 'accounts' }),
+    ...(config.redisUrl === undefined ? {} : { redis: config.redisUrl }),
+    transports: [sessionTransport({ managementRoutes: true })],
+    cookies: { secure: config.secureCookies },
+    // Whoever tries the demo makes more accounts in an hour than a stranger should.
+    rateLimits: { register: { max: 50, windowSeconds: 3600 } },
+  })
+  await app.register(addPage)
+  await app.register((scope) => addRoutes(scope, db))
+  return app
+}

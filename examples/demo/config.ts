@@ -1,0 +1,52 @@
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** What the demo is told by its environment. */
+export interface DemoConfig {
+  readonly host: string
+  /** 0 takes any free port. */
+  readonly port: number
+  /** Where accounts and the secret are kept; ignored by git. */
+  readonly folder: string
+  /** Sessions and counters live there; undefined: in the memory of this process. */
+  readonly redisUrl: string | undefined
+  /** Undefined: one is made at the first start and kept in the folder. */
+  readonly secret: string | undefined
+  /** False: plain cookies, for browsers that refuse `Secure` ones over http. */
+  readonly secureCookies: boolean
+  readonly logLevel: string
+}
+
+/** Something is set up in a way that the demo cannot start with; the message says what to change. */
+export class SetupError extends Error {}
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
+  throw new SetupError(`PORT must be a number from 0 to 65535, got "${text}"`)
+}
+
+/**
+ * Reads the configuration. A variable that is empty counts as not set, as in most shells' scripts.
+ * @throws SetupError that names the variable
+ */
+export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
+  const { HOST, PORT, REDIS_URL, AUTH_SECRET, COOKIE_SECURE, LOG_LEVEL, DEMO_FOLDER } = env
+  const logLevel = LOG_LEVEL || 'info'
+  if (!logLevels.includes(logLevel)) throw new SetupError(`LOG_LEVEL must be one of ${logLevels.join(', ')}, got "${logLevel}"`)
+  if (COOKIE_SECURE && COOKIE_SECURE !== '0' && COOKIE_SECURE !== '1') {
+    throw new SetupError(`COOKIE_SECURE must be 0 or 1, got "${COOKIE_SECURE}"`)
+  }
+  return {
+    host: HOST || '127.0.0.1',
+    port: portOf(PORT || '3000'),
+    folder: DEMO_FOLDER ? resolve(DEMO_FOLDER) : join(root, '.demo'),
+    redisUrl: REDIS_URL || undefined,
+    secret: AUTH_SECRET || undefined,
+    secureCookies: COOKIE_SECURE !== '0',
+    logLevel,
+  }
+}

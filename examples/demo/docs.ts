@@ -1,0 +1,48 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+
+/** What this code knows of a browser: the interceptor below runs there. */
+declare const document: { readonly cookie: string }
+
+/** The OpenAPI page at `/docs`. It has to stand before crudAuth, which documents its routes as they are added. */
+export async function addDocs(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      info: {
+        title: 'fastify-crudauth demo',
+        description: 'Accounts, cookie sessions, devices and sudo mode. Sign in at `/auth/login`, then try the others here.',
+        version: '0.1.0',
+      },
+      tags: [
+        { name: 'account', description: 'Sign-up and passwords' },
+        { name: 'session', description: 'Signing in and out' },
+        { name: 'management', description: 'Devices and the CSRF token' },
+        { name: 'demo', description: 'Routes of the demo itself, guarded by the plugin' },
+      ],
+    },
+  })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    // The default has `upgrade-insecure-requests`, with which the page stays blank where there is no https.
+    staticCSP: {
+      'default-src': "'self'",
+      'script-src': "'self'",
+      // The page makes style elements.
+      'style-src': "'self' 'unsafe-inline'",
+      'img-src': "'self' data:",
+      'object-src': "'none'",
+      'base-uri': "'none'",
+      'frame-ancestors': "'none'",
+    },
+    uiConfig: {
+      // Runs in the browser, as text: it sends the CSRF token, as a front end would.
+      requestInterceptor: <R extends object>(request: R): R => {
+        const [, token] = /(?:^|; )(?:__Host-)?crudauth_csrf=([^;]+)/.exec(document.cookie) ?? []
+        const { headers } = request as { headers?: Record<string, string> }
+        if (token && headers) headers['X-CSRF-Token'] = token
+        return request
+      },
+    },
+  })
+}

@@ -1,0 +1,126 @@
+/** What is seen: the two views, the messages, the list of devices. Text only ever enters as text, never as markup. */
+
+export const byId = (id) => document.getElementById(id)
+
+const texts = {
+  OFFLINE: 'The server cannot be reached. Is the demo still running?',
+  CRUDAUTH_BAD_CREDENTIALS: 'No account has that name and password.',
+  CRUDAUTH_WRONG_PASSWORD: 'That is not your password.',
+  CRUDAUTH_UNAUTHENTICATED: 'You are no longer signed in.',
+  CRUDAUTH_SUDO_REQUIRED: 'Confirm your password first.',
+  CRUDAUTH_NOT_FOUND: 'That session has ended already.',
+  CRUDAUTH_LOCKED_OUT: 'Too many wrong passwords.',
+  CRUDAUTH_RATE_LIMITED: 'That was too often.',
+  CRUDAUTH_CSRF: 'The page is out of date. Reload it and try again.',
+  CRUDAUTH_CROSS_SITE: 'The sign-in came from another site.',
+  CRUDAUTH_UNAVAILABLE: 'The service is unavailable for the moment.',
+  CRUDAUTH_OVERLOADED: 'The service is busy.',
+  COOKIE_REFUSED: 'This browser did not keep the cookie. Open http://localhost, or start the demo with COOKIE_SECURE=0.',
+}
+
+function wait(seconds) {
+  const [amount, unit] = seconds > 90 ? [Math.ceil(seconds / 60), 'minute'] : [seconds, 'second']
+  return ` Try again in ${amount} ${unit}${amount === 1 ? '' : 's'}.`
+}
+
+function show(id, ...parts) {
+  for (const other of ['status', 'alert']) byId(other).replaceChildren(...(other === id ? parts : []))
+}
+
+export const say = (text) => show('status', text)
+
+/** An error by its code: our words where there are any, the server's for what only it knows. */
+export function sayError(error) {
+  const text = texts[error.code] ?? `${error.message}.`.replace(/([.!?])\.$/, '$1')
+  const code = document.createElement('code')
+  code.textContent = error.code
+  show('alert', text + (error.retryAfterSeconds ? wait(error.retryAfterSeconds) : ''), ' ', code)
+}
+
+export const quiet = () => show(null)
+
+/** Shows one of the views; when it changes, the focus goes to its heading, so that nobody is left on what is gone. */
+export function showView(id) {
+  const view = byId(id)
+  if (!view.hidden) return
+  const isFirst = byId('signed-in').hidden && byId('signed-out').hidden
+  for (const other of document.querySelectorAll('.view')) other.hidden = other !== view
+  for (const form of document.querySelectorAll('form')) form.reset()
+  if (!isFirst) view.querySelector('h1').focus()
+}
+
+export function showUser(me) {
+  const facts = [
+    ['Username', me.username],
+    ['Email', me.email],
+    ['User id', me.user_id],
+    ['Signed in by', me.via],
+  ]
+  byId('greeting').textContent = `Hello, ${me.username}`
+  byId('you').replaceChildren(
+    ...facts.flatMap(([name, value]) => [
+      Object.assign(document.createElement('dt'), { textContent: name }),
+      Object.assign(document.createElement('dd'), { textContent: value }),
+    ]),
+  )
+  for (const input of document.querySelectorAll('.for-password-managers')) input.value = me.username
+}
+
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const units = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+]
+
+function ago(iso) {
+  const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000)
+  const [unit, length] = units.find(([, size]) => seconds >= size) ?? []
+  return unit ? relative.format(-Math.floor(seconds / length), unit) : 'just now'
+}
+
+function time(iso) {
+  return Object.assign(document.createElement('time'), {
+    dateTime: iso,
+    title: new Date(iso).toLocaleString(),
+    textContent: ago(iso),
+  })
+}
+
+function deviceItem(session, onEnd) {
+  const name = Object.assign(document.createElement('strong'), { textContent: session.device })
+  const badge = Object.assign(document.createElement('span'), { className: 'badge', textContent: 'this device' })
+  const title = document.createElement('p')
+  title.append(name, ...(session.current ? [' ', badge] : []))
+  const details = Object.assign(document.createElement('p'), { className: 'hint' })
+  details.append(`${session.ip} · signed in `, time(session.created_at), ' · active ', time(session.last_activity))
+  const text = document.createElement('div')
+  text.append(title, details)
+  const item = document.createElement('li')
+  item.append(text)
+  if (!session.current) {
+    const button = Object.assign(document.createElement('button'), { type: 'button', textContent: 'End' })
+    button.setAttribute('aria-label', `End the session of ${session.device}, signed in ${ago(session.created_at)}`)
+    button.addEventListener('click', () => onEnd(session, button))
+    item.append(button)
+  }
+  return item
+}
+
+export function showDevices(sessions, onEnd) {
+  byId('devices').replaceChildren(...sessions.map((session) => deviceItem(session, onEnd)))
+  byId('logout-others').hidden = sessions.length < 2
+}
+
+let sudoTimer
+
+/** @param until when sudo mode ends; null: it does not stand */
+export function showSudo(until) {
+  const clock = until?.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
+  byId('sudo-state').textContent = until
+    ? `Confirmed until ${clock}.`
+    : 'Dangerous actions ask for your password again. It counts for five minutes, on this device.'
+  byId('sudo').classList.toggle('confirmed', until !== null)
+  clearTimeout(sudoTimer)
+  if (until) sudoTimer = setTimeout(showSudo, until - Date.now(), null)
+}

@@ -1,0 +1,66 @@
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyInstance } from 'fastify'
+import type { Kysely } from 'kysely'
+import type { DemoSchema } from './database.js'
+
+const tags = ['demo']
+
+const Confirmation = Type.Object({ password: Type.String({ minLength: 1, maxLength: 1024 }) })
+const Elevated = Type.Object({ until: Type.String({ format: 'date-time' }) })
+const Dashboard = Type.Object({ hello: Type.String(), devices: Type.Integer() })
+const Detail = Type.Object({ detail: Type.String() })
+
+/** The demo's own routes: what an app adds to the plugin's. */
+export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): Promise<void> {
+  app.addHook('onRequest', async function noStore(_request, reply) {
+    reply.header('cache-control', 'no-store')
+  })
+
+  app.get(
+    '/dashboard',
+    {
+      schema: { operationId: 'dashboard', tags, summary: 'For whoever is signed in', response: { 200: Dashboard } },
+      onRequest: app.currentUser(),
+    },
+    async (request) => {
+      const { userId, user } = request.principal
+      return { hello: String(user.username), devices: (await app.auth.sessions.list(userId)).length }
+    },
+  )
+
+  app.post<{ Body: Static<typeof Confirmation> }>(
+    '/sudo',
+    {
+      schema: {
+        operationId: 'sudo',
+        tags,
+        summary: 'Confirm the password, for five minutes of sudo mode',
+        body: Confirmation,
+        response: { 200: Elevated },
+      },
+      bodyLimit: 8 * 1024,
+      onRequest: app.currentUser({ transport: 'session' }),
+    },
+    async (request) => {
+      const until = await app.auth.sudo.elevate(request, request.body.password)
+      return { until: until.toISOString() }
+    },
+  )
+
+  app.delete(
+    '/account',
+    {
+      schema: { operationId: 'deleteAccount', tags, summary: 'Delete the account; needs sudo mode', response: { 200: Detail } },
+      bodyLimit: 8 * 1024,
+      onRequest: [app.currentUser({ transport: 'session' }), app.requireSudo],
+    },
+    async (request, reply) => {
+      const { userId } = request.principal
+      // Sessions first: should the second step fail, the account is still there and its owner signs in again.
+      await app.auth.sessions.revokeAll(userId)
+      await db.deleteFrom('accounts').where('id', '=', Number(userId)).execute()
+      app.auth.sessions.clearCookies(reply)
+      return { detail: 'Account deleted' }
+    },
+  )
+}

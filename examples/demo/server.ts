@@ -1,0 +1,76 @@
+import { mkdirSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { buildApp } from './app.js'
+import { banner } from './banner.js'
+import { type DemoConfig, readConfig, SetupError } from './config.js'
+import { openDatabase } from './database.js'
+import { keptSecret } from './secret.js'
+
+/** Longest wait for requests under way once the demo is told to stop, in milliseconds. */
+const stopWithinMs = 10_000
+/** A signal repeated within this time is the same one: a terminal sends it, and npm hands it on, in milliseconds. */
+const sameSignalMs = 1000
+/** How often to look whether npm is still there, in milliseconds. */
+const parentEveryMs = 500
+
+function setupProblem(error: unknown, config: DemoConfig | undefined): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return `Port ${config?.port} is taken. Choose another one: PORT=${(config?.port ?? 0) + 1} npm start`
+  if (code === 'EACCES' && config && config.port < 1024) return `Port ${config.port} needs more rights. Choose one above 1023.`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `HOST=${config?.host} is no address of this machine.`
+  return message
+}
+
+async function start(config: DemoConfig): Promise<void> {
+  mkdirSync(config.folder, { recursive: true, mode: 0o700 })
+  const secret = config.secret ?? keptSecret(config.folder)
+  const db = await openDatabase(config.folder)
+  const app = await buildApp(config, secret, db)
+  app.addHook('onClose', async function closeDatabase() {
+    await db.destroy()
+  })
+
+  let stoppingSinceMs: number | undefined
+  const stop = async (reason: string): Promise<void> => {
+    if (stoppingSinceMs !== undefined) {
+      // Whoever asks twice does not want to wait.
+      if (Date.now() - stoppingSinceMs > sameSignalMs) process.exit(1)
+      return
+    }
+    stoppingSinceMs = Date.now()
+    app.log.info(`${reason}: finishing what is under way`)
+    setTimeout(() => process.exit(1), stopWithinMs).unref()
+    await app.close()
+    app.log.info('stopped')
+  }
+  // Before the address is told: who reads it may send the signal at once.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
+  // A SIGTERM that npm gets ends npm and the shell between, which hands it on to nobody: the demo would keep the port.
+  const parent = process.ppid
+  if (process.env.npm_lifecycle_event === 'start') {
+    const watch = setInterval(() => {
+      if (process.ppid === parent || stoppingSinceMs !== undefined) return
+      clearInterval(watch)
+      void stop('npm has ended')
+    }, parentEveryMs)
+    watch.unref()
+  }
+
+  try {
+    await app.listen({ host: config.host, port: config.port, listenTextResolver: (address) => `listening at ${address}` })
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+  process.stdout.write(banner(config, (app.server.address() as AddressInfo).port))
+}
+
+let config: DemoConfig | undefined
+try {
+  config = readConfig(process.env)
+  await start(config)
+} catch (error) {
+  const expected = error instanceof SetupError || typeof (error as { code?: unknown }).code === 'string'
+  console.error(expected ? `\n  The demo cannot start: ${setupProblem(error, config)}\n` : error)
+  process.exitCode = 1
+}

@@ -1,0 +1,98 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { findProgram, programs } from '../../scripts/services/programs.js'
+import { temporaryFolder } from '../demo/start.js'
+
+const all = process.env.CRUDAUTH_TEST_ALL === '1'
+
+/** The browser's program; it may be missing only where no server is needed either. */
+export function chromiumPath(): string | undefined {
+  const path = process.env.TEST_CHROMIUM || findProgram(programs.chromium)
+  if (all && !path) throw new Error('no Chromium was found, though everything should be tested')
+  return path
+}
+
+const flags = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** Starts a browser with a profile of its own, gone when it is closed at the end of the test. */
+export async function openBrowser(t: TestContext, executablePath: string): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath, args: flags, timeout: 60_000 })
+  t.after(() => browser.close())
+  return browser
+}
+
+/** One person at one device: a context with its own cookies, and what its console and its content policy had to say. */
+export class Device {
+  readonly problems: string[] = []
+
+  private constructor(
+    readonly context: BrowserContext,
+    readonly page: Page,
+  ) {
+    page.setDefaultTimeout(20_000)
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.problems.push(message.text())
+    })
+    page.on('pageerror', (error) => this.problems.push(String(error)))
+    page.on('requestfailed', (request) => this.problems.push(`${request.url()} failed: ${request.failure()?.errorText}`))
+  }
+
+  static async open(browser: Browser, url: string, options?: Parameters<Browser['newContext']>[0]): Promise<Device> {
+    const context = await browser.newContext(options)
+    const device = new Device(context, await context.newPage())
+    await context.exposeFunction('tellViolation', (what: string) => device.problems.push(`content policy: ${what}`))
+    await context.addInitScript(
+      'addEventListener("securitypolicyviolation", (e) => tellViolation(e.violatedDirective + " " + e.blockedURI))',
+    )
+    await device.page.goto(url)
+    return device
+  }
+
+  /** Takes what was noticed so far; what comes next is judged for itself. */
+  takeProblems(): string[] {
+    return this.problems.splice(0)
+  }
+
+  async register(name: string, password: string): Promise<void> {
+    await this.page.getByLabel('Email', { exact: true }).fill(`${name}@example.com`)
+    await this.page.getByLabel('Username', { exact: true }).fill(name)
+    await this.page.locator('#register').getByLabel('Password').fill(password)
+    await this.page.getByRole('button', { name: 'Create account' }).click()
+    await this.says(/Account .* made/)
+  }
+
+  async signIn(name: string, password: string, { remember = false } = {}): Promise<void> {
+    await this.page.getByLabel('Email or username').fill(name)
+    await this.page.locator('#login').getByLabel('Password').fill(password)
+    if (remember) await this.page.getByLabel('Remember me').check()
+    await this.page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  }
+
+  /** Waits for a message, good or bad. */
+  async says(text: RegExp): Promise<void> {
+    await this.page.locator('[role=status], [role=alert]').filter({ hasText: text }).waitFor()
+  }
+
+  /** Waits for a heading of level one. */
+  async sees(heading: RegExp): Promise<void> {
+    await this.page.getByRole('heading', { level: 1, name: heading }).waitFor()
+  }
+}
+
+/** Where screenshots go: SCREENSHOT_FOLDER, to look at them, or a folder that is gone after the test. */
+export function screenshotFolder(t: TestContext): (name: string) => string {
+  const folder = process.env.SCREENSHOT_FOLDER || temporaryFolder(t)
+  mkdirSync(folder, { recursive: true })
+  return (name) => join(folder, `${name}.png`)
+}

@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { root } from '../../scripts/source-graph.js'
+
+/** A demo that runs, as `npm start` runs it. */
+export interface Demo {
+  /** As it was printed, without the slash at its end. */
+  readonly url: string
+  readonly port: number
+  /** Everything it wrote so far. */
+  output(): string
+  /** Sends the signal and waits for the end. Resolves with the exit code; null when a signal ended it by force. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+const startWithinMs = 60_000
+const stopWithinMs = 20_000
+
+/** A new folder that is removed when the test ends. */
+export function temporaryFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'crudauth-demo-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  return folder
+}
+
+/** What the shell has of the demo's own variables, and the runner's, does not reach the demo. */
+const foreign = /^(HOST|PORT|REDIS_URL|AUTH_SECRET|COOKIE_SECURE|LOG_LEVEL|DEMO_FOLDER|NODE_TEST_CONTEXT|npm_.*)$/
+
+/** The program and arguments of `npm start`, without npm and its shell between. */
+function startCommand(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } }
+  return scripts.start.split(' ').map((word, index) => (index === 0 && word === 'node' ? process.execPath : word))
+}
+
+function run(t: TestContext, env: Record<string, string>, command?: string[]) {
+  const [program = '', ...args] = command ?? startCommand()
+  const hasOwnGroup = command !== undefined
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
+  const child = spawn(program, args, {
+    cwd: root,
+    env: { ...inherited, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // What npm starts can be ended with it; all others end with the group of the tests.
+    detached: hasOwnGroup,
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  // Not before the last process has closed its output.
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  const force = () => {
+    if (!hasOwnGroup) return void child.kill('SIGKILL')
+    try {
+      process.kill(-Number(child.pid), 'SIGKILL')
+    } catch {
+      // All of them have ended.
+    }
+  }
+  t.after(async () => {
+    force()
+    await ended
+  })
+  return { child, ended, force, output: () => output }
+}
+
+/** Runs a demo that is to fail; resolves with its exit code and what it wrote. */
+export async function runDemo(t: TestContext, env: Record<string, string>): Promise<{ code: number | null; output: string }> {
+  const { ended, force, output } = run(t, env)
+  const bound = setTimeout(force, startWithinMs)
+  const code = await ended
+  clearTimeout(bound)
+  return { code, output: output() }
+}
+
+/** Starts a demo and waits until it tells where to look. @throws Error with what it wrote, when it does not */
+export async function startDemo(
+  t: TestContext,
+  folder: string,
+  env: Record<string, string> = {},
+  command?: string[],
+): Promise<Demo> {
+  const { child, ended, force, output } = run(t, { DEMO_FOLDER: folder, PORT: '0', ...env }, command)
+  const url = await new Promise<string>((resolve, reject) => {
+    const fail = (why: string) => reject(new Error(`The demo ${why}. It wrote:\n${output()}`))
+    const bound = setTimeout(() => fail('did not start in time'), startWithinMs)
+    const look = () => {
+      const [, found] = /^ *Page +(http:\/\/\S+)\/$/m.exec(output()) ?? []
+      // Further down, so that all of it has been written.
+      if (found === undefined || !/^ *Stop /m.test(output())) return
+      clearTimeout(bound)
+      resolve(found)
+    }
+    child.stdout.on('data', look)
+    void ended.then((code) => {
+      clearTimeout(bound)
+      fail(`ended with ${code}`)
+    })
+  })
+  return {
+    url,
+    port: Number(new URL(url).port),
+    output,
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal)
+      const bound = setTimeout(force, stopWithinMs)
+      const code = await ended
+      clearTimeout(bound)
+      return code
+    },
+  }
+}

@@ -1,0 +1,53 @@
+interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the route answers
+  readonly body: any
+}
+
+export const password = 'correct horse battery'
+
+/** Somebody who speaks real HTTP with the demo: keeps cookies and sends the CSRF token of the readable one. */
+export class Visitor {
+  readonly cookies = new Map<string, string>()
+
+  constructor(public url: string) {}
+
+  async send(method: string, path: string, body?: object): Promise<Answer> {
+    const isForm = body instanceof URLSearchParams
+    const csrf = [...this.cookies].find(([name]) => name.endsWith('crudauth_csrf'))?.[1]
+    const response = await fetch(this.url + path, {
+      method,
+      headers: {
+        cookie: [...this.cookies].map((pair) => pair.join('=')).join('; '),
+        ...(csrf !== undefined && { 'x-csrf-token': csrf }),
+        ...(body && !isForm && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: isForm ? body : JSON.stringify(body) }),
+    })
+    for (const line of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+      if (/max-age=0/i.test(line)) this.cookies.delete(name)
+      else this.cookies.set(name, value)
+    }
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.startsWith('application/json')
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+  }
+
+  get(path: string) {
+    return this.send('GET', path)
+  }
+
+  post(path: string, body?: object) {
+    return this.send('POST', path, body)
+  }
+
+  register(name: string) {
+    return this.post('/auth/register', { email: `${name}@example.com`, username: name, password })
+  }
+
+  login(username: string, secret = password) {
+    return this.post('/auth/login', new URLSearchParams({ username, password: secret }))
+  }
+}

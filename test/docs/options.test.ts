@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as main from '../../src/index.js'
+import { type CrudAuthOptions, currentUser, memoryUsers, sessionTransport } from '../../src/index.js'
+import { resolveOptions } from '../../src/options/resolve.js'
+import * as kysely from '../../src/users/kysely.js'
+import { page, pages, tableRows } from './documents.js'
+
+const valid = { secret: 'k3J9x0Qm2Zr8Lw5Vt1Bn7Hc4Yd6Pf0Gs', users: memoryUsers() }
+const nobodys = 'noSuchOption'
+
+/** What a group of options says that it takes, when it meets one that it does not know; null when it takes anything. */
+function membersOf(set: (value: object) => unknown): string[] | null {
+  try {
+    set({ [nobodys]: 1 })
+  } catch (error) {
+    const list = new RegExp(`has no option "${nobodys}"; it takes (.*)$`).exec((error as Error).message)?.[1]
+    return list?.split(', ') ?? null
+  }
+  return null
+}
+
+/** Every option below a group, by its path: `passwords`, `passwords.cost`, `passwords.cost.memoryKiB`. */
+function pathsBelow(prefix: string, set: (value: object) => unknown): string[] {
+  return (membersOf(set) ?? []).flatMap((name) => {
+    const path = prefix === '' ? name : `${prefix}.${name}`
+    if (path === 'secret' || path === 'users' || path === 'redis') return [path]
+    return [path, ...pathsBelow(path, (value) => set({ [name]: value }))]
+  })
+}
+
+const resolve = (options: object) => resolveOptions({ ...valid, ...options } as CrudAuthOptions)
+const pluginPaths = pathsBelow('', resolve)
+const sessionPaths = pathsBelow('sessionTransport', (value) => resolve({ transports: [sessionTransport(value)] }))
+const gatePaths = pathsBelow('currentUser', (value) => currentUser(value))
+const limitPaths = Object.keys(resolve({}).rateLimits).map((action) => `rateLimits.${action}`)
+
+/** Options in the first column of a page's tables, to what stands in the second. */
+const rowsOf = (path: string) =>
+  new Map(
+    tableRows(page(path)).flatMap(([name = '', value = '']) => {
+      const option = /^`([\w.]+)`$/.exec(name)?.[1]
+      return option === undefined ? [] : [[option, value] as const]
+    }),
+  )
+
+test('the options are found out from what the checks say', () => {
+  for (const path of ['secret', 'passwords.cost.memoryKiB', 'cookies.names.csrf', 'hooks.onAfterSudo']) {
+    assert.ok(pluginPaths.includes(path), path)
+  }
+  assert.ok(sessionPaths.includes('sessionTransport.cookies.names.device'))
+})
+
+for (const path of ['docs/configuration.md', 'README.md']) {
+  test(`${path} has a row for every option and none for another`, () => {
+    const rows = [...rowsOf(path).keys()]
+    // Groups of hooks and the transport's own cookies are documented once, as a whole.
+    const isWhole = (name: string) => /^(hooks\.|sessionTransport\.cookies\.)/.test(name)
+    const hasRows = [...pluginPaths, ...sessionPaths, ...limitPaths].filter((name) => !isWhole(name))
+    assert.deepEqual(
+      hasRows.filter((name) => !rows.includes(name)),
+      [],
+      'missing',
+    )
+    const known = [...hasRows, ...gatePaths]
+    assert.deepEqual(
+      rows.filter((name) => !known.includes(name)),
+      [],
+      'no such option',
+    )
+  })
+}
+
+test('defaults in the tables are those of the code', () => {
+  const resolved = resolve({})
+  let compared = 0
+  for (const path of ['docs/configuration.md', 'README.md']) {
+    for (const [name, value] of rowsOf(path)) {
+      const actual = name.split('.').reduce<unknown>((group, key) => (group as Record<string, unknown> | null)?.[key], resolved)
+      // That of this machine stands for no other.
+      if (name === 'passwords.maxConcurrent' || !['number', 'string', 'boolean'].includes(typeof actual) || actual === '')
+        continue
+      assert.ok(value.startsWith(`\`${actual}\``), `${path}: ${name} is ${actual}, not ${value}`)
+      compared++
+    }
+    const { session } = resolved
+    assert.ok(session)
+    const { lifetime } = session
+    const ofSession = {
+      maxSessionsPerUser: session.maxSessionsPerUser,
+      csrf: session.csrf,
+      managementRoutes: session.managementRoutes,
+      idleSeconds: lifetime.idleMs / 1000,
+      rememberMeDays: lifetime.rememberMs / 86_400_000,
+      absoluteDays: lifetime.absoluteMs / 86_400_000,
+    }
+    for (const [name, actual] of Object.entries(ofSession)) {
+      assert.equal(rowsOf(path).get(`sessionTransport.${name}`), `\`${actual}\``, `${path}: ${name}`)
+    }
+    for (const [action, limit] of Object.entries(resolved.rateLimits)) {
+      assert.ok(limit && typeof limit === 'object')
+      const hourly = `${limit.max} in ${limit.windowSeconds} s`
+      assert.equal(rowsOf(path).get(`rateLimits.${action}`), hourly, `${path}: ${action}`)
+    }
+    assert.equal(rowsOf(path).get('cookies.secure'), `\`${resolved.cookies.policy.secure}\``)
+    assert.equal(rowsOf(path).get('cookies.sameSite'), `\`${resolved.cookies.policy.sameSite}\``)
+    for (const [key, name] of Object.entries(resolved.cookies.names)) {
+      assert.equal(rowsOf(path).get(`cookies.names.${key}`), `\`${name}\``)
+    }
+  }
+  assert.ok(compared > 30, `only ${compared} defaults were compared`)
+})
+
+test('every hook is documented', () => {
+  const text = page('docs/events.md').text
+  for (const path of pluginPaths) if (path.startsWith('hooks.')) assert.ok(text.includes(`\`${path.slice(6)}\``), path)
+})
+
+test('every option of a gate is documented', () => {
+  const rows = rowsOf('docs/gates.md')
+  for (const path of gatePaths) assert.ok(rows.has(path.replace('currentUser.', '')), path)
+})
+
+test('every value that the entry points export is named in the documentation', () => {
+  const text = pages.map((document) => document.text).join('\n')
+  const names = [...Object.keys(main), ...Object.keys(kysely)].filter((name) => name !== 'default')
+  assert.deepEqual(
+    names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text)),
+    [],
+  )
+})

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import Fastify from 'fastify'
+import crudAuth, { memoryUsers, sessionTransport } from '../../src/index.js'
+import { cheap, secret } from '../helpers/build.js'
+import { page, tableRows } from './documents.js'
+
+test('the table of routes in the README is what is mounted', async (t) => {
+  const mounted: string[] = []
+  const app = Fastify({ exposeHeadRoutes: false })
+  t.after(() => app.close())
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const verb of [method].flat()) mounted.push(`${verb} ${url.replace(/:(\w+)/g, '{$1}')}`)
+  })
+  await app.register(crudAuth, {
+    secret,
+    users: memoryUsers(),
+    passwords: { cost: cheap },
+    transports: [sessionTransport({ managementRoutes: true })],
+  })
+  await app.ready()
+  const documented = tableRows(page('README.md')).flatMap(
+    ([route = '']) => /^`((?:GET|POST|DELETE) \/.*)`$/.exec(route)?.[1] ?? [],
+  )
+  assert.deepEqual(documented.sort(), mounted.sort())
+})

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { type Kysely, sql } from 'kysely'
+import { DuplicateUserError } from '../../src/errors.js'
+import { type KyselyUsersOptions, kyselyUsers } from '../../src/users/kysely.js'
+import { openMariadb, openPostgres, serverOf } from '../users/servers.js'
+import { openSqlite } from '../users/sqlite.js'
+import { blocksOf, page } from './documents.js'
+
+/** The statements of a table in docs/users.md. */
+function statementsOf(mark: string): string[] {
+  const block = blocksOf(page('docs/users.md')).find(({ marks }) => marks.table === mark)
+  assert.ok(block, `docs/users.md has a table for ${mark}`)
+  return block.code
+    .split(';')
+    .map((statement) => statement.trim())
+    .filter(Boolean)
+}
+
+/** The options that docs/users.md gives for the legacy table, from the very example. */
+function legacyOptions(): KyselyUsersOptions {
+  const block = blocksOf(page('docs/users.md')).find(({ code }) => code.includes("table: 'crm.account'"))
+  const literal = /kyselyUsers\(db, (\{[\s\S]*?\n\})\)/.exec(block?.code ?? '')?.[1]
+  assert.ok(literal, 'the example has options')
+  return new Function(`return ${literal}`)() as KyselyUsersOptions
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the tables are those of the documentation
+async function tryTable(t: TestContext, db: Kysely<any>, statements: string[], options: KyselyUsersOptions, drop: string) {
+  t.after(async () => {
+    await sql.raw(drop).execute(db)
+    await db.destroy()
+  })
+  for (const statement of statements) await sql.raw(statement).execute(db)
+  const store = kyselyUsers(db, options)
+  const { columns } = store.fields
+  const values = {
+    email: 'ada@example.com',
+    ...(columns.username && { username: 'ada' }),
+    hashedPassword: '$argon2id$v=19$m=19456',
+  }
+  const row = await store.create(values)
+  const id = row[columns.id ?? ''] as number
+  assert.deepEqual(await store.findById(id), row)
+  assert.deepEqual(await store.findBy('email', 'ada@example.com'), row)
+  await assert.rejects(store.create(values), DuplicateUserError)
+  const next = { hashedPassword: 'next', tokenVersion: 1 }
+  assert.equal(await store.compareAndSet(id, { hashedPassword: '$argon2id$v=19$m=19456' }, next), true)
+  assert.equal(await store.compareAndSet(id, { hashedPassword: '$argon2id$v=19$m=19456' }, next), false)
+  const after = await store.findById(id)
+  assert.equal(after?.[columns.hashedPassword ?? ''], 'next')
+  assert.equal(after?.[columns.tokenVersion ?? ''], 1)
+}
+
+const unique = () => `docs_${randomBytes(6).toString('hex')}`
+const renamed = (mark: string, from: string, to: string) =>
+  statementsOf(mark).map((statement) => statement.replaceAll(new RegExp(`(create (?:table|schema) )${from}`, 'g'), `$1${to}`))
+
+const postgres = serverOf('TEST_POSTGRES_URL')
+const mariadb = serverOf('TEST_MARIADB_URL')
+
+test('the default table for SQLite is one that kyselyUsers takes', async (t) => {
+  await tryTable(t, openSqlite(), statementsOf('sqlite'), {}, 'drop table users')
+})
+
+test('the default table for PostgreSQL is one that kyselyUsers takes', { skip: postgres.skip }, async (t) => {
+  const table = unique()
+  await tryTable(t, openPostgres(postgres.url), renamed('postgres', 'users', table), { table }, `drop table ${table}`)
+})
+
+test('the default table for MariaDB is one that kyselyUsers takes', { skip: mariadb.skip }, async (t) => {
+  const table = unique()
+  await tryTable(t, openMariadb(mariadb.url), renamed('mysql', 'users', table), { table }, `drop table ${table}`)
+})
+
+test('the legacy table fits the options beside it', { skip: postgres.skip }, async (t) => {
+  const schema = unique()
+  const options = { ...legacyOptions(), table: `${schema}.account` }
+  await tryTable(
+    t,
+    openPostgres(postgres.url),
+    renamed('postgres-legacy', 'crm', schema),
+    options,
+    `drop schema ${schema} cascade`,
+  )
+})
