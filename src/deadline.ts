@@ -1,5 +1,5 @@
 /** What was awaited took longer than it may. */
-export class DeadlineError extends Error {
+class DeadlineError extends Error {
   readonly code = 'CRUDAUTH_DEADLINE'
 
   constructor(what: string, milliseconds: number) {
@@ -9,7 +9,7 @@ export class DeadlineError extends Error {
 }
 
 /** One wait under way. */
-export interface Wait {
+interface Wait {
   readonly endsAtMs: number
   expire(): void
 }

@@ -104,7 +104,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   const options = resolveOptions(rawOptions)
   const { keys, identity: names, session: settings, hooks } = options
 
-  const users = createUsers(rawOptions.users, options.timeouts.usersMs)
+  const users = createUsers(rawOptions.users, options.timeouts.usersMs, keys('lineage')[0])
   const state = openState(app, options)
   const emit = createEmitter(hooks)
   const gate = createHashGate(options.passwords.maxConcurrent, options.passwords.maxQueued)

@@ -2,6 +2,7 @@ import { randomToken } from '../crypto/random.js'
 import { createDeadline, within } from '../deadline.js'
 import { type Argon2, createArgon2, type PasswordCost } from './argon2.js'
 import type { HashGate } from './gate.js'
+import { unusablePrefix } from './lineage.js'
 
 /** Verifier of hashes that another system made; each is replaced by argon2id at the first good login. */
 export interface LegacyVerifier {
@@ -39,7 +40,6 @@ export interface Passwords {
   unusable(): string
 }
 
-const unusablePrefix = '!'
 /** Every hash function reads half a surrogate pair as U+FFFD, so that many passwords would be one. */
 const halfPair = /\p{Surrogate}/u
 /** A verifier of the app's that hangs would keep its place among the hashes for ever, and in the end everybody out. */

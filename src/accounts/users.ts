@@ -4,7 +4,7 @@ import { DuplicateUserError, UserValueError } from '../errors.js'
 import type { RegisteredUser } from '../fastify.js'
 import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
 import { unavailable } from '../retry.js'
-import { saltOf } from './lineage.js'
+import { saltOf, unusablePrefix } from './lineage.js'
 import { encodeUserId } from './user-id.js'
 
 export type Row = RegisteredUser
@@ -50,8 +50,15 @@ function isTrue(value: unknown): boolean {
   return value === true || value === 1 || value === 1n
 }
 
-/** @param milliseconds how long the store may take before the request gets its 503 */
-export function createUsers(store: UserStore<Row>, milliseconds: number): Users {
+function refuseAnswer(verb: string): never {
+  throw unavailable(new TypeError(`The user store's ${verb} answered what it may not`))
+}
+
+/**
+ * @param milliseconds how long the store may take before the request gets its 503
+ * @param lineageKey see `saltOf`
+ */
+export function createUsers(store: UserStore<Row>, milliseconds: number, lineageKey: Buffer): Users {
   const { columns } = store.fields
   const column = new Map(Object.entries(columns))
 
@@ -61,13 +68,25 @@ export function createUsers(store: UserStore<Row>, milliseconds: number): Users 
     cause instanceof DuplicateUserError || cause instanceof UserValueError ? cause : unavailable(cause)
   const bounded = <T>(call: () => Promise<T>): Promise<T> => within(deadline, call, 'The user store', failure)
 
+  // A store that answers nonsense is as good as none: what is no row must not become somebody, nor an error of ours.
+  const rowOf = (verb: string, row: unknown): Row => {
+    const id = typeof row === 'object' && row !== null ? (row as Record<string, unknown>)[columns.id ?? 'id'] : undefined
+    return typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint' ? (row as Row) : refuseAnswer(verb)
+  }
+  const rowOrNull = (verb: string, row: unknown) => (row === null || row === undefined ? null : rowOf(verb, row))
+  const flag = (verb: string, done: unknown) => (typeof done === 'boolean' ? done : refuseAnswer(verb))
+
   const guarded: UserStore<Row> = {
     fields: store.fields,
-    findById: (id) => bounded(() => store.findById(id)),
-    findBy: (field, value) => bounded(() => store.findBy(field, value)),
-    create: (values) => bounded(() => store.create(values)),
-    update: (id, values) => bounded(() => store.update(id, values)),
-    compareAndSet: (id, expected, values) => bounded(() => store.compareAndSet(id, expected, values)),
+    async findById(id) {
+      const row = rowOrNull('findById', await bounded(() => store.findById(id)))
+      return row && users.idOf(row) === id ? row : null
+    },
+    findBy: async (field, value) => rowOrNull('findBy', await bounded(() => store.findBy(field, value))),
+    create: async (values) => rowOf('create', await bounded(() => store.create(values))),
+    update: async (id, values) => flag('update', await bounded(() => store.update(id, values))),
+    compareAndSet: async (id, expected, values) =>
+      flag('compareAndSet', await bounded(() => store.compareAndSet(id, expected, values))),
   }
 
   const users: Users = {
@@ -84,11 +103,14 @@ export function createUsers(store: UserStore<Row>, milliseconds: number): Users 
     },
     versionOf: (row) => Number(users.read(row, 'tokenVersion') ?? 0),
     epochOf(row) {
-      // Without any hash the time of creation has to tell the account from a later one of the same id.
-      const credential = users.hashOf(row) === null ? String(users.read(row, 'createdAt') ?? '') : users.saltOf(row)
+      const hash = users.hashOf(row)
+      // Without any hash the time of creation has to tell the account from a later one of the same id. An unusable one is
+      // random, and no rotation of secrets changes it.
+      const credential =
+        hash === null ? String(users.read(row, 'createdAt') ?? '') : hash.startsWith(unusablePrefix) ? hash : users.saltOf(row)
       return sha256(`${users.versionOf(row)} ${credential}`).slice(0, 22)
     },
-    saltOf: (row) => saltOf(users.hashOf(row) ?? '', encodeUserId(users.idOf(row))),
+    saltOf: (row) => saltOf(users.hashOf(row) ?? '', encodeUserId(users.idOf(row)), lineageKey),
     credentialOf: (row) => ({
       hashedPassword: users.read(row, 'hashedPassword') ?? null,
       ...(users.has('tokenVersion') && { tokenVersion: users.read(row, 'tokenVersion') ?? null }),

@@ -36,7 +36,10 @@ export interface OwnRoute {
 }
 
 /** An error that nobody expected says nothing to the client; the log has its cause. */
-const isExpected = (error: unknown) => typeof (error as { statusCode?: unknown } | null)?.statusCode === 'number'
+function isExpected(error: unknown): boolean {
+  const status = (error as { statusCode?: unknown } | null)?.statusCode
+  return typeof status === 'number' && status >= 400 && status < 600
+}
 
 function answering<H extends (request: never, reply: FastifyReply) => Promise<unknown>>(handler: H): H {
   return (async (request: never, reply: FastifyReply) => {

@@ -167,12 +167,22 @@ function resolvePrefix(value: unknown): string {
   return value.replace(/\/$/, '')
 }
 
-const redisUrl = /^(?:rediss?:\/\/.|unix:\/\/\/|\/)/
+const isRedisUrl = (text: string) => (/^(?:rediss?:\/\/.|unix:\/\/\/)/.test(text) ? URL.canParse(text) : text.startsWith('/'))
+
+/** A client of another package, read as options, would mean a Redis on this very machine. */
+function isRedisObject(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return (
+    prototype === Object.prototype ||
+    prototype === null ||
+    typeof (value as { defineCommand?: unknown }).defineCommand === 'function'
+  )
+}
 
 /** An empty variable of the environment must not mean a Redis on this very machine, as it does to ioredis. */
 function resolveRedis(value: CrudAuthOptions['redis']): CrudAuthOptions['redis'] {
-  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) return value
-  if (typeof value === 'string' && redisUrl.test(value)) return value
+  if (value === undefined || (typeof value === 'object' && value !== null && isRedisObject(value))) return value
+  if (typeof value === 'string' && isRedisUrl(value)) return value
   const got = typeof value === 'string' ? (value === '' ? 'an empty string' : 'another text') : describe(value)
   return fail(
     `"redis" must be a URL such as "redis://127.0.0.1:6379", options or a client of ioredis, got ${got}; leave it out for the memory of this process`,

@@ -74,7 +74,7 @@ export interface CrudAuthOptions {
   /** Namespace in Redis. Default `crudauth:`. */
   readonly keyPrefix?: string | undefined
   /** Mount point of the routes, such as `/auth`. Default none. */
-  readonly prefix?: string | undefined
+  readonly prefix?: string
   /** False, or the groups to mount. Default true: all that the transports bring. */
   readonly routes?: boolean | readonly RouteGroup[] | undefined
   /** In order of precedence. Default `[sessionTransport()]`. */

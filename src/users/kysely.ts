@@ -2,6 +2,7 @@ import { type CompiledQuery, type Kysely, type QueryResult, sql } from 'kysely'
 import { ConfigError, DuplicateUserError, UserValueError } from '../errors.js'
 import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
 import { CORE_FIELDS, checkTable, isIdentifier, isStandardField, resolveColumns, uniqueFields } from './fields.js'
+import { batchedExecutor } from './sql/batched-executor.js'
 import { type Dialect, dialectOf } from './sql/dialect.js'
 import { type Failure, failureOf, persistently } from './sql/failures.js'
 import { modelCheck } from './sql/model.js'
@@ -59,25 +60,26 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const encode = encoder(dialect, options)
   const prepared = statements(db, dialect, table, idColumn)
   const checkModel = modelCheck(table, columns)
+  const executor = dialect === 'sqlite' && !db.isTransaction ? batchedExecutor(db) : db.getExecutor()
   /** Types of the ids that rows carry. Which they are is the driver's choice: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
   let returning: Promise<boolean> | undefined
 
   const execute = (query: CompiledQuery, parameters: readonly unknown[]): Promise<QueryResult<Record<string, unknown>>> => {
     const run = () =>
-      db.executeQuery<Record<string, unknown>>({ ...(query as CompiledQuery<Record<string, unknown>>), parameters })
+      executor.executeQuery<Record<string, unknown>>({ ...(query as CompiledQuery<Record<string, unknown>>), parameters })
     return db.isTransaction ? run() : persistently(dialect, run)
   }
 
   /** The first row; none too where the database says that no row can hold what was asked for. */
-  const first = async (query: CompiledQuery, parameters: readonly unknown[]) => {
-    try {
-      return (await execute(query, parameters)).rows[0]
-    } catch (error) {
-      if (failureOf(dialect, error).kind === 'value') return undefined
-      throw error
-    }
-  }
+  const first = (query: CompiledQuery, parameters: readonly unknown[]) =>
+    execute(query, parameters).then(
+      ({ rows }) => rows[0],
+      (error) => {
+        if (failureOf(dialect, error).kind === 'value') return undefined
+        throw error
+      },
+    )
 
   const asRow = (row: Record<string, unknown>): Row => {
     checkModel(row)

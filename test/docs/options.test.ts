@@ -102,9 +102,9 @@ test('defaults in the tables are those of the code', () => {
       const hourly = `${limit.max} in ${limit.windowSeconds} s`
       assert.equal(rowsOf(path).get(`rateLimits.${action}`), hourly, `${path}: ${action}`)
     }
-    assert.equal(rowsOf(path).get('cookies.secure'), `\`${resolved.cookies.policy.secure}\``)
-    assert.equal(rowsOf(path).get('cookies.sameSite'), `\`${resolved.cookies.policy.sameSite}\``)
-    for (const [key, name] of Object.entries(resolved.cookies.names)) {
+    assert.equal(rowsOf(path).get('cookies.secure'), `\`${resolved.session?.cookies.policy.secure}\``)
+    assert.equal(rowsOf(path).get('cookies.sameSite'), `\`${resolved.session?.cookies.policy.sameSite}\``)
+    for (const [key, name] of Object.entries(resolved.session?.cookies.names ?? {})) {
       assert.equal(rowsOf(path).get(`cookies.names.${key}`), `\`${name}\``)
     }
   }

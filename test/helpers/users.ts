@@ -4,13 +4,19 @@ import { memoryUsers, type UserStore } from '../../src/index.js'
 /** Memory users that count what is asked of them. */
 export function countingUsers(inner: UserStore = memoryUsers()) {
   const calls = { findById: 0, findBy: 0, create: 0, update: 0, compareAndSet: 0 }
+  const counted = <A extends unknown[], R>(name: keyof typeof calls, verb: (...args: A) => R) => {
+    return (...args: A): R => {
+      calls[name]++
+      return verb(...args)
+    }
+  }
   const store: UserStore = {
     fields: inner.fields,
-    findById: (id) => (calls.findById++, inner.findById(id)),
-    findBy: (field, value) => (calls.findBy++, inner.findBy(field, value)),
-    create: (values) => (calls.create++, inner.create(values)),
-    update: (id, values) => (calls.update++, inner.update(id, values)),
-    compareAndSet: (id, expected, values) => (calls.compareAndSet++, inner.compareAndSet(id, expected, values)),
+    findById: counted('findById', inner.findById),
+    findBy: counted('findBy', inner.findBy),
+    create: counted('create', inner.create),
+    update: counted('update', inner.update),
+    compareAndSet: counted('compareAndSet', inner.compareAndSet),
   }
   return { store, calls, writes: () => calls.create + calls.update + calls.compareAndSet }
 }

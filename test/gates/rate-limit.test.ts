@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { FastifyRequest } from 'fastify'
+import type { CrudAuthOptions, RateLimit, RateLimitOption } from '../../src/index.js'
+import { answers, refusesOwn } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { build } from '../helpers/build.js'
+import { Client, signedIn } from '../helpers/client.js'
+import { refuses } from '../helpers/refuses.js'
+
+const one: RateLimit = { max: 1, windowSeconds: 60 }
+
+for (const backend of backends) {
+  describe(`${backend.name}: app.rateLimit`, () => {
+    const start = (
+      t: Parameters<typeof build>[0],
+      routes: NonNullable<Parameters<typeof build>[1]>['routes'],
+      auth: Partial<CrudAuthOptions> = {},
+    ) => build(t, { auth: { ...backend.options(), ...auth }, ...(routes && { routes }) })
+
+    test('limits by address, with headers on every answer, and ends with its window', async (t) => {
+      const app = await start(t, (app) => {
+        app.get('/x', { onRequest: app.rateLimit('x', { max: 2, windowSeconds: 1 }) }, async () => 'in')
+      })
+      const first = await app.inject('/x')
+      assert.equal(first.headers['x-ratelimit-limit'], '2')
+      assert.equal(first.headers['x-ratelimit-remaining'], '1')
+      assert.equal(first.headers['x-ratelimit-reset'], '1')
+      assert.equal((await app.inject('/x')).statusCode, 200)
+      refuses(await app.inject('/x'), 'CRUDAUTH_RATE_LIMITED')
+      assert.equal((await app.inject({ url: '/x', remoteAddress: '198.51.100.7' })).statusCode, 200)
+      await wait(1200)
+      assert.equal((await app.inject('/x')).statusCode, 200)
+    })
+
+    test('counts by action: two routes of one action share, two actions of one route do not', async (t) => {
+      const app = await start(t, (app) => {
+        app.get('/a', { onRequest: app.rateLimit('shared', one) }, async () => 'in')
+        app.get('/b', { onRequest: app.rateLimit('shared', one) }, async () => 'in')
+        app.get('/c', { onRequest: app.rateLimit('other', one) }, async () => 'in')
+      })
+      assert.equal((await app.inject('/a')).statusCode, 200)
+      refuses(await app.inject('/b'), 'CRUDAUTH_RATE_LIMITED')
+      assert.equal((await app.inject('/c')).statusCode, 200)
+    })
+
+    test('by user follows the user over addresses and devices, and falls back to the address', async (t) => {
+      const app = await start(t, (app) => {
+        const gates = [app.currentUser({ optional: true }), app.rateLimit('x', one, { key: 'user' })]
+        app.get('/x', { onRequest: gates }, async () => 'in')
+      })
+      const client = await signedIn(app, 'ann')
+      const bob = await signedIn(app, 'bob')
+      assert.equal((await client.get('/x')).statusCode, 200)
+      refuses(await client.get('/x', { remoteAddress: '198.51.100.7' }), 'CRUDAUTH_RATE_LIMITED')
+      assert.equal((await bob.get('/x')).statusCode, 200)
+      assert.equal((await app.inject('/x')).statusCode, 200)
+      refuses(await app.inject('/x'), 'CRUDAUTH_RATE_LIMITED')
+    })
+
+    test('by a function of the request', async (t) => {
+      const key = async (request: FastifyRequest) => String(request.headers['x-tenant'])
+      const app = await start(t, (app) => {
+        app.get('/x', { onRequest: app.rateLimit('x', one, { key }) }, async () => 'in')
+      })
+      const send = (tenant: string) => app.inject({ url: '/x', headers: { 'x-tenant': tenant } })
+      assert.equal((await send('a')).statusCode, 200)
+      assert.equal((await send('b')).statusCode, 200)
+      refuses(await send('a'), 'CRUDAUTH_RATE_LIMITED')
+    })
+
+    test('a limit may be a function of the request, or false', async (t) => {
+      const limit: RateLimitOption = async (request) => (request.headers['x-plan'] === 'gold' ? false : one)
+      const app = await start(t, (app) => {
+        app.get('/x', { onRequest: app.rateLimit('x', limit) }, async () => 'in')
+        app.get('/off', { onRequest: app.rateLimit('off', false) }, async () => 'in')
+      })
+      assert.equal((await app.inject('/x')).statusCode, 200)
+      refuses(await app.inject('/x'), 'CRUDAUTH_RATE_LIMITED')
+      const gold = await app.inject({ url: '/x', headers: { 'x-plan': 'gold' } })
+      assert.equal(gold.statusCode, 200)
+      assert.equal(gold.headers['x-ratelimit-limit'], undefined)
+      for (let n = 0; n < 5; n++) assert.equal((await app.inject('/off')).statusCode, 200)
+    })
+
+    test('the plugin’s own actions take a function as well, and false', async (t) => {
+      const app = await start(t, undefined, {
+        rateLimits: { register: (request) => (request.headers['x-trusted'] ? false : one), logout_all: false },
+      })
+      answers(await new Client(app).register('a1'), 201)
+      refusesOwn(await new Client(app).register('a2'), 'CRUDAUTH_RATE_LIMITED')
+      answers(await new Client(app, '', { headers: { 'x-trusted': '1' } }).register('a2'), 201)
+    })
+
+    test('without a limit takes the one of its name in rateLimits', async (t) => {
+      const app = await start(
+        t,
+        (app) => {
+          app.get('/x', { onRequest: app.rateLimit('export') }, async () => 'in')
+        },
+        { rateLimits: { export: one } },
+      )
+      assert.equal((await app.inject('/x')).statusCode, 200)
+      refuses(await app.inject('/x'), 'CRUDAUTH_RATE_LIMITED')
+    })
+  })
+}
+
+describe('a limit that is none', () => {
+  for (const [what, limit] of [
+    ['no limit at all', undefined],
+    ['true', true],
+    ['a number', 5],
+    ['no max', { windowSeconds: 1 }],
+    ['no window', { max: 1 }],
+    ['zero', { max: 0, windowSeconds: 1 }],
+    ['a fraction', { max: 1.5, windowSeconds: 1 }],
+    ['text', { max: '5', windowSeconds: 1 }],
+    ['an unknown member', { max: 1, windowSeconds: 1, ban: true }],
+  ] as const) {
+    test(`${what} is refused when the hook is built`, async (t) => {
+      const app = await build(t)
+      assert.throws(
+        () => app.rateLimit('x', limit as RateLimit),
+        (error: Error & { code: string }) => {
+          assert.equal(error.code, 'CRUDAUTH_CONFIG')
+          assert.match(error.message, /rateLimits\.x/)
+          return true
+        },
+      )
+    })
+  }
+
+  test('an unknown key is refused when the hook is built', async (t) => {
+    const app = await build(t)
+    assert.throws(() => app.rateLimit('x', one, { key: 'session' as 'ip' }), { code: 'CRUDAUTH_CONFIG' })
+    assert.throws(() => app.rateLimit('x', one, { keys: 'ip' } as never), { code: 'CRUDAUTH_CONFIG' })
+  })
+
+  test('from a function fails that request and does not let it pass', async (t) => {
+    const app = await build(t, {
+      routes: (app) => void app.get('/x', { onRequest: app.rateLimit('x', (() => ({ max: 0 })) as never) }, async () => 'in'),
+    })
+    assert.equal((await app.inject('/x')).statusCode, 500)
+  })
+})

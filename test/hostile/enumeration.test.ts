@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import type * as Argon from '@node-rs/argon2'
+import type { LegacyVerifier } from '../../src/index.js'
+
+// Before anything imports it by name: every verification and every hash of the real library is counted.
+const argon = createRequire(import.meta.url)('@node-rs/argon2') as { -readonly [K in keyof typeof Argon]: (typeof Argon)[K] }
+const work = { verify: 0, hash: 0 }
+const { verify, hash } = argon
+argon.verify = async (...args) => {
+  // A malformed hash is refused at once, without any work.
+  const fits = await verify(...args)
+  work.verify++
+  return fits
+}
+argon.hash = (...args) => {
+  work.hash++
+  return hash(...args)
+}
+const { backends } = await import('../helpers/backends.js')
+const { build, cheap, password } = await import('../helpers/build.js')
+const { Client } = await import('../helpers/client.js')
+const { refuses } = await import('../helpers/refuses.js')
+const { countingUsers } = await import('../helpers/users.js')
+const { openUsers } = await import('./support.js')
+
+/** Runs it and tells what it cost: argon2 runs, calls of legacy verifiers, look-ups and writes of users. */
+async function costOf(legacy: { calls: number }, users: ReturnType<typeof countingUsers>, run: () => Promise<unknown>) {
+  const before = { ...work, legacy: legacy.calls, ...users.calls }
+  await run()
+  return {
+    verify: work.verify - before.verify,
+    hash: work.hash - before.hash,
+    legacy: legacy.calls - before.legacy,
+    findBy: users.calls.findBy - before.findBy,
+    findById: users.calls.findById - before.findById,
+    writes:
+      users.calls.create + users.calls.compareAndSet + users.calls.update - before.create - before.compareAndSet - before.update,
+  }
+}
+
+/** Accounts of every kind that cannot sign in by the password tried. */
+async function accounts(store: ReturnType<typeof openUsers>['store'], hashed: string) {
+  const row = (username: string, values: object) => store.create({ email: `${username}@example.com`, username, ...values })
+  await row('usual', { hashedPassword: hashed })
+  await row('disabled', { hashedPassword: hashed, isActive: false })
+  await row('nohash', { hashedPassword: null })
+  await row('oauth', { hashedPassword: '!unusable' })
+  await row('broken', { hashedPassword: '$argon2id$broken' })
+  await row('foreign', { hashedPassword: '$2b$04$abcdefghijklmnopqrstuuPlGmT7' })
+}
+
+const failures = ['usual', 'disabled', 'nohash', 'oauth', 'broken', 'foreign', 'unknown']
+
+for (const backend of backends) {
+  test(`${backend.name}: every failure to sign in gives one answer and costs one hash and the same look-ups`, async (t) => {
+    const users = countingUsers()
+    const app = await build(t, { auth: { ...backend.options(), users: users.store, lockout: false } })
+    await accounts(users.store, await app.auth.passwords.hash(password))
+    const answers = new Set<string>()
+    const tries = [
+      ...failures.map((name) => [name, 'wrong password']),
+      ...failures.map((name) => [`${name}@example.com`, 'wrong password']),
+      // The right one of a disabled account, and a password too short to be any.
+      ['disabled', password],
+      ['usual', 'x'],
+      ['usual', ''],
+      ['unknown', ''],
+    ] as const
+    for (const [identifier = '', given = ''] of tries) {
+      const cost = await costOf({ calls: 0 }, users, async () => {
+        const response = await new Client(app).login(identifier, given)
+        refuses(response, 'CRUDAUTH_BAD_CREDENTIALS', [given || 'nothing'])
+        assert.equal(response.headers['set-cookie'], undefined)
+        const { date, ...headers } = response.headers
+        answers.add(`${response.body} ${JSON.stringify(headers)}`)
+      })
+      const findBy = identifier.includes('@') ? 2 : 1
+      assert.deepEqual(cost, { verify: 1, hash: 0, legacy: 0, findBy, findById: 0, writes: 0 }, `${identifier} ${given}`)
+    }
+    assert.equal(answers.size, 1)
+  })
+
+  test(`${backend.name}: a taken and a free email cost the same at sign-up: one hash, made before anything is looked up`, async (t) => {
+    const users = countingUsers()
+    const app = await build(t, { auth: { ...backend.options(), users: users.store } })
+    await new Client(app).register('ann')
+    const costs = []
+    for (const name of ['ann', 'bob']) {
+      costs.push(await costOf({ calls: 0 }, users, () => new Client(app).register(name)))
+    }
+    assert.deepEqual(costs[0], { verify: 0, hash: 1, legacy: 0, findBy: 0, findById: 0, writes: 1 })
+    assert.deepEqual(costs[1], costs[0])
+  })
+}
+
+test('with a legacy verifier, too, an unknown user costs what a wrong password does, for hashes old and new', async (t) => {
+  const legacy = { calls: 0 }
+  const verifier: LegacyVerifier = {
+    matches: (hash) => hash.startsWith('old:'),
+    verify(hash, given) {
+      legacy.calls++
+      return hash === `old:${given}!`
+    },
+    sample: 'old:sample',
+  }
+  const users = countingUsers()
+  const app = await build(t, { auth: { users: users.store, lockout: false, passwords: { cost: cheap, legacy: [verifier] } } })
+  await accounts(users.store, await app.auth.passwords.hash(password))
+  await users.store.create({ email: 'old@example.com', username: 'old', hashedPassword: `old:${password}!` })
+  await users.store.create({ email: 'o2@example.com', username: 'gone', hashedPassword: `old:${password}!`, isActive: false })
+  const tries = [...failures, 'old', 'gone'].map((name) => [name, 'wrong password'])
+  // Right passwords of disabled accounts must not be told by their time either.
+  for (const [name = '', given = ''] of [...tries, ['disabled', password], ['gone', password]]) {
+    const cost = await costOf(legacy, users, async () => {
+      refuses(await new Client(app).login(name, given), 'CRUDAUTH_BAD_CREDENTIALS')
+    })
+    assert.deepEqual(cost, { verify: 1, hash: 0, legacy: 1, findBy: 1, findById: 0, writes: 0 }, name)
+  }
+})
+
+test('a locked-out identifier costs no hash, known or not, even with the right password', async (t) => {
+  const users = countingUsers()
+  const app = await build(t, { auth: { users: users.store, lockout: { maxAttempts: 2 } } })
+  await new Client(app).register('ann')
+  for (const name of ['ann', 'nobody']) {
+    for (let i = 0; i < 2; i++) refuses(await new Client(app).login(name, 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
+    const cost = await costOf({ calls: 0 }, users, async () => {
+      refuses(await new Client(app).login(name), 'CRUDAUTH_LOCKED_OUT')
+    })
+    assert.deepEqual(cost, { verify: 0, hash: 0, legacy: 0, findBy: 1, findById: 0, writes: 0 })
+  }
+})
+
+test('a request refused for its body has cost no hash, no look-up and no attempt', async (t) => {
+  const users = countingUsers()
+  const app = await build(t, { auth: { users: users.store, lockout: { maxAttempts: 1 } } })
+  await new Client(app).register('ann')
+  const nothing = { verify: 0, hash: 0, legacy: 0, findBy: 0, findById: 0, writes: 0 }
+  for (const body of [
+    {},
+    { username: 'ann' },
+    { password },
+    { username: 1, password },
+    { username: 'ann', password, remember_me: 'x' },
+  ]) {
+    assert.deepEqual(await costOf({ calls: 0 }, users, () => new Client(app).post('/login', body)), nothing)
+    assert.deepEqual(await costOf({ calls: 0 }, users, () => new Client(app).post('/register', body)), nothing)
+  }
+  assert.equal((await new Client(app).login('ann')).statusCode, 200)
+})
+
+test('the order of answers at sign-up tells of no account: a bad password is refused for taken and free names alike', async (t) => {
+  const app = await build(t)
+  await new Client(app).register('ann')
+  const taken = await new Client(app).register('ann', 'short')
+  const free = await new Client(app).register('bob', 'short')
+  assert.equal(taken.body, free.body)
+  refuses(taken, 'CRUDAUTH_BAD_REQUEST')
+})

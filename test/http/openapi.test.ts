@@ -1,0 +1,453 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import { Validator } from '@seriousme/openapi-schema-validator'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { openapiText } from '../../scripts/openapi.js'
+import crudAuth, {
+  type CrudAuthOptions,
+  currentUser,
+  memoryUsers,
+  securitySchemes,
+  sessionRoutes,
+  sessionTransport,
+  type Transport,
+} from '../../src/index.js'
+import { captureLogs, cheap, secret } from '../helpers/build.js'
+import { signedIn } from '../helpers/client.js'
+import { refuses } from '../helpers/refuses.js'
+
+interface Operation {
+  readonly operationId?: string
+  readonly summary?: string
+  readonly tags?: string[]
+  readonly security?: Record<string, string[]>[]
+  readonly responses: Record<string, { description?: string; content?: Record<string, unknown> }>
+  readonly requestBody?: { content: Record<string, unknown> }
+}
+interface Document {
+  readonly openapi: string
+  readonly info: { version: string }
+  readonly paths: Record<string, Record<string, Operation>>
+  readonly components?: { securitySchemes?: Record<string, unknown> }
+}
+
+const committed = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8')) as Document
+const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+
+const apiKey: Transport = {
+  name: 'key',
+  securityScheme: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+  authenticate: async () => null,
+}
+const authOptions = (auth: Partial<CrudAuthOptions> = {}): CrudAuthOptions => ({
+  secret,
+  users: memoryUsers(),
+  passwords: { cost: cheap },
+  transports: [sessionTransport({ managementRoutes: true })],
+  ...auth,
+})
+
+interface Setup {
+  readonly order?: 'swagger first' | 'auth first'
+  readonly auth?: Partial<CrudAuthOptions>
+  readonly openapi?: FastifyDynamicSwaggerOptions['openapi']
+  readonly swagger?: FastifyDynamicSwaggerOptions
+  readonly routes?: (app: FastifyInstance) => void | Promise<void>
+}
+
+async function documented(t: { after(fn: () => unknown): void }, setup: Setup = {}) {
+  const { lines, logger } = captureLogs('warn')
+  const app = Fastify({ logger })
+  t.after(() => app.close())
+  const addSwagger = () => app.register(swagger, { openapi: setup.openapi ?? { openapi: '3.1.0' }, ...setup.swagger })
+  if (setup.order !== 'auth first') await addSwagger()
+  await app.register(crudAuth, authOptions(setup.auth))
+  if (setup.order === 'auth first') await addSwagger()
+  await setup.routes?.(app)
+  await app.ready()
+  const document = app.swagger() as unknown as Document
+  return { app, lines, document, warned: lines.some((line) => line.includes('@fastify/swagger')) }
+}
+
+async function isValid(document: object): Promise<void> {
+  const result = await new Validator().validate(structuredClone(document) as Record<string, unknown>)
+  assert.ok(result.valid, JSON.stringify(result, null, 2).slice(0, 2000))
+}
+
+const operations = (document: Document) =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+  )
+
+/** What the contract lists for each route, beside what any route answers. */
+const contract: Record<string, { statuses: number[]; security: object[] }> = {
+  'POST /register': { statuses: [201, 400, 409, 413, 415, 429, 503], security: [] },
+  'GET /me': { statuses: [200, 401, 503], security: [{ session: [] }] },
+  'POST /set-password': { statuses: [200, 400, 401, 403, 413, 415, 503], security: [{ session: [], csrf: [] }] },
+  'POST /change-password': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [{ session: [], csrf: [] }] },
+  'POST /login': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [] },
+  'POST /logout': { statuses: [200, 400, 401, 403, 413, 415, 503], security: [{ session: [], csrf: [] }] },
+  'GET /sessions': { statuses: [200, 401, 503], security: [{ session: [] }] },
+  'DELETE /sessions/{session_id}': { statuses: [200, 400, 401, 403, 404, 413, 415, 503], security: [{ session: [], csrf: [] }] },
+  'POST /logout-all': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [{ session: [], csrf: [] }] },
+  'POST /csrf/refresh': { statuses: [200, 400, 401, 413, 415, 429, 503], security: [{ session: [] }] },
+}
+
+describe('docs/openapi.json', () => {
+  test('is what the plugin documents today, of the package’s version', async () => {
+    assert.equal(await openapiText(), readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'))
+    assert.equal(committed.info.version, manifest.version)
+  })
+
+  test('is valid OpenAPI', async () => isValid(committed))
+
+  test('has every route of the contract and no other', () => {
+    assert.deepEqual(
+      operations(committed)
+        .map(({ name }) => name)
+        .sort(),
+      Object.keys(contract).sort(),
+    )
+  })
+
+  test('gives each an operationId of its own, a tag, a summary and described answers', () => {
+    const ids = operations(committed).map(({ operation }) => operation.operationId)
+    assert.equal(new Set(ids).size, ids.length)
+    for (const { name, operation } of operations(committed)) {
+      assert.match(operation.operationId ?? '', /^[a-z][A-Za-z]+$/, name)
+      assert.equal(operation.tags?.length, 1, name)
+      assert.ok((operation.summary ?? '').length > 3, name)
+      for (const [status, response] of Object.entries(operation.responses)) {
+        assert.ok((response.description ?? '').length > 3, `${name} ${status}`)
+        assert.ok(response.content?.['application/json'], `${name} ${status}`)
+      }
+    }
+  })
+
+  for (const [name, { statuses, security }] of Object.entries(contract)) {
+    test(`${name} says who may call it and what it answers`, () => {
+      const found = operations(committed).find((one) => one.name === name)
+      assert.deepEqual(found?.operation.security, security)
+      const documentedStatuses = Object.keys(found?.operation.responses ?? {}).map(Number)
+      // 403 of /register is a refusal of the app's own hook.
+      assert.deepEqual(documentedStatuses.sort(), name === 'POST /register' ? [...statuses, 403].sort() : statuses)
+    })
+  }
+
+  test('takes the login as a form and as JSON, and the rest as JSON', () => {
+    const content = (path: string) => Object.keys(committed.paths[path]?.post?.requestBody?.content ?? {}).sort()
+    assert.deepEqual(content('/login'), ['application/json', 'application/x-www-form-urlencoded'])
+    for (const path of ['/register', '/set-password', '/change-password']) assert.deepEqual(content(path), ['application/json'])
+    assert.deepEqual(content('/logout'), [])
+  })
+
+  test('knows the schemes of the session and of its CSRF header', () => {
+    assert.deepEqual(committed.components?.securitySchemes, {
+      session: { type: 'apiKey', in: 'cookie', name: '__Host-crudauth_session' },
+      csrf: { type: 'apiKey', in: 'header', name: 'X-CSRF-Token' },
+    })
+  })
+})
+
+describe('the document of an app', () => {
+  for (const version of ['3.0.3', '3.1.0']) {
+    test(`is valid OpenAPI ${version} with every group, a prefix, opted-in fields and another transport`, async (t) => {
+      const { document } = await documented(t, {
+        openapi: { openapi: version, info: { title: 'App', version: '1' } },
+        auth: {
+          prefix: '/auth',
+          transports: [sessionTransport({ managementRoutes: true }), apiKey],
+          registration: {
+            extraFields: ['plan', 'age'],
+            schema: {
+              type: 'object',
+              properties: { plan: { type: 'string', enum: ['free', 'gold'] }, username: { minLength: 3 } },
+            },
+          },
+        },
+        routes: (app) => void app.get('/own', { onRequest: app.currentUser() }, async () => 'in'),
+      })
+      assert.equal(document.openapi, version)
+      await isValid(document)
+      assert.ok(document.paths['/auth/sessions/{session_id}'])
+    })
+  }
+
+  test('is valid with default settings of @fastify/swagger in its OpenAPI mode', async (t) => {
+    const { document } = await documented(t, { openapi: {} })
+    await isValid(document)
+  })
+
+  test('lets any transport in where any may, and a session alone where sessions may', async (t) => {
+    const { document } = await documented(t, { auth: { transports: [sessionTransport({ managementRoutes: true }), apiKey] } })
+    assert.deepEqual(document.paths['/me']?.get?.security, [{ session: [] }, { key: [] }])
+    assert.deepEqual(document.paths['/change-password']?.post?.security, [{ session: [], csrf: [] }, { key: [] }])
+    assert.deepEqual(document.paths['/sessions']?.get?.security, [{ session: [] }])
+    assert.deepEqual(document.components?.securitySchemes?.key, apiKey.securityScheme)
+  })
+
+  test('names no CSRF header where CSRF is off, and the cookie as it is called', async (t) => {
+    const { document } = await documented(t, {
+      auth: { transports: [sessionTransport({ csrf: false, cookies: { secure: false, names: { session: 'sid' } } })] },
+    })
+    assert.deepEqual(document.components?.securitySchemes, { session: { type: 'apiKey', in: 'cookie', name: 'sid' } })
+    assert.deepEqual(document.paths['/logout']?.post?.security, [{ session: [] }])
+  })
+
+  test('with opted-in fields shows them in the body of /register', async (t) => {
+    const { document } = await documented(t, {
+      auth: { registration: { extraFields: ['plan'], schema: { type: 'object', properties: { plan: { type: 'string' } } } } },
+    })
+    const body = document.paths['/register']?.post?.requestBody?.content['application/json'] as {
+      schema: { properties: object; required: string[] }
+    }
+    assert.deepEqual(Object.keys(body.schema.properties).sort(), ['email', 'password', 'plan', 'username'])
+    assert.deepEqual([...body.schema.required].sort(), ['email', 'password', 'username'])
+  })
+
+  test('keeps a scheme of the app’s own of the same name', async (t) => {
+    const mine = { type: 'apiKey', in: 'cookie', name: 'mine' } as const
+    const { document } = await documented(t, {
+      openapi: { openapi: '3.1.0', components: { securitySchemes: { session: mine } } },
+    })
+    assert.deepEqual(document.components?.securitySchemes?.session, mine)
+    assert.ok(document.components?.securitySchemes?.csrf)
+  })
+
+  test('has nothing of the plugin where the app hides it by prefix or never had it', async (t) => {
+    const { document } = await documented(t, { auth: { routes: false } })
+    assert.deepEqual(document.paths, {})
+    await isValid(document)
+  })
+})
+
+for (const order of ['swagger first', 'auth first'] as const) {
+  describe(`the app’s own guarded routes, ${order}`, () => {
+    const operation = async (t: Parameters<typeof documented>[0], routes: (app: FastifyInstance) => void, auth = {}) => {
+      const { document, app } = await documented(t, {
+        order,
+        routes,
+        auth: { transports: [sessionTransport({ scopes: ['a'] }), apiKey], ...auth },
+      })
+      await isValid(document)
+      const one = Object.values(document.paths['/own'] ?? {})[0]
+      assert.ok(one, 'the route is documented')
+      return { one, app, document }
+    }
+    const statuses = (one: Operation) => Object.keys(one.responses)
+
+    test('show security and 401, and 403 where the gate can forbid', async (t) => {
+      const cases: [(app: FastifyInstance) => object, 'GET' | 'POST', object[], string[]][] = [
+        [(app) => ({ onRequest: app.currentUser() }), 'GET', [{ session: [] }, { key: [] }], ['200', '401']],
+        [
+          (app) => ({ preValidation: [app.currentUser()] }),
+          'POST',
+          [{ session: [], csrf: [] }, { key: [] }],
+          ['200', '401', '403'],
+        ],
+        [
+          (app) => ({ preHandler: [async () => {}, app.requireSudo] }),
+          'GET',
+          [{ session: [] }, { key: [] }],
+          ['200', '401', '403'],
+        ],
+        [() => ({ preHandler: currentUser({ scopes: ['a'] }) }), 'GET', [{ session: [] }, { key: [] }], ['200', '401', '403']],
+        [(app) => ({ onRequest: app.currentUser({ transport: 'key' }) }), 'POST', [{ key: [] }], ['200', '401']],
+        [
+          (app) => ({ onRequest: app.currentUser({ transport: 'session' }) }),
+          'POST',
+          [{ session: [], csrf: [] }],
+          ['200', '401', '403'],
+        ],
+        [(app) => ({ onRequest: app.currentUser({ optional: true }) }), 'GET', [{ session: [] }, { key: [] }, {}], ['200']],
+        [
+          (app) => ({ onRequest: app.currentUser({ optional: true }), preHandler: app.currentUser() }),
+          'GET',
+          [{ session: [] }, { key: [] }],
+          ['200', '401'],
+        ],
+      ]
+      for (const [gate, method, security, expected] of cases) {
+        const { one } = await operation(
+          t,
+          (app) => void app.route({ method, url: '/own', ...gate(app), handler: async () => 'in' }),
+        )
+        assert.deepEqual(one.security, security)
+        assert.deepEqual(statuses(one), expected)
+      }
+    })
+
+    test('keep what the app says of them', async (t) => {
+      const schema = {
+        summary: 'Mine',
+        tags: ['own'],
+        security: [{ key: [] }],
+        response: {
+          200: { description: 'Fine', type: 'object', properties: { a: { type: 'string' } } },
+          401: { description: 'My 401', type: 'null' },
+        },
+      }
+      const { one } = await operation(
+        t,
+        (app) => void app.get('/own', { onRequest: app.currentUser(), schema }, async () => ({ a: 'b' })),
+      )
+      assert.equal(one.summary, 'Mine')
+      assert.deepEqual(one.tags, ['own'])
+      assert.deepEqual(one.security, [{ key: [] }])
+      assert.equal(one.responses['401']?.description, 'My 401')
+      assert.equal(one.responses['200']?.description, 'Fine')
+    })
+
+    test('whose schema and config objects the app shares are not changed', async (t) => {
+      const schema = { summary: 'Shared', response: { 200: { type: 'string', description: 'ok' } } }
+      const before = JSON.stringify(schema)
+      const config = Object.freeze({ mine: 1 })
+      const { document } = await operation(t, (app) => {
+        app.get('/own', { onRequest: app.currentUser(), schema, config } as never, async () => 'in')
+        app.get('/open', { schema, config } as never, async () => 'in')
+      })
+      assert.equal(document.paths['/open']?.get?.security, undefined)
+      assert.deepEqual(Object.keys(document.paths['/open']?.get?.responses ?? {}), ['200'])
+      assert.equal(JSON.stringify(schema), before)
+    })
+
+    test('keep a swaggerTransform of their own', async (t) => {
+      let called = 0
+      const swaggerTransform = ({ schema, url }: { schema: object; url: string }) => {
+        called++
+        return { schema: { ...schema, summary: 'Transformed' }, url }
+      }
+      const { one } = await operation(
+        t,
+        (app) => void app.get('/own', { onRequest: app.currentUser(), config: { swaggerTransform } as never }, async () => 'in'),
+      )
+      assert.ok(called > 0)
+      assert.equal(one.summary, 'Transformed')
+      assert.deepEqual(one.security, [{ session: [] }, { key: [] }])
+    })
+
+    test('that the app hides stay hidden', async (t) => {
+      const { document } = await documented(t, {
+        order,
+        routes: (app) =>
+          void app.get('/own', { onRequest: app.currentUser(), schema: { hide: true } as never }, async () => 'in'),
+      })
+      assert.equal(document.paths['/own'], undefined)
+    })
+
+    test('answer exactly as without documents: thrown errors, own shapes and payloads without a schema', async (t) => {
+      const { app } = await documented(t, {
+        order,
+        routes(app) {
+          app.get('/own', { onRequest: app.currentUser() }, async () => ({ any: { nested: [1] } }))
+          app.get('/sends', { onRequest: app.currentUser() }, async (_request, reply) => reply.code(401).send({ mine: true }))
+          app.get('/throws', { onRequest: app.currentUser({ superuser: true }) }, async () => 'in')
+        },
+      })
+      refuses(await app.inject('/own'), 'CRUDAUTH_UNAUTHENTICATED')
+      assert.deepEqual(Object.keys((await app.inject('/own')).json()).sort(), ['code', 'error', 'message', 'statusCode'])
+      const client = await signedIn(app, 'ann')
+      assert.deepEqual((await client.get('/own')).json(), { any: { nested: [1] } })
+      assert.deepEqual((await client.get('/sends')).json(), { mine: true })
+      refuses(await client.get('/throws'), 'CRUDAUTH_FORBIDDEN')
+    })
+
+    test('are documented with routes: false as well', async (t) => {
+      const { one } = await operation(t, (app) => void app.get('/own', { onRequest: app.currentUser() }, async () => 'in'), {
+        routes: false,
+      })
+      assert.deepEqual(statuses(one), ['200', '401'])
+    })
+
+    test('with schemas of another kind are left to the app’s own transform', async (t) => {
+      class Foreign {
+        readonly shape = 'not JSON Schema'
+      }
+      const { document } = await documented(t, {
+        order,
+        auth: { routes: false },
+        swagger: { transform: ({ url }) => ({ schema: { summary: 'By the app' }, url }) },
+        routes(app) {
+          app.setValidatorCompiler(() => () => true)
+          app.get('/own', { onRequest: app.currentUser(), schema: { querystring: new Foreign() } }, async () => 'in')
+        },
+      })
+      assert.equal(document.paths['/own']?.get?.summary, 'By the app')
+    })
+  })
+}
+
+describe('the plugin’s own routes', () => {
+  test('are documented whatever transform the app has for its own', async (t) => {
+    const transform = () => {
+      throw new Error('this is no schema of mine')
+    }
+    const { document } = await documented(t, { swagger: { transform } })
+    assert.ok(document.paths['/login'])
+    await isValid(document)
+  })
+
+  test('are missing where @fastify/swagger came later, and the log says so', async (t) => {
+    const late = await documented(t, { order: 'auth first' })
+    assert.equal(late.document.paths['/login'], undefined)
+    assert.ok(late.warned)
+    const early = await documented(t)
+    assert.ok(early.document.paths['/login'])
+    assert.ok(!early.warned)
+  })
+
+  test('mounted by hand after a late @fastify/swagger are there, and nothing is warned of', async (t) => {
+    const late = await documented(t, {
+      order: 'auth first',
+      auth: { routes: false },
+      routes: (app) => void app.register(sessionRoutes, { prefix: '/web' }),
+    })
+    assert.ok(late.document.paths['/web/login'])
+    assert.ok(!late.warned)
+  })
+
+  test('are not warned of where there is no @fastify/swagger', async (t) => {
+    const { lines, logger } = captureLogs('warn')
+    const app = Fastify({ logger })
+    t.after(() => app.close())
+    await app.register(crudAuth, authOptions())
+    await app.ready()
+    assert.ok(!lines.some((line) => line.includes('swagger')))
+  })
+})
+
+describe('app.auth.securitySchemes()', () => {
+  test('gives the schemes to apps that compose their own document, as a copy', async (t) => {
+    const { app } = await documented(t, { auth: { transports: [sessionTransport(), apiKey] } })
+    const schemes = app.auth.securitySchemes()
+    assert.deepEqual(Object.keys(schemes).sort(), ['csrf', 'key', 'session'])
+    delete schemes.session
+    assert.ok(app.auth.securitySchemes().session)
+  })
+})
+
+describe('securitySchemes()', () => {
+  const settings: [what: string, options: Pick<CrudAuthOptions, 'transports' | 'cookies'>][] = [
+    ['defaults', {}],
+    ['another transport', { transports: [apiKey, sessionTransport()] }],
+    ['no session', { transports: [apiKey] }],
+    ['CSRF off', { transports: [sessionTransport({ csrf: false })] }],
+    ['insecure cookies of another name', { cookies: { secure: false, names: { session: 'sid' } } }],
+    [
+      'cookies of the transport’s own',
+      { cookies: { path: '/a' }, transports: [sessionTransport({ cookies: { path: '/', names: { session: 's' } } })] },
+    ],
+  ]
+  for (const [what, options] of settings) {
+    test(`needs no app and gives what an app with the same options has: ${what}`, async (t) => {
+      const { app } = await documented(t, { auth: { transports: undefined, ...options } })
+      assert.deepEqual(securitySchemes(options), app.auth.securitySchemes())
+    })
+  }
+
+  test('refuses mistakes as the plugin does', () => {
+    assert.throws(() => securitySchemes({ cookies: { sameSite: 'none' } }), { code: 'CRUDAUTH_CONFIG' })
+  })
+})

@@ -1,0 +1,340 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { memoryUsers, sessionTransport } from '../../src/index.js'
+import { answers, refusesOwn } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { build, captureLogs, password } from '../helpers/build.js'
+import { Client, signedIn } from '../helpers/client.js'
+import { countingUsers } from '../helpers/users.js'
+
+const ann = { email: 'ann@example.com', username: 'ann', password }
+const limits = { change_password: false, logout_all: false, csrf_refresh: false } as const
+
+describe('POST /register', () => {
+  test('answers 201 with id, email and username alone, and signs nobody in', async (t) => {
+    const app = await build(t)
+    const response = await new Client(app).post('/register', ann)
+    assert.deepEqual(answers(response, 201), { id: 1, email: 'ann@example.com', username: 'ann' })
+    assert.equal(response.headers['set-cookie'], undefined)
+    assert.equal(response.headers['x-ratelimit-limit'], undefined)
+  })
+
+  test('stores the email in its canonical form and the username in NFC', async (t) => {
+    const app = await build(t)
+    const response = await new Client(app).post('/register', {
+      email: '  ANN.Lee@BÜCHER.example ',
+      username: 'Zoe\u0308',
+      password,
+    })
+    assert.deepEqual(answers(response, 201), { id: 1, email: 'ann.lee@xn--bcher-kva.example', username: 'Zo\u00eb' })
+    const row = await app.auth.users.findById(1)
+    assert.equal(row?.email, 'ann.lee@xn--bcher-kva.example')
+  })
+
+  test('starts an account active, unverified, no superuser, at version 0, with an argon2id hash', async (t) => {
+    const app = await build(t)
+    await new Client(app).post('/register', ann)
+    const row = await app.auth.users.findById(1)
+    assert.match(String(row?.hashedPassword), /^\$argon2id\$/)
+    assert.deepEqual([row?.isActive, row?.isSuperuser, row?.emailVerified, row?.tokenVersion], [true, false, false, 0])
+  })
+
+  test('ignores every member that was not opted in', async (t) => {
+    const app = await build(t)
+    const response = await new Client(app).post('/register', {
+      ...ann,
+      id: 7,
+      is_superuser: true,
+      isSuperuser: true,
+      is_active: false,
+      hashed_password: 'x',
+      hashedPassword: 'x',
+      email_verified: true,
+      emailVerified: true,
+      token_version: 9,
+      googleId: 'g',
+      plan: 'gold',
+      constructor: 1,
+    })
+    assert.deepEqual(answers(response, 201), { id: 1, email: ann.email, username: 'ann' })
+    const row = (await app.auth.users.findById(1)) as Record<string, unknown>
+    assert.deepEqual(
+      [row.isSuperuser, row.isActive, row.emailVerified, row.tokenVersion, row.googleId, row.plan],
+      [false, true, false, 0, null, undefined],
+    )
+    assert.match(String(row.hashedPassword), /^\$argon2id\$/)
+  })
+
+  const malformed: [what: string, body: unknown, code: string][] = [
+    ['no members', {}, 'FST_ERR_VALIDATION'],
+    ['null', null, 'FST_ERR_VALIDATION'],
+    ['an array', [], 'FST_ERR_VALIDATION'],
+    ['a string', '"x"', 'FST_ERR_VALIDATION'],
+    ['no email', { username: 'ann', password }, 'FST_ERR_VALIDATION'],
+    ['no username', { email: ann.email, password }, 'FST_ERR_VALIDATION'],
+    ['no password', { email: ann.email, username: 'ann' }, 'FST_ERR_VALIDATION'],
+    ['null for a password', { ...ann, password: null }, 'FST_ERR_VALIDATION'],
+    ['a number for a password', { ...ann, password: 1234567890 }, 'FST_ERR_VALIDATION'],
+    ['an array for a password', { ...ann, password: [password] }, 'FST_ERR_VALIDATION'],
+    ['a number for a username', { ...ann, username: 12345 }, 'FST_ERR_VALIDATION'],
+    ['an array for an email', { ...ann, email: [ann.email] }, 'FST_ERR_VALIDATION'],
+    ['an empty password', { ...ann, password: '' }, 'FST_ERR_VALIDATION'],
+    ['an empty username', { ...ann, username: '' }, 'FST_ERR_VALIDATION'],
+    ['a password of 1025 characters', { ...ann, password: 'a b'.repeat(342).slice(0, 1025) }, 'FST_ERR_VALIDATION'],
+    ['an email of 321 characters', { ...ann, email: `${'a'.repeat(309)}@example.com` }, 'FST_ERR_VALIDATION'],
+    ['a username of 257 characters', { ...ann, username: 'a'.repeat(257) }, 'FST_ERR_VALIDATION'],
+    ['an email that is none', { ...ann, email: 'ann.example.com' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['an email with a line break', { ...ann, email: 'ann@example.com\r\nBcc: x@y.z' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['an email with two @', { ...ann, email: 'ann@b@example.com' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['a username like an email', { ...ann, username: 'bob@example.com' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['a username with a full-width @', { ...ann, username: 'bob\uff20example.com' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['a username with a NUL', { ...ann, username: 'an\0n' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['a username with an invisible character', { ...ann, username: 'an\u200bn' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['a password of 7 characters', { ...ann, password: '1x3y5z7' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['a password of 7 characters in 14 units', { ...ann, password: '🔑'.repeat(7) }, 'CRUDAUTH_BAD_REQUEST'],
+    ['a common password', { ...ann, password: 'Password1' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['the email as password', { ...ann, password: 'ANN@example.com' }, 'CRUDAUTH_BAD_REQUEST'],
+    ['the username as password', { email: ann.email, username: 'annabelle', password: 'annabelle' }, 'CRUDAUTH_BAD_REQUEST'],
+  ]
+  for (const [what, body, code] of malformed) {
+    test(`refuses ${what} with 400 and stores nothing`, async (t) => {
+      const users = countingUsers()
+      const app = await build(t, { auth: { users: users.store } })
+      const response = await app.inject({
+        method: 'POST',
+        url: '/register',
+        headers: { 'content-type': 'application/json' },
+        payload: typeof body === 'string' ? body : JSON.stringify(body),
+      })
+      refusesOwn(response, code, [password])
+      assert.equal(users.writes(), 0)
+    })
+  }
+
+  const broken: [what: string, type: string | undefined, payload: string | Buffer | undefined, status: number][] = [
+    ['no body', undefined, undefined, 400],
+    ['an empty JSON body', 'application/json', '', 400],
+    ['JSON that is cut off', 'application/json', '{"email":', 400],
+    ['a __proto__ member', 'application/json', `{"__proto__":{"isSuperuser":true},"password":"${password}"}`, 400],
+    ['a constructor.prototype member', 'application/json', '{"constructor":{"prototype":{"a":1}}}', 400],
+    ['bytes that are no UTF-8', 'application/json', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), 400],
+    ['text', 'text/plain', JSON.stringify(ann), 415],
+    ['XML', 'application/xml', '<a/>', 415],
+    ['a multipart form', 'multipart/form-data; boundary=x', '--x--', 415],
+    ['more than 16 KiB', 'application/json', JSON.stringify({ ...ann, more: 'x'.repeat(16_384) }), 413],
+  ]
+  for (const [what, type, payload, status] of broken) {
+    test(`answers ${what} with ${status}, not stored`, async (t) => {
+      const users = countingUsers()
+      const app = await build(t, { auth: { users: users.store } })
+      const response = await app.inject({
+        method: 'POST',
+        url: '/register',
+        ...(type && { headers: { 'content-type': type } }),
+        ...(payload !== undefined && { payload }),
+      })
+      answers(response, status)
+      assert.equal(users.writes(), 0)
+    })
+  }
+
+  test('takes every header of JSON in any case and with parameters, and validates all of them', async (t) => {
+    const app = await build(t)
+    for (const type of ['Application/JSON', 'application/json; charset=utf-8', 'application/json;charset="utf-8"']) {
+      const send = (body: object) =>
+        app.inject({ method: 'POST', url: '/register', headers: { 'content-type': type }, payload: JSON.stringify(body) })
+      refusesOwn(await send({ ...ann, password: ['x'] }), 'FST_ERR_VALIDATION')
+    }
+  })
+
+  test('takes a password of 8 code points, of 1024, with spaces and of any script', async (t) => {
+    const app = await build(t)
+    const client = new Client(app)
+    const passwords = ['🔑'.repeat(8), `${'ab '.repeat(341)}z`, '   spaces around   ', 'Пароль-из-слов']
+    for (const [index, secret] of passwords.entries()) {
+      answers(await client.register(`user${index}`, secret), 201)
+      answers(await new Client(app).login(`user${index}`, secret), 200)
+    }
+  })
+
+  test('answers 409 to a taken username and to a taken email in another spelling, and changes nothing', async (t) => {
+    const app = await build(t)
+    const client = new Client(app)
+    await client.post('/register', ann)
+    const before = await app.auth.users.findById(1)
+    const username = await client.post('/register', { ...ann, email: 'other@example.com' })
+    refusesOwn(username, 'CRUDAUTH_DUPLICATE', [password])
+    assert.match(username.json().message, /username/)
+    const email = await client.post('/register', { ...ann, email: 'ＡNN@Example.COM', username: 'other' })
+    refusesOwn(email, 'CRUDAUTH_DUPLICATE', [password])
+    assert.match(email.json().message, /email/)
+    assert.deepEqual(await app.auth.users.findById(1), before)
+    assert.equal(await app.auth.users.findById(2), null)
+  })
+
+  test('lets usernames that differ in case be two', async (t) => {
+    const app = await build(t)
+    answers(await new Client(app).post('/register', ann), 201)
+    answers(await new Client(app).post('/register', { ...ann, username: 'Ann', email: 'ann2@example.com' }), 201)
+  })
+
+  test('makes exactly one account of 20 parallel registrations and answers the others 409', async (t) => {
+    const app = await build(t)
+    const all = await Promise.all(Array.from({ length: 20 }, () => new Client(app).post('/register', ann)))
+    assert.equal(all.filter(({ statusCode }) => statusCode === 201).length, 1)
+    for (const response of all.filter(({ statusCode }) => statusCode !== 201)) refusesOwn(response, 'CRUDAUTH_DUPLICATE')
+    assert.equal(await app.auth.users.findById(2), null)
+  })
+
+  for (const backend of backends) {
+    test(`${backend.name}: five an hour from one address; the sixth is 429 and makes nothing`, async (t) => {
+      const app = await build(t, { auth: { ...backend.options(), rateLimits: limits } })
+      const from = (remoteAddress: string, n: number) => new Client(app, '', { remoteAddress }).register(`user${n}`)
+      for (let n = 1; n <= 5; n++) {
+        const response = await from('203.0.113.9', n)
+        answers(response, 201)
+        assert.equal(response.headers['x-ratelimit-limit'], '5')
+        assert.equal(response.headers['x-ratelimit-remaining'], String(5 - n))
+        const reset = Number(response.headers['x-ratelimit-reset'])
+        assert.ok(Number.isInteger(reset) && reset >= 1 && reset <= 3600, String(reset))
+      }
+      const sixth = await from('203.0.113.9', 6)
+      refusesOwn(sixth, 'CRUDAUTH_RATE_LIMITED', [password])
+      assert.equal(sixth.headers['x-ratelimit-remaining'], '0')
+      assert.equal(sixth.headers['retry-after'], sixth.headers['x-ratelimit-reset'])
+      assert.equal(await app.auth.users.findById(6), null)
+      answers(await from('203.0.113.10', 7), 201)
+      refusesOwn(await from('::ffff:203.0.113.9', 8), 'CRUDAUTH_RATE_LIMITED')
+    })
+
+    test(`${backend.name}: an IPv6 network of 64 bits is one address`, async (t) => {
+      const app = await build(t, {
+        auth: { ...backend.options(), rateLimits: { register: { max: 1, windowSeconds: 60 } } },
+      })
+      const from = (remoteAddress: string, name: string) => new Client(app, '', { remoteAddress }).register(name)
+      answers(await from('2001:db8:1:2::1', 'a1'), 201)
+      refusesOwn(await from('2001:db8:1:2:ffff::9', 'a2'), 'CRUDAUTH_RATE_LIMITED')
+      answers(await from('2001:db8:1:3::1', 'a3'), 201)
+    })
+
+    test(`${backend.name}: X-Forwarded-For counts only where trustProxy says so`, async (t) => {
+      const auth = { ...backend.options(), rateLimits: { register: { max: 1, windowSeconds: 60 } } }
+      const bare = await build(t, { auth })
+      const send = (app: typeof bare, ip: string, name: string) =>
+        new Client(app, '', { headers: { 'x-forwarded-for': ip } }).register(name)
+      answers(await send(bare, '198.51.100.1', 'a1'), 201)
+      refusesOwn(await send(bare, '198.51.100.2', 'a2'), 'CRUDAUTH_RATE_LIMITED')
+
+      const trusting = await build(t, {
+        auth: { ...backend.options(), rateLimits: { register: { max: 1, windowSeconds: 60 } } },
+        fastify: { trustProxy: ['127.0.0.1'] },
+      })
+      answers(await send(trusting, '198.51.100.1', 'b1'), 201)
+      answers(await send(trusting, '198.51.100.2', 'b2'), 201)
+      refusesOwn(await send(trusting, '198.51.100.2', 'b3'), 'CRUDAUTH_RATE_LIMITED')
+    })
+  }
+
+  test('a body that is refused for its form has still been counted, and hashed nothing', async (t) => {
+    const users = countingUsers()
+    const app = await build(t, {
+      auth: { users: users.store, rateLimits: { register: { max: 1, windowSeconds: 60 } } },
+    })
+    refusesOwn(await new Client(app).post('/register', {}), 'FST_ERR_VALIDATION')
+    refusesOwn(await new Client(app).post('/register', ann), 'CRUDAUTH_RATE_LIMITED')
+    assert.equal(users.writes(), 0)
+  })
+
+  test('neither password nor hash stands in a log at any level', async (t) => {
+    const { lines, logger } = captureLogs()
+    const app = await build(t, { fastify: { logger } })
+    await new Client(app).post('/register', ann)
+    await new Client(app).post('/register', ann)
+    const client = new Client(app)
+    await client.login('ann')
+    await client.post('/change-password', { current_password: password, new_password: 'another good phrase' })
+    const log = lines.join('')
+    assert.ok(log.includes('/register'), 'the log was captured')
+    for (const secret of [password, 'another good phrase', '$argon2', client.csrf ?? '?', ...client.cookies.values()]) {
+      assert.ok(!log.includes(secret))
+    }
+  })
+})
+
+describe('GET /me', () => {
+  for (const backend of backends) {
+    test(`${backend.name}: tells who is asking, and nothing else of the row`, async (t) => {
+      const app = await build(t, { auth: backend.options() })
+      const client = await signedIn(app, 'ann')
+      assert.deepEqual(answers(await client.get('/me'), 200), {
+        user_id: 1,
+        username: 'ann',
+        email: 'ann@example.com',
+        is_superuser: false,
+        scopes: [],
+        via: 'session',
+      })
+    })
+
+    test(`${backend.name}: 401 without, with an unknown and with an ended session`, async (t) => {
+      const app = await build(t, { auth: backend.options() })
+      refusesOwn(await app.inject('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+      const client = await signedIn(app, 'ann')
+      const [name, value] = [...client.cookies].find(([key]) => key.endsWith('session')) as [string, string]
+      const flipped = `${value.startsWith('A') ? 'B' : 'A'}${value.slice(1)}`
+      refusesOwn(await app.inject({ url: '/me', cookies: { [name]: flipped } }), 'CRUDAUTH_UNAUTHENTICATED', [value])
+      await client.post('/logout')
+      refusesOwn(await app.inject({ url: '/me', cookies: { [name]: value } }), 'CRUDAUTH_UNAUTHENTICATED', [value])
+    })
+
+    test(`${backend.name}: a disabled account's session has ended`, async (t) => {
+      const app = await build(t, { auth: backend.options() })
+      const client = await signedIn(app, 'ann')
+      await app.auth.users.update(1, { isActive: false })
+      refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+    })
+
+    test(`${backend.name}: a bumped token_version ends the session`, async (t) => {
+      const app = await build(t, { auth: backend.options() })
+      const client = await signedIn(app, 'ann')
+      await app.auth.users.update(1, { tokenVersion: 1 })
+      refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+    })
+  }
+
+  test('a vanished user is anonymous', async (t) => {
+    const users = memoryUsers()
+    let gone = false
+    const app = await build(t, { auth: { users: { ...users, findById: async (id) => (gone ? null : users.findById(id)) } } })
+    const client = await signedIn(app, 'ann')
+    gone = true
+    refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+  })
+
+  test('scopes are those of the session transport, and is_superuser the row’s', async (t) => {
+    const app = await build(t, { auth: { transports: [sessionTransport({ scopes: ['read', 'write'] })] } })
+    const client = await signedIn(app, 'ann')
+    await app.auth.users.update(1, { isSuperuser: true })
+    const body = answers(await client.get('/me'), 200)
+    assert.deepEqual(body.scopes, ['read', 'write'])
+    assert.equal(body.is_superuser, true)
+  })
+
+  test('an id in query, body or headers changes nothing', async (t) => {
+    const app = await build(t)
+    await signedIn(app, 'ann')
+    const bob = await signedIn(app, 'bob')
+    const response = await bob.get('/me?user_id=1&userId=1&sub=1&id=1', {
+      headers: { 'x-user-id': '1', 'user-id': '1', sub: '1' },
+    })
+    assert.equal(answers(response, 200).user_id, 2)
+  })
+
+  test('HEAD is guarded as GET is', async (t) => {
+    const app = await build(t)
+    const client = await signedIn(app, 'ann')
+    assert.equal((await app.inject({ method: 'HEAD', url: '/me' })).statusCode, 401)
+    const cookie = [...client.cookies].map((pair) => pair.join('=')).join('; ')
+    assert.equal((await app.inject({ method: 'HEAD', url: '/me', headers: { cookie } })).statusCode, 200)
+  })
+})

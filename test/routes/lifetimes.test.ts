@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type SessionTransportOptions, sessionTransport } from '../../src/index.js'
+import { answers, refusesOwn, setCookies } from '../helpers/answers.js'
+import { type Backend, backends } from '../helpers/backends.js'
+import { build, password } from '../helpers/build.js'
+import { Client } from '../helpers/client.js'
+
+const second = 1 / 86_400
+
+async function signIn(t: Parameters<typeof build>[0], backend: Backend, options: SessionTransportOptions, remember_me = 'off') {
+  const app = await build(t, {
+    auth: { ...backend.options(), transports: [sessionTransport({ managementRoutes: true, ...options })] },
+  })
+  const client = new Client(app)
+  await client.register('ann')
+  const response = await client.login('ann', password, { remember_me })
+  answers(response, 200)
+  return { app, client, cookies: setCookies(response) }
+}
+
+for (const backend of backends) {
+  describe(`${backend.name}: how long a session lives`, { concurrency: true }, () => {
+    test('it ends when it was left alone for the idle window, also where no gate asks', async (t) => {
+      const { client } = await signIn(t, backend, { idleSeconds: 1 })
+      await wait(1300)
+      refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+      refusesOwn(await client.post('/csrf/refresh'), 'CRUDAUTH_UNAUTHENTICATED')
+      refusesOwn(await client.post('/logout'), 'CRUDAUTH_UNAUTHENTICATED')
+    })
+
+    test('each request slides the idle window on', async (t) => {
+      const { client } = await signIn(t, backend, { idleSeconds: 3 })
+      for (let n = 0; n < 5; n++) {
+        await wait(1000)
+        answers(await client.get('/me'), 200)
+      }
+    })
+
+    test('the absolute lifetime ends a session in use', async (t) => {
+      const { client } = await signIn(t, backend, { absoluteDays: 3 * second })
+      answers(await client.get('/me'), 200)
+      let alive = true
+      for (let n = 0; n < 10 && alive; n++) {
+        await wait(500)
+        alive = (await client.get('/me')).statusCode === 200
+      }
+      assert.equal(alive, false)
+    })
+
+    test('a remembered one outlives the idle window, and ends after its own', async (t) => {
+      const { client, cookies } = await signIn(t, backend, { idleSeconds: 1, rememberMeDays: 3 * second }, 'on')
+      assert.equal(cookies['__Host-crudauth_session']?.maxAge, 3)
+      await wait(1500)
+      answers(await client.get('/me'), 200)
+      await wait(3500)
+      refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+    })
+
+    test('Max-Age of a remembered one never exceeds the absolute lifetime, which bounds it too', async (t) => {
+      const { client, cookies } = await signIn(t, backend, { absoluteDays: 2 * second }, 'on')
+      assert.equal(cookies['__Host-crudauth_session']?.maxAge, 2)
+      assert.equal(cookies['__Host-crudauth_csrf']?.maxAge, 2)
+      await wait(2500)
+      refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+    })
+
+    test('an ended session is neither listed nor counted nor in the way of others', async (t) => {
+      const { app } = await signIn(t, backend, { idleSeconds: 1, maxSessionsPerUser: 2 })
+      await wait(1300)
+      const client = new Client(app)
+      await client.login('ann')
+      assert.equal(answers(await client.get('/sessions'), 200).length, 1)
+      assert.equal(answers(await client.post('/logout-all'), 200).revoked, 1)
+    })
+  })
+
+  describe(`${backend.name}: the cap of sessions`, () => {
+    const alive = async (clients: Client[]) =>
+      Promise.all(clients.map(async (client) => (await client.get('/me')).statusCode === 200))
+
+    test('is five; with the sixth the least recently active gives way', async (t) => {
+      const app = await build(t, { auth: backend.options() })
+      await new Client(app).register('ann')
+      const clients: Client[] = []
+      for (let n = 0; n < 6; n++) {
+        const client = new Client(app)
+        answers(await client.login('ann'), 200)
+        clients.push(client)
+        await wait(10)
+      }
+      assert.deepEqual(await alive(clients), [false, true, true, true, true, true])
+    })
+
+    test('looks at activity, not at age', async (t) => {
+      const app = await build(t, {
+        auth: {
+          ...backend.options(),
+          transports: [sessionTransport({ managementRoutes: true, maxSessionsPerUser: 2, idleSeconds: 30 })],
+        },
+      })
+      await new Client(app).register('ann')
+      const [first, second, third] = [new Client(app), new Client(app), new Client(app)]
+      await first.login('ann')
+      await wait(20)
+      await second.login('ann')
+      // Beyond the small part of the idle window within which activity is not written back.
+      await wait(1500)
+      answers(await first.get('/me'), 200)
+      await wait(200)
+      await third.login('ann')
+      assert.deepEqual(await alive([first, second, third]), [true, false, true])
+    })
+
+    test('is exact under 20 parallel logins', async (t) => {
+      const app = await build(t, { auth: { ...backend.options(), lockout: { maxAttempts: 1000, maxAttemptsPerIp: 1000 } } })
+      await new Client(app).register('ann')
+      const clients = Array.from({ length: 20 }, () => new Client(app))
+      await Promise.all(clients.map(async (client) => answers(await client.login('ann'), 200)))
+      assert.equal((await alive(clients)).filter(Boolean).length, 5)
+    })
+
+    test('may be Infinity', async (t) => {
+      const app = await build(t, {
+        auth: { ...backend.options(), transports: [sessionTransport({ maxSessionsPerUser: Number.POSITIVE_INFINITY })] },
+      })
+      await new Client(app).register('ann')
+      const clients = Array.from({ length: 8 }, () => new Client(app))
+      for (const client of clients) answers(await client.login('ann'), 200)
+      assert.ok((await alive(clients)).every(Boolean))
+    })
+
+    test('is one user’s own: another user’s sessions are not counted', async (t) => {
+      const app = await build(t, {
+        auth: { ...backend.options(), transports: [sessionTransport({ maxSessionsPerUser: 1 })] },
+      })
+      for (const name of ['ann', 'bob']) await new Client(app).register(name)
+      const [ann, bob] = [new Client(app), new Client(app)]
+      await ann.login('ann')
+      await bob.login('bob')
+      assert.deepEqual(await alive([ann, bob]), [true, true])
+    })
+
+    test('renewing one’s own session pushes no other device out', async (t) => {
+      const app = await build(t, {
+        auth: { ...backend.options(), transports: [sessionTransport({ maxSessionsPerUser: 2 })] },
+      })
+      await new Client(app).register('ann')
+      const [one, two] = [new Client(app), new Client(app)]
+      await one.login('ann')
+      await two.login('ann')
+      answers(await two.login('ann'), 200)
+      assert.deepEqual(await alive([one, two]), [true, true])
+    })
+  })
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const folder = join(root, 'test', 'types')
+
+/** The repository's own settings, with the package's name leading to its sources. */
+function compilerOptions(): ts.CompilerOptions {
+  const path = join(root, 'tsconfig.json')
+  const { options, errors } = ts.parseJsonConfigFileContent(ts.readConfigFile(path, ts.sys.readFile).config, ts.sys, root)
+  assert.deepEqual(errors, [])
+  return { ...options, noEmit: true, paths: { 'fastify-crudauth': [join(root, 'src', 'index.ts')] } }
+}
+
+/** What the compiler says of a text that stands in for a file of this folder, in a program of its own. */
+function mistakesIn(name: string, text: string): string[] {
+  const options = compilerOptions()
+  const path = join(folder, name)
+  const host = ts.createCompilerHost(options, true)
+  const { fileExists, readFile } = host
+  host.fileExists = (file) => file === path || fileExists(file)
+  host.readFile = (file) => (file === path ? text : readFile(file))
+  const program = ts.createProgram([path], options, host)
+  const source = program.getSourceFile(path)
+  assert.ok(source)
+  return [
+    ...program.getGlobalDiagnostics(),
+    ...program.getSyntacticDiagnostics(source),
+    ...program.getSemanticDiagnostics(source),
+  ].map(
+    ({ messageText, start = 0 }) =>
+      `line ${source.getLineAndCharacterOfPosition(start).line + 1}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
+  )
+}
+
+const read = (name: string) => readFileSync(join(folder, name), 'utf8')
+
+test('the documented names compile as documented, on HTTP/1 and HTTP/2, with a type provider and without', () => {
+  assert.deepEqual(mistakesIn('api.test-d.ts', read('api.test-d.ts')), [])
+})
+
+test('interface Register types the user of principals, hooks, events and the toolbox', () => {
+  const text = read('register.ts.txt')
+  assert.deepEqual(mistakesIn('register.virtual.ts', text), [])
+  // Without the declaration the same text is full of mistakes, so the check above can fail.
+  const without = text.replace(/declare module[\s\S]*?\n}\n/, '')
+  assert.notEqual(without, text)
+  assert.ok(mistakesIn('register.virtual.ts', without).length > 5)
+})
