@@ -1,7 +1,7 @@
 import './decorators.js'
 
 export type { PasswordCost } from './accounts/argon2.js'
-export { canonicalEmail } from './accounts/identity.js'
+export { canonicalEmail, canonicalPhone, canonicalUsername } from './accounts/identity.js'
 export type { LockoutPolicy } from './accounts/lockout.js'
 export type { PasswordCheck, PasswordContext } from './accounts/password-policy.js'
 export type { LegacyVerifier } from './accounts/passwords.js'

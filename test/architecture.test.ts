@@ -9,6 +9,7 @@ const rooms: [room: string, level: number][] = [
   ['schemas/', 0],
   ['src/errors.ts', 0],
   ['src/events.ts', 0],
+  ['src/retry.ts', 0],
   ['src/deadline.ts', 0],
   ['src/checks.ts', 0],
   ['src/crypto/', 0],
@@ -25,6 +26,10 @@ const rooms: [room: string, level: number][] = [
   ['src/http/', 5.5],
   ['src/routes/', 6],
   ['src/options', 7],
+  ['src/composition/', 7],
+  ['src/decorators.ts', 7],
+  ['src/toolbox.ts', 7],
+  ['src/security-schemes.ts', 7],
   ['src/plugin.ts', 7],
   ['src/index.ts', 7],
 ]

@@ -26,7 +26,7 @@ export interface LockoutPolicy {
 const maxAttemptsPerDay = 100
 
 /** Who tries to sign in. */
-export interface Attempt {
+interface Attempt {
   readonly identifier: string
   /** The user whom the identifier names, if any. */
   readonly user: Row | null

@@ -7,7 +7,7 @@ import type { Passwords } from './passwords.js'
 import type { Row, Users } from './users.js'
 
 /** A password that was right. */
-export interface Authenticated {
+interface Authenticated {
   readonly user: Row
   /** Gives the attempt back to the lockout; to be called once what was signed in to is established. */
   forgive(): Promise<void>

@@ -15,7 +15,7 @@ export interface LegacyVerifier {
 }
 
 /** What became of a password that was tried. */
-export interface Verification {
+interface Verification {
   readonly ok: boolean
   /** The hash is of older parameters or of another system, and should be replaced. */
   readonly outdated: boolean

@@ -5,7 +5,7 @@ import type { UserId } from '../ports/user-store.js'
 import type { Users } from './users.js'
 
 /** How a session principal stands in the store. */
-export interface SessionState {
+interface SessionState {
   readonly tag: string
   readonly record: SessionRecord
 }

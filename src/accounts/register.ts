@@ -18,7 +18,7 @@ export interface RegistrationContext {
 }
 
 /** Server-side part of new rows, resolved. */
-export interface RegistrationOptions {
+interface RegistrationOptions {
   readonly extraFields: readonly string[]
   readonly defaults: Readonly<Record<string, unknown>>
   readonly fields?: ((context: RegistrationContext) => UserValues | Promise<UserValues>) | undefined
@@ -90,11 +90,12 @@ export function createRegister(services: Services): RegisterAccount {
     await runBefore(() => hooks.onBeforeRegister?.(values, { request }))
     const derived = (await registration.fields?.({ source: 'register', request, values })) ?? {}
     refusePrivileged(derived, 'registration.fields', InternalError)
+    const stored = canonicalValues(identity, { ...values, ...derived })
     // Hashed before anything is looked up: a taken address takes as long as a free one.
     const hashedPassword = await passwords.hash(password)
     let user: Row
     try {
-      user = await users.create({ ...registration.defaults, ...values, ...derived, ...initial, hashedPassword })
+      user = await users.create({ ...registration.defaults, ...stored, ...initial, hashedPassword })
     } catch (error) {
       if (error instanceof DuplicateUserError) throw new DuplicateError(taken(error.field, identity), { cause: error })
       if (error instanceof UserValueError) throw new BadRequestError('A value can not be stored', { cause: error })

@@ -21,7 +21,7 @@ export interface AuthState {
 }
 
 /** What is known of a request so far. */
-export interface RequestAuth {
+interface RequestAuth {
   principal: Principal | null
   /** By the transport's place; each is asked at most once a request, however many gates ask. */
   readonly outcomes: (Promise<Principal | null> | undefined)[]
@@ -37,7 +37,7 @@ export function stateOf(request: FastifyRequest): AuthState {
 }
 
 /** Makes the request's record on first use. */
-export function requestAuth(request: FastifyRequest): RequestAuth {
+function requestAuth(request: FastifyRequest): RequestAuth {
   const carrier = request as Carrier
   carrier[kRequestAuth] ??= { principal: null, outcomes: [] }
   return carrier[kRequestAuth]

@@ -39,7 +39,7 @@ const ourValue = /^[\w.~-]{1,512}$/
  * The value of the one cookie of that name. A name that stands twice is ambiguous (an attacker on a sibling domain may
  * have set one of them), so it is nobody's; parsers take the first, which is why this reads the header.
  */
-export function readCookie(header: string | undefined, name: string): string | null {
+function readCookie(header: string | undefined, name: string): string | null {
   if (header === undefined) return null
   let value: string | null = null
   for (const pair of header.split(';')) {

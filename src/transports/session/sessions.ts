@@ -40,7 +40,7 @@ export interface LiveSession {
   readonly user: Row
 }
 
-export interface SessionSettings {
+interface SessionSettings {
   readonly csrf: boolean
   readonly maxSessionsPerUser: number
   readonly lifetime: SessionLifetime
