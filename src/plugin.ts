@@ -28,7 +28,6 @@ import { managementRoutes } from './routes/management.js'
 import { kServices, type Services } from './routes/services.js'
 import { sessionRoutes } from './routes/session.js'
 import { memoryState } from './state/memory/index.js'
-import { openRedis, redisState } from './state/redis/index.js'
 import { createToolbox } from './toolbox.js'
 import { createCookie } from './transports/cookie.js'
 import { createDeviceCookie } from './transports/session/device.js'
@@ -46,7 +45,7 @@ const owaspFloors = [
   [7_168, 5],
 ] as const
 
-function openState(app: FastifyInstance, options: ResolvedOptions) {
+async function openState(app: FastifyInstance, options: ResolvedOptions) {
   const { redis, keyPrefix, timeouts } = options
   if (redis === undefined) {
     app.log.warn(
@@ -54,6 +53,8 @@ function openState(app: FastifyInstance, options: ResolvedOptions) {
     )
     return { ...memoryState(), connect() {} }
   }
+  // Loaded when it is needed: ioredis is a third of what the package takes to import.
+  const { openRedis, redisState } = await import('./state/redis/index.js')
   const opened = openRedis(redis, {
     timeoutMs: timeouts.redisMs,
     log: (message, cause) =>
@@ -105,7 +106,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   const { keys, identity: names, session: settings, hooks } = options
 
   const users = createUsers(rawOptions.users, options.timeouts.usersMs, keys('lineage')[0])
-  const state = openState(app, options)
+  const state = await openState(app, options)
   const emit = createEmitter(hooks)
   const gate = createHashGate(options.passwords.maxConcurrent, options.passwords.maxQueued)
   const passwords = await createPasswords(options.passwords.cost, options.passwords.legacy, gate)

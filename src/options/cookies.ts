@@ -5,7 +5,7 @@ const names = { session: 'crudauth_session', csrf: 'crudauth_csrf', device: 'cru
 const token = /^[\w!#$%&'*+.^`|~-]+$/ // RFC 6265, cookie-name
 
 /** Policy and base names of the cookies. */
-interface ResolvedCookies {
+export interface ResolvedCookies {
   readonly policy: CookiePolicy
   readonly names: Readonly<Record<keyof typeof names, string>>
 }

@@ -1,7 +1,7 @@
 import { checkBoolean, checkInteger, checkObject, checkPositive, checkStrings, fail } from '../checks.js'
 import type { CookieOptions } from '../transports/cookie.js'
 import type { SessionTransportOptions } from '../transports/session/transport.js'
-import { resolveCookies } from './cookies.js'
+import { type ResolvedCookies, resolveCookies } from './cookies.js'
 
 const dayMs = 86_400_000
 
@@ -19,7 +19,7 @@ const known = [
 /** @param shared the plugin's own `cookies`, which the transport's override */
 export function resolveSession(options: SessionTransportOptions, shared: CookieOptions | undefined) {
   checkObject('sessionTransport', options, known)
-  const cookies = resolveCookies('sessionTransport.cookies', shared, options.cookies)
+  const cookies: ResolvedCookies = resolveCookies('sessionTransport.cookies', shared, options.cookies)
   if (cookies.policy.sameSite === 'none') {
     fail('"cookies.sameSite" must be "lax" or "strict" for sessions: with "none" every site could use them')
   }

@@ -258,7 +258,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       maxLockMs: 1000,
       maxPerDay: Number.POSITIVE_INFINITY,
     }
-    const results = (await counters.attempt(Array(1100).fill(lane))).filter(({ retryMs }) => retryMs === 0)
+    const results = (await counters.attempt(Array(1100).fill(lane))).filter(({ count }) => count > 0)
     assert.equal(results.length, 1000)
     assert.ok((await client.strlen(`${prefix}l:{a}`)) < 16_384)
   })

@@ -101,13 +101,11 @@ const ATTEMPTS = 8
  * Runs one statement, and again when the database rolled it back for a deadlock, a conflict or a lock: up to eight times
  * within about a second, with growing random pauses, so that those who met do not meet again.
  */
-export async function persistently<T>(dialect: Dialect, run: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await run()
-    } catch (error) {
-      if (attempt === ATTEMPTS || failureOf(dialect, error).kind !== 'again') throw error
-      await sleep(Math.random() * 4 * 2 ** attempt)
-    }
-  }
+export function persistently<T>(dialect: Dialect, run: () => Promise<T>, attempt = 1): Promise<T> {
+  // Nearly every run succeeds at once and is on the path of a request: it gets no async layer of its own.
+  return run().catch(async (error) => {
+    if (attempt === ATTEMPTS || failureOf(dialect, error).kind !== 'again') throw error
+    await sleep(Math.random() * 4 * 2 ** attempt)
+    return persistently(dialect, run, attempt + 1)
+  })
 }

@@ -1,0 +1,85 @@
+import { betterAuth } from 'better-auth'
+import { getMigrations } from 'better-auth/db/migration'
+import Fastify from 'fastify'
+import type { Redis } from 'ioredis'
+import { type SqliteDatabase, SqliteDialect } from 'kysely'
+import { emailOf, type Me, meSchema, password, secret, unauthorized, usernameOf } from './me.js'
+import { cachedStatements } from './package.js'
+import { activeOf, type Case, inBatches, type Settings } from './settings.js'
+import { openSqlite } from './sqlite.js'
+
+const betterSchema = { ...meSchema, properties: { ...meSchema.properties, user_id: { type: 'string' } } } as const
+
+const secondaryStorage = (redis: Redis) => ({
+  get: (key: string) => redis.get(`better:${key}`),
+  getAndDelete: (key: string) => redis.getdel(`better:${key}`),
+  increment: async (key: string, seconds: number) => {
+    const count = await redis.incr(`better:${key}`)
+    if (count === 1) await redis.expire(`better:${key}`, seconds)
+    return count
+  },
+  set: async (key: string, value: string, seconds?: number) => {
+    if (seconds) await redis.set(`better:${key}`, value, 'EX', seconds)
+    else await redis.set(`better:${key}`, value)
+  },
+  delete: async (key: string) => {
+    await redis.del(`better:${key}`)
+  },
+})
+
+/**
+ * better-auth as its documentation mounts it: `getSession` in a route of Fastify. It gets our statement cache, and hashes
+ * of no cost while its users are made, which is not measured.
+ */
+export async function startBetterAuth(settings: Settings, redis?: Redis) {
+  const database = cachedStatements(openSqlite(settings.folder) as unknown as SqliteDatabase)
+  const auth = betterAuth({
+    baseURL: 'http://127.0.0.1',
+    secret,
+    database: { dialect: new SqliteDialect({ database }), type: 'sqlite' },
+    emailAndPassword: {
+      enabled: true,
+      password: { hash: async (text) => `plain:${text}`, verify: async ({ hash, password: text }) => hash === `plain:${text}` },
+    },
+    rateLimit: { enabled: false },
+    telemetry: { enabled: false },
+    ...(redis && { secondaryStorage: secondaryStorage(redis) }),
+  })
+  const { runMigrations } = await getMigrations(auth.options)
+  await runMigrations()
+
+  const app = Fastify()
+  app.get('/me', { schema: { response: { 200: betterSchema } } }, async (request) => {
+    const headers = new Headers()
+    for (const [name, value] of Object.entries(request.headers)) if (typeof value === 'string') headers.append(name, value)
+    const session = await auth.api.getSession({ headers })
+    if (!session) throw unauthorized()
+    const { id, name, email } = session.user
+    const answer: Omit<Me, 'user_id'> & { user_id: string } = {
+      user_id: id,
+      username: name,
+      email,
+      is_superuser: false,
+      scopes: [],
+      via: 'session',
+    }
+    return answer
+  })
+
+  const active = new Map(activeOf(settings).map((index, at) => [index, at]))
+  const me: Case[] = []
+  await inBatches(
+    settings.users,
+    async (index) => {
+      const body = { name: usernameOf(index), email: emailOf(index), password }
+      const { headers } = await auth.api.signUpEmail({ body, returnHeaders: true })
+      const at = active.get(index)
+      if (at === undefined) return
+      const cookies = headers.getSetCookie().map((line) => line.split(';', 1)[0] as string)
+      const expect = { username: usernameOf(index), email: emailOf(index), via: 'session' }
+      me[at] = { method: 'GET', path: '/me', headers: { cookie: cookies.join('; ') }, expect }
+    },
+    20,
+  )
+  return { app, cases: { me } }
+}

@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Machine } from './machine.js'
+import type { Case } from './settings.js'
+import { hasWrk, runWrk } from './wrk.js'
+
+export interface Job {
+  readonly url: string
+  readonly connections: number
+  readonly seconds: number
+  /** So many requests instead of so many seconds. */
+  readonly amount?: number
+  readonly cases: readonly Case[]
+}
+
+export interface LoadResult {
+  readonly requests: number
+  readonly seconds: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  /** Answers by status. */
+  readonly statuses: Readonly<Record<string, number>>
+  /** Broken connections and requests that timed out. */
+  readonly errors: number
+}
+
+/** A load generator on the core kept for it. */
+export interface Load {
+  readonly program: 'wrk' | 'autocannon'
+  run(job: Job): Promise<LoadResult>
+  stop(): Promise<void>
+}
+
+const file = fileURLToPath(new URL('./load-process.ts', import.meta.url))
+
+/** autocannon, kept running between jobs so that it is warm; jobs must not overlap. */
+export function startAutocannon(machine: Machine): Load {
+  const [program = '', ...args] = machine.pinned('load', [process.execPath, '--import', 'tsx', file])
+  const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  return {
+    program: 'autocannon',
+    run: (job) =>
+      new Promise((resolve, reject) => {
+        const onExit = () => reject(new Error('The load generator ended'))
+        child.once('exit', onExit)
+        child.once('message', (result) => {
+          child.off('exit', onExit)
+          resolve(result as LoadResult)
+        })
+        child.send(job)
+      }),
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exited = new Promise((resolve) => child.once('exit', resolve))
+      child.disconnect()
+      await exited
+    },
+  }
+}
+
+/** wrk where it is installed: it takes less of its core, so that it is never what is measured. Else autocannon. */
+export function startLoad(machine: Machine, folder: string): Load {
+  if (!hasWrk()) return startAutocannon(machine)
+  const autocannon = startAutocannon(machine)
+  let scripts = 0
+  return {
+    program: 'wrk',
+    run(job) {
+      // wrk knows no number of requests.
+      if (job.amount) return autocannon.run(job)
+      const script = join(folder, `load-${++scripts}.lua`)
+      return runWrk(machine, job, script, (text) => writeFileSync(script, text))
+    },
+    stop: () => autocannon.stop(),
+  }
+}

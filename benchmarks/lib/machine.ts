@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { arch, cpus, platform, totalmem } from 'node:os'
+
+/** Where things run. */
+export interface Machine {
+  /** What may be said of it in a result: no host name, no paths. */
+  readonly description: string
+  readonly pins: boolean
+  /** A command that runs on the core of its role; the same command where nothing can be pinned. */
+  pinned(role: 'server' | 'load', command: readonly string[]): readonly string[]
+  /** Moves a running process to the core of its role. */
+  pin(role: 'server' | 'load', pid: number): void
+}
+
+/** Numbers of the cores this process may use; none where that is not known. */
+function allowedCores(): number[] {
+  try {
+    const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
+    return list.split(',').flatMap((range) => {
+      const [first = 0, last = first] = range.split('-').map(Number)
+      return Array.from({ length: last - first + 1 }, (_, at) => first + at)
+    })
+  } catch {
+    return []
+  }
+}
+
+function hasTaskset(): boolean {
+  try {
+    execFileSync('taskset', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The last core is the servers'; the first, where the system does most of its own work, is the load's and Redis'. */
+export function lookAtMachine(): Machine {
+  const cores = allowedCores()
+  const pins = cores.length >= 2 && hasTaskset()
+  const coreOf = { server: String(cores.at(-1)), load: String(cores[0]) }
+  const model = cpus()[0]?.model.trim() ?? 'unknown processor'
+  const memoryGiB = Math.round(totalmem() / 2 ** 30)
+  return {
+    description: `${platform()} ${arch()}, ${cores.length || cpus().length} cores (${model}), ${memoryGiB} GiB, Node ${process.versions.node}`,
+    pins,
+    pinned: (role, command) => (pins ? ['taskset', '-c', coreOf[role], ...command] : command),
+    pin(role, pid) {
+      if (pins) execFileSync('taskset', ['-a', '-c', '-p', coreOf[role], String(pid)], { stdio: 'ignore' })
+    },
+  }
+}

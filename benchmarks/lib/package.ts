@@ -1,0 +1,12 @@
+import { pathToFileURL } from 'node:url'
+
+type Package = typeof import('../../src/index.js')
+type KyselyPart = typeof import('../../src/users/kysely.js')
+
+/** The package as it is published, built for this run; from its sources when a server is started by hand. */
+const built = process.env.BENCH_PACKAGE
+const root = built === undefined ? new URL('../../', import.meta.url) : pathToFileURL(`${built}/`)
+const ending = built === undefined ? 'ts' : 'js'
+
+export const { crudAuth, memoryUsers, sessionTransport } = (await import(new URL(`src/index.${ending}`, root).href)) as Package
+export const { cachedStatements, kyselyUsers } = (await import(new URL(`src/users/kysely.${ending}`, root).href)) as KyselyPart

@@ -1,0 +1,18 @@
+/** The middle of several rounds, and how far they lie apart. */
+export interface Spread {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+}
+
+export function spread(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  const high = sorted[middle] ?? Number.NaN
+  const median = sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? Number.NaN) + high) / 2
+  return { median, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN }
+}
+
+/** Ratios of what was measured in the same round, so that what slowed a whole round slows both. */
+export const ratios = (values: readonly number[], base: readonly number[]): Spread =>
+  spread(values.map((value, round) => value / (base[round] ?? Number.NaN)))
