@@ -179,7 +179,9 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
       emit,
       async keepCaller(changed, caller) {
         const session = AuthenticatedPrincipal.sessionOf(caller)
-        if (session) await sessions?.announceEpoch(session, users.epochOf(changed))
+        if (!session || !sessions) return
+        const epoch = await sessions.announceEpoch(session, users.epochOf(changed))
+        AuthenticatedPrincipal.patchSession(caller, { epoch })
       },
       async endOthers(user, caller, request) {
         const keep = caller.sessionId === undefined ? undefined : { handle: caller.sessionId, epoch: users.epochOf(user) }

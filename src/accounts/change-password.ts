@@ -29,8 +29,8 @@ const maxAttempts = 5
 
 export function createPasswordChange({ users, passwords, policy, emit, keepCaller, endOthers }: Services): PasswordChange {
   const contextOf = (user: Row) => ({
-    email: users.read(user, 'email') as string | undefined,
-    username: users.read(user, 'username') as string | undefined,
+    email: users.read(user, 'email') as string | null | undefined,
+    username: users.read(user, 'username') as string | null | undefined,
   })
 
   /** One statement decides: the new hash and the new epoch are written together, or not at all. */
@@ -38,7 +38,7 @@ export function createPasswordChange({ users, passwords, policy, emit, keepCalle
     const hashedPassword = await passwords.hash(next)
     const stored = users.hashOf(principal.user)
     let user: Row | null = principal.user
-    for (let attempt = 0; user && users.hashOf(user) === stored && attempt < maxAttempts; attempt++) {
+    for (let attempt = 0; user && users.isActive(user) && users.hashOf(user) === stored && attempt < maxAttempts; attempt++) {
       const values = { hashedPassword, ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(user) + 1 }) }
       const changed = users.changed(user, values)
       await keepCaller(changed, principal)

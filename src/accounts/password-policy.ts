@@ -4,8 +4,8 @@ import { isCommonPassword } from './common-passwords.js'
 
 /** What the policy knows about the account beside the password. */
 export interface PasswordContext {
-  readonly email?: string | undefined
-  readonly username?: string | undefined
+  readonly email?: string | null | undefined
+  readonly username?: string | null | undefined
 }
 
 /** The app's own rule: a string (told to the client) or false refuses. */
@@ -32,7 +32,7 @@ export function createPasswordPolicy(minLength: number, check: PasswordCheck | u
     if (isCommonPassword(password)) refuse('The password is one of the most common ones; choose another')
     const folded = password.toLowerCase()
     for (const word of [context.email, context.email?.split('@')[0], context.username]) {
-      if (word !== undefined && folded === word.toLowerCase()) refuse('The password must not be the email or username')
+      if (typeof word === 'string' && folded === word.toLowerCase()) refuse('The password must not be the email or username')
     }
     const verdict = await check?.(password, context)
     if (verdict === false) refuse('The password is not acceptable; choose another')

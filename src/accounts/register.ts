@@ -85,7 +85,7 @@ export function createRegister(services: Services): RegisterAccount {
   return async (body, request) => {
     const values = canonicalValues(identity, pick(body))
     const password = String(body.password)
-    const context = { email: values.email as string | undefined, username: values.username as string | undefined }
+    const context = { email: values.email as string | null, username: values.username as string | null }
     await policy(password, context)
     await runBefore(() => hooks.onBeforeRegister?.(values, { request }))
     const derived = (await registration.fields?.({ source: 'register', request, values })) ?? {}

@@ -54,6 +54,9 @@ function refuseAnswer(verb: string): never {
   throw unavailable(new TypeError(`The user store's ${verb} answered what it may not`))
 }
 
+/** A time as its database gives it; of a Date every millisecond, in no time zone. */
+const timeText = (time: unknown): string => (time instanceof Date ? String(time.getTime()) : String(time ?? ''))
+
 /**
  * @param milliseconds how long the store may take before the request gets its 503
  * @param lineageKey see `saltOf`
@@ -107,7 +110,7 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
       // Without any hash the time of creation has to tell the account from a later one of the same id. An unusable one is
       // random, and no rotation of secrets changes it.
       const credential =
-        hash === null ? String(users.read(row, 'createdAt') ?? '') : hash.startsWith(unusablePrefix) ? hash : users.saltOf(row)
+        hash === null ? timeText(users.read(row, 'createdAt')) : hash.startsWith(unusablePrefix) ? hash : users.saltOf(row)
       return sha256(`${users.versionOf(row)} ${credential}`).slice(0, 22)
     },
     saltOf: (row) => saltOf(users.hashOf(row) ?? '', encodeUserId(users.idOf(row)), lineageKey),

@@ -224,10 +224,13 @@ export function createSessions({ store, users, tagKeys, csrfKey, settings, cooki
 
     /**
      * Before the user's epoch changes: the caller's session will stand under the new one as well as the old, so that it is
-     * live at every moment. Should the change not come about, nothing has ever been under that epoch.
+     * live at every moment. Should the change not come about, nothing has ever been under that epoch. Returns what the
+     * record's epoch is now.
      */
-    async announceEpoch({ tag, record }: { tag: string; record: SessionRecord }, next: string): Promise<void> {
-      await guarded(store.update(tag, record.handle, { epoch: `${record.epoch} ${next}` }, { epoch: record.epoch }))
+    async announceEpoch({ tag, record }: { tag: string; record: SessionRecord }, next: string): Promise<string> {
+      const epoch = `${record.epoch} ${next}`
+      const announced = await guarded(store.update(tag, record.handle, { epoch }, { epoch: record.epoch }))
+      return announced ? epoch : record.epoch
     },
   }
 }

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import Fastify from 'fastify'
+import crudAuth, { type CrudAuthOptions, memoryUsers } from '../../src/index.js'
+import { build, captureLogs, cheap, secret } from '../helpers/build.js'
+import { signedIn } from '../helpers/client.js'
+
+async function boot(options: object): Promise<void> {
+  const app = Fastify()
+  try {
+    await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap }, ...options } as CrudAuthOptions)
+    await app.ready()
+  } finally {
+    await app.close()
+  }
+}
+
+/** A server that no Redis client gets any further with, and how many came. */
+async function countingServer(t: TestContext) {
+  const seen = { connections: 0 }
+  const server = createServer((socket) => {
+    seen.connections++
+    socket.destroy()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return { seen, url: `redis://:hunter2@127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+for (const value of [
+  '',
+  null,
+  6379,
+  Number.NaN,
+  true,
+  false,
+  [],
+  'localhost:6379',
+  '127.0.0.1',
+  'http://localhost:6379',
+  'redis://',
+]) {
+  test(`redis: ${typeof value === 'number' ? value : JSON.stringify(value)} is no Redis and no memory, but a mistake`, async () => {
+    await assert.rejects(boot({ redis: value }), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'CRUDAUTH_CONFIG')
+      assert.match(error.message, /^"redis" must be .*redis:\/\/.*; leave it out/)
+      return true
+    })
+  })
+}
+
+test('redis: what is refused is not repeated, since it may hold a password', async () => {
+  await assert.rejects(boot({ redis: 'reddis://:hunter2@localhost:6379' }), (error: Error & { code: string }) => {
+    assert.equal(error.code, 'CRUDAUTH_CONFIG')
+    assert.ok(!error.message.includes('hunter2'))
+    return true
+  })
+})
+
+test('redis: undefined means the memory of this process, and the log says so', async (t) => {
+  const { lines, logger } = captureLogs('warn')
+  const app = await build(t, { auth: { redis: undefined }, fastify: { logger } })
+  assert.equal((await (await signedIn(app, 'ann')).get('/me')).statusCode, 200)
+  assert.equal(lines.filter((line) => line.includes('memory of this process')).length, 1)
+})
+
+for (const [what, options] of [
+  ['a privileged name in "extraFields"', { registration: { extraFields: ['isSuperuser'] } }],
+  ['a privileged default', { registration: { defaults: { token_version: 3 } } }],
+  ['a decorator that is taken', {}],
+] as const) {
+  test(`with ${what}, nothing is connected`, async (t) => {
+    const { seen, url } = await countingServer(t)
+    const app = Fastify()
+    if (what.startsWith('a decorator')) app.decorate('rateLimit' as string, () => {})
+    const auth = { secret, users: memoryUsers(), passwords: { cost: cheap }, redis: url, ...options }
+    await assert.rejects(
+      async () => {
+        await app.register(crudAuth, auth)
+        await app.ready()
+      },
+      { code: 'CRUDAUTH_CONFIG' },
+    )
+    await wait(150)
+    assert.equal(seen.connections, 0)
+    await app.close()
+  })
+}
+
+test('with options in order, Redis is connected to before the first request', async (t) => {
+  const { seen, url } = await countingServer(t)
+  await boot({ redis: url })
+  const app = await build(t, { auth: { redis: url } })
+  for (let i = 0; i < 100 && seen.connections === 0; i++) await wait(20)
+  assert.ok(seen.connections > 0)
+  await app.close()
+})
