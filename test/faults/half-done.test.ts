@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { password } from '../helpers/build.js'
+import { Client, signedIn } from '../helpers/client.js'
+import { refuses } from '../helpers/refuses.js'
+import { appOn, recovers, serve, skip } from './support.js'
+
+const change = { current_password: password, new_password: 'another good one' }
+
+suite('Redis fails in the middle of', { skip }, () => {
+  test('a sign-in for which no session could be kept is 503 and sets no cookie', async (t) => {
+    const server = await serve(t)
+    const { app } = await appOn(t, server.url, { hooks: { onBeforeLogin: () => server.pause() } })
+    await new Client(app).register('ann')
+    const client = new Client(app)
+    const response = await client.login('ann')
+    refuses(response, 'CRUDAUTH_UNAVAILABLE', [password])
+    assert.equal(response.headers['set-cookie'], undefined)
+    server.resume()
+  })
+
+  test('a password change that Redis missed the beginning of is 503 and has changed nothing', async (t) => {
+    const server = await serve(t)
+    let pausing = false
+    const check = () => {
+      if (pausing) server.pause()
+      return true
+    }
+    const { app } = await appOn(t, server.url, { passwords: { cost: { memoryKiB: 64, iterations: 1 }, check } })
+    const client = await signedIn(app, 'ann')
+    pausing = true
+    refuses(await client.post('/change-password', change), 'CRUDAUTH_UNAVAILABLE', [password, change.new_password])
+    server.resume()
+    assert.equal((await recovers(() => client.get('/me'))).statusCode, 200)
+    refuses(await new Client(app).login('ann', change.new_password), 'CRUDAUTH_BAD_CREDENTIALS')
+    assert.equal((await new Client(app).login('ann')).statusCode, 200)
+  })
+
+  test('a password change that Redis missed the end of stands: other sessions are dead, the caller lives', async (t) => {
+    const server = await serve(t)
+    const { app: plain } = await appOn(t, server.url)
+    const inner = plain.auth.users
+    const users = {
+      ...inner,
+      async compareAndSet(...args: Parameters<typeof inner.compareAndSet>) {
+        const done = await inner.compareAndSet(...args)
+        server.pause()
+        return done
+      },
+    }
+    const { app } = await appOn(t, server.url, { users })
+    const client = await signedIn(app, 'ann')
+    const other = new Client(app)
+    await other.login('ann')
+    assert.equal((await client.post('/change-password', change)).statusCode, 200)
+    server.resume()
+    assert.equal((await recovers(() => client.get('/me'))).statusCode, 200)
+    refuses(await recovers(() => other.get('/me')), 'CRUDAUTH_UNAUTHENTICATED')
+    assert.equal((await new Client(app).login('ann', change.new_password)).statusCode, 200)
+  })
+})

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { memoryUsers, type UserStore } from '../../src/index.js'
+import { build, captureLogs, password } from '../helpers/build.js'
+import { Client, signedIn } from '../helpers/client.js'
+import { refuses } from '../helpers/refuses.js'
+import { noUnhandledRejections } from '../hostile/support.js'
+
+type Verb = 'findById' | 'findBy' | 'create' | 'compareAndSet'
+
+/** Memory users, one verb of which can be made to do something else. */
+function breakable() {
+  const inner = memoryUsers()
+  const broken: Partial<Record<Verb, () => unknown>> = {}
+  const verb = (name: Verb) =>
+    ((...args: never[]) => (broken[name] ?? (() => (inner[name] as (...given: never[]) => unknown)(...args)))()) as never
+  const store: UserStore = {
+    ...inner,
+    findById: verb('findById'),
+    findBy: verb('findBy'),
+    create: verb('create'),
+    compareAndSet: verb('compareAndSet'),
+  }
+  return { store, inner, broken }
+}
+
+const driverText = 'relation "users" does not exist: SELECT hashed_password FROM /var/lib/db'
+const change = { current_password: password, new_password: 'another good one' }
+
+/** Requests that cannot do without the verb. */
+const asking: Record<Verb, (app: FastifyInstance, client: Client) => ReturnType<Client['get']>[]> = {
+  findById: (_, client) => [
+    client.get('/me'),
+    client.get('/sessions'),
+    client.post('/change-password', change),
+    client.post('/logout'),
+    client.post('/logout-all'),
+    client.post('/csrf/refresh'),
+  ],
+  findBy: (app) => [
+    new Client(app).login('ann'),
+    new Client(app).login('ann', 'wrong'),
+    new Client(app).login('ann@example.com'),
+    new Client(app).login('nobody'),
+  ],
+  create: (app) => [new Client(app).register('bob'), new Client(app).register('ann')],
+  compareAndSet: (_, client) => [client.post('/change-password', change)],
+}
+
+const failures: Record<string, () => unknown> = {
+  rejects: () => Promise.reject(Object.assign(new Error(driverText), { code: '42P01', statusCode: 418 })),
+  'throws at once': () => {
+    throw new Error(driverText)
+  },
+  'rejects with nothing': () => Promise.reject(undefined),
+  'rejects with text': () => Promise.reject(driverText),
+  hangs: () => new Promise(() => {}),
+  'rejects too late': () => new Promise((_, reject) => setTimeout(() => reject(new Error(driverText)), 120)),
+  'returns no promise': () => 7,
+}
+
+for (const [what, fault] of Object.entries(failures)) {
+  for (const verb of Object.keys(asking) as Verb[]) {
+    test(`a users' store whose ${verb} ${what} is 503, tells nothing, and is all right again afterwards`, async (t) => {
+      noUnhandledRejections(t)
+      const users = breakable()
+      const { lines, logger } = captureLogs('error')
+      const app = await build(t, {
+        fastify: { logger: { level: logger.level, stream: logger.stream } },
+        auth: { users: users.store, timeouts: { usersMs: 60 } },
+      })
+      const client = await signedIn(app, 'ann')
+      const row = await users.inner.findById(1)
+      users.broken[verb] = fault
+      for (const response of await Promise.all(asking[verb](app, client))) {
+        refuses(response, 'CRUDAUTH_UNAVAILABLE', [driverText, 'relation', 'SELECT', '42P01', '418', password])
+        assert.equal(response.headers['set-cookie'], undefined)
+      }
+      assert.deepEqual(await users.inner.findById(1), row)
+      // What comes too late is dropped.
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      delete users.broken[verb]
+      for (const line of lines) assert.ok(!line.includes(password))
+      assert.equal((await client.get('/me')).statusCode, 200)
+      assert.equal((await new Client(app).login('ann')).statusCode, 200)
+      assert.equal((await new Client(app).register('zoe')).statusCode, 201)
+      assert.equal((await client.post('/change-password', change)).statusCode, 200)
+    })
+  }
+}
+
+const garbage: Record<string, unknown> = {
+  undefined: undefined,
+  'a number': 7,
+  true: true,
+  text: 'ann',
+  'an empty text': '',
+  'an array': [],
+  'an array with a row': [{ id: 1 }],
+  'an empty object': {},
+  'a row without an id': { email: 'ann@example.com', username: 'ann', hashedPassword: 'x', isActive: true },
+  'a row whose id is an object': { id: {}, email: 'ann@example.com', username: 'ann', hashedPassword: 'x', isActive: true },
+  'a row whose id is null': { id: null, email: 'ann@example.com', username: 'ann', hashedPassword: 'x', isActive: true },
+  'a function': () => {},
+}
+
+for (const [what, value] of Object.entries(garbage)) {
+  test(`a users' store that answers ${what} lets nobody in, breaks nothing and tells of nothing`, async (t) => {
+    noUnhandledRejections(t)
+    const users = breakable()
+    const app = await build(t, { auth: { users: users.store } })
+    const client = await signedIn(app, 'ann')
+    const row = await users.inner.findById(1)
+    const cookies = [...client.cookies]
+    for (const verb of ['findById', 'findBy', 'create', 'compareAndSet'] as const) {
+      // For a comparison that was written this is the right answer.
+      if (verb === 'compareAndSet' && value === true) continue
+      users.broken[verb] = async () => value
+      for (const response of await Promise.all(asking[verb](app, client))) {
+        const text = `${verb}: ${response.statusCode} ${response.body}`
+        assert.ok([401, 503].includes(response.statusCode), text)
+        if (verb === 'create' || verb === 'compareAndSet') assert.equal(response.statusCode, 503, text)
+        assert.doesNotMatch(response.body, /TypeError|undefined|Cannot read/)
+      }
+      delete users.broken[verb]
+      assert.deepEqual(await users.inner.findById(1), row)
+      // A store that says that there is no such user has signed the client out.
+      for (const [name, cookie] of cookies) client.cookies.set(name, cookie)
+    }
+    assert.equal((await client.get('/me')).statusCode, 200)
+  })
+}
+
+test('a row of another id than was asked for is not who is signed in, even with the same credential', async (t) => {
+  const users = breakable()
+  const app = await build(t, { auth: { users: users.store } })
+  const client = await signedIn(app, 'ann')
+  const row = await users.inner.findById(1)
+  for (const id of [2, '1', 1n]) {
+    users.broken.findById = async () => ({ ...row, id })
+    refuses(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+  }
+  users.broken.findById = async () => ({ ...row })
+  assert.equal((await client.get('/me')).statusCode, 200)
+})
