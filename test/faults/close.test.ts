@@ -8,7 +8,7 @@ import { Client, signedIn } from '../helpers/client.js'
 import { listen, noUnhandledRejections, sessionCookie, times } from '../hostile/support.js'
 import { serve, skip } from './support.js'
 
-const timeouts = { redisMs: 300 }
+const timeouts = { redisMs: 1000 }
 
 // The limit of each test is what "bounded" means here; closing takes a fraction of it.
 suite('app.close() ends', { skip, timeout: 20_000 }, () => {
