@@ -86,7 +86,7 @@ export async function appOn(t: TestContext, redis: string, auth: Partial<CrudAut
   const app = await build(t, {
     auth: {
       redis,
-      timeouts: { redisMs: 1000 },
+      timeouts: { redisMs: 600 },
       rateLimits: {},
       hooks: { onLoginFailed: ({ reason }) => told.push(reason) },
       ...auth,
