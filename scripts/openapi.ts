@@ -2,12 +2,13 @@
  * `npm run openapi` writes `docs/openapi.json`: every route that the plugin can mount, as an app with @fastify/swagger shows
  * them. With `--check` it writes nothing and fails when the file is not up to date.
  */
+import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import swagger from '@fastify/swagger'
 import Fastify from 'fastify'
-import crudAuth, { memoryUsers, sessionTransport } from '../src/index.js'
+import crudAuth, { bearerTransport, memoryUsers, sessionTransport } from '../src/index.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const file = join(root, 'docs', 'openapi.json')
@@ -19,6 +20,9 @@ function sorted(value: unknown): unknown {
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(entries.map(([name, member]) => [name, sorted(member)]))
 }
+
+/** Signs nothing: the document shows only that there are keys. */
+const { publicKey } = generateKeyPairSync('ed25519')
 
 /** The document of an app with everything mounted, as it stands in `docs/openapi.json`. */
 export async function openapiText(): Promise<string> {
@@ -40,13 +44,17 @@ export async function openapiText(): Promise<string> {
           { name: 'account', description: 'Accounts and their passwords' },
           { name: 'session', description: 'Signing in and out by cookie' },
           { name: 'management', description: 'Devices and the CSRF token' },
+          { name: 'bearer', description: 'Access tokens and refresh tokens' },
         ],
       },
     })
     await app.register(crudAuth, {
       secret: 'never signs anything: U7fQ2mXw9LrT4bKz',
       users: memoryUsers(),
-      transports: [sessionTransport({ managementRoutes: true })],
+      transports: [
+        sessionTransport({ managementRoutes: true }),
+        bearerTransport({ refresh: 'body', keys: [{ kid: 'example', alg: 'EdDSA', publicKey }], jwks: true }),
+      ],
       // One hash is made at start-up; nobody signs in here.
       passwords: { cost: { memoryKiB: 8, iterations: 1, parallelism: 1 } },
     })

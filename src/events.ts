@@ -23,6 +23,8 @@ interface Payloads {
   onLockout: { readonly identifier: string; readonly reason: LockoutReason }
   /** `first` is true when the account had no password before. */
   onAfterPasswordChanged: { readonly user: RegisteredUser; readonly first: boolean }
+  /** A refresh token was used that had been used before; its family has ended. */
+  onRefreshReuse: { readonly user: RegisteredUser }
   /** `until` is the end of the elevation. */
   onAfterSudo: { readonly user: RegisteredUser; readonly until: Date }
 }
@@ -62,6 +64,7 @@ export const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onLockout',
   'onAfterPasswordChanged',
   'onAfterSudo',
+  'onRefreshReuse',
   'onBeforeRegister',
   'onBeforeLogin',
 ]

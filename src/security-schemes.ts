@@ -2,6 +2,7 @@ import { schemesOf } from './http/openapi.js'
 import { resolveSession } from './options/session.js'
 import type { CrudAuthOptions } from './options/types.js'
 import type { SecurityScheme } from './ports/transport.js'
+import { bearerScheme, isBearerTransport } from './transports/bearer/transport.js'
 import { createCookie } from './transports/cookie.js'
 import { isSessionTransport, sessionScheme, sessionTransport } from './transports/session/transport.js'
 
@@ -16,12 +17,14 @@ export function securitySchemes(options: Pick<CrudAuthOptions, 'transports' | 'c
   const session = transports.find(isSessionTransport)
   const settings = session && resolveSession(session.options, options.cookies)
   const described = transports.map((transport) =>
-    transport === session && settings
-      ? {
-          ...transport,
-          securityScheme: sessionScheme(createCookie(settings.cookies.names.session, settings.cookies.policy, true).name),
-        }
-      : transport,
+    isBearerTransport(transport)
+      ? { ...transport, securityScheme: bearerScheme }
+      : transport === session && settings
+        ? {
+            ...transport,
+            securityScheme: sessionScheme(createCookie(settings.cookies.names.session, settings.cookies.policy, true).name),
+          }
+        : transport,
   )
   return schemesOf(described, settings?.csrf ?? false)
 }

@@ -4,13 +4,17 @@ import type { Sudo } from './accounts/sudo.js'
 import { fail } from './checks.js'
 import type { AnyReply, AnyRequest, RegisteredUser } from './fastify.js'
 import { refuseCrossSite } from './http/cross-site.js'
+import type { SessionRecord } from './ports/session-store.js'
 import type { Principal, PrincipalInit, SecurityScheme, TransportToolbox } from './ports/transport.js'
 import type { UserId, UserStore } from './ports/user-store.js'
 import type { Services } from './routes/services.js'
+import { type IssuedTokens, refreshTokens } from './transports/bearer/bearer.js'
 import type { NewSession, SessionInit } from './transports/session/sessions.js'
 
 /** A live session as `app.auth.sessions.list` tells of it; nothing in it authenticates. */
 export interface SessionInfo {
+  /** A cookie session, or a line of refresh tokens. */
+  readonly kind: 'session' | 'refresh'
   /** Public handle, for `revoke`. */
   readonly sessionId: string
   readonly device: string
@@ -19,7 +23,10 @@ export interface SessionInfo {
   readonly lastActivity: Date
 }
 
-/** Sessions, for hand-written routes. Every method throws `CRUDAUTH_UNAVAILABLE` (503) when shared state is unreachable. */
+/**
+ * Sessions, for hand-written routes. Every method throws `CRUDAUTH_UNAVAILABLE` (503) when shared state is unreachable;
+ * `create` and the cookies need a session transport.
+ */
 export interface SessionsToolbox {
   /** Makes a session of the user and ends the one that the request came with. Sets no cookies: `setCookies` does. */
   create(request: AnyRequest, user: RegisteredUser, init?: SessionInit): Promise<NewSession>
@@ -57,7 +64,26 @@ export interface AuthToolbox {
    * CRUDAUTH_OVERLOADED (503)
    */
   authenticatePassword(request: AnyRequest, identifier: string, password: string): Promise<RegisteredUser>
-  /** @throws CRUDAUTH_CONFIG when read without a session transport */
+  /**
+   * Tokens for a user who has just proved a credential, as `/token` issues them.
+   * @param options `scopes`: what is asked for, cut to `grantableScopes`; default `defaultScopes`. `request`: names device
+   * and address in the lists of sessions
+   * @throws CRUDAUTH_CONFIG without a bearer transport; CRUDAUTH_UNAVAILABLE (503)
+   */
+  issueTokens(
+    user: RegisteredUser,
+    options?: { readonly scopes?: readonly string[] | undefined; readonly request?: AnyRequest | undefined },
+  ): Promise<IssuedTokens>
+  /**
+   * Uses a refresh token as `/refresh` does.
+   * @throws CRUDAUTH_INVALID_TOKEN (401); CRUDAUTH_CONFIG without a bearer transport; CRUDAUTH_UNAVAILABLE (503)
+   */
+  refreshTokens(request: AnyRequest, refreshToken: string): Promise<IssuedTokens>
+  /** Sets the refresh cookie, as `/token` does where tokens travel so. @throws CRUDAUTH_CONFIG without a bearer transport */
+  setRefreshCookie(reply: AnyReply, refreshToken: string): void
+  /** Clears the refresh cookie. @throws CRUDAUTH_CONFIG without a bearer transport */
+  clearRefreshCookie(reply: AnyReply): void
+  /** Sessions and refresh tokens of users. */
   readonly sessions: SessionsToolbox
   readonly sudo: Sudo
   readonly users: UserStore<RegisteredUser>
@@ -82,28 +108,49 @@ interface Parts {
 export function createToolbox({ services, passwords, policy, sudo, transportToolbox, schemes }: Parts): AuthToolbox {
   const { users } = services
 
-  const sessionsToolbox = (): SessionsToolbox => {
-    const { sessions } = services.session ?? fail('"app.auth.sessions" needs sessionTransport() among the "transports"')
-    return {
-      create: (request, user, init) => sessions.create(request, user, init),
-      async list(userId) {
-        const user = await users.findById(userId)
-        if (!user) return []
-        return (await sessions.list(user)).map((record) => ({
-          sessionId: record.handle,
-          device: record.device,
-          ip: record.ip,
-          createdAt: new Date(record.createdAtMs),
-          lastActivity: new Date(record.lastActivityAtMs),
-        }))
-      },
-      revoke: (userId, sessionId) => sessions.revoke(userId, sessionId),
-      revokeAll: (userId, { keep } = {}) => sessions.revokeAll(userId, keep === undefined ? undefined : { handle: keep }),
-      setCookies: sessions.setCookies,
-      clearCookies: sessions.clearCookies,
-    }
+  const { bearer, session } = services
+  const needSession = () =>
+    (session ?? fail('This method of "app.auth.sessions" needs sessionTransport() among the "transports"')).sessions
+  const needBearer = () => (bearer ?? fail('This method of "app.auth" needs bearerTransport() among the "transports"')).bearer
+  const infoOf =
+    (kind: SessionInfo['kind']) =>
+    (record: SessionRecord): SessionInfo => ({
+      kind,
+      sessionId: record.handle,
+      device: record.device,
+      ip: record.ip,
+      createdAt: new Date(record.createdAtMs),
+      lastActivity: new Date(record.lastActivityAtMs),
+    })
+
+  const sessions: SessionsToolbox = {
+    create: (request, user, init) => needSession().create(request, user, init),
+    async list(userId) {
+      const user = await users.findById(userId)
+      if (!user) return []
+      const [own, families] = await Promise.all([session?.sessions.list(user) ?? [], bearer?.bearer.list(user) ?? []])
+      return [...own.map(infoOf('session')), ...families.map(infoOf('refresh'))].sort(
+        (a, b) => b.lastActivity.getTime() - a.lastActivity.getTime(),
+      )
+    },
+    async revoke(userId, sessionId) {
+      const ended = await Promise.all([
+        session?.sessions.revoke(userId, sessionId) ?? false,
+        bearer?.bearer.revoke(userId, sessionId) ?? false,
+      ])
+      return ended.includes(true)
+    },
+    async revokeAll(userId, { keep } = {}) {
+      const kept = keep === undefined ? undefined : { handle: keep }
+      const ended = await Promise.all([
+        session?.sessions.revokeAll(userId, kept) ?? 0,
+        bearer?.bearer.revokeAll(userId, kept) ?? 0,
+      ])
+      return ended[0] + ended[1]
+    },
+    setCookies: (request, reply, made) => needSession().setCookies(request, reply, made),
+    clearCookies: (reply) => needSession().clearCookies(reply),
   }
-  let made: SessionsToolbox | undefined
 
   return {
     async authenticatePassword(request, identifier, password) {
@@ -111,10 +158,11 @@ export function createToolbox({ services, passwords, policy, sudo, transportTool
       await forgive()
       return user
     },
-    get sessions() {
-      made ??= sessionsToolbox()
-      return made
-    },
+    issueTokens: async (user, { scopes, request } = {}) => needBearer().issue(request, user, scopes),
+    refreshTokens: async (request, refreshToken) => refreshTokens(needBearer(), services.emit, request, refreshToken),
+    setRefreshCookie: (reply, refreshToken) => needBearer().setCookie(reply, refreshToken),
+    clearRefreshCookie: (reply) => needBearer().clearCookie(reply),
+    sessions,
     sudo,
     users: users.store,
     passwords: {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import { type CrudAuthOptions, memoryUsers } from '../src/index.js'
+import { bearerTransport, type CrudAuthOptions, memoryUsers } from '../src/index.js'
 import { answers, refusesOwn, setCookies } from './helpers/answers.js'
 import { backends } from './helpers/backends.js'
 import { build, password } from './helpers/build.js'
@@ -61,7 +61,7 @@ for (const backend of backends) {
       const other = new Client(app, '', { remoteAddress: '198.51.100.7' })
       await other.login('ann')
       const list = await app.auth.sessions.list(1)
-      assert.deepEqual(Object.keys(list[0] ?? {}).sort(), ['createdAt', 'device', 'ip', 'lastActivity', 'sessionId'])
+      assert.deepEqual(Object.keys(list[0] ?? {}).sort(), ['createdAt', 'device', 'ip', 'kind', 'lastActivity', 'sessionId'])
       assert.equal(list.length, 2)
       const handles = new Set(answers(await client.get('/sessions'), 200).map((one: { session_id: string }) => one.session_id))
       assert.ok(list.every(({ sessionId }) => handles.has(sessionId)))
@@ -215,5 +215,21 @@ describe('app.auth.users', () => {
     })
     assert.equal(await app.auth.users.update(row.id as number, { username: 'c' }), true)
     assert.equal(await app.auth.users.compareAndSet(row.id as number, { username: 'a' }, { username: 'd' }), false)
+  })
+})
+
+describe('app.auth with bearer tokens', () => {
+  test('hands out tokens and nothing of the user, at a sign-in and at a refresh', async (t) => {
+    const app = await build(t, { auth: { transports: [bearerTransport({ refresh: 'body' })] } })
+    await new Client(app).register('ann')
+    const user = (await app.auth.users.findBy('username', 'ann')) as Record<string, unknown>
+    const issued = await app.auth.issueTokens(user)
+    const members = ['accessToken', 'expiresInSeconds', 'refreshToken', 'scopes']
+    assert.deepEqual(Object.keys(issued).sort(), members)
+    const request = { headers: {}, log: app.log } as never
+    const refreshed = await app.auth.refreshTokens(request, issued.refreshToken as string)
+    assert.deepEqual(Object.keys(refreshed).sort(), members)
+    assert.notEqual(refreshed.refreshToken, issued.refreshToken)
+    await assert.rejects(app.auth.refreshTokens(request, 'none'), { code: 'CRUDAUTH_INVALID_TOKEN' })
   })
 })

@@ -2,7 +2,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { type Kysely, Kysely as KyselyInstance, type SqliteDatabase, SqliteDialect } from 'kysely'
 import type { CrudAuthOptions, UserStore } from '../../src/index.js'
 import { emailOf, password, secret, usernameOf } from './me.js'
-import { cachedStatements, crudAuth, kyselyUsers, sessionTransport } from './package.js'
+import { bearerTransport, cachedStatements, crudAuth, kyselyUsers, sessionTransport } from './package.js'
 import { activeOf, type Case, type Cases, inBatches, type Settings } from './settings.js'
 import { openSqlite, usersTable } from './sqlite.js'
 
@@ -12,18 +12,18 @@ type AnyStore = UserStore<any>
 /** An address of its own for each sign-in, as the many people behind a flood have: else the lockout refuses it. */
 const addressOf = (index: number) => `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
 
-const loginCase = (index: number): Case => ({
+const loginCase = (index: number, path = '/login'): Case => ({
   method: 'POST',
-  path: '/login',
+  path,
   headers: { 'content-type': 'application/json', 'x-forwarded-for': addressOf(index) },
   body: JSON.stringify({ username: emailOf(index), password }),
   expect: { username: usernameOf(index) },
 })
 
-const meCase = (name: string, cookie: string, index: number, via: string): Case => ({
+const meCase = (headers: Case['headers'], index: number, via: string): Case => ({
   method: 'GET',
   path: '/me',
-  headers: { cookie: `${name}=${cookie}` },
+  headers,
   expect: { username: usernameOf(index), email: emailOf(index), is_superuser: false, scopes: [], via },
 })
 
@@ -55,7 +55,8 @@ export async function startOurs(settings: Settings, { users, redis, bulk = (make
         const user = await store.create({ email: emailOf(index), username: usernameOf(index), hashedPassword })
         const session = await app.auth.sessions.create(request, user)
         const at = active.get(index)
-        if (at !== undefined) me[at] = meCase('__Host-crudauth_session', session.secretCookie, index, 'session')
+        const cookie = `__Host-crudauth_session=${session.secretCookie}`
+        if (at !== undefined) me[at] = meCase({ cookie }, index, 'session')
       })
       await inBatches(settings.signIns, async (at) => {
         const index = settings.users + at
@@ -68,6 +69,34 @@ export async function startOurs(settings: Settings, { users, redis, bulk = (make
   if (seeded.statusCode !== 200) throw new Error(`Seeding failed: ${seeded.body}`)
   const login = Array.from({ length: settings.signIns }, (_, at) => loginCase(settings.users + at))
   return { app, cases: { me, login } satisfies Cases }
+}
+
+/** The plugin with access tokens instead of sessions, each of a sign-in at `POST /token`. */
+export async function startOursBearer(settings: Settings, { users, bulk = (make) => make(users) }: Omit<OursOptions, 'redis'>) {
+  const app: FastifyInstance = Fastify({ trustProxy: true })
+  // Passwords of the least cost: each token takes a verification, and no request that is measured does.
+  const passwords = { cost: { memoryKiB: 8, iterations: 1 } }
+  await app.register(crudAuth, { secret, users, transports: [bearerTransport()], passwords })
+
+  const hashedPassword = await app.auth.passwords.hash(password)
+  await bulk((store) =>
+    inBatches(settings.users, async (index) => {
+      await store.create({ email: emailOf(index), username: usernameOf(index), hashedPassword })
+    }),
+  )
+  const active = activeOf(settings)
+  const me: Case[] = []
+  // Few at a time: more than these wait for the hashing threads, and too many are refused.
+  const signIn = async (at: number): Promise<void> => {
+    const index = active[at] as number
+    const { method, path: url, headers, body: payload = '' } = loginCase(index, '/token')
+    const response = await app.inject({ method, url, headers, payload })
+    if (response.statusCode !== 200) throw new Error(`Signing in failed: ${response.body}`)
+    const { access_token: token } = response.json<{ access_token: string }>()
+    me[at] = meCase({ authorization: `Bearer ${token}` }, index, 'bearer')
+  }
+  await inBatches(active.length, signIn, 4)
+  return { app, cases: { me } satisfies Cases }
 }
 
 /** Users in SQLite through Kysely, with statements kept, as the documentation shows. */

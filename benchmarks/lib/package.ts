@@ -8,5 +8,7 @@ const built = process.env.BENCH_PACKAGE
 const root = built === undefined ? new URL('../../', import.meta.url) : pathToFileURL(`${built}/`)
 const ending = built === undefined ? 'ts' : 'js'
 
-export const { crudAuth, memoryUsers, sessionTransport } = (await import(new URL(`src/index.${ending}`, root).href)) as Package
+export const { bearerTransport, crudAuth, memoryUsers, sessionTransport } = (await import(
+  new URL(`src/index.${ending}`, root).href
+)) as Package
 export const { cachedStatements, kyselyUsers } = (await import(new URL(`src/users/kysely.${ending}`, root).href)) as KyselyPart

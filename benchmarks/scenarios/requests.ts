@@ -10,6 +10,8 @@ const compared = {
   handWritten: 'hand-written limit',
   memory: 'ours, memory',
   redis: 'ours, Redis + SQLite',
+  handWrittenBearer: 'hand-written limit, bearer',
+  bearer: 'ours, bearer, SQLite',
   fastifySession: '@fastify/session, Redis',
   betterRedis: 'better-auth, Redis',
   betterSqlite: 'better-auth, SQLite',
@@ -20,6 +22,8 @@ const files: Record<keyof typeof compared, string> = {
   handWritten: 'hand-written',
   memory: 'ours-memory',
   redis: 'ours-redis',
+  handWrittenBearer: 'hand-written-bearer',
+  bearer: 'ours-bearer',
   fastifySession: 'fastify-session',
   betterRedis: 'better-auth-redis',
   betterSqlite: 'better-auth-sqlite',
@@ -56,12 +60,14 @@ export const requests: Scenario = async (context) => {
   }
   return {
     title: 'Authenticated requests',
-    about: `GET /me over 50 connections, ${plan.users} sessions of as many users, ${plan.rounds} interleaved rounds of ${plan.seconds} s. Ratios are of the same round.`,
+    about: `GET /me over 50 connections, ${plan.users} sessions or access tokens of as many users, ${plan.rounds} interleaved rounds of ${plan.seconds} s. Ratios are of the same round.`,
     figures: [
       ...ratio('ours, Redis + SQLite, of the hand-written limit', 'redis', 'handWritten', 0.9),
       ...ratio('ours, Redis + SQLite, of @fastify/session', 'redis', 'fastifySession', 2),
       ...ratio('ours, Redis + SQLite, of better-auth with Redis', 'redis', 'betterRedis', 6),
       ...ratio('ours, Redis + SQLite, of better-auth with SQLite', 'redis', 'betterSqlite', 6),
+      ...ratio('bearer request, of hand-written', 'bearer', 'handWrittenBearer', 0.9),
+      ...ratio('bearer request, of the session request with Redis + SQLite', 'bearer', 'redis', 1),
       ...ratio('ours, memory, of bare Fastify', 'memory', 'bare', 0.7),
       ...keys.flatMap((key): Figure[] => [
         { name: compared[key], unit: 'requests/s', value: spread(of(key).perSecond) },

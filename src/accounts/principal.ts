@@ -1,3 +1,4 @@
+import { InternalError } from '../errors.js'
 import type { RegisteredUser } from '../fastify.js'
 import type { SessionRecord } from '../ports/session-store.js'
 import type { Principal, PrincipalInit } from '../ports/transport.js'
@@ -13,31 +14,83 @@ interface SessionState {
 const none: readonly string[] = Object.freeze([])
 const empty = Object.freeze({})
 
+/** What a principal is known by, from a row or from the claims of a token. */
+export interface Subject {
+  readonly userId: UserId
+  readonly isSuperuser: boolean
+  readonly emailVerified: boolean
+  readonly recoveryVerified: boolean
+}
+
+/** What a token says of the credential that it was issued under. */
+export interface Credential {
+  /** The user's `token_version` when it was issued. */
+  readonly version: number
+  /** The user's credential epoch when it was issued, as `tokenEpoch` cuts it. */
+  readonly epoch: string
+}
+
+/** The credential epoch as tokens carry it: enough of it to tell one from another. */
+export const tokenEpoch = (users: Users, user: RegisteredUser): string => users.epochOf(user).slice(0, 11)
+
+/** Whether the credential is still the row's. */
+export const isCurrent = (users: Users, user: RegisteredUser, { version, epoch }: Credential): boolean =>
+  users.versionOf(user) === version && tokenEpoch(users, user) === epoch
+
+/** @param recovery logical name of the recovery factor, or null */
+export function subjectOf(users: Users, recovery: string | null, user: RegisteredUser): Subject {
+  const emailVerified = users.flagOf(user, 'emailVerified', false)
+  return {
+    userId: users.idOf(user),
+    isSuperuser: users.flagOf(user, 'isSuperuser', false),
+    emailVerified,
+    recoveryVerified:
+      recovery === 'email' ? emailVerified : recovery !== null && users.flagOf(user, `${recovery}Verified`, false),
+  }
+}
+
 /** The one implementation of `Principal`. What is private to it is what gates and services need beyond the public view. */
 export class AuthenticatedPrincipal implements Principal {
   readonly userId: UserId
-  readonly user: RegisteredUser
   readonly transport: string
   readonly scopes: readonly string[]
   readonly isSuperuser: boolean
   readonly emailVerified: boolean
   readonly recoveryVerified: boolean
   readonly metadata: Readonly<Record<string, unknown>>
+  readonly #user: RegisteredUser | null
   readonly #authenticatedAtMs: number
+  readonly #credential: Credential | null
   #session: SessionState | null
 
-  constructor(users: Users, recovery: string | null, user: RegisteredUser, init: PrincipalInit, session: SessionState | null) {
-    this.userId = users.idOf(user)
-    this.user = user
+  /**
+   * @param user null: only the claims of a token are known
+   * @param credential what `user` has to be judged by when it is read after all
+   */
+  constructor(
+    subject: Subject,
+    user: RegisteredUser | null,
+    init: PrincipalInit,
+    session: SessionState | null = null,
+    credential: Credential | null = null,
+  ) {
+    this.userId = subject.userId
+    this.isSuperuser = subject.isSuperuser
+    this.emailVerified = subject.emailVerified
+    this.recoveryVerified = subject.recoveryVerified
     this.transport = init.transport
     this.scopes = init.scopes ?? none
-    this.isSuperuser = users.flagOf(user, 'isSuperuser', false)
-    this.emailVerified = users.flagOf(user, 'emailVerified', false)
-    this.recoveryVerified =
-      recovery === 'email' ? this.emailVerified : recovery !== null && users.flagOf(user, `${recovery}Verified`, false)
     this.metadata = init.metadata ?? empty
+    this.#user = user
     this.#authenticatedAtMs = init.authenticatedAtMs ?? Number.NEGATIVE_INFINITY
     this.#session = session
+    this.#credential = credential
+  }
+
+  /** @throws InternalError where the transport makes principals of tokens alone */
+  get user(): RegisteredUser {
+    if (this.#user !== null) return this.#user
+    throw new InternalError('principal.user is not known with statelessUser; load the row by principal.userId')
   }
 
   /** Handle of the session, for session principals. */
@@ -47,6 +100,23 @@ export class AuthenticatedPrincipal implements Principal {
 
   hasScopes(...scopes: string[]): boolean {
     return scopes.every((scope) => this.scopes.includes(scope))
+  }
+
+  /** Whether the row is there; false for a principal of a token alone. */
+  static hasUser(principal: Principal): boolean {
+    return !(principal instanceof AuthenticatedPrincipal) || principal.#user !== null
+  }
+
+  /** What the row that a principal lacks must be of; null where nothing is known of it. */
+  static credentialOf(principal: Principal): Credential | null {
+    return principal instanceof AuthenticatedPrincipal ? principal.#credential : null
+  }
+
+  /** The same principal with the row that it lacks. */
+  static withUser(principal: Principal, subject: Subject, user: RegisteredUser): AuthenticatedPrincipal {
+    const { transport, scopes, metadata } = principal
+    const known = principal instanceof AuthenticatedPrincipal ? { authenticatedAtMs: principal.#authenticatedAtMs } : {}
+    return new AuthenticatedPrincipal(subject, user, { transport, scopes, metadata, ...known })
   }
 
   /** Where a session principal stands in the store; null for others. */

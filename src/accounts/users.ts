@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { sha256 } from '../crypto/digest.js'
 import { createDeadline, within } from '../deadline.js'
 import { DuplicateUserError, UserValueError } from '../errors.js'
@@ -6,6 +7,8 @@ import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
 import { unavailable } from '../retry.js'
 import { saltOf, unusablePrefix } from './lineage.js'
 import { encodeUserId } from './user-id.js'
+
+const maxKnownEpochs = 10_000
 
 export type Row = RegisteredUser
 
@@ -92,6 +95,9 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
       flag('compareAndSet', await bounded(() => store.compareAndSet(id, expected, values))),
   }
 
+  // Every authenticated request asks for its user's epoch, which hardly ever changes. What is kept are salts, no hashes.
+  const epochs = new LRUCache<string, string>({ max: maxKnownEpochs })
+
   const users: Users = {
     store: guarded,
     has: (field) => column.has(field),
@@ -111,7 +117,12 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
       // random, and no rotation of secrets changes it.
       const credential =
         hash === null ? timeText(users.read(row, 'createdAt')) : hash.startsWith(unusablePrefix) ? hash : users.saltOf(row)
-      return sha256(`${users.versionOf(row)} ${credential}`).slice(0, 22)
+      const text = `${users.versionOf(row)} ${credential}`
+      const known = epochs.get(text)
+      if (known !== undefined) return known
+      const epoch = sha256(text).slice(0, 22)
+      epochs.set(text, epoch)
+      return epoch
     },
     saltOf: (row) => saltOf(users.hashOf(row) ?? '', encodeUserId(users.idOf(row)), lineageKey),
     credentialOf: (row) => ({

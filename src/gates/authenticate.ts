@@ -14,6 +14,8 @@ export interface AuthState {
   readonly transports: readonly Transport[]
   readonly toolbox: TransportToolbox
   readonly freshSeconds: number
+  /** Whether bearer tokens are accepted, which a 401 then says (RFC 6750). */
+  readonly bearer: boolean
   /** False: nobody stands in sudo. */
   readonly sudo: boolean
   /** Logical name of the recovery factor, or null. */
@@ -34,6 +36,18 @@ export function stateOf(request: FastifyRequest): AuthState {
   const state = (request.server as unknown as { [kAuthState]?: AuthState })[kAuthState]
   if (!state) throw new InternalError('fastify-crudauth is not registered on the instance that this route belongs to')
   return state
+}
+
+/** Whether the route's instance accepts bearer tokens. */
+export const hasBearer = (request: FastifyRequest): boolean =>
+  (request.server as unknown as { [kAuthState]?: AuthState })[kAuthState]?.bearer === true
+
+/** Whether the transport has been asked about the request. */
+export function hasAsked(request: FastifyRequest, name: string): boolean {
+  const outcomes = (request as Carrier)[kRequestAuth]?.outcomes
+  return (
+    outcomes !== undefined && stateOf(request).transports.some((transport, index) => transport.name === name && outcomes[index])
+  )
 }
 
 /** Makes the request's record on first use. */

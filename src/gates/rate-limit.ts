@@ -93,7 +93,7 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
         })
         if (window.count > resolved.max) throw retryAfter(new RateLimitedError(), resetSeconds)
       } catch (error) {
-        carryHeaders(reply, error)
+        carryHeaders(request, reply, error)
         throw error
       }
     }

@@ -46,7 +46,7 @@ function answering<H extends (request: never, reply: FastifyReply) => Promise<un
     try {
       return await handler(request, reply)
     } catch (error) {
-      carryHeaders(reply, error)
+      carryHeaders(request, reply, error)
       throw isExpected(error) ? error : new InternalError('Something went wrong', { cause: error })
     }
   }) as H

@@ -1,7 +1,12 @@
 import { checkBoolean, checkObject, describe, fail } from '../checks.js'
 import type { CookieOptions, CookiePolicy } from '../transports/cookie.js'
 
-const names = { session: 'crudauth_session', csrf: 'crudauth_csrf', device: 'crudauth_device' } as const
+const names = {
+  session: 'crudauth_session',
+  csrf: 'crudauth_csrf',
+  device: 'crudauth_device',
+  refresh: 'crudauth_refresh',
+} as const
 const token = /^[\w!#$%&'*+.^`|~-]+$/ // RFC 6265, cookie-name
 
 /** Policy and base names of the cookies. */

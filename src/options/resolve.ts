@@ -6,7 +6,9 @@ import { type CrudAuthHooks, hookNames } from '../events.js'
 import { checkRateLimit, type RateLimitOption } from '../gates/rate-limit.js'
 import { parseOrigin } from '../http/cross-site.js'
 import type { Transport } from '../ports/transport.js'
+import { isBearerTransport } from '../transports/bearer/transport.js'
 import { isSessionTransport, sessionTransport } from '../transports/session/transport.js'
+import { resolveBearer } from './bearer.js'
 import { resolveCookies } from './cookies.js'
 import { resolveIdentity, resolveRegistration } from './identity.js'
 import { resolveSession } from './session.js'
@@ -36,7 +38,7 @@ const knownOptions = [
   'logSerializers',
 ]
 
-const groups: readonly RouteGroup[] = ['account', 'session', 'management']
+const groups: readonly RouteGroup[] = ['account', 'session', 'management', 'bearer']
 
 /** Requests an hour; see the docs of each route for what they are counted by. */
 const defaultLimits = {
@@ -139,22 +141,20 @@ function resolveHooks(value: CrudAuthOptions['hooks'] = {}): CrudAuthHooks {
   return Object.freeze({ ...value })
 }
 
+/** Groups that the transports bring, and those that they could. */
 function resolveRoutes(
   value: CrudAuthOptions['routes'] = true,
+  brought: Readonly<Record<RouteGroup, boolean>>,
   hasSession: boolean,
-  management: boolean,
 ): ReadonlySet<RouteGroup> {
   if (value === false) return new Set()
-  if (value === true) {
-    const all: RouteGroup[] = ['account']
-    if (hasSession) all.push('session')
-    if (management) all.push('management')
-    return new Set(all)
-  }
+  if (value === true) return new Set(groups.filter((name) => brought[name]))
   const names = checkStrings('routes', value, []) as RouteGroup[]
   for (const name of names) {
     if (!groups.includes(name)) fail(`"routes" has no group "${name}"; the groups are ${groups.join(', ')}`)
-    if (name !== 'account' && !hasSession) fail(`"routes" names "${name}", which needs sessionTransport() among the "transports"`)
+    const transport = name === 'bearer' ? 'bearerTransport()' : 'sessionTransport()'
+    const possible = name === 'management' ? hasSession : brought[name]
+    if (!possible) fail(`"routes" names "${name}", which needs ${transport} among the "transports"`)
   }
   return new Set(names)
 }
@@ -192,14 +192,20 @@ function resolveRedis(value: CrudAuthOptions['redis']): CrudAuthOptions['redis']
 /** Options as the plugin works with them: checked, complete, frozen; nothing of the app's is kept by reference but functions. */
 export type ResolvedOptions = ReturnType<typeof resolveOptions>
 
-/** @throws CRUDAUTH_CONFIG saying what to change */
-export function resolveOptions(options: CrudAuthOptions) {
+/**
+ * @param outerPrefix of the instance that the plugin is registered on
+ * @throws CRUDAUTH_CONFIG saying what to change
+ */
+export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
   checkObject('options', options, knownOptions)
   const keys = createKeyring(options.secret)
   const transports = resolveTransports(options.transports)
   const sessionConfig = transports.find(isSessionTransport)
   resolveCookies('cookies', options.cookies)
   const session = sessionConfig ? resolveSession(sessionConfig.options, options.cookies) : null
+  const bearerConfig = transports.find(isBearerTransport)
+  const prefix = resolvePrefix(options.prefix)
+  const bearer = bearerConfig ? resolveBearer(bearerConfig.options, options.cookies, outerPrefix + prefix) : null
   const timeouts = options.timeouts ?? {}
   checkObject('timeouts', timeouts, ['redisMs', 'usersMs'])
   const keyPrefix = options.keyPrefix ?? 'crudauth:'
@@ -211,12 +217,23 @@ export function resolveOptions(options: CrudAuthOptions) {
     keys,
     transports,
     session,
+    bearer,
     identity,
     registration: resolveRegistration(options.registration, identity.login),
     redis: resolveRedis(options.redis),
     keyPrefix,
-    prefix: resolvePrefix(options.prefix),
-    routes: resolveRoutes(options.routes, session !== null, session?.managementRoutes ?? false),
+    prefix,
+    routes: resolveRoutes(
+      options.routes,
+      {
+        account: true,
+        // With tokens alone there is still something to sign out of.
+        session: session !== null || bearer !== null,
+        management: session?.managementRoutes ?? false,
+        bearer: bearer !== null,
+      },
+      session !== null,
+    ),
     /** Routes that transports of the app's own bring. */
     routesOfTransports: (options.routes ?? true) === true,
     passwords: resolvePasswords(options.passwords),

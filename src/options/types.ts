@@ -14,7 +14,7 @@ import type { LimitedAction } from '../routes/services.js'
 import type { CookieOptions } from '../transports/cookie.js'
 
 /** Groups of routes that can be mounted. */
-export type RouteGroup = 'account' | 'session' | 'management'
+export type RouteGroup = 'account' | 'session' | 'management' | 'bearer'
 
 /** How users are named and recovered. */
 export interface IdentityOptions {

@@ -2,20 +2,38 @@ import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { ChangePassword, Me, Registered, SetPassword } from '../../schemas/account.js'
 import { Detail } from '../../schemas/common.js'
+import { AuthenticatedPrincipal, isCurrent, subjectOf } from '../accounts/principal.js'
 import { accountView, meView } from '../accounts/view.js'
+import { UnauthenticatedError } from '../errors.js'
+import type { AnyGate } from '../fastify.js'
+import { setPrincipal } from '../gates/authenticate.js'
 import { currentUser } from '../gates/current-user.js'
 import { requireFresh } from '../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../http/group.js'
-import { servicesOf } from './services.js'
+import { type Services, servicesOf } from './services.js'
 
 const authenticated = {
   401: 'Nobody is signed in (CRUDAUTH_UNAUTHENTICATED)',
   503: 'Shared state or the users’ database is unreachable (CRUDAUTH_UNAVAILABLE)',
 }
 
+/** These routes are about the row, which a principal of a token alone does not bring. */
+function loadCaller({ users, recovery }: Services): AnyGate {
+  return async function caller(request: FastifyRequest) {
+    const { principal } = request
+    if (AuthenticatedPrincipal.hasUser(principal)) return
+    const user = await users.findById(principal.userId)
+    const credential = AuthenticatedPrincipal.credentialOf(principal)
+    if (!user || !users.isActive(user) || (credential && !isCurrent(users, user, credential))) throw new UnauthenticatedError()
+    setPrincipal(request, AuthenticatedPrincipal.withUser(principal, subjectOf(users, recovery, user), user))
+  }
+}
+
 /** `POST /register`, `GET /me`, `POST /set-password`, `POST /change-password`. */
 export const accountRoutes = defineGroup('account', (app) => {
-  const { users, register, registration, passwordChange, rateLimit, limits } = servicesOf(app)
+  const services = servicesOf(app)
+  const { users, register, registration, passwordChange, rateLimit, limits } = services
+  const caller = loadCaller(services)
 
   const registerRoute: OwnRoute = {
     method: 'POST',
@@ -53,7 +71,7 @@ export const accountRoutes = defineGroup('account', (app) => {
     url: '/me',
     schema: { operationId: 'me', tags: ['account'], summary: 'The signed-in user', response: { 200: Me } },
     docs: { auth: 'any', errors: authenticated },
-    before: [currentUser()],
+    before: [currentUser(), caller],
     handler: async (request) => meView(users, request.principal),
   }
 
@@ -75,7 +93,7 @@ export const accountRoutes = defineGroup('account', (app) => {
         403: 'Signed in too long ago, or the CSRF token is missing or wrong (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF)',
       },
     },
-    before: [currentUser(), requireFresh],
+    before: [currentUser(), requireFresh, caller],
     async handler(request: FastifyRequest<{ Body: Static<typeof SetPassword> }>) {
       await passwordChange.set(request.principal, request.body.new_password, request)
       return { detail: 'Password set' }
@@ -102,7 +120,7 @@ export const accountRoutes = defineGroup('account', (app) => {
         429: 'Too many changes or wrong passwords (CRUDAUTH_RATE_LIMITED)',
       },
     },
-    before: [currentUser(), rateLimit('change_password', limits.change_password, { key: 'user', failClosed: true })],
+    before: [currentUser(), caller, rateLimit('change_password', limits.change_password, { key: 'user', failClosed: true })],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangePassword> }>) {
       const { current_password, new_password } = request.body
       await passwordChange.change(request.principal, current_password, new_password, request)

@@ -29,7 +29,7 @@ const sessionView = (record: SessionRecord, current: string | undefined) => ({
 
 /** `GET /sessions`, `DELETE /sessions/{session_id}`, `POST /logout-all`, `POST /csrf/refresh`. */
 export const managementRoutes = defineGroup('management', (app) => {
-  const { rateLimit, limits, emit } = servicesOf(app)
+  const { rateLimit, limits, emit, bearer } = servicesOf(app)
   const { sessions, csrf } = sessionOf(app, 'management')
   const session = currentUser({ transport: 'session' })
   // Counted by session, once it is known to be one: no cookie of an attacker's making opens a counter.
@@ -89,7 +89,11 @@ export const managementRoutes = defineGroup('management', (app) => {
     async handler(request: FastifyRequest<{ Querystring: Static<typeof LogoutAllQuery> }>, reply) {
       const { userId, user, sessionId } = request.principal
       const keep = isTruthy(request.query.keep_current) && sessionId !== undefined
-      const revoked = await sessions.revokeAll(userId, keep ? { handle: sessionId } : undefined)
+      const [ended, families] = await Promise.all([
+        sessions.revokeAll(userId, keep ? { handle: sessionId } : undefined),
+        bearer?.bearer.revokeAll(userId) ?? 0,
+      ])
+      const revoked = ended + families
       if (!keep) {
         sessions.clearCookies(reply)
         await emit('onAfterLogout', { user }, request)

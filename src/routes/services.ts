@@ -1,11 +1,13 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { PasswordChange } from '../accounts/change-password.js'
 import type { Authenticate, LoginContext } from '../accounts/login.js'
 import type { RegisterAccount } from '../accounts/register.js'
-import type { Users } from '../accounts/users.js'
+import type { Row, Users } from '../accounts/users.js'
 import { fail } from '../checks.js'
 import type { Emit } from '../events.js'
 import type { CreateRateLimit, RateLimitOption } from '../gates/rate-limit.js'
+import type { Bearer } from '../transports/bearer/bearer.js'
+import type { PublicJwk } from '../transports/bearer/keys.js'
 import type { Sessions } from '../transports/session/sessions.js'
 
 /** Where the plugin keeps its services for the groups of routes. */
@@ -17,8 +19,12 @@ export type LimitedAction = 'register' | 'change_password' | 'logout_all' | 'csr
 /** What the groups of routes call. */
 export interface Services {
   readonly users: Users
+  /** Logical name of the recovery factor, or null. */
+  readonly recovery: string | null
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
+  /** Lets the device be known at the next sign-in of that user. */
+  readonly rememberDevice: (request: FastifyRequest, reply: FastifyReply, user: Row) => void
   readonly register: RegisterAccount
   readonly passwordChange: PasswordChange
   readonly emit: Emit
@@ -29,6 +35,8 @@ export interface Services {
     readonly enabled: boolean
     readonly bodySchema: Readonly<Record<string, unknown>>
   }
+  /** Null without a bearer transport. */
+  readonly bearer: { readonly bearer: Bearer; readonly publicKeys: readonly PublicJwk[] } | null
   /** Null without a session transport. */
   readonly session: { readonly sessions: Sessions; readonly csrf: boolean } | null
 }
@@ -37,6 +45,11 @@ export interface Services {
 export function servicesOf(app: FastifyInstance): Services {
   const services = (app as unknown as { [kServices]?: Services })[kServices]
   return services ?? fail('Register crudAuth before its groups of routes, on the same instance or above it')
+}
+
+/** @throws CRUDAUTH_CONFIG without a bearer transport */
+export function bearerOf(app: FastifyInstance, group: string): NonNullable<Services['bearer']> {
+  return servicesOf(app).bearer ?? fail(`The "${group}" routes need bearerTransport() among the "transports"`)
 }
 
 /** @throws CRUDAUTH_CONFIG without a session transport */

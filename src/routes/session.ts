@@ -1,21 +1,27 @@
 import type { Static } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { RefreshRequest } from '../../schemas/bearer.js'
 import { Detail } from '../../schemas/common.js'
 import { isTruthy, LoggedIn, Login } from '../../schemas/session.js'
 import { accountView } from '../accounts/view.js'
+import { fail } from '../checks.js'
 import { UnauthenticatedError } from '../errors.js'
 import { authenticate, setPrincipal } from '../gates/authenticate.js'
 import { refuseCrossSite } from '../http/cross-site.js'
 import { defineGroup, type OwnRoute } from '../http/group.js'
-import { servicesOf, sessionOf } from './services.js'
+import type { UserId } from '../ports/user-store.js'
+import { type Services, servicesOf } from './services.js'
 
-/** `POST /login` and `POST /logout`. */
+/** `POST /login` (with a session transport) and `POST /logout`. */
 export const sessionRoutes = defineGroup('session', (app) => {
   const services = servicesOf(app)
-  const { users, emit, trustedOrigins } = services
-  const { sessions } = sessionOf(app, 'session')
+  if (!services.session && !services.bearer) fail('The "session" routes need sessionTransport() or bearerTransport()')
+  return services.session ? [loginRoute(services, services.session), logoutRoute(services)] : [logoutRoute(services)]
+})
 
-  const login: OwnRoute = {
+function loginRoute(services: Services, { sessions }: NonNullable<Services['session']>): OwnRoute {
+  const { users, emit, trustedOrigins } = services
+  return {
     method: 'POST',
     url: '/login',
     schema: {
@@ -55,36 +61,60 @@ export const sessionRoutes = defineGroup('session', (app) => {
       return { id: view.id, username: view.username, csrf_token: session.csrfToken }
     },
   }
+}
 
-  const logout: OwnRoute = {
+/** Ends the session that the request comes with, and the family of the refresh token that it carries. */
+function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services): OwnRoute {
+  const clear = (reply: FastifyReply) => {
+    session?.sessions.clearCookies(reply)
+    bearer?.bearer.clearCookie(reply)
+  }
+  /** Whose family it was that ended, if one did. */
+  const endFamily = async (request: FastifyRequest): Promise<UserId | null> => {
+    const token = bearer?.bearer.carried(request) ?? null
+    return token !== null && bearer !== null ? await bearer.bearer.end(token) : null
+  }
+
+  return {
     method: 'POST',
     url: '/logout',
-    schema: { operationId: 'logout', tags: ['session'], summary: 'End the session', response: { 200: Detail } },
+    schema: {
+      operationId: 'logout',
+      tags: ['session'],
+      summary: bearer ? 'End the session, and the line of the refresh token' : 'End the session',
+      ...(bearer && { body: RefreshRequest }),
+      response: { 200: Detail },
+    },
     docs: {
-      auth: 'session',
+      auth: session ? 'session' : 'none',
+      form: bearer !== null,
       errors: {
-        401: 'No live session; the cookies are cleared all the same (CRUDAUTH_UNAUTHENTICATED)',
-        403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
+        ...(bearer && { 400: 'Malformed body (FST_ERR_VALIDATION)' }),
+        401: 'Nothing to end; the cookies are cleared all the same (CRUDAUTH_UNAUTHENTICATED)',
+        403: 'The CSRF token is missing or wrong, or posted by a foreign site (CRUDAUTH_CSRF, CRUDAUTH_CROSS_SITE)',
         503: 'Shared state is unreachable (CRUDAUTH_UNAVAILABLE)',
       },
     },
     isPublic: true,
     before: [
       async function liveSession(request, reply) {
-        const principal = await authenticate(request, 'session')
+        const principal = session ? await authenticate(request, 'session') : null
         if (principal) return setPrincipal(request, principal)
-        sessions.clearCookies(reply)
+        if (bearer) return refuseCrossSite(request, trustedOrigins)
+        clear(reply)
         throw new UnauthenticatedError()
       },
     ],
     async handler(request, reply) {
-      const { userId, user, sessionId } = request.principal
-      if (sessionId !== undefined) await sessions.revoke(userId, sessionId)
-      sessions.clearCookies(reply)
-      await emit('onAfterLogout', { user }, request)
+      const principal = request.maybePrincipal
+      const owner = await endFamily(request)
+      if (principal?.sessionId !== undefined) await session?.sessions.revoke(principal.userId, principal.sessionId)
+      clear(reply)
+      if (!principal && owner === null) throw new UnauthenticatedError()
+      // It has ended by now: that its owner can not be read is no reason to say otherwise.
+      const user = principal ? principal.user : owner === null ? null : await users.findById(owner).catch(() => null)
+      if (user) await emit('onAfterLogout', { user }, request)
       return { detail: 'Signed out' }
     },
   }
-
-  return [login, logout]
-})
+}

@@ -12,7 +12,9 @@ export interface CookieOptions {
   /** Default none: the cookie stays with the very host. */
   readonly domain?: string | undefined
   /** Base names; the `__Host-` prefix is added where a cookie qualifies for it. */
-  readonly names?: { readonly session?: string; readonly csrf?: string; readonly device?: string } | undefined
+  readonly names?:
+    | { readonly session?: string; readonly csrf?: string; readonly device?: string; readonly refresh?: string }
+    | undefined
 }
 
 /** Attributes of a cookie, resolved and checked. */

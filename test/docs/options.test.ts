@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as main from '../../src/index.js'
-import { type CrudAuthOptions, currentUser, memoryUsers, sessionTransport } from '../../src/index.js'
+import { bearerTransport, type CrudAuthOptions, currentUser, memoryUsers, sessionTransport } from '../../src/index.js'
 import { resolveOptions } from '../../src/options/resolve.js'
 import * as kysely from '../../src/users/kysely.js'
 import { page, pages, tableRows } from './documents.js'
@@ -32,6 +32,7 @@ function pathsBelow(prefix: string, set: (value: object) => unknown): string[] {
 const resolve = (options: object) => resolveOptions({ ...valid, ...options } as CrudAuthOptions)
 const pluginPaths = pathsBelow('', resolve)
 const sessionPaths = pathsBelow('sessionTransport', (value) => resolve({ transports: [sessionTransport(value)] }))
+const bearerPaths = pathsBelow('bearerTransport', (value) => resolve({ transports: [bearerTransport(value)] }))
 const gatePaths = pathsBelow('currentUser', (value) => currentUser(value))
 const limitPaths = Object.keys(resolve({}).rateLimits).map((action) => `rateLimits.${action}`)
 
@@ -49,14 +50,15 @@ test('the options are found out from what the checks say', () => {
     assert.ok(pluginPaths.includes(path), path)
   }
   assert.ok(sessionPaths.includes('sessionTransport.cookies.names.device'))
+  assert.ok(bearerPaths.includes('bearerTransport.statelessUser'))
 })
 
 for (const path of ['docs/configuration.md', 'README.md']) {
   test(`${path} has a row for every option and none for another`, () => {
     const rows = [...rowsOf(path).keys()]
-    // Groups of hooks and the transport's own cookies are documented once, as a whole.
-    const isWhole = (name: string) => /^(hooks\.|sessionTransport\.cookies\.)/.test(name)
-    const hasRows = [...pluginPaths, ...sessionPaths, ...limitPaths].filter((name) => !isWhole(name))
+    // Groups of hooks and the transports' own cookies are documented once, as a whole.
+    const isWhole = (name: string) => /^(hooks\.|(session|bearer)Transport\.cookies\.)/.test(name)
+    const hasRows = [...pluginPaths, ...sessionPaths, ...bearerPaths, ...limitPaths].filter((name) => !isWhole(name))
     assert.deepEqual(
       hasRows.filter((name) => !rows.includes(name)),
       [],
@@ -70,6 +72,38 @@ for (const path of ['docs/configuration.md', 'README.md']) {
     )
   })
 }
+
+test('docs/bearer.md has a row for every option of the transport and none for another', () => {
+  const rows = [...rowsOf('docs/bearer.md').keys()].filter((name) => name.startsWith('bearerTransport.'))
+  assert.deepEqual(rows.sort(), bearerPaths.filter((name) => !name.startsWith('bearerTransport.cookies.')).sort())
+})
+
+test('defaults of the bearer transport in the tables are those of the code', () => {
+  const { bearer } = resolve({ transports: [bearerTransport()] })
+  assert.ok(bearer)
+  const actual = {
+    accessSeconds: bearer.accessSeconds,
+    refreshDays: bearer.refreshMs / 86_400_000,
+    refresh: bearer.refresh,
+    rotateRefresh: bearer.rotate,
+    reuseGraceSeconds: bearer.graceMs / 1000,
+    defaultScopes: JSON.stringify(bearer.defaultScopes),
+    jwks: bearer.jwks,
+    statelessUser: bearer.statelessUser,
+  }
+  for (const path of ['docs/bearer.md', 'docs/configuration.md', 'README.md']) {
+    const rows = rowsOf(path)
+    for (const [name, value] of Object.entries(actual)) {
+      assert.equal(rows.get(`bearerTransport.${name}`), `\`${value}\``, `${path}: ${name}`)
+    }
+    for (const name of ['issuer', 'audience', 'keys'] as const) {
+      assert.equal(bearer[name], undefined)
+      assert.equal(rows.get(`bearerTransport.${name}`), 'none', `${path}: ${name}`)
+    }
+  }
+  assert.deepEqual(bearer.grantableScopes, bearer.defaultScopes)
+  assert.equal(bearer.cookies.policy.path, '/', 'without a prefix')
+})
 
 test('defaults in the tables are those of the code', () => {
   const resolved = resolve({})

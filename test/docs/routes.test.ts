@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import Fastify from 'fastify'
-import crudAuth, { memoryUsers, sessionTransport } from '../../src/index.js'
+import crudAuth, { bearerTransport, memoryUsers, sessionTransport } from '../../src/index.js'
 import { cheap, secret } from '../helpers/build.js'
 import { page, tableRows } from './documents.js'
 
@@ -12,11 +13,12 @@ test('the table of routes in the README is what is mounted', async (t) => {
   app.addHook('onRoute', ({ method, url }) => {
     for (const verb of [method].flat()) mounted.push(`${verb} ${url.replace(/:(\w+)/g, '{$1}')}`)
   })
+  const keys = [{ kid: 'docs', alg: 'EdDSA', privateKey: generateKeyPairSync('ed25519').privateKey }] as const
   await app.register(crudAuth, {
     secret,
     users: memoryUsers(),
     passwords: { cost: cheap },
-    transports: [sessionTransport({ managementRoutes: true })],
+    transports: [sessionTransport({ managementRoutes: true }), bearerTransport({ keys, jwks: true })],
   })
   await app.ready()
   const documented = tableRows(page('README.md')).flatMap(

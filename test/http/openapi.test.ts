@@ -84,15 +84,21 @@ const operations = (document: Document) =>
 /** What the contract lists for each route, beside what any route answers. */
 const contract: Record<string, { statuses: number[]; security: object[] }> = {
   'POST /register': { statuses: [201, 400, 409, 413, 415, 429, 503], security: [] },
-  'GET /me': { statuses: [200, 401, 503], security: [{ session: [] }] },
-  'POST /set-password': { statuses: [200, 400, 401, 403, 413, 415, 503], security: [{ session: [], csrf: [] }] },
-  'POST /change-password': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [{ session: [], csrf: [] }] },
+  'GET /me': { statuses: [200, 401, 503], security: [{ session: [] }, { bearer: [] }] },
+  'POST /set-password': { statuses: [200, 400, 401, 403, 413, 415, 503], security: [{ session: [], csrf: [] }, { bearer: [] }] },
+  'POST /change-password': {
+    statuses: [200, 400, 401, 403, 413, 415, 429, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
   'POST /login': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [] },
   'POST /logout': { statuses: [200, 400, 401, 403, 413, 415, 503], security: [{ session: [], csrf: [] }] },
   'GET /sessions': { statuses: [200, 401, 503], security: [{ session: [] }] },
   'DELETE /sessions/{session_id}': { statuses: [200, 400, 401, 403, 404, 413, 415, 503], security: [{ session: [], csrf: [] }] },
   'POST /logout-all': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [{ session: [], csrf: [] }] },
   'POST /csrf/refresh': { statuses: [200, 400, 401, 413, 415, 429, 503], security: [{ session: [] }] },
+  'POST /token': { statuses: [200, 400, 401, 413, 415, 429, 503], security: [] },
+  'POST /refresh': { statuses: [200, 400, 401, 413, 415, 503], security: [] },
+  'GET /.well-known/jwks.json': { statuses: [200], security: [] },
 }
 
 describe('docs/openapi.json', () => {
@@ -138,15 +144,17 @@ describe('docs/openapi.json', () => {
 
   test('takes the login as a form and as JSON, and the rest as JSON', () => {
     const content = (path: string) => Object.keys(committed.paths[path]?.post?.requestBody?.content ?? {}).sort()
-    assert.deepEqual(content('/login'), ['application/json', 'application/x-www-form-urlencoded'])
+    for (const path of ['/login', '/token', '/refresh', '/logout']) {
+      assert.deepEqual(content(path), ['application/json', 'application/x-www-form-urlencoded'])
+    }
     for (const path of ['/register', '/set-password', '/change-password']) assert.deepEqual(content(path), ['application/json'])
-    assert.deepEqual(content('/logout'), [])
   })
 
   test('knows the schemes of the session and of its CSRF header', () => {
     assert.deepEqual(committed.components?.securitySchemes, {
       session: { type: 'apiKey', in: 'cookie', name: '__Host-crudauth_session' },
       csrf: { type: 'apiKey', in: 'header', name: 'X-CSRF-Token' },
+      bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
     })
   })
 })

@@ -190,7 +190,7 @@ const mistakes: Record<string, Mistake[]> = {
       /"cookies\.names\.device" gets its prefix by itself; leave "__Host-" out/,
     ],
     ['one name for two', { cookies: { names: { session: 'x', csrf: 'x' } } }, /"cookies\.names" must differ/],
-    ['a cookie there is none of', { cookies: { names: { refresh: 'x' } } }, /"cookies\.names" has no option "refresh"/],
+    ['a cookie there is none of', { cookies: { names: { login: 'x' } } }, /"cookies\.names" has no option "login"/],
     ['an unknown member', { cookies: { httpOnly: false } }, /"cookies" has no option "httpOnly"/],
   ],
   routes: [

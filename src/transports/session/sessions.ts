@@ -1,16 +1,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { LRUCache } from 'lru-cache'
 import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
 import type { Row, Users } from '../../accounts/users.js'
-import { hmac, sha256, shortHmac } from '../../crypto/digest.js'
-import type { PurposeKeys } from '../../crypto/keys.js'
+import { hmac, sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import { BadRequestError } from '../../errors.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
-import type { UserId } from '../../ports/user-store.js'
 import { unavailable } from '../../retry.js'
+import { clientOf } from '../client.js'
 import type { CookieJar } from '../cookie.js'
-import { type DeviceCookie, deviceName } from './device.js'
+import type { DeviceCookie } from '../device.js'
+import { guarded, isOfEpoch, type Slots } from '../slots.js'
 import { beginLifetime, cookieSeconds, needsTouch, type SessionLifetime } from './lifetime.js'
 
 /** A session just made. The only place where its secrets exist outside the browser. */
@@ -49,7 +48,7 @@ interface SessionSettings {
 interface Services {
   readonly store: SessionStore
   readonly users: Users
-  readonly tagKeys: PurposeKeys
+  readonly slots: Slots
   /** Key of the digests that are CSRF tokens after the first. */
   readonly csrfKey: Buffer
   readonly settings: SessionSettings
@@ -62,27 +61,9 @@ export type Sessions = ReturnType<typeof createSessions>
 
 const cookieForm = /^([\w-]{43})\.([\w-]{22})$/
 const maxMetadataBytes = 2048
-const maxAddressLength = 64
-const maxKnownTags = 10_000
 
-/** A record has two epochs while its user's credential is being changed. */
-const isOfEpoch = ({ epoch }: SessionRecord, current: string): boolean =>
-  epoch === current || (epoch.includes(' ') && epoch.split(' ').includes(current))
-
-export function createSessions({ store, users, tagKeys, csrfKey, settings, cookies, device }: Services) {
-  // Every request of a session needs its user's tags, and an HMAC costs more than all else that it computes.
-  const knownTags = new LRUCache<string, readonly [string, ...string[]]>({ max: maxKnownTags })
-  const guarded = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))
-
-  /** Slot tags of a user: one for each configured secret, the first for what is made now. */
-  const tagsOf = (id: UserId): readonly [string, ...string[]] => {
-    const text = encodeUserId(id)
-    const known = knownTags.get(text)
-    if (known) return known
-    const tags = tagKeys.map((key) => shortHmac(key, text)) as unknown as [string, ...string[]]
-    knownTags.set(text, tags)
-    return tags
-  }
+export function createSessions({ store, users, slots, csrfKey, settings, cookies, device }: Services) {
+  const { tagsOf } = slots
 
   const parse = (request: FastifyRequest): { tag: string; handle: string } | null => {
     const match = cookieForm.exec(cookies.session.read(request) ?? '')
@@ -124,9 +105,7 @@ export function createSessions({ store, users, tagKeys, csrfKey, settings, cooki
         ...beginLifetime(settings.lifetime, rememberMe, now),
         authenticatedAtMs: now,
         sudoUntilMs: 0,
-        device: deviceName(request.headers['user-agent']),
-        // Absent on a socket of the file system; whatever a client wrote, where an app trusts every proxy.
-        ip: ((request.ip as string | undefined) ?? '').slice(0, maxAddressLength),
+        ...clientOf(request),
         metadata,
       }
       const previous = parse(request)
@@ -200,27 +179,9 @@ export function createSessions({ store, users, tagKeys, csrfKey, settings, cooki
       if (needsTouch(record, now)) store.update(tag, record.handle, { lastActivityAtMs: now }).catch(() => {})
     },
 
-    /** Live sessions of a user, most recently active first. `epoch` is the user's present one. */
-    async list(user: Row): Promise<SessionRecord[]> {
-      const epoch = users.epochOf(user)
-      const lists = await guarded(Promise.all(tagsOf(users.idOf(user)).map((tag) => store.list(tag))))
-      return lists
-        .flat()
-        .filter((record) => isOfEpoch(record, epoch))
-        .sort((a, b) => b.lastActivityAtMs - a.lastActivityAtMs)
-    },
-
-    /** Ends one session of the user by its handle; false when it is not theirs or none. */
-    async revoke(id: UserId, handle: string): Promise<boolean> {
-      const ended = await guarded(Promise.all(tagsOf(id).map((tag) => store.revoke(tag, handle))))
-      return ended.includes(true)
-    },
-
-    /** Ends all sessions of the user, but `keep` when given, which moves to `keep.epoch`. Returns how many ended. */
-    async revokeAll(id: UserId, keep?: { handle: string; epoch?: string }): Promise<number> {
-      const ended = await guarded(Promise.all(tagsOf(id).map((tag) => store.revokeAll(tag, keep))))
-      return ended.reduce((sum, count) => sum + count, 0)
-    },
+    list: slots.list,
+    revoke: slots.revoke,
+    revokeAll: slots.revokeAll,
 
     /**
      * Before the user's epoch changes: the caller's session will stand under the new one as well as the old, so that it is

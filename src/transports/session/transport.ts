@@ -1,4 +1,4 @@
-import { AuthenticatedPrincipal } from '../../accounts/principal.js'
+import { AuthenticatedPrincipal, subjectOf } from '../../accounts/principal.js'
 import type { Users } from '../../accounts/users.js'
 import { fail } from '../../checks.js'
 import type { Principal, SecurityScheme, Transport } from '../../ports/transport.js'
@@ -75,7 +75,7 @@ export function bindSessionTransport({ sessions, users, recovery, csrf, scopes, 
       sessions.touch(live)
       const metadata = record.metadata === '' ? {} : { metadata: JSON.parse(record.metadata) }
       const init = { transport: 'session', scopes, authenticatedAtMs: record.authenticatedAtMs, ...metadata }
-      return new AuthenticatedPrincipal(users, recovery, user, init, { tag, record })
+      return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, { tag, record })
     },
   }
 }

@@ -1,10 +1,9 @@
-import Bowser from 'bowser'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { equalConstantTime } from '../../crypto/compare.js'
-import { shortHmac } from '../../crypto/digest.js'
-import type { PurposeKeys } from '../../crypto/keys.js'
-import { randomToken } from '../../crypto/random.js'
-import type { CookieJar } from '../cookie.js'
+import { equalConstantTime } from '../crypto/compare.js'
+import { shortHmac } from '../crypto/digest.js'
+import type { PurposeKeys } from '../crypto/keys.js'
+import { randomToken } from '../crypto/random.js'
+import type { CookieJar } from './cookie.js'
 
 const yearSeconds = 365 * 86_400
 const maxUsers = 5
@@ -42,18 +41,5 @@ export function createDeviceCookie(jar: CookieJar, keys: PurposeKeys): DeviceCoo
       const text = [device.id, ...tags].join('.')
       jar.write(reply, `${text}.${sign(keys[0], text)}`, yearSeconds)
     },
-  }
-}
-
-/** A human name such as "Chrome on Windows" from a user agent; bounded, since anybody writes what they like there. */
-export function deviceName(userAgent: unknown): string {
-  if (typeof userAgent !== 'string' || userAgent.trim() === '') return 'Unknown device'
-  try {
-    const { browser, os, platform } = Bowser.parse(userAgent.slice(0, 512))
-    const where = os.name ?? platform.type
-    const name = browser.name ? (where ? `${browser.name} on ${where}` : browser.name) : (where ?? 'Unknown device')
-    return name.replace(/[\p{C}]/gu, '').slice(0, 120)
-  } catch {
-    return 'Unknown device'
   }
 }

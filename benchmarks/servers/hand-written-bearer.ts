@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { createSigner, createVerifier } from 'fast-jwt'
+import Fastify from 'fastify'
+import { handWrittenUsers, meOf } from '../lib/hand-written.js'
+import { emailOf, type Me, meSchema, secret, unauthorized, usernameOf } from '../lib/me.js'
+import { serve } from '../lib/serve.js'
+import { activeOf, type Case, inBatches } from '../lib/settings.js'
+
+/**
+ * The least that an access token with its user can cost: the token out of the verifier's own cache, and one row by its
+ * primary key. No regard for a changed password, for a repeated header, for how the token is spelled or for faults.
+ */
+await serve(async (settings) => {
+  const users = handWrittenUsers(settings.folder)
+  const sign = createSigner({ key: secret, algorithm: 'HS256', header: { alg: 'HS256', typ: 'at+jwt', kid: 'x'.repeat(11) } })
+  // By the text of the token, as ours: the default, a digest of it, takes longer. fast-jwt warns of that at the start.
+  const verify = createVerifier({ key: secret, algorithms: ['HS256'], cache: true, cacheKeyBuilder: (token) => token })
+
+  const userOf = (authorization: string | undefined) => {
+    if (!authorization?.startsWith('Bearer ')) return undefined
+    try {
+      return users.find(Number(verify(authorization.slice(7)).sub))
+    } catch {
+      return undefined
+    }
+  }
+
+  const app = Fastify()
+  app.get('/me', { schema: { response: { 200: meSchema } } }, async (request): Promise<Me> => {
+    const user = userOf(request.headers.authorization)
+    if (!user?.is_active) throw unauthorized()
+    return meOf(user, 'bearer')
+  })
+
+  const active = new Map(activeOf(settings).map((index, at) => [index, at]))
+  const me: Case[] = []
+  const seconds = Math.floor(Date.now() / 1000)
+  await users.fill((add) =>
+    inBatches(settings.users, async (index) => {
+      add(index)
+      const at = active.get(index)
+      if (at === undefined) return
+      // Claims as ours, so that the tokens are equally long.
+      const token = sign({
+        sub: String(index + 1),
+        idt: 'n',
+        ver: 0,
+        eph: randomBytes(8).toString('base64url'),
+        scope: '',
+        typ: 'access',
+        iat: seconds,
+        exp: seconds + 86_400,
+        auth_time: seconds,
+        jti: randomBytes(16).toString('base64url'),
+      })
+      const expect = { username: usernameOf(index), email: emailOf(index), is_superuser: false, scopes: [], via: 'bearer' }
+      me[at] = { method: 'GET', path: '/me', headers: { authorization: `Bearer ${token}` }, expect }
+    }),
+  )
+  return { app, cases: { me } }
+})

@@ -1,0 +1,36 @@
+import type { Users } from '../accounts/users.js'
+import type { ResolvedOptions } from '../options/resolve.js'
+import type { SessionStore } from '../ports/session-store.js'
+import type { Transport } from '../ports/transport.js'
+import { type Bearer, createBearer } from '../transports/bearer/bearer.js'
+import { asymmetricKeys, type PublicJwk, secretKeys } from '../transports/bearer/keys.js'
+import { createRotation } from '../transports/bearer/rotation.js'
+import { createAccessTokens } from '../transports/bearer/tokens.js'
+import { bindBearerTransport } from '../transports/bearer/transport.js'
+import { createCookie } from '../transports/cookie.js'
+import { createSlots } from '../transports/slots.js'
+
+/** What the bearer transport brings. */
+interface BearerPart {
+  readonly bearer: Bearer
+  readonly transport: Transport
+  readonly publicKeys: readonly PublicJwk[]
+}
+
+/** Null without a bearer transport. */
+export function composeBearer(options: ResolvedOptions, users: Users, store: SessionStore): BearerPart | null {
+  const { bearer: settings, keys, identity } = options
+  if (!settings) return null
+  const { recovery } = identity
+  const tokenKeys =
+    settings.keys === undefined ? secretKeys(keys('access-token'), settings) : asymmetricKeys(settings.keys, settings)
+  const tokens = createAccessTokens(tokenKeys, users, { ...settings, recovery })
+  const slots = createSlots(store, users, keys('family'))
+  const rotation = createRotation({ store, users, slots, successorKeys: keys('refresh'), settings })
+  const cookie = createCookie(settings.cookies.names.refresh, settings.cookies.policy, true)
+  return {
+    bearer: createBearer({ tokens, rotation, slots, settings, cookie }),
+    transport: bindBearerTransport({ ...settings, tokens, users, recovery }),
+    publicKeys: tokenKeys.publicKeys,
+  }
+}

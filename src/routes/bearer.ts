@@ -1,0 +1,134 @@
+import type { Static } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { KeySet, RefreshRequest, TokenRequest, Tokens } from '../../schemas/bearer.js'
+import { InvalidTokenError } from '../errors.js'
+import { refuseCrossSite } from '../http/cross-site.js'
+import { defineGroup, type OwnRoute } from '../http/group.js'
+import { type IssuedTokens, refreshTokens } from '../transports/bearer/bearer.js'
+import { bearerOf, servicesOf } from './services.js'
+
+const tags = ['bearer']
+const unavailable =
+  'Overloaded, or shared state or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)'
+
+/** `POST /token` and `POST /refresh`. */
+export const bearerRoutes = defineGroup('bearer', (app) => {
+  const services = servicesOf(app)
+  const { emit, trustedOrigins } = services
+  const { bearer } = bearerOf(app, 'bearer')
+  const byCookie = bearer.refresh === 'cookie'
+
+  /** Where a cookie is set or read, a foreign page could sign somebody in, or on. */
+  const crossSite = byCookie
+    ? [
+        async function crossSite(request: FastifyRequest) {
+          refuseCrossSite(request, trustedOrigins)
+        },
+      ]
+    : []
+  const crossSiteError = byCookie ? { 403: 'Posted by a foreign site (CRUDAUTH_CROSS_SITE)' } : {}
+
+  const answer = (reply: FastifyReply, tokens: IssuedTokens): Static<typeof Tokens> => {
+    const { refreshToken } = tokens
+    if (byCookie && refreshToken !== undefined) bearer.setCookie(reply, refreshToken)
+    // RFC 6749, 5.1.
+    reply.header('pragma', 'no-cache')
+    return {
+      access_token: tokens.accessToken,
+      token_type: 'bearer',
+      expires_in: tokens.expiresInSeconds,
+      scope: tokens.scopes.join(' '),
+      ...(!byCookie && refreshToken !== undefined && { refresh_token: refreshToken }),
+    }
+  }
+
+  const token: OwnRoute = {
+    method: 'POST',
+    url: '/token',
+    schema: {
+      operationId: 'token',
+      tags,
+      summary: 'Sign in with a password and get tokens',
+      body: TokenRequest,
+      response: { 200: Tokens },
+    },
+    docs: {
+      auth: 'none',
+      form: true,
+      errors: {
+        400: 'Malformed body (FST_ERR_VALIDATION)',
+        401: 'Unknown identifier, wrong password, or an account that can not sign in: one answer for all (CRUDAUTH_BAD_CREDENTIALS)',
+        ...crossSiteError,
+        413: 'Body above 16 KiB',
+        415: 'Neither JSON nor a form',
+        429: 'Locked out, by one budget with /login (CRUDAUTH_LOCKED_OUT)',
+        503: unavailable,
+      },
+    },
+    isPublic: true,
+    before: crossSite,
+    async handler(request: FastifyRequest<{ Body: Static<typeof TokenRequest> }>, reply) {
+      const { username, password, scope } = request.body
+      const { user, forgive } = await services.authenticate(username, password, services.loginContext(request))
+      const tokens = await bearer.issue(request, user, scope?.split(' ').filter(Boolean))
+      await forgive()
+      const answered = answer(reply, tokens)
+      // A client that keeps no cookie for its refresh token keeps none for the device.
+      if (byCookie) services.rememberDevice(request, reply, user)
+      await emit('onAfterLogin', { user, transport: 'bearer' }, request)
+      return answered
+    },
+  }
+
+  const refresh: OwnRoute = {
+    method: 'POST',
+    url: '/refresh',
+    schema: {
+      operationId: 'refresh',
+      tags,
+      summary: 'Get a new access token for a refresh token',
+      body: RefreshRequest,
+      response: { 200: Tokens },
+    },
+    docs: {
+      auth: 'none',
+      form: true,
+      errors: {
+        400: 'Malformed body (FST_ERR_VALIDATION)',
+        401: 'No refresh token, or one that is unknown, used, expired or revoked (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_INVALID_TOKEN)',
+        ...crossSiteError,
+        503: unavailable,
+      },
+    },
+    isPublic: true,
+    before: crossSite,
+    async handler(request, reply) {
+      try {
+        return answer(reply, await refreshTokens(bearer, emit, request, bearer.presented(request)))
+      } catch (error) {
+        if (byCookie && error instanceof InvalidTokenError) bearer.clearCookie(reply)
+        throw error
+      }
+    },
+  }
+
+  return [token, refresh]
+})
+
+/** `GET /.well-known/jwks.json` (RFC 7517), mounted at the root. */
+export const jwksRoutes = defineGroup('jwks', (app) => {
+  const { publicKeys } = bearerOf(app, 'bearer')
+  const route: OwnRoute = {
+    method: 'GET',
+    url: '/.well-known/jwks.json',
+    schema: { operationId: 'jwks', tags, summary: 'Public keys of the access tokens', response: { 200: KeySet } },
+    docs: { auth: 'none', errors: {} },
+    isPublic: true,
+    before: [],
+    async handler(_request, reply) {
+      reply.header('cache-control', 'public, max-age=300')
+      return { keys: publicKeys }
+    },
+  }
+  return [route]
+})

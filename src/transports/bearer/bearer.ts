@@ -1,0 +1,111 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Row } from '../../accounts/users.js'
+import { InvalidTokenError, UnauthenticatedError } from '../../errors.js'
+import type { Emit } from '../../events.js'
+import type { CookieJar } from '../cookie.js'
+import type { Slots } from '../slots.js'
+import type { Refusal, Rotation } from './rotation.js'
+import type { AccessTokens } from './tokens.js'
+
+/** What a sign-in or a refresh hands out. */
+export interface IssuedTokens {
+  readonly accessToken: string
+  /** Seconds. */
+  readonly expiresInSeconds: number
+  readonly scopes: readonly string[]
+  /** Absent where a refresh goes on with the token that it came with. */
+  readonly refreshToken?: string | undefined
+}
+
+interface Settings {
+  readonly accessSeconds: number
+  readonly refreshMs: number
+  readonly refresh: 'cookie' | 'body'
+  readonly defaultScopes: readonly string[]
+  readonly grantableScopes: readonly string[]
+}
+
+interface Services {
+  readonly tokens: AccessTokens
+  readonly rotation: Rotation
+  readonly slots: Slots
+  readonly settings: Settings
+  readonly cookie: CookieJar
+}
+
+/** Everything done with tokens. */
+export function createBearer({ tokens, rotation, slots, settings, cookie }: Services) {
+  const { accessSeconds, grantableScopes } = settings
+  /** What may be granted today of what was asked for once. */
+  const clamp = (scopes: readonly string[]) => scopes.filter((scope) => grantableScopes.includes(scope))
+  const issued = (accessToken: string, scopes: readonly string[], refreshToken?: string | null): IssuedTokens => ({
+    accessToken,
+    expiresInSeconds: accessSeconds,
+    scopes,
+    ...(refreshToken && { refreshToken }),
+  })
+
+  return {
+    refresh: settings.refresh,
+
+    /** Tokens of a user who has just proved a credential. @param asked absent or empty: the default scopes */
+    async issue(request: FastifyRequest | undefined, user: Row, asked?: readonly string[]): Promise<IssuedTokens> {
+      tokens.checkSigner()
+      const wanted = asked && asked.length > 0 ? asked : settings.defaultScopes
+      const scopes = clamp([...new Set(wanted)])
+      const now = Date.now()
+      const refreshToken = await rotation.begin(request, user, scopes, now)
+      return issued(tokens.issue(user, scopes, now), scopes, refreshToken)
+    },
+
+    /** Uses a refresh token. */
+    async redeem(token: string): Promise<(IssuedTokens & { readonly user: Row }) | Refusal> {
+      tokens.checkSigner()
+      const result = await rotation.redeem(token)
+      if ('refused' in result) return result
+      const scopes = clamp(result.scopes)
+      const accessToken = tokens.issue(result.user, scopes, result.authenticatedAtMs)
+      return { ...issued(accessToken, scopes, result.refreshToken), user: result.user }
+    },
+
+    /** The refresh token that a request carries, as configured. @throws UnauthenticatedError when there is none */
+    presented(request: FastifyRequest): string {
+      const body = request.body as { refresh_token?: unknown } | null | undefined
+      const token = settings.refresh === 'cookie' ? cookie.read(request) : body?.refresh_token
+      if (typeof token !== 'string' || token === '') throw new UnauthenticatedError()
+      return token
+    },
+
+    /** As `presented`, for what can do without. */
+    carried(request: FastifyRequest): string | null {
+      const body = request.body as { refresh_token?: unknown } | null | undefined
+      const token = cookie.read(request) ?? body?.refresh_token
+      return typeof token === 'string' && token !== '' ? token : null
+    },
+
+    end: rotation.end,
+    list: slots.list,
+    revoke: slots.revoke,
+    revokeAll: slots.revokeAll,
+
+    setCookie(reply: FastifyReply, refreshToken: string): void {
+      cookie.write(reply, refreshToken, Math.floor(settings.refreshMs / 1000))
+    },
+
+    clearCookie: cookie.clear,
+  }
+}
+
+export type Bearer = ReturnType<typeof createBearer>
+
+/** Uses a refresh token, and tells of a reuse. @throws InvalidTokenError */
+export async function refreshTokens(bearer: Bearer, emit: Emit, request: FastifyRequest, token: string): Promise<IssuedTokens> {
+  const result = await bearer.redeem(token)
+  if (!('refused' in result)) {
+    // A route of the app's may answer what it gets here, and the row has a hash in it.
+    const { user: _, ...tokens } = result
+    return tokens
+  }
+  if (result.refused === 'reuse') await emit('onRefreshReuse', { user: result.user }, request)
+  throw new InvalidTokenError()
+}

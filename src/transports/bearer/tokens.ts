@@ -1,0 +1,99 @@
+import { LRUCache } from 'lru-cache'
+import { type Credential, type Subject, subjectOf, tokenEpoch } from '../../accounts/principal.js'
+import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
+import type { Row, Users } from '../../accounts/users.js'
+import { randomToken } from '../../crypto/random.js'
+import type { TokenClaims, TokenKeys } from './keys.js'
+
+/** Longest access token looked at, in characters. */
+const maxTokenLength = 8192
+const maxCached = 5000
+
+/** What an access token says. */
+export interface AccessClaims extends Subject, Credential {
+  readonly scopes: readonly string[]
+  readonly expiresAtMs: number
+  readonly authenticatedAtMs: number
+}
+
+/** Access tokens of one configuration. */
+export interface AccessTokens {
+  /** @throws CRUDAUTH_CONFIG where no key can sign; asked before anything is made or used up */
+  checkSigner(): void
+  /** @param authenticatedAtMs when the user last proved a credential */
+  issue(user: Row, scopes: readonly string[], authenticatedAtMs: number): string
+  /** Null for what none of the keys has signed, or what does not say what an access token says. Expired ones are told as they are. */
+  read(token: string): AccessClaims | null
+}
+
+interface Settings extends TokenClaims {
+  readonly accessSeconds: number
+  readonly recovery: string | null
+}
+
+const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+
+function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
+  const { sub, idt, ver, eph, scope, iat, exp, typ, auth_time } = claims
+  if (typ !== 'access' || typeof sub !== 'string' || sub === '' || typeof eph !== 'string' || typeof scope !== 'string')
+    return null
+  if (!isTime(iat) || !isTime(exp) || !isTime(ver) || !isTime(auth_time)) return null
+  if (idt !== undefined && idt !== 'n' && idt !== 'b') return null
+  const userId = decodeUserId(`${idt ?? 's'}${sub}`)
+  if (userId === null) return null
+  return Object.freeze({
+    userId,
+    version: ver,
+    epoch: eph,
+    scopes: Object.freeze(scope === '' ? [] : scope.split(' ')),
+    expiresAtMs: exp * 1000,
+    authenticatedAtMs: auth_time * 1000,
+    isSuperuser: claims.sup === true,
+    emailVerified: claims.emv === true,
+    recoveryVerified: claims.rev === true,
+  })
+}
+
+export function createAccessTokens(keys: TokenKeys, users: Users, settings: Settings): AccessTokens {
+  const { accessSeconds, issuer, audience, recovery } = settings
+  // By the very text of the token: a respelled one is another one. What can change (expiry, the user's epoch) is judged
+  // by the caller each time, and the keys are those of this process from start to end.
+  const cache = new LRUCache<string, AccessClaims>({ max: maxCached })
+
+  return {
+    checkSigner: () => void keys.needSigner(),
+
+    issue(user, scopes, authenticatedAtMs) {
+      const seconds = Math.floor(Date.now() / 1000)
+      const subject = subjectOf(users, recovery, user)
+      const id = subject.userId
+      return keys.needSigner()({
+        sub: String(id),
+        ...(typeof id === 'string' ? {} : { idt: encodeUserId(id)[0] }),
+        ver: users.versionOf(user),
+        eph: tokenEpoch(users, user),
+        scope: scopes.join(' '),
+        typ: 'access',
+        iat: seconds,
+        exp: seconds + accessSeconds,
+        auth_time: Math.floor(authenticatedAtMs / 1000),
+        jti: randomToken(16),
+        ...(subject.isSuperuser && { sup: true }),
+        ...(subject.emailVerified && { emv: true }),
+        ...(subject.recoveryVerified && { rev: true }),
+        ...(issuer && { iss: issuer }),
+        ...(audience && { aud: audience }),
+      })
+    },
+
+    read(token) {
+      if (token.length > maxTokenLength) return null
+      const cached = cache.get(token)
+      if (cached) return cached
+      const verified = keys.verify(token)
+      const claims = verified && parseClaims(verified)
+      if (claims) cache.set(token, claims)
+      return claims
+    },
+  }
+}

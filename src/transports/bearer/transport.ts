@@ -1,0 +1,131 @@
+import type { FastifyRequest } from 'fastify'
+import { AuthenticatedPrincipal, isCurrent, subjectOf } from '../../accounts/principal.js'
+import type { Users } from '../../accounts/users.js'
+import { fail } from '../../checks.js'
+import { InvalidTokenError } from '../../errors.js'
+import type { Principal, SecurityScheme, Transport } from '../../ports/transport.js'
+import type { CookieOptions } from '../cookie.js'
+import type { TokenKey } from './keys.js'
+import type { AccessClaims, AccessTokens } from './tokens.js'
+
+/** Options of `bearerTransport`. */
+export interface BearerTransportOptions {
+  /** Lifetime of an access token in seconds. Default 900. */
+  readonly accessSeconds?: number | undefined
+  /** Lifetime of an unused refresh token in days. Default 30. */
+  readonly refreshDays?: number | undefined
+  /** Seconds that an access token is still taken after its end, where the clocks of several hosts differ. Default 0. */
+  readonly clockToleranceSeconds?: number | undefined
+  /** Where the refresh token travels: in an HttpOnly cookie, or in the bodies. Default `'cookie'`. */
+  readonly refresh?: 'cookie' | 'body' | undefined
+  /** Whether each use of a refresh token gives a new one. Default true (RFC 9700, 4.14.2). */
+  readonly rotateRefresh?: boolean | undefined
+  /** Seconds in which a repeated use gets the same successor; 0: any second use ends the family. Default 10. */
+  readonly reuseGraceSeconds?: number | undefined
+  /** Scopes of a token for which none were asked. Default none. */
+  readonly defaultScopes?: readonly string[] | undefined
+  /** Scopes that may be asked for. Default `defaultScopes`. */
+  readonly grantableScopes?: readonly string[] | undefined
+  /** Path of the refresh cookie. Default: where the routes are mounted. */
+  readonly refreshCookiePath?: string | undefined
+  /** `iss` of the tokens; checked where given. */
+  readonly issuer?: string | undefined
+  /** `aud` of the tokens; checked where given. */
+  readonly audience?: string | undefined
+  /** Asymmetric keys instead of one derived from `secret`; the first with a private half signs, all verify. */
+  readonly keys?: readonly TokenKey[] | undefined
+  /** Serves the public halves of `keys` at `/.well-known/jwks.json`, at the root. Default false. */
+  readonly jwks?: boolean | undefined
+  /**
+   * Makes the principal of the token's claims alone: no database at all, `principal.user` throws, and a token is good until
+   * it expires whatever happens to its user; only the routes about the row (`/me` and the passwords) look at it. Default false.
+   */
+  readonly statelessUser?: boolean | undefined
+  /** Overrides of the plugin's `cookies` for the refresh cookie. */
+  readonly cookies?: CookieOptions | undefined
+}
+
+const kBearerTransport = Symbol('crudauth.bearerTransport')
+
+/** The transport of bearer tokens as an app configures it; the plugin binds it to its state at registration. */
+export interface BearerTransport extends Transport {
+  readonly [kBearerTransport]: true
+  readonly name: 'bearer'
+  readonly options: BearerTransportOptions
+}
+
+/**
+ * JWT access tokens (RFC 6750, RFC 9068) with rotating refresh tokens. Options are checked when the plugin is registered.
+ */
+export function bearerTransport(options: BearerTransportOptions = {}): BearerTransport {
+  return {
+    name: 'bearer',
+    [kBearerTransport]: true,
+    options,
+    authenticate: async () => fail('The bearer transport works only as one of the "transports" of crudAuth'),
+  }
+}
+
+export const isBearerTransport = (transport: Transport): transport is BearerTransport => kBearerTransport in transport
+
+const credentials = /^Bearer +([\w\-.~+/]+=*) *$/i
+
+/**
+ * How often the header stands in the request: Node keeps the first `Authorization` and drops the others silently. A request
+ * that was made up (`injectWS` of @fastify/websocket) has no raw headers, and no header twice.
+ */
+function countAuthorization(request: FastifyRequest): number {
+  const rawHeaders = (request.raw.rawHeaders as string[] | undefined) ?? []
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === 13 && name.toLowerCase() === 'authorization') count++
+  }
+  return count
+}
+
+/** The token, or null when the request carries no bearer credential. @throws InvalidTokenError when it is none or not one */
+function bearerToken(request: FastifyRequest): string | null {
+  const { authorization } = request.headers
+  if (authorization === undefined || !/^bearer(?: |$)/i.test(authorization)) return null
+  const token = credentials.exec(authorization)?.[1]
+  if (token === undefined || countAuthorization(request) > 1) throw new InvalidTokenError()
+  return token
+}
+
+/** OpenAPI security scheme of access tokens. */
+export const bearerScheme: SecurityScheme = { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }
+
+interface Services {
+  readonly tokens: AccessTokens
+  readonly users: Users
+  readonly recovery: string | null
+  readonly statelessUser: boolean
+  /** How long after its end a token is still taken. */
+  readonly toleranceMs: number
+}
+
+/** The transport that gates ask. Needs no shared state. */
+export function bindBearerTransport({ tokens, users, recovery, statelessUser, toleranceMs }: Services): Transport {
+  const init = (claims: AccessClaims) => ({
+    transport: 'bearer',
+    scopes: claims.scopes,
+    authenticatedAtMs: claims.authenticatedAtMs,
+  })
+
+  return {
+    name: 'bearer',
+    securityScheme: bearerScheme,
+    async authenticate(request): Promise<Principal | null> {
+      const token = bearerToken(request)
+      if (token === null) return null
+      const claims = tokens.read(token)
+      if (!claims) throw new InvalidTokenError()
+      if (claims.expiresAtMs + toleranceMs <= Date.now()) return null
+      if (statelessUser) return new AuthenticatedPrincipal(claims, null, init(claims), null, claims)
+      const user = await users.findById(claims.userId)
+      if (!user || !users.isActive(user) || !isCurrent(users, user, claims)) return null
+      return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init(claims))
+    },
+  }
+}
