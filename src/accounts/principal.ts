@@ -98,8 +98,8 @@ export class AuthenticatedPrincipal implements Principal {
     return this.#session?.record.handle
   }
 
-  hasScopes(...scopes: string[]): boolean {
-    return scopes.every((scope) => this.scopes.includes(scope))
+  hasScopes(...scopes: (string | readonly string[])[]): boolean {
+    return scopes.flat().every((scope) => this.scopes.includes(scope))
   }
 
   /** Whether the row is there; false for a principal of a token alone. */

@@ -19,8 +19,8 @@ export interface Principal {
   readonly sessionId?: string | undefined
   /** What the app stored with the session, or what its own transport says. */
   readonly metadata: Readonly<Record<string, unknown>>
-  /** True when every one of `scopes` is held. */
-  hasScopes(...scopes: string[]): boolean
+  /** True when every one of `scopes` is held, given one by one or as a list. */
+  hasScopes(...scopes: (string | readonly string[])[]): boolean
 }
 
 /** What a transport says about a principal beside the user. */

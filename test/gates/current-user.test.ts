@@ -74,6 +74,7 @@ describe('currentUser()', () => {
       [seen?.hasScopes('a'), seen?.hasScopes('a', 'b'), seen?.hasScopes('a', 'c'), seen?.hasScopes()],
       [true, true, false, true],
     )
+    assert.deepEqual([seen?.hasScopes(['a', 'b']), seen?.hasScopes(['a', 'c'])], [true, false])
   })
 
   test('carries the metadata of a session made by hand', async (t) => {
