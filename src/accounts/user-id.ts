@@ -13,9 +13,9 @@ export function decodeUserId(text: string): UserId | null {
     case 's':
       return rest
     case 'n':
-      return rest !== '' && Number.isFinite(Number(rest)) ? Number(rest) : null
+      return Number.isFinite(Number(rest)) && String(Number(rest)) === rest ? Number(rest) : null
     case 'b':
-      return /^-?\d+$/.test(rest) ? BigInt(rest) : null
+      return /^-?\d+$/.test(rest) && String(BigInt(rest)) === rest ? BigInt(rest) : null
     default:
       return null
   }
