@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { BadRequestError, WrongPasswordError } from '../errors.js'
+import { BadRequestError, UnauthenticatedError, WrongPasswordError } from '../errors.js'
 import type { Emit } from '../events.js'
 import type { Principal } from '../ports/transport.js'
 import type { PasswordPolicy } from './password-policy.js'
@@ -21,7 +21,7 @@ interface Services {
 export interface PasswordChange {
   /** @throws BadRequestError when the account has no password; WrongPasswordError */
   change(principal: Principal, current: string, next: string, request: FastifyRequest): Promise<void>
-  /** @throws BadRequestError when the account has a password */
+  /** @throws BadRequestError when the account has a password; UnauthenticatedError when the credential ended meanwhile */
   set(principal: Principal, next: string, request: FastifyRequest): Promise<void>
 }
 
@@ -38,7 +38,9 @@ export function createPasswordChange({ users, passwords, policy, emit, keepCalle
     const hashedPassword = await passwords.hash(next)
     const stored = users.hashOf(principal.user)
     let user: Row | null = principal.user
-    for (let attempt = 0; user && users.isActive(user) && users.hashOf(user) === stored && attempt < maxAttempts; attempt++) {
+    // Of a first password nothing but the sign-in has been proved, so whatever moves the version on ends that as well.
+    const most = first ? 1 : maxAttempts
+    for (let attempt = 0; user && users.isActive(user) && users.hashOf(user) === stored && attempt < most; attempt++) {
       const values = { hashedPassword, ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(user) + 1 }) }
       const changed = users.changed(user, values)
       await keepCaller(changed, principal)
@@ -67,7 +69,9 @@ export function createPasswordChange({ users, passwords, policy, emit, keepCalle
       const has = () => new BadRequestError('The account has a password already; change it instead')
       if (passwords.isUsable(users.hashOf(principal.user))) throw has()
       await policy(next, contextOf(principal.user))
-      if (!(await replace(principal, next, request, true))) throw has()
+      if (await replace(principal, next, request, true)) return
+      const now = await users.findById(principal.userId)
+      throw now && passwords.isUsable(users.hashOf(now)) ? has() : new UnauthenticatedError()
     },
   }
 }
