@@ -37,6 +37,12 @@ export type SessionPatch = Partial<
   Pick<SessionRecord, 'csrfDigest' | 'lastActivityAtMs' | 'sudoUntilMs' | 'epoch' | 'authenticatedAtMs'>
 >
 
+/** A record, and when it was read by the store's own clock (milliseconds since 1970), which all processes share. */
+export interface TimedRecord {
+  readonly record: SessionRecord
+  readonly atMs: number
+}
+
 /**
  * Atomic primitives over one user's sessions. `tag` is the user's slot tag (a keyed digest, base64url): everything of one
  * user lives under it, so that each call is one script in one slot and one round trip. A store never returns, counts or
@@ -50,11 +56,15 @@ export interface SessionStore {
   create(tag: string, record: SessionRecord, maxSessions: number): Promise<string[]>
   /** One read. */
   read(tag: string, handle: string): Promise<SessionRecord | null>
+  /** As `read`, with the store's time. One round trip. */
+  readTimed(tag: string, handle: string): Promise<TimedRecord | null>
   /**
    * Changes the named fields of a live session; false, and nothing written, when it has ended. With `expected`, also
    * false when one of those fields differs by now. `lastActivityAtMs` never goes backwards and extends the stored TTL.
+   * @param notAfterMs false, too, and nothing written, once the store's own clock (`readTimed`) has reached this: a call that
+   * its caller has given up on must not happen when the store wakes up
    */
-  update(tag: string, handle: string, patch: SessionPatch, expected?: SessionPatch): Promise<boolean>
+  update(tag: string, handle: string, patch: SessionPatch, expected?: SessionPatch, notAfterMs?: number): Promise<boolean>
   /** Live sessions, most recently active first. Heals the index of expired handles. */
   list(tag: string): Promise<SessionRecord[]>
   /** Ends one; false when there was none. */

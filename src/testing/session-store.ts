@@ -1,5 +1,6 @@
 import type { SessionStore } from '../ports/session-store.js'
 import { ending, updating } from './sessions/changing.js'
+import { timing } from './sessions/clock.js'
 import { keeping, making } from './sessions/keeping.js'
 import { expiring, racing } from './sessions/time.js'
 import { type ConformanceOptions, type StoreFactory, storeKit } from './store-kit.js'
@@ -13,4 +14,5 @@ export function sessionStoreConformance(factory: StoreFactory<SessionStore>, opt
   ending(declare)
   expiring(declare)
   racing(declare)
+  timing(declare)
 }

@@ -80,6 +80,8 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     const calls: [expected: string, call: () => Promise<unknown>][] = [
       ['evalsha', () => sessions.create('tag', one, 50)],
       ['hget', () => sessions.read('tag', one.handle)],
+      ['evalsha', () => sessions.readTimed('tag', one.handle)],
+      ['evalsha', () => sessions.update('tag', one.handle, { sudoUntilMs: 0 }, { sudoUntilMs: 0 }, Date.now() + HOUR_MS)],
       ['evalsha', () => sessions.update('tag', one.handle, { sudoUntilMs: 1 }, { sudoUntilMs: 0 })],
       ['evalsha', () => sessions.list('tag')],
       ['evalsha', () => sessions.revoke('tag', one.handle)],

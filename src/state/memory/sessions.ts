@@ -60,10 +60,17 @@ export function memorySessions(max = 100_000): SessionStore {
       return record && isLive(record, Date.now()) ? record : null
     },
 
-    async update(tag, handle, patch, expected) {
+    async readTimed(tag, handle) {
+      const atMs = Date.now()
+      const record = users.get(tag)?.get(handle)
+      return record && isLive(record, atMs) ? { record, atMs } : null
+    },
+
+    async update(tag, handle, patch, expected, notAfterMs = Number.POSITIVE_INFINITY) {
+      const now = Date.now()
       const sessions = users.get(tag)
       const record = sessions?.get(handle)
-      if (!sessions || !record || !isLive(record, Date.now())) return false
+      if (!sessions || !record || !isLive(record, now) || now >= notAfterMs) return false
       if (expected && !matches(record, expected)) return false
       const lastActivityAtMs = Math.max(record.lastActivityAtMs, patch.lastActivityAtMs ?? 0)
       sessions.set(handle, Object.freeze({ ...record, ...defined(patch), lastActivityAtMs }))

@@ -12,7 +12,7 @@ type T = string
 type Fields = [T, T, T, T, T, T, T, T, T, T, T, T, T, T]
 
 /** Stands for "not named" where a field's text is expected; no field's text contains it. */
-const ABSENT = '|'
+export const ABSENT = '|'
 
 /** Whole milliseconds from 0 to the largest safe integer. */
 const timeText = (ms: number) => Math.min(Math.max(Math.trunc(ms) || 0, 0), Number.MAX_SAFE_INTEGER).toString(36)

@@ -1,13 +1,19 @@
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import type { RedisLink } from './link.js'
 import { script } from './link.js'
-import { epochText, parseRecord, patchTexts, recordText } from './session-text.js'
+import { ABSENT, epochText, parseRecord, patchTexts, recordText } from './session-text.js'
 
 /**
  * Common to all scripts. KEYS[1] is the user's hash (handle to record), ARGV[1] the caller's time: records carry the times
- * of the app's clock, which `read` judges by as well. TTLs are differences, so that the clock of Redis does not matter.
+ * of the app's clock, which `read` judges by as well. TTLs are differences, so that the clock of Redis does not matter;
+ * where it does, `serverTime` tells it.
  */
 const COMMON = `
+local function serverTime()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
 local key, now = KEYS[1], tonumber(ARGV[1])
 local HEAD = '^1|(%w+)|(%w+)|(%w+)|(%w+)|(%w+)|(%w+)|([^|]*)|([^|]*)|(.*)$'
 local CREATED, IDLE, ABSOLUTE, LAST, EPOCH = 1, 2, 3, 4, 7
@@ -72,8 +78,15 @@ redis.call('PEXPIRE', key, string.format('%.0f', latest - now))
 return evicted
 `)
 
-// ARGV: now, handle, then five texts to write and five expected ones (last, authenticated, sudo, epoch, csrf; '|' = none).
+// ARGV: now, handle. Returns the record's text and the time of Redis.
+const READ_TIMED = script(`${COMMON}
+return { redis.call('HGET', key, ARGV[2]) or '', serverTime() }
+`)
+
+// ARGV: now, handle, then five texts to write and five expected ones (last, authenticated, sudo, epoch, csrf; '|' = none),
+// and the time of Redis from which on nothing is written ('|' = none).
 const UPDATE = script(`${COMMON}
+if ARGV[13] ~= '|' and serverTime() >= tonumber(ARGV[13]) then return 0 end
 local value = redis.call('HGET', key, ARGV[2])
 if not value then return 0 end
 local fields = parse(value)
@@ -132,6 +145,11 @@ return ended
 
 const endsAtMs = (record: SessionRecord) => Math.min(record.lastActivityAtMs + record.idleMs, record.absoluteExpiresAtMs)
 
+const liveRecord = (handle: string, text: string | null): SessionRecord | null => {
+  const record = text ? parseRecord(handle, text) : null
+  return record && endsAtMs(record) > Date.now() ? record : null
+}
+
 /**
  * Sessions in Redis: one hash per user, which is its own index, and one key in one slot. A read is one HGET; every other
  * verb is one script. The key's TTL is the latest end of any of its sessions and only cleans up.
@@ -148,13 +166,18 @@ export function redisSessions(link: RedisLink, keyPrefix: string): SessionStore 
 
     async read(tag, handle) {
       const key = keyOf(tag)
-      const text = await link.ask(() => client.hget(key, handle))
-      const record = text ? parseRecord(handle, text) : null
-      return record && endsAtMs(record) > Date.now() ? record : null
+      return liveRecord(handle, await link.ask(() => client.hget(key, handle)))
     },
 
-    async update(tag, handle, patch, expected) {
-      const args = [Date.now(), handle, ...patchTexts(patch), ...patchTexts(expected)]
+    async readTimed(tag, handle) {
+      const [text, atMs] = (await link.run(READ_TIMED, [keyOf(tag)], [Date.now(), handle])) as [string, number | string]
+      const record = liveRecord(handle, text)
+      return record && { record, atMs: Number(atMs) }
+    },
+
+    async update(tag, handle, patch, expected, notAfterMs) {
+      const limit = notAfterMs === undefined ? ABSENT : Math.floor(notAfterMs)
+      const args = [Date.now(), handle, ...patchTexts(patch), ...patchTexts(expected), limit]
       return Number(await link.run(UPDATE, [keyOf(tag)], args)) === 1
     },
 

@@ -21,6 +21,7 @@ export function expiring(declare: Declare<SessionStore>) {
     await past(endMs)
     for (const { handle } of [idle, absolute]) {
       assert.equal(await store.read(tag, handle), null)
+      assert.equal(await store.readTimed(tag, handle), null)
       assert.equal(await store.update(tag, handle, { lastActivityAtMs: Date.now() }), false)
       assert.equal(await store.read(tag, handle), null)
     }
