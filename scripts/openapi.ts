@@ -21,8 +21,8 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(entries.map(([name, member]) => [name, sorted(member)]))
 }
 
-/** Signs nothing: the document shows only that there are keys. */
-const { publicKey } = generateKeyPairSync('ed25519')
+/** The document shows only that there are keys; public ones alone would leave `/token` and `/refresh` out. */
+const { privateKey } = generateKeyPairSync('ed25519')
 
 /** The document of an app with everything mounted, as it stands in `docs/openapi.json`. */
 export async function openapiText(): Promise<string> {
@@ -53,7 +53,7 @@ export async function openapiText(): Promise<string> {
       users: memoryUsers(),
       transports: [
         sessionTransport({ managementRoutes: true }),
-        bearerTransport({ refresh: 'body', keys: [{ kid: 'example', alg: 'EdDSA', publicKey }], jwks: true }),
+        bearerTransport({ refresh: 'body', keys: [{ kid: 'example', alg: 'EdDSA', privateKey }], jwks: true }),
       ],
       // One hash is made at start-up; nobody signs in here.
       passwords: { cost: { memoryKiB: 8, iterations: 1, parallelism: 1 } },

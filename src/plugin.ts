@@ -32,7 +32,7 @@ import { sessionRoutes } from './routes/session.js'
 import { createToolbox } from './toolbox.js'
 import { isBearerTransport } from './transports/bearer/transport.js'
 import { isSessionTransport } from './transports/session/transport.js'
-import { createSlots } from './transports/slots.js'
+import { createEndEverything, createSlots } from './transports/slots.js'
 
 const groupPlugins = {
   account: accountRoutes,
@@ -51,9 +51,11 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   const emit = createEmitter(hooks)
   const gate = createHashGate(options.passwords.maxConcurrent, options.passwords.maxQueued)
   const slots = createSlots(state.sessions, users, keys('slot'))
+  const families = createSlots(state.sessions, users, keys('family'))
+  const endEverything = createEndEverything([slots, families])
   const device = composeDevice(options, users, slots)
-  const session = composeSession(options, users, state.sessions, slots, device?.device ?? null)
-  const bearer = composeBearer(options, users, state.sessions)
+  const session = composeSession(options, users, state.sessions, slots, endEverything, device?.device ?? null)
+  const bearer = composeBearer(options, users, state.sessions, families, endEverything)
   const passwords = await createPasswords(options.passwords.cost, options.passwords.legacy, gate)
   const policy = createPasswordPolicy(options.passwords.minLength, options.passwords.check)
   const identity = createIdentity(names.login, names.recovery, users)
@@ -141,7 +143,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   const log = { ...(logLevel && { logLevel }), ...(logSerializers && { logSerializers }) }
   const mount = { prefix: options.prefix, ...log }
   for (const group of options.routes) await app.register(groupPlugins[group], mount)
-  if (options.bearer?.jwks && options.routes.has('bearer')) await app.register(jwksRoutes, log)
+  if (options.bearer?.jwks) await app.register(jwksRoutes, log)
   if (options.routesOfTransports) for (const { routes } of transports) if (routes) await app.register(routes, mount)
   // Last of all: a mistake in the configuration has been found by now, and no socket outlives a plugin that failed.
   state.connect()

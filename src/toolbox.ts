@@ -28,7 +28,10 @@ export interface SessionInfo {
  * `create` and the cookies need a session transport.
  */
 export interface SessionsToolbox {
-  /** Makes a session of the user and ends the one that the request came with. Sets no cookies: `setCookies` does. */
+  /**
+   * Makes a session of the user and ends the one that the request came with. Sets no cookies: `setCookies` does.
+   * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for what is no row with an id
+   */
   create(request: AnyRequest, user: RegisteredUser, init?: SessionInit): Promise<NewSession>
   /** Live sessions, most recently active first. */
   list(userId: UserId): Promise<SessionInfo[]>
@@ -66,9 +69,11 @@ export interface AuthToolbox {
   authenticatePassword(request: AnyRequest, identifier: string, password: string): Promise<RegisteredUser>
   /**
    * Tokens for a user who has just proved a credential, as `/token` issues them.
-   * @param options `scopes`: what is asked for, cut to `grantableScopes`; default `defaultScopes`. `request`: names device
-   * and address in the lists of sessions
-   * @throws CRUDAUTH_CONFIG without a bearer transport; CRUDAUTH_UNAVAILABLE (503)
+   * @param options `scopes`: what is asked for, cut to `grantableScopes`; none for an empty list, default `defaultScopes`.
+   * `request`: names device and address in the lists of sessions
+   * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for what is no row with an id, for scopes that
+   * are no array of strings, and for a token that would not be accepted; CRUDAUTH_CONFIG without a bearer transport or
+   * a private key; CRUDAUTH_UNAVAILABLE (503)
    */
   issueTokens(
     user: RegisteredUser,

@@ -6,7 +6,7 @@ import type { AnyRequest } from '../fastify.js'
 import type { CounterStore } from '../ports/counter-store.js'
 import type { SessionStore } from '../ports/session-store.js'
 import type { Principal } from '../ports/transport.js'
-import { retryAfter, unavailable } from '../retry.js'
+import { guarded, retryAfter } from '../retry.js'
 import type { Passwords } from './passwords.js'
 import { AuthenticatedPrincipal } from './principal.js'
 import { encodeUserId } from './user-id.js'
@@ -44,7 +44,6 @@ interface Services {
 
 export function createSudo(policy: SudoPolicy | false, services: Services): Sudo {
   const { users, passwords, counters, sessions, emit, key, principalOf } = services
-  const guarded = <T>(promise: Promise<T>) => promise.catch((cause) => Promise.reject(unavailable(cause)))
 
   return {
     async elevate(request, password) {

@@ -6,7 +6,7 @@ import { createCookie } from '../transports/cookie.js'
 import type { DeviceCookie } from '../transports/device.js'
 import { createSessions, type Sessions } from '../transports/session/sessions.js'
 import { bindSessionTransport } from '../transports/session/transport.js'
-import type { Slots } from '../transports/slots.js'
+import type { EndEverything, Slots } from '../transports/slots.js'
 
 /** What the session transport brings. */
 interface SessionPart {
@@ -21,13 +21,15 @@ export function composeSession(
   users: Users,
   store: SessionStore,
   slots: Slots,
+  endEverything: EndEverything,
   device: DeviceCookie | null,
 ): SessionPart | null {
   const { session: settings, keys, identity } = options
   if (!settings || !device) return null
   const { names, policy } = settings.cookies
   const cookies = { session: createCookie(names.session, policy, true), csrf: createCookie(names.csrf, policy, false) }
-  const sessions = createSessions({ store, users, slots, csrfKey: keys('csrf')[0], settings, cookies, device })
+  const csrfKey = keys('csrf')[0]
+  const sessions = createSessions({ store, users, slots, endEverything, csrfKey, settings, cookies, device })
   const { csrf, scopes } = settings
   const transport = bindSessionTransport({
     sessions,

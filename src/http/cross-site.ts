@@ -19,16 +19,18 @@ function isOwn(origin: URL, request: FastifyRequest): boolean {
 }
 
 /**
- * Refuses a browser's cross-site post, so that no foreign page signs anybody in to an account of its choice. A client that
- * sends neither `Origin` nor `Sec-Fetch-Site` is no browser of today and passes.
+ * Whether a browser says that a page of a foreign site posts. A client that sends neither `Origin` nor `Sec-Fetch-Site` is no
+ * browser of today.
  * @param trusted origins in the spelling of `URL.origin`
  */
-export function refuseCrossSite(request: FastifyRequest, trusted: ReadonlySet<string>): void {
+export function isCrossSite(request: FastifyRequest, trusted: ReadonlySet<string>): boolean {
   const { origin } = request.headers
-  if (origin === undefined) {
-    if (request.headers['sec-fetch-site'] === 'cross-site') throw new CrossSiteError()
-    return
-  }
+  if (origin === undefined) return request.headers['sec-fetch-site'] === 'cross-site'
   const url = parseOrigin(origin)
-  if (!url || !(trusted.has(url.origin) || isOwn(url, request))) throw new CrossSiteError()
+  return !url || !(trusted.has(url.origin) || isOwn(url, request))
+}
+
+/** Refuses a browser's cross-site post, so that no foreign page signs anybody in to an account of its choice. */
+export function refuseCrossSite(request: FastifyRequest, trusted: ReadonlySet<string>): void {
+  if (isCrossSite(request, trusted)) throw new CrossSiteError()
 }

@@ -11,8 +11,9 @@ import { isSessionTransport, sessionTransport } from '../transports/session/tran
 import { resolveBearer } from './bearer.js'
 import { resolveCookies } from './cookies.js'
 import { resolveIdentity, resolveRegistration } from './identity.js'
+import { resolveRoutes } from './routes.js'
 import { resolveSession } from './session.js'
-import type { CrudAuthOptions, RouteGroup } from './types.js'
+import type { CrudAuthOptions } from './types.js'
 
 const knownOptions = [
   'secret',
@@ -37,8 +38,6 @@ const knownOptions = [
   'logLevel',
   'logSerializers',
 ]
-
-const groups: readonly RouteGroup[] = ['account', 'session', 'management', 'bearer']
 
 /** Requests an hour; see the docs of each route for what they are counted by. */
 const defaultLimits = {
@@ -141,24 +140,6 @@ function resolveHooks(value: CrudAuthOptions['hooks'] = {}): CrudAuthHooks {
   return Object.freeze({ ...value })
 }
 
-/** Groups that the transports bring, and those that they could. */
-function resolveRoutes(
-  value: CrudAuthOptions['routes'] = true,
-  brought: Readonly<Record<RouteGroup, boolean>>,
-  hasSession: boolean,
-): ReadonlySet<RouteGroup> {
-  if (value === false) return new Set()
-  if (value === true) return new Set(groups.filter((name) => brought[name]))
-  const names = checkStrings('routes', value, []) as RouteGroup[]
-  for (const name of names) {
-    if (!groups.includes(name)) fail(`"routes" has no group "${name}"; the groups are ${groups.join(', ')}`)
-    const transport = name === 'bearer' ? 'bearerTransport()' : 'sessionTransport()'
-    const possible = name === 'management' ? hasSession : brought[name]
-    if (!possible) fail(`"routes" names "${name}", which needs ${transport} among the "transports"`)
-  }
-  return new Set(names)
-}
-
 function resolvePrefix(value: unknown): string {
   if (value === undefined || value === '' || value === '/') return ''
   if (typeof value !== 'string' || !/^(?:\/[\w.~:@%-]+)+\/?$/.test(value)) {
@@ -223,17 +204,7 @@ export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
     redis: resolveRedis(options.redis),
     keyPrefix,
     prefix,
-    routes: resolveRoutes(
-      options.routes,
-      {
-        account: true,
-        // With tokens alone there is still something to sign out of.
-        session: session !== null || bearer !== null,
-        management: session?.managementRoutes ?? false,
-        bearer: bearer !== null,
-      },
-      session !== null,
-    ),
+    routes: resolveRoutes(options.routes, session, bearer),
     /** Routes that transports of the app's own bring. */
     routesOfTransports: (options.routes ?? true) === true,
     passwords: resolvePasswords(options.passwords),

@@ -1,8 +1,9 @@
 import type { Static } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { KeySet, RefreshRequest, TokenRequest, Tokens } from '../../schemas/bearer.js'
+import { fail } from '../checks.js'
 import { InvalidTokenError } from '../errors.js'
-import { refuseCrossSite } from '../http/cross-site.js'
+import { isCrossSite, refuseCrossSite } from '../http/cross-site.js'
 import { defineGroup, type OwnRoute } from '../http/group.js'
 import { type IssuedTokens, refreshTokens } from '../transports/bearer/bearer.js'
 import { bearerOf, servicesOf } from './services.js'
@@ -15,7 +16,8 @@ const unavailable =
 export const bearerRoutes = defineGroup('bearer', (app) => {
   const services = servicesOf(app)
   const { emit, trustedOrigins } = services
-  const { bearer } = bearerOf(app, 'bearer')
+  const { bearer, canIssue } = bearerOf(app, 'bearer')
+  if (!canIssue) fail('The "bearer" routes issue tokens, for which one of the "keys" of bearerTransport needs a "privateKey"')
   const byCookie = bearer.refresh === 'cookie'
 
   /** Where a cookie is set or read, a foreign page could sign somebody in, or on. */
@@ -70,11 +72,12 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     async handler(request: FastifyRequest<{ Body: Static<typeof TokenRequest> }>, reply) {
       const { username, password, scope } = request.body
       const { user, forgive } = await services.authenticate(username, password, services.loginContext(request))
-      const tokens = await bearer.issue(request, user, scope?.split(' ').filter(Boolean))
+      const asked = scope?.split(' ').filter(Boolean) ?? []
+      const tokens = await bearer.issue(request, user, asked.length > 0 ? asked : undefined)
       await forgive()
       const answered = answer(reply, tokens)
-      // A client that keeps no cookie for its refresh token keeps none for the device.
-      if (byCookie) services.rememberDevice(request, reply, user)
+      // A foreign page must not make the browser of its visitor the known device of somebody else.
+      if (!isCrossSite(request, trustedOrigins)) services.rememberDevice(request, reply, user)
       await emit('onAfterLogin', { user, transport: 'bearer' }, request)
       return answered
     },

@@ -36,7 +36,7 @@ export interface Services {
     readonly bodySchema: Readonly<Record<string, unknown>>
   }
   /** Null without a bearer transport. */
-  readonly bearer: { readonly bearer: Bearer; readonly publicKeys: readonly PublicJwk[] } | null
+  readonly bearer: { readonly bearer: Bearer; readonly publicKeys: readonly PublicJwk[]; readonly canIssue: boolean } | null
   /** Null without a session transport. */
   readonly session: { readonly sessions: Sessions; readonly csrf: boolean } | null
 }

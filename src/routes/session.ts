@@ -63,16 +63,17 @@ function loginRoute(services: Services, { sessions }: NonNullable<Services['sess
   }
 }
 
-/** Ends the session that the request comes with, and the family of the refresh token that it carries. */
+/** Ends the session that the request comes with, and the families of the refresh tokens that it carries. */
 function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services): OwnRoute {
   const clear = (reply: FastifyReply) => {
     session?.sessions.clearCookies(reply)
     bearer?.bearer.clearCookie(reply)
   }
-  /** Whose family it was that ended, if one did. */
-  const endFamily = async (request: FastifyRequest): Promise<UserId | null> => {
-    const token = bearer?.bearer.carried(request) ?? null
-    return token !== null && bearer !== null ? await bearer.bearer.end(token) : null
+  /** Whose families they were that ended, each once. */
+  const endFamilies = async (request: FastifyRequest): Promise<ReadonlySet<UserId>> => {
+    const tokens = bearer?.bearer.carried(request) ?? []
+    const owners = await Promise.all(tokens.map(async (token) => (await bearer?.bearer.end(token)) ?? null))
+    return new Set(owners.filter((owner) => owner !== null))
   }
 
   return {
@@ -107,13 +108,17 @@ function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services)
     ],
     async handler(request, reply) {
       const principal = request.maybePrincipal
-      const owner = await endFamily(request)
+      const owners = await endFamilies(request)
       if (principal?.sessionId !== undefined) await session?.sessions.revoke(principal.userId, principal.sessionId)
       clear(reply)
-      if (!principal && owner === null) throw new UnauthenticatedError()
-      // It has ended by now: that its owner can not be read is no reason to say otherwise.
-      const user = principal ? principal.user : owner === null ? null : await users.findById(owner).catch(() => null)
-      if (user) await emit('onAfterLogout', { user }, request)
+      if (!principal && owners.size === 0) throw new UnauthenticatedError()
+      if (principal) await emit('onAfterLogout', { user: principal.user }, request)
+      for (const owner of owners) {
+        if (owner === principal?.userId) continue
+        // It has ended by now: that its owner can not be read is no reason to say otherwise.
+        const user = await users.findById(owner).catch(() => null)
+        if (user) await emit('onAfterLogout', { user }, request)
+      }
       return { detail: 'Signed out' }
     },
   }

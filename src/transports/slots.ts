@@ -5,7 +5,7 @@ import { shortHmac } from '../crypto/digest.js'
 import type { PurposeKeys } from '../crypto/keys.js'
 import type { SessionRecord, SessionStore } from '../ports/session-store.js'
 import type { UserId } from '../ports/user-store.js'
-import { unavailable } from '../retry.js'
+import { guarded } from '../retry.js'
 
 /** What is done to all of a user's records of one kind, sessions or refresh families. Throws `UnavailableError` (503) in an outage. */
 export interface Slots {
@@ -20,9 +20,6 @@ export interface Slots {
 }
 
 const maxKnownTags = 10_000
-
-/** What a call of the store gives, or 503. */
-export const guarded = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))
 
 /** A record has two epochs while its user's credential is being changed. */
 export const isOfEpoch = ({ epoch }: SessionRecord, current: string): boolean =>
@@ -65,3 +62,15 @@ export function createSlots(store: SessionStore, users: Users, keys: PurposeKeys
     },
   }
 }
+
+/**
+ * Ends everything, of every kind, that somebody who may no longer sign in still has, so that it does not come back to life
+ * with the account. Best effort: whoever asks is refused in any case. Never rejects.
+ */
+export type EndEverything = (id: UserId) => Promise<void>
+
+export const createEndEverything =
+  (kinds: readonly Slots[]): EndEverything =>
+  async (id) => {
+    await Promise.allSettled(kinds.map((slots) => slots.revokeAll(id)))
+  }

@@ -68,10 +68,10 @@ async function start(t: Parameters<typeof build>[0], accessSeconds = 900) {
 }
 
 test('an expired token is refreshed behind the caller’s back, once for all requests that wait', async (t) => {
-  const { client } = await start(t, 1)
+  const { client } = await start(t, 3)
   assert.equal((await client.call('/auth/me')).status, 200)
   assert.equal(client.counts.refreshes, 0)
-  await new Promise((resolve) => setTimeout(resolve, 1100))
+  await new Promise((resolve) => setTimeout(resolve, 3100))
   const responses = await Promise.all(times(20, () => client.call('/auth/me')))
   assert.deepEqual(new Set(responses.map(({ status }) => status)), new Set([200]))
   assert.equal(client.counts.refreshes, 1)

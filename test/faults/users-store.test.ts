@@ -112,7 +112,7 @@ for (const [what, value] of Object.entries(garbage)) {
     const app = await build(t, { auth: { users: users.store } })
     const client = await signedIn(app, 'ann')
     const row = await users.inner.findById(1)
-    const cookies = [...client.cookies]
+    let cookies = [...client.cookies]
     for (const verb of ['findById', 'findBy', 'create', 'compareAndSet'] as const) {
       // For a comparison that was written this is the right answer.
       if (verb === 'compareAndSet' && value === true) continue
@@ -125,7 +125,11 @@ for (const [what, value] of Object.entries(garbage)) {
       }
       delete users.broken[verb]
       assert.deepEqual(await users.inner.findById(1), row)
-      // A store that says that there is no such user has signed the client out.
+      // A store that says that there is no such user has ended the session; any other only had its cookies cleared.
+      if (value === undefined && verb === 'findById') {
+        await client.login('ann')
+        cookies = [...client.cookies]
+      }
       for (const [name, cookie] of cookies) client.cookies.set(name, cookie)
     }
     assert.equal((await client.get('/me')).statusCode, 200)
@@ -140,6 +144,8 @@ test('a row of another id than was asked for is not who is signed in, even with 
   for (const id of [2, '1', 1n]) {
     users.broken.findById = async () => ({ ...row, id })
     refuses(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+    // The user whose id it was is gone, and the session with it.
+    await client.login('ann')
   }
   users.broken.findById = async () => ({ ...row })
   assert.equal((await client.get('/me')).statusCode, 200)

@@ -43,7 +43,7 @@ for (const backend of backends) {
         assert.equal(body.scope, 'read')
         assert.match(body.refresh_token, refreshForm)
         assert.equal(response.headers.pragma, 'no-cache')
-        assert.equal(response.headers['set-cookie'], undefined)
+        assert.deepEqual(Object.keys(setCookies(response)), [device])
         const me = answers(await asBearer(app, body.access_token), 200)
         assert.deepEqual(me, {
           user_id: 1,
@@ -503,8 +503,6 @@ for (const backend of backends) {
       await users.update(1, { isActive: false })
       refusesOwn(await asBearer(app, access_token), 'CRUDAUTH_UNAUTHENTICATED')
       refusesOwn(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
-      await users.update(1, { isActive: true })
-      answers(await askRefresh(app, refresh_token), 200)
     })
 
     test('a user made again with the same id inherits no token, whether or not its access token is cached', async (t) => {

@@ -1,6 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Row } from '../../accounts/users.js'
-import { InvalidTokenError, UnauthenticatedError } from '../../errors.js'
+import { checkMaySignIn } from '../../accounts/sign-in.js'
+import type { Row, Users } from '../../accounts/users.js'
+import { describe } from '../../checks.js'
+import { InternalError, InvalidTokenError, UnauthenticatedError } from '../../errors.js'
 import type { Emit } from '../../events.js'
 import type { CookieJar } from '../cookie.js'
 import type { Slots } from '../slots.js'
@@ -27,14 +29,21 @@ interface Settings {
 
 interface Services {
   readonly tokens: AccessTokens
+  readonly users: Users
   readonly rotation: Rotation
   readonly slots: Slots
   readonly settings: Settings
   readonly cookie: CookieJar
 }
 
+/** What code asks for by hand: a text would be taken letter by letter. @throws InternalError */
+function checkAsked(scopes: unknown): readonly string[] {
+  if (Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string')) return scopes
+  throw new InternalError(`"scopes" must be an array of strings, got ${describe(scopes)}`)
+}
+
 /** Everything done with tokens. */
-export function createBearer({ tokens, rotation, slots, settings, cookie }: Services) {
+export function createBearer({ tokens, users, rotation, slots, settings, cookie }: Services) {
   const { accessSeconds, grantableScopes } = settings
   /** What may be granted today of what was asked for once. */
   const clamp = (scopes: readonly string[]) => scopes.filter((scope) => grantableScopes.includes(scope))
@@ -48,23 +57,29 @@ export function createBearer({ tokens, rotation, slots, settings, cookie }: Serv
   return {
     refresh: settings.refresh,
 
-    /** Tokens of a user who has just proved a credential. @param asked absent or empty: the default scopes */
+    /**
+     * Tokens of a user who has just proved a credential. @param asked absent: the default scopes
+     * @throws InternalError for what makes no token that would be accepted, ForbiddenError for a disabled account; in both
+     * cases before anything is stored
+     */
     async issue(request: FastifyRequest | undefined, user: Row, asked?: readonly string[]): Promise<IssuedTokens> {
       tokens.checkSigner()
-      const wanted = asked && asked.length > 0 ? asked : settings.defaultScopes
-      const scopes = clamp([...new Set(wanted)])
+      checkMaySignIn(users, user)
+      const scopes = clamp([...new Set(asked === undefined ? settings.defaultScopes : checkAsked(asked))])
       const now = Date.now()
-      const refreshToken = await rotation.begin(request, user, scopes, now)
-      return issued(tokens.issue(user, scopes, now), scopes, refreshToken)
+      const accessToken = tokens.issue(user, scopes, now)
+      return issued(accessToken, scopes, await rotation.begin(request, user, scopes, now))
     },
 
     /** Uses a refresh token. */
     async redeem(token: string): Promise<(IssuedTokens & { readonly user: Row }) | Refusal> {
       tokens.checkSigner()
-      const result = await rotation.redeem(token)
+      const result = await rotation.redeem(token, (user, granted, authenticatedAtMs) => {
+        const scopes = clamp(granted)
+        return { scopes, accessToken: tokens.issue(user, scopes, authenticatedAtMs) }
+      })
       if ('refused' in result) return result
-      const scopes = clamp(result.scopes)
-      const accessToken = tokens.issue(result.user, scopes, result.authenticatedAtMs)
+      const { accessToken, scopes } = result.issued
       return { ...issued(accessToken, scopes, result.refreshToken), user: result.user }
     },
 
@@ -76,11 +91,11 @@ export function createBearer({ tokens, rotation, slots, settings, cookie }: Serv
       return token
     },
 
-    /** As `presented`, for what can do without. */
-    carried(request: FastifyRequest): string | null {
+    /** Every refresh token that a request carries, in whichever way: for signing out, which can only end them. */
+    carried(request: FastifyRequest): readonly string[] {
       const body = request.body as { refresh_token?: unknown } | null | undefined
-      const token = cookie.read(request) ?? body?.refresh_token
-      return typeof token === 'string' && token !== '' ? token : null
+      const tokens = [cookie.read(request), body?.refresh_token]
+      return [...new Set(tokens.filter((token) => typeof token === 'string' && token !== ''))] as string[]
     },
 
     end: rotation.end,

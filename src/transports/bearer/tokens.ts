@@ -3,6 +3,7 @@ import { type Credential, type Subject, subjectOf, tokenEpoch } from '../../acco
 import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
 import type { Row, Users } from '../../accounts/users.js'
 import { randomToken } from '../../crypto/random.js'
+import { InternalError } from '../../errors.js'
 import type { TokenClaims, TokenKeys } from './keys.js'
 
 /** Longest access token looked at, in characters. */
@@ -12,6 +13,8 @@ const maxCached = 5000
 /** What an access token says. */
 export interface AccessClaims extends Subject, Credential {
   readonly scopes: readonly string[]
+  /** When it was issued or, if that is later, when the user last proved a credential: not in the future. */
+  readonly issuedAtMs: number
   readonly expiresAtMs: number
   readonly authenticatedAtMs: number
 }
@@ -20,7 +23,10 @@ export interface AccessClaims extends Subject, Credential {
 export interface AccessTokens {
   /** @throws CRUDAUTH_CONFIG where no key can sign; asked before anything is made or used up */
   checkSigner(): void
-  /** @param authenticatedAtMs when the user last proved a credential */
+  /**
+   * @param authenticatedAtMs when the user last proved a credential
+   * @throws InternalError instead of making a token that `read` would refuse
+   */
   issue(user: Row, scopes: readonly string[], authenticatedAtMs: number): string
   /** Null for what none of the keys has signed, or what does not say what an access token says. Expired ones are told as they are. */
   read(token: string): AccessClaims | null
@@ -31,13 +37,14 @@ interface Settings extends TokenClaims {
   readonly recovery: string | null
 }
 
-const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+/** Seconds, or a version. */
+const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 
 function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
   const { sub, idt, ver, eph, scope, iat, exp, typ, auth_time } = claims
   if (typ !== 'access' || typeof sub !== 'string' || sub === '' || typeof eph !== 'string' || typeof scope !== 'string')
     return null
-  if (!isTime(iat) || !isTime(exp) || !isTime(ver) || !isTime(auth_time)) return null
+  if (!isCount(iat) || !isCount(exp) || !isCount(ver) || !isCount(auth_time)) return null
   if (idt !== undefined && idt !== 'n' && idt !== 'b') return null
   const userId = decodeUserId(`${idt ?? 's'}${sub}`)
   if (userId === null) return null
@@ -46,6 +53,7 @@ function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
     version: ver,
     epoch: eph,
     scopes: Object.freeze(scope === '' ? [] : scope.split(' ')),
+    issuedAtMs: Math.max(iat, auth_time) * 1000,
     expiresAtMs: exp * 1000,
     authenticatedAtMs: auth_time * 1000,
     isSuperuser: claims.sup === true,
@@ -67,10 +75,12 @@ export function createAccessTokens(keys: TokenKeys, users: Users, settings: Sett
       const seconds = Math.floor(Date.now() / 1000)
       const subject = subjectOf(users, recovery, user)
       const id = subject.userId
-      return keys.needSigner()({
+      const version = users.versionOf(user)
+      if (!isCount(version)) throw new InternalError('The "tokenVersion" of the user is no whole number from 0 to 2^53 - 1')
+      const token = keys.needSigner()({
         sub: String(id),
         ...(typeof id === 'string' ? {} : { idt: encodeUserId(id)[0] }),
-        ver: users.versionOf(user),
+        ver: version,
         eph: tokenEpoch(users, user),
         scope: scopes.join(' '),
         typ: 'access',
@@ -84,6 +94,12 @@ export function createAccessTokens(keys: TokenKeys, users: Users, settings: Sett
         ...(issuer && { iss: issuer }),
         ...(audience && { aud: audience }),
       })
+      if (token.length > maxTokenLength) {
+        throw new InternalError(
+          `The access token would have ${token.length} characters, and more than ${maxTokenLength} are refused; grant fewer scopes`,
+        )
+      }
+      return token
     },
 
     read(token) {

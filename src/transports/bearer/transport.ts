@@ -14,7 +14,10 @@ export interface BearerTransportOptions {
   readonly accessSeconds?: number | undefined
   /** Lifetime of an unused refresh token in days. Default 30. */
   readonly refreshDays?: number | undefined
-  /** Seconds that an access token is still taken after its end, where the clocks of several hosts differ. Default 0. */
+  /**
+   * Seconds that an access token is still taken after its end, where the clocks of several hosts differ. Default 0. A token
+   * of the future is taken up to so many seconds ahead, or 5 if that is more: the issuer's clock may run before this one.
+   */
   readonly clockToleranceSeconds?: number | undefined
   /** Where the refresh token travels: in an HttpOnly cookie, or in the bodies. Default `'cookie'`. */
   readonly refresh?: 'cookie' | 'body' | undefined
@@ -103,10 +106,12 @@ interface Services {
   readonly statelessUser: boolean
   /** How long after its end a token is still taken. */
   readonly toleranceMs: number
+  /** How far ahead the clock of who issued a token may be. */
+  readonly aheadMs: number
 }
 
 /** The transport that gates ask. Needs no shared state. */
-export function bindBearerTransport({ tokens, users, recovery, statelessUser, toleranceMs }: Services): Transport {
+export function bindBearerTransport({ tokens, users, recovery, statelessUser, toleranceMs, aheadMs }: Services): Transport {
   const init = (claims: AccessClaims) => ({
     transport: 'bearer',
     scopes: claims.scopes,
@@ -120,8 +125,9 @@ export function bindBearerTransport({ tokens, users, recovery, statelessUser, to
       const token = bearerToken(request)
       if (token === null) return null
       const claims = tokens.read(token)
-      if (!claims) throw new InvalidTokenError()
-      if (claims.expiresAtMs + toleranceMs <= Date.now()) return null
+      const now = Date.now()
+      if (!claims || claims.issuedAtMs > now + aheadMs) throw new InvalidTokenError()
+      if (claims.expiresAtMs + toleranceMs <= now) return null
       if (statelessUser) return new AuthenticatedPrincipal(claims, null, init(claims), null, claims)
       const user = await users.findById(claims.userId)
       if (!user || !users.isActive(user) || !isCurrent(users, user, claims)) return null

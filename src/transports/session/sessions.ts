@@ -1,15 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { checkMaySignIn } from '../../accounts/sign-in.js'
 import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
 import type { Row, Users } from '../../accounts/users.js'
 import { hmac, sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import { BadRequestError } from '../../errors.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
-import { unavailable } from '../../retry.js'
+import { guarded, unavailable } from '../../retry.js'
 import { clientOf } from '../client.js'
 import type { CookieJar } from '../cookie.js'
 import type { DeviceCookie } from '../device.js'
-import { guarded, isOfEpoch, type Slots } from '../slots.js'
+import { type EndEverything, isOfEpoch, type Slots } from '../slots.js'
 import { beginLifetime, cookieSeconds, needsTouch, type SessionLifetime } from './lifetime.js'
 
 /** A session just made. The only place where its secrets exist outside the browser. */
@@ -49,6 +50,7 @@ interface Services {
   readonly store: SessionStore
   readonly users: Users
   readonly slots: Slots
+  readonly endEverything: EndEverything
   /** Key of the digests that are CSRF tokens after the first. */
   readonly csrfKey: Buffer
   readonly settings: SessionSettings
@@ -62,7 +64,7 @@ export type Sessions = ReturnType<typeof createSessions>
 const cookieForm = /^([\w-]{43})\.([\w-]{22})$/
 const maxMetadataBytes = 2048
 
-export function createSessions({ store, users, slots, csrfKey, settings, cookies, device }: Services) {
+export function createSessions({ store, users, slots, endEverything, csrfKey, settings, cookies, device }: Services) {
   const { tagsOf } = slots
 
   const parse = (request: FastifyRequest): { tag: string; handle: string } | null => {
@@ -87,8 +89,12 @@ export function createSessions({ store, users, slots, csrfKey, settings, cookies
     /** Handle of the session that the request claims to be of, live or not. */
     handleOf: (request: FastifyRequest): string | null => parse(request)?.handle ?? null,
 
-    /** Makes a session and ends the one that the request came with. */
+    /**
+     * Makes a session and ends the one that the request came with.
+     * @throws ForbiddenError for a disabled account, InternalError for what is no row
+     */
     async create(request: FastifyRequest, user: Row, init: SessionInit = {}): Promise<NewSession> {
+      checkMaySignIn(users, user)
       const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
       if (Buffer.byteLength(metadata) > maxMetadataBytes) throw new BadRequestError('The session metadata is too large')
       const id = users.idOf(user)
@@ -169,7 +175,11 @@ export function createSessions({ store, users, slots, csrfKey, settings, cookies
       // A tag made with a secret that is no longer configured is out of reach of `revokeAll`, so it has ended.
       if (!record || id === null || !tagsOf(id).includes(key.tag)) return null
       const user = await users.findById(id)
-      if (!user || !users.isActive(user) || !isOfEpoch(record, users.epochOf(user))) return null
+      if (!user || !users.isActive(user)) {
+        await endEverything(id)
+        return null
+      }
+      if (!isOfEpoch(record, users.epochOf(user))) return null
       return { tag: key.tag, record, user }
     },
 

@@ -107,7 +107,7 @@ for (const alg of algorithms) {
       const user = await users.findById(1)
       assert.ok(user)
       await assert.rejects(() => checking.auth.issueTokens(user), { code: 'CRUDAUTH_CONFIG', message: unavailableToClients })
-      assert.equal((await askToken(checking)).statusCode, 500)
+      assert.equal((await askToken(checking)).statusCode, 404)
       assert.deepEqual(await checking.auth.sessions.list(1), [])
     })
   })

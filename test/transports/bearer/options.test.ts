@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import Fastify from 'fastify'
 import { bearerRoutes, bearerTransport, crudAuth, memoryUsers, sessionTransport } from '../../../src/index.js'
 import { build, captureLogs, cheap, secret } from '../../helpers/build.js'
-import { bearerApp, pairFor, pem } from './support.js'
+import { bearerApp, pairFor, pem, times } from './support.js'
 
 const ed = pairFor('EdDSA')
 const ec = pairFor('ES256')
@@ -17,6 +17,8 @@ const x25519 = generateKeyPairSync('x25519')
 const pss = generateKeyPairSync('rsa-pss', { modulusLength: 2048 })
 
 const key = (alg: unknown, halves: object, kid: unknown = 'k') => ({ keys: [{ kid, alg, ...halves }] })
+
+const manyScopes = times(600, (n) => `resource-${n}:read`)
 
 const mistakes: [string, object, RegExp][] = [
   ['an unknown option', { acessSeconds: 900 }, /acessSeconds/],
@@ -44,6 +46,10 @@ const mistakes: [string, object, RegExp][] = [
   ['a scope with a line break', { grantableScopes: ['a\r\nb'] }, /grantableScopes/],
   ['a scope that is none', { grantableScopes: [1] }, /grantableScopes/],
   ['default scopes that may not be granted', { defaultScopes: ['a'], grantableScopes: ['b'] }, /grantableScopes.*"a"/],
+  ['more default scopes than a token can hold', { defaultScopes: manyScopes }, /defaultScopes.*4096/],
+  ['more scopes to grant than a token can hold', { grantableScopes: manyScopes }, /grantableScopes.*4096/],
+  ['an issuer that fills the token', { issuer: `https://${'x'.repeat(600)}` }, /issuer.*512/],
+  ['an audience that fills the token', { audience: 'x'.repeat(513) }, /audience.*512/],
   ['an empty issuer', { issuer: '' }, /issuer/],
   ['an issuer that is a pattern', { issuer: /x/ }, /issuer/],
   ['audiences as a list', { audience: ['a', 'b'] }, /audience/],
