@@ -21,7 +21,12 @@ import { root } from './source-graph.js'
 
 /** Other lines of Node than the one that runs this. */
 const nodeVersions = ['22', '24']
-const entryPoints = ['fastify-crudauth', 'fastify-crudauth/testing', 'fastify-crudauth/users/kysely']
+const entryPoints = [
+  'fastify-crudauth',
+  'fastify-crudauth/email/smtp',
+  'fastify-crudauth/testing',
+  'fastify-crudauth/users/kysely',
+]
 /** What a package may hold beside `dist`. */
 const plainFiles = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|docs\/.+\.(md|json|svg|png))$/
 const builtFiles = /^dist\/(src|schemas)\/.+\.(js|d\.ts)$/

@@ -1,5 +1,5 @@
 import diagnosticsChannel, { type Channel } from 'node:diagnostics_channel'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { RegisteredUser } from './fastify.js'
 
 /** What every hook gets beside its subject. */
@@ -15,6 +15,7 @@ export type LockoutReason = 'identifier' | 'address' | 'device'
 
 /** What happens, by the name of the hook that hears of it. */
 interface Payloads {
+  /** With delivery the answer does not wait for the hook, which it would for new addresses alone. */
   onAfterRegister: { readonly user: RegisteredUser; readonly source: 'register' }
   /** `user` as it was found; `transport` names what the sign-in established. */
   onAfterLogin: { readonly user: RegisteredUser; readonly transport: string }
@@ -23,26 +24,50 @@ interface Payloads {
   onLockout: { readonly identifier: string; readonly reason: LockoutReason }
   /** `first` is true when the account had no password before. */
   onAfterPasswordChanged: { readonly user: RegisteredUser; readonly first: boolean }
+  /** The recovery factor (`factor`, a logical field) was verified by its token. */
+  onAfterRecoveryVerified: { readonly user: RegisteredUser; readonly factor: string }
+  /** A password was set by a token that was sent to the recovery factor. */
+  onAfterPasswordReset: { readonly user: RegisteredUser }
+  /** `previous` is the address before; `reverted` is true when a change was taken back. */
+  onAfterEmailChanged: { readonly user: RegisteredUser; readonly previous: string | null; readonly reverted: boolean }
   /** A refresh token was used that had been used before; its family has ended. */
   onRefreshReuse: { readonly user: RegisteredUser }
   /** `until` is the end of the elevation. */
   onAfterSudo: { readonly user: RegisteredUser; readonly until: Date }
 }
 
+/** Events that have no request any more when they happen. */
+interface LatePayloads {
+  /**
+   * A message was given up: every attempt failed (`failed`), too many were waiting (`full`), or the app closed first
+   * (`closed`). `channel` is null where it had not come to a channel yet.
+   */
+  onDeliveryFailed: {
+    /** What the message was about, where that is known. */
+    readonly kind: string | null
+    readonly channel: string | null
+    readonly reason: 'failed' | 'full' | 'closed'
+    readonly attempts: number
+  }
+}
+
 /** Name of an event, of its hook, and (after `crudauth:`) of its diagnostics channel. */
-export type AuthEventType = keyof Payloads
+export type AuthEventType = keyof Payloads | keyof LatePayloads
 
 /** Everything that is told to hooks and published on `diagnostics_channel` as `crudauth:<type>`. */
-export type AuthEvent = { [T in AuthEventType]: { readonly type: T } & HookContext & Payloads[T] }[AuthEventType]
+export type AuthEvent =
+  | { [T in keyof Payloads]: { readonly type: T } & HookContext & Payloads[T] }[keyof Payloads]
+  | { [T in keyof LatePayloads]: { readonly type: T; readonly request: null } & LatePayloads[T] }[keyof LatePayloads]
 
 type Subject<P> = P extends { readonly user: RegisteredUser } ? RegisteredUser : P
 type Rest<P> = P extends { readonly user: RegisteredUser } ? Omit<P, 'user'> : unknown
 
 /** An after-hook: awaited before the answer; when it throws, that is logged and the committed change stands. */
-export type AfterHook<T extends AuthEventType> = (
-  subject: Subject<Payloads[T]>,
-  context: HookContext & Rest<Payloads[T]>,
-) => unknown
+export type AfterHook<T extends AuthEventType> = T extends keyof Payloads
+  ? (subject: Subject<Payloads[T]>, context: HookContext & Rest<Payloads[T]>) => unknown
+  : T extends keyof LatePayloads
+    ? (event: LatePayloads[T]) => unknown
+    : never
 
 /**
  * The app's hooks. The `onBefore…` ones may throw to refuse: an error with a `statusCode` of 400 to 599 is answered as it is, any
@@ -63,34 +88,54 @@ export const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onLoginFailed',
   'onLockout',
   'onAfterPasswordChanged',
+  'onAfterRecoveryVerified',
+  'onAfterPasswordReset',
+  'onAfterEmailChanged',
   'onAfterSudo',
   'onRefreshReuse',
+  'onDeliveryFailed',
   'onBeforeRegister',
   'onBeforeLogin',
 ]
 
 /** Tells an event to its hook and its channel. Never rejects. */
-export type Emit = <T extends AuthEventType>(type: T, payload: Payloads[T], request: FastifyRequest) => Promise<void>
+export type Emit = <T extends keyof Payloads>(type: T, payload: Payloads[T], request: FastifyRequest) => Promise<void>
 
-export function createEmitter(hooks: CrudAuthHooks): Emit {
+/** As `Emit`, for what happens when no request is there any more. */
+export type EmitLate = <T extends keyof LatePayloads>(type: T, payload: LatePayloads[T]) => Promise<void>
+
+export function createEmitter(hooks: CrudAuthHooks, log: FastifyBaseLogger): { emit: Emit; emitLate: EmitLate } {
   const channels = new Map<AuthEventType, Channel>()
   for (const name of hookNames) {
     if (!name.startsWith('onBefore')) channels.set(name as AuthEventType, diagnosticsChannel.channel(`crudauth:${name}`))
   }
-  return async (type, payload, request) => {
+
+  const tell = async (type: AuthEventType, event: object, call: (hook: AnyHook) => unknown, logger: FastifyBaseLogger) => {
     const channel = channels.get(type)
-    if (channel?.hasSubscribers) channel.publish({ type, request, ...payload })
-    const hook = hooks[type] as ((subject: unknown, context: object) => unknown) | undefined
+    if (channel?.hasSubscribers) channel.publish({ type, ...event })
+    const hook = hooks[type] as AnyHook | undefined
     if (!hook) return
     try {
-      if ('user' in payload) {
-        const { user, ...rest } = payload
-        await hook(user, { request, ...rest })
-      } else {
-        await hook(payload, { request })
-      }
+      await call(hook)
     } catch (error) {
-      request.log.error({ err: error, hook: type }, 'a fastify-crudauth hook failed')
+      logger.error({ err: error, hook: type }, 'a fastify-crudauth hook failed')
     }
   }
+
+  return {
+    emit: (type, payload, request) =>
+      tell(
+        type,
+        { request, ...payload },
+        (hook) => {
+          if (!('user' in payload)) return hook(payload, { request })
+          const { user, ...rest } = payload
+          return hook(user, { request, ...rest })
+        },
+        request.log,
+      ),
+    emitLate: (type, payload) => tell(type, { request: null, ...payload }, (hook) => hook(payload), log),
+  }
 }
+
+type AnyHook = (...args: object[]) => unknown

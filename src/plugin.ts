@@ -11,10 +11,11 @@ import { createPasswords } from './accounts/passwords.js'
 import { AuthenticatedPrincipal, subjectOf } from './accounts/principal.js'
 import { createRegister } from './accounts/register.js'
 import { createSudo } from './accounts/sudo.js'
-import { createUsers } from './accounts/users.js'
+import { createUsers, type Row } from './accounts/users.js'
 import { composeBearer } from './composition/bearer.js'
 import { checkDecorators, decorate } from './composition/decorate.js'
 import { composeDevice } from './composition/device.js'
+import { composeRecovery } from './composition/recovery.js'
 import { composeSession } from './composition/session.js'
 import { openState, warnOf } from './composition/state.js'
 import { createEmitter } from './events.js'
@@ -26,6 +27,7 @@ import type { CrudAuthOptions } from './options/types.js'
 import type { TransportToolbox } from './ports/transport.js'
 import { accountRoutes } from './routes/account.js'
 import { bearerRoutes, jwksRoutes } from './routes/bearer.js'
+import { emailRoutes } from './routes/email.js'
 import { managementRoutes } from './routes/management.js'
 import type { Services } from './routes/services.js'
 import { sessionRoutes } from './routes/session.js'
@@ -33,12 +35,14 @@ import { createToolbox } from './toolbox.js'
 import { isBearerTransport } from './transports/bearer/transport.js'
 import { isSessionTransport } from './transports/session/transport.js'
 import { createEndEverything, createSlots } from './transports/slots.js'
+import { PROVIDER_ID_FIELDS } from './users/fields.js'
 
 const groupPlugins = {
   account: accountRoutes,
   session: sessionRoutes,
   management: managementRoutes,
   bearer: bearerRoutes,
+  email: emailRoutes,
 } as const
 
 const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
@@ -48,7 +52,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
 
   const users = createUsers(rawOptions.users, options.timeouts.usersMs, keys('lineage')[0])
   const state = await openState(app, options)
-  const emit = createEmitter(hooks)
+  const { emit, emitLate } = createEmitter(hooks, app.log)
   const gate = createHashGate(options.passwords.maxConcurrent, options.passwords.maxQueued)
   const slots = createSlots(state.sessions, users, keys('slot'))
   const families = createSlots(state.sessions, users, keys('family'))
@@ -59,6 +63,11 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   const passwords = await createPasswords(options.passwords.cost, options.passwords.legacy, gate)
   const policy = createPasswordPolicy(options.passwords.minLength, options.passwords.check)
   const identity = createIdentity(names.login, names.recovery, users)
+  const endAll = (user: Row) => endEverything(users.idOf(user))
+  const providerFields = PROVIDER_ID_FIELDS.filter((field) => users.has(field))
+  const { counters, oneTime } = state
+  const parts = { users, identity, passwords, policy, counters, oneTime, emit, emitLate, providerFields, endAll }
+  const recovery = composeRecovery(app, options, parts)
   const counterKey = keys('counters')[0]
   const lockout = options.lockout ? createLockout(state.counters, options.lockout, users, counterKey) : noLockout
   const rateLimit = createRateLimits(state.counters, counterKey)
@@ -78,16 +87,28 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
 
   const services: Services = {
     users,
-    recovery: names.recovery,
+    recoveryField: names.recovery,
+    deliver: recovery?.deliver ?? null,
+    recovery: recovery?.routes ?? null,
     authenticate: createAuthenticate({ users, identity, passwords, lockout, hooks, emit }),
     loginContext: device?.loginContext ?? ((request) => ({ request, deviceOf: () => null })),
     rememberDevice: device?.remember ?? (() => {}),
-    register: createRegister({ users, identity, passwords, policy, hooks, emit, registration: options.registration }),
+    register: createRegister({
+      users,
+      identity,
+      passwords,
+      policy,
+      hooks,
+      emit,
+      registration: options.registration,
+      discreet: recovery?.discreet ?? null,
+    }),
     passwordChange: createPasswordChange({
       users,
       passwords,
       policy,
       emit,
+      changed: (user, request) => recovery?.passwordChanged(user, request),
       async keepCaller(changed, caller) {
         const standing = AuthenticatedPrincipal.sessionOf(caller)
         if (!standing || !session) return

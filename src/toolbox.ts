@@ -8,6 +8,7 @@ import type { SessionRecord } from './ports/session-store.js'
 import type { Principal, PrincipalInit, SecurityScheme, TransportToolbox } from './ports/transport.js'
 import type { UserId, UserStore } from './ports/user-store.js'
 import type { Services } from './routes/services.js'
+import { createRecoveryToolbox, type RecoveryToolbox } from './toolbox-recovery.js'
 import { type IssuedTokens, refreshTokens } from './transports/bearer/bearer.js'
 import type { NewSession, SessionInit } from './transports/session/sessions.js'
 
@@ -91,6 +92,8 @@ export interface AuthToolbox {
   /** Sessions and refresh tokens of users. */
   readonly sessions: SessionsToolbox
   readonly sudo: Sudo
+  /** Verification, password reset and change of address. */
+  readonly recovery: RecoveryToolbox
   readonly users: UserStore<RegisteredUser>
   readonly passwords: PasswordsToolbox
   /** The principal of a row, for a transport of the app's own; null for a disabled account. */
@@ -169,6 +172,7 @@ export function createToolbox({ services, passwords, policy, sudo, transportTool
     clearRefreshCookie: (reply) => needBearer().clearCookie(reply),
     sessions,
     sudo,
+    recovery: createRecoveryToolbox(services),
     users: users.store,
     passwords: {
       hash: passwords.hash,

@@ -28,7 +28,7 @@ const rooms: [room: string, level: number][] = [
   ['src/options', 7],
   ['src/composition/', 7],
   ['src/decorators.ts', 7],
-  ['src/toolbox.ts', 7],
+  ['src/toolbox', 7],
   ['src/security-schemes.ts', 7],
   ['src/plugin.ts', 7],
   ['src/index.ts', 7],
@@ -45,6 +45,7 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: 'ioredis', at: ['src/state/redis/', 'src/plugin.ts'], typesAt: ['src/options'] },
   { name: 'undici', at: ['src/oauth/protocol.ts'] },
   { name: 'kysely', at: ['src/users/kysely', 'src/users/sql/'] },
+  { name: 'nodemailer', at: ['src/delivery/smtp.ts'] },
   { name: 'typescript', at: [] },
 ]
 

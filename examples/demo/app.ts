@@ -3,15 +3,20 @@ import type { Kysely } from 'kysely'
 // An app of yours imports these from 'fastify-crudauth' and 'fastify-crudauth/users/kysely'.
 import crudAuth, { sessionTransport } from '../../src/index.js'
 import { kyselyUsers } from '../../src/users/kysely.js'
+import { frontendUrl } from './address.js'
 import type { DemoConfig } from './config.js'
 import type { DemoSchema } from './database.js'
 import { addDocs } from './docs.js'
 import { logging } from './logging.js'
+import { addMailbox, createMailbox } from './mailbox.js'
 import { addPage } from './page.js'
 import { addRoutes } from './routes.js'
 
+const oftener = { max: 50, windowSeconds: 3600 }
+
 /** Builds the demo over an open database, which stays the caller's to close. */
 export async function buildApp(config: DemoConfig, secret: string, db: Kysely<DemoSchema>): Promise<FastifyInstance> {
+  const mailbox = createMailbox()
   const app = Fastify({
     ...logging(config.logLevel),
     // Bodies are what they say: "1" is not 1.
@@ -29,10 +34,19 @@ export async function buildApp(config: DemoConfig, secret: string, db: Kysely<De
     ...(config.redisUrl === undefined ? {} : { redis: config.redisUrl }),
     transports: [sessionTransport({ managementRoutes: true })],
     cookies: { secure: config.secureCookies },
-    // Whoever tries the demo makes more accounts in an hour than a stranger should.
-    rateLimits: { register: { max: 50, windowSeconds: 3600 } },
+    // An app of yours has smtpSender() of 'fastify-crudauth/email/smtp' here.
+    email: { sender: mailbox.sender, frontendUrl: frontendUrl(config) },
+    // Whoever tries the demo does all this more often in an hour than a stranger should.
+    rateLimits: {
+      register: oftener,
+      email_verify_request: oftener,
+      password_reset_request: oftener,
+      email_change_request: oftener,
+      recipient: oftener,
+    },
   })
   await app.register(addPage)
+  await app.register((scope) => addMailbox(scope, mailbox))
   await app.register((scope) => addRoutes(scope, db))
   return app
 }

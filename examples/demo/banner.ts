@@ -1,16 +1,12 @@
 import { join, relative } from 'node:path'
+import { frontendUrl, isLocal, isLoopback, localUrl } from './address.js'
 import type { DemoConfig } from './config.js'
 import { databaseName } from './database.js'
 
-const everywhere = ['0.0.0.0', '::']
-
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
-
 /** Where to look: told once the demo listens. */
 export function banner(config: DemoConfig, port: number): string {
-  const { host, folder, redisUrl, secret, secureCookies } = config
-  const isLocal = isLoopback(host) || everywhere.includes(host)
-  const url = `http://${isLocal ? 'localhost' : host.includes(':') ? `[${host}]` : host}:${port}`
+  const { host, folder, publicUrl, redisUrl, secret, secureCookies } = config
+  const url = localUrl(host, port)
   const path = (name: string) => {
     const fromHere = relative(process.cwd(), join(folder, name))
     return fromHere.startsWith('..') ? join(folder, name) : fromHere
@@ -19,6 +15,7 @@ export function banner(config: DemoConfig, port: number): string {
     ['Page', `${url}/`],
     ['API docs', `${url}/docs`],
     ['OpenAPI', `${url}/docs/json`],
+    ['Mailbox', `${isLocal(host) ? url : `http://localhost:${port}`}/mailbox (no mail leaves this machine)`],
     ['Accounts', `${path(databaseName)} (SQLite)`],
     // Never the whole URL: it may hold a password.
     ['Sessions', redisUrl ? `Redis at ${hostOf(redisUrl)}` : 'in memory, until the demo stops (REDIS_URL keeps them)'],
@@ -27,11 +24,14 @@ export function banner(config: DemoConfig, port: number): string {
   ]
   const table = lines.map(([name = '', text]) => `  ${name.padEnd(9)} ${text}`)
   const notes: string[] = []
-  if (secureCookies && isLocal) {
+  if (secureCookies && isLocal(host)) {
     notes.push('  Safari keeps no secure cookies without https; for it: COOKIE_SECURE=0 npm start')
   }
   if (secureCookies && !isLoopback(host)) {
     notes.push('  Other machines need https in front: browsers keep secure cookies from http://localhost only')
+  }
+  if (!isLoopback(host) && publicUrl === undefined) {
+    notes.push(`  Links in mails lead to ${frontendUrl({ ...config, port })}; PUBLIC_URL=https://… leads them elsewhere`)
   }
   return ['', '  fastify-crudauth demo', '', ...table, '', ...notes, ...(notes.length > 0 ? [''] : []), ''].join('\n')
 }

@@ -6,6 +6,8 @@ export interface DemoConfig {
   readonly host: string
   /** 0 takes any free port. */
   readonly port: number
+  /** Where links in emails lead, without a slash at the end; undefined: to this machine. */
+  readonly publicUrl: string | undefined
   /** Where accounts and the secret are kept; ignored by git. */
   readonly folder: string
   /** Sessions and counters live there; undefined: in the memory of this process. */
@@ -34,7 +36,7 @@ function portOf(text: string): number {
  * @throws SetupError that names the variable
  */
 export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
-  const { HOST, PORT, REDIS_URL, AUTH_SECRET, COOKIE_SECURE, LOG_LEVEL, DEMO_FOLDER } = env
+  const { HOST, PORT, PUBLIC_URL, REDIS_URL, AUTH_SECRET, COOKIE_SECURE, LOG_LEVEL, DEMO_FOLDER } = env
   const logLevel = LOG_LEVEL || 'info'
   if (!logLevels.includes(logLevel)) throw new SetupError(`LOG_LEVEL must be one of ${logLevels.join(', ')}, got "${logLevel}"`)
   if (COOKIE_SECURE && COOKIE_SECURE !== '0' && COOKIE_SECURE !== '1') {
@@ -43,6 +45,7 @@ export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
   return {
     host: HOST || '127.0.0.1',
     port: portOf(PORT || '3000'),
+    publicUrl: PUBLIC_URL || undefined,
     folder: DEMO_FOLDER ? resolve(DEMO_FOLDER) : join(root, '.demo'),
     redisUrl: REDIS_URL || undefined,
     secret: AUTH_SECRET || undefined,

@@ -11,13 +11,15 @@ export async function addDocs(app: FastifyInstance): Promise<void> {
     openapi: {
       info: {
         title: 'fastify-crudauth demo',
-        description: 'Accounts, cookie sessions, devices and sudo mode. Sign in at `/auth/login`, then try the others here.',
+        description:
+          'Accounts, cookie sessions, devices, emails and sudo mode. Sign in at `/auth/login`, then try the others here.',
         version: '0.1.0',
       },
       tags: [
         { name: 'account', description: 'Sign-up and passwords' },
         { name: 'session', description: 'Signing in and out' },
         { name: 'management', description: 'Devices and the CSRF token' },
+        { name: 'email', description: 'Verification, forgotten passwords, another address; the messages are in the mailbox' },
         { name: 'demo', description: 'Routes of the demo itself, guarded by the plugin' },
       ],
     },

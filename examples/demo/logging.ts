@@ -24,7 +24,7 @@ class OneLineLogs extends LogController {
 
 /** Whatever is logged by mistake or by another plugin: none of these values is ever written. */
 const redact = {
-  paths: ['password', 'hashed_password', 'current_password', 'new_password', 'secret', 'token', 'csrf_token']
+  paths: ['password', 'hashed_password', 'current_password', 'new_password', 'secret', 'token', 'csrf_token', 'link']
     .flatMap((name) => [name, `*.${name}`, `*.*.${name}`])
     .concat(
       ['cookie', 'authorization', '["x-csrf-token"]', '["set-cookie"]'].flatMap((name) => {

@@ -1,13 +1,28 @@
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 
+const html = 'text/html; charset=utf-8'
+const script = 'text/javascript; charset=utf-8'
+const style = 'text/css; charset=utf-8'
+
 const files = [
-  ['/', 'index.html', 'text/html; charset=utf-8'],
-  ['/app.js', 'app.js', 'text/javascript; charset=utf-8'],
-  ['/api.js', 'api.js', 'text/javascript; charset=utf-8'],
-  ['/view.js', 'view.js', 'text/javascript; charset=utf-8'],
-  ['/controls.css', 'controls.css', 'text/css; charset=utf-8'],
-  ['/style.css', 'style.css', 'text/css; charset=utf-8'],
+  ['/', 'index.html', html],
+  ['/mailbox', 'mailbox.html', html],
+  // Where the links in emails lead.
+  ['/verify-email', 'link.html', html],
+  ['/confirm-email', 'link.html', html],
+  ['/revert-email', 'link.html', html],
+  ['/reset-password', 'reset.html', html],
+  ['/app.js', 'app.js', script],
+  ['/api.js', 'api.js', script],
+  ['/forms.js', 'forms.js', script],
+  ['/link.js', 'link.js', script],
+  ['/mailbox.js', 'mailbox.js', script],
+  ['/reset.js', 'reset.js', script],
+  ['/view.js', 'view.js', script],
+  ['/controls.css', 'controls.css', style],
+  ['/mailbox.css', 'mailbox.css', style],
+  ['/style.css', 'style.css', style],
   ['/icon.svg', 'icon.svg', 'image/svg+xml'],
 ] as const
 
@@ -24,16 +39,20 @@ const contentSecurityPolicy = [
   "require-trusted-types-for 'script'",
 ].join('; ')
 
-/** The first page and its files. */
+/** The pages and their files. */
 export async function addPage(app: FastifyInstance): Promise<void> {
   for (const [url, name, type] of files) {
     const content = readFileSync(new URL(`public/${name}`, import.meta.url))
+    const isMailbox = url === '/mailbox'
     app.get(url, { schema: { hide: true } }, async function sendFile(_request, reply) {
       reply.headers({
         'content-type': type,
-        'content-security-policy': contentSecurityPolicy,
+        // The mailbox shows each email in a frame, which has a policy of its own.
+        'content-security-policy': isMailbox ? `${contentSecurityPolicy}; frame-src 'self'` : contentSecurityPolicy,
         'cache-control': 'no-cache',
       })
+      // The address of these pages has a secret in it, which nobody else is to be told.
+      if (name === 'link.html' || name === 'reset.html') reply.header('referrer-policy', 'no-referrer')
       return content
     })
   }

@@ -7,7 +7,7 @@ const tags = ['demo']
 
 const Confirmation = Type.Object({ password: Type.String({ minLength: 1, maxLength: 1024 }) })
 const Elevated = Type.Object({ until: Type.String({ format: 'date-time' }) })
-const Dashboard = Type.Object({ hello: Type.String(), devices: Type.Integer() })
+const Dashboard = Type.Object({ hello: Type.String(), devices: Type.Integer(), verified: Type.Boolean() })
 const Detail = Type.Object({ detail: Type.String() })
 
 /** The demo's own routes: what an app adds to the plugin's. */
@@ -23,9 +23,18 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
       onRequest: app.currentUser(),
     },
     async (request) => {
-      const { userId, user } = request.principal
-      return { hello: String(user.username), devices: (await app.auth.sessions.list(userId)).length }
+      const { userId, user, emailVerified } = request.principal
+      return { hello: String(user.username), devices: (await app.auth.sessions.list(userId)).length, verified: emailVerified }
     },
+  )
+
+  app.get(
+    '/members',
+    {
+      schema: { operationId: 'members', tags, summary: 'For confirmed addresses only', response: { 200: Detail } },
+      onRequest: app.currentUser({ verified: true }),
+    },
+    async (request) => ({ detail: `Welcome, ${request.principal.user.email}` }),
   )
 
   app.post<{ Body: Static<typeof Confirmation> }>(

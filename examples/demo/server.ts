@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { freePort } from './address.js'
 import { buildApp } from './app.js'
 import { banner } from './banner.js'
 import { type DemoConfig, readConfig, SetupError } from './config.js'
@@ -24,8 +25,12 @@ function setupProblem(error: unknown, config: DemoConfig | undefined): string {
 async function start(config: DemoConfig): Promise<void> {
   mkdirSync(config.folder, { recursive: true, mode: 0o700 })
   const secret = config.secret ?? keptSecret(config.folder)
+  const port = config.port === 0 ? await freePort(config.host) : config.port
   const db = await openDatabase(config.folder)
-  const app = await buildApp(config, secret, db)
+  const app = await buildApp({ ...config, port }, secret, db).catch(async (error) => {
+    await db.destroy()
+    throw error
+  })
   app.addHook('onClose', async function closeDatabase() {
     await db.destroy()
   })
@@ -57,7 +62,7 @@ async function start(config: DemoConfig): Promise<void> {
   }
 
   try {
-    await app.listen({ host: config.host, port: config.port, listenTextResolver: (address) => `listening at ${address}` })
+    await app.listen({ host: config.host, port, listenTextResolver: (address) => `listening at ${address}` })
   } catch (error) {
     await app.close()
     throw error

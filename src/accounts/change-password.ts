@@ -11,6 +11,8 @@ interface Services {
   readonly passwords: Passwords
   readonly policy: PasswordPolicy
   readonly emit: Emit
+  /** Tells the user of a new password. Must not wait. */
+  readonly changed: (user: Row, request: FastifyRequest) => void
   /** Lets the caller's session stand under the epoch that is about to be, so that it never ends in between. */
   readonly keepCaller: (changed: Row, caller: Principal) => Promise<void>
   /** Ends what stands under the old epoch, but the caller's session, which moves to the new one. */
@@ -27,7 +29,15 @@ export interface PasswordChange {
 
 const maxAttempts = 5
 
-export function createPasswordChange({ users, passwords, policy, emit, keepCaller, endOthers }: Services): PasswordChange {
+export function createPasswordChange({
+  users,
+  passwords,
+  policy,
+  emit,
+  changed: tell,
+  keepCaller,
+  endOthers,
+}: Services): PasswordChange {
   const contextOf = (user: Row) => ({
     email: users.read(user, 'email') as string | null | undefined,
     username: users.read(user, 'username') as string | null | undefined,
@@ -46,6 +56,8 @@ export function createPasswordChange({ users, passwords, policy, emit, keepCalle
       await keepCaller(changed, principal)
       if (await users.compareAndSet(principal.userId, users.credentialOf(user), values)) {
         await endOthers(changed, principal, request)
+        // Before the hook, which may take its time.
+        tell(changed, request)
         await emit('onAfterPasswordChanged', { user: changed, first }, request)
         return true
       }

@@ -3,6 +3,7 @@ import type { Row, Users } from './users.js'
 
 const maxEmailLength = 254 // RFC 5321, 4.5.3.1.3, less the angle brackets
 const maxUsernameLength = 150
+const maxFactorLength = 256
 
 /** One atom of a local part: letters of any script, digits and the atext of RFC 5322, no quotes, no invisible characters. */
 const localPart =
@@ -48,15 +49,34 @@ export function canonicalUsername(text: string): string | null {
 /** A phone number in E.164; null for anything else. */
 export const canonicalPhone = (text: string): string | null => (phoneNumber.test(text) ? text : null)
 
-/** Canonical form of a login field's value, or null when it is none. */
-export function canonicalField(field: string, text: string): string | null {
-  if (field === 'email') return canonicalEmail(text)
-  return field === 'phone' ? canonicalPhone(text) : canonicalUsername(text)
+/** A value of a factor of the app's own: NFC, nothing invisible in it; its form is for the app's schema to say. */
+function canonicalText(text: string): string | null {
+  const value = text.normalize('NFC')
+  return value === '' || value.length > maxFactorLength || invisible.test(value) ? null : value
 }
+
+/**
+ * Canonical form of the value of a field that names somebody, or null when it is none.
+ * @param login logical names of the fields that log in, whose values must not be taken for an email
+ */
+export function canonicalValue(login: readonly string[], field: string, text: string): string | null {
+  if (field === 'email') return canonicalEmail(text)
+  if (field === 'phone') return canonicalPhone(text)
+  return field === 'username' || login.includes(field) ? canonicalUsername(text) : canonicalText(text)
+}
+
+const malformed: Record<string, string> = {
+  email: 'The email is not a valid address',
+  phone: 'The phone number must be in E.164 form, such as +4915112345678',
+}
+
+/** What is said of a value that `canonicalValue` refuses. */
+export const malformedValue = (field: string): string => malformed[field] ?? `The ${field} is not valid`
 
 /** Form in which a stored value is looked up: laxer than registration, since an app's older usernames may be anything. */
 function lookupForm(field: string, text: string): string | null {
-  if (field === 'email' || field === 'phone') return canonicalField(field, text)
+  if (field === 'email') return canonicalEmail(text)
+  if (field === 'phone') return canonicalPhone(text)
   return text === '' || text.includes('\0') ? null : text.normalize('NFC')
 }
 
@@ -76,21 +96,24 @@ export interface Identity {
   readonly recovery: string | null
   /** The user, with as many look-ups for a known as for an unknown identifier. */
   find(identifier: string): Promise<Row | null>
+  /** The user whose field has the canonical value. */
+  findBy(field: string, value: string): Promise<Row | null>
 }
 
 export function createIdentity(login: readonly string[], recovery: string | null, users: Users): Identity {
+  const findBy = async (field: string, value: string) => {
+    const row = await users.findBy(field, value)
+    // A database whose collation folds case or trailing spaces finds more than was asked for.
+    const stored = row && users.read(row, field)
+    return typeof stored === 'string' && lookupForm(field, stored) === value ? row : null
+  }
+
   return {
     login,
     recovery,
+    findBy,
     async find(identifier) {
-      const rows = await Promise.all(
-        candidates(login, identifier).map(async ([field, value]) => {
-          const row = await users.findBy(field, value)
-          // A database whose collation folds case or trailing spaces finds more than was asked for.
-          const stored = row && users.read(row, field)
-          return typeof stored === 'string' && lookupForm(field, stored) === value ? row : null
-        }),
-      )
+      const rows = await Promise.all(candidates(login, identifier).map(([field, value]) => findBy(field, value)))
       return rows.find((row) => row !== null) ?? null
     },
   }

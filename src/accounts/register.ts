@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { BadRequestError, ConfigError, DuplicateError, DuplicateUserError, InternalError, UserValueError } from '../errors.js'
 import type { CrudAuthHooks, Emit } from '../events.js'
 import type { UserValues } from '../ports/user-store.js'
-import { canonicalField, type Identity } from './identity.js'
+import { canonicalValue, type Identity, malformedValue } from './identity.js'
 import { runBefore } from './login.js'
 import type { PasswordPolicy } from './password-policy.js'
 import type { Passwords } from './passwords.js'
@@ -32,15 +32,30 @@ interface Services {
   readonly hooks: CrudAuthHooks
   readonly emit: Emit
   readonly registration: RegistrationOptions
+  /** What tells owners by message instead of callers by the answer; null without delivery. */
+  readonly discreet: Discreet | null
 }
 
-/** Creates an account from a validated body. @throws BadRequestError, DuplicateError, OverloadedError, UnavailableError */
-export type RegisterAccount = (body: Record<string, unknown>, request: FastifyRequest) => Promise<Row>
-
-const malformed: Record<string, string> = {
-  email: 'The email is not a valid address',
-  phone: 'The phone number must be in E.164 form, such as +4915112345678',
+/** Registration that does not tell whether an address is known. */
+interface Discreet {
+  /** Fields whose values are not public. */
+  readonly fields: readonly string[]
+  /** Whether the address is held for an account that it belonged to. */
+  isHeld(email: string): Promise<boolean>
+  /** Somebody has tried to register with a held address. Must not wait. */
+  held(request: FastifyRequest, email: string): void
+  /** Somebody has registered. Must not wait. */
+  welcome(request: FastifyRequest, user: Row): void
+  /** Somebody has tried to register with a value that is another account's. Must not wait. */
+  known(request: FastifyRequest, field: string, value: string): void
 }
+
+/**
+ * Creates an account from a validated body. Null, with delivery alone: a value is known that is not public, and its owner
+ * has been told.
+ * @throws BadRequestError, DuplicateError, OverloadedError, UnavailableError
+ */
+export type RegisterAccount = (body: Record<string, unknown>, request: FastifyRequest) => Promise<Row | null>
 
 /** Fields that name somebody: stored in their one canonical form, whether they log in or not. */
 const names = ['email', 'username', 'phone']
@@ -50,8 +65,8 @@ function canonicalValues({ login, recovery }: Identity, picked: Record<string, u
   for (const field of new Set([...login, ...names, ...(recovery === null ? [] : [recovery])])) {
     const value = picked[field]
     if (!login.includes(field) && (value === undefined || value === null)) continue
-    const canonical = typeof value === 'string' ? canonicalField(field, value) : null
-    if (canonical === null) throw new BadRequestError(malformed[field] ?? `The ${field} is not valid`)
+    const canonical = typeof value === 'string' ? canonicalValue(login, field, value) : null
+    if (canonical === null) throw new BadRequestError(malformedValue(field))
     values[field] = canonical
   }
   for (const [name, value] of Object.entries(values)) {
@@ -63,7 +78,7 @@ function canonicalValues({ login, recovery }: Identity, picked: Record<string, u
 }
 
 export function createRegister(services: Services): RegisterAccount {
-  const { users, identity, passwords, policy, hooks, emit, registration } = services
+  const { users, identity, passwords, policy, hooks, emit, registration, discreet } = services
   const isPrivileged = privilegedNames(users.store.fields)
   const pick = createRegistrationGate({
     fields: users.store.fields,
@@ -82,6 +97,44 @@ export function createRegister(services: Services): RegisterAccount {
   for (const [field, value] of Object.entries(starting)) if (users.has(field)) initial[field] = value
   for (const field of Object.keys(users.store.fields.columns)) if (field.endsWith('Verified')) initial[field] = false
 
+  const create = async (values: UserValues): Promise<Row> => {
+    try {
+      return await users.create(values)
+    } catch (error) {
+      if (error instanceof UserValueError) throw new BadRequestError('A value can not be stored', { cause: error })
+      if (error instanceof DuplicateUserError) throw new DuplicateError(taken(error.field, identity), { cause: error })
+      throw error
+    }
+  }
+
+  /** Values of unique fields that somebody may know to be taken. */
+  const refuseTakenNames = async (values: UserValues, { fields }: Discreet) => {
+    const named = users.store.fields.unique.filter(
+      (field) => !fields.includes(field) && values[field] !== undefined && values[field] !== null,
+    )
+    const found = await Promise.all(named.map((field) => users.findBy(field, values[field])))
+    const field = named.find((_, i) => found[i])
+    if (field !== undefined) throw new DuplicateError(taken(field, identity))
+  }
+
+  /** Null for a value that is known and not public, whose owner is told instead. @throws the error, if it is any other */
+  const notKnown = async (error: unknown, values: UserValues, { fields, known }: Discreet, request: FastifyRequest) => {
+    const { cause } = error as { cause?: unknown }
+    if (!(error instanceof DuplicateError && cause instanceof DuplicateUserError)) throw error
+    const { field: refused } = cause
+    const suspects = (refused === 'unknown' ? fields : fields.filter((field) => field === refused)).flatMap((field) => {
+      const value = values[field]
+      return typeof value === 'string' ? [{ field, value }] : []
+    })
+    // A database that does not tell the field may have refused a name that is public.
+    const isKnown = async ({ field, value }: { field: string; value: string }) =>
+      refused === field || (users.store.fields.unique.includes(field) && (await users.findBy(field, value)) !== null)
+    const answers = await Promise.all(suspects.map(isKnown))
+    if (!answers.includes(true)) throw error
+    for (const [i, { field, value }] of suspects.entries()) if (answers[i]) known(request, field, value)
+    return null
+  }
+
   return async (body, request) => {
     const values = canonicalValues(identity, pick(body))
     const password = String(body.password)
@@ -93,15 +146,23 @@ export function createRegister(services: Services): RegisterAccount {
     const stored = canonicalValues(identity, { ...values, ...derived })
     // Hashed before anything is looked up: a taken address takes as long as a free one.
     const hashedPassword = await passwords.hash(password)
-    let user: Row
-    try {
-      user = await users.create({ ...registration.defaults, ...stored, ...initial, hashedPassword })
-    } catch (error) {
-      if (error instanceof DuplicateUserError) throw new DuplicateError(taken(error.field, identity), { cause: error })
-      if (error instanceof UserValueError) throw new BadRequestError('A value can not be stored', { cause: error })
-      throw error
+    const row: UserValues = { ...registration.defaults, ...stored, ...initial, hashedPassword }
+    if (discreet === null) {
+      const user = await create(row)
+      await emit('onAfterRegister', { user, source: 'register' }, request)
+      return user
     }
-    await emit('onAfterRegister', { user, source: 'register' }, request)
+    // What is public is judged first: else a taken username beside a known address would be answered as if it were free.
+    await refuseTakenNames(row, discreet)
+    const { email } = row
+    const held = typeof email === 'string' && (await discreet.isHeld(email))
+    if (held) discreet.held(request, email)
+    const user = held ? null : await create(row).catch((error) => notKnown(error, row, discreet, request))
+    if (user) {
+      discreet.welcome(request, user)
+      // Not waited for: the answer for a known address does not wait either.
+      void emit('onAfterRegister', { user, source: 'register' }, request)
+    }
     return user
   }
 }

@@ -32,7 +32,10 @@ export interface Users {
   epochOf(row: Row): string
   /** Salt for a new hash of the same password. Only for a row that has a hash. */
   saltOf(row: Row): string
-  /** What a row was before an update, as `expected` of a compare-and-set: its hash, and its `token_version` if it has one. */
+  /**
+   * What a row was before an update, as `expected` of a compare-and-set: its hash, and its `token_version` and `is_active` if it
+   * has them. What is written for an account that was disabled meanwhile is not written.
+   */
   credentialOf(row: Row): UserValues
   /** The row with other values, by logical names. */
   changed(row: Row, values: UserValues): Row
@@ -128,6 +131,7 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
     credentialOf: (row) => ({
       hashedPassword: users.read(row, 'hashedPassword') ?? null,
       ...(users.has('tokenVersion') && { tokenVersion: users.read(row, 'tokenVersion') ?? null }),
+      ...(users.has('isActive') && { isActive: users.read(row, 'isActive') ?? null }),
     }),
     changed(row, values) {
       const copy: Record<string, unknown> = { ...(row as Record<string, unknown>) }

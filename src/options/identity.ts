@@ -81,6 +81,12 @@ function bodySchema(login: readonly string[], extraFields: readonly string[], sc
   return { type: 'object', properties, required: [...new Set([...login, 'password', ...(schema.required ?? [])])] }
 }
 
+/** What `registration.schema` says of a field of the app's own, which holds wherever its values are taken. */
+export function schemaOfField(registration: RegistrationOptions | undefined, field: string): object | undefined {
+  const schema = (registration?.schema as ObjectSchema | undefined)?.properties?.[field]
+  return schema && loginFieldSchemas[field as 'email'] ? { allOf: [loginFieldSchemas[field as 'email'], schema] } : schema
+}
+
 export function resolveRegistration(options: RegistrationOptions = {}, login: readonly string[]) {
   checkObject('registration', options, ['schema', 'extraFields', 'defaults', 'fields', 'enabled'])
   const extraFields = checkStrings('registration.extraFields', options.extraFields, [])

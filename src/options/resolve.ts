@@ -10,7 +10,8 @@ import { isBearerTransport } from '../transports/bearer/transport.js'
 import { isSessionTransport, sessionTransport } from '../transports/session/transport.js'
 import { resolveBearer } from './bearer.js'
 import { resolveCookies } from './cookies.js'
-import { resolveIdentity, resolveRegistration } from './identity.js'
+import { resolveDelivery } from './delivery.js'
+import { resolveIdentity, resolveRegistration, schemaOfField } from './identity.js'
 import { resolveRoutes } from './routes.js'
 import { resolveSession } from './session.js'
 import type { CrudAuthOptions } from './types.js'
@@ -26,6 +27,9 @@ const knownOptions = [
   'identity',
   'registration',
   'passwords',
+  'email',
+  'channels',
+  'delivery',
   'sudo',
   'freshSeconds',
   'cookies',
@@ -45,6 +49,10 @@ const defaultLimits = {
   change_password: { max: 5, windowSeconds: 3600 },
   logout_all: { max: 10, windowSeconds: 3600 },
   csrf_refresh: { max: 30, windowSeconds: 3600 },
+  email_verify_request: { max: 5, windowSeconds: 3600 },
+  password_reset_request: { max: 5, windowSeconds: 3600 },
+  email_change_request: { max: 3, windowSeconds: 3600 },
+  recipient: { max: 5, windowSeconds: 3600 },
 } as const
 
 function resolvePasswords(options: CrudAuthOptions['passwords'] = {}) {
@@ -102,6 +110,8 @@ function resolveLimits(options: CrudAuthOptions['rateLimits'] = {}) {
   for (const [action, limit] of Object.entries(options)) {
     if (limit !== undefined) limits[action] = checkRateLimit(`rateLimits.${action}`, limit)
   }
+  if (typeof limits.recipient === 'function')
+    fail('"rateLimits.recipient" must be { max, windowSeconds } or false: there is no request to ask about')
   return Object.freeze(limits) as typeof limits & Record<keyof typeof defaultLimits, RateLimitOption>
 }
 
@@ -194,6 +204,7 @@ export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
     fail('"keyPrefix" must be at most 64 letters, digits and ".:_-", such as "myapp:"')
   }
   const identity = resolveIdentity(options.identity, options.users)
+  const delivery = resolveDelivery(options, identity.recovery)
   return Object.freeze({
     keys,
     transports,
@@ -201,10 +212,13 @@ export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
     bearer,
     identity,
     registration: resolveRegistration(options.registration, identity.login),
+    delivery,
+    /** What the app says of the recovery factor's values. */
+    factorSchema: identity.recovery === null ? undefined : schemaOfField(options.registration, identity.recovery),
     redis: resolveRedis(options.redis),
     keyPrefix,
     prefix,
-    routes: resolveRoutes(options.routes, session, bearer),
+    routes: resolveRoutes(options.routes, { session, bearer, email: delivery !== null && identity.recovery !== null }),
     /** Routes that transports of the app's own bring. */
     routesOfTransports: (options.routes ?? true) === true,
     passwords: resolvePasswords(options.passwords),

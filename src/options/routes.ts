@@ -1,21 +1,27 @@
 import { checkStrings, fail } from '../checks.js'
 import type { CrudAuthOptions, RouteGroup } from './types.js'
 
-const groups: readonly RouteGroup[] = ['account', 'session', 'management', 'bearer']
+const groups: readonly RouteGroup[] = ['account', 'session', 'management', 'bearer', 'email']
 
 const session = 'sessionTransport() among the "transports"'
 const bearer = 'bearerTransport() among the "transports"'
+const email = '"email" or "channels", and a recovery factor in "identity"'
 const privateKey = 'a "privateKey" among the "keys" of bearerTransport: public ones verify tokens and issue none'
 
 /**
- * Groups to mount: all that the transports bring, or those named.
- * @throws CRUDAUTH_CONFIG for a group that the transports cannot have
+ * Groups to mount: all that the configuration brings, or those named.
+ * @throws CRUDAUTH_CONFIG for a group that it cannot have
  */
 export function resolveRoutes(
   value: CrudAuthOptions['routes'] = true,
-  sessions: { readonly managementRoutes: boolean } | null,
-  tokens: { readonly canIssue: boolean } | null,
+  brought: {
+    readonly session: { readonly managementRoutes: boolean } | null
+    readonly bearer: { readonly canIssue: boolean } | null
+    /** Whether there is something to send to a recovery factor with. */
+    readonly email: boolean
+  },
 ): ReadonlySet<RouteGroup> {
+  const { session: sessions, bearer: tokens } = brought
   /** What each group lacks; null where it can be mounted. */
   const lacks: Readonly<Record<RouteGroup, string | null>> = {
     account: null,
@@ -23,6 +29,7 @@ export function resolveRoutes(
     session: sessions || tokens ? null : session,
     management: sessions ? null : session,
     bearer: tokens ? (tokens.canIssue ? null : privateKey) : bearer,
+    email: brought.email ? null : email,
   }
   if (value === false) return new Set()
   if (value === true) {

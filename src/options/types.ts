@@ -8,13 +8,15 @@ import type { SudoPolicy } from '../accounts/sudo.js'
 import type { CrudAuthHooks } from '../events.js'
 import type { RegisteredUser } from '../fastify.js'
 import type { RateLimitOption } from '../gates/rate-limit.js'
+import type { DeliveryChannel } from '../ports/delivery-channel.js'
 import type { Transport } from '../ports/transport.js'
 import type { UserStore, UserValues } from '../ports/user-store.js'
 import type { LimitedAction } from '../routes/services.js'
 import type { CookieOptions } from '../transports/cookie.js'
+import type { DeliveryOptions, EmailOptions } from './delivery.js'
 
 /** Groups of routes that can be mounted. */
-export type RouteGroup = 'account' | 'session' | 'management' | 'bearer'
+export type RouteGroup = 'account' | 'session' | 'management' | 'bearer' | 'email'
 
 /** How users are named and recovered. */
 export interface IdentityOptions {
@@ -82,6 +84,12 @@ export interface CrudAuthOptions {
   readonly identity?: IdentityOptions | undefined
   readonly registration?: RegistrationOptions | undefined
   readonly passwords?: PasswordOptions | undefined
+  /** Emails of verification and recovery. Default off. */
+  readonly email?: EmailOptions | undefined
+  /** Further ways to reach users: SMS, the app's own. Default none. */
+  readonly channels?: readonly DeliveryChannel[] | undefined
+  /** How what is sent gets to its channels; needs `email` or `channels`. */
+  readonly delivery?: DeliveryOptions | undefined
   /** Sudo mode; false: nothing is ever elevated. */
   readonly sudo?: Partial<SudoPolicy> | false | undefined
   /** Seconds after signing in within which a lasting credential may be added. Default 600. */
@@ -92,9 +100,12 @@ export interface CrudAuthOptions {
   readonly trustedOrigins?: readonly string[] | undefined
   /** Budgets of sign-in attempts; false switches them off, with a warning. */
   readonly lockout?: Partial<LockoutPolicy> | false | undefined
-  /** Limits by action; false switches one off. */
+  /**
+   * Limits by action; false switches one off. `recipient` is counted by target address and kind of message, and silent:
+   * beyond it nothing is sent, and nothing tells.
+   */
   readonly rateLimits?:
-    | Readonly<Partial<Record<LimitedAction, RateLimitOption>> & Record<string, RateLimitOption | undefined>>
+    | Readonly<Partial<Record<LimitedAction | 'recipient', RateLimitOption>> & Record<string, RateLimitOption | undefined>>
     | undefined
   readonly timeouts?: TimeoutOptions | undefined
   readonly hooks?: CrudAuthHooks | undefined

@@ -2,31 +2,16 @@ import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { ChangePassword, Me, Registered, SetPassword } from '../../schemas/account.js'
 import { Detail } from '../../schemas/common.js'
-import { AuthenticatedPrincipal, isCurrent, subjectOf } from '../accounts/principal.js'
 import { accountView, meView } from '../accounts/view.js'
-import { UnauthenticatedError } from '../errors.js'
-import type { AnyGate } from '../fastify.js'
-import { setPrincipal } from '../gates/authenticate.js'
 import { currentUser } from '../gates/current-user.js'
 import { requireFresh } from '../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../http/group.js'
-import { type Services, servicesOf } from './services.js'
+import { loadCaller } from './caller.js'
+import { servicesOf } from './services.js'
 
 const authenticated = {
   401: 'Nobody is signed in (CRUDAUTH_UNAUTHENTICATED)',
   503: 'Shared state or the users’ database is unreachable (CRUDAUTH_UNAVAILABLE)',
-}
-
-/** These routes are about the row, which a principal of a token alone does not bring. */
-function loadCaller({ users, recovery }: Services): AnyGate {
-  return async function caller(request: FastifyRequest) {
-    const { principal } = request
-    if (AuthenticatedPrincipal.hasUser(principal)) return
-    const user = await users.findById(principal.userId)
-    const credential = AuthenticatedPrincipal.credentialOf(principal)
-    if (!user || !users.isActive(user) || (credential && !isCurrent(users, user, credential))) throw new UnauthenticatedError()
-    setPrincipal(request, AuthenticatedPrincipal.withUser(principal, subjectOf(users, recovery, user), user))
-  }
 }
 
 /** `POST /register`, `GET /me`, `POST /set-password`, `POST /change-password`. */
@@ -34,6 +19,8 @@ export const accountRoutes = defineGroup('account', (app) => {
   const services = servicesOf(app)
   const { users, register, registration, passwordChange, rateLimit, limits } = services
   const caller = loadCaller(services)
+  // With delivery nobody learns from the answer whether an address is known.
+  const discreet = services.deliver !== null
 
   const registerRoute: OwnRoute = {
     method: 'POST',
@@ -43,14 +30,14 @@ export const accountRoutes = defineGroup('account', (app) => {
       tags: ['account'],
       summary: 'Create an account',
       body: registration.bodySchema,
-      response: { 201: Registered },
+      response: discreet ? { 202: Detail } : { 201: Registered },
     },
     docs: {
       auth: 'none',
       errors: {
         400: 'Malformed body, or a value or password that is not acceptable (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)',
         403: 'The app refused (CRUDAUTH_FORBIDDEN)',
-        409: 'The email or username is taken (CRUDAUTH_DUPLICATE)',
+        409: `The ${discreet ? 'username' : 'email or username'} is taken (CRUDAUTH_DUPLICATE)`,
         413: 'Body above 16 KiB',
         415: 'Neither JSON nor a form',
         429: 'Too many registrations from this address (CRUDAUTH_RATE_LIMITED)',
@@ -61,6 +48,10 @@ export const accountRoutes = defineGroup('account', (app) => {
     before: [rateLimit('register', limits.register)],
     async handler(request, reply) {
       const user = await register(request.body as Record<string, unknown>, request)
+      if (discreet || !user) {
+        reply.code(202)
+        return { detail: 'A message is on its way; follow its link to go on' }
+      }
       reply.code(201)
       return accountView(users, user)
     },

@@ -1,11 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { PasswordChange } from '../accounts/change-password.js'
 import type { Authenticate, LoginContext } from '../accounts/login.js'
+import type { EmailChange } from '../accounts/recovery/email-change.js'
+import type { Factor } from '../accounts/recovery/factor.js'
+import type { Recovery } from '../accounts/recovery/recovery.js'
 import type { RegisterAccount } from '../accounts/register.js'
 import type { Row, Users } from '../accounts/users.js'
 import { fail } from '../checks.js'
 import type { Emit } from '../events.js'
 import type { CreateRateLimit, RateLimitOption } from '../gates/rate-limit.js'
+import type { DeliveryJob } from '../ports/delivery-channel.js'
 import type { Bearer } from '../transports/bearer/bearer.js'
 import type { PublicJwk } from '../transports/bearer/keys.js'
 import type { Sessions } from '../transports/session/sessions.js'
@@ -14,13 +18,31 @@ import type { Sessions } from '../transports/session/sessions.js'
 export const kServices = Symbol('crudauth.services')
 
 /** Actions with a limit of their own on the plugin's routes. */
-export type LimitedAction = 'register' | 'change_password' | 'logout_all' | 'csrf_refresh'
+export type LimitedAction =
+  | 'register'
+  | 'change_password'
+  | 'logout_all'
+  | 'csrf_refresh'
+  | 'email_verify_request'
+  | 'password_reset_request'
+  | 'email_change_request'
 
 /** What the groups of routes call. */
 export interface Services {
   readonly users: Users
   /** Logical name of the recovery factor, or null. */
-  readonly recovery: string | null
+  readonly recoveryField: string | null
+  /** Delivers a job of the app's own queue; null where nothing can be sent. */
+  readonly deliver: ((job: DeliveryJob) => Promise<void>) | null
+  /** Null without delivery, and without a recovery factor. */
+  readonly recovery: {
+    readonly recovery: Recovery
+    readonly factor: Factor
+    /** JSON schema of the factor's values. */
+    readonly schema: object
+    /** Null where users have no email. */
+    readonly emailChange: EmailChange | null
+  } | null
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
   /** Lets the device be known at the next sign-in of that user. */
@@ -50,6 +72,14 @@ export function servicesOf(app: FastifyInstance): Services {
 /** @throws CRUDAUTH_CONFIG without a bearer transport */
 export function bearerOf(app: FastifyInstance, group: string): NonNullable<Services['bearer']> {
   return servicesOf(app).bearer ?? fail(`The "${group}" routes need bearerTransport() among the "transports"`)
+}
+
+/** @throws CRUDAUTH_CONFIG without delivery or a recovery factor */
+export function recoveryOf(app: FastifyInstance): NonNullable<Services['recovery']> {
+  return (
+    servicesOf(app).recovery ??
+    fail('The "email" routes need a way to send ("email" or "channels") and a factor to send to ("identity.recovery")')
+  )
 }
 
 /** @throws CRUDAUTH_CONFIG without a session transport */

@@ -34,11 +34,10 @@ export async function openBrowser(t: TestContext, executablePath: string): Promi
 
 /** One person at one device: a context with its own cookies, and what its console and its content policy had to say. */
 export class Device {
-  readonly problems: string[] = []
-
   private constructor(
     readonly context: BrowserContext,
     readonly page: Page,
+    readonly problems: string[] = [],
   ) {
     page.setDefaultTimeout(20_000)
     page.on('console', (message) => {
@@ -59,6 +58,12 @@ export class Device {
     return device
   }
 
+  /** The window that a click opens, as a view of the same device. */
+  async opens(click: () => Promise<void>): Promise<Device> {
+    const [page] = await Promise.all([this.context.waitForEvent('page'), click()])
+    return new Device(this.context, page, this.problems)
+  }
+
   /** Takes what was noticed so far; what comes next is judged for itself. */
   takeProblems(): string[] {
     return this.problems.splice(0)
@@ -69,7 +74,7 @@ export class Device {
     await this.page.getByLabel('Username', { exact: true }).fill(name)
     await this.page.locator('#register').getByLabel('Password').fill(password)
     await this.page.getByRole('button', { name: 'Create account' }).click()
-    await this.says(/Account .* made/)
+    await this.says(/Almost there: a message to .* is on its way/)
   }
 
   async signIn(name: string, password: string, { remember = false } = {}): Promise<void> {

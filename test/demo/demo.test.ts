@@ -10,17 +10,17 @@ test('the demo tells where to look, makes accounts, signs in and stops in order'
   const folder = temporaryFolder(t)
   const demo = await startDemo(t, folder)
   assert.match(demo.url, /^http:\/\/localhost:\d+$/)
-  for (const path of ['/docs', '/docs/json']) assert.ok(demo.output().includes(`${demo.url}${path}\n`))
+  for (const path of ['/docs', '/docs/json', '/mailbox']) assert.ok(demo.output().includes(`${demo.url}${path}`))
 
   const visitor = new Visitor(demo.url)
   const registered = await visitor.register('ada')
-  assert.equal(registered.status, 201)
-  assert.deepEqual(registered.body, { id: 1, email: 'ada@example.com', username: 'ada' })
+  assert.equal(registered.status, 202)
+  assert.deepEqual(Object.keys(registered.body), ['detail'])
   assert.equal((await visitor.register('ada')).body.code, 'CRUDAUTH_DUPLICATE')
   assert.equal((await visitor.get('/dashboard')).status, 401)
   assert.equal((await visitor.login('ada', 'wrong')).body.code, 'CRUDAUTH_BAD_CREDENTIALS')
   assert.equal((await visitor.login('ada')).status, 200)
-  assert.deepEqual((await visitor.get('/dashboard')).body, { hello: 'ada', devices: 1 })
+  assert.deepEqual((await visitor.get('/dashboard')).body, { hello: 'ada', devices: 1, verified: false })
   assert.equal((await visitor.get('/auth/me')).body.email, 'ada@example.com')
   assert.equal((await visitor.post('/auth/logout')).status, 200)
   assert.equal((await visitor.get('/auth/me')).status, 401)
@@ -107,15 +107,23 @@ test('the document describes the plugin’s routes and the demo’s own, and not
       '/account',
       '/auth/change-password',
       '/auth/csrf/refresh',
+      '/auth/email/change-confirm',
+      '/auth/email/change-request',
+      '/auth/email/change-revert',
+      '/auth/email/verify-confirm',
+      '/auth/email/verify-request',
       '/auth/login',
       '/auth/logout',
       '/auth/logout-all',
       '/auth/me',
+      '/auth/password/reset-confirm',
+      '/auth/password/reset-request',
       '/auth/register',
       '/auth/sessions',
       '/auth/sessions/{session_id}',
       '/auth/set-password',
       '/dashboard',
+      '/members',
       '/sudo',
     ].sort(),
   )
@@ -124,20 +132,27 @@ test('the document describes the plugin’s routes and the demo’s own, and not
   assert.ok(body.paths['/sudo'].post.responses['401'])
 })
 
-test('the page allows nothing from elsewhere and nothing inline', async (t) => {
+test('the pages allow nothing from elsewhere and nothing inline', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const visitor = new Visitor(demo.url)
-  const page = await visitor.get('/')
-  assert.equal(page.status, 200)
-  assert.doesNotMatch(page.body, /<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|https?:\/\//)
-  const files = [...page.body.matchAll(/(?:src|href)="(\/[\w.]+\.\w+)"/g)].map(([, path]) => path)
-  assert.deepEqual([...new Set(files)].sort(), ['/app.js', '/controls.css', '/icon.svg', '/style.css'])
-  for (const path of ['/', ...files]) {
+  const pages = ['/', '/mailbox', '/verify-email', '/confirm-email', '/revert-email', '/reset-password']
+  const files = new Set<string>()
+  for (const path of pages) {
+    const page = await visitor.get(path)
+    assert.doesNotMatch(page.body, /<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|https?:\/\//)
+    for (const [, file = ''] of page.body.matchAll(/(?:src|href)="(\/[\w.]+\.\w+)"/g)) files.add(file)
+    const hasSecret = path.includes('-')
+    assert.equal(page.headers.get('referrer-policy'), hasSecret ? 'no-referrer' : 'same-origin', path)
+  }
+  const expected = ['/app.js', '/controls.css', '/icon.svg', '/link.js', '/mailbox.css', '/mailbox.js', '/reset.js', '/style.css']
+  assert.deepEqual([...files].sort(), expected)
+  for (const path of [...pages, ...files]) {
     const { status, headers } = await visitor.get(path)
     assert.equal(status, 200, path)
     const policy = String(headers.get('content-security-policy'))
     assert.match(policy, /^default-src 'none'/)
     assert.doesNotMatch(policy, /unsafe|\*|https?:/)
+    assert.equal(policy.includes('frame-src'), path === '/mailbox')
     assert.equal(headers.get('x-content-type-options'), 'nosniff')
   }
 })
@@ -150,6 +165,8 @@ test('a mistake in the set-up is told in a line that says what to change', async
     [{ PORT: '70000' }, 'PORT must be a number from 0 to 65535'],
     [{ AUTH_SECRET: 'short' }, 'at least 32 bytes'],
     [{ COOKIE_SECURE: 'no' }, 'COOKIE_SECURE must be 0 or 1'],
+    [{ PUBLIC_URL: 'http://demo.example' }, 'must be https'],
+    [{ NODE_ENV: 'production' }, 'NODE_ENV is "production"'],
   ] as const
   for (const [env, line] of lines) {
     const { code, output } = await runDemo(t, { DEMO_FOLDER: folder, PORT: '0', ...env })

@@ -28,7 +28,8 @@ export function temporaryFolder(t: TestContext): string {
 }
 
 /** What the shell has of the demo's own variables, and the runner's, does not reach the demo. */
-const foreign = /^(HOST|PORT|REDIS_URL|AUTH_SECRET|COOKIE_SECURE|LOG_LEVEL|DEMO_FOLDER|NODE_TEST_CONTEXT|npm_.*)$/
+const foreign =
+  /^(HOST|PORT|PUBLIC_URL|NODE_ENV|REDIS_URL|AUTH_SECRET|COOKIE_SECURE|LOG_LEVEL|DEMO_FOLDER|NODE_TEST_CONTEXT|npm_.*)$/
 
 /** The program and arguments of `npm start`, without npm and its shell between. */
 function startCommand(): string[] {

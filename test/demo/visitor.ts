@@ -1,3 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** An email as the demo's mailbox shows it. */
+export interface ShownMail {
+  readonly id: number
+  readonly to: string
+  readonly kind: string
+  readonly subject: string
+  readonly text: string
+  readonly link: string
+}
+
 interface Answer {
   readonly status: number
   readonly headers: Headers
@@ -10,6 +22,8 @@ export const password = 'correct horse battery'
 /** Somebody who speaks real HTTP with the demo: keeps cookies and sends the CSRF token of the readable one. */
 export class Visitor {
   readonly cookies = new Map<string, string>()
+  /** Newest mail that `mail` has returned. */
+  private lastMail = 0
 
   constructor(public url: string) {}
 
@@ -41,6 +55,20 @@ export class Visitor {
 
   post(path: string, body?: object) {
     return this.send('POST', path, body)
+  }
+
+  /** Waits for the next mail of a kind to an address. */
+  async mail(kind: string, to: string): Promise<ShownMail> {
+    for (let attempt = 0; attempt < 200; attempt++) {
+      const mails: ShownMail[] = (await this.get('/mailbox/messages')).body
+      const found = mails.find((mail) => mail.id > this.lastMail && mail.kind === kind && mail.to === to)
+      if (found) {
+        this.lastMail = found.id
+        return found
+      }
+      await sleep(50)
+    }
+    throw new Error(`no ${kind} came for ${to}`)
   }
 
   register(name: string) {

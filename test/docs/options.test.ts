@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as smtp from '../../src/delivery/smtp.js'
 import * as main from '../../src/index.js'
 import { bearerTransport, type CrudAuthOptions, currentUser, memoryUsers, sessionTransport } from '../../src/index.js'
 import { resolveOptions } from '../../src/options/resolve.js'
@@ -145,6 +146,46 @@ test('defaults in the tables are those of the code', () => {
   assert.ok(compared > 30, `only ${compared} defaults were compared`)
 })
 
+test('defaults of emails and delivery in the tables are those of the code', () => {
+  const { delivery } = resolve({ email: { sender: { send() {} }, frontendUrl: 'https://app.example.com' } })
+  assert.ok(delivery?.email)
+  const { email, lifetimes, limits, drainMs } = delivery
+  const actual: Record<string, unknown> = {
+    'delivery.maxQueued': limits.maxQueued,
+    'delivery.concurrency': limits.concurrency,
+    'delivery.attempts': limits.attempts,
+    'delivery.firstRetrySeconds': limits.firstRetryMs / 1000,
+    'delivery.attemptSeconds': limits.attemptTimeoutMs / 1000,
+    'delivery.drainSeconds': drainMs / 1000,
+  }
+  for (const path of ['docs/configuration.md', 'README.md', 'docs/email.md']) {
+    const rows = rowsOf(path)
+    for (const [name, value] of Object.entries(actual)) assert.equal(rows.get(name), `\`${value}\``, `${path}: ${name}`)
+  }
+  for (const [name, value] of Object.entries(lifetimes)) actual[`email.${name}`] = value
+  for (const [name, value] of Object.entries(email.paths)) actual[`email.paths.${name}`] = value
+  for (const path of ['docs/configuration.md', 'README.md']) {
+    const rows = rowsOf(path)
+    for (const [name, value] of Object.entries(actual)) assert.equal(rows.get(name), `\`${value}\``, `${path}: ${name}`)
+  }
+})
+
+test('limits in docs/email.md are those of the code', () => {
+  const rows = rowsOf('docs/email.md')
+  const { rateLimits } = resolve({})
+  for (const [name, value] of rows) {
+    const limit = rateLimits[name.replace('rateLimits.', '') as 'recipient']
+    if (name.startsWith('rateLimits.')) assert.equal(value, `${(limit as { max: number }).max} in 3600 s`, name)
+  }
+  assert.ok(rows.has('rateLimits.recipient'))
+})
+
+test('docs/email.md has a row for every kind of message', () => {
+  const { text } = page('docs/email.md')
+  const kinds = ['verify_email', 'reset_password', 'change_email', 'email_changed', 'password_changed', 'existing_account']
+  for (const kind of kinds) assert.ok(text.includes(`| \`${kind}\` |`), kind)
+})
+
 test('every hook is documented', () => {
   const text = page('docs/events.md').text
   for (const path of pluginPaths) if (path.startsWith('hooks.')) assert.ok(text.includes(`\`${path.slice(6)}\``), path)
@@ -157,7 +198,7 @@ test('every option of a gate is documented', () => {
 
 test('every value that the entry points export is named in the documentation', () => {
   const text = pages.map((document) => document.text).join('\n')
-  const names = [...Object.keys(main), ...Object.keys(kysely)].filter((name) => name !== 'default')
+  const names = [...Object.keys(main), ...Object.keys(kysely), ...Object.keys(smtp)].filter((name) => name !== 'default')
   assert.deepEqual(
     names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text)),
     [],

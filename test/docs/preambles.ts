@@ -6,5 +6,6 @@ export const preambles: Readonly<Record<string, string>> = {
   app: `declare const app: import('fastify').FastifyInstance`,
   secret: `declare const secret: string`,
   users: `declare const users: import('fastify-crudauth').UserStore`,
+  sender: `declare const sender: import('fastify-crudauth').EmailSender`,
   db: `declare const db: import('kysely').Kysely<any>`,
 }

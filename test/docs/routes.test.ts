@@ -19,6 +19,7 @@ test('the table of routes in the README is what is mounted', async (t) => {
     users: memoryUsers(),
     passwords: { cost: cheap },
     transports: [sessionTransport({ managementRoutes: true }), bearerTransport({ keys, jwks: true })],
+    email: { sender: { send() {} }, frontendUrl: 'https://app.example.com' },
   })
   await app.ready()
   const documented = tableRows(page('README.md')).flatMap(

@@ -8,6 +8,17 @@ export const password = 'correct horse battery'
 /** Cheap hashes: what is tested here is not argon2. */
 export const cheap = { memoryKiB: 64, iterations: 1, parallelism: 1 } as const
 
+/** No limit but the silent one, by recipient. */
+export const limitsOff = {
+  register: false,
+  change_password: false,
+  logout_all: false,
+  csrf_refresh: false,
+  email_verify_request: false,
+  password_reset_request: false,
+  email_change_request: false,
+} as const
+
 export interface BuildOptions {
   readonly auth?: Partial<CrudAuthOptions>
   readonly fastify?: FastifyServerOptions
@@ -27,7 +38,7 @@ export async function build(t: TestContext, { auth, fastify, routes }: BuildOpti
     users: memoryUsers(),
     transports: [sessionTransport({ managementRoutes: true })],
     passwords: { cost: cheap },
-    rateLimits: { register: false, change_password: false, logout_all: false, csrf_refresh: false },
+    rateLimits: limitsOff,
     ...auth,
   })
   await routes?.(app)

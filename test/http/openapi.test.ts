@@ -83,7 +83,7 @@ const operations = (document: Document) =>
 
 /** What the contract lists for each route, beside what any route answers. */
 const contract: Record<string, { statuses: number[]; security: object[] }> = {
-  'POST /register': { statuses: [201, 400, 409, 413, 415, 429, 503], security: [] },
+  'POST /register': { statuses: [201, 202, 400, 409, 413, 415, 429, 503], security: [] },
   'GET /me': { statuses: [200, 401, 503], security: [{ session: [] }, { bearer: [] }] },
   'POST /set-password': { statuses: [200, 400, 401, 403, 413, 415, 503], security: [{ session: [], csrf: [] }, { bearer: [] }] },
   'POST /change-password': {
@@ -99,6 +99,16 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
   'POST /token': { statuses: [200, 400, 401, 413, 415, 429, 503], security: [] },
   'POST /refresh': { statuses: [200, 400, 401, 413, 415, 503], security: [] },
   'GET /.well-known/jwks.json': { statuses: [200], security: [] },
+  'POST /email/verify-request': { statuses: [202, 400, 413, 415, 429], security: [] },
+  'POST /email/verify-confirm': { statuses: [200, 400, 413, 415, 503], security: [] },
+  'POST /password/reset-request': { statuses: [202, 400, 413, 415, 429], security: [] },
+  'POST /password/reset-confirm': { statuses: [200, 400, 413, 415, 503], security: [] },
+  'POST /email/change-request': {
+    statuses: [202, 400, 401, 403, 413, 415, 429, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
+  'POST /email/change-confirm': { statuses: [200, 400, 409, 413, 415, 503], security: [] },
+  'POST /email/change-revert': { statuses: [200, 400, 413, 415, 503], security: [] },
 }
 
 describe('docs/openapi.json', () => {

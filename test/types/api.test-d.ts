@@ -7,7 +7,11 @@ import crudAuth, {
   type CrudAuthOptions,
   createRegistrationGate,
   currentUser,
+  type DeliveryChannel,
   DuplicateUserError,
+  type EmailSender,
+  emailRoutes,
+  logSender,
   managementRoutes,
   memoryUsers,
   type Principal,
@@ -81,6 +85,12 @@ const users = memoryUsers()
   await app.register(accountRoutes, { prefix: '/users' })
   await app.register(sessionRoutes, { prefix: '/web' })
   await app.register(managementRoutes)
+  await app.register(emailRoutes, { prefix: '/mail' })
+  app.post<{ Body: { email: string; token: string } }>('/forgotten', async (request) => {
+    app.auth.recovery.requestPasswordReset(request, request.body.email, { redirectTo: '/' })
+    const { redirectTo } = await app.auth.recovery.resetPassword(request, request.body.token, 'x')
+    is<Equals<typeof redirectTo, string | undefined>>()
+  })
   is<Equals<typeof app.sessionStore, SessionStore>>()
 
   // Without a word from the app its rows are records.
@@ -167,6 +177,14 @@ export const options: CrudAuthOptions = {
   },
   passwords: { minLength: 12, check: async (password, { email }) => (password === email ? 'Not that' : true) },
   lockout: false,
+  email: {
+    sender: logSender(),
+    frontendUrl: 'https://app.example.com',
+    paths: { verify: '/v' },
+    render: (kind, { link, expiresInSeconds }) => ({ subject: kind, text: `${link} ${expiresInSeconds.toFixed()}` }),
+  },
+  channels: [{ name: 'sms', deliver: async ({ kind, token, recipient }) => [kind, token, recipient] }],
+  delivery: { enqueue: ({ id, payload }) => [id, payload], attempts: 3 },
   sudo: false,
   rateLimits: {
     register: false,
@@ -182,6 +200,8 @@ export const options: CrudAuthOptions = {
       request.log.info({ identifier, reason })
     },
     onAfterSudo: (_user, { until }) => until.getTime(),
+    onAfterRecoveryVerified: (_user, { factor }) => factor.length,
+    onDeliveryFailed: ({ kind, channel, reason, attempts }) => [kind, channel, reason, attempts],
     onBeforeLogin() {
       throw new UnauthenticatedError()
     },
@@ -203,6 +223,12 @@ export const apiKey: Transport = {
     if (typeof key !== 'string') return null
     const user = await auth.users.findBy('apiKeyHash', key)
     return user && auth.createPrincipal(user, { transport: 'key', scopes: ['read'] })
+  },
+}
+export const sender: EmailSender = { send: ({ to, subject, text, html }) => [to, subject, text, html] }
+export const channel: DeliveryChannel = {
+  deliver({ token }) {
+    is<Equals<typeof token, string | null>>()
   },
 }
 interface Row {
@@ -251,6 +277,10 @@ export const pick: (body: object) => Record<string, unknown> = createRegistratio
   app.register(crudAuth, { secret, users, hooks: { afterLogin() {} } })
   // @ts-expect-error: "Lax" is spelled in lower case
   app.register(crudAuth, { secret, users, cookies: { sameSite: 'Lax' } })
+  // @ts-expect-error: links need a front end
+  app.register(crudAuth, { secret, users, email: { sender } })
+  // @ts-expect-error: a sender sends
+  app.register(crudAuth, { secret, users, email: { sender: {}, frontendUrl: 'https://app.example.com' } })
   app.get('/y', async (request) => {
     // @ts-expect-error: a principal is set by gates alone
     request.principal = null

@@ -1,28 +1,17 @@
 import { ApiError, call, csrfToken } from './api.js'
-import { byId, quiet, say, sayError, showDevices, showSudo, showUser, showView } from './view.js'
+import * as forms from './forms.js'
+import { byId, link, sayError, showDevices, showSudo, showUser, showView } from './view.js'
 
-/** What a message calls a field. The user's name stands unseen in some forms; it is never at fault there. */
-const words = { email: 'email', username: 'username', password: 'password', new_password: 'password' }
-
-/** The field to look at again; the server tells a bad value by its field's name. */
-function culprit(form, { code, status, message }) {
-  if (status === 0 || status === 429 || status >= 500) return undefined
-  const field = (name) => form.elements[name]
-  if (code === 'CRUDAUTH_BAD_CREDENTIALS') return field('password')
-  if (code === 'CRUDAUTH_WRONG_PASSWORD') return field('current_password') ?? field('password')
-  const [first] = Object.entries(words)
-    .filter(([name, word]) => field(name) && !field(name).readOnly && message.includes(word))
-    .sort(([, a], [, b]) => message.indexOf(a) - message.indexOf(b))
-  return first && field(first[0])
-}
+const onSubmit = (id, action) => forms.onSubmit(id, action, onError)
+const onClick = (id, action) => forms.onClick(id, action, onError)
 
 /** Shows who is signed in here, or the forms to sign in. */
 async function refresh() {
   // Without the readable cookie there is no session to ask for.
   if (csrfToken() === null) return showView('signed-out')
   try {
-    const [me] = await Promise.all([call('GET', '/auth/me'), refreshDevices()])
-    showUser(me)
+    const [me, { verified }] = await Promise.all([call('GET', '/auth/me'), call('GET', '/dashboard'), refreshDevices()])
+    showUser(me, verified)
     showView('signed-in')
   } catch (error) {
     if (error.code !== 'CRUDAUTH_UNAUTHENTICATED') throw error
@@ -38,51 +27,23 @@ async function refreshDevices() {
   showDevices(await call('GET', '/auth/sessions'), endSession)
 }
 
-/** Runs what a control asks for; shows how it ended. The control does not take a second click meanwhile. */
-async function run(control, action, form) {
-  if (control.getAttribute('aria-disabled') === 'true') return
-  control.setAttribute('aria-disabled', 'true')
-  quiet()
-  for (const field of form?.elements ?? []) field.removeAttribute('aria-invalid')
-  try {
-    const done = await action()
-    if (done) say(done)
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error
-    sayError(error)
-    const field = form && culprit(form, error)
-    if (field) {
-      field.setAttribute('aria-invalid', 'true')
-      field.focus()
-    }
-    if (error.code === 'CRUDAUTH_UNAUTHENTICATED') await refresh().catch(() => {})
-    if (error.code === 'CRUDAUTH_SUDO_REQUIRED') {
-      showSudo(null)
-      byId('sudo-password').focus()
-    }
-  } finally {
-    control.removeAttribute('aria-disabled')
+/** What an error means here, beside what is said of it. */
+async function onError(error) {
+  if (error.code === 'CRUDAUTH_UNAUTHENTICATED') await refresh().catch(() => {})
+  if (error.code === 'CRUDAUTH_SUDO_REQUIRED') {
+    showSudo(null)
+    byId('sudo-password').focus()
   }
 }
 
-function onSubmit(id, action) {
-  const form = byId(id)
-  form.addEventListener('submit', (event) => {
-    event.preventDefault()
-    const submit = form.querySelector('button')
-    run(submit, () => action(Object.fromEntries(new FormData(form)), form), form)
-  })
-}
-
-const onClick = (id, action) => byId(id).addEventListener('click', ({ currentTarget }) => run(currentTarget, action))
-
 function endSession(session, button) {
-  return run(button, async () => {
+  const end = async () => {
     await call('DELETE', `/auth/sessions/${encodeURIComponent(session.session_id)}`)
     await refreshDevices()
     byId('devices-title').focus()
     return `Ended the session of ${session.device}.`
-  })
+  }
+  return forms.run(button, end, { onError })
 }
 
 onSubmit('register', async ({ email, username, password }, form) => {
@@ -90,7 +51,8 @@ onSubmit('register', async ({ email, username, password }, form) => {
   form.reset()
   byId('login-name').value = username
   byId('login-password').focus()
-  return `Account “${username}” made. Sign in with it now.`
+  // The same for a free address and for one that has an account: only its owner is told, by a message.
+  return [`Almost there: a message to ${email} is on its way. It comes into the `, link('/mailbox', 'mailbox'), '.']
 })
 
 onSubmit('login', async (fields) => {
@@ -113,6 +75,18 @@ onSubmit('change', async ({ current_password, new_password }, form) => {
   form.reset()
   await refresh()
   return 'Password changed. Every other session has ended.'
+})
+
+onSubmit('move', async ({ new_email, password }, form) => {
+  await call('POST', '/auth/email/change-request', { new_email, password, redirect_to: '/' })
+  form.reset()
+  return [`If ${new_email} is free, a message is on its way to it, into the `, link('/mailbox', 'mailbox'), '.']
+})
+
+onClick('verify', async () => {
+  const { email } = await call('GET', '/auth/me')
+  await call('POST', '/auth/email/verify-request', { email, redirect_to: '/' })
+  return [`A message to ${email} is on its way, into the `, link('/mailbox', 'mailbox'), '.']
 })
 
 onClick('logout', async () => {

@@ -9,6 +9,8 @@ const texts = {
   CRUDAUTH_UNAUTHENTICATED: 'You are no longer signed in.',
   CRUDAUTH_SUDO_REQUIRED: 'Confirm your password first.',
   CRUDAUTH_NOT_FOUND: 'That session has ended already.',
+  CRUDAUTH_TOKEN_INVALID_OR_USED: 'This link has been used, has expired, or was replaced by a newer one.',
+  NO_TOKEN: 'The link is not complete.',
   CRUDAUTH_LOCKED_OUT: 'Too many wrong passwords.',
   CRUDAUTH_RATE_LIMITED: 'That was too often.',
   CRUDAUTH_CSRF: 'The page is out of date. Reload it and try again.',
@@ -27,7 +29,10 @@ function show(id, ...parts) {
   for (const other of ['status', 'alert']) byId(other).replaceChildren(...(other === id ? parts : []))
 }
 
-export const say = (text) => show('status', text)
+/** @param parts texts and elements */
+export const say = (...parts) => show('status', ...parts)
+
+export const link = (href, textContent) => Object.assign(document.createElement('a'), { href, textContent })
 
 /** An error by its code: our words where there are any, the server's for what only it knows. */
 export function sayError(error) {
@@ -43,26 +48,32 @@ export const quiet = () => show(null)
 export function showView(id) {
   const view = byId(id)
   if (!view.hidden) return
-  const isFirst = byId('signed-in').hidden && byId('signed-out').hidden
-  for (const other of document.querySelectorAll('.view')) other.hidden = other !== view
+  const views = [...document.querySelectorAll('.view')]
+  const isFirst = views.every((other) => other.hidden)
+  for (const other of views) other.hidden = other !== view
   for (const form of document.querySelectorAll('form')) form.reset()
   if (!isFirst) view.querySelector('h1').focus()
 }
 
-export function showUser(me) {
+export const fact = (name, ...value) => {
+  const description = document.createElement('dd')
+  description.append(...value)
+  return [Object.assign(document.createElement('dt'), { textContent: name }), description]
+}
+
+const badge = (textContent, kind = '') =>
+  Object.assign(document.createElement('span'), { className: `badge ${kind}`, textContent })
+
+export function showUser(me, isVerified) {
   const facts = [
     ['Username', me.username],
-    ['Email', me.email],
+    ['Email', me.email, ' ', isVerified ? badge('confirmed') : badge('not confirmed', 'open')],
     ['User id', me.user_id],
     ['Signed in by', me.via],
   ]
   byId('greeting').textContent = `Hello, ${me.username}`
-  byId('you').replaceChildren(
-    ...facts.flatMap(([name, value]) => [
-      Object.assign(document.createElement('dt'), { textContent: name }),
-      Object.assign(document.createElement('dd'), { textContent: value }),
-    ]),
-  )
+  byId('you').replaceChildren(...facts.flatMap(([name, ...value]) => fact(name, ...value)))
+  byId('verify').hidden = isVerified
   for (const input of document.querySelectorAll('.for-password-managers')) input.value = me.username
 }
 
@@ -73,7 +84,7 @@ const units = [
   ['minute', 60],
 ]
 
-function ago(iso) {
+export function ago(iso) {
   const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000)
   const [unit, length] = units.find(([, size]) => seconds >= size) ?? []
   return unit ? relative.format(-Math.floor(seconds / length), unit) : 'just now'
@@ -89,9 +100,8 @@ function time(iso) {
 
 function deviceItem(session, onEnd) {
   const name = Object.assign(document.createElement('strong'), { textContent: session.device })
-  const badge = Object.assign(document.createElement('span'), { className: 'badge', textContent: 'this device' })
   const title = document.createElement('p')
-  title.append(name, ...(session.current ? [' ', badge] : []))
+  title.append(name, ...(session.current ? [' ', badge('this device')] : []))
   const details = Object.assign(document.createElement('p'), { className: 'hint' })
   details.append(`${session.ip} · signed in `, time(session.created_at), ' · active ', time(session.last_activity))
   const text = document.createElement('div')

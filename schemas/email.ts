@@ -1,0 +1,36 @@
+import { type TSchema, Type } from '@sinclair/typebox'
+import { loginFieldSchemas } from './account.js'
+import { body, PasswordInput } from './common.js'
+
+const RedirectTo = Type.String({
+  maxLength: 2048,
+  description: 'Path of the same origin where the page goes on; comes back from the confirmation',
+})
+const Token = Type.String({ minLength: 1, maxLength: 128 })
+
+const phone = Type.String({ minLength: 8, maxLength: 16, description: 'E.164, such as +4915112345678' })
+const text = Type.String({ minLength: 1, maxLength: 256 })
+
+/** What a recovery factor's values look like; the service judges their form. */
+export const factorSchema = (field: string): TSchema =>
+  field === 'email' ? loginFieldSchemas.email : field === 'phone' ? phone : text
+
+/** Body of the requests that send something to a recovery factor: `{"email"}`, `{"phone"}` or the app's own. */
+export const factorRequest = (field: string, schema: object) =>
+  body({ [field]: Type.Unsafe<string>(schema), redirect_to: Type.Optional(RedirectTo) })
+
+export const ConfirmToken = body({ token: Token })
+
+export const ResetPassword = body({ token: Token, new_password: PasswordInput })
+
+export const ChangeEmail = body({
+  new_email: loginFieldSchemas.email,
+  password: PasswordInput,
+  redirect_to: Type.Optional(RedirectTo),
+})
+
+/** Answer of what a token has confirmed. */
+export const Confirmed = Type.Object({
+  detail: Type.String(),
+  redirect_to: Type.Optional(Type.String({ description: 'As it was given with the request' })),
+})

@@ -1,0 +1,148 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { factorSchema } from '../../schemas/email.js'
+import type { Identity } from '../accounts/identity.js'
+import type { PasswordPolicy } from '../accounts/password-policy.js'
+import type { Passwords } from '../accounts/passwords.js'
+import { createEmailChange } from '../accounts/recovery/email-change.js'
+import { createFactor, type Outbox } from '../accounts/recovery/factor.js'
+import { createNotices } from '../accounts/recovery/notices.js'
+import { createRecovery } from '../accounts/recovery/recovery.js'
+import { createRedeem } from '../accounts/recovery/redeem.js'
+import { createReservations } from '../accounts/recovery/reservations.js'
+import { createRecoveryTokens } from '../accounts/recovery/tokens.js'
+import { decodeUserId, encodeUserId } from '../accounts/user-id.js'
+import type { Row, Users } from '../accounts/users.js'
+import { shortHmac } from '../crypto/digest.js'
+import { createSeal } from '../crypto/seal.js'
+import { createDispatch } from '../delivery/dispatch.js'
+import { emailChannel } from '../delivery/email-channel.js'
+import { createDeliveryQueue } from '../delivery/queue.js'
+import type { Emit, EmitLate } from '../events.js'
+import type { ResolvedOptions } from '../options/resolve.js'
+import type { CounterStore } from '../ports/counter-store.js'
+import type { OneTimeStore } from '../ports/one-time-store.js'
+
+interface Parts {
+  readonly users: Users
+  readonly identity: Identity
+  readonly passwords: Passwords
+  readonly policy: PasswordPolicy
+  readonly counters: CounterStore
+  readonly oneTime: OneTimeStore
+  readonly emit: Emit
+  readonly emitLate: EmitLate
+  readonly providerFields: readonly string[]
+  readonly endAll: (user: Row) => Promise<void>
+}
+
+/** Everything that reaches users by message. Null without a way to send. Closed with the app. */
+export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, parts: Parts) {
+  const { delivery, keys, rateLimits } = options
+  if (!delivery) return null
+  const { users, identity, counters, oneTime, emitLate } = parts
+  const { log } = app
+  const { lifetimes, limits, drainMs, enqueue, email } = delivery
+
+  const findUser = async (id: string): Promise<Row | null> => {
+    const userId = decodeUserId(id)
+    const user = userId === null ? null : await users.findById(userId)
+    return user && users.isActive(user) ? user : null
+  }
+  const dispatch = createDispatch({
+    channels: [...(email ? [emailChannel(email)] : []), ...delivery.channels],
+    limits,
+    enqueue,
+    keys: keys('delivery'),
+    encodeUser: (user) => encodeUserId(users.idOf(user)),
+    findUser,
+    log,
+    onGivenUp: (lost) => emitLate('onDeliveryFailed', lost),
+  })
+
+  // Looking up who is written to waits for no mail server, so it has a queue of its own.
+  const preparing = createDeliveryQueue<FastifyRequest>(limits, {
+    onRetry: (request, err) => request.log.warn({ err }, 'a message could not be prepared; trying again'),
+    onFailed(request, err, attempts) {
+      request.log.error({ err, attempts }, 'a message could not be prepared')
+      void emitLate('onDeliveryFailed', { kind: null, channel: null, reason: 'failed', attempts })
+    },
+    onDropped(request, reason) {
+      request.log.error({ reason }, 'a message was dropped before it was prepared')
+      void emitLate('onDeliveryFailed', { kind: null, channel: null, reason, attempts: 0 })
+    },
+  })
+  // Tokens of an outage. No report: nobody is told of them but who holds one, and tries it again.
+  const givingBack = createDeliveryQueue<null>(limits)
+  app.addHook('onClose', async function closeDelivery() {
+    await Promise.all([preparing.close(drainMs), givingBack.close(drainMs)])
+    await dispatch.close(drainMs)
+  })
+  const outbox: Outbox = {
+    defer: (request, work) => preparing.defer(request, work),
+    send: dispatch.dispatch,
+  }
+
+  const counterKey = keys('counters')[0]
+  const withinBudget = async (kind: string, recipient: string): Promise<boolean> => {
+    const limit = rateLimits.recipient
+    if (limit === false || typeof limit === 'function') return true
+    try {
+      const { count } = await counters.hit(
+        `rate:${shortHmac(counterKey, `recipient ${kind} ${recipient}`)}`,
+        limit.windowSeconds * 1000,
+      )
+      return count <= limit.max
+    } catch {
+      // Like every window; what a token needs of the store decides.
+      return true
+    }
+  }
+
+  const seal = createSeal(keys('one-time'))
+  const tokens = createRecoveryTokens(oneTime, users, seal, (work) => givingBack.defer(null, work))
+  const redeem = createRedeem(users, tokens)
+  const reservations = createReservations(oneTime, users, seal, keys('reservations'))
+  const shared = { ...parts, tokens, redeem, outbox, withinBudget }
+
+  const emailChange =
+    users.has('email') && identity.recovery !== null
+      ? createEmailChange({
+          ...shared,
+          reservations,
+          // A factor that is not the email is as it was, and so is what its owner can do with it.
+          offerReset: async (user: Row) => (identity.recovery === 'email' ? recovery?.offerReset(user) : undefined),
+          seconds: { change: lifetimes.changeSeconds, revert: lifetimes.revertSeconds },
+        })
+      : null
+  const notices = createNotices({ ...shared, reservations, emailChange })
+  const field = identity.recovery
+  const factor = field === null ? null : createFactor(identity, users, field)
+  const recovery =
+    factor &&
+    createRecovery({
+      ...shared,
+      factor,
+      seconds: { verify: lifetimes.verifySeconds, reset: lifetimes.resetSeconds },
+      passwordChanged: notices.passwordChanged,
+    })
+  if (factor && factor.verifiedField === null) {
+    log.warn(
+      `fastify-crudauth: the user model has no "${factor.field}Verified", so nothing is verified and an account stays with whoever registered it first; add the column`,
+    )
+  }
+
+  return {
+    discreet: {
+      fields: [...new Set(['email', 'phone', ...(field === null ? [] : [field])])],
+      // Without the store registration goes on, as it does without its rate limit.
+      isHeld: async (address: string) => (await reservations.holderOf(address).catch(() => null)) !== null,
+      welcome: (request: FastifyRequest, user: Row) => recovery?.welcome(request, user),
+      known: notices.existingAccount,
+      held: notices.heldAddress,
+    },
+    passwordChanged: notices.passwordChanged,
+    deliver: dispatch.deliver,
+    routes:
+      recovery && factor ? { recovery, factor, schema: options.factorSchema ?? factorSchema(factor.field), emailChange } : null,
+  }
+}
