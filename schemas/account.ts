@@ -1,5 +1,5 @@
-import { Type } from '@sinclair/typebox'
 import { body, PasswordInput, UserIdOut } from './common.js'
+import { Type } from './type.js'
 
 /** The login fields a body may carry. The service judges their form. */
 export const loginFieldSchemas = {

@@ -1,4 +1,5 @@
-import { type TObject, type TProperties, Type } from '@sinclair/typebox'
+import type { TObject, TProperties } from '@sinclair/typebox'
+import { Type } from './type.js'
 
 /** Body of an answer that has nothing else to say. */
 export const Detail = Type.Object({ detail: Type.String() })

@@ -1,6 +1,7 @@
-import { type TSchema, Type } from '@sinclair/typebox'
+import type { TSchema, TUnsafe } from '@sinclair/typebox'
 import { loginFieldSchemas } from './account.js'
 import { body, PasswordInput } from './common.js'
+import { Type } from './type.js'
 
 const RedirectTo = Type.String({
   maxLength: 2048,
@@ -17,7 +18,7 @@ export const factorSchema = (field: string): TSchema =>
 
 /** Body of the requests that send something to a recovery factor: `{"email"}`, `{"phone"}` or the app's own. */
 export const factorRequest = (field: string, schema: object) =>
-  body({ [field]: Type.Unsafe<string>(schema), redirect_to: Type.Optional(RedirectTo) })
+  body({ [field]: schema as TUnsafe<string>, redirect_to: Type.Optional(RedirectTo) })
 
 export const ConfirmToken = body({ token: Token })
 

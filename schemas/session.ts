@@ -1,5 +1,6 @@
-import { type Static, Type } from '@sinclair/typebox'
+import type { Static } from '@sinclair/typebox'
 import { body, maxPasswordLength, UserIdOut } from './common.js'
+import { Type } from './type.js'
 
 /** A yes or no as forms and query strings write it; anything else is refused. */
 export const Flag = Type.Union(

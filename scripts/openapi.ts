@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import swagger from '@fastify/swagger'
 import Fastify from 'fastify'
-import crudAuth, { bearerTransport, memoryUsers, sessionTransport } from '../src/index.js'
+import crudAuth, { bearerTransport, memoryUsers, type OAuthProvider, oidc, sessionTransport } from '../src/index.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const file = join(root, 'docs', 'openapi.json')
@@ -30,6 +30,19 @@ interface Document {
 
 const never = (): never => {
   throw new Error('nothing is sent here')
+}
+
+/** Nobody goes there. One whose callback is posted, as Apple's is, brings that route too. */
+const provider: OAuthProvider = {
+  ...oidc({
+    issuer: 'https://login.example.com',
+    authorizationEndpoint: 'https://login.example.com/authorize',
+    tokenEndpoint: 'https://login.example.com/token',
+    jwksUri: 'https://login.example.com/jwks',
+    clientId: 'app',
+    clientSecret: 'never sent',
+  }),
+  responseMode: 'form_post',
 }
 
 /** What an app with all groups shows; `hasDelivery` brings the group `email`. */
@@ -54,6 +67,7 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
           { name: 'management', description: 'Devices and the CSRF token' },
           { name: 'bearer', description: 'Access tokens and refresh tokens' },
           { name: 'email', description: 'Verification, forgotten passwords, change of address' },
+          { name: 'oauth', description: 'Signing in at providers, and linking accounts there' },
         ],
       },
     })
@@ -64,6 +78,7 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
         sessionTransport({ managementRoutes: true }),
         bearerTransport({ refresh: 'body', keys: [{ kid: 'example', alg: 'EdDSA', privateKey }], jwks: true }),
       ],
+      oauth: { baseUrl: 'https://app.example.com', providers: { google: provider } },
       ...(hasDelivery && { email: { sender: { send: never }, frontendUrl: 'https://app.example.com' } }),
       // One hash is made at start-up; nobody signs in here.
       passwords: { cost: { memoryKiB: 8, iterations: 1, parallelism: 1 } },

@@ -26,6 +26,9 @@ export function checkObject(name: string, value: unknown, known: readonly string
   return value as Record<string, unknown>
 }
 
+/** Whether a host is this very machine, where nothing can be overheard. IPv6 with or without brackets. */
+export const isLoopback = (host: string): boolean => /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[?::1\]?)$/.test(host)
+
 export function checkInteger(name: string, value: unknown, fallback: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {

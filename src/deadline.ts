@@ -8,10 +8,12 @@ class DeadlineError extends Error {
   }
 }
 
-/** One wait under way. */
+/** One wait under way, between those that began before and after it. */
 interface Wait {
   readonly endsAtMs: number
-  expire(): void
+  readonly expire: () => void
+  previous: Wait | null
+  next: Wait | null
 }
 
 /** Waits that may all last equally long. */
@@ -24,23 +26,35 @@ export interface Deadline {
 }
 
 /**
- * Waits of one length end in the order in which they began, so one timer serves them all. A timer for each would be set and
- * cleared several times in every request, which costs more there than hashing does.
+ * Waits of one length end in the order in which they began, so one timer serves them all, and a list from the first to the
+ * last. A timer for each would be set and cleared several times in every request, which costs more there than hashing does.
  */
 export function createDeadline(milliseconds: number): Deadline {
-  // In the order of their ends.
-  const waits = new Set<Wait>()
+  let first: Wait | null = null
+  let last: Wait | null = null
   let timer: NodeJS.Timeout | undefined
+
+  const remove = (wait: Wait): boolean => {
+    const { previous, next } = wait
+    if (previous === null && first !== wait) return false
+    if (previous) previous.next = next
+    else first = next
+    if (next) next.previous = previous
+    else last = previous
+    wait.previous = null
+    wait.next = null
+    return true
+  }
 
   const expireDue = () => {
     timer = undefined
     const now = performance.now()
-    for (const wait of waits) {
+    for (let wait = first; wait; wait = first) {
       if (wait.endsAtMs > now) {
         timer = setTimeout(expireDue, Math.ceil(wait.endsAtMs - now))
         return
       }
-      waits.delete(wait)
+      remove(wait)
       wait.expire()
     }
   }
@@ -48,15 +62,17 @@ export function createDeadline(milliseconds: number): Deadline {
   return {
     milliseconds,
     begin(expire) {
-      const wait: Wait = { endsAtMs: performance.now() + milliseconds, expire }
-      waits.add(wait)
+      const wait: Wait = { endsAtMs: performance.now() + milliseconds, expire, previous: last, next: null }
+      if (last) last.next = wait
+      else first = wait
+      last = wait
       if (!timer) timer = setTimeout(expireDue, milliseconds)
-      else if (waits.size === 1) timer.ref()
+      else if (first === wait) timer.ref()
       return wait
     },
     end(wait) {
       // Left to run, so that the next wait need not set one; but it keeps no process alive.
-      if (waits.delete(wait) && waits.size === 0) timer?.unref()
+      if (remove(wait) && first === null) timer?.unref()
     },
   }
 }

@@ -1,6 +1,7 @@
 import diagnosticsChannel, { type Channel } from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { RegisteredUser } from './fastify.js'
+import type { OAuthProfile, OAuthTokens } from './ports/oauth-provider.js'
 
 /** What every hook gets beside its subject. */
 export interface HookContext {
@@ -15,8 +16,8 @@ export type LockoutReason = 'identifier' | 'address' | 'device'
 
 /** What happens, by the name of the hook that hears of it. */
 interface Payloads {
-  /** With delivery the answer does not wait for the hook, which it would for new addresses alone. */
-  onAfterRegister: { readonly user: RegisteredUser; readonly source: 'register' }
+  /** With delivery `/register` does not wait for the hook, which it would for new addresses alone. */
+  onAfterRegister: { readonly user: RegisteredUser; readonly source: 'register' | 'oauth' }
   /** `user` as it was found; `transport` names what the sign-in established. */
   onAfterLogin: { readonly user: RegisteredUser; readonly transport: string }
   onAfterLogout: { readonly user: RegisteredUser }
@@ -30,6 +31,18 @@ interface Payloads {
   onAfterPasswordReset: { readonly user: RegisteredUser }
   /** `previous` is the address before; `reverted` is true when a change was taken back. */
   onAfterEmailChanged: { readonly user: RegisteredUser; readonly previous: string | null; readonly reverted: boolean }
+  /**
+   * Somebody signed in at a provider, or linked an account there. `created`: the account here is new; `linked`: it was there
+   * and has just been linked.
+   */
+  onAfterOAuth: {
+    readonly user: RegisteredUser
+    /** Its key in `oauth.providers`. */
+    readonly provider: string
+    readonly profile: OAuthProfile
+    readonly created: boolean
+    readonly linked: boolean
+  }
   /** A refresh token was used that had been used before; its family has ended. */
   onRefreshReuse: { readonly user: RegisteredUser }
   /** `until` is the end of the elevation. */
@@ -76,7 +89,15 @@ export type AfterHook<T extends AuthEventType> = T extends keyof Payloads
 export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
   /** `values` are what is about to be stored, without the password. */
   readonly onBeforeRegister?: (values: Readonly<Record<string, unknown>>, context: HookContext) => unknown
-  /** Asked after the password was found right and before anything is established. */
+  /**
+   * The provider's tokens, once: what the app does not keep here is gone. Before the session is made; what it throws is
+   * logged. Published nowhere.
+   */
+  readonly onProviderTokens?: (
+    user: RegisteredUser,
+    context: HookContext & { readonly provider: string; readonly tokens: OAuthTokens },
+  ) => unknown
+  /** Asked after the password was found right, or a provider has told who it is, and before anything is established. */
   readonly onBeforeLogin?: (user: RegisteredUser, context: HookContext) => unknown
 }
 
@@ -91,11 +112,13 @@ export const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onAfterRecoveryVerified',
   'onAfterPasswordReset',
   'onAfterEmailChanged',
+  'onAfterOAuth',
   'onAfterSudo',
   'onRefreshReuse',
   'onDeliveryFailed',
   'onBeforeRegister',
   'onBeforeLogin',
+  'onProviderTokens',
 ]
 
 /** Tells an event to its hook and its channel. Never rejects. */
@@ -107,7 +130,8 @@ export type EmitLate = <T extends keyof LatePayloads>(type: T, payload: LatePayl
 export function createEmitter(hooks: CrudAuthHooks, log: FastifyBaseLogger): { emit: Emit; emitLate: EmitLate } {
   const channels = new Map<AuthEventType, Channel>()
   for (const name of hookNames) {
-    if (!name.startsWith('onBefore')) channels.set(name as AuthEventType, diagnosticsChannel.channel(`crudauth:${name}`))
+    if (!name.startsWith('onBefore') && name !== 'onProviderTokens')
+      channels.set(name as AuthEventType, diagnosticsChannel.channel(`crudauth:${name}`))
   }
 
   const tell = async (type: AuthEventType, event: object, call: (hook: AnyHook) => unknown, logger: FastifyBaseLogger) => {

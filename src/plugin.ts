@@ -6,6 +6,7 @@ import { createHashGate } from './accounts/gate.js'
 import { createIdentity } from './accounts/identity.js'
 import { createLockout, noLockout } from './accounts/lockout.js'
 import { createAuthenticate } from './accounts/login.js'
+import { createNewAccount } from './accounts/new-account.js'
 import { createPasswordPolicy } from './accounts/password-policy.js'
 import { createPasswords } from './accounts/passwords.js'
 import { AuthenticatedPrincipal, subjectOf } from './accounts/principal.js'
@@ -15,6 +16,7 @@ import { createUsers, type Row } from './accounts/users.js'
 import { composeBearer } from './composition/bearer.js'
 import { checkDecorators, decorate } from './composition/decorate.js'
 import { composeDevice } from './composition/device.js'
+import { composeLinks, composeOAuth } from './composition/oauth.js'
 import { composeRecovery } from './composition/recovery.js'
 import { composeSession } from './composition/session.js'
 import { openState, warnOf } from './composition/state.js'
@@ -24,18 +26,18 @@ import { createRateLimits } from './gates/rate-limit.js'
 import { documentRoutes, schemesOf } from './http/openapi.js'
 import { resolveOptions } from './options/resolve.js'
 import type { CrudAuthOptions } from './options/types.js'
-import type { TransportToolbox } from './ports/transport.js'
+import type { BoundTransport, TransportToolbox } from './ports/transport.js'
 import { accountRoutes } from './routes/account.js'
 import { bearerRoutes, jwksRoutes } from './routes/bearer.js'
 import { emailRoutes } from './routes/email.js'
 import { managementRoutes } from './routes/management.js'
+import { oauthRoutes } from './routes/oauth.js'
 import type { Services } from './routes/services.js'
 import { sessionRoutes } from './routes/session.js'
 import { createToolbox } from './toolbox.js'
 import { isBearerTransport } from './transports/bearer/transport.js'
 import { isSessionTransport } from './transports/session/transport.js'
 import { createEndEverything, createSlots } from './transports/slots.js'
-import { PROVIDER_ID_FIELDS } from './users/fields.js'
 
 const groupPlugins = {
   account: accountRoutes,
@@ -43,6 +45,7 @@ const groupPlugins = {
   management: managementRoutes,
   bearer: bearerRoutes,
   email: emailRoutes,
+  oauth: oauthRoutes,
 } as const
 
 const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
@@ -59,21 +62,32 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
   const endEverything = createEndEverything([slots, families])
   const device = composeDevice(options, users, slots)
   const session = composeSession(options, users, state.sessions, slots, endEverything, device?.device ?? null)
-  const bearer = composeBearer(options, users, state.sessions, families, endEverything)
+  const bearer = await composeBearer(options, users, state.sessions, families, endEverything)
   const passwords = await createPasswords(options.passwords.cost, options.passwords.legacy, gate)
   const policy = createPasswordPolicy(options.passwords.minLength, options.passwords.check)
   const identity = createIdentity(names.login, names.recovery, users)
   const endAll = (user: Row) => endEverything(users.idOf(user))
-  const providerFields = PROVIDER_ID_FIELDS.filter((field) => users.has(field))
+  const providerKeys = Object.keys(options.oauth?.providers ?? {})
+  const newAccount = createNewAccount(users, options.registration, providerKeys)
+  const links = composeLinks(options, users)
   const { counters, oneTime } = state
-  const parts = { users, identity, passwords, policy, counters, oneTime, emit, emitLate, providerFields, endAll }
+  const parts = { users, identity, passwords, policy, counters, oneTime, emit, emitLate, links, endAll }
   const recovery = composeRecovery(app, options, parts)
+  const oauth = await composeOAuth(app, options, {
+    ...parts,
+    oneTime: state.attempts,
+    hooks,
+    newAccount,
+    sessions: session?.sessions,
+    isHeld: recovery?.isHeld ?? (async () => false),
+    welcome: recovery?.discreet.welcome ?? (() => {}),
+  })
   const counterKey = keys('counters')[0]
   const lockout = options.lockout ? createLockout(state.counters, options.lockout, users, counterKey) : noLockout
   const rateLimit = createRateLimits(state.counters, counterKey)
   warnOf(app, options, users.has('tokenVersion'))
 
-  const transports = options.transports.map((transport) => {
+  const transports = options.transports.map((transport): BoundTransport => {
     if (session && isSessionTransport(transport)) return session.transport
     return bearer && isBearerTransport(transport) ? bearer.transport : transport
   })
@@ -100,7 +114,9 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
       policy,
       hooks,
       emit,
-      registration: options.registration,
+      extraFields: options.registration.extraFields,
+      providerKeys,
+      newAccount,
       discreet: recovery?.discreet ?? null,
     }),
     passwordChange: createPasswordChange({
@@ -132,6 +148,8 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, rawOptions) => {
     registration: options.registration,
     session,
     bearer,
+    oauth,
+    hooks,
   }
 
   const sudo = createSudo(options.sudo, {

@@ -8,6 +8,7 @@ import type { SessionRecord } from './ports/session-store.js'
 import type { Principal, PrincipalInit, SecurityScheme, TransportToolbox } from './ports/transport.js'
 import type { UserId, UserStore } from './ports/user-store.js'
 import type { Services } from './routes/services.js'
+import { createOAuthToolbox, type OAuthToolbox } from './toolbox-oauth.js'
 import { createRecoveryToolbox, type RecoveryToolbox } from './toolbox-recovery.js'
 import { type IssuedTokens, refreshTokens } from './transports/bearer/bearer.js'
 import type { NewSession, SessionInit } from './transports/session/sessions.js'
@@ -94,6 +95,8 @@ export interface AuthToolbox {
   readonly sudo: Sudo
   /** Verification, password reset and change of address. */
   readonly recovery: RecoveryToolbox
+  /** Accounts at providers. */
+  readonly oauth: OAuthToolbox
   readonly users: UserStore<RegisteredUser>
   readonly passwords: PasswordsToolbox
   /** The principal of a row, for a transport of the app's own; null for a disabled account. */
@@ -173,6 +176,7 @@ export function createToolbox({ services, passwords, policy, sudo, transportTool
     sessions,
     sudo,
     recovery: createRecoveryToolbox(services),
+    oauth: createOAuthToolbox(services),
     users: users.store,
     passwords: {
       hash: passwords.hash,

@@ -8,13 +8,15 @@ import { type Import, parseSource, readSources, root, type SourceFile } from '..
 const rooms: [room: string, level: number][] = [
   ['schemas/', 0],
   ['src/errors.ts', 0],
-  ['src/events.ts', 0],
   ['src/retry.ts', 0],
   ['src/deadline.ts', 0],
+  ['src/at-once.ts', 0],
   ['src/checks.ts', 0],
   ['src/crypto/', 0],
   ['src/fastify.ts', 1],
   ['src/ports/', 1],
+  // Its payloads are of the ports' types.
+  ['src/events.ts', 1.5],
   ['src/state/', 2],
   ['src/users/', 2],
   ['src/delivery/', 2],
@@ -43,7 +45,8 @@ const outside = 'src/testing/'
 /** Packages and the only places that may import them. */
 const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: 'ioredis', at: ['src/state/redis/', 'src/plugin.ts'], typesAt: ['src/options'] },
-  { name: 'undici', at: ['src/oauth/protocol.ts'] },
+  { name: 'undici', at: ['src/oauth/http.ts'] },
+  { name: 'oauth4webapi', at: ['src/oauth/'] },
   { name: 'kysely', at: ['src/users/kysely', 'src/users/sql/'] },
   { name: 'nodemailer', at: ['src/delivery/smtp.ts'] },
   { name: 'typescript', at: [] },
@@ -53,6 +56,9 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
 const adapters = ['src/state/', 'src/users/', 'src/delivery/']
 
 const maxLines = 300
+
+/** Exports whose users are still to be written. One that has found its user leaves the list. */
+const awaited: string[] = []
 
 interface Manifest {
   exports: Record<string, string | { types: string }>
@@ -224,9 +230,16 @@ test('an export is imported by another source or published', () => {
     .flatMap((file) => {
       const known = used.get(file.path)
       const unused = file.exports.filter(({ name }) => !known?.has(name) && !known?.has('*'))
-      return unused.map(({ name, line }) => `${at(file, line)} ${name}`)
+      return unused.map(({ name, line }) => ({ id: `${file.path} ${name}`, place: `${at(file, line)} ${name}` }))
     })
-  none(dead, 'nobody imports')
+  none(
+    dead.filter(({ id }) => !awaited.includes(id)).map(({ place }) => place),
+    'nobody imports',
+  )
+  none(
+    awaited.filter((id) => !dead.some((one) => one.id === id)),
+    'awaited no longer',
+  )
 })
 
 test(`no source is longer than ${maxLines} lines`, () => {

@@ -9,13 +9,22 @@ import type { DemoSchema } from './database.js'
 import { addDocs } from './docs.js'
 import { logging } from './logging.js'
 import { addMailbox, createMailbox } from './mailbox.js'
-import { addPage } from './page.js'
+import { addPage, showRefusals } from './page.js'
+import type { DemoProvider } from './provider.js'
 import { addRoutes } from './routes.js'
 
 const oftener = { max: 50, windowSeconds: 3600 }
 
-/** Builds the demo over an open database, which stays the caller's to close. */
-export async function buildApp(config: DemoConfig, secret: string, db: Kysely<DemoSchema>): Promise<FastifyInstance> {
+/**
+ * Builds the demo over an open database, which stays the caller's to close.
+ * @param providers where to sign in beside the demo itself; without any the routes for it are not there
+ */
+export async function buildApp(
+  config: DemoConfig,
+  secret: string,
+  db: Kysely<DemoSchema>,
+  providers: readonly DemoProvider[] = [],
+): Promise<FastifyInstance> {
   const mailbox = createMailbox()
   const app = Fastify({
     ...logging(config.logLevel),
@@ -26,16 +35,27 @@ export async function buildApp(config: DemoConfig, secret: string, db: Kysely<De
     reply.headers({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' })
   })
 
-  await addDocs(app)
+  showRefusals(app)
+  await addDocs(app, providers.length > 0)
   await app.register(crudAuth, {
     prefix: '/auth',
     secret,
-    users: kyselyUsers(db, { table: 'accounts' }),
+    // The ids that accounts have at providers are in columns too.
+    users: kyselyUsers(db, {
+      table: 'accounts',
+      columns: { localId: 'local_id', oauthProvider: 'oauth_provider', oauthUpdatedAt: 'oauth_updated_at' },
+    }),
     ...(config.redisUrl === undefined ? {} : { redis: config.redisUrl }),
     transports: [sessionTransport({ managementRoutes: true })],
     cookies: { secure: config.secureCookies },
     // An app of yours has smtpSender() of 'fastify-crudauth/email/smtp' here.
     email: { sender: mailbox.sender, frontendUrl: frontendUrl(config) },
+    ...(providers.length > 0 && {
+      oauth: {
+        baseUrl: frontendUrl(config),
+        providers: Object.fromEntries(providers.map(({ key, provider }) => [key, provider])),
+      },
+    }),
     // Whoever tries the demo does all this more often in an hour than a stranger should.
     rateLimits: {
       register: oftener,
@@ -45,7 +65,7 @@ export async function buildApp(config: DemoConfig, secret: string, db: Kysely<De
       recipient: oftener,
     },
   })
-  await app.register(addPage)
+  await app.register(addPage, { providers })
   await app.register((scope) => addMailbox(scope, mailbox))
   await app.register((scope) => addRoutes(scope, db))
   return app

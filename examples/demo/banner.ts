@@ -4,7 +4,7 @@ import type { DemoConfig } from './config.js'
 import { databaseName } from './database.js'
 
 /** Where to look: told once the demo listens. */
-export function banner(config: DemoConfig, port: number): string {
+export function banner(config: DemoConfig, port: number, providerUrl?: string): string {
   const { host, folder, publicUrl, redisUrl, secret, secureCookies } = config
   const url = localUrl(host, port)
   const path = (name: string) => {
@@ -16,6 +16,7 @@ export function banner(config: DemoConfig, port: number): string {
     ['API docs', `${url}/docs`],
     ['OpenAPI', `${url}/docs/json`],
     ['Mailbox', `${isLocal(host) ? url : `http://localhost:${port}`}/mailbox (no mail leaves this machine)`],
+    ...(providerUrl === undefined ? [] : [['Provider', `${providerUrl} (sign in there as ada or bob; no password)`]]),
     ['Accounts', `${path(databaseName)} (SQLite)`],
     // Never the whole URL: it may hold a password.
     ['Sessions', redisUrl ? `Redis at ${hostOf(redisUrl)}` : 'in memory, until the demo stops (REDIS_URL keeps them)'],

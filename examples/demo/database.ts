@@ -15,6 +15,11 @@ interface AccountsTable {
   token_version: number
   created_at: string
   updated_at: string
+  /** Id of the account at the local provider of `npm run demo:oidc`. */
+  local_id: string | null
+  /** Where a link was made last, and when. */
+  oauth_provider: string | null
+  oauth_updated_at: string | null
 }
 
 export interface DemoSchema {
@@ -22,6 +27,23 @@ export interface DemoSchema {
 }
 
 export const databaseName = 'demo.db'
+
+/** Brings a table that an older demo has made up to date; of several processes at once, one does. */
+function addNewColumns(database: Database.Database): void {
+  database.exec('begin immediate')
+  try {
+    const known = new Set((database.prepare('pragma table_info(accounts)').all() as { name: string }[]).map(({ name }) => name))
+    for (const name of ['local_id', 'oauth_provider', 'oauth_updated_at']) {
+      if (!known.has(name)) database.exec(`alter table accounts add column ${name} text`)
+    }
+    // SQLite adds no unique column to a table that is there; an index is as good.
+    database.exec('create unique index if not exists accounts_local_id on accounts (local_id)')
+    database.exec('commit')
+  } catch (error) {
+    database.exec('rollback')
+    throw error
+  }
+}
 
 /** Opens the demo's database in the folder and makes its table at the first start. `destroy()` closes it. */
 export async function openDatabase(folder: string): Promise<Kysely<DemoSchema>> {
@@ -47,5 +69,6 @@ export async function openDatabase(folder: string): Promise<Kysely<DemoSchema>> 
     .addColumn('created_at', 'text', (column) => column.notNull().defaultTo(sql`current_timestamp`))
     .addColumn('updated_at', 'text', (column) => column.notNull().defaultTo(sql`current_timestamp`))
     .execute()
+  addNewColumns(database)
   return db
 }

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify'
 declare const document: { readonly cookie: string }
 
 /** The OpenAPI page at `/docs`. It has to stand before crudAuth, which documents its routes as they are added. */
-export async function addDocs(app: FastifyInstance): Promise<void> {
+export async function addDocs(app: FastifyInstance, hasProviders: boolean): Promise<void> {
   await app.register(swagger, {
     openapi: {
       info: {
@@ -20,6 +20,7 @@ export async function addDocs(app: FastifyInstance): Promise<void> {
         { name: 'session', description: 'Signing in and out' },
         { name: 'management', description: 'Devices and the CSRF token' },
         { name: 'email', description: 'Verification, forgotten passwords, another address; the messages are in the mailbox' },
+        ...(hasProviders ? [{ name: 'oauth', description: 'Signing in at a provider; begins in the browser, not here' }] : []),
         { name: 'demo', description: 'Routes of the demo itself, guarded by the plugin' },
       ],
     },

@@ -7,7 +7,12 @@ const tags = ['demo']
 
 const Confirmation = Type.Object({ password: Type.String({ minLength: 1, maxLength: 1024 }) })
 const Elevated = Type.Object({ until: Type.String({ format: 'date-time' }) })
-const Dashboard = Type.Object({ hello: Type.String(), devices: Type.Integer(), verified: Type.Boolean() })
+const Dashboard = Type.Object({
+  hello: Type.String(),
+  devices: Type.Integer(),
+  verified: Type.Boolean(),
+  has_password: Type.Boolean({ description: 'False for an account that a provider alone opens' }),
+})
 const Detail = Type.Object({ detail: Type.String() })
 
 /** The demo's own routes: what an app adds to the plugin's. */
@@ -24,7 +29,12 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
     },
     async (request) => {
       const { userId, user, emailVerified } = request.principal
-      return { hello: String(user.username), devices: (await app.auth.sessions.list(userId)).length, verified: emailVerified }
+      return {
+        hello: String(user.username),
+        devices: (await app.auth.sessions.list(userId)).length,
+        verified: emailVerified,
+        has_password: app.auth.passwords.isUsable(user.hashed_password as string | null),
+      }
     },
   )
 

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { freePort } from './address.js'
+import { freePort, frontendUrl } from './address.js'
 import { buildApp } from './app.js'
 import { banner } from './banner.js'
 import { type DemoConfig, readConfig, SetupError } from './config.js'
@@ -22,17 +22,27 @@ function setupProblem(error: unknown, config: DemoConfig | undefined): string {
   return message
 }
 
+/** With `--oidc`: a provider to sign in at, on this machine. */
+async function startProvider(config: DemoConfig) {
+  if (!process.argv.includes('--oidc')) return undefined
+  // Loaded only then: what a provider is made of takes a while.
+  const { startLocalProvider } = await import('./provider.js')
+  return startLocalProvider(frontendUrl(config))
+}
+
 async function start(config: DemoConfig): Promise<void> {
   mkdirSync(config.folder, { recursive: true, mode: 0o700 })
   const secret = config.secret ?? keptSecret(config.folder)
   const port = config.port === 0 ? await freePort(config.host) : config.port
   const db = await openDatabase(config.folder)
-  const app = await buildApp({ ...config, port }, secret, db).catch(async (error) => {
-    await db.destroy()
+  const provider = await startProvider({ ...config, port })
+  const close = () => Promise.all([db.destroy(), provider?.stop()])
+  const app = await buildApp({ ...config, port }, secret, db, provider && [provider.provider]).catch(async (error) => {
+    await close()
     throw error
   })
   app.addHook('onClose', async function closeDatabase() {
-    await db.destroy()
+    await close()
   })
 
   let stoppingSinceMs: number | undefined
@@ -52,7 +62,7 @@ async function start(config: DemoConfig): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
   // A SIGTERM that npm gets ends npm and the shell between, which hands it on to nobody: the demo would keep the port.
   const parent = process.ppid
-  if (process.env.npm_lifecycle_event === 'start') {
+  if (['start', 'demo:oidc'].includes(process.env.npm_lifecycle_event ?? '')) {
     const watch = setInterval(() => {
       if (process.ppid === parent || stoppingSinceMs !== undefined) return
       clearInterval(watch)
@@ -67,7 +77,7 @@ async function start(config: DemoConfig): Promise<void> {
     await app.close()
     throw error
   }
-  process.stdout.write(banner(config, (app.server.address() as AddressInfo).port))
+  process.stdout.write(banner(config, (app.server.address() as AddressInfo).port, provider?.url))
 }
 
 let config: DemoConfig | undefined

@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto'
+import type { UserId } from '../ports/user-store.js'
+import { encodeUserId } from './user-id.js'
 
 /** Begins the hash of an account that has no password; what follows is random. */
 export const unusablePrefix = '!'
@@ -9,9 +11,14 @@ const argonSalt = /^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$([A-Za-z0-9+/]{11,64})\
  * The salt of a stored hash, as base64 without padding, or one derived from a hash of another system. A hash that is
  * replaced without a change of the password gets the salt of the one before: what tells two credentials apart is the salt,
  * so a rehash is no new credential, and however many sign-ins replace a hash at once, all make the same one.
- * @param owner the user's encoded id, so that accounts that share an unsalted hash do not share a salt
+ * @param owner the user's id, so that accounts that share an unsalted hash do not share a salt
  * @param key without it the new salt would be a fast check of guesses for whoever stole the table: of an unsalted MD5, say
  */
-export const saltOf = (hash: string, owner: string, key: Buffer): string =>
+export const saltOf = (hash: string, owner: UserId, key: Buffer): string =>
   argonSalt.exec(hash)?.[1] ??
-  createHmac('sha256', key).update(`${owner} ${hash}`).digest().subarray(0, 16).toString('base64').replace(/=+$/, '')
+  createHmac('sha256', key)
+    .update(`${encodeUserId(owner)} ${hash}`)
+    .digest()
+    .subarray(0, 16)
+    .toString('base64')
+    .replace(/=+$/, '')

@@ -9,7 +9,7 @@ import type { Row, Users } from './users.js'
 /** A password that was right. */
 interface Authenticated {
   readonly user: Row
-  /** Gives the attempt back to the lockout; to be called once what was signed in to is established. */
+  /** Gives the attempt back to the lockout; to be called when what was signed in to is made. */
   forgive(): Promise<void>
 }
 

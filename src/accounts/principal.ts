@@ -30,12 +30,14 @@ export interface Credential {
   readonly epoch: string
 }
 
+const tokenEpochLength = 11
+
 /** The credential epoch as tokens carry it: enough of it to tell one from another. */
-export const tokenEpoch = (users: Users, user: RegisteredUser): string => users.epochOf(user).slice(0, 11)
+export const tokenEpoch = (users: Users, user: RegisteredUser): string => users.epochOf(user).slice(0, tokenEpochLength)
 
 /** Whether the credential is still the row's. */
 export const isCurrent = (users: Users, user: RegisteredUser, { version, epoch }: Credential): boolean =>
-  users.versionOf(user) === version && tokenEpoch(users, user) === epoch
+  users.versionOf(user) === version && epoch.length === tokenEpochLength && users.epochOf(user).startsWith(epoch)
 
 /** @param recovery logical name of the recovery factor, or null */
 export function subjectOf(users: Users, recovery: string | null, user: RegisteredUser): Subject {

@@ -1,28 +1,14 @@
 import type { FastifyRequest } from 'fastify'
-import { BadRequestError, ConfigError, DuplicateError, DuplicateUserError, InternalError, UserValueError } from '../errors.js'
+import { BadRequestError, DuplicateError, DuplicateUserError, UserValueError } from '../errors.js'
 import type { CrudAuthHooks, Emit } from '../events.js'
 import type { UserValues } from '../ports/user-store.js'
 import { canonicalValue, type Identity, malformedValue } from './identity.js'
 import { runBefore } from './login.js'
+import type { NewAccount } from './new-account.js'
 import type { PasswordPolicy } from './password-policy.js'
 import type { Passwords } from './passwords.js'
-import { createRegistrationGate, privilegedNames } from './registration-gate.js'
+import { createRegistrationGate } from './registration-gate.js'
 import type { Row, Users } from './users.js'
-
-/** What `registration.fields` is told. */
-export interface RegistrationContext {
-  readonly source: 'register' | 'oauth'
-  readonly request: FastifyRequest
-  /** What comes from the client, after the allowlist and in canonical form. */
-  readonly values: Readonly<Record<string, unknown>>
-}
-
-/** Server-side part of new rows, resolved. */
-interface RegistrationOptions {
-  readonly extraFields: readonly string[]
-  readonly defaults: Readonly<Record<string, unknown>>
-  readonly fields?: ((context: RegistrationContext) => UserValues | Promise<UserValues>) | undefined
-}
 
 interface Services {
   readonly users: Users
@@ -31,7 +17,11 @@ interface Services {
   readonly policy: PasswordPolicy
   readonly hooks: CrudAuthHooks
   readonly emit: Emit
-  readonly registration: RegistrationOptions
+  /** Names in the body, beside the login fields, that reach the user store. */
+  readonly extraFields: readonly string[]
+  /** Keys of the OAuth providers. */
+  readonly providerKeys: readonly string[]
+  readonly newAccount: NewAccount
   /** What tells owners by message instead of callers by the answer; null without delivery. */
   readonly discreet: Discreet | null
 }
@@ -60,7 +50,7 @@ export type RegisterAccount = (body: Record<string, unknown>, request: FastifyRe
 /** Fields that name somebody: stored in their one canonical form, whether they log in or not. */
 const names = ['email', 'username', 'phone']
 
-function canonicalValues({ login, recovery }: Identity, picked: Record<string, unknown>): Record<string, unknown> {
+export function canonicalValues({ login, recovery }: Identity, picked: Record<string, unknown>): Record<string, unknown> {
   const values = { ...picked }
   for (const field of new Set([...login, ...names, ...(recovery === null ? [] : [recovery])])) {
     const value = picked[field]
@@ -78,25 +68,12 @@ function canonicalValues({ login, recovery }: Identity, picked: Record<string, u
 }
 
 export function createRegister(services: Services): RegisterAccount {
-  const { users, identity, passwords, policy, hooks, emit, registration, discreet } = services
-  const isPrivileged = privilegedNames(users.store.fields)
+  const { users, identity, passwords, policy, hooks, emit, extraFields, providerKeys, newAccount, discreet } = services
   const pick = createRegistrationGate({
     fields: users.store.fields,
-    allow: [...new Set([...identity.login, ...registration.extraFields])],
+    allow: [...new Set([...identity.login, ...extraFields])],
+    providers: providerKeys,
   })
-  const refusePrivileged = (values: UserValues, option: string, Failure: typeof ConfigError) => {
-    for (const name of Object.keys(values)) {
-      if (isPrivileged(name)) throw new Failure(`"${option}" may not set the privileged field "${name}"; remove it`)
-    }
-  }
-  refusePrivileged(registration.defaults, 'registration.defaults', ConfigError)
-
-  /** A table whose flags have no default would otherwise start accounts at NULL. */
-  const initial: UserValues = {}
-  const starting = { isActive: true, isSuperuser: false, tokenVersion: 0 }
-  for (const [field, value] of Object.entries(starting)) if (users.has(field)) initial[field] = value
-  for (const field of Object.keys(users.store.fields.columns)) if (field.endsWith('Verified')) initial[field] = false
-
   const create = async (values: UserValues): Promise<Row> => {
     try {
       return await users.create(values)
@@ -141,12 +118,11 @@ export function createRegister(services: Services): RegisterAccount {
     const context = { email: values.email as string | null, username: values.username as string | null }
     await policy(password, context)
     await runBefore(() => hooks.onBeforeRegister?.(values, { request }))
-    const derived = (await registration.fields?.({ source: 'register', request, values })) ?? {}
-    refusePrivileged(derived, 'registration.fields', InternalError)
+    const derived = await newAccount.derive({ source: 'register', request, values })
     const stored = canonicalValues(identity, { ...values, ...derived })
     // Hashed before anything is looked up: a taken address takes as long as a free one.
     const hashedPassword = await passwords.hash(password)
-    const row: UserValues = { ...registration.defaults, ...stored, ...initial, hashedPassword }
+    const row = newAccount.row({ ...stored, hashedPassword })
     if (discreet === null) {
       const user = await create(row)
       await emit('onAfterRegister', { user, source: 'register' }, request)

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { atOnceOf, type Soon } from '../at-once.js'
 import { sha256 } from '../crypto/digest.js'
 import { createDeadline, within } from '../deadline.js'
 import { DuplicateUserError, UserValueError } from '../errors.js'
@@ -6,7 +7,6 @@ import type { RegisteredUser } from '../fastify.js'
 import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
 import { unavailable } from '../retry.js'
 import { saltOf, unusablePrefix } from './lineage.js'
-import { encodeUserId } from './user-id.js'
 
 const maxKnownEpochs = 10_000
 
@@ -42,6 +42,8 @@ export interface Users {
   /** A boolean field; `fallback` where the model lacks it. NULL is false. */
   flagOf(row: Row, field: string, fallback: boolean): boolean
   isActive(row: Row): boolean
+  /** As `findById`, and without a promise where the store needs none. */
+  find(id: UserId): Soon<Row | null>
   findById(id: UserId): Promise<Row | null>
   findBy(field: string, value: unknown): Promise<Row | null>
   /** @throws DuplicateUserError, UserValueError */
@@ -51,9 +53,11 @@ export interface Users {
 
 /** What databases return for a boolean: true, 1, 1n, 't', a BIT(1) buffer. */
 function isTrue(value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  if (typeof value === 'number') return value === 1
   if (typeof value === 'string') return value === '1' || value === 't' || value === 'true'
   if (Buffer.isBuffer(value)) return value.length === 1 && value[0] === 1
-  return value === true || value === 1 || value === 1n
+  return value === 1n
 }
 
 function refuseAnswer(verb: string): never {
@@ -70,6 +74,12 @@ const timeText = (time: unknown): string => (time instanceof Date ? String(time.
 export function createUsers(store: UserStore<Row>, milliseconds: number, lineageKey: Buffer): Users {
   const { columns } = store.fields
   const column = new Map(Object.entries(columns))
+  // Read of each row of each request, so not looked up each time.
+  const idName = column.get('id') ?? 'id'
+  const hashName = column.get('hashedPassword')
+  const versionName = column.get('tokenVersion')
+  const cellOf = (row: Row, name: string | undefined): unknown =>
+    name === undefined ? undefined : (row as Record<string, unknown>)[name]
 
   const deadline = createDeadline(milliseconds)
 
@@ -79,18 +89,19 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
 
   // A store that answers nonsense is as good as none: what is no row must not become somebody, nor an error of ours.
   const rowOf = (verb: string, row: unknown): Row => {
-    const id = typeof row === 'object' && row !== null ? (row as Record<string, unknown>)[columns.id ?? 'id'] : undefined
+    const id = typeof row === 'object' && row !== null ? (row as Record<string, unknown>)[idName] : undefined
     return typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint' ? (row as Row) : refuseAnswer(verb)
   }
   const rowOrNull = (verb: string, row: unknown) => (row === null || row === undefined ? null : rowOf(verb, row))
+  const owned = (id: UserId, found: unknown): Row | null => {
+    const row = rowOrNull('findById', found)
+    return row && users.idOf(row) === id ? row : null
+  }
   const flag = (verb: string, done: unknown) => (typeof done === 'boolean' ? done : refuseAnswer(verb))
 
   const guarded: UserStore<Row> = {
     fields: store.fields,
-    async findById(id) {
-      const row = rowOrNull('findById', await bounded(() => store.findById(id)))
-      return row && users.idOf(row) === id ? row : null
-    },
+    findById: async (id) => owned(id, await bounded(() => store.findById(id))),
     findBy: async (field, value) => rowOrNull('findBy', await bounded(() => store.findBy(field, value))),
     create: async (values) => rowOf('create', await bounded(() => store.create(values))),
     update: async (id, values) => flag('update', await bounded(() => store.update(id, values))),
@@ -104,16 +115,13 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
   const users: Users = {
     store: guarded,
     has: (field) => column.has(field),
-    read(row, field) {
-      const name = column.get(field)
-      return name === undefined ? undefined : (row as Record<string, unknown>)[name]
-    },
-    idOf: (row) => users.read(row, 'id') as UserId,
+    read: (row, field) => cellOf(row, column.get(field)),
+    idOf: (row) => cellOf(row, idName) as UserId,
     hashOf(row) {
-      const hash = users.read(row, 'hashedPassword')
+      const hash = cellOf(row, hashName)
       return typeof hash === 'string' && hash !== '' ? hash : null
     },
-    versionOf: (row) => Number(users.read(row, 'tokenVersion') ?? 0),
+    versionOf: (row) => Number(cellOf(row, versionName) ?? 0),
     epochOf(row) {
       const hash = users.hashOf(row)
       // Without any hash the time of creation has to tell the account from a later one of the same id. An unusable one is
@@ -127,7 +135,7 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
       epochs.set(text, epoch)
       return epoch
     },
-    saltOf: (row) => saltOf(users.hashOf(row) ?? '', encodeUserId(users.idOf(row)), lineageKey),
+    saltOf: (row) => saltOf(users.hashOf(row) ?? '', users.idOf(row), lineageKey),
     credentialOf: (row) => ({
       hashedPassword: users.read(row, 'hashedPassword') ?? null,
       ...(users.has('tokenVersion') && { tokenVersion: users.read(row, 'tokenVersion') ?? null }),
@@ -138,8 +146,20 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
       for (const [field, value] of Object.entries(values)) copy[column.get(field) ?? field] = value
       return copy as Row
     },
-    flagOf: (row, field, fallback) => (column.has(field) ? isTrue(users.read(row, field)) : fallback),
+    flagOf(row, field, fallback) {
+      const name = column.get(field)
+      return name === undefined ? fallback : isTrue(cellOf(row, name))
+    },
     isActive: (row) => users.flagOf(row, 'isActive', true),
+    find(id) {
+      let found: unknown
+      try {
+        found = atOnceOf(store.findById)?.(id)
+      } catch {
+        // The ordinary way meets the same and says it properly.
+      }
+      return found === undefined ? guarded.findById(id) : owned(id, found)
+    },
     findById: guarded.findById,
     findBy: guarded.findBy,
     create: guarded.create,

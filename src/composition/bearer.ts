@@ -1,9 +1,9 @@
 import type { Users } from '../accounts/users.js'
 import type { ResolvedOptions } from '../options/resolve.js'
 import type { SessionStore } from '../ports/session-store.js'
-import type { Transport } from '../ports/transport.js'
+import type { BoundTransport } from '../ports/transport.js'
 import { type Bearer, createBearer } from '../transports/bearer/bearer.js'
-import { asymmetricKeys, type PublicJwk, secretKeys } from '../transports/bearer/keys.js'
+import type { PublicJwk } from '../transports/bearer/keys.js'
 import { createRotation } from '../transports/bearer/rotation.js'
 import { createAccessTokens } from '../transports/bearer/tokens.js'
 import { bindBearerTransport } from '../transports/bearer/transport.js'
@@ -13,26 +13,30 @@ import type { EndEverything, Slots } from '../transports/slots.js'
 /** What the bearer transport brings. */
 interface BearerPart {
   readonly bearer: Bearer
-  readonly transport: Transport
+  readonly transport: BoundTransport
   readonly publicKeys: readonly PublicJwk[]
   /** False: the keys only verify. */
   readonly canIssue: boolean
+  /** Whether principals bring no row. */
+  readonly statelessUser: boolean
 }
 
 /**
  * Null without a bearer transport.
  * @param slots of the families of refresh tokens
  */
-export function composeBearer(
+export async function composeBearer(
   options: ResolvedOptions,
   users: Users,
   store: SessionStore,
   slots: Slots,
   endEverything: EndEverything,
-): BearerPart | null {
+): Promise<BearerPart | null> {
   const { bearer: settings, keys, identity } = options
   if (!settings) return null
   const { recovery } = identity
+  // Loaded where tokens are used: fast-jwt is a tenth of what the package takes to import.
+  const { asymmetricKeys, secretKeys } = await import('../transports/bearer/keys.js')
   const tokenKeys =
     settings.keys === undefined ? secretKeys(keys('access-token'), settings) : asymmetricKeys(settings.keys, settings)
   const tokens = createAccessTokens(tokenKeys, users, { ...settings, recovery })
@@ -50,5 +54,6 @@ export function composeBearer(
     transport: bindBearerTransport({ ...settings, tokens, users, recovery }),
     publicKeys: tokenKeys.publicKeys,
     canIssue: settings.canIssue,
+    statelessUser: settings.statelessUser,
   }
 }

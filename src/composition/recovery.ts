@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { factorSchema } from '../../schemas/email.js'
 import type { Identity } from '../accounts/identity.js'
+import type { Links } from '../accounts/oauth/links.js'
 import type { PasswordPolicy } from '../accounts/password-policy.js'
 import type { Passwords } from '../accounts/passwords.js'
 import { createEmailChange } from '../accounts/recovery/email-change.js'
@@ -16,7 +17,7 @@ import { shortHmac } from '../crypto/digest.js'
 import { createSeal } from '../crypto/seal.js'
 import { createDispatch } from '../delivery/dispatch.js'
 import { emailChannel } from '../delivery/email-channel.js'
-import { createDeliveryQueue } from '../delivery/queue.js'
+import { createDeliveryQueue, type QueueReports } from '../delivery/queue.js'
 import type { Emit, EmitLate } from '../events.js'
 import type { ResolvedOptions } from '../options/resolve.js'
 import type { CounterStore } from '../ports/counter-store.js'
@@ -31,7 +32,7 @@ interface Parts {
   readonly oneTime: OneTimeStore
   readonly emit: Emit
   readonly emitLate: EmitLate
-  readonly providerFields: readonly string[]
+  readonly links: Links
   readonly endAll: (user: Row) => Promise<void>
 }
 
@@ -60,7 +61,7 @@ export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, 
   })
 
   // Looking up who is written to waits for no mail server, so it has a queue of its own.
-  const preparing = createDeliveryQueue<FastifyRequest>(limits, {
+  const reports: QueueReports<FastifyRequest> = {
     onRetry: (request, err) => request.log.warn({ err }, 'a message could not be prepared; trying again'),
     onFailed(request, err, attempts) {
       request.log.error({ err, attempts }, 'a message could not be prepared')
@@ -70,15 +71,18 @@ export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, 
       request.log.error({ reason }, 'a message was dropped before it was prepared')
       void emitLate('onDeliveryFailed', { kind: null, channel: null, reason, attempts: 0 })
     },
-  })
+  }
+  const preparing = createDeliveryQueue(limits, reports)
+  const alerts = createDeliveryQueue(limits, reports)
   // Tokens of an outage. No report: nobody is told of them but who holds one, and tries it again.
   const givingBack = createDeliveryQueue<null>(limits)
   app.addHook('onClose', async function closeDelivery() {
-    await Promise.all([preparing.close(drainMs), givingBack.close(drainMs)])
+    await Promise.all([preparing, alerts, givingBack].map((queue) => queue.close(drainMs)))
     await dispatch.close(drainMs)
   })
   const outbox: Outbox = {
-    defer: (request, work) => preparing.defer(request, work),
+    defer: preparing.defer,
+    alert: alerts.defer,
     send: dispatch.dispatch,
   }
 
@@ -133,13 +137,16 @@ export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, 
 
   return {
     discreet: {
-      fields: [...new Set(['email', 'phone', ...(field === null ? [] : [field])])],
+      // A phone is private where something reaches it.
+      fields: [...new Set(['email', ...(delivery.channels.length > 0 ? ['phone'] : []), ...(field === null ? [] : [field])])],
       // Without the store registration goes on, as it does without its rate limit.
       isHeld: async (address: string) => (await reservations.holderOf(address).catch(() => null)) !== null,
       welcome: (request: FastifyRequest, user: Row) => recovery?.welcome(request, user),
       known: notices.existingAccount,
       held: notices.heldAddress,
     },
+    /** As `discreet.isHeld`, but an outage is told. */
+    isHeld: async (address: string) => (await reservations.holderOf(address)) !== null,
     passwordChanged: notices.passwordChanged,
     deliver: dispatch.deliver,
     routes:

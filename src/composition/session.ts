@@ -1,7 +1,7 @@
 import type { Users } from '../accounts/users.js'
 import type { ResolvedOptions } from '../options/resolve.js'
 import type { SessionStore } from '../ports/session-store.js'
-import type { Transport } from '../ports/transport.js'
+import type { BoundTransport } from '../ports/transport.js'
 import { createCookie } from '../transports/cookie.js'
 import type { DeviceCookie } from '../transports/device.js'
 import { createSessions, type Sessions } from '../transports/session/sessions.js'
@@ -12,7 +12,7 @@ import type { EndEverything, Slots } from '../transports/slots.js'
 interface SessionPart {
   readonly sessions: Sessions
   readonly csrf: boolean
-  readonly transport: Transport
+  readonly transport: BoundTransport
 }
 
 /** Null without a session transport. */

@@ -110,6 +110,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     options.channels.map((channel) => [channel.name, { channel, queue: newQueue(), alerts: newQueue() }] as const),
   )
   const jobs = enqueue ? newQueue() : undefined
+  const alertJobs = enqueue ? newQueue() : undefined
   const delivering = new Set<Promise<void>>()
   let closing: Promise<void> | undefined
 
@@ -140,7 +141,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     }
     // Made once, so that a queue which took it although it answered late knows it by its id.
     let job: DeliveryJob | undefined
-    jobs.defer(label, async () => {
+    const places = isAlert(intent) ? (alertJobs ?? jobs) : jobs
+    places.defer(label, async () => {
       job ??= sealJob(seal, contentOf(channel.name, intent, endsAtMs))
       try {
         await enqueue(job)
@@ -160,7 +162,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     await attempt(() => deliverTo(lane.channel, { ...content, user }, endsAtMs), limits.attemptTimeoutMs)
   }
 
-  const queues = () => [...[...lanes.values()].flatMap(({ queue, alerts }) => [queue, alerts]), ...(jobs ? [jobs] : [])]
+  const queues = () => [
+    ...[...lanes.values()].flatMap(({ queue, alerts }) => [queue, alerts]),
+    ...[jobs, alertJobs].filter((queue) => queue !== undefined),
+  ]
   const idle = async () => {
     await Promise.all([...queues().map((queue) => queue.idle()), ...delivering])
   }

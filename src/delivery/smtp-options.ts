@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
-import { checkBoolean, checkInteger, checkObject, checkPositive, describe, fail } from '../checks.js'
+import { checkBoolean, checkInteger, checkObject, checkPositive, describe, fail, isLoopback } from '../checks.js'
 
 /** A mailbox with the name that is shown for it. */
 export interface Mailbox {
@@ -58,7 +58,6 @@ const known = [
   'transport',
 ]
 
-const loopback = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[?::1\]?)$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const control = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/
 /** One mailbox without quotes, comments, lists, routes or anything invisible: what can be no more than one recipient. */
@@ -122,7 +121,7 @@ export function resolveSmtp(options: SmtpSenderOptions) {
   checkObject('smtpSender.transport', further, Object.keys(further))
   const allowInsecure = checkBoolean('smtpSender.allowInsecure', options.allowInsecure, false)
   const hasCredentials = server.auth !== undefined || further.auth !== undefined
-  if (allowInsecure && hasCredentials && !loopback.test(server.host)) {
+  if (allowInsecure && hasCredentials && !isLoopback(server.host)) {
     fail(
       '"smtpSender.allowInsecure" would send credentials in the clear; leave it out, or send without credentials inside a network of your own',
     )

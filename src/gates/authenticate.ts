@@ -1,17 +1,19 @@
 import type { FastifyRequest } from 'fastify'
+import { AuthenticatedPrincipal } from '../accounts/principal.js'
+import type { Soon } from '../at-once.js'
 import { ForbiddenError, InternalError } from '../errors.js'
-import type { Principal, Transport, TransportToolbox } from '../ports/transport.js'
+import type { BoundTransport, Principal, TransportToolbox } from '../ports/transport.js'
 
 /** Where an app's authentication hangs on its Fastify instance, and a request's on the request. */
 export const kAuthState = Symbol('crudauth.state')
 export const kRequestAuth = Symbol('crudauth.request')
 
-/** Marks in a route's `config` a route of the plugin's own that is for everybody or authenticates by itself. */
+/** Marks a route of the plugin's own that is for everybody or authenticates by itself: in its `config`, and its instance. */
 export const kPublicRoute = Symbol('crudauth.public')
 
 /** What gates need of the plugin. */
 export interface AuthState {
-  readonly transports: readonly Transport[]
+  readonly transports: readonly BoundTransport[]
   readonly toolbox: TransportToolbox
   readonly freshSeconds: number
   /** Whether bearer tokens are accepted, which a 401 then says (RFC 6750). */
@@ -26,7 +28,7 @@ export interface AuthState {
 interface RequestAuth {
   principal: Principal | null
   /** By the transport's place; each is asked at most once a request, however many gates ask. */
-  readonly outcomes: (Promise<Principal | null> | undefined)[]
+  readonly outcomes: (Soon<Principal | null> | undefined)[]
 }
 
 type Carrier = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }
@@ -46,7 +48,8 @@ export const hasBearer = (request: FastifyRequest): boolean =>
 export function hasAsked(request: FastifyRequest, name: string): boolean {
   const outcomes = (request as Carrier)[kRequestAuth]?.outcomes
   return (
-    outcomes !== undefined && stateOf(request).transports.some((transport, index) => transport.name === name && outcomes[index])
+    outcomes !== undefined &&
+    stateOf(request).transports.some((transport, index) => transport.name === name && outcomes[index] !== undefined)
   )
 }
 
@@ -69,22 +72,39 @@ export function setPrincipal(request: FastifyRequest, principal: Principal): voi
   auth.principal = principal
 }
 
+/** Asks the instance first, since `routeOptions` is made anew each time it is read. */
 export const isPublicRoute = (request: FastifyRequest): boolean =>
+  (request.server as unknown as { [kPublicRoute]?: true })[kPublicRoute] === true &&
   (request.routeOptions?.config as { [kPublicRoute]?: true } | undefined)?.[kPublicRoute] === true
+
+/** Asks one transport, unless it has been asked before: an error is kept as well. */
+function ask(request: FastifyRequest, transport: BoundTransport, toolbox: TransportToolbox): Soon<Principal | null> {
+  try {
+    const outcome = transport.authenticate(request, toolbox)
+    // A transport of the app's own may answer by a promise of another kind, or by nothing.
+    return outcome === null || outcome instanceof AuthenticatedPrincipal ? outcome : Promise.resolve(outcome)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
 
 /**
  * Asks the transports in order (or only the one named); the first credential present wins. Null when none is. A credential
- * that was tampered with throws.
+ * that was tampered with is a rejection.
  */
-export async function authenticate(request: FastifyRequest, only?: string): Promise<Principal | null> {
+export function authenticate(request: FastifyRequest, only?: string, first = 0): Soon<Principal | null> {
   const { transports, toolbox } = stateOf(request)
   const { outcomes } = requestAuth(request)
-  for (let index = 0; index < transports.length; index++) {
-    const transport = transports[index] as Transport
+  for (let index = first; index < transports.length; index++) {
+    const transport = transports[index] as BoundTransport
     if (only !== undefined && transport.name !== only) continue
-    outcomes[index] ??= transport.authenticate(request, toolbox)
-    const principal = await outcomes[index]
-    if (principal) return principal
+    let outcome = outcomes[index]
+    if (outcome === undefined) {
+      outcome = ask(request, transport, toolbox)
+      outcomes[index] = outcome
+    }
+    if (outcome instanceof Promise) return outcome.then((found) => found || authenticate(request, only, index + 1))
+    if (outcome) return outcome
   }
   return null
 }

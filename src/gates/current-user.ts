@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { onceKnown, type Soon } from '../at-once.js'
 import { checkBoolean, checkFunction, checkObject, checkStrings, describe, fail } from '../checks.js'
 import { ForbiddenError, InsufficientScopeError, InternalError, NotVerifiedError, UnauthenticatedError } from '../errors.js'
 import type { AnyGate } from '../fastify.js'
@@ -53,16 +54,19 @@ export function currentUser(options: CurrentUserOptions = {}): AnyGate {
   const rules = { superuser, verified, scopes, ...(check && { check }) }
   const forbids = superuser || verified || scopes.length > 0 || check !== undefined
 
-  return createGate('currentUser', { optional, transport, scopes, forbids }, async (request) => {
-    if (transport !== undefined && !stateOf(request).transports.some(({ name }) => name === transport)) {
-      throw new InternalError(`The gate of this route asks for the transport "${transport}", which is not configured`)
-    }
-    const principal = await authenticate(request, transport)
+  const pass = (request: FastifyRequest, principal: Principal | null): Soon<void> => {
     if (!principal) {
       if (optional) return
       throw new UnauthenticatedError()
     }
-    if (forbids) await judge(principal, rules, request)
+    if (forbids) return judge(principal, rules, request).then(() => setPrincipal(request, principal))
     setPrincipal(request, principal)
+  }
+
+  return createGate('currentUser', { optional, transport, scopes, forbids }, (request) => {
+    if (transport !== undefined && !stateOf(request).transports.some(({ name }) => name === transport)) {
+      throw new InternalError(`The gate of this route asks for the transport "${transport}", which is not configured`)
+    }
+    return onceKnown(authenticate(request, transport), (principal) => pass(request, principal))
   })
 }

@@ -6,6 +6,7 @@ const names = {
   csrf: 'crudauth_csrf',
   device: 'crudauth_device',
   refresh: 'crudauth_refresh',
+  oauth: 'crudauth_oauth',
 } as const
 const token = /^[\w!#$%&'*+.^`|~-]+$/ // RFC 6265, cookie-name
 

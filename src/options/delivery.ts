@@ -1,4 +1,4 @@
-import { checkFunction, checkInteger, checkObject, checkPositive, describe, fail } from '../checks.js'
+import { checkFunction, checkInteger, checkObject, checkPositive, describe, fail, isLoopback } from '../checks.js'
 import type { DeliveryChannel, DeliveryJob } from '../ports/delivery-channel.js'
 import type { EmailSender, RenderEmail } from '../ports/email-sender.js'
 
@@ -66,7 +66,6 @@ const deliveryOptions = ['enqueue', 'maxQueued', 'concurrency', 'attempts', 'fir
 /** Longer than the longest lifetime that makes sense, shorter than what a timer or a TTL can hold. */
 const maxSeconds = 30 * 86_400
 const maxRetryMs = 300_000
-const loopback = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/
 const pathOfPage = /^(?:\/[\w.~!$&'()*+,;=:@%-]+)+\/?$/
 
 function resolveFrontendUrl(value: unknown): string {
@@ -80,7 +79,7 @@ function resolveFrontendUrl(value: unknown): string {
   if (value.includes('?') || value.includes('#')) {
     fail('"email.frontendUrl" must not have a query or a fragment; the links add theirs to it')
   }
-  if (url.protocol === 'http:' && !loopback.test(url.hostname)) {
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
     fail('"email.frontendUrl" must be https: its links carry secrets; http is for "http://localhost:…" in development')
   }
   return url.href.replace(/\/+$/, '')

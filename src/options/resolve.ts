@@ -12,6 +12,7 @@ import { resolveBearer } from './bearer.js'
 import { resolveCookies } from './cookies.js'
 import { resolveDelivery } from './delivery.js'
 import { resolveIdentity, resolveRegistration, schemaOfField } from './identity.js'
+import { resolveOAuth } from './oauth.js'
 import { resolveRoutes } from './routes.js'
 import { resolveSession } from './session.js'
 import type { CrudAuthOptions } from './types.js'
@@ -30,6 +31,7 @@ const knownOptions = [
   'email',
   'channels',
   'delivery',
+  'oauth',
   'sudo',
   'freshSeconds',
   'cookies',
@@ -53,6 +55,7 @@ const defaultLimits = {
   password_reset_request: { max: 5, windowSeconds: 3600 },
   email_change_request: { max: 3, windowSeconds: 3600 },
   recipient: { max: 5, windowSeconds: 3600 },
+  oauth_authorize: { max: 600, windowSeconds: 3600 },
 } as const
 
 function resolvePasswords(options: CrudAuthOptions['passwords'] = {}) {
@@ -198,13 +201,14 @@ export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
   const prefix = resolvePrefix(options.prefix)
   const bearer = bearerConfig ? resolveBearer(bearerConfig.options, options.cookies, outerPrefix + prefix) : null
   const timeouts = options.timeouts ?? {}
-  checkObject('timeouts', timeouts, ['redisMs', 'usersMs'])
+  checkObject('timeouts', timeouts, ['redisMs', 'usersMs', 'oauthMs'])
   const keyPrefix = options.keyPrefix ?? 'crudauth:'
   if (typeof keyPrefix !== 'string' || !/^[\w.:-]{0,64}$/.test(keyPrefix)) {
     fail('"keyPrefix" must be at most 64 letters, digits and ".:_-", such as "myapp:"')
   }
   const identity = resolveIdentity(options.identity, options.users)
   const delivery = resolveDelivery(options, identity.recovery)
+  const oauth = resolveOAuth(options.oauth, options.users.fields, session !== null)
   return Object.freeze({
     keys,
     transports,
@@ -213,12 +217,18 @@ export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
     identity,
     registration: resolveRegistration(options.registration, identity.login),
     delivery,
+    oauth,
     /** What the app says of the recovery factor's values. */
     factorSchema: identity.recovery === null ? undefined : schemaOfField(options.registration, identity.recovery),
     redis: resolveRedis(options.redis),
     keyPrefix,
     prefix,
-    routes: resolveRoutes(options.routes, { session, bearer, email: delivery !== null && identity.recovery !== null }),
+    routes: resolveRoutes(options.routes, {
+      session,
+      bearer,
+      email: delivery !== null && identity.recovery !== null,
+      oauth: oauth !== null,
+    }),
     /** Routes that transports of the app's own bring. */
     routesOfTransports: (options.routes ?? true) === true,
     passwords: resolvePasswords(options.passwords),
@@ -230,6 +240,7 @@ export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
     timeouts: {
       redisMs: checkInteger('timeouts.redisMs', timeouts.redisMs, 1000, 1, 600_000),
       usersMs: checkInteger('timeouts.usersMs', timeouts.usersMs, 5000, 1, 600_000),
+      oauthMs: checkInteger('timeouts.oauthMs', timeouts.oauthMs, 10_000, 1, 600_000),
     },
     hooks: resolveHooks(options.hooks),
   })

@@ -1,7 +1,7 @@
 import { checkStrings, fail } from '../checks.js'
 import type { CrudAuthOptions, RouteGroup } from './types.js'
 
-const groups: readonly RouteGroup[] = ['account', 'session', 'management', 'bearer', 'email']
+const groups: readonly RouteGroup[] = ['account', 'session', 'management', 'bearer', 'email', 'oauth']
 
 const session = 'sessionTransport() among the "transports"'
 const bearer = 'bearerTransport() among the "transports"'
@@ -19,6 +19,7 @@ export function resolveRoutes(
     readonly bearer: { readonly canIssue: boolean } | null
     /** Whether there is something to send to a recovery factor with. */
     readonly email: boolean
+    readonly oauth: boolean
   },
 ): ReadonlySet<RouteGroup> {
   const { session: sessions, bearer: tokens } = brought
@@ -30,6 +31,7 @@ export function resolveRoutes(
     management: sessions ? null : session,
     bearer: tokens ? (tokens.canIssue ? null : privateKey) : bearer,
     email: brought.email ? null : email,
+    oauth: brought.oauth ? null : '"oauth"',
   }
   if (value === false) return new Set()
   if (value === true) {

@@ -1,9 +1,9 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import type { PasswordCost } from '../accounts/argon2.js'
 import type { LockoutPolicy } from '../accounts/lockout.js'
+import type { RegistrationContext } from '../accounts/new-account.js'
 import type { PasswordCheck } from '../accounts/password-policy.js'
 import type { LegacyVerifier } from '../accounts/passwords.js'
-import type { RegistrationContext } from '../accounts/register.js'
 import type { SudoPolicy } from '../accounts/sudo.js'
 import type { CrudAuthHooks } from '../events.js'
 import type { RegisteredUser } from '../fastify.js'
@@ -14,9 +14,10 @@ import type { UserStore, UserValues } from '../ports/user-store.js'
 import type { LimitedAction } from '../routes/services.js'
 import type { CookieOptions } from '../transports/cookie.js'
 import type { DeliveryOptions, EmailOptions } from './delivery.js'
+import type { OAuthOptions } from './oauth.js'
 
 /** Groups of routes that can be mounted. */
-export type RouteGroup = 'account' | 'session' | 'management' | 'bearer' | 'email'
+export type RouteGroup = 'account' | 'session' | 'management' | 'bearer' | 'email' | 'oauth'
 
 /** How users are named and recovered. */
 export interface IdentityOptions {
@@ -62,6 +63,8 @@ export interface TimeoutOptions {
   readonly redisMs?: number | undefined
   /** Default 5000. */
   readonly usersMs?: number | undefined
+  /** All that is asked of a provider for one sign-in; then it ends as `oauth_failed`. Default 10000. */
+  readonly oauthMs?: number | undefined
 }
 
 /** Options of the plugin. A mistake in them throws `CRUDAUTH_CONFIG` at registration, before any socket is opened. */
@@ -90,6 +93,8 @@ export interface CrudAuthOptions {
   readonly channels?: readonly DeliveryChannel[] | undefined
   /** How what is sent gets to its channels; needs `email` or `channels`. */
   readonly delivery?: DeliveryOptions | undefined
+  /** Sign-in at OAuth 2.0 and OpenID Connect providers. Default off. */
+  readonly oauth?: OAuthOptions | undefined
   /** Sudo mode; false: nothing is ever elevated. */
   readonly sudo?: Partial<SudoPolicy> | false | undefined
   /** Seconds after signing in within which a lasting credential may be added. Default 600. */

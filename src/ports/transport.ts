@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { Soon } from '../at-once.js'
 import type { RegisteredUser } from '../fastify.js'
 import type { UserId, UserStore } from './user-store.js'
 
@@ -56,4 +57,9 @@ export interface Transport {
   readonly routes?: FastifyPluginAsync
   /** Described in the app's OpenAPI document under the transport's name. */
   readonly securityScheme?: SecurityScheme
+}
+
+/** A transport as gates ask it: what is there at once need not be promised. */
+export interface BoundTransport extends Omit<Transport, 'authenticate'> {
+  authenticate(request: FastifyRequest, auth: TransportToolbox): Soon<Principal | null>
 }

@@ -18,7 +18,7 @@ const authenticated = {
 export const accountRoutes = defineGroup('account', (app) => {
   const services = servicesOf(app)
   const { users, register, registration, passwordChange, rateLimit, limits } = services
-  const caller = loadCaller(services)
+  const caller = services.bearer?.statelessUser ? [loadCaller(services)] : []
   // With delivery nobody learns from the answer whether an address is known.
   const discreet = services.deliver !== null
 
@@ -62,8 +62,8 @@ export const accountRoutes = defineGroup('account', (app) => {
     url: '/me',
     schema: { operationId: 'me', tags: ['account'], summary: 'The signed-in user', response: { 200: Me } },
     docs: { auth: 'any', errors: authenticated },
-    before: [currentUser(), caller],
-    handler: async (request) => meView(users, request.principal),
+    before: [currentUser(), ...caller],
+    handler: (request) => meView(users, request.principal),
   }
 
   const setPassword: OwnRoute = {
@@ -84,7 +84,7 @@ export const accountRoutes = defineGroup('account', (app) => {
         403: 'Signed in too long ago, or the CSRF token is missing or wrong (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF)',
       },
     },
-    before: [currentUser(), requireFresh, caller],
+    before: [currentUser(), requireFresh, ...caller],
     async handler(request: FastifyRequest<{ Body: Static<typeof SetPassword> }>) {
       await passwordChange.set(request.principal, request.body.new_password, request)
       return { detail: 'Password set' }
@@ -111,7 +111,7 @@ export const accountRoutes = defineGroup('account', (app) => {
         429: 'Too many changes or wrong passwords (CRUDAUTH_RATE_LIMITED)',
       },
     },
-    before: [currentUser(), caller, rateLimit('change_password', limits.change_password, { key: 'user', failClosed: true })],
+    before: [currentUser(), ...caller, rateLimit('change_password', limits.change_password, { key: 'user', failClosed: true })],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangePassword> }>) {
       const { current_password, new_password } = request.body
       await passwordChange.change(request.principal, current_password, new_password, request)

@@ -148,7 +148,7 @@ function changeRoutes(services: Services, emailChange: NonNullable<RecoveryPart[
     },
     before: [
       currentUser(),
-      loadCaller(services),
+      ...(services.bearer?.statelessUser ? [loadCaller(services)] : []),
       rateLimit('email_change_request', limits.email_change_request, { key: 'user', failClosed: true }),
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangeEmail> }>, reply) {

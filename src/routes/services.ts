@@ -1,14 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { PasswordChange } from '../accounts/change-password.js'
 import type { Authenticate, LoginContext } from '../accounts/login.js'
+import type { OAuthAttempts } from '../accounts/oauth/attempts.js'
+import type { OAuthLinking } from '../accounts/oauth/linking.js'
+import type { ResolveOAuth } from '../accounts/oauth/resolve.js'
 import type { EmailChange } from '../accounts/recovery/email-change.js'
 import type { Factor } from '../accounts/recovery/factor.js'
 import type { Recovery } from '../accounts/recovery/recovery.js'
 import type { RegisterAccount } from '../accounts/register.js'
 import type { Row, Users } from '../accounts/users.js'
 import { fail } from '../checks.js'
-import type { Emit } from '../events.js'
+import type { CrudAuthHooks, Emit } from '../events.js'
 import type { CreateRateLimit, RateLimitOption } from '../gates/rate-limit.js'
+import type { OAuthProtocol } from '../oauth/protocol.js'
 import type { DeliveryJob } from '../ports/delivery-channel.js'
 import type { Bearer } from '../transports/bearer/bearer.js'
 import type { PublicJwk } from '../transports/bearer/keys.js'
@@ -26,6 +30,30 @@ export type LimitedAction =
   | 'email_verify_request'
   | 'password_reset_request'
   | 'email_change_request'
+  | 'oauth_authorize'
+
+/** Signing in at providers. */
+export interface OAuthPart {
+  /** Keys of the providers. */
+  readonly providers: readonly string[]
+  readonly attempts: OAuthAttempts
+  readonly resolve: ResolveOAuth
+  readonly linking: OAuthLinking
+  readonly sessions: Sessions
+  /** Whether browsers withhold the session cookie when the provider sends them back (`SameSite=Strict`). */
+  readonly isSessionWithheld: boolean
+  /** Secret of the browser, in a cookie that lives as long as an attempt. */
+  readonly browser: {
+    read(request: FastifyRequest): string | null
+    /** Keeps the one that is there, so that several attempts can be under way. Returns it. */
+    write(request: FastifyRequest, reply: FastifyReply): string
+  }
+  /** Path of the same origin. */
+  readonly defaultRedirect: string
+  /** The exchanges by the key of the provider, for callbacks under a prefix. @throws CRUDAUTH_CONFIG */
+  protocolsAt(prefix: string): ReadonlyMap<string, OAuthProtocol>
+  redirectUri(prefix: string, provider: string): string
+}
 
 /** What the groups of routes call. */
 export interface Services {
@@ -58,7 +86,15 @@ export interface Services {
     readonly bodySchema: Readonly<Record<string, unknown>>
   }
   /** Null without a bearer transport. */
-  readonly bearer: { readonly bearer: Bearer; readonly publicKeys: readonly PublicJwk[]; readonly canIssue: boolean } | null
+  readonly bearer: {
+    readonly bearer: Bearer
+    readonly publicKeys: readonly PublicJwk[]
+    readonly canIssue: boolean
+    readonly statelessUser: boolean
+  } | null
+  /** Null without providers. */
+  readonly oauth: OAuthPart | null
+  readonly hooks: CrudAuthHooks
   /** Null without a session transport. */
   readonly session: { readonly sessions: Sessions; readonly csrf: boolean } | null
 }
@@ -80,6 +116,11 @@ export function recoveryOf(app: FastifyInstance): NonNullable<Services['recovery
     servicesOf(app).recovery ??
     fail('The "email" routes need a way to send ("email" or "channels") and a factor to send to ("identity.recovery")')
   )
+}
+
+/** @throws CRUDAUTH_CONFIG without providers */
+export function oauthOf(app: FastifyInstance): OAuthPart {
+  return servicesOf(app).oauth ?? fail('The "oauth" routes need "oauth": { baseUrl, providers }')
 }
 
 /** @throws CRUDAUTH_CONFIG without a session transport */

@@ -53,8 +53,8 @@ function loginRoute(services: Services, { sessions }: NonNullable<Services['sess
     async handler(request: FastifyRequest<{ Body: Static<typeof Login> }>, reply) {
       const { username, password, remember_me } = request.body
       const { user, forgive } = await services.authenticate(username, password, services.loginContext(request))
-      const session = await sessions.create(request, user, { rememberMe: isTruthy(remember_me) })
-      await forgive()
+      // Sent at once, so both take one round trip.
+      const [session] = await Promise.all([sessions.create(request, user, { rememberMe: isTruthy(remember_me) }), forgive()])
       sessions.setCookies(request, reply, session)
       await emit('onAfterLogin', { user, transport: 'session' }, request)
       const view = accountView(users, user)

@@ -13,7 +13,13 @@ export interface CookieOptions {
   readonly domain?: string | undefined
   /** Base names; the `__Host-` prefix is added where a cookie qualifies for it. */
   readonly names?:
-    | { readonly session?: string; readonly csrf?: string; readonly device?: string; readonly refresh?: string }
+    | {
+        readonly session?: string
+        readonly csrf?: string
+        readonly device?: string
+        readonly refresh?: string
+        readonly oauth?: string
+      }
     | undefined
 }
 
@@ -35,6 +41,11 @@ export interface CookieJar {
   clear(reply: FastifyReply): void
 }
 
+const space = 32
+
+/** What `trim` may remove beside spaces. */
+const isOtherSpace = (code: number): boolean => code < space || code > 126
+
 const ourValue = /^[\w.~-]{1,512}$/
 
 /**
@@ -44,11 +55,21 @@ const ourValue = /^[\w.~-]{1,512}$/
 function readCookie(header: string | undefined, name: string): string | null {
   if (header === undefined) return null
   let value: string | null = null
-  for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=')
-    if (equals < 0 || pair.slice(0, equals).trim() !== name) continue
-    if (value !== null) return null
-    value = pair.slice(equals + 1).trim()
+  for (let start = 0; start < header.length; ) {
+    const semicolon = header.indexOf(';', start)
+    const end = semicolon < 0 ? header.length : semicolon
+    let at = start
+    while (header.charCodeAt(at) === space) at++
+    // Every session request comes through here: only what can be the cookie is cut out and looked at.
+    if (header.startsWith(name, at) || isOtherSpace(header.charCodeAt(at))) {
+      const pair = header.slice(start, end)
+      const equals = pair.indexOf('=')
+      if (equals >= 0 && pair.slice(0, equals).trim() === name) {
+        if (value !== null) return null
+        value = pair.slice(equals + 1).trim()
+      }
+    }
+    start = end + 1
   }
   return value !== null && ourValue.test(value) ? value : null
 }

@@ -1,34 +1,19 @@
 import { type CompiledQuery, type Kysely, type QueryResult, sql } from 'kysely'
+import { answersAtOnce } from '../at-once.js'
 import { ConfigError, DuplicateUserError, UserValueError } from '../errors.js'
 import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
 import { CORE_FIELDS, checkTable, isIdentifier, isStandardField, resolveColumns, uniqueFields } from './fields.js'
 import { batchedExecutor } from './sql/batched-executor.js'
-import { type Dialect, dialectOf } from './sql/dialect.js'
+import { dialectOf } from './sql/dialect.js'
+import { directRows } from './sql/direct-rows.js'
 import { type Failure, failureOf, persistently } from './sql/failures.js'
 import { modelCheck } from './sql/model.js'
+import type { KyselyUsersOptions } from './sql/options.js'
 import { type Condition, statements } from './sql/statements.js'
-import { encoder, isPossibleId, isPossibleKey, isSameKey, type ValueOptions } from './sql/values.js'
+import { encoder, isPossibleId, isPossibleKey, isSameKey } from './sql/values.js'
 
 export { cachedStatements } from './sql/cached-statements.js'
-
-export interface KyselyUsersOptions extends ValueOptions {
-  /** The table, with its schema if need be (`app.users`). Default `users`. */
-  table?: string
-  /**
-   * Logical names to columns, where they differ from the default: `id`, `email`, `username`, `hashed_password`,
-   * `is_active`, `is_superuser`, `email_verified`, `token_version`, `created_at`, `updated_at`. Null for what the table
-   * lacks. Further logical fields (`googleId`, `phone`, `oauthProvider`, …) exist if they are named here. The app's own
-   * columns are not; they are written and read under their own names. With Kysely's `CamelCasePlugin`, name all columns
-   * as the plugin shows them.
-   */
-  columns?: Partial<Record<string, string | null>>
-  /** Further fields with a unique constraint. Login fields, the recovery factor and provider ids are taken to have one. */
-  unique?: readonly string[]
-  /** Makes the id of a new row, where the database does not, or MySQL cannot say what it made: `() => randomUUID()`. */
-  generateId?: () => UserId
-  /** What the instance speaks. Default: what its dialect's adapter is. */
-  dialect?: Dialect
-}
+export type { KyselyUsersOptions } from './sql/options.js'
 
 const DEFAULTS: readonly [string, unknown][] = [
   ['isActive', true],
@@ -61,6 +46,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const prepared = statements(db, dialect, table, idColumn)
   const checkModel = modelCheck(table, columns)
   const executor = dialect === 'sqlite' && !db.isTransaction ? batchedExecutor(db) : db.getExecutor()
+  const direct = dialect === 'sqlite' ? directRows(db, executor, table) : null
   /** Types of the ids that rows carry. Which they are is the driver's choice: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
   let returning: Promise<boolean> | undefined
@@ -209,17 +195,29 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     }
   }
 
+  const rowOf = (id: UserId, row: Record<string, unknown> | null | undefined) => (row && row[idColumn] === id ? asRow(row) : null)
+
+  const read = async (column: string, value: unknown) => {
+    const found = direct?.find(column, value)
+    if (found !== undefined) return found
+    const row = await first(prepared.selectBy(column), [value])
+    if (row) direct?.learn(row)
+    return row
+  }
+
+  const findAtOnce = (id: UserId): Row | null | undefined => {
+    const row = isPossibleId(dialect, id) ? direct?.find(idColumn, id) : null
+    return row === undefined ? undefined : rowOf(id, row)
+  }
+
   return {
     fields: Object.freeze({ columns, unique }),
-    async findById(id) {
-      if (!isPossibleId(dialect, id)) return null
-      const row = await first(prepared.selectBy(idColumn), [id])
-      return row && row[idColumn] === id ? asRow(row) : null
-    },
+    findById: answersAtOnce(async (id) => (isPossibleId(dialect, id) ? rowOf(id, await read(idColumn, id)) : null), findAtOnce),
     async findBy(field, value) {
       if (!unique.includes(field) || !isPossibleKey(value)) return null
-      const row = await lookUp(field, String(value))
-      return row && isSameKey(row[columns[field] ?? field], value) ? asRow(row) : null
+      const column = columns[field] ?? field
+      const row = await read(column, String(value))
+      return row && isSameKey(row[column], value) ? asRow(row) : null
     },
     async create(values) {
       const set = encoded(values)

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { answersAtOnce } from '../at-once.js'
 import { ConfigError, DuplicateUserError, UserValueError } from '../errors.js'
 import type { UserFields, UserId, UserStore, UserValues } from '../ports/user-store.js'
 import {
@@ -128,12 +129,14 @@ export function memoryUsers(options: MemoryUsersOptions = {}): UserStore {
     return true
   }
 
+  const find = (id: UserId): Row | null => {
+    const row = rows.get(id)
+    return row ? copy(row) : null
+  }
+
   return {
     fields: model,
-    async findById(id) {
-      const row = rows.get(id)
-      return row ? copy(row) : null
-    },
+    findById: answersAtOnce(async (id) => find(id), find),
     async findBy(field, value) {
       const id = taken.get(field)?.get(value)
       const row = id === undefined ? undefined : rows.get(id)

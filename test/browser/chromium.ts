@@ -37,11 +37,16 @@ export class Device {
   private constructor(
     readonly context: BrowserContext,
     readonly page: Page,
+    /** Of the app under test. */
+    private readonly origin: string,
     readonly problems: string[] = [],
   ) {
     page.setDefaultTimeout(20_000)
     page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') this.problems.push(message.text())
+      if (message.type() !== 'error' && message.type() !== 'warning') return
+      const { url } = message.location()
+      const isForeign = url !== '' && !url.startsWith(`${origin}/`)
+      this.problems.push(isForeign ? `${message.text()} at ${url}` : message.text())
     })
     page.on('pageerror', (error) => this.problems.push(String(error)))
     page.on('requestfailed', (request) => this.problems.push(`${request.url()} failed: ${request.failure()?.errorText}`))
@@ -49,7 +54,7 @@ export class Device {
 
   static async open(browser: Browser, url: string, options?: Parameters<Browser['newContext']>[0]): Promise<Device> {
     const context = await browser.newContext(options)
-    const device = new Device(context, await context.newPage())
+    const device = new Device(context, await context.newPage(), new URL(url).origin)
     await context.exposeFunction('tellViolation', (what: string) => device.problems.push(`content policy: ${what}`))
     await context.addInitScript(
       'addEventListener("securitypolicyviolation", (e) => tellViolation(e.violatedDirective + " " + e.blockedURI))',
@@ -61,7 +66,7 @@ export class Device {
   /** The window that a click opens, as a view of the same device. */
   async opens(click: () => Promise<void>): Promise<Device> {
     const [page] = await Promise.all([this.context.waitForEvent('page'), click()])
-    return new Device(this.context, page, this.problems)
+    return new Device(this.context, page, this.origin, this.problems)
   }
 
   /** Takes what was noticed so far; what comes next is judged for itself. */

@@ -20,7 +20,7 @@ test('the demo tells where to look, makes accounts, signs in and stops in order'
   assert.equal((await visitor.get('/dashboard')).status, 401)
   assert.equal((await visitor.login('ada', 'wrong')).body.code, 'CRUDAUTH_BAD_CREDENTIALS')
   assert.equal((await visitor.login('ada')).status, 200)
-  assert.deepEqual((await visitor.get('/dashboard')).body, { hello: 'ada', devices: 1, verified: false })
+  assert.deepEqual((await visitor.get('/dashboard')).body, { hello: 'ada', devices: 1, verified: false, has_password: true })
   assert.equal((await visitor.get('/auth/me')).body.email, 'ada@example.com')
   assert.equal((await visitor.post('/auth/logout')).status, 200)
   assert.equal((await visitor.get('/auth/me')).status, 401)

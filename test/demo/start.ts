@@ -31,14 +31,16 @@ export function temporaryFolder(t: TestContext): string {
 const foreign =
   /^(HOST|PORT|PUBLIC_URL|NODE_ENV|REDIS_URL|AUTH_SECRET|COOKIE_SECURE|LOG_LEVEL|DEMO_FOLDER|NODE_TEST_CONTEXT|npm_.*)$/
 
-/** The program and arguments of `npm start`, without npm and its shell between. */
-function startCommand(): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } }
-  return scripts.start.split(' ').map((word, index) => (index === 0 && word === 'node' ? process.execPath : word))
+/** The program and arguments of a script of the package, without npm and its shell between. */
+export function commandOf(script: 'start' | 'demo:oidc'): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  return String(scripts[script])
+    .split(' ')
+    .map((word, index) => (index === 0 && word === 'node' ? process.execPath : word))
 }
 
 function run(t: TestContext, env: Record<string, string>, command?: string[]) {
-  const [program = '', ...args] = command ?? startCommand()
+  const [program = '', ...args] = command ?? commandOf('start')
   const hasOwnGroup = command !== undefined
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
   const child = spawn(program, args, {

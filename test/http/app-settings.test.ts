@@ -316,13 +316,16 @@ const cookieOf = (client: Client) => [...client.cookies].map((pair) => pair.join
 describe('an HTTP/2 app', () => {
   test('registers, signs in, guards and signs out', async (t) => {
     const app = Fastify({ http2: true })
-    t.after(() => app.close())
     await app.register(crudAuth, options())
     app.post('/own', { onRequest: app.currentUser() }, async (request) => ({ id: request.principal.userId }))
     await app.listen({ port: 0, host: '127.0.0.1' })
     const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
     const session = http2.connect(origin)
-    t.after(() => session.close())
+    t.after(async () => {
+      // First: the server waits for sessions that stand open, for more than a minute.
+      session.destroy()
+      await app.close()
+    })
 
     const send = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
       new Promise<{ status: number; headers: http2.IncomingHttpHeaders; body: string }>((resolve, reject) => {

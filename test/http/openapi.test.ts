@@ -8,6 +8,7 @@ import { openapiText } from '../../scripts/openapi.js'
 import crudAuth, {
   type CrudAuthOptions,
   currentUser,
+  github,
   memoryUsers,
   securitySchemes,
   sessionRoutes,
@@ -24,6 +25,7 @@ interface Operation {
   readonly tags?: string[]
   readonly security?: Record<string, string[]>[]
   readonly responses: Record<string, { description?: string; content?: Record<string, unknown> }>
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
   readonly requestBody?: { content: Record<string, unknown> }
 }
 interface Document {
@@ -109,7 +111,22 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
   },
   'POST /email/change-confirm': { statuses: [200, 400, 409, 413, 415, 503], security: [] },
   'POST /email/change-revert': { statuses: [200, 400, 413, 415, 503], security: [] },
+  'GET /oauth/{provider}/authorize': { statuses: [302, 400, 404, 429, 503], security: [] },
+  'GET /oauth/{provider}/callback': { statuses: [302, 400, 403, 404, 503], security: [] },
+  'POST /oauth/{provider}/callback': { statuses: [303, 400, 404, 413, 415], security: [] },
+  'POST /oauth/{provider}/link': {
+    statuses: [200, 400, 401, 403, 404, 409, 413, 415, 503],
+    security: [{ session: [], csrf: [] }],
+  },
+  'DELETE /oauth/{provider}': {
+    statuses: [200, 400, 401, 403, 404, 409, 413, 415, 503],
+    security: [{ session: [], csrf: [] }],
+  },
+  'GET /oauth/accounts': { statuses: [200, 401, 503], security: [{ session: [] }] },
 }
+
+/** Where browsers are sent on: these have no body. */
+const isRedirect = (status: string | number) => Math.trunc(Number(status) / 100) === 3
 
 describe('docs/openapi.json', () => {
   test('is what the plugin documents today, of the package’s version', async () => {
@@ -137,7 +154,7 @@ describe('docs/openapi.json', () => {
       assert.ok((operation.summary ?? '').length > 3, name)
       for (const [status, response] of Object.entries(operation.responses)) {
         assert.ok((response.description ?? '').length > 3, `${name} ${status}`)
-        assert.ok(response.content?.['application/json'], `${name} ${status}`)
+        assert.equal(Boolean(response.content?.['application/json']), !isRedirect(status), `${name} ${status}`)
       }
     }
   })
@@ -148,7 +165,8 @@ describe('docs/openapi.json', () => {
       assert.deepEqual(found?.operation.security, security)
       const documentedStatuses = Object.keys(found?.operation.responses ?? {}).map(Number)
       // 403 of /register is a refusal of the app's own hook.
-      assert.deepEqual(documentedStatuses.sort(), name === 'POST /register' ? [...statuses, 403].sort() : statuses)
+      const expected = name === 'POST /register' ? [...statuses, 403] : statuses
+      assert.deepEqual(documentedStatuses.sort(), [...expected].sort())
     })
   }
 
@@ -157,7 +175,19 @@ describe('docs/openapi.json', () => {
     for (const path of ['/login', '/token', '/refresh', '/logout']) {
       assert.deepEqual(content(path), ['application/json', 'application/x-www-form-urlencoded'])
     }
-    for (const path of ['/register', '/set-password', '/change-password']) assert.deepEqual(content(path), ['application/json'])
+    for (const path of ['/register', '/set-password', '/change-password', '/oauth/{provider}/link']) {
+      assert.deepEqual(content(path), ['application/json'])
+    }
+    // What providers post is a form.
+    assert.ok(content('/oauth/{provider}/callback').includes('application/x-www-form-urlencoded'))
+  })
+
+  test('names what the start of a sign-in at a provider takes', () => {
+    const { parameters = [] } = committed.paths['/oauth/{provider}/authorize']?.get ?? {}
+    assert.deepEqual(
+      parameters.map(({ name, in: place }) => `${place} ${name}`),
+      ['query redirect_to', 'query remember_me', 'path provider'],
+    )
   })
 
   test('knows the schemes of the session and of its CSRF header', () => {
@@ -177,6 +207,8 @@ describe('the document of an app', () => {
         auth: {
           prefix: '/auth',
           transports: [sessionTransport({ managementRoutes: true }), apiKey],
+          email: { sender: { send() {} }, frontendUrl: 'https://app.example.com' },
+          oauth: { baseUrl: 'https://app.example.com', providers: { github: github({ clientId: 'app', clientSecret: 'x' }) } },
           registration: {
             extraFields: ['plan', 'age'],
             schema: {
@@ -189,7 +221,8 @@ describe('the document of an app', () => {
       })
       assert.equal(document.openapi, version)
       await isValid(document)
-      assert.ok(document.paths['/auth/sessions/{session_id}'])
+      for (const path of ['sessions/{session_id}', 'email/verify-request', 'oauth/{provider}/link'])
+        assert.ok(document.paths[`/auth/${path}`], path)
     })
   }
 

@@ -145,9 +145,9 @@ test('a request is counted once, although its token could not be kept at first',
     tokens: {
       issue: async () => (failures-- > 0 ? Promise.reject(new Error('down')) : 'token'),
     } as unknown as RecoveryTokens,
-    outbox: { defer: (_, one) => void work.push(one), send: (intent) => void sent.push(intent) },
+    outbox: { defer: (_, one) => void work.push(one), alert: unused, send: (intent) => void sent.push(intent) },
     withinBudget: async (_, to) => counted.push(to) > 0,
-    providerFields: [],
+    links: { cleared: {}, detachAll: async () => {} },
     seconds: { verify: 60, reset: 60 },
   })
   recovery.requestReset({} as FastifyRequest, old)
@@ -155,5 +155,5 @@ test('a request is counted once, although its token could not be kept at first',
   await assert.rejects(attempt)
   await assert.rejects(attempt)
   await attempt()
-  assert.deepEqual([sent.length, counted], [1, [old]])
+  assert.deepEqual([sent.length, counted], [1, [`${old} ${users.epochOf(user)}`]])
 })

@@ -160,14 +160,24 @@ for (const backend of backends) {
       assert.equal((await row('ann')).email, old)
     })
 
-    test('an address that another account has all the same is 400, and nothing has changed', async (t) => {
+    test('an address that another account has proved all the same is 400, and nothing has changed', async (t) => {
       const { anyone, join, move, users, row } = await mailApp(t, backend)
       const client = await join('ann')
       const token = await move(client, old, thieves)
-      await users.create({ email: old, username: 'eve', hashedPassword: null })
+      await users.create({ email: old, username: 'eve', hashedPassword: null, emailVerified: true })
       refusesOwn(await anyone.post('/email/change-revert', { token }), 'CRUDAUTH_BAD_REQUEST', [token])
       assert.equal((await row('ann')).email, thieves)
       assert.equal((await client.get('/me')).statusCode, 200)
+    })
+
+    test('an address that another account has all the same, and has never proved, is taken from that', async (t) => {
+      const { anyone, join, move, users, row } = await mailApp(t, backend)
+      const client = await join('ann')
+      const token = await move(client, old, thieves)
+      await users.create({ email: old, username: 'eve', hashedPassword: null, emailVerified: false })
+      answers(await anyone.post('/email/change-revert', { token }), 200)
+      assert.equal((await row('ann')).email, old)
+      assert.match(String((await row('eve')).email), /^gone-[\w-]+@account\.invalid$/)
     })
 
     test('once taken back, the new address is free for others', async (t) => {

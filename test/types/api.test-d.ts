@@ -11,9 +11,12 @@ import crudAuth, {
   DuplicateUserError,
   type EmailSender,
   emailRoutes,
+  google,
   logSender,
   managementRoutes,
   memoryUsers,
+  type OAuthAccountStore,
+  type OAuthProvider,
   type Principal,
   requireFresh,
   requireSudo,
@@ -162,6 +165,24 @@ for (const app of [Fastify().withTypeProvider<TypeBoxProvider>()]) {
   )
 }
 
+// A provider of the app's own, and a table of its own for links.
+export const acme: OAuthProvider = {
+  protocol: 'oauth2',
+  authorizationEndpoint: 'https://acme.example/authorize',
+  tokenEndpoint: 'https://acme.example/token',
+  userinfoEndpoint: 'https://acme.example/me',
+  clientId: 'app',
+  clientAuthentication: { method: 'client_secret_post', clientSecret: async () => 'secret' },
+  scopes: ['me'],
+  mapProfile: (claims) => ({ id: claims.id, email: claims.email, emailVerified: claims.verified === true }),
+}
+export const linked: OAuthAccountStore = {
+  find: async (provider, subject) => ({ provider, subject, userId: 1, email: null, linkedAt: new Date() }),
+  list: async () => [],
+  add: async ({ userId }) => userId === 1,
+  remove: async (_userId, _provider, keepLast) => (keepLast ? 'last' : 'removed'),
+}
+
 // Options in the app's own hands.
 export const options: CrudAuthOptions = {
   secret: process.env.AUTH_SECRET,
@@ -185,6 +206,13 @@ export const options: CrudAuthOptions = {
   },
   channels: [{ name: 'sms', deliver: async ({ kind, token, recipient }) => [kind, token, recipient] }],
   delivery: { enqueue: ({ id, payload }) => [id, payload], attempts: 3 },
+  oauth: {
+    baseUrl: 'https://app.example.com',
+    providers: { google: google({ clientId: 'app', clientSecret: 'secret' }), acme },
+    defaultRedirect: '/start',
+    accounts: linked,
+  },
+  timeouts: { oauthMs: 5000 },
   sudo: false,
   rateLimits: {
     register: false,
@@ -193,13 +221,15 @@ export const options: CrudAuthOptions = {
   },
   hooks: {
     async onAfterRegister(user, { request, source }) {
-      is<Equals<typeof source, 'register'>>()
+      is<Equals<typeof source, 'register' | 'oauth'>>()
       request.log.info({ id: user.id }, 'registered')
     },
     onLoginFailed({ identifier, reason }, { request }) {
       request.log.info({ identifier, reason })
     },
     onAfterSudo: (_user, { until }) => until.getTime(),
+    onAfterOAuth: (_user, { provider, profile, created, linked }) => [provider, profile.email, created, linked],
+    onProviderTokens: (_user, { provider, tokens }) => [provider, tokens.refreshToken],
     onAfterRecoveryVerified: (_user, { factor }) => factor.length,
     onDeliveryFailed: ({ kind, channel, reason, attempts }) => [kind, channel, reason, attempts],
     onBeforeLogin() {

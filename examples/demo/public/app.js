@@ -1,18 +1,28 @@
 import { ApiError, call, csrfToken } from './api.js'
 import * as forms from './forms.js'
-import { byId, link, sayError, showDevices, showSudo, showUser, showView } from './view.js'
+import { beginLink, loadProviders, refreshAccounts, takeLanding, unlink } from './oauth.js'
+import { byId, link, say, sayError, showDevices, showSudo, showUser, showView } from './view.js'
 
 const onSubmit = (id, action) => forms.onSubmit(id, action, onError)
 const onClick = (id, action) => forms.onClick(id, action, onError)
 
-/** Shows who is signed in here, or the forms to sign in. */
+/** Shows who is signed in here, or the forms to sign in; resolves with the accounts at providers that are linked. */
 async function refresh() {
   // Without the readable cookie there is no session to ask for.
-  if (csrfToken() === null) return showView('signed-out')
+  if (csrfToken() === null) {
+    showView('signed-out')
+    return []
+  }
   try {
-    const [me, { verified }] = await Promise.all([call('GET', '/auth/me'), call('GET', '/dashboard'), refreshDevices()])
-    showUser(me, verified)
+    const [me, { verified, has_password }, accounts] = await Promise.all([
+      call('GET', '/auth/me'),
+      call('GET', '/dashboard'),
+      refreshAccounts(changeLink),
+      refreshDevices(),
+    ])
+    showUser(me, verified, has_password)
     showView('signed-in')
+    return accounts
   } catch (error) {
     if (error.code !== 'CRUDAUTH_UNAUTHENTICATED') throw error
     // It has ended elsewhere; this clears what is left of it in the browser.
@@ -46,6 +56,17 @@ function endSession(session, button) {
   return forms.run(button, end, { onError })
 }
 
+function changeLink(key, isLinked, button) {
+  const change = async () => {
+    if (!isLinked) return beginLink(key)
+    const done = await unlink(key)
+    await refreshAccounts(changeLink)
+    byId('accounts-title').focus()
+    return done
+  }
+  return forms.run(button, change, { onError })
+}
+
 onSubmit('register', async ({ email, username, password }, form) => {
   await call('POST', '/auth/register', { email, username, password })
   form.reset()
@@ -75,6 +96,13 @@ onSubmit('change', async ({ current_password, new_password }, form) => {
   form.reset()
   await refresh()
   return 'Password changed. Every other session has ended.'
+})
+
+onSubmit('first', async ({ new_password }, form) => {
+  await call('POST', '/auth/set-password', { new_password })
+  form.reset()
+  await refresh()
+  return 'Password set. You can sign in with it from now on.'
 })
 
 onSubmit('move', async ({ new_email, password }, form) => {
@@ -116,7 +144,16 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible' && !byId('signed-in').hidden) refresh().catch(sayError)
 })
 
-refresh().catch((error) => {
+async function open() {
+  const landing = takeLanding()
+  await loadProviders()
+  const accounts = await refresh()
+  const linked = landing.linkedMessage(accounts)
+  if (landing.error) sayError(landing.error)
+  else if (linked) say(linked)
+}
+
+open().catch((error) => {
   sayError(error)
   if (byId('signed-in').hidden) showView('signed-out')
 })

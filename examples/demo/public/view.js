@@ -8,6 +8,10 @@ const texts = {
   CRUDAUTH_WRONG_PASSWORD: 'That is not your password.',
   CRUDAUTH_UNAUTHENTICATED: 'You are no longer signed in.',
   CRUDAUTH_SUDO_REQUIRED: 'Confirm your password first.',
+  CRUDAUTH_FRESH_SIGN_IN_REQUIRED: 'You signed in too long ago for that. Sign out, sign in again, and do it then.',
+  oauth_failed: 'The provider did not sign you in: it was refused there, or something failed on the way. Try again.',
+  oauth_linked_elsewhere:
+    'That account at the provider lets somebody into another account here. Sign in with it, and unlink it there first.',
   CRUDAUTH_NOT_FOUND: 'That session has ended already.',
   CRUDAUTH_TOKEN_INVALID_OR_USED: 'This link has been used, has expired, or was replaced by a newer one.',
   NO_TOKEN: 'The link is not complete.',
@@ -64,7 +68,7 @@ export const fact = (name, ...value) => {
 const badge = (textContent, kind = '') =>
   Object.assign(document.createElement('span'), { className: `badge ${kind}`, textContent })
 
-export function showUser(me, isVerified) {
+export function showUser(me, isVerified, hasPassword) {
   const facts = [
     ['Username', me.username],
     ['Email', me.email, ' ', isVerified ? badge('confirmed') : badge('not confirmed', 'open')],
@@ -74,6 +78,8 @@ export function showUser(me, isVerified) {
   byId('greeting').textContent = `Hello, ${me.username}`
   byId('you').replaceChildren(...facts.flatMap(([name, ...value]) => fact(name, ...value)))
   byId('verify').hidden = isVerified
+  byId('first').hidden = hasPassword
+  for (const card of document.querySelectorAll('.needs-password')) card.hidden = !hasPassword
   for (const input of document.querySelectorAll('.for-password-managers')) input.value = me.username
 }
 

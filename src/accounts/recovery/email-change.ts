@@ -1,14 +1,17 @@
 import type { FastifyRequest } from 'fastify'
+import { randomToken } from '../../crypto/random.js'
 import { BadRequestError, DuplicateError, DuplicateUserError } from '../../errors.js'
 import type { Emit } from '../../events.js'
 import type { Principal } from '../../ports/transport.js'
 import { unavailable } from '../../retry.js'
 import { canonicalEmail, type Identity, malformedValue } from '../identity.js'
+import type { AllLinks } from '../oauth/links.js'
 import type { Passwords } from '../passwords.js'
 import { encodeUserId } from '../user-id.js'
 import type { Row, Users } from '../users.js'
+import { writeWhile } from '../write-while.js'
 import { type Outbox, type RecipientBudget, readCanonical } from './factor.js'
-import { type Redeem, writeWhile } from './redeem.js'
+import type { Redeem } from './redeem.js'
 import type { Reservations } from './reservations.js'
 import type { RecoveryTokens } from './tokens.js'
 
@@ -23,6 +26,7 @@ interface Services {
   readonly withinBudget: RecipientBudget
   readonly reservations: Reservations
   readonly seconds: { readonly change: number; readonly revert: number }
+  readonly links: AllLinks
   /** Sends what sets another password, where that goes to the email. */
   readonly offerReset: (user: Row) => Promise<void>
   /** Ends the user's sessions and refresh tokens. */
@@ -54,8 +58,12 @@ export interface EmailChange {
 /** How long a database may take to do what it was asked for and did not answer in time. */
 const maxLateMs = 60_000
 
+const onlyDuplicate = (error: unknown): undefined => {
+  if (!(error instanceof DuplicateUserError)) throw error
+}
+
 export function createEmailChange(services: Services): EmailChange {
-  const { users, identity, passwords, emit, tokens, redeem, outbox, withinBudget, reservations, seconds } = services
+  const { users, identity, passwords, emit, tokens, redeem, outbox, withinBudget, reservations, seconds, links } = services
   const emailOf = (user: Row) => readCanonical(users, identity, user, 'email')
   /** What nobody ever proved is held for nobody: else who registers with a stranger's address and moves on keeps its owner out. */
   const isHeld = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
@@ -74,7 +82,7 @@ export function createEmailChange(services: Services): EmailChange {
   }
 
   const renewRevert = (request: FastifyRequest, user: Row) =>
-    outbox.defer(request, async () => {
+    outbox.alert(request, async () => {
       const row = await reread(user)
       if (!row) return
       for (const { endsAtMs, ...former } of await reservations.of(row)) {
@@ -95,7 +103,7 @@ export function createEmailChange(services: Services): EmailChange {
   ) => {
     let allowed: boolean | undefined
     const lateUntilMs = Date.now() + maxLateMs
-    outbox.defer(request, async () => {
+    outbox.alert(request, async () => {
       const row = await reread(user)
       if (!row) return
       if (emailOf(row) === former.email) {
@@ -112,6 +120,18 @@ export function createEmailChange(services: Services): EmailChange {
     return owner === null && (holder === null || holder === encodeUserId(users.idOf(user)))
   }
 
+  /**
+   * Takes the address from an account that has never proved it: whoever reverts has. Such an account can have come about only
+   * in the moment of the move, or while no state was reachable.
+   */
+  const freeFromStranger = async (email: string): Promise<boolean> => {
+    const owner = await identity.findBy('email', email)
+    if (!owner || !users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false)) return false
+    // Never a mailbox (RFC 2606), and no other account's.
+    const nowhere = `gone-${randomToken(16).toLowerCase()}@account.invalid`
+    return (await writeWhile(users, owner, ['email', 'emailVerified'], () => ({ email: nowhere }))) !== null
+  }
+
   return {
     async request(request, { user }, { email: typed, password, redirectTo }) {
       const email = canonicalEmail(typed)
@@ -121,7 +141,8 @@ export function createEmailChange(services: Services): EmailChange {
       if (!passwords.isUsable(hash)) throw new BadRequestError('The account has no password yet; set one first')
       const { ok } = await passwords.check(hash, password)
       if (!ok) throw new BadRequestError('The password is wrong')
-      const requestedAtMs = Date.now()
+      // Finer than a millisecond, in which two requests can be made.
+      const requestedAtMs = performance.timeOrigin + performance.now()
       let allowed: boolean | undefined
       outbox.defer(request, async () => {
         const free = await isFree(user, email)
@@ -155,7 +176,7 @@ export function createEmailChange(services: Services): EmailChange {
           const wasVerified = users.flagOf(user, 'emailVerified', false)
           const held = former === null ? null : { email: former, wasVerified }
           // Before the address is free, and not after it.
-          if (held && isHeld(wasVerified)) await reservations.hold(user, held, seconds.revert)
+          if (held) await reservations.hold(user, held, seconds.revert, isHeld(wasVerified))
           let row: Row | null
           try {
             row = await writeWhile(users, user, ['email'], () => ({ email, ...verified(true) }))
@@ -177,33 +198,34 @@ export function createEmailChange(services: Services): EmailChange {
       await redeem('revert', token, {
         // Without an epoch to end them, tokens of addresses left later than one that was gone back to are told by that.
         holds: async (user, claim) =>
-          users.has('tokenVersion') ||
-          !isHeld(claim.wasVerified === true) ||
-          (await reservations.of(user)).some(({ email }) => email === claim.next),
+          users.has('tokenVersion') || (await reservations.of(user)).some(({ email }) => email === claim.next),
         // Whatever the address is by now: whoever took the account over may have moved it on.
         async work(user, claim) {
           const email = claim.next as string
           const previous = emailOf(user)
-          let changed: Row | null
-          try {
-            changed = await writeWhile(users, user, [], (row) => ({
+          const write = () =>
+            writeWhile(users, user, [], (row) => ({
               email,
               ...verified(claim.wasVerified === true),
               ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
+              // Whoever moved the account may have left itself another way in.
+              ...links.cleared,
             }))
-          } catch (error) {
-            if (error instanceof DuplicateUserError)
-              throw new BadRequestError('The address belongs to another account by now', { cause: error })
-            throw error
-          }
+          const changed = await write().catch(async (error) => {
+            if (!(error instanceof DuplicateUserError)) throw error
+            const again = (await freeFromStranger(email)) ? await write().catch(onlyDuplicate) : undefined
+            if (again !== undefined) return again
+            throw new BadRequestError('The address belongs to another account by now', { cause: error })
+          })
           if (!changed) return null
+          await links.detachAll(changed)
           await services.endAll(changed)
           await reservations.releaseSince(changed, email).catch(() => {})
           // Those who had an earlier address keep their way back: it may be the thief who takes a second move back.
           renewRevert(request, changed)
           // Whoever moved the account knew its password.
           const back = changed
-          outbox.defer(request, () => services.offerReset(back))
+          outbox.alert(request, () => services.offerReset(back))
           await emit('onAfterEmailChanged', { user: changed, previous, reverted: true }, request)
           return true
         },

@@ -4,10 +4,12 @@ import type { DeliveryIntent } from '../../ports/delivery-channel.js'
 import { canonicalValue, type Identity, malformedValue } from '../identity.js'
 import type { Row, Users } from '../users.js'
 
-/** Where what is to be sent goes: off the path of the answer. Neither method waits or throws. */
+/** Where what is to be sent goes: off the path of the answer. No method waits or throws. */
 export interface Outbox {
   /** Does the work after the answer, again when it fails. */
   defer(request: FastifyRequest, work: () => Promise<void>): void
+  /** As `defer`, in a place that strangers' requests do not fill: for what tells that an account may be in other hands. */
+  alert(request: FastifyRequest, work: () => Promise<void>): void
   send(intent: DeliveryIntent): void
 }
 

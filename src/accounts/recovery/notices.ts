@@ -60,7 +60,7 @@ export function createNotices({ users, identity, outbox, withinBudget, reservati
 
     passwordChanged(user, request) {
       const contact = contactOf(user)
-      if (contact) outbox.defer(request, () => tell('password_changed', user, ...contact))
+      if (contact) outbox.alert(request, () => tell('password_changed', user, ...contact))
       emailChange?.renewRevert(request, user)
     },
   }

@@ -1,11 +1,13 @@
 import type { FastifyRequest } from 'fastify'
 import type { Emit } from '../../events.js'
 import type { UserValues } from '../../ports/user-store.js'
+import type { AllLinks } from '../oauth/links.js'
 import type { PasswordPolicy } from '../password-policy.js'
 import type { Passwords } from '../passwords.js'
 import type { Row, Users } from '../users.js'
+import { writeWhile } from '../write-while.js'
 import type { Factor, Outbox, RecipientBudget } from './factor.js'
-import { type Redeem, writeWhile } from './redeem.js'
+import type { Redeem } from './redeem.js'
 import type { RecoveryTokens } from './tokens.js'
 
 interface Services {
@@ -18,8 +20,7 @@ interface Services {
   readonly redeem: Redeem
   readonly outbox: Outbox
   readonly withinBudget: RecipientBudget
-  /** Fields with the ids of OAuth accounts. */
-  readonly providerFields: readonly string[]
+  readonly links: AllLinks
   readonly seconds: { readonly verify: number; readonly reset: number }
   /** Ends the user's sessions and refresh tokens. */
   readonly endAll: (user: Row) => Promise<void>
@@ -44,7 +45,7 @@ export interface Recovery {
 }
 
 export function createRecovery(services: Services): Recovery {
-  const { users, passwords, policy, emit, factor, tokens, redeem, outbox, withinBudget, seconds } = services
+  const { users, passwords, policy, emit, factor, tokens, redeem, outbox, withinBudget, seconds, links } = services
   const { field, verifiedField } = factor
   const factorOf = (user: Row) => factor.read(user)
   const isVerified = (user: Row) => verifiedField !== null && users.flagOf(user, verifiedField, false)
@@ -61,8 +62,10 @@ export function createRecovery(services: Services): Recovery {
     return async () => {
       const user = await found()
       const wanted = user && users.isActive(user) && !(purpose === 'verify' && isVerified(user)) ? user : null
-      // What goes to nobody costs nobody's budget.
-      allowed ??= await withinBudget(kind, wanted ? value : '')
+      // What goes to nobody costs nobody's budget. Another password, which ends what was sent before, has a budget of its own:
+      // else whoever knows the password could use the budget up and then end what its owner was sent.
+      const budget = wanted && purpose === 'reset' ? `${value} ${users.epochOf(wanted)}` : value
+      allowed ??= await withinBudget(kind, wanted ? budget : '')
       if (!wanted || !allowed) return tokens.imitate(purpose)
       await send(kind, wanted, value, redirectTo)
     }
@@ -77,10 +80,7 @@ export function createRecovery(services: Services): Recovery {
   }
 
   /** Whoever proves the factor of an account that never was verified may not be who made it: what that one set up goes. */
-  const othersWaysIn = (user: Row): UserValues =>
-    verifiedField === null || isVerified(user)
-      ? {}
-      : Object.fromEntries(services.providerFields.map((provider) => [provider, null]))
+  const othersWaysIn = (user: Row): UserValues => (verifiedField === null || isVerified(user) ? {} : links.cleared)
 
   return {
     requestVerification(httpRequest, value, redirectTo) {
@@ -134,6 +134,9 @@ export function createRecovery(services: Services): Recovery {
           }),
         async work(user, claim) {
           const hashedPassword = await passwords.hash(password)
+          const isFirstProof = verifiedField !== null && !isVerified(user)
+          // Before and after: what is added in between would outlive the one, and an outage the other.
+          if (isFirstProof) await links.detachAll(user)
           const changed = await writeWhile(users, user, [field], (row) => ({
             hashedPassword,
             ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
@@ -141,6 +144,7 @@ export function createRecovery(services: Services): Recovery {
             ...othersWaysIn(row),
           }))
           if (!changed) return null
+          if (isFirstProof) await links.detachAll(changed)
           await services.endAll(changed)
           // Before the hook, which may take its time.
           services.passwordChanged(changed, httpRequest)

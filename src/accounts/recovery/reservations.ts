@@ -1,7 +1,7 @@
 import { shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
-import { unavailable } from '../../retry.js'
+import { guarded } from '../../retry.js'
 import { encodeUserId } from '../user-id.js'
 import type { Row, Users } from '../users.js'
 
@@ -21,8 +21,11 @@ type Held = Former & { readonly endsAtMs: number }
  * outage.
  */
 export interface Reservations {
-  /** Holds the address for the user. */
-  hold(user: Row, former: Former, ttlSeconds: number): Promise<void>
+  /**
+   * Remembers that the user may go back to the address.
+   * @param exclusive whether nobody else gets it meanwhile
+   */
+  hold(user: Row, former: Former, ttlSeconds: number, exclusive: boolean): Promise<void>
   /** What is held for the user, in the order in which it was left. */
   of(user: Row): Promise<readonly Held[]>
   /** Encoded id of the user for whom the address is held. */
@@ -41,7 +44,6 @@ interface Seal {
 
 /** @param keys while secrets rotate, what was held under an older one still is */
 export function createReservations(store: OneTimeStore, users: Users, { seal, open }: Seal, keys: PurposeKeys): Reservations {
-  const guarded = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))
   const idOf = (user: Row) => encodeUserId(users.idOf(user))
   const userKey = (key: Buffer, user: Row) => shortHmac(key, `user ${idOf(user)}`)
   const emailKey = (key: Buffer, email: string) => shortHmac(key, `email ${email}`)
@@ -63,9 +65,9 @@ export function createReservations(store: OneTimeStore, users: Users, { seal, op
 
   return {
     of,
-    async hold(user, former, ttlSeconds) {
+    async hold(user, former, ttlSeconds, exclusive) {
       const ttlMs = ttlSeconds * 1000
-      await guarded(store.put(emailKey(keys[0], former.email), seal(idOf(user)), ttlMs))
+      if (exclusive) await guarded(store.put(emailKey(keys[0], former.email), seal(idOf(user)), ttlMs))
       const list = [...(await of(user))]
       const known = list.findIndex(({ email }) => email === former.email)
       list[known < 0 ? list.length : known] = { ...former, endsAtMs: Date.now() + ttlMs }

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
-import { unavailable } from '../../retry.js'
+import { guarded } from '../../retry.js'
 import { encodeUserId } from '../user-id.js'
 import type { Row, Users } from '../users.js'
 
@@ -69,7 +69,6 @@ export function createRecoveryTokens(
   { seal, open }: Seal,
   later: (work: () => Promise<void>) => void = () => {},
 ): RecoveryTokens {
-  const guarded = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))
   // The key stands inside the seal, so that a claim which was moved to another token's place is none.
   const write = (key: string, claim: Claim, ttlMs: number) =>
     guarded(store.put(key, seal(JSON.stringify({ key, ...claim })), ttlMs))

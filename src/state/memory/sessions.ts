@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { answersAtOnce } from '../../at-once.js'
 import type { SessionPatch, SessionRecord, SessionStore } from '../../ports/session-store.js'
 
 type Sessions = Map<string, SessionRecord>
@@ -35,6 +36,11 @@ export function memorySessions(max = 100_000): SessionStore {
     else users.set(tag, sessions)
   }
 
+  const read = (tag: string, handle: string): SessionRecord | null => {
+    const record = users.get(tag)?.get(handle)
+    return record && isLive(record, Date.now()) ? record : null
+  }
+
   return {
     async create(tag, record, maxSessions) {
       const now = Date.now()
@@ -55,10 +61,7 @@ export function memorySessions(max = 100_000): SessionStore {
       return evicted
     },
 
-    async read(tag, handle) {
-      const record = users.get(tag)?.get(handle)
-      return record && isLive(record, Date.now()) ? record : null
-    },
+    read: answersAtOnce(async (tag, handle) => read(tag, handle), read),
 
     async readTimed(tag, handle) {
       const atMs = Date.now()

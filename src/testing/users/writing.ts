@@ -150,6 +150,18 @@ export const WRITING: Cases = {
     assert.deepEqual(await store.findById(before[store.fields.columns.id ?? 'id'] as UserId), before)
   },
 
+  async 'a flag that is expected as it was read lets the write pass, and as it is not stops it'(
+    store,
+    { person, id, read, find },
+  ) {
+    if (store.fields.columns.isActive === undefined) return
+    const row = await store.create(person('A', { isActive: true }))
+    const stood = read(row, 'isActive')
+    assert.equal(await store.compareAndSet(id(row), { isActive: stood }, { isActive: false }), true)
+    assert.equal(await store.compareAndSet(id(row), { isActive: stood }, { isActive: true }), false)
+    assert.equal(await store.compareAndSet(id(row), { isActive: read(await find(row), 'isActive') }, { isActive: true }), true)
+  },
+
   async 'an id is never changed by a write'(store, { person, id, unchanged, free }) {
     const [row, other] = [await store.create(person('A')), await store.create(person('B'))]
     for (const next of [id(other), unknownId(id(row))])

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { type Credential, type Subject, subjectOf, tokenEpoch } from '../../accounts/principal.js'
 import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
 import type { Row, Users } from '../../accounts/users.js'
@@ -8,10 +7,10 @@ import type { TokenClaims, TokenKeys } from './keys.js'
 
 /** Longest access token looked at, in characters. */
 const maxTokenLength = 8192
-const maxCached = 5000
 
 /** What an access token says. */
 export interface AccessClaims extends Subject, Credential {
+  readonly transport: 'bearer'
   readonly scopes: readonly string[]
   /** When it was issued or, if that is later, when the user last proved a credential: not in the future. */
   readonly issuedAtMs: number
@@ -49,6 +48,7 @@ function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
   const userId = decodeUserId(`${idt ?? 's'}${sub}`)
   if (userId === null) return null
   return Object.freeze({
+    transport: 'bearer',
     userId,
     version: ver,
     epoch: eph,
@@ -64,10 +64,6 @@ function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
 
 export function createAccessTokens(keys: TokenKeys, users: Users, settings: Settings): AccessTokens {
   const { accessSeconds, issuer, audience, recovery } = settings
-  // By the very text of the token: a respelled one is another one. What can change (expiry, the user's epoch) is judged
-  // by the caller each time, and the keys are those of this process from start to end.
-  const cache = new LRUCache<string, AccessClaims>({ max: maxCached })
-
   return {
     checkSigner: () => void keys.needSigner(),
 
@@ -104,12 +100,8 @@ export function createAccessTokens(keys: TokenKeys, users: Users, settings: Sett
 
     read(token) {
       if (token.length > maxTokenLength) return null
-      const cached = cache.get(token)
-      if (cached) return cached
       const verified = keys.verify(token)
-      const claims = verified && parseClaims(verified)
-      if (claims) cache.set(token, claims)
-      return claims
+      return verified && parseClaims(verified)
     },
   }
 }

@@ -1,9 +1,11 @@
 import type { FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
 import { AuthenticatedPrincipal, isCurrent, subjectOf } from '../../accounts/principal.js'
 import type { Users } from '../../accounts/users.js'
+import { onceKnown } from '../../at-once.js'
 import { fail } from '../../checks.js'
 import { InvalidTokenError } from '../../errors.js'
-import type { Principal, SecurityScheme, Transport } from '../../ports/transport.js'
+import type { BoundTransport, SecurityScheme, Transport } from '../../ports/transport.js'
 import type { CookieOptions } from '../cookie.js'
 import type { TokenKey } from './keys.js'
 import type { AccessClaims, AccessTokens } from './tokens.js'
@@ -71,6 +73,8 @@ export function bearerTransport(options: BearerTransportOptions = {}): BearerTra
 
 export const isBearerTransport = (transport: Transport): transport is BearerTransport => kBearerTransport in transport
 
+const maxKnown = 5000
+
 const credentials = /^Bearer +([\w\-.~+/]+=*) *$/i
 
 /**
@@ -87,14 +91,9 @@ function countAuthorization(request: FastifyRequest): number {
   return count
 }
 
-/** The token, or null when the request carries no bearer credential. @throws InvalidTokenError when it is none or not one */
-function bearerToken(request: FastifyRequest): string | null {
-  const { authorization } = request.headers
-  if (authorization === undefined || !/^bearer(?: |$)/i.test(authorization)) return null
-  const token = credentials.exec(authorization)?.[1]
-  if (token === undefined || countAuthorization(request) > 1) throw new InvalidTokenError()
-  return token
-}
+/** Whether the header is spelled as clients spell it: a name and one space before the token, and nothing behind. */
+const isPlain = (authorization: string, token: string): boolean =>
+  authorization.length === token.length + 7 && authorization.startsWith('earer ', 1)
 
 /** OpenAPI security scheme of access tokens. */
 export const bearerScheme: SecurityScheme = { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }
@@ -111,27 +110,40 @@ interface Services {
 }
 
 /** The transport that gates ask. Needs no shared state. */
-export function bindBearerTransport({ tokens, users, recovery, statelessUser, toleranceMs, aheadMs }: Services): Transport {
-  const init = (claims: AccessClaims) => ({
-    transport: 'bearer',
-    scopes: claims.scopes,
-    authenticatedAtMs: claims.authenticatedAtMs,
-  })
+export function bindBearerTransport({ tokens, users, recovery, statelessUser, toleranceMs, aheadMs }: Services): BoundTransport {
+  // By the very text of the header, and so of the token: a respelled one is another one. What can change (expiry, the user's
+  // epoch) is judged each time, and the keys are those of this process from start to end.
+  const known = new LRUCache<string, AccessClaims>({ max: maxKnown })
+
+  /** The claims of the request's token, or null when it carries no bearer credential. @throws InvalidTokenError */
+  const claimsOf = (request: FastifyRequest): AccessClaims | null => {
+    const { authorization } = request.headers
+    if (authorization === undefined) return null
+    let claims = known.get(authorization) ?? null
+    if (!claims) {
+      if (!/^bearer(?: |$)/i.test(authorization)) return null
+      const token = credentials.exec(authorization)?.[1] ?? ''
+      claims = tokens.read(token)
+      if (claims && isPlain(authorization, token)) known.set(authorization, claims)
+    }
+    if (!claims || countAuthorization(request) > 1) throw new InvalidTokenError()
+    return claims
+  }
 
   return {
     name: 'bearer',
     securityScheme: bearerScheme,
-    async authenticate(request): Promise<Principal | null> {
-      const token = bearerToken(request)
-      if (token === null) return null
-      const claims = tokens.read(token)
+    authenticate(request) {
+      const claims = claimsOf(request)
+      if (!claims) return null
       const now = Date.now()
-      if (!claims || claims.issuedAtMs > now + aheadMs) throw new InvalidTokenError()
+      if (claims.issuedAtMs > now + aheadMs) throw new InvalidTokenError()
       if (claims.expiresAtMs + toleranceMs <= now) return null
-      if (statelessUser) return new AuthenticatedPrincipal(claims, null, init(claims), null, claims)
-      const user = await users.findById(claims.userId)
-      if (!user || !users.isActive(user) || !isCurrent(users, user, claims)) return null
-      return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init(claims))
+      if (statelessUser) return new AuthenticatedPrincipal(claims, null, claims, null, claims)
+      return onceKnown(users.find(claims.userId), (user) => {
+        if (!user || !users.isActive(user) || !isCurrent(users, user, claims)) return null
+        return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, claims)
+      })
     },
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { checkMaySignIn } from '../../accounts/sign-in.js'
 import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
 import type { Row, Users } from '../../accounts/users.js'
+import { atOnceOf, onceKnown, type Soon } from '../../at-once.js'
 import { hmac, sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import { BadRequestError } from '../../errors.js'
@@ -61,15 +62,25 @@ interface Services {
 /** Everything done with sessions, over the store's atomic primitives. Throws `UnavailableError` (503) in an outage. */
 export type Sessions = ReturnType<typeof createSessions>
 
-const cookieForm = /^([\w-]{43})\.([\w-]{22})$/
+const refuseUnavailable = (cause: unknown): never => {
+  throw unavailable(cause)
+}
+
+const cookieForm = /^[\w-]{43}\.[\w-]{22}$/
 const maxMetadataBytes = 2048
+
+/** Where a session stands in the store. Nothing in it authenticates. */
+interface Standing {
+  readonly tag: string
+  readonly handle: string
+}
 
 export function createSessions({ store, users, slots, endEverything, csrfKey, settings, cookies, device }: Services) {
   const { tagsOf } = slots
 
-  const parse = (request: FastifyRequest): { tag: string; handle: string } | null => {
-    const match = cookieForm.exec(cookies.session.read(request) ?? '')
-    return match ? { tag: match[2] as string, handle: sha256(match[1] as string) } : null
+  const parse = (request: FastifyRequest): Standing | null => {
+    const value = cookies.session.read(request)
+    return value !== null && cookieForm.test(value) ? { tag: value.slice(44), handle: sha256(value.slice(0, 43)) } : null
   }
 
   /** While secrets rotate a user's sessions stand under several tags, and the cap holds over all of them. */
@@ -83,17 +94,42 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
     await Promise.all(surplus.map(({ tag, record }) => store.revoke(tag, record.handle)))
   }
 
+  /** The record with its user, if both are still good. */
+  const withUser = (tag: string, record: SessionRecord | null): Soon<LiveSession | null> => {
+    const id = record && decodeUserId(record.userId)
+    // A tag made with a secret that is no longer configured is out of reach of `revokeAll`, so it has ended.
+    if (!record || id === null || !tagsOf(id).includes(tag)) return null
+    return onceKnown(users.find(id), (user) => {
+      if (!user || !users.isActive(user)) return endEverything(id).then(() => null)
+      return isOfEpoch(record, users.epochOf(user)) ? { tag, record, user } : null
+    })
+  }
+
+  const liveAt = ({ tag, handle }: Standing): Soon<LiveSession | null> => {
+    const record = atOnceOf(store.read)?.(tag, handle)
+    return record === undefined
+      ? store.read(tag, handle).then((found) => withUser(tag, found), refuseUnavailable)
+      : withUser(tag, record)
+  }
+
   return {
     tagsOf,
 
     /** Handle of the session that the request claims to be of, live or not. */
     handleOf: (request: FastifyRequest): string | null => parse(request)?.handle ?? null,
 
+    /** Where the session that the request claims to be of would stand, live or not. */
+    standingOf: parse,
+
+    /** The live session that stands there, with its user, for a request that does not bring its cookie. */
+    liveAt,
+
     /**
      * Makes a session and ends the one that the request came with.
+     * @param began where the session stands that the request would have come with, had its browser sent the cookie
      * @throws ForbiddenError for a disabled account, InternalError for what is no row
      */
-    async create(request: FastifyRequest, user: Row, init: SessionInit = {}): Promise<NewSession> {
+    async create(request: FastifyRequest, user: Row, init: SessionInit = {}, began: Standing | null = null): Promise<NewSession> {
       checkMaySignIn(users, user)
       const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
       if (Buffer.byteLength(metadata) > maxMetadataBytes) throw new BadRequestError('The session metadata is too large')
@@ -114,7 +150,7 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
         ...clientOf(request),
         metadata,
       }
-      const previous = parse(request)
+      const previous = parse(request) ?? began
       // Before the new one is counted, so that renewing a session never pushes another device out.
       // Sent in this order at once, so both take one round trip.
       await guarded(
@@ -162,25 +198,9 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
     },
 
     /** The live session that the request carries, with its user; null when there is none or it has ended. */
-    async find(request: FastifyRequest): Promise<LiveSession | null> {
+    find(request: FastifyRequest): Soon<LiveSession | null> {
       const key = parse(request)
-      if (!key) return null
-      let record: SessionRecord | null
-      try {
-        record = await store.read(key.tag, key.handle)
-      } catch (cause) {
-        throw unavailable(cause)
-      }
-      const id = record && decodeUserId(record.userId)
-      // A tag made with a secret that is no longer configured is out of reach of `revokeAll`, so it has ended.
-      if (!record || id === null || !tagsOf(id).includes(key.tag)) return null
-      const user = await users.findById(id)
-      if (!user || !users.isActive(user)) {
-        await endEverything(id)
-        return null
-      }
-      if (!isOfEpoch(record, users.epochOf(user))) return null
-      return { tag: key.tag, record, user }
+      return key ? liveAt(key) : null
     },
 
     /** Writes activity back, rarely and off the request's path. */

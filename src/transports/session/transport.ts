@@ -1,10 +1,12 @@
+import type { FastifyRequest } from 'fastify'
 import { AuthenticatedPrincipal, subjectOf } from '../../accounts/principal.js'
 import type { Users } from '../../accounts/users.js'
+import { onceKnown } from '../../at-once.js'
 import { fail } from '../../checks.js'
-import type { Principal, SecurityScheme, Transport } from '../../ports/transport.js'
+import type { BoundTransport, Principal, SecurityScheme, Transport } from '../../ports/transport.js'
 import type { CookieOptions } from '../cookie.js'
 import { requireCsrf } from './csrf.js'
-import type { Sessions } from './sessions.js'
+import type { LiveSession, Sessions } from './sessions.js'
 
 /** Options of `sessionTransport`. */
 export interface SessionTransportOptions {
@@ -63,19 +65,20 @@ interface Services {
 }
 
 /** The transport that gates ask. */
-export function bindSessionTransport({ sessions, users, recovery, csrf, scopes, cookieName }: Services): Transport {
+export function bindSessionTransport({ sessions, users, recovery, csrf, scopes, cookieName }: Services): BoundTransport {
+  const principalOf = (request: FastifyRequest, live: LiveSession | null): Principal | null => {
+    if (!live) return null
+    const { record, user } = live
+    if (csrf) requireCsrf(request, record)
+    sessions.touch(live)
+    const metadata = record.metadata === '' ? undefined : JSON.parse(record.metadata)
+    const init = { transport: 'session', scopes, authenticatedAtMs: record.authenticatedAtMs, metadata }
+    return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, live)
+  }
+
   return {
     name: 'session',
     securityScheme: sessionScheme(cookieName),
-    async authenticate(request): Promise<Principal | null> {
-      const live = await sessions.find(request)
-      if (!live) return null
-      const { tag, record, user } = live
-      if (csrf) requireCsrf(request, record)
-      sessions.touch(live)
-      const metadata = record.metadata === '' ? {} : { metadata: JSON.parse(record.metadata) }
-      const init = { transport: 'session', scopes, authenticatedAtMs: record.authenticatedAtMs, ...metadata }
-      return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, { tag, record })
-    },
+    authenticate: (request) => onceKnown(sessions.find(request), (live) => principalOf(request, live)),
   }
 }

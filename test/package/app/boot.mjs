@@ -2,13 +2,27 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import Fastify from 'fastify'
-import crudAuth, { memoryUsers, sessionTransport } from 'fastify-crudauth'
+import crudAuth, { memoryUsers, oidc, sessionTransport } from 'fastify-crudauth'
 
 const app = Fastify()
 await app.register(crudAuth, {
   secret: randomBytes(48).toString('base64'),
   users: memoryUsers(),
   transports: [sessionTransport({ managementRoutes: true })],
+  oauth: {
+    baseUrl: 'https://app.example.com',
+    providers: {
+      // With these nothing is fetched before the callback.
+      google: oidc({
+        issuer: 'https://login.example.com',
+        authorizationEndpoint: 'https://login.example.com/authorize',
+        tokenEndpoint: 'https://login.example.com/token',
+        jwksUri: 'https://login.example.com/jwks',
+        clientId: 'app',
+        clientSecret: 'never sent',
+      }),
+    },
+  },
 })
 app.get('/mine', { preHandler: app.currentUser() }, async (request) => ({ id: request.principal.userId }))
 
@@ -40,6 +54,13 @@ assert.equal((await app.inject('/mine')).statusCode, 401)
 
 const sessions = await app.inject({ url: '/sessions', headers: { cookie } })
 assert.equal(sessions.json().length, 1, sessions.body)
+
+const begun = await app.inject('/oauth/google/authorize')
+assert.equal(begun.statusCode, 302, begun.body)
+const authorization = new URL(begun.headers.location)
+assert.equal(authorization.host, 'login.example.com')
+assert.equal(authorization.searchParams.get('redirect_uri'), 'https://app.example.com/oauth/google/callback')
+assert.equal((await app.inject('/oauth/google/callback?code=x&state=y')).statusCode, 400)
 
 const headers = { cookie, 'x-csrf-token': login.json().csrf_token }
 assert.equal((await app.inject({ method: 'POST', url: '/logout', headers: { cookie } })).statusCode, 403)

@@ -1,0 +1,171 @@
+import { generateKeyPairSync, type JsonWebKey, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import Provider, {
+  type Adapter,
+  type AdapterPayload,
+  type ClientMetadata,
+  type Configuration,
+  errors,
+  type JWKS,
+} from 'oidc-provider'
+
+/** Claims of an account; its key among the accounts is its `sub` and its login. */
+export type OidcAccounts = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+/** What a provider can be started with. */
+export interface OidcProviderOptions {
+  clients: ClientMetadata[]
+  /** Default: `ada` with a verified address, `bob` with one that is not. */
+  accounts?: OidcAccounts
+  /** Where to listen; default a free port. Give the port of one that was stopped to bring it back. */
+  port?: number
+  /** Private keys that sign ID tokens. Default: one fresh ES256 key and one fresh RS256 key. */
+  keys?: JsonWebKey[]
+  /** Further configuration of oidc-provider. */
+  configuration?: Configuration
+}
+
+/** A provider on 127.0.0.1 in this process, with plain pages for signing in and for consent. PKCE is required. */
+export interface OidcServer {
+  /** The issuer identifier. */
+  url: string
+  port: number
+  /** Method and path of every request, in their order. */
+  requests: string[]
+  /** Signs with other keys from now on; the old ones are forgotten. */
+  rotateKeys(keys?: JsonWebKey[]): void
+  stop(): Promise<void>
+}
+
+const people: OidcAccounts = {
+  ada: { email: 'ada@example.com', email_verified: true, name: 'Ada Lovelace', preferred_username: 'ada' },
+  bob: { email: 'bob@example.com', email_verified: false, name: 'Bob', preferred_username: 'bob' },
+}
+
+function freshKeys(): JsonWebKey[] {
+  const kid = () => randomBytes(8).toString('hex')
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })
+  return [
+    { ...ec, kid: kid(), alg: 'ES256', use: 'sig' },
+    { ...rsa, kid: kid(), alg: 'RS256', use: 'sig' },
+  ]
+}
+
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`)
+
+const pageOf = (form: string): string =>
+  `<!doctype html><html lang="en"><title>Provider</title><form method="post">${form}</form></html>`
+
+const loginForm =
+  '<label>Account <input name="login" autofocus required></label> <button name="decision" value="allow">Sign in</button>'
+
+const consentForm = (client: string): string =>
+  `<p>${escapeHtml(client)} wants to know who you are.</p>
+   <button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button>`
+
+async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
+  let text = ''
+  for await (const chunk of request.setEncoding('utf8')) text += chunk
+  return new URLSearchParams(text)
+}
+
+/** Answers the pages between `/authorize` and the callback. */
+async function interact(provider: Provider, accounts: OidcAccounts, request: IncomingMessage, response: ServerResponse) {
+  const { prompt, params, session } = await provider.interactionDetails(request, response)
+  const form = request.method === 'POST' ? await formOf(request) : undefined
+  const login = form?.get('login') ?? ''
+  if (!form || (prompt.name === 'login' && !Object.hasOwn(accounts, login) && form.get('decision') !== 'deny')) {
+    const page = pageOf(prompt.name === 'login' ? loginForm : consentForm(String(params.client_id)))
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page)
+  } else if (form.get('decision') === 'deny') {
+    await provider.interactionFinished(request, response, { error: 'access_denied' })
+  } else if (prompt.name === 'login') {
+    await provider.interactionFinished(request, response, { login: { accountId: login } })
+  } else {
+    const grant = new provider.Grant({ accountId: session?.accountId ?? '', clientId: String(params.client_id) })
+    grant.addOIDCScope(String(params.scope ?? ''))
+    const consent = { grantId: await grant.save() }
+    await provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true })
+  }
+}
+
+/** Sessions, codes and grants of one server, which outlive a change of its keys. What is in them says itself when it ends. */
+function memory(): (model: string) => Adapter {
+  const payloads = new Map<string, AdapterPayload>()
+  return (model) => {
+    const keyOf = (id: string) => `${model}:${id}`
+    const findBy = async (name: 'uid' | 'userCode', value: string) =>
+      [...payloads].find(([key, payload]) => key.startsWith(`${model}:`) && payload[name] === value)?.[1]
+    return {
+      upsert: async (id, payload) => void payloads.set(keyOf(id), payload),
+      find: async (id) => payloads.get(keyOf(id)),
+      findByUid: (uid) => findBy('uid', uid),
+      findByUserCode: (userCode) => findBy('userCode', userCode),
+      consume: async (id) => void Object.assign(payloads.get(keyOf(id)) ?? {}, { consumed: Math.floor(Date.now() / 1000) }),
+      destroy: async (id) => void payloads.delete(keyOf(id)),
+      revokeByGrantId: async (grantId) => {
+        for (const [key, payload] of payloads) if (payload.grantId === grantId) payloads.delete(key)
+      },
+    }
+  }
+}
+
+/** Starts a provider. */
+export async function startOidcProvider(options: OidcProviderOptions): Promise<OidcServer> {
+  const { clients, accounts = people, configuration } = options
+  const server = createServer()
+  server.listen(options.port ?? 0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  const requests: string[] = []
+  // The same under other keys, for sessions that began before.
+  const cookieKeys = [randomBytes(16).toString('hex')]
+
+  const adapter = memory()
+
+  const build = (keys: JsonWebKey[]): Provider =>
+    new Provider(url, {
+      adapter,
+      clients,
+      jwks: { keys } as JWKS,
+      pkce: { required: () => true },
+      features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: false } },
+      interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+      cookies: { keys: cookieKeys },
+      claims: { email: ['email', 'email_verified'], profile: ['name', 'preferred_username'] },
+      findAccount: (_, sub) => ({ accountId: sub, claims: async () => ({ sub, ...accounts[sub] }) }),
+      ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 600, Session: 3600 },
+      ...configuration,
+    })
+  let provider = build(options.keys ?? freshKeys())
+  let callback = provider.callback()
+
+  server.on('request', (request, response) => {
+    requests.push(`${request.method} ${(request.url ?? '').split('?')[0]}`)
+    if (!request.url?.startsWith('/interaction/')) return void callback(request, response)
+    interact(provider, accounts, request, response).catch((error: unknown) => {
+      const status = error instanceof errors.OIDCProviderError ? error.statusCode : 500
+      response.writeHead(status, { 'content-type': 'text/plain' }).end(String(error))
+    })
+  })
+
+  return {
+    url,
+    port,
+    requests,
+    rotateKeys(keys) {
+      provider = build(keys ?? freshKeys())
+      callback = provider.callback()
+    },
+    async stop() {
+      if (!server.listening) return
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}

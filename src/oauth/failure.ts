@@ -1,0 +1,114 @@
+/** Why a sign-in failed on the provider's side. A closed list, for logs and counters. */
+type FailureReason =
+  /** The user said no. */
+  | 'declined'
+  | 'missing_code'
+  /** The callback's `state` is not the one of this sign-in. */
+  | 'bad_state'
+  /** Metadata, callback or ID token name another issuer. */
+  | 'bad_issuer'
+  /** The provider answered with an OAuth error, in the callback, with a 4xx or inside a 200. */
+  | 'provider_error'
+  | 'http_error'
+  | 'redirected'
+  | 'timeout'
+  | 'too_large'
+  /** Not JSON, not by its content type, or not the JSON that belongs there. */
+  | 'malformed'
+  | 'bad_id_token'
+  /** No usable id of the user: missing, empty, too long or of a wrong type, or userinfo of another user. */
+  | 'bad_subject'
+  | 'blocked_address'
+  /** http where https is needed. */
+  | 'insecure_url'
+  | 'unreachable'
+  /** The function that makes the client's secret threw. What it threw is dropped: it handles secrets. */
+  | 'bad_client'
+  /** The provider's `mapProfile` threw or returned nothing. */
+  | 'bad_profile'
+
+/** Which part of the exchange failed. */
+type FailureStep = 'discovery' | 'authorization' | 'token' | 'id_token' | 'keys' | 'userinfo' | 'emails' | 'profile'
+
+interface FailureDetails {
+  readonly step?: FailureStep | undefined
+  readonly status?: number | undefined
+  readonly detail?: string | undefined
+  readonly cause?: unknown
+}
+
+/**
+ * A sign-in that failed on the provider's side. Safe to log as it is: neither message nor properties hold codes, tokens,
+ * secrets, addresses or bodies. Errors of the layers below carry all of these, so they are never its cause.
+ */
+export class OAuthFailure extends Error {
+  readonly reason: FailureReason
+  declare readonly step?: FailureStep
+  /** HTTP status, for `http_error`, `redirected` and `provider_error`. */
+  declare readonly status?: number
+  /** A word of a closed kind: registered OAuth error, name of a claim, or code of a network error. */
+  declare readonly detail?: string
+
+  constructor(reason: FailureReason, { step, status, detail, cause }: FailureDetails = {}) {
+    super(`sign-in failed: ${[reason, step && `at ${step}`, status, detail].filter(Boolean).join(' ')}`)
+    this.name = 'OAuthFailure'
+    this.reason = reason
+    if (step !== undefined) this.step = step
+    if (status !== undefined) this.status = status
+    if (detail !== undefined) this.detail = detail
+    if (cause !== undefined) this.cause = cause
+  }
+}
+
+/** Errors that servers are known to answer with; anything else a server calls its error is its own text, and is dropped. */
+const registeredErrors = new Set([
+  // RFC 6749 and OpenID Connect Core.
+  ...['invalid_request', 'invalid_client', 'invalid_grant', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope'],
+  ...['access_denied', 'unsupported_response_type', 'server_error', 'temporarily_unavailable', 'invalid_token'],
+  ...['interaction_required', 'login_required', 'account_selection_required', 'consent_required', 'insufficient_scope'],
+  // Apple; GitHub.
+  ...['user_cancelled_authorize', 'bad_verification_code', 'incorrect_client_credentials', 'redirect_uri_mismatch'],
+  ...['unverified_user_email', 'application_suspended'],
+])
+
+/** The name of an OAuth error, if it is one that may be logged. */
+export const registeredError = (error: unknown): string | undefined =>
+  typeof error === 'string' && registeredErrors.has(error) ? error : undefined
+
+const declined = new Set(['access_denied', 'user_cancelled_authorize'])
+
+/** The failure that an `error` in the callback means. */
+export const callbackFailure = (error: string): OAuthFailure =>
+  new OAuthFailure(declined.has(error) ? 'declined' : 'provider_error', { detail: registeredError(error) })
+
+/** What `promise` becomes, or a `timeout` when the signal comes first. What comes later is dropped, a rejection too. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const expire = () => reject(new OAuthFailure('timeout'))
+    if (signal.aborted) expire()
+    else signal.addEventListener('abort', expire, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', expire))
+  })
+}
+
+/**
+ * Takes one step and gives what it promises. An `OAuthFailure` gets the step's name, where it has none; `otherwise` judges any
+ * other error, which goes no further. Default: `malformed`.
+ */
+export type TakeStep = <T>(
+  step: FailureStep,
+  start: () => T | Promise<T>,
+  otherwise?: (error: unknown) => OAuthFailure,
+) => Promise<T>
+
+/** Steps that end at a signal, as `timeout`, whatever they wait for. */
+export const stepsUntil =
+  (signal: AbortSignal): TakeStep =>
+  async (step, start, otherwise = () => new OAuthFailure('malformed')) => {
+    try {
+      return await untilAborted((async () => start())(), signal)
+    } catch (error) {
+      const { reason, status, detail, cause, step: known } = error instanceof OAuthFailure ? error : otherwise(error)
+      throw new OAuthFailure(reason, { step: known ?? step, status, detail, cause })
+    }
+  }

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { memoryUsers, type UserStore } from '../../src/index.js'
+import { setCookies } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { captureLogs } from '../helpers/build.js'
+import { refuses } from '../helpers/refuses.js'
+import { noUnhandledRejections, sessionCookie } from '../hostile/support.js'
+import { ada, Browser, browserOf, buildOAuth, fields, landsOn } from '../routes/oauth-support.js'
+import { recovers, serve, skip } from './support.js'
+
+suite('Redis in trouble while somebody signs in at a provider', { skip }, () => {
+  test('paused before the state is taken: 503, the code is not sent on, and the same callback works afterwards', async (t) => {
+    noUnhandledRejections(t)
+    const server = await serve(t)
+    const { app, acme, rows } = await buildOAuth(t, { auth: { redis: server.url, timeouts: { redisMs: 300 } } })
+    const browser = new Browser(app)
+    const query = await browser.begin('/oauth/acme/authorize?redirect_to=/home')
+    server.pause()
+    for (let i = 0; i < 2; i++) {
+      const answer = await browser.finish(query, ada)
+      refuses(answer, 'CRUDAUTH_UNAVAILABLE')
+      assert.equal(answer.headers['set-cookie'], undefined)
+    }
+    const begun = await browser.get('/oauth/acme/authorize')
+    refuses(begun, 'CRUDAUTH_UNAVAILABLE')
+    assert.equal(begun.headers.location, undefined)
+    assert.equal(acme.grants.length, 0)
+    assert.deepEqual(await rows(), [])
+    server.resume()
+    landsOn(await recovers(() => browser.finish(query, ada)), '/home')
+    assert.equal((await browser.me()).username, 'ada')
+    refuses(await browser.finish(query, ada), 'CRUDAUTH_BAD_REQUEST')
+  })
+
+  test('killed and back, empty: 503 while it is gone, then the state is unknown and a new sign-in works', async (t) => {
+    noUnhandledRejections(t)
+    const server = await serve(t)
+    const { app, rows } = await buildOAuth(t, { auth: { redis: server.url, timeouts: { redisMs: 300 } } })
+    const browser = new Browser(app)
+    const query = await browser.begin()
+    const ann = await browserOf(app, 'ann')
+    await server.kill()
+    refuses(await browser.finish(query, ada), 'CRUDAUTH_UNAVAILABLE')
+    refuses(await browser.get('/oauth/acme/authorize'), 'CRUDAUTH_UNAVAILABLE')
+    for (const answer of [
+      await ann.post('/oauth/acme/link'),
+      await ann.delete('/oauth/acme'),
+      await ann.get('/oauth/accounts'),
+    ]) {
+      refuses(answer, 'CRUDAUTH_UNAVAILABLE')
+    }
+    assert.equal((await rows()).length, 1)
+    await serve(t, server.port)
+    refuses(await recovers(() => browser.finish(query, ada)), 'CRUDAUTH_BAD_REQUEST')
+    landsOn(await browser.signIn(ada), '/start')
+  })
+})
+
+/** A users' database that fails or hangs when it is asked to. */
+function frail(inner: UserStore) {
+  const state = { mode: 'up' as 'up' | 'failing' | 'hanging' }
+  const verb =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    (...args: A): Promise<R> => {
+      if (state.mode === 'failing') return Promise.reject(new Error('connection to db-7.internal refused'))
+      return state.mode === 'hanging' ? new Promise<never>(() => {}) : call(...args)
+    }
+  const store: UserStore = {
+    fields: inner.fields,
+    findById: verb(inner.findById),
+    findBy: verb(inner.findBy),
+    create: verb(inner.create),
+    update: verb(inner.update),
+    compareAndSet: verb(inner.compareAndSet),
+  }
+  return { store, state }
+}
+
+for (const backend of backends) {
+  for (const mode of ['failing', 'hanging'] as const) {
+    test(`${backend.name}: a users' database that is ${mode} is 503, and a new sign-in works afterwards`, async (t) => {
+      noUnhandledRejections(t)
+      const { lines, logger } = captureLogs('warn')
+      const users = frail(memoryUsers({ fields }))
+      const { app } = await buildOAuth(t, {
+        auth: { ...backend.options(), users: users.store, timeouts: { usersMs: 150 } },
+        fastify: { logger },
+      })
+      const browser = new Browser(app)
+      const query = await browser.begin()
+      const ann = await browserOf(app, 'ann')
+      const linking = await ann.beginLink()
+      lines.length = 0
+      users.state.mode = mode
+      for (const answer of [
+        await browser.finish(query, ada),
+        await ann.finish(linking, { sub: 'ann' }),
+        await ann.post('/oauth/acme/link'),
+        await ann.delete('/oauth/acme'),
+        await ann.get('/oauth/accounts'),
+      ]) {
+        refuses(answer, 'CRUDAUTH_UNAVAILABLE', ['db-7'])
+        assert.ok(!(sessionCookie in setCookies(answer)))
+      }
+      assert.equal((await browser.get('/oauth/acme/authorize')).statusCode, 302, 'which asks it nothing')
+      assert.ok(!lines.join('').includes('a sign-in at a provider failed'), 'it was not the provider')
+      users.state.mode = 'up'
+      refuses(await browser.finish(query, ada), 'CRUDAUTH_BAD_REQUEST')
+      landsOn(await browser.signIn(ada), '/start')
+      landsOn(await ann.link({ sub: 'ann' }), '/start')
+      assert.equal((await browser.me()).username, 'ada')
+    })
+  }
+}
+
+test('a value that the database cannot hold is 400 and makes nobody', async (t) => {
+  const { app, rows } = await buildOAuth(t, { auth: { registration: { fields: () => ({ plan: 'a\0b' }) } } })
+  refuses(await new Browser(app).signIn(ada), 'CRUDAUTH_BAD_REQUEST')
+  assert.deepEqual(await rows(), [])
+})
+
+test('a provider that nobody uses costs nothing: nothing is fetched before the first sign-in, and closing ends what is open', async (t) => {
+  const { app, acme, other } = await buildOAuth(t)
+  assert.deepEqual([...acme.requests, ...other.requests], [])
+  landsOn(await new Browser(app).signIn(ada), '/start')
+  assert.deepEqual(other.requests, [])
+  await app.close()
+})
