@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FastifyRequest } from 'fastify'
+import { answersAtOnce } from '../../src/at-once.js'
 import { currentUser, memoryUsers, type Transport } from '../../src/index.js'
 import { build } from '../helpers/build.js'
 import { signedIn } from '../helpers/client.js'
+import { refuses } from '../helpers/refuses.js'
 
 test('a store whose verb an app or a mock has put another in the place of is asked by that one', async (t) => {
   const store = memoryUsers()
@@ -32,6 +34,30 @@ test('a store whose verb an app or a mock has put another in the place of is ask
   assert.equal((await other.get('/me')).statusCode, 503)
   mock.mock.mockImplementation(async () => null)
   assert.equal((await other.get('/me')).statusCode, 401)
+})
+
+test('a store that fails at once is asked by its promise, which says what is wrong', async (t) => {
+  const store = memoryUsers()
+  let promised = 0
+  const findById = answersAtOnce(
+    (id: string | number | bigint) => {
+      promised++
+      return store.findById(id)
+    },
+    () => {
+      throw new Error('not now')
+    },
+  )
+  const client = await signedIn(await build(t, { auth: { users: { ...store, findById } } }), 'ann')
+  promised = 0
+  assert.equal((await client.get('/me')).statusCode, 200)
+  assert.equal(promised, 1)
+})
+
+test('a handler that fails at once is answered as one that fails later', async (t) => {
+  const nobody = { userId: 1, user: undefined, transport: 'own', scopes: [], metadata: {} }
+  const own: Transport = { name: 'own', authenticate: async () => nobody as never }
+  refuses(await (await build(t, { auth: { transports: [own], routes: ['account'] } })).inject('/me'), 'CRUDAUTH_INTERNAL')
 })
 
 test('a gate called by hand promises, and with a callback calls it once and only to let pass', async (t) => {

@@ -245,6 +245,39 @@ test('Kysely is asked where it logs, where it has plugins, and over a plain data
   for (let i = 0; i < 4; i++) assert.equal((await users.findById(1))?.email, 'a@example.com')
 })
 
+test('a driver that gives no list of values is asked through Kysely, and so is one that cannot', async (t) => {
+  const drivers = [() => ({ get: () => ({ id: 1, email: 'b@example.com' }) }), undefined]
+  for (const raw of drivers) {
+    const database = new Database(':memory:')
+    const driver = {
+      prepare(text: string) {
+        const statement = database.prepare(text)
+        return {
+          reader: statement.reader,
+          all: (parameters: never) => statement.all(parameters),
+          run: (parameters: never) => statement.run(parameters),
+          raw,
+        }
+      },
+      open: true,
+      inTransaction: false,
+      close: () => database.close(),
+    }
+    // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
+    const db = new Kysely<any>({
+      dialect: new SqliteDialect({ database: cachedStatements(driver as unknown as SqliteDatabase) }),
+    })
+    t.after(() => db.destroy())
+    const table = await createUsersTable(db, 'sqlite')
+    const users = kyselyUsers(db, table.options)
+    await users.create({ email: 'a@example.com' })
+    for (let i = 0; i < 4; i++) {
+      assert.equal((await users.findById(1))?.email, 'a@example.com')
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+})
+
 test('after the database is closed a read fails', async (t) => {
   const { db, users, id, database, direct } = await open(t)
   await db.destroy()
