@@ -17,9 +17,20 @@ export function answersAtOnce<A extends unknown[], T>(
   return verb
 }
 
-/** What `answersAtOnce` was told of `verb`, if anything. */
-export const atOnceOf = <A extends unknown[], T>(verb: (...args: A) => Promise<T>): AtOnce<A, T> | undefined =>
-  known.get(verb) as AtOnce<A, T> | undefined
+/** Asks for the answer at once of what `verbOf` gives now; undefined where there is none. */
+export function askerAtOnce<A extends unknown[], T>(verbOf: () => (...args: A) => Promise<T>): AtOnce<A, T> {
+  let asked: unknown
+  let atOnce: AtOnce<A, T> | undefined
+  return (...args) => {
+    const verb = verbOf()
+    // Each request comes through here, and a verb is hardly ever replaced.
+    if (verb !== asked) {
+      asked = verb
+      atOnce = known.get(verb) as AtOnce<A, T> | undefined
+    }
+    return atOnce?.(...args)
+  }
+}
 
 /** `next` of what is there, or will be. */
 export const onceKnown = <T, R>(value: Soon<T>, next: (value: T) => Soon<R>): Soon<R> =>

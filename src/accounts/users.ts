@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { atOnceOf, type Soon } from '../at-once.js'
+import { askerAtOnce, type Soon } from '../at-once.js'
 import { sha256 } from '../crypto/digest.js'
 import { createDeadline, within } from '../deadline.js'
 import { DuplicateUserError, UserValueError } from '../errors.js'
@@ -82,6 +82,7 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
     name === undefined ? undefined : (row as Record<string, unknown>)[name]
 
   const deadline = createDeadline(milliseconds)
+  const findAtOnce = askerAtOnce(() => store.findById)
 
   const failure = (cause: unknown) =>
     cause instanceof DuplicateUserError || cause instanceof UserValueError ? cause : unavailable(cause)
@@ -154,7 +155,7 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
     find(id) {
       let found: unknown
       try {
-        found = atOnceOf(store.findById)?.(id)
+        found = findAtOnce(id)
       } catch {
         // The ordinary way meets the same and says it properly.
       }

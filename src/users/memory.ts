@@ -42,8 +42,11 @@ const copyOf = (value: unknown): unknown => {
 }
 
 const copy = (row: Row): Row => {
-  const copied: Row = {}
-  for (const name in row) copied[name] = copyOf(row[name])
+  const copied: Row = { ...row }
+  for (const name in copied) {
+    const value = copied[name]
+    if (typeof value === 'object' && value !== null) copied[name] = copyOf(value)
+  }
   return copied
 }
 

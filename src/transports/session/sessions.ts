@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { checkMaySignIn } from '../../accounts/sign-in.js'
 import { decodeUserId, encodeUserId } from '../../accounts/user-id.js'
 import type { Row, Users } from '../../accounts/users.js'
-import { atOnceOf, onceKnown, type Soon } from '../../at-once.js'
+import { askerAtOnce, onceKnown, type Soon } from '../../at-once.js'
 import { hmac, sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import { BadRequestError } from '../../errors.js'
@@ -77,6 +77,7 @@ interface Standing {
 
 export function createSessions({ store, users, slots, endEverything, csrfKey, settings, cookies, device }: Services) {
   const { tagsOf } = slots
+  const readAtOnce = askerAtOnce(() => store.read)
 
   const parse = (request: FastifyRequest): Standing | null => {
     const value = cookies.session.read(request)
@@ -106,7 +107,7 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
   }
 
   const liveAt = ({ tag, handle }: Standing): Soon<LiveSession | null> => {
-    const record = atOnceOf(store.read)?.(tag, handle)
+    const record = readAtOnce(tag, handle)
     return record === undefined
       ? store.read(tag, handle).then((found) => withUser(tag, found), refuseUnavailable)
       : withUser(tag, record)
