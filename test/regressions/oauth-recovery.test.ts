@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { CrudAuthOptions, OAuthAccountStore } from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
@@ -129,6 +130,33 @@ for (const backend of backends) {
     assert.deepEqual((await rows())[0], before)
     assert.equal((await links()).length, 1)
     answers(await anyone.post('/password/reset-confirm', confirm), 200)
+    assert.deepEqual(await links(), [])
+  })
+
+  test(`${backend.name}: a table that fails as an address is taken back gives the links up all the same, and keeps nothing else undone`, async (t) => {
+    const accounts = linkPlaces[1].accounts()
+    let failures = 0
+    const store: OAuthAccountStore = {
+      ...accounts.store,
+      async remove(userId, provider, keepLast) {
+        if (failures-- > 0) throw new Error('table-7 is down')
+        return accounts.store.remove(userId, provider, keepLast)
+      },
+    }
+    const place: Place = { name: 'table', accounts: () => ({ ...accounts, store }) }
+    const { app, mail, rows, links } = await setUp(t, backend, place, { delivery: { firstRetrySeconds: 0.02 } })
+    const ann = await browserOf(app, 'ann')
+    landsOn(await ann.link({ sub: 'thief' }), '/start')
+    answers(await ann.post('/email/change-request', { new_email: 'thief@example.com', password }), 202)
+    const token = await mail.token('thief@example.com', 'change_email')
+    answers(await ann.post('/email/change-confirm', { token }), 200)
+    const revert = await mail.token('ann@example.com', 'email_changed')
+    failures = 3
+    answers(await new Browser(app).post('/email/change-revert', { token: revert }), 200)
+    assert.equal((await rows())[0]?.email, 'ann@example.com')
+    assert.equal(await ann.me(), null)
+    await mail.next('ann@example.com', 'reset_password')
+    for (let tries = 0; (await links()).length > 0 && tries < 1000; tries++) await sleep(5)
     assert.deepEqual(await links(), [])
   })
 

@@ -13,6 +13,7 @@ import { writeWhile } from '../write-while.js'
 import { type Outbox, type RecipientBudget, readCanonical } from './factor.js'
 import type { Redeem } from './redeem.js'
 import type { Reservations } from './reservations.js'
+import { sweepLinks } from './sweep.js'
 import type { RecoveryTokens } from './tokens.js'
 
 interface Services {
@@ -218,7 +219,7 @@ export function createEmailChange(services: Services): EmailChange {
             throw new BadRequestError('The address belongs to another account by now', { cause: error })
           })
           if (!changed) return null
-          await links.detachAll(changed)
+          await sweepLinks(links, outbox, request, changed)
           await services.endAll(changed)
           await reservations.releaseSince(changed, email).catch(() => {})
           // Those who had an earlier address keep their way back: it may be the thief who takes a second move back.

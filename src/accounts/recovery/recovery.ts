@@ -8,6 +8,7 @@ import type { Row, Users } from '../users.js'
 import { writeWhile } from '../write-while.js'
 import type { Factor, Outbox, RecipientBudget } from './factor.js'
 import type { Redeem } from './redeem.js'
+import { sweepLinks } from './sweep.js'
 import type { RecoveryTokens } from './tokens.js'
 
 interface Services {
@@ -47,7 +48,7 @@ export interface Recovery {
 export function createRecovery(services: Services): Recovery {
   const { users, passwords, policy, emit, factor, tokens, redeem, outbox, withinBudget, seconds, links } = services
   const { field, verifiedField } = factor
-  const factorOf = (user: Row) => factor.read(user)
+  const factorOf = factor.read
   const isVerified = (user: Row) => verifiedField !== null && users.flagOf(user, verifiedField, false)
 
   /** The same work in the stores for everybody. May be done again when it fails, but is counted once. */
@@ -144,7 +145,7 @@ export function createRecovery(services: Services): Recovery {
             ...othersWaysIn(row),
           }))
           if (!changed) return null
-          if (isFirstProof) await links.detachAll(changed)
+          if (isFirstProof) await sweepLinks(links, outbox, httpRequest, changed)
           await services.endAll(changed)
           // Before the hook, which may take its time.
           services.passwordChanged(changed, httpRequest)

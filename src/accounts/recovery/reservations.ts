@@ -1,5 +1,6 @@
 import { shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
+import type { Seal } from '../../crypto/seal.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 import { guarded } from '../../retry.js'
 import { encodeUserId } from '../user-id.js'
@@ -36,11 +37,6 @@ export interface Reservations {
 
 /** Keeps a user's entry within what a store has to take. Beyond it the later addresses are held, but not gone back to twice. */
 const maxHeld = 8
-
-interface Seal {
-  seal(text: string): string
-  open(text: string): string | null
-}
 
 /** @param keys while secrets rotate, what was held under an older one still is */
 export function createReservations(store: OneTimeStore, users: Users, { seal, open }: Seal, keys: PurposeKeys): Reservations {

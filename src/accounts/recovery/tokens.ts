@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
+import type { Seal } from '../../crypto/seal.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 import { guarded } from '../../retry.js'
 import { encodeUserId } from '../user-id.js'
@@ -28,12 +29,6 @@ export interface Claim {
 
 /** What of a claim its maker decides. */
 type NewClaim = Omit<Claim, 'user' | 'epoch' | 'endsAtMs'>
-
-/** Encrypts what stands in the store. */
-interface Seal {
-  seal(text: string): string
-  open(text: string): string | null
-}
 
 /** One-time tokens: 128 random bits of which the store knows the digest. Throws `UnavailableError` (503) in an outage. */
 export interface RecoveryTokens {
