@@ -9,12 +9,16 @@ export interface UserRow {
   readonly is_superuser: number
 }
 
+/** As long as what ours stores, so that the rows of both cost the same to read. */
+const storedHash = `$argon2id$v=19$m=19456,t=2,p=1$${'x'.repeat(22)}$${'x'.repeat(43)}`
+const storedTime = '2026-01-01T00:00:00.000Z'
+
 /** The users of the hand-written servers: prepared statements and nothing about them. */
 export function handWrittenUsers(folder: string) {
   const database = openSqlite(folder)
   database.exec(usersTable)
   const insert = database.prepare(
-    "insert into users (id, email, username, created_at, updated_at) values (?, ?, ?, '2026-01-01', '2026-01-01')",
+    'insert into users (id, email, username, hashed_password, created_at, updated_at) values (?, ?, ?, ?, ?, ?)',
   )
   const select = database.prepare('select * from users where id = ? limit 1')
   return {
@@ -23,7 +27,7 @@ export function handWrittenUsers(folder: string) {
     /** Calls `make` within a transaction, with a function that adds the user of an index under the id `index + 1`. */
     async fill(make: (add: (index: number) => void) => Promise<void>): Promise<void> {
       database.exec('begin')
-      await make((index) => void insert.run([index + 1, emailOf(index), usernameOf(index)]))
+      await make((index) => void insert.run([index + 1, emailOf(index), usernameOf(index), storedHash, storedTime, storedTime]))
       database.exec('commit')
     },
   }

@@ -5,6 +5,7 @@ import { encodeUserId } from './user-id.js'
 /** Begins the hash of an account that has no password; what follows is random. */
 export const unusablePrefix = '!'
 
+const argonStart = '$argon2id$'
 const argonSalt = /^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$([A-Za-z0-9+/]{11,64})\$/
 
 /**
@@ -22,3 +23,15 @@ export const saltOf = (hash: string, owner: UserId, key: Buffer): string =>
     .subarray(0, 16)
     .toString('base64')
     .replace(/=+$/, '')
+
+/**
+ * The part of a stored hash that says which credential it is of: all before the digest of the password, or a whole one that
+ * is of no password. Null for hashes of other systems, of which no part does. Cut out without looking: see `isWhole`.
+ */
+export const headOf = (hash: string): string | null => {
+  if (hash.startsWith(argonStart)) return hash.slice(0, hash.lastIndexOf('$') + 1)
+  return hash.startsWith(unusablePrefix) ? hash : null
+}
+
+/** Whether the head is one of argon2id with all that `saltOf` looks at: every hash that begins with it has that salt. */
+export const hasSalt = (head: string): boolean => argonSalt.test(head)

@@ -6,7 +6,7 @@ import { DuplicateUserError, UserValueError } from '../errors.js'
 import type { RegisteredUser } from '../fastify.js'
 import type { UserId, UserStore, UserValues } from '../ports/user-store.js'
 import { unavailable } from '../retry.js'
-import { saltOf, unusablePrefix } from './lineage.js'
+import { hasSalt, headOf, saltOf, unusablePrefix } from './lineage.js'
 
 const maxKnownEpochs = 10_000
 
@@ -30,6 +30,12 @@ export interface Users {
    * has ended.
    */
   epochOf(row: Row): string
+  /**
+   * What the row's hash begins with where its salt is known by that, else null. For the same `token_version`, any row whose
+   * hash begins so (`hasHead`) has the same epoch.
+   */
+  headOf(row: Row): string | null
+  hasHead(row: Row, head: string): boolean
   /** Salt for a new hash of the same password. Only for a row that has a hash. */
   saltOf(row: Row): string
   /**
@@ -111,7 +117,7 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
   }
 
   // Every authenticated request asks for its user's epoch, which hardly ever changes. What is kept are salts, no hashes.
-  const epochs = new LRUCache<string, string>({ max: maxKnownEpochs })
+  const epochs = new LRUCache<string, { readonly version: number; readonly epoch: string }>({ max: maxKnownEpochs })
 
   const users: Users = {
     store: guarded,
@@ -125,16 +131,26 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
     versionOf: (row) => Number(cellOf(row, versionName) ?? 0),
     epochOf(row) {
       const hash = users.hashOf(row)
+      const version = users.versionOf(row)
+      const head = hash === null ? null : headOf(hash)
+      const known = head === null ? undefined : epochs.get(head)
+      if (known?.version === version) return known.epoch
       // Without any hash the time of creation has to tell the account from a later one of the same id. An unusable one is
       // random, and no rotation of secrets changes it.
       const credential =
         hash === null ? timeText(users.read(row, 'createdAt')) : hash.startsWith(unusablePrefix) ? hash : users.saltOf(row)
-      const text = `${users.versionOf(row)} ${credential}`
-      const known = epochs.get(text)
-      if (known !== undefined) return known
-      const epoch = sha256(text).slice(0, 22)
-      epochs.set(text, epoch)
+      const epoch = sha256(`${version} ${credential}`).slice(0, 22)
+      if (head !== null && (head === hash || hasSalt(head))) epochs.set(head, { version, epoch })
       return epoch
+    },
+    headOf(row) {
+      const hash = users.hashOf(row)
+      const head = hash === null ? null : headOf(hash)
+      return head !== null && hasSalt(head) ? head : null
+    },
+    hasHead(row, head) {
+      const hash = cellOf(row, hashName)
+      return typeof hash === 'string' && hash.startsWith(head)
     },
     saltOf: (row) => saltOf(users.hashOf(row) ?? '', users.idOf(row), lineageKey),
     credentialOf: (row) => ({

@@ -33,9 +33,14 @@ interface RequestAuth {
 
 type Carrier = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }
 
-/** @throws InternalError when the plugin is not registered where the route is */
+/**
+ * Looked up anew only where the instance is another than that of the request before: it stands on an instance further up,
+ * and every guarded request asks.
+ * @throws InternalError when the plugin is not registered where the route is
+ */
 export function stateOf(request: FastifyRequest): AuthState {
-  const state = (request.server as unknown as { [kAuthState]?: AuthState })[kAuthState]
+  const { server } = request
+  const state = (server as unknown as { [kAuthState]?: AuthState })[kAuthState]
   if (!state) throw new InternalError('fastify-crudauth is not registered on the instance that this route belongs to')
   return state
 }
@@ -53,10 +58,10 @@ export function hasAsked(request: FastifyRequest, name: string): boolean {
   )
 }
 
-/** Makes the request's record on first use. */
+/** Makes the request's record on first use, as large as it will be. */
 function requestAuth(request: FastifyRequest): RequestAuth {
   const carrier = request as Carrier
-  carrier[kRequestAuth] ??= { principal: null, outcomes: [] }
+  carrier[kRequestAuth] ??= { principal: null, outcomes: new Array(stateOf(request).transports.length) }
   return carrier[kRequestAuth]
 }
 

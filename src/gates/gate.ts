@@ -57,17 +57,18 @@ const open = Promise.resolve()
  */
 export function createGate(name: string, info: GateInfo, check: (request: FastifyRequest) => Soon<void>): AnyGate {
   const gate = (request: FastifyRequest, reply: FastifyReply, next?: () => void): Promise<void> | undefined => {
-    const refuse = (error: unknown): never => {
-      carryHeaders(request, reply, error, info.scopes)
-      throw error
-    }
     let outcome: Soon<void>
     try {
       outcome = isPublicRoute(request) ? undefined : check(request)
     } catch (error) {
       outcome = Promise.reject(error)
     }
-    if (outcome instanceof Promise) return outcome.catch(refuse)
+    if (outcome instanceof Promise) {
+      return outcome.catch((error) => {
+        carryHeaders(request, reply, error, info.scopes)
+        throw error
+      })
+    }
     if (typeof next !== 'function') return open
     next()
   }

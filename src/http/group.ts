@@ -63,17 +63,18 @@ function isExpected(error: unknown): boolean {
   return typeof status === 'number' && status >= 400 && status < 600
 }
 
+function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): never {
+  carryHeaders(request, reply, error)
+  throw isExpected(error) ? error : new InternalError('Something went wrong', { cause: error })
+}
+
 function answering<H extends (request: never, reply: FastifyReply) => Soon<unknown>>(handler: H): H {
   return ((request: FastifyRequest, reply: FastifyReply, next?: () => void) => {
-    const fail = (error: unknown): never => {
-      carryHeaders(request, reply, error)
-      throw isExpected(error) ? error : new InternalError('Something went wrong', { cause: error })
-    }
     try {
       const outcome = (handler as unknown as (...args: unknown[]) => Soon<unknown>)(request, reply, next)
-      return outcome instanceof Promise ? outcome.catch(fail) : outcome
+      return outcome instanceof Promise ? outcome.catch((error) => failed(request, reply, error)) : outcome
     } catch (error) {
-      return fail(error)
+      return failed(request, reply, error)
     }
   }) as unknown as H
 }

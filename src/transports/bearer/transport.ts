@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { AuthenticatedPrincipal, isCurrent, subjectOf } from '../../accounts/principal.js'
-import type { Users } from '../../accounts/users.js'
+import type { Row, Users } from '../../accounts/users.js'
 import { onceKnown } from '../../at-once.js'
 import { fail } from '../../checks.js'
 import { InvalidTokenError } from '../../errors.js'
@@ -75,6 +75,18 @@ export const isBearerTransport = (transport: Transport): transport is BearerTran
 
 const maxKnown = 5000
 
+/** A header that has been verified before. */
+interface KnownToken {
+  /** Whole. */
+  readonly authorization: string
+  readonly claims: AccessClaims
+  /** What the hash began with in a row under whose epoch the token was issued (`Users.headOf`), once one has been seen. */
+  head: string | null
+}
+
+/** What a verified token is looked up by: the end of its signature. To hash the whole header costs more than to compare it. */
+const endOf = (authorization: string): string => authorization.slice(-16)
+
 const credentials = /^Bearer +([\w\-.~+/]+=*) *$/i
 
 /**
@@ -113,35 +125,47 @@ interface Services {
 export function bindBearerTransport({ tokens, users, recovery, statelessUser, toleranceMs, aheadMs }: Services): BoundTransport {
   // By the very text of the header, and so of the token: a respelled one is another one. What can change (expiry, the user's
   // epoch) is judged each time, and the keys are those of this process from start to end.
-  const known = new LRUCache<string, AccessClaims>({ max: maxKnown })
+  const known = new LRUCache<string, KnownToken>({ max: maxKnown })
 
-  /** The claims of the request's token, or null when it carries no bearer credential. @throws InvalidTokenError */
-  const claimsOf = (request: FastifyRequest): AccessClaims | null => {
+  /** The request's token, or null when it carries no bearer credential. @throws InvalidTokenError */
+  const tokenOf = (request: FastifyRequest): KnownToken | null => {
     const { authorization } = request.headers
     if (authorization === undefined) return null
-    let claims = known.get(authorization) ?? null
-    if (!claims) {
+    let found = known.get(endOf(authorization))
+    if (found?.authorization !== authorization) {
       if (!/^bearer(?: |$)/i.test(authorization)) return null
       const token = credentials.exec(authorization)?.[1] ?? ''
-      claims = tokens.read(token)
-      if (claims && isPlain(authorization, token)) known.set(authorization, claims)
+      const claims = tokens.read(token)
+      if (!claims) throw new InvalidTokenError()
+      found = { authorization, claims, head: null }
+      if (isPlain(authorization, token)) known.set(endOf(authorization), found)
     }
-    if (!claims || countAuthorization(request) > 1) throw new InvalidTokenError()
-    return claims
+    if (countAuthorization(request) > 1) throw new InvalidTokenError()
+    return found
+  }
+
+  /** As `isCurrent`; for a token that comes again the epoch is not worked out again. */
+  const isOfRow = (token: KnownToken, user: Row): boolean => {
+    const { head, claims } = token
+    if (head !== null && users.versionOf(user) === claims.version && users.hasHead(user, head)) return true
+    if (!isCurrent(users, user, claims)) return false
+    token.head = users.headOf(user)
+    return true
   }
 
   return {
     name: 'bearer',
     securityScheme: bearerScheme,
     authenticate(request) {
-      const claims = claimsOf(request)
-      if (!claims) return null
+      const token = tokenOf(request)
+      if (!token) return null
+      const { claims } = token
       const now = Date.now()
       if (claims.issuedAtMs > now + aheadMs) throw new InvalidTokenError()
       if (claims.expiresAtMs + toleranceMs <= now) return null
       if (statelessUser) return new AuthenticatedPrincipal(claims, null, claims, null, claims)
       return onceKnown(users.find(claims.userId), (user) => {
-        if (!user || !users.isActive(user) || !isCurrent(users, user, claims)) return null
+        if (!user || !users.isActive(user) || !isOfRow(token, user)) return null
         return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, claims)
       })
     },
