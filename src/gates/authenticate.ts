@@ -33,14 +33,9 @@ interface RequestAuth {
 
 type Carrier = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }
 
-/**
- * Looked up anew only where the instance is another than that of the request before: it stands on an instance further up,
- * and every guarded request asks.
- * @throws InternalError when the plugin is not registered where the route is
- */
+/** @throws InternalError when the plugin is not registered where the route is */
 export function stateOf(request: FastifyRequest): AuthState {
-  const { server } = request
-  const state = (server as unknown as { [kAuthState]?: AuthState })[kAuthState]
+  const state = (request.server as unknown as { [kAuthState]?: AuthState })[kAuthState]
   if (!state) throw new InternalError('fastify-crudauth is not registered on the instance that this route belongs to')
   return state
 }

@@ -102,6 +102,10 @@ function addRoute(app: FastifyInstance, route: OwnRoute): void {
   app.route(options)
 }
 
+/** Marks a reply that our schema serializes. */
+const kSerialized = Symbol('crudauth.serialized')
+type Serialized = FastifyReply & { [kSerialized]?: true }
+
 const notThese = ['HEAD', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** What else may come to an address whose query holds secrets: without a route it would be the app's 404, which logs it. */
@@ -140,8 +144,16 @@ export function defineGroup(name: string, routesOf: (app: FastifyInstance) => re
     // Puts our schema back in charge where the app has set a serializer for all replies.
     app.addHook('preSerialization', function ownSerializer(_request, reply, payload, done) {
       const serialize = reply.getSerializationFunction(String(reply.statusCode))
-      if (serialize) reply.serializer(serialize as (payload: unknown) => string)
+      if (serialize) {
+        reply.serializer(serialize as (payload: unknown) => string)
+        ;(reply as Serialized)[kSerialized] = true
+      }
       done(null, payload)
+    })
+    // A hook of the app's that throws later on is answered by another body.
+    app.addHook('onError', function appsSerializer(_request, reply, _error, done) {
+      if ((reply as Serialized)[kSerialized]) reply.serializer(null as never)
+      done()
     })
     const routes = routesOf(app)
     const asPublic = (add: (scope: FastifyInstance) => void) =>

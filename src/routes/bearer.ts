@@ -44,6 +44,12 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     }
   }
 
+  /** The line of the cookie that the new one takes the place of: nobody could end it any more, but by its owner's list. */
+  const endReplaced = async (request: FastifyRequest): Promise<void> => {
+    const replaced = byCookie ? bearer.cookieOf(request) : null
+    if (replaced !== null) await bearer.end(replaced)
+  }
+
   const token: OwnRoute = {
     method: 'POST',
     url: '/token',
@@ -73,8 +79,12 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
       const { username, password, scope } = request.body
       const { user, forgive } = await services.authenticate(username, password, services.loginContext(request))
       const asked = scope?.split(' ').filter(Boolean) ?? []
-      const tokens = await bearer.issue(request, user, asked.length > 0 ? asked : undefined)
-      await forgive()
+      // Sent at once, as at a login.
+      const [tokens] = await Promise.all([
+        bearer.issue(request, user, asked.length > 0 ? asked : undefined),
+        endReplaced(request),
+        forgive(),
+      ])
       const answered = answer(reply, tokens)
       // A foreign page must not make the browser of its visitor the known device of somebody else.
       if (!isCrossSite(request, trustedOrigins)) services.rememberDevice(request, reply, user)

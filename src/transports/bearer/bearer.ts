@@ -98,6 +98,9 @@ export function createBearer({ tokens, users, rotation, slots, settings, cookie 
       return [...new Set(tokens.filter((token) => typeof token === 'string' && token !== ''))] as string[]
     },
 
+    /** The refresh token in the request's cookie. */
+    cookieOf: (request: FastifyRequest): string | null => cookie.read(request),
+
     end: rotation.end,
     list: slots.list,
     revoke: slots.revoke,
