@@ -95,7 +95,8 @@ export function createRegister(services: Services): RegisterAccount {
   }
 
   /** Null for a value that is known and not public, whose owner is told instead. @throws the error, if it is any other */
-  const notKnown = async (error: unknown, values: UserValues, { fields, known }: Discreet, request: FastifyRequest) => {
+  const notKnown = async (error: unknown, values: UserValues, discreet: Discreet, request: FastifyRequest) => {
+    const { fields, known } = discreet
     const { cause } = error as { cause?: unknown }
     if (!(error instanceof DuplicateError && cause instanceof DuplicateUserError)) throw error
     const { field: refused } = cause
@@ -108,6 +109,8 @@ export function createRegister(services: Services): RegisterAccount {
       refused === field || (users.store.fields.unique.includes(field) && (await users.findBy(field, value)) !== null)
     const answers = await Promise.all(suspects.map(isKnown))
     if (!answers.includes(true)) throw error
+    // A name that was free before and is taken now: a store may tell of one value alone, where several stand in the way.
+    await refuseTakenNames(values, discreet)
     for (const [i, { field, value }] of suspects.entries()) if (answers[i]) known(request, field, value)
     return null
   }

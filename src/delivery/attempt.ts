@@ -23,18 +23,20 @@ export function attempt(
 ): Promise<void> {
   const controller = new AbortController()
   return new Promise<void>((resolve, reject) => {
-    const stop = (cause: unknown) => {
-      reject(cause)
-      controller.abort(cause)
-    }
-    const timer = setTimeout(() => stop(new AttemptTimeoutError(timeoutMs)), timeoutMs)
-    if (!keepAlive) timer.unref()
-    const onOuter = () => stop(outer?.reason)
-    outer?.addEventListener('abort', onOuter, { once: true })
     const settled = () => {
       clearTimeout(timer)
       outer?.removeEventListener('abort', onOuter)
     }
+    const stop = (cause: unknown) => {
+      // Work that never ends would leave its listener behind.
+      settled()
+      reject(cause)
+      controller.abort(cause)
+    }
+    const onOuter = () => stop(outer?.reason)
+    const timer = setTimeout(() => stop(new AttemptTimeoutError(timeoutMs)), timeoutMs)
+    if (!keepAlive) timer.unref()
+    outer?.addEventListener('abort', onOuter, { once: true })
     const run = async () => {
       await work(controller.signal)
     }

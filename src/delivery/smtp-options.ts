@@ -37,6 +37,11 @@ export interface SmtpSenderOptions {
   readonly greetingSeconds?: number | undefined
   /** Seconds that a connection may be silent. Default 20. */
   readonly socketSeconds?: number | undefined
+  /**
+   * Seconds that one message may take in all, waiting for a connection included: a server that is never silent and never done
+   * would keep its connection for good. Default 30.
+   */
+  readonly messageSeconds?: number | undefined
   /** Further options of nodemailer's SMTP transport, such as `dkim` or `name`. What is above wins. */
   readonly transport?: Readonly<Record<string, unknown>> | undefined
 }
@@ -55,6 +60,7 @@ const known = [
   'connectSeconds',
   'greetingSeconds',
   'socketSeconds',
+  'messageSeconds',
   'transport',
 ]
 
@@ -126,10 +132,15 @@ export function resolveSmtp(options: SmtpSenderOptions) {
       '"smtpSender.allowInsecure" would send credentials in the clear; leave it out, or send without credentials inside a network of your own',
     )
   }
-  const milliseconds = (name: 'connectSeconds' | 'greetingSeconds' | 'socketSeconds', fallback: number) =>
+  const milliseconds = (name: 'connectSeconds' | 'greetingSeconds' | 'socketSeconds' | 'messageSeconds', fallback: number) =>
     checkPositive(`smtpSender.${name}`, options[name], fallback) * 1000
   const { auth, ...where } = server
+  const tls: unknown = options.tls
+  if (tls !== undefined && (typeof tls !== 'object' || tls === null || Array.isArray(tls))) {
+    fail(`"smtpSender.tls" must be an object, got ${describe(tls)}`)
+  }
   return {
+    messageMs: milliseconds('messageSeconds', 30),
     from: resolveMailbox('from', options.from),
     replyTo: options.replyTo === undefined ? undefined : resolveMailbox('replyTo', options.replyTo),
     transport: {

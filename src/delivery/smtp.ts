@@ -2,16 +2,14 @@ import { createRequire } from 'node:module'
 import { ConfigError } from '../errors.js'
 import type { EmailMessage, EmailSender } from '../ports/email-sender.js'
 import { isMailbox, resolveSmtp, type SmtpSenderOptions } from './smtp-options.js'
+import { createPool, SmtpError, type SmtpTransport } from './smtp-pool.js'
 
 export type { EmailMessage, EmailSender } from '../ports/email-sender.js'
 export type { Mailbox, SmtpSenderOptions } from './smtp-options.js'
 
 /** What is used of nodemailer, 8 and later. */
 interface Nodemailer {
-  createTransport(options: object): {
-    sendMail(message: object): Promise<unknown>
-    close(options?: { force: boolean }): void
-  }
+  createTransport(options: object): SmtpTransport
 }
 
 /** Loaded when a sender is made, so that its absence is a mistake in the configuration and not a broken import. */
@@ -21,23 +19,6 @@ function loadNodemailer(): Nodemailer {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw cause
     throw new ConfigError('smtpSender() needs the package "nodemailer"; install it: npm install nodemailer', { cause })
-  }
-}
-
-/** An email was not accepted. What the server said stays out of it: servers repeat addresses, and log-ins. */
-class SmtpError extends Error {
-  readonly code: string
-  /** Reply code of the server, such as 550. */
-  readonly responseCode: number | undefined
-  /** The server refused this recipient or message; it would do so again. */
-  readonly permanent: boolean
-
-  constructor(message: string, code: string, responseCode?: number, permanent = false) {
-    super(message)
-    this.name = 'SmtpError'
-    this.code = code
-    this.responseCode = responseCode
-    this.permanent = permanent
   }
 }
 
@@ -75,17 +56,14 @@ function checkMessage({ to, subject }: EmailMessage): void {
  * @throws CRUDAUTH_CONFIG for a mistake in the options, or when nodemailer is not installed
  */
 export function smtpSender(options: SmtpSenderOptions): EmailSender {
-  const { from, replyTo, transport } = resolveSmtp(options)
-  const transporter = loadNodemailer().createTransport(transport)
-  let closed = false
+  const { from, replyTo, transport, messageMs } = resolveSmtp(options)
+  const pool = createPool(() => loadNodemailer().createTransport(transport), messageMs)
   return {
     async send(message) {
-      // A closed pool of nodemailer 8 never answers.
-      if (closed) throw new SmtpError('The sender is closed', 'ECLOSED')
       checkMessage(message)
       const { to, subject, text, html } = message
       try {
-        await transporter.sendMail({
+        await pool.send({
           // Copies: nodemailer writes into addresses.
           from: { ...from },
           ...(replyTo && { replyTo: { ...replyTo } }),
@@ -102,13 +80,9 @@ export function smtpSender(options: SmtpSenderOptions): EmailSender {
           disableUrlAccess: true,
         })
       } catch (cause) {
-        throw smtpError(cause)
+        throw cause instanceof SmtpError ? cause : smtpError(cause)
       }
     },
-    close() {
-      closed = true
-      // What is still under way has had its time.
-      transporter.close({ force: true })
-    },
+    close: pool.close,
   }
 }

@@ -46,10 +46,7 @@ const once = ({ expiresInSeconds }: EmailContext): Paragraph => ({
 const wordings: Readonly<Record<DeliveryKind, Word>> = {
   verify_email: (context, site) => ({
     subject: `Confirm your email address for ${site}`,
-    lead: [
-      `An account with a password was made at ${site} with this email address.`,
-      'If you made it, confirm that the address is yours.',
-    ],
+    lead: [`An account was made at ${site} with this email address.`, 'If you made it, confirm that the address is yours.'],
     action: 'Confirm the address',
     after: [
       once(context),

@@ -110,13 +110,16 @@ export function documentRoutes(app: FastifyInstance, transports: readonly BoundT
       }
     } else {
       const narrowed = gates.find(({ transport }) => transport !== undefined)?.transport
-      const security = securityOf(narrowed === undefined ? all : [narrowed], unsafe)
+      const asked = narrowed === undefined ? all : [narrowed]
+      const security = securityOf(asked, unsafe)
       const open = gates.every(({ optional }) => optional)
       const forbids = gates.some((gate) => gate.forbids) || security.some((needed) => 'csrf' in needed)
       documented = {
         security: open ? [...security, {}] : security,
         response: errorResponses({
           ...(open ? {} : { 401: 'Nobody is signed in' }),
+          // A cookie that was tampered with is none; a token, or what else a transport of the app's takes, is refused.
+          ...(open && asked.some((name) => name !== 'session') ? { 401: 'The credential was tampered with' } : {}),
           ...(forbids ? { 403: 'Not allowed for this principal, or the CSRF token is missing or wrong' } : {}),
         }),
       }

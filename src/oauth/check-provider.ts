@@ -71,7 +71,11 @@ export function checkProvider(name: string, provider: OAuthProvider): void {
   if (responseMode !== undefined && responseMode !== 'query' && responseMode !== 'form_post') {
     fail(`"${name}.responseMode" must be "query" or "form_post", got ${describe(responseMode)}`)
   }
-  for (const [parameter, value] of Object.entries(provider.authorizationParams ?? {})) {
+  const params: unknown = provider.authorizationParams ?? {}
+  if (typeof params !== 'object' || Array.isArray(params)) {
+    fail(`"${name}.authorizationParams" must be an object of strings, got ${describe(params)}`)
+  }
+  for (const [parameter, value] of Object.entries(params as object)) {
     if (reserved.has(parameter)) {
       fail(`"${name}.authorizationParams" must not set "${parameter}"; the plugin sets ${[...reserved].join(', ')}`)
     }

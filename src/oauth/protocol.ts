@@ -55,6 +55,8 @@ interface ProtocolOptions {
 
 function validateCallback(as: oauth.AuthorizationServer, client: oauth.Client, params: URLSearchParams, state: string) {
   const iss = params.get('iss')
+  // Taken for none by the library.
+  if (iss === '') throw new OAuthFailure('bad_issuer')
   try {
     return oauth.validateAuthResponse(as, client, params, state)
   } catch (error) {

@@ -101,7 +101,12 @@ function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services)
       async function liveSession(request, reply) {
         const principal = session ? await authenticate(request, 'session') : null
         if (principal) return setPrincipal(request, principal)
-        if (bearer) return refuseCrossSite(request, trustedOrigins)
+        if (bearer) {
+          refuseCrossSite(request, trustedOrigins)
+          // Before the body is looked at: whatever that is, these are of no use.
+          session?.sessions.clearCookies(reply)
+          return
+        }
         clear(reply)
         throw new UnauthenticatedError()
       },
@@ -110,7 +115,8 @@ function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services)
       const principal = request.maybePrincipal
       const owners = await endFamilies(request)
       if (principal?.sessionId !== undefined) await session?.sessions.revoke(principal.userId, principal.sessionId)
-      clear(reply)
+      if (principal) session?.sessions.clearCookies(reply)
+      bearer?.bearer.clearCookie(reply)
       if (!principal && owners.size === 0) throw new UnauthenticatedError()
       if (principal) await emit('onAfterLogout', { user: principal.user }, request)
       for (const owner of owners) {

@@ -227,3 +227,33 @@ test('closing sends what is waiting first', async (t) => {
   assert.equal(smtp.messages.length, 10)
   assert.deepEqual(full.lines, [])
 })
+
+test('a server that is never silent and never done costs its messages their time, and the later ones nothing', async (t) => {
+  let trickles = true
+  const timers: NodeJS.Timeout[] = []
+  t.after(() => timers.forEach(clearInterval))
+  const good = await server(t, { plain: true })
+  const url = await tcp(t, (socket) => {
+    if (!trickles) {
+      const on = connect(good.port, good.host)
+      on.on('error', () => {})
+      socket.pipe(on).pipe(socket)
+      return
+    }
+    socket.write('220 mail.example.com\r\n')
+    const timer = setInterval(() => socket.write('250-x\r\n'), 20)
+    timers.push(timer)
+    socket.on('close', () => clearInterval(timer))
+  })
+  const options = { url, allowInsecure: true, maxConnections: 2, messageSeconds: 0.3 }
+  const stuck = mailer(t, options, { attempts: 1 })
+  for (let i = 0; i < 4; i++) stuck.dispatch(intent)
+  await stuck.idle()
+  assert.equal(stuck.lost.length, 4)
+  trickles = false
+  stuck.dispatch(intent)
+  await stuck.idle()
+  assert.equal(stuck.lost.length, 4)
+  assert.equal(good.messages.length, 1)
+  leaksNothing(stuck.lines)
+})

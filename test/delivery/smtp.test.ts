@@ -220,6 +220,7 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
   ['a URL of the web', { from, url: 'https://smtp.example.com' }, /"smtpSender\.url" must be a URL such as/],
   ['a URL without a host', { from, url: 'smtps://' }, /"smtpSender\.url" must be a URL/],
   ['a variable that is not set', { from, url: '' }, /"smtpSender\.url" must be a URL/],
+  ['TLS that is no object', { from, host: 'mail.example.com', tls: 5 }, /"smtpSender.tls" must be an object, got 5/],
   ['a URL with options', { from, url: 'smtps://mail.example.com?tls.rejectUnauthorized=false' }, /must end with the port/],
   ['a URL with a path', { from, url: 'smtps://mail.example.com/inbox' }, /must end with the port/],
   ['a URL with a bare %', { from, url: 'smtps://user:100%@mail.example.com' }, /write it as %25/],

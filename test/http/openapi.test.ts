@@ -312,7 +312,19 @@ for (const order of ['swagger first', 'auth first'] as const) {
           [{ session: [], csrf: [] }],
           ['200', '401', '403'],
         ],
-        [(app) => ({ onRequest: app.currentUser({ optional: true }) }), 'GET', [{ session: [] }, { key: [] }, {}], ['200']],
+        // A tampered credential is refused even there; a session cookie that was is none.
+        [
+          (app) => ({ onRequest: app.currentUser({ optional: true }) }),
+          'GET',
+          [{ session: [] }, { key: [] }, {}],
+          ['200', '401'],
+        ],
+        [
+          (app) => ({ onRequest: app.currentUser({ optional: true, transport: 'session' }) }),
+          'GET',
+          [{ session: [] }, {}],
+          ['200'],
+        ],
         [
           (app) => ({ onRequest: app.currentUser({ optional: true }), preHandler: app.currentUser() }),
           'GET',

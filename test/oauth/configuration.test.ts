@@ -76,6 +76,10 @@ const refused: [message: RegExp, make: () => unknown][] = [
     () => apple({ ...appleClient, privateKey: generateKeyPairSync('ed25519').privateKey }),
   ],
   [/"apple.teamId" must be a non-empty string/, () => apple(asAny({ ...appleClient, teamId: undefined }))],
+  [
+    /"oidc.keyId" must be a non-empty string, got 5/,
+    () => oidc(asAny({ issuer: 'https://issuer.example', clientId: 'app', clientSecret: 'x', keyId: 5 })),
+  ],
   [/"apple.keyId" must be a non-empty string/, () => apple(asAny({ ...appleClient, keyId: '' }))],
   [
     /"oidc" needs "clientSecret" or "privateKey"; for a public client/,
@@ -141,6 +145,8 @@ const unfit: [message: RegExp, provider: unknown][] = [
   [/acme.scopes" must be a list of scopes, each without spaces/, { ...good, scopes: ['a b'] }],
   [/acme.scopes" must be an array/, { ...good, scopes: 'a' }],
   [/acme.responseMode" must be "query" or "form_post"/, { ...good, responseMode: 'fragment' }],
+  [/acme.authorizationParams" must be an object of strings, got string/, { ...good, authorizationParams: 'prompt' }],
+  [/acme.authorizationParams" must be an object of strings, got an array/, { ...good, authorizationParams: ['prompt'] }],
   [/acme.authorizationParams" must not set "state"/, { ...good, authorizationParams: { state: 'fixed' } }],
   [
     /acme.authorizationParams" must not set "code_challenge_method"/,

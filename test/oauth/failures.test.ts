@@ -64,6 +64,7 @@ const callbacks: Case[] = [
   { title: 'no code', callback: { code: undefined }, fails: { reason: 'missing_code', step: 'authorization' } },
   { title: 'an empty code', callback: { code: '' }, fails: { reason: 'missing_code' } },
   { title: 'no state', callback: { state: undefined }, fails: { reason: 'bad_state' } },
+  { title: 'an empty issuer', callback: { iss: '' }, fails: { reason: 'bad_issuer' } },
   { title: 'the issuer of somebody else', callback: { iss: 'https://evil.example' }, fails: { reason: 'bad_issuer' } },
   { title: 'an ID token in the callback', callback: { id_token: 'x' }, fails: { reason: 'malformed', step: 'authorization' } },
   { title: 'a signed response that nobody asked for', callback: { response: 'x' }, fails: { reason: 'malformed' } },

@@ -88,7 +88,11 @@ export function createEmailChange(services: Services): EmailChange {
       if (!row) return
       for (const { endsAtMs, ...former } of await reservations.of(row)) {
         const ttlSeconds = Math.floor((endsAtMs - Date.now()) / 1000)
-        if (ttlSeconds > 0 && former.email !== emailOf(row)) await sendRevert(row, former, ttlSeconds)
+        if (ttlSeconds <= 0 || former.email === emailOf(row)) continue
+        // Whoever proved the address is not to be kept from going back by a budget that somebody else uses up. One that nobody
+        // ever proved may be a stranger's, whom whoever has the account could write to by it.
+        if (!former.wasVerified && !(await withinBudget('email_changed', former.email))) continue
+        await sendRevert(row, former, ttlSeconds)
       }
     })
 

@@ -78,6 +78,7 @@ export const secretInBody = (builder: string, { clientSecret }: ClientSecret): C
 /** The client authentication that the options mean. @throws CRUDAUTH_CONFIG */
 export function authenticationOf(builder: string, options: ClientCredentials): ClientAuthentication {
   const { clientSecret, privateKey, keyId, clientAuthentication } = options
+  if (keyId !== undefined) needText(`${builder}.keyId`, keyId)
   const method = clientAuthentication ?? (privateKey === undefined ? 'client_secret_basic' : 'private_key_jwt')
   const surplus = method === 'none' ? (clientSecret ?? privateKey) : method === 'private_key_jwt' ? clientSecret : privateKey
   if (surplus !== undefined) fail(`"${builder}" has credentials that "clientAuthentication" of "${method}" does not use`)
