@@ -2,7 +2,7 @@ import { body } from './common.js'
 import { Flag } from './session.js'
 import { Type } from './type.js'
 
-export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 64 }) })
+export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 256 }) })
 
 /** Bounded only: what is no path of the same origin leads to the default landing. */
 export const AuthorizeQuery = Type.Object({

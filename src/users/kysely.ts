@@ -8,12 +8,12 @@ import { dialectOf } from './sql/dialect.js'
 import { directRows } from './sql/direct-rows.js'
 import { type Failure, failureOf, persistently } from './sql/failures.js'
 import { modelCheck } from './sql/model.js'
-import type { KyselyUsersOptions } from './sql/options.js'
+import type { KyselyInstance, KyselyUsersOptions } from './sql/options.js'
 import { type Condition, statements } from './sql/statements.js'
 import { encoder, isPossibleId, isPossibleKey, isSameKey } from './sql/values.js'
 
 export { cachedStatements } from './sql/cached-statements.js'
-export type { KyselyUsersOptions } from './sql/options.js'
+export type { KyselyInstance, KyselyUsersOptions } from './sql/options.js'
 
 const DEFAULTS: readonly [string, unknown][] = [
   ['isActive', true],
@@ -31,10 +31,11 @@ const DEFAULTS: readonly [string, unknown][] = [
  * @throws ConfigError here on options that cannot be, and from the first read on a table that does not fit them
  */
 export function kyselyUsers<Row extends object = Record<string, unknown>>(
-  // biome-ignore lint/suspicious/noExplicitAny: any schema of the app's fits
-  db: Kysely<any>,
+  instance: KyselyInstance,
   options: KyselyUsersOptions = {},
 ): UserStore<Row> {
+  // biome-ignore lint/suspicious/noExplicitAny: any schema of the app's fits
+  const db = instance as unknown as Kysely<any>
   const { table = 'users', generateId } = options
   checkTable(table)
   const dialect = dialectOf(db, options.dialect)

@@ -2,6 +2,18 @@ import type { UserId } from '../../ports/user-store.js'
 import type { Dialect } from './dialect.js'
 import type { ValueOptions } from './values.js'
 
+/**
+ * A `Kysely`, or a `Transaction`. By its shape, not its class: an app in CommonJS has the types of Kysely's other build, whose
+ * class is another one to TypeScript.
+ */
+export interface KyselyInstance {
+  readonly isTransaction: boolean
+  getExecutor(): unknown
+  selectFrom(...from: never[]): unknown
+  insertInto(...into: never[]): unknown
+  updateTable(...tables: never[]): unknown
+}
+
 /** Options of `kyselyUsers`. */
 export interface KyselyUsersOptions extends ValueOptions {
   /** The table, with its schema if need be (`app.users`). Default `users`. */
