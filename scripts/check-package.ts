@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { root } from './source-graph.js'
 
 /** Other lines of Node than the one that runs this. */
@@ -80,6 +80,10 @@ const filesBelow = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(folder, name)).isFile())
 
 /** Nothing but built code and documents, and nothing that tells where it was built. */
+/** What a Markdown text links to beside it, without anchors. */
+const linkedFiles = (text: string): string[] =>
+  [...text.matchAll(/\]\(([^)\s#:]+)(?:#[^)\s]*)?\)/g)].map(([, link]) => link as string)
+
 function checkContent(installed: string): void {
   const files = filesBelow(installed).filter((name) => !name.startsWith('node_modules'))
   const stray = files.filter((name) => !plainFiles.test(name) && !builtFiles.test(name))
@@ -92,6 +96,8 @@ function checkContent(installed: string): void {
     const text = readFileSync(join(installed, name), 'utf8')
     const found = [...machine, 'file:///', 'sourceMappingURL'].find((path) => text.includes(path))
     if (found) throw new CheckFailed(`${name} names "${found}", which exists on this machine only`)
+    const dead = name.endsWith('.md') ? linkedFiles(text).filter((link) => !existsSync(join(installed, dirname(name), link))) : []
+    if (dead.length > 0) throw new CheckFailed(`${name} links to what is not packed: ${dead.join(', ')}`)
   }
 }
 
@@ -107,9 +113,12 @@ function otherNode(folder: string, version: string): string {
   return path
 }
 
-/** Type errors of the consumer and of our declarations; those of other packages' declarations are not ours to mend. */
+/** Apps that use our types, kept under another name so that nothing else compiles them. */
+const consumers = ['consumer.ts', 'commonjs.cts']
+
+/** Type errors of the consumers and of our declarations; those of other packages' declarations are not ours to mend. */
 function checkTypes(app: string): void {
-  renameSync(join(app, 'consumer.ts.txt'), join(app, 'consumer.ts'))
+  for (const file of consumers) renameSync(join(app, `${file}.txt`), join(app, file))
   const compilerOptions = {
     target: 'ES2023',
     module: 'NodeNext',
@@ -119,7 +128,7 @@ function checkTypes(app: string): void {
     noEmit: true,
     types: ['node'],
   }
-  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: consumers }))
   const { status, stdout } = spawnSync(process.execPath, [tool('typescript', 'bin', 'tsc'), '-p', '.', '--pretty', 'false'], {
     cwd: app,
     encoding: 'utf8',
