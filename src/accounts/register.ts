@@ -109,7 +109,7 @@ export function createRegister(services: Services): RegisterAccount {
       refused === field || (users.store.fields.unique.includes(field) && (await users.findBy(field, value)) !== null)
     const answers = await Promise.all(suspects.map(isKnown))
     if (!answers.includes(true)) throw error
-    // A name that was free before and is taken now: a store may tell of one value alone, where several stand in the way.
+    // A name that was free a moment ago may be taken now: a store tells of one value, where several stand in the way.
     await refuseTakenNames(values, discreet)
     for (const [i, { field, value }] of suspects.entries()) if (answers[i]) known(request, field, value)
     return null
@@ -138,6 +138,8 @@ export function createRegister(services: Services): RegisterAccount {
     if (held) discreet.held(request, email)
     const user = held ? null : await create(row).catch((error) => notKnown(error, row, discreet, request))
     if (user) {
+      // As much work as for a known address.
+      await refuseTakenNames(row, discreet).catch(() => {})
       discreet.welcome(request, user)
       // Not waited for: the answer for a known address does not wait either.
       void emit('onAfterRegister', { user, source: 'register' }, request)

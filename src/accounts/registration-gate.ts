@@ -16,6 +16,9 @@ const privilegedFields = [
   'updatedAt',
 ] as const
 
+/** To SQLite the id of a row under other names, whatever its column is called. */
+const rowIds = ['rowid', 'oid', '_rowid_']
+
 const providers = ['google', 'github', 'microsoft', 'apple', 'gitlab', 'discord']
 
 /** `hashed_password`, `hashedPassword` and `HASHEDPASSWORD` are one name to somebody who tries them. */
@@ -32,7 +35,7 @@ export function privilegedNames(fields: UserFields, providerKeys: readonly strin
   for (const field of privilegedFields) add(field)
   for (const provider of [...providers, ...providerKeys]) add(`${provider}Id`)
   for (const logical of Object.keys(fields.columns)) if (logical.endsWith('Verified')) add(logical)
-  for (const name of ['__proto__', 'constructor', 'prototype']) names.add(fold(name))
+  for (const name of [...rowIds, '__proto__', 'constructor', 'prototype']) names.add(fold(name))
   return (name) => names.has(fold(name)) || fold(name).endsWith('verified')
 }
 

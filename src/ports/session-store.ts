@@ -51,9 +51,12 @@ export interface TimedRecord {
 export interface SessionStore {
   /**
    * Stores a session and makes room: beyond `maxSessions` live ones the least recently active give way (never the new
-   * one). Returns the handles that gave way. @param maxSessions Infinity for no cap
+   * one). Returns the handles that gave way.
+   * @param maxSessions Infinity for no cap
+   * @param replaces handle of a session of the user that ends in the same step, before room is made, and that is not among
+   * those returned: both happen or neither does
    */
-  create(tag: string, record: SessionRecord, maxSessions: number): Promise<string[]>
+  create(tag: string, record: SessionRecord, maxSessions: number, replaces?: string): Promise<string[]>
   /** One read. */
   read(tag: string, handle: string): Promise<SessionRecord | null>
   /** As `read`, with the store's time. One round trip. */

@@ -80,11 +80,9 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
       const { user, forgive } = await services.authenticate(username, password, services.loginContext(request))
       const asked = scope?.split(' ').filter(Boolean) ?? []
       // Sent at once, as at a login.
-      const [tokens] = await Promise.all([
-        bearer.issue(request, user, asked.length > 0 ? asked : undefined),
-        endReplaced(request),
-        forgive(),
-      ])
+      const [tokens] = await Promise.all([bearer.issue(request, user, asked.length > 0 ? asked : undefined), forgive()])
+      // Not before there is another: an outage signs nobody out.
+      await endReplaced(request)
       const answered = answer(reply, tokens)
       // A foreign page must not make the browser of its visitor the known device of somebody else.
       if (!isCrossSite(request, trustedOrigins)) services.rememberDevice(request, reply, user)

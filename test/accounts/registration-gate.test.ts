@@ -34,6 +34,10 @@ describe('createRegistrationGate', () => {
     assert.throws(() => open(['acme_id'], { providers: ['acme'] }), { code: 'CRUDAUTH_CONFIG' })
   })
 
+  test('knows the names by which SQLite takes the id of a row', () => {
+    for (const name of ['rowid', 'ROWID', 'oid', '_rowid_']) assert.throws(() => open([name]), { code: 'CRUDAUTH_CONFIG' }, name)
+  })
+
   test('knows every flag of verification', () => {
     for (const name of ['emailVerified', 'phone_verified', 'VERIFIED', 'kyc-verified']) {
       assert.throws(() => open([name]), { code: 'CRUDAUTH_CONFIG' }, name)

@@ -140,7 +140,7 @@ for (const state of states) {
       assert.equal(fresh.status, 202)
       for (const other of [...others, await register('fresher@example.com')]) assert.deepEqual(other, fresh)
       const { commands, ...rest } = fresh.cost as { commands: string[] }
-      assert.deepEqual(rest, { findById: 0, findBy: 1, create: 1, update: 0, compareAndSet: 0, hashes: 1 })
+      assert.deepEqual(rest, { findById: 0, findBy: 2, create: 1, update: 0, compareAndSet: 0, hashes: 1 })
     })
 
     test(`${state}, ${what}: a change to a free and to a taken address is answered alike, for the same work`, async (t) => {

@@ -42,10 +42,11 @@ export function memorySessions(max = 100_000): SessionStore {
   }
 
   return {
-    async create(tag, record, maxSessions) {
+    async create(tag, record, maxSessions, replaces) {
       const now = Date.now()
       if (!isLive(record, now)) return []
       const sessions = liveOf(tag, now)
+      if (replaces !== undefined) sessions.delete(replaces)
       sessions.set(record.handle, Object.freeze({ ...record }))
       const surplus = sessions.size - Math.max(1, Math.min(maxSessions, max))
       const evicted =

@@ -50,14 +50,18 @@ local function live()
 end
 `
 
-// ARGV: now, handle, record, cap. Returns the handles that gave way.
+// ARGV: now, handle, record, cap, replaced handle ('' = none). Returns the handles that gave way. The new one is written
+// before any is deleted: a full Redis refuses to write and not to delete, and what a script has done it does not undo.
 const CREATE = script(`${COMMON}
-local handle, cap = ARGV[2], tonumber(ARGV[4])
+local handle, cap, replaced = ARGV[2], tonumber(ARGV[4]), ARGV[5]
 local _, latest = parse(ARGV[3])
 if not latest then return {} end
+redis.call('HSET', key, handle, ARGV[3])
 local others = {}
 for _, session in ipairs(live()) do
-  if session.handle ~= handle then others[#others + 1] = session end
+  if session.handle == handle then
+  elseif session.handle == replaced then redis.call('HDEL', key, replaced)
+  else others[#others + 1] = session end
 end
 table.sort(others, function(a, b)
   if a.last ~= b.last then return a.last < b.last end
@@ -73,7 +77,6 @@ for i, session in ipairs(others) do
     latest = math.max(latest, session.endsAt)
   end
 end
-redis.call('HSET', key, handle, ARGV[3])
 redis.call('PEXPIRE', key, string.format('%.0f', latest - now))
 return evicted
 `)
@@ -159,9 +162,10 @@ export function redisSessions(link: RedisLink, keyPrefix: string): SessionStore 
   const keyOf = (tag: string) => `${keyPrefix}s:{${tag}}`
 
   return {
-    async create(tag, record, maxSessions) {
+    async create(tag, record, maxSessions, replaces = '') {
       const cap = Math.min(Math.max(1, Math.floor(maxSessions)), Number.MAX_SAFE_INTEGER)
-      return (await link.run(CREATE, [keyOf(tag)], [Date.now(), record.handle, recordText(record), cap])) as string[]
+      const args = [Date.now(), record.handle, recordText(record), cap, replaces]
+      return (await link.run(CREATE, [keyOf(tag)], args)) as string[]
     },
 
     async read(tag, handle) {

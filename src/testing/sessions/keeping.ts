@@ -81,6 +81,30 @@ export function keeping(declare: Declare<SessionStore>) {
 
 /** Creation, the cap and the order of the list. */
 export function making(declare: Declare<SessionStore>) {
+  declare('a session that is replaced ends with the new one, before anybody has to give way', async (store) => {
+    const [tag, foreign] = [tagText(), tagText()]
+    const records = [3, 2, 1].map((minutes) => record({ lastActivityAtMs: Date.now() - minutes * MINUTE_MS }))
+    for (const one of records) await store.create(tag, one, 3)
+    const yours = record()
+    await store.create(foreign, yours, 3)
+    const [oldest, middle, newest] = records.map(({ handle }) => handle) as [string, string, string]
+    const next = record()
+    assert.deepEqual(await store.create(tag, next, 3, newest), [])
+    assert.deepEqual(sorted(handlesOf(await store.list(tag))), sorted([oldest, middle, next.handle]))
+    // What is nobody's, ended or somebody else's makes no room.
+    for (const [i, handle] of [digestText(), newest, yours.handle].entries()) {
+      const another = record({ lastActivityAtMs: Date.now() + i })
+      assert.equal((await store.create(tag, another, 3, handle)).length, 1)
+    }
+    assert.deepEqual(handlesOf(await store.list(foreign)), [yours.handle])
+    const alone = record()
+    await store.create(foreign, alone, 1, yours.handle)
+    assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
+    const ended = record({ lastActivityAtMs: 0, absoluteExpiresAtMs: 1 })
+    assert.deepEqual(await store.create(foreign, ended, 1, alone.handle), [])
+    assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
+  })
+
   declare('beyond the cap the least recently active give way, and are named', async (store) => {
     const tag = tagText()
     const now = Date.now()

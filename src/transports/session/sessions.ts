@@ -152,14 +152,11 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
         metadata,
       }
       const previous = parse(request) ?? began
-      // Before the new one is counted, so that renewing a session never pushes another device out.
-      // Sent in this order at once, so both take one round trip.
-      await guarded(
-        Promise.all([
-          previous && store.revoke(previous.tag, previous.handle),
-          store.create(tags[0], record, settings.maxSessionsPerUser),
-        ]),
-      )
+      // In one step, so that renewing a session neither pushes another device out nor, in an outage, leaves nobody signed in.
+      const replaces = previous?.tag === tags[0] ? previous.handle : undefined
+      await guarded(store.create(tags[0], record, settings.maxSessionsPerUser, replaces))
+      // Somebody else's, or one made with an older secret: not before there is a new one.
+      if (previous && replaces === undefined) await guarded(store.revoke(previous.tag, previous.handle))
       await guarded(capOverTags(tags))
       return { sessionId: record.handle, csrfToken, rememberMe, secretCookie: `${secret}.${tags[0]}`, tag: tags[0] }
     },
