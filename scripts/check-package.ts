@@ -79,11 +79,11 @@ function pack(folder: string): string {
 const filesBelow = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(folder, name)).isFile())
 
-/** Nothing but built code and documents, and nothing that tells where it was built. */
 /** What a Markdown text links to beside it, without anchors. */
 const linkedFiles = (text: string): string[] =>
   [...text.matchAll(/\]\(([^)\s#:]+)(?:#[^)\s]*)?\)/g)].map(([, link]) => link as string)
 
+/** Nothing but built code and documents, nothing that tells where it was built, and no link that leads out of it. */
 function checkContent(installed: string): void {
   const files = filesBelow(installed).filter((name) => !name.startsWith('node_modules'))
   const stray = files.filter((name) => !plainFiles.test(name) && !builtFiles.test(name))

@@ -26,7 +26,7 @@ export const saltOf = (hash: string, owner: UserId, key: Buffer): string =>
 
 /**
  * The part of a stored hash that says which credential it is of: all before the digest of the password, or a whole one that
- * is of no password. Null for hashes of other systems, of which no part does. Cut out without looking: see `isWhole`.
+ * is of no password. Null for hashes of other systems, of which no part does. Cut out without looking: see `hasSalt`.
  */
 export const headOf = (hash: string): string | null => {
   if (hash.startsWith(argonStart)) return hash.slice(0, hash.lastIndexOf('$') + 1)

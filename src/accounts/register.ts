@@ -110,7 +110,10 @@ export function createRegister(services: Services): RegisterAccount {
     const answers = await Promise.all(suspects.map(isKnown))
     if (!answers.includes(true)) throw error
     // A name that was free a moment ago may be taken now: a store tells of one value, where several stand in the way.
-    await refuseTakenNames(values, discreet)
+    await refuseTakenNames(values, discreet).catch((cause) => {
+      // That it can not be looked up just now must not tell a known address from another.
+      if (cause instanceof DuplicateError) throw cause
+    })
     for (const [i, { field, value }] of suspects.entries()) if (answers[i]) known(request, field, value)
     return null
   }

@@ -62,7 +62,7 @@ export function createPool(connect: () => SmtpTransport, milliseconds: number) {
         timer = setTimeout(() => {
           retire(pool)
           reject(new SmtpError(`The mail server was not done within ${milliseconds} ms`, 'ETIMEDOUT'))
-        }, milliseconds)
+        }, milliseconds).unref()
       })
       try {
         await Promise.race([pool.transport.sendMail(message), late])

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool, type SmtpTransport } from '../../src/delivery/smtp-pool.js'
 
 const wait = 40
+
+// The pool's timers keep no process alive.
+const alive = setInterval(() => {}, 1000)
+after(() => clearInterval(alive))
 
 /** Transports in the order in which they were made, whose messages are settled by the test. */
 function transports() {
