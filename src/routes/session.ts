@@ -104,7 +104,7 @@ function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services)
         if (bearer) {
           refuseCrossSite(request, trustedOrigins)
           // Before the body is looked at: whatever that is, these are of no use.
-          session?.sessions.clearCookies(reply)
+          if (session?.sessions.handleOf(request)) session.sessions.clearCookies(reply)
           return
         }
         clear(reply)
@@ -115,7 +115,7 @@ function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services)
       const principal = request.maybePrincipal
       const owners = await endFamilies(request)
       if (principal?.sessionId !== undefined) await session?.sessions.revoke(principal.userId, principal.sessionId)
-      if (principal) session?.sessions.clearCookies(reply)
+      if (principal || !session?.sessions.handleOf(request)) session?.sessions.clearCookies(reply)
       bearer?.bearer.clearCookie(reply)
       if (!principal && owners.size === 0) throw new UnauthenticatedError()
       if (principal) await emit('onAfterLogout', { user: principal.user }, request)

@@ -129,7 +129,7 @@ suite('what bearer tokens cost Redis', { skip }, () => {
       repeated: 1,
       unknown: 1,
       nonsense: 0,
-      token: 3,
+      token: 2,
       logout: 2,
     })
   })

@@ -13,7 +13,9 @@ test('/logout clears the cookies of a session that has ended, whatever the body,
   const cases: [status: number, headers: object, body: string, cleared: string[]][] = [
     [401, {}, '', [...session, '__Host-crudauth_refresh']],
     [401, json, '{}', [...session, '__Host-crudauth_refresh']],
+    [401, { cookie: '' }, '', [...session, '__Host-crudauth_refresh']],
     [400, json, '[]', session],
+    [400, { ...json, cookie: '' }, '[]', []],
     [400, json, '{', session],
     [415, { 'content-type': 'text/plain' }, 'x', session],
     // Not by a foreign page.
