@@ -1,32 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { memoryUsers, type UserStore } from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 import { settle } from '../helpers/mailbox.js'
+import { breakableUsers } from '../helpers/users.js'
 import { noUnhandledRejections } from '../hostile/support.js'
 import { addressOf, mailApp, next } from '../routes/email-support.js'
-
-type Verb = 'findById' | 'findBy' | 'compareAndSet' | 'create'
-
-/** Memory users, each verb of which can be made to do something else. */
-function breakable() {
-  const inner = memoryUsers()
-  const broken: Partial<Record<Verb, () => unknown>> = {}
-  const verb = (name: Verb) =>
-    ((...args: never[]) => (broken[name] ?? (() => (inner[name] as (...given: never[]) => unknown)(...args)))()) as never
-  const store: UserStore = {
-    ...inner,
-    findById: verb('findById'),
-    findBy: verb('findBy'),
-    compareAndSet: verb('compareAndSet'),
-    create: verb('create'),
-  }
-  return { store, inner, broken }
-}
 
 const driverText = 'relation "users" does not exist: SELECT hashed_password FROM /var/lib/db'
 const failures: Record<string, () => unknown> = {
@@ -44,7 +26,7 @@ for (const backend of backends) {
     for (const verb of ['findById', 'compareAndSet'] as const) {
       test(`${backend.name}: a confirmation that meets a ${verb} which ${what} is 503 and keeps its token`, async (t) => {
         noUnhandledRejections(t)
-        const users = breakable()
+        const users = breakableUsers()
         const { app, anyone, mail, join, askChange, move, ask } = await mailApp(t, backend, {
           auth: { users: users.store, timeouts: { usersMs: 60 } },
         })
@@ -74,7 +56,7 @@ for (const backend of backends) {
 
     test(`${backend.name}: a request that meets a findBy which ${what} is answered as ever, and sent when the database is back`, async (t) => {
       noUnhandledRejections(t)
-      const users = breakable()
+      const users = breakableUsers()
       const { app, anyone, mail, join, sendsNothing } = await mailApp(t, backend, {
         auth: { users: users.store, timeouts: { usersMs: 60 }, delivery: { firstRetrySeconds: 0.1, attempts: 10 } },
       })
@@ -100,7 +82,7 @@ for (const backend of backends) {
 
   test(`${backend.name}: a write that is answered too late stands, and the old address hears of it all the same`, async (t) => {
     noUnhandledRejections(t)
-    const users = breakable()
+    const users = breakableUsers()
     const { anyone, mail, join, askChange, row } = await mailApp(t, backend, {
       auth: { users: users.store, timeouts: { usersMs: 60 } },
     })
@@ -122,7 +104,7 @@ for (const backend of backends) {
 
   test(`${backend.name}: a sign-up that the database fails is 503 for new and known addresses, and sends nothing`, async (t) => {
     noUnhandledRejections(t)
-    const users = breakable()
+    const users = breakableUsers()
     const { anyone, join, sendsNothing } = await mailApp(t, backend, { auth: { users: users.store, timeouts: { usersMs: 60 } } })
     await join('ann')
     await sendsNothing(async () => {

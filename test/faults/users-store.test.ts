@@ -1,29 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import { memoryUsers, type UserStore } from '../../src/index.js'
 import { build, captureLogs, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
+import { breakableUsers, type Verb } from '../helpers/users.js'
 import { noUnhandledRejections } from '../hostile/support.js'
-
-type Verb = 'findById' | 'findBy' | 'create' | 'compareAndSet'
-
-/** Memory users, one verb of which can be made to do something else. */
-function breakable() {
-  const inner = memoryUsers()
-  const broken: Partial<Record<Verb, () => unknown>> = {}
-  const verb = (name: Verb) =>
-    ((...args: never[]) => (broken[name] ?? (() => (inner[name] as (...given: never[]) => unknown)(...args)))()) as never
-  const store: UserStore = {
-    ...inner,
-    findById: verb('findById'),
-    findBy: verb('findBy'),
-    create: verb('create'),
-    compareAndSet: verb('compareAndSet'),
-  }
-  return { store, inner, broken }
-}
 
 const driverText = 'relation "users" does not exist: SELECT hashed_password FROM /var/lib/db'
 const change = { current_password: password, new_password: 'another good one' }
@@ -64,7 +46,7 @@ for (const [what, fault] of Object.entries(failures)) {
   for (const verb of Object.keys(asking) as Verb[]) {
     test(`a users' store whose ${verb} ${what} is 503, tells nothing, and is all right again afterwards`, async (t) => {
       noUnhandledRejections(t)
-      const users = breakable()
+      const users = breakableUsers()
       const { lines, logger } = captureLogs('error')
       const app = await build(t, {
         fastify: { logger: { level: logger.level, stream: logger.stream } },
@@ -108,7 +90,7 @@ const garbage: Record<string, unknown> = {
 for (const [what, value] of Object.entries(garbage)) {
   test(`a users' store that answers ${what} lets nobody in, breaks nothing and tells of nothing`, async (t) => {
     noUnhandledRejections(t)
-    const users = breakable()
+    const users = breakableUsers()
     const app = await build(t, { auth: { users: users.store } })
     const client = await signedIn(app, 'ann')
     const row = await users.inner.findById(1)
@@ -137,7 +119,7 @@ for (const [what, value] of Object.entries(garbage)) {
 }
 
 test('a row of another id than was asked for is not who is signed in, even with the same credential', async (t) => {
-  const users = breakable()
+  const users = breakableUsers()
   const app = await build(t, { auth: { users: users.store } })
   const client = await signedIn(app, 'ann')
   const row = await users.inner.findById(1)

@@ -32,3 +32,21 @@ export function mountHandLogin(app: FastifyInstance): void {
     return { csrf_token: session.csrfToken }
   })
 }
+
+export type Verb = 'findById' | 'findBy' | 'create' | 'compareAndSet'
+
+/** Memory users, each verb of which can be made to do something else. */
+export function breakableUsers() {
+  const inner = memoryUsers()
+  const broken: Partial<Record<Verb, () => unknown>> = {}
+  const verb = (name: Verb) =>
+    ((...args: never[]) => (broken[name] ?? (() => (inner[name] as (...given: never[]) => unknown)(...args)))()) as never
+  const store: UserStore = {
+    ...inner,
+    findById: verb('findById'),
+    findBy: verb('findBy'),
+    create: verb('create'),
+    compareAndSet: verb('compareAndSet'),
+  }
+  return { store, inner, broken }
+}

@@ -9,7 +9,7 @@ import { backends } from '../helpers/backends.js'
 import { cheap, password, secret } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 import { Mailbox } from '../helpers/mailbox.js'
-import { addressOf, mailApp, next } from '../routes/email-support.js'
+import { addressOf, mailApp, next, withPhone } from '../routes/email-support.js'
 
 /** Messages that tell somebody of what happens to the account: they come whatever else is going on. */
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -75,16 +75,6 @@ for (const backend of backends) {
   ]
   for (const [flags, factor] of verifications) {
     test(`${backend.name}: another password is told by ${factor} where ${JSON.stringify(flags)}`, async (t) => {
-      const fields = [
-        'email',
-        'username',
-        'hashedPassword',
-        'isActive',
-        'tokenVersion',
-        'emailVerified',
-        'phone',
-        'phoneVerified',
-      ]
       const told: string[] = []
       let wake = () => {}
       const come = new Promise<void>((resolve) => {
@@ -97,7 +87,7 @@ for (const backend of backends) {
       }
       const { app, anyone, set } = await mailApp(t, backend, {
         auth: {
-          users: memoryUsers({ fields, unique: ['phone'] }),
+          users: memoryUsers({ fields: withPhone, unique: ['phone'] }),
           registration: { extraFields: ['phone'] },
           identity: { login: ['email', 'username'], recovery: 'phone' },
           channels: [{ name: 'notes', deliver }],

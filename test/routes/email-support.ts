@@ -9,6 +9,11 @@ import { Mailbox, settle } from '../helpers/mailbox.js'
 
 export const next = 'another good phrase'
 export const transports = [sessionTransport({ managementRoutes: true }), bearerTransport({ refresh: 'body' })]
+/** Fields of a model that has a phone beside the email. */
+export const withPhone = [
+  ...['email', 'username', 'hashedPassword', 'isActive', 'tokenVersion', 'emailVerified'],
+  ...['phone', 'phoneVerified'],
+]
 export const addressOf = (name: string) => `${name}@example.com`
 
 /** Users that can be disabled, and deleted and made again under their old id. */
