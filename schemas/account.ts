@@ -1,12 +1,6 @@
 import { body, PasswordInput, UserIdOut } from './common.js'
 import { Type } from './type.js'
 
-/** The login fields a body may carry. The service judges their form. */
-export const loginFieldSchemas = {
-  email: Type.String({ minLength: 3, maxLength: 320 }),
-  username: Type.String({ minLength: 1, maxLength: 256 }),
-} as const
-
 /** Answer of `POST /register` without a delivery channel. */
 export const Registered = Type.Object({
   id: UserIdOut,

@@ -9,15 +9,6 @@ export const TokenRequest = body({
   grant_type: Type.Optional(Type.Literal('password')),
 })
 
-/** With `refresh: 'cookie'` the token rides in its cookie and there is no body. */
-export const RefreshRequest = Type.Union([
-  body({
-    refresh_token: Type.Optional(Type.String({ maxLength: 512 })),
-    grant_type: Type.Optional(Type.Literal('refresh_token')),
-  }),
-  Type.Null(),
-])
-
 export const Tokens = Type.Object({
   access_token: Type.String(),
   token_type: Type.Literal('bearer'),

@@ -1,4 +1,4 @@
-import type { TObject, TProperties } from '@sinclair/typebox'
+import type { Static, TObject, TProperties } from '@sinclair/typebox'
 import { Type } from './type.js'
 
 /** Body of an answer that has nothing else to say. */
@@ -23,3 +23,28 @@ export const PasswordInput = Type.String({ minLength: 1, maxLength: maxPasswordL
 
 /** A user's primary key in an answer; one beyond JSON's exact integers is text. */
 export const UserIdOut = Type.Union([Type.Integer(), Type.String()])
+
+/** The login fields a body may carry. The service judges their form. */
+export const loginFieldSchemas = {
+  email: Type.String({ minLength: 3, maxLength: 320 }),
+  username: Type.String({ minLength: 1, maxLength: 256 }),
+} as const
+
+/** With `refresh: 'cookie'` the token rides in its cookie and there is no body. */
+export const RefreshRequest = Type.Union([
+  body({
+    refresh_token: Type.Optional(Type.String({ maxLength: 512 })),
+    grant_type: Type.Optional(Type.Literal('refresh_token')),
+  }),
+  Type.Null(),
+])
+
+/** A yes or no as forms and query strings write it; anything else is refused. */
+export const Flag = Type.Union(
+  ['true', '1', 'on', 'false', '0', 'off', ''].map((word) => Type.Literal(word)),
+  { description: '`true`, `1`, `on` or `false`, `0`, `off`, empty' },
+)
+
+/** Whether a flag is set; an absent one is not. */
+export const isTruthy = (flag: Static<typeof Flag> | boolean | undefined): boolean =>
+  flag === true || flag === 'true' || flag === '1' || flag === 'on'

@@ -1,6 +1,5 @@
 import type { TSchema, TUnsafe } from '@sinclair/typebox'
-import { loginFieldSchemas } from './account.js'
-import { body, PasswordInput } from './common.js'
+import { body, loginFieldSchemas, PasswordInput } from './common.js'
 import { Type } from './type.js'
 
 const RedirectTo = Type.String({

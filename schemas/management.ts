@@ -1,4 +1,4 @@
-import { Flag } from './session.js'
+import { Flag } from './common.js'
 import { Type } from './type.js'
 
 export const SessionList = Type.Array(

@@ -1,5 +1,4 @@
-import { body } from './common.js'
-import { Flag } from './session.js'
+import { body, Flag } from './common.js'
 import { Type } from './type.js'
 
 export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 256 }) })

@@ -1,5 +1,5 @@
 /**
- * Makes `src/accounts/common-passwords-data.ts` from a ranked list of leaked passwords: the most common ones of at least 8
+ * Makes `src/core/passwords/common-passwords-data.ts` from a ranked list of leaked passwords: the most common ones of at least 8
  * characters, folded to lower case, deflated. Run once when the list is to be renewed:
  *
  *   npm install --no-save @zxcvbn-ts/language-common
@@ -22,7 +22,7 @@ const common = [...new Set(list.map((word) => word.normalize('NFC').toLowerCase(
 const data = brotliCompressSync(common.join('\n')).toString('base64')
 
 await writeFile(
-  'src/accounts/common-passwords-data.ts',
+  'src/core/passwords/common-passwords-data.ts',
   `/**
  * The ${common.length} most common passwords of at least 8 characters, lower case, one a line, Brotli, base64. Ranked by
  * @zxcvbn-ts/language-common (MIT); made by scripts/common-passwords.ts.

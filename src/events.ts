@@ -1,6 +1,9 @@
 import diagnosticsChannel, { type Channel } from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
-import type { RegisteredUser } from './fastify.js'
+import type { CrudAuthOptions } from './core/options.js'
+import { ForbiddenError } from './errors.js'
+import { checkFunction, checkObject } from './lib/option-checks.js'
+import type { RegisteredUser } from './ports/fastify.js'
 import type { OAuthProfile, OAuthTokens } from './ports/oauth-provider.js'
 
 /** What every hook gets beside its subject. */
@@ -163,3 +166,20 @@ export function createEmitter(hooks: CrudAuthHooks, log: FastifyBaseLogger): { e
 }
 
 type AnyHook = (...args: object[]) => unknown
+
+/** Runs a hook that may refuse. @throws the hook's error when it is an HTTP one, else ForbiddenError */
+export async function runBefore(call: () => unknown): Promise<void> {
+  try {
+    await call()
+  } catch (cause) {
+    const status = (cause as { statusCode?: unknown } | null)?.statusCode
+    if (typeof status === 'number' && status >= 400 && status < 600) throw cause
+    throw new ForbiddenError({ cause })
+  }
+}
+
+export function resolveHooks(value: CrudAuthOptions['hooks'] = {}): CrudAuthHooks {
+  checkObject('hooks', value, hookNames)
+  for (const name of hookNames) checkFunction(`hooks.${name}`, value[name] as (() => unknown) | undefined)
+  return Object.freeze({ ...value })
+}

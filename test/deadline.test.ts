@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { createDeadline, within } from '../src/deadline.js'
+import { createDeadline, within } from '../src/lib/deadline.js'
 
 const never = () => new Promise<never>(() => {})
 const same = (cause: unknown) => cause
@@ -47,7 +47,7 @@ test('a result or an error that comes too late is dropped', async () => {
 })
 
 test('a wait keeps its process alive, one that has ended does not', () => {
-  const file = new URL('../src/deadline.ts', import.meta.url).href
+  const file = new URL('../src/lib/deadline.ts', import.meta.url).href
   const run = (script: string) =>
     execFileSync(
       process.execPath,

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 
 type Package = typeof import('../../src/index.js')
-type KyselyPart = typeof import('../../src/users/kysely.js')
+type KyselyPart = typeof import('../../src/user-stores/kysely/index.js')
 
 /** The package as it is published, built for this run; from its sources when a server is started by hand. */
 const built = process.env.BENCH_PACKAGE
@@ -11,4 +11,6 @@ const ending = built === undefined ? 'ts' : 'js'
 export const { bearerTransport, crudAuth, memoryUsers, sessionTransport } = (await import(
   new URL(`src/index.${ending}`, root).href
 )) as Package
-export const { cachedStatements, kyselyUsers } = (await import(new URL(`src/users/kysely.${ending}`, root).href)) as KyselyPart
+export const { cachedStatements, kyselyUsers } = (await import(
+  new URL(`src/user-stores/kysely/index.${ending}`, root).href
+)) as KyselyPart

@@ -2,7 +2,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 // An app of yours imports these from 'fastify-crudauth' and 'fastify-crudauth/users/kysely'.
 import crudAuth, { sessionTransport } from '../../src/index.js'
-import { kyselyUsers } from '../../src/users/kysely.js'
+import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { frontendUrl } from './address.js'
 import type { DemoConfig } from './config.js'
 import type { DemoSchema } from './database.js'

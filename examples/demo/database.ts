@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type Generated, Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
-import { cachedStatements } from '../../src/users/kysely.js'
+import { cachedStatements } from '../../src/user-stores/kysely/index.js'
 
 /** A row of the demo's users; the columns have the names that `kyselyUsers` expects by itself. */
 interface AccountsTable {

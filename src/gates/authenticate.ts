@@ -1,12 +1,11 @@
 import type { FastifyRequest } from 'fastify'
-import { AuthenticatedPrincipal } from '../accounts/principal.js'
-import type { Soon } from '../at-once.js'
+import { AuthenticatedPrincipal } from '../core/principal/principal.js'
+import { type Carrier, kRequestAuth, type RequestAuth } from '../core/principal/request-principal.js'
 import { ForbiddenError, InternalError } from '../errors.js'
-import type { BoundTransport, Principal, TransportToolbox } from '../ports/transport.js'
+import type { BoundTransport, Principal, Soon, TransportToolbox } from '../ports/transport.js'
 
 /** Where an app's authentication hangs on its Fastify instance, and a request's on the request. */
 export const kAuthState = Symbol('crudauth.state')
-export const kRequestAuth = Symbol('crudauth.request')
 
 /** Marks a route of the plugin's own that is for everybody or authenticates by itself: in its `config`, and its instance. */
 export const kPublicRoute = Symbol('crudauth.public')
@@ -23,15 +22,6 @@ export interface AuthState {
   /** Logical name of the recovery factor, or null. */
   readonly recovery: string | null
 }
-
-/** What is known of a request so far. */
-interface RequestAuth {
-  principal: Principal | null
-  /** By the transport's place; each is asked at most once a request, however many gates ask. */
-  readonly outcomes: (Soon<Principal | null> | undefined)[]
-}
-
-type Carrier = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }
 
 /** @throws InternalError when the plugin is not registered where the route is */
 export function stateOf(request: FastifyRequest): AuthState {
@@ -59,8 +49,6 @@ function requestAuth(request: FastifyRequest): RequestAuth {
   carrier[kRequestAuth] ??= { principal: null, outcomes: new Array(stateOf(request).transports.length) }
   return carrier[kRequestAuth]
 }
-
-export const principalOf = (request: FastifyRequest): Principal | null => (request as Carrier)[kRequestAuth]?.principal ?? null
 
 /**
  * Lets the request go on as the principal that a gate has judged.

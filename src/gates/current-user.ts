@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
-import { onceKnown, type Soon } from '../at-once.js'
-import { checkBoolean, checkFunction, checkObject, checkStrings, describe, fail } from '../checks.js'
 import { ForbiddenError, InsufficientScopeError, InternalError, NotVerifiedError, UnauthenticatedError } from '../errors.js'
-import type { AnyGate } from '../fastify.js'
-import type { Principal } from '../ports/transport.js'
+import { onceKnown } from '../lib/maybe-promise.js'
+import { checkBoolean, checkFunction, checkObject, checkStrings, describe, fail } from '../lib/option-checks.js'
+import type { AnyGate } from '../ports/fastify.js'
+import type { Principal, Soon } from '../ports/transport.js'
 import { authenticate, setPrincipal, stateOf } from './authenticate.js'
 import { createGate } from './gate.js'
 

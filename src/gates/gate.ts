@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Soon } from '../at-once.js'
-import type { AnyGate } from '../fastify.js'
-import { hasAsked, hasBearer, isPublicRoute, principalOf } from './authenticate.js'
+import { principalOf } from '../core/principal/request-principal.js'
+import type { AnyGate } from '../ports/fastify.js'
+import type { Soon } from '../ports/transport.js'
+import { hasAsked, hasBearer, isPublicRoute } from './authenticate.js'
 
 /** What OpenAPI needs to know of a gate. */
 export interface GateInfo {

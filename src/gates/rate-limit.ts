@@ -1,38 +1,18 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { addressKey } from '../accounts/address.js'
-import { encodeUserId } from '../accounts/user-id.js'
-import { checkInteger, checkObject, describe, fail } from '../checks.js'
+import { principalOf } from '../core/principal/request-principal.js'
+import { checkRateLimit, type RateLimit, type RateLimitOption } from '../core/rate-limits.js'
+import { encodeUserId } from '../core/users/user-id.js'
 import { shortHmac } from '../crypto/digest.js'
 import { InternalError, RateLimitedError } from '../errors.js'
-import type { AnyGate } from '../fastify.js'
+import { addressKey } from '../http/network-address.js'
+import { describe, fail } from '../lib/option-checks.js'
+import { retryAfter, unavailable } from '../lib/unavailable.js'
 import type { CounterStore } from '../ports/counter-store.js'
-import { retryAfter, unavailable } from '../retry.js'
-import { principalOf } from './authenticate.js'
+import type { AnyGate } from '../ports/fastify.js'
 import { carryHeaders } from './gate.js'
-
-/** At most `max` requests in a window of `windowSeconds`. */
-export interface RateLimit {
-  readonly max: number
-  /** Seconds. */
-  readonly windowSeconds: number
-}
-
-/** A limit, no limit, or what decides for each request. */
-export type RateLimitOption = RateLimit | false | ((request: FastifyRequest) => RateLimit | false | Promise<RateLimit | false>)
 
 /** What a limit is counted by: the address (the default), the user (the address when nobody is signed in), or the app's own. */
 export type RateLimitKey = 'ip' | 'user' | ((request: FastifyRequest) => string | Promise<string>)
-
-/** Checks one limit's form; a function's result is checked when it answers. */
-export function checkRateLimit(name: string, limit: unknown): RateLimitOption {
-  if (limit === false || typeof limit === 'function') return limit as RateLimitOption
-  if (limit === undefined) fail(`"${name}" has no limit; give it as { max, windowSeconds }`)
-  const { max, windowSeconds } = checkObject(name, limit, ['max', 'windowSeconds'])
-  return Object.freeze({
-    max: checkInteger(`${name}.max`, max ?? null, 0, 1),
-    windowSeconds: checkInteger(`${name}.windowSeconds`, windowSeconds ?? null, 0, 1, 31_536_000),
-  })
-}
 
 function checkKey(key: unknown): RateLimitKey {
   if (key === 'ip' || key === 'user' || typeof key === 'function') return key as RateLimitKey

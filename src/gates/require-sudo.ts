@@ -1,9 +1,10 @@
 import type { FastifyRequest } from 'fastify'
-import { AuthenticatedPrincipal } from '../accounts/principal.js'
+import { AuthenticatedPrincipal } from '../core/principal/principal.js'
+import { principalOf } from '../core/principal/request-principal.js'
 import { FreshSignInRequiredError, SudoRequiredError, UnauthenticatedError } from '../errors.js'
-import type { AnyGate } from '../fastify.js'
+import type { AnyGate } from '../ports/fastify.js'
 import type { Principal } from '../ports/transport.js'
-import { authenticate, principalOf, setPrincipal, stateOf } from './authenticate.js'
+import { authenticate, setPrincipal, stateOf } from './authenticate.js'
 import { createGate } from './gate.js'
 
 const info = { optional: false, scopes: [], forbids: true }

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { CrossSiteError } from '../errors.js'
+import { checkStrings, fail } from '../lib/option-checks.js'
 
 /** The origin in its one spelling; null for what is none, `null` included. */
 export function parseOrigin(text: string): URL | null {
@@ -33,4 +34,17 @@ export function isCrossSite(request: FastifyRequest, trusted: ReadonlySet<string
 /** Refuses a browser's cross-site post, so that no foreign page signs anybody in to an account of its choice. */
 export function refuseCrossSite(request: FastifyRequest, trusted: ReadonlySet<string>): void {
   if (isCrossSite(request, trusted)) throw new CrossSiteError()
+}
+
+export function resolveOrigins(value: unknown): ReadonlySet<string> {
+  const origins = checkStrings('trustedOrigins', value, [])
+  return new Set(
+    origins.map((text) => {
+      const url = parseOrigin(text)
+      if (!url || text.includes('*') || url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
+        fail(`"trustedOrigins" takes origins such as "https://app.example.com", without path or wildcard; got "${text}"`)
+      }
+      return url.origin
+    }),
+  )
 }

@@ -1,4 +1,4 @@
-import type { RegisteredUser } from '../fastify.js'
+import type { RegisteredUser } from './fastify.js'
 
 /** What a message is about. `password_changed` and `existing_account` are notices: there is nothing in them to redeem. */
 export type DeliveryKind =

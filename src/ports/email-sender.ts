@@ -1,5 +1,5 @@
-import type { RegisteredUser } from '../fastify.js'
 import type { DeliveryKind } from './delivery-channel.js'
+import type { RegisteredUser } from './fastify.js'
 
 /** A complete email. */
 export interface EmailMessage {

@@ -1,6 +1,5 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
-import type { Soon } from '../at-once.js'
-import type { RegisteredUser } from '../fastify.js'
+import type { RegisteredUser } from './fastify.js'
 import type { UserId, UserStore } from './user-store.js'
 
 /** Who is asking, whatever the credential was. */
@@ -63,3 +62,5 @@ export interface Transport {
 export interface BoundTransport extends Omit<Transport, 'authenticate'> {
   authenticate(request: FastifyRequest, auth: TransportToolbox): Soon<Principal | null>
 }
+/** What is there already, or promised. */
+export type Soon<T> = T | Promise<T>

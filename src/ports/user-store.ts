@@ -38,3 +38,6 @@ export interface UserStore<User = Record<string, unknown>> {
    */
   compareAndSet(id: UserId, expected: UserValues, values: UserValues): Promise<boolean>
 }
+
+/** Logical names of the ids under which the shipped OAuth providers know a user. */
+export const PROVIDER_ID_FIELDS: readonly string[] = ['googleId', 'githubId', 'microsoftId', 'appleId', 'gitlabId', 'discordId']

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { CounterStore, LaneResult, LockoutLane } from '../ports/counter-store.js'
-import type { ConformanceOptions, Declare, StoreFactory } from './store-kit.js'
-import { atOnce, HOSTILE_TEXTS, onSchedule, past, storeKit } from './store-kit.js'
+import {
+  atOnce,
+  type ConformanceOptions,
+  type Declare,
+  HOSTILE_TEXTS,
+  onSchedule,
+  past,
+  type StoreFactory,
+  storeKit,
+} from './store-kit.js'
 
 const MINUTE_MS = 60_000
 const keyText = () => randomBytes(16).toString('base64url')

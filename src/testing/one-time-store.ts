@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { OneTimeStore } from '../ports/one-time-store.js'
-import type { ConformanceOptions, StoreFactory } from './store-kit.js'
-import { atOnce, HOSTILE_TEXTS, past, storeKit } from './store-kit.js'
+import { atOnce, type ConformanceOptions, HOSTILE_TEXTS, past, type StoreFactory, storeKit } from './store-kit.js'
 
 const MINUTE_MS = 60_000
 const keyText = () => randomBytes(32).toString('base64url')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { addressKey } from '../../src/accounts/address.js'
+import { addressKey } from '../../src/http/network-address.js'
 
 for (const [ip, key] of [
   ['203.0.113.9', '203.0.113.9'],

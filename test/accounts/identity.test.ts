@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { canonicalPhone, canonicalUsername, createIdentity } from '../../src/accounts/identity.js'
-import type { Users } from '../../src/accounts/users.js'
+import { canonicalPhone, canonicalUsername } from '../../src/core/identity/canonical.js'
+import { createIdentity } from '../../src/core/identity/identity.js'
+import type { Users } from '../../src/core/users/users.js'
 import { canonicalEmail, memoryUsers, type UserStore } from '../../src/index.js'
 
 describe('canonicalEmail', () => {

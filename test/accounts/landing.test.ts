@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { landingPath } from '../../src/accounts/landing.js'
+import { landingPath } from '../../src/http/redirect-path.js'
 
 describe('a place to go on', () => {
   const kept = [

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { createHashGate } from '../../src/accounts/gate.js'
-import { createPasswordPolicy } from '../../src/accounts/password-policy.js'
-import { createPasswords } from '../../src/accounts/passwords.js'
+import { createHashGate } from '../../src/core/passwords/hash-queue.js'
+import { createPasswords } from '../../src/core/passwords/passwords.js'
+import { createPasswordPolicy } from '../../src/core/passwords/policy.js'
 import type { LegacyVerifier, PasswordCost } from '../../src/index.js'
 import { cheap } from '../helpers/build.js'
 

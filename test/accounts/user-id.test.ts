@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeUserId, encodeUserId } from '../../src/accounts/user-id.js'
+import { decodeUserId, encodeUserId } from '../../src/core/users/user-id.js'
 
 test('an id comes back as it was, type and all', () => {
   const ids = ['', 'a', '1', ' 1', 'n1', 'é', 0, 1, -1, 1.5, 1e21, 2 ** 53, Number.MIN_VALUE, 0n, 1n, -1n, 2n ** 70n]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
-import { attempt } from '../../src/delivery/attempt.js'
+import { attempt } from '../../src/core/delivery/with-timeout.js'
 
 test('work that never ends leaves no listener on the signal of its queue', async () => {
   const outer = new AbortController().signal

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { NamedChannel } from '../../src/core/delivery/dispatch.js'
 import { createKeyring } from '../../src/crypto/keys.js'
-import type { NamedChannel } from '../../src/delivery/dispatch.js'
 import type { DeliveryIntent, DeliveryJob } from '../../src/ports/delivery-channel.js'
 import { ada, deferred, intent, type LostMessage, limits, secret, testDispatch } from './support.js'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { deliveryFailure } from '../../src/delivery/failure.js'
+import { deliveryFailure } from '../../src/core/delivery/delivery-error.js'
 import { intent } from './support.js'
 
 const { token, recipient } = intent
@@ -39,7 +39,7 @@ const pathological: Record<string, string> = {
 }
 
 test('a text of 100 kB comes to its end, whatever it is', () => {
-  const source = pathToFileURL(fileURLToPath(new URL('../../src/delivery/failure.ts', import.meta.url))).href
+  const source = pathToFileURL(fileURLToPath(new URL('../../src/core/delivery/delivery-error.ts', import.meta.url))).href
   const code = `
     import { readFileSync, writeSync } from 'node:fs'
     const { deliveryFailure } = await import(${JSON.stringify(source)})

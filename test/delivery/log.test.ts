@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { logSender } from '../../src/delivery/log.js'
+import { logSender } from '../../src/email-senders/log.js'
 import type { EmailMessage } from '../../src/ports/email-sender.js'
 
 const message: EmailMessage = {

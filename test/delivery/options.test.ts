@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resolveDelivery } from '../../src/options/delivery.js'
+import { resolveDelivery } from '../../src/core/delivery/options.js'
 
 type Options = Parameters<typeof resolveDelivery>[0]
 

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { root } from '../../scripts/source-graph.js'
-import { createDeliveryQueue, type QueueLimits } from '../../src/delivery/queue.js'
+import { createDeliveryQueue, type QueueLimits } from '../../src/core/delivery/retry-queue.js'
 import { deferred, limits } from './support.js'
 
 const hang = () => new Promise<void>(() => {})
@@ -241,7 +241,7 @@ test('close ends at its bound, aborts what is under way and reports what is undo
 })
 
 test('neither retries nor hanging attempts keep a process alive, but closing does', () => {
-  const source = pathToFileURL(join(root, 'src/delivery/queue.ts')).href
+  const source = pathToFileURL(join(root, 'src/core/delivery/retry-queue.ts')).href
   const run = (code: string) =>
     spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
       cwd: root,

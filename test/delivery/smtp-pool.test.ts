@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPool, type SmtpTransport } from '../../src/delivery/smtp-pool.js'
+import { createPool, type SmtpTransport } from '../../src/email-senders/smtp-pool.js'
 
 const wait = 40
 

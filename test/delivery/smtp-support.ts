@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
 import { type SmtpOptions, type SmtpService, startSmtp } from '../../scripts/services/smtp.js'
-import { type SmtpSenderOptions, smtpSender } from '../../src/delivery/smtp.js'
+import { type SmtpSenderOptions, smtpSender } from '../../src/email-senders/smtp.js'
 import type { EmailMessage } from '../../src/ports/email-sender.js'
 
 export const credentials = { user: 'mailer@example.com', pass: 'pa55/word:@%' }

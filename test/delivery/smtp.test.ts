@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { root } from '../../scripts/source-graph.js'
-import { type SmtpSenderOptions, smtpSender } from '../../src/delivery/smtp.js'
+import { type SmtpSenderOptions, smtpSender } from '../../src/email-senders/smtp.js'
 import { connected, credentials, link, message, signedIn } from './smtp-support.js'
 
 test('a message arrives whole, over STARTTLS and signed in', async (t) => {
@@ -268,7 +268,7 @@ test('a relay of the own network may do without TLS where there are no credentia
 })
 
 test('where nodemailer is not installed the mistake says so', () => {
-  const source = pathToFileURL(join(root, 'src/delivery/smtp.ts')).href
+  const source = pathToFileURL(join(root, 'src/email-senders/smtp.ts')).href
   const code = `
     import Module from 'node:module'
     const resolve = Module._resolveFilename

@@ -1,6 +1,6 @@
+import { createDispatch } from '../../src/core/delivery/dispatch.js'
+import type { QueueLimits } from '../../src/core/delivery/retry-queue.js'
 import { createKeyring } from '../../src/crypto/keys.js'
-import { createDispatch } from '../../src/delivery/dispatch.js'
-import type { QueueLimits } from '../../src/delivery/queue.js'
 import type { DeliveryIntent } from '../../src/ports/delivery-channel.js'
 
 type DispatchOptions = Parameters<typeof createDispatch>[0]

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import * as smtp from '../../src/delivery/smtp.js'
+import { resolveOptions } from '../../src/core/options.js'
+import * as smtp from '../../src/email-senders/smtp.js'
 import * as main from '../../src/index.js'
 import { bearerTransport, type CrudAuthOptions, currentUser, memoryUsers, sessionTransport } from '../../src/index.js'
-import { resolveOptions } from '../../src/options/resolve.js'
-import * as kysely from '../../src/users/kysely.js'
+import * as kysely from '../../src/user-stores/kysely/index.js'
 import { page, pages, tableRows } from './documents.js'
 
 const valid = { secret: 'k3J9x0Qm2Zr8Lw5Vt1Bn7Hc4Yd6Pf0Gs', users: memoryUsers() }

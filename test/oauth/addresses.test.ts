@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import dns from 'node:dns'
 import { test } from 'node:test'
+import { isPublicAddress } from '../../src/features/oauth/protocol/private-addresses.js'
 import { oidc } from '../../src/index.js'
-import { isPublicAddress } from '../../src/oauth/addresses.js'
 import { clientId, serve } from './bad-provider.js'
 import { failsWith, freshSecrets, protocolOf } from './support.js'
 

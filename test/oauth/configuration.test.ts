@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
+import { createProtocol } from '../../src/features/oauth/protocol/protocol.js'
 import { apple, discord, github, gitlab, google, microsoft, type OAuthProvider, oauth2, oidc } from '../../src/index.js'
-import { createProtocol } from '../../src/oauth/protocol.js'
 
 const client = { clientId: 'app', clientSecret: 'secret-of-the-client' }
 const issuer = 'https://issuer.example'

@@ -10,7 +10,7 @@ import { accessToken, code, json, serve } from './bad-provider.js'
 import { freshSecrets, protocolOf } from './support.js'
 
 test('the table of reasons in docs/oauth.md is that of the code', () => {
-  const source = readFileSync(join(root, 'src/oauth/failure.ts'), 'utf8')
+  const source = readFileSync(join(root, 'src/features/oauth/protocol/oauth-failure.ts'), 'utf8')
   const union = source.slice(source.indexOf('type FailureReason'), source.indexOf('/** Which part'))
   const reasons = [...union.matchAll(/\| '(\w+)'/g)].map(([, reason]) => reason)
   assert.ok(reasons.length > 10)

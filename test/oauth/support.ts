@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
+import { OAuthFailure } from '../../src/features/oauth/protocol/oauth-failure.js'
+import { createProtocol, type OAuthProtocol, type SignInSecrets } from '../../src/features/oauth/protocol/protocol.js'
 import type { OAuthProvider } from '../../src/index.js'
-import { OAuthFailure } from '../../src/oauth/failure.js'
-import { createProtocol, type OAuthProtocol, type SignInSecrets } from '../../src/oauth/protocol.js'
 
 export const redirectUri = 'https://app.example.com/oauth/acme/callback'
 

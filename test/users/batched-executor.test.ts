@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CompiledQuery, type DatabaseConnection, type Driver, Kysely, SqliteAdapter, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
-import { batchedExecutor } from '../../src/users/sql/batched-executor.js'
+import { batchedExecutor } from '../../src/user-stores/kysely/sqlite/batched-executor.js'
 
 const answerOf = (n: number) => CompiledQuery.raw(`select ${n} as n`, [])
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
-import { cachedStatements } from '../../src/users/kysely.js'
+import { cachedStatements } from '../../src/user-stores/kysely/index.js'
 
 function open(options?: { max?: number }) {
   const database = new Database(':memory:') as unknown as SqliteDatabase & { open: boolean }

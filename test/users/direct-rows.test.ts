@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { CamelCasePlugin, Kysely, type KyselyConfig, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
-import { cachedStatements, type KyselyUsersOptions, kyselyUsers } from '../../src/users/kysely.js'
+import { cachedStatements, type KyselyUsersOptions, kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { createUsersTable, type Shape } from './tables.js'
 
 interface Settings {

@@ -4,7 +4,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { DuplicateUserError, UserValueError } from '../../src/errors.js'
 import { userStoreConformance } from '../../src/testing/user-store.js'
-import { type KyselyUsersOptions, kyselyUsers } from '../../src/users/kysely.js'
+import { type KyselyUsersOptions, kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { openPostgres, serverOf } from './servers.js'
 import { createUsersTable, type Shape } from './tables.js'
 

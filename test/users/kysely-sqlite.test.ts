@@ -4,7 +4,7 @@ import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
 import { DuplicateUserError, UserValueError } from '../../src/errors.js'
 import { userStoreConformance } from '../../src/testing/user-store.js'
-import { cachedStatements, type KyselyUsersOptions, kyselyUsers } from '../../src/users/kysely.js'
+import { cachedStatements, type KyselyUsersOptions, kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { createUsersTable, openSqlite, type Shape } from './tables.js'
 
 const shapes: Shape[] = ['default', 'legacy', 'minimal']

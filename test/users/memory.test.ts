@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { UserValueError } from '../../src/errors.js'
 import { userStoreConformance } from '../../src/testing/user-store.js'
-import { memoryUsers } from '../../src/users/memory.js'
+import { memoryUsers } from '../../src/user-stores/memory.js'
 
 const isConfigError = { code: 'CRUDAUTH_CONFIG' }
 

@@ -1,6 +1,6 @@
 import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely'
 import Database from 'libsql'
-import { cachedStatements } from '../../src/users/kysely.js'
+import { cachedStatements } from '../../src/user-stores/kysely/index.js'
 
 /** Kysely over libsql with kept statements, as an app would open it. `db.destroy()` closes it. */
 // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
-import type { KyselyUsersOptions } from '../../src/users/kysely.js'
+import type { KyselyUsersOptions } from '../../src/user-stores/kysely/index.js'
 
 export { openSqlite } from './sqlite.js'
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { answersAtOnce } from '../../at-once.js'
+import { answersAtOnce } from '../../lib/maybe-promise.js'
 import type { SessionPatch, SessionRecord, SessionStore } from '../../ports/session-store.js'
 
 type Sessions = Map<string, SessionRecord>

@@ -1,6 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis'
-import { withoutData } from './failure.js'
-import type { RedisClient } from './link.js'
+import type { RedisClient } from './connection.js'
+import { withoutData } from './redact-error.js'
 
 export interface OpenRedisOptions {
   /** Longest wait for an answer, in milliseconds. Default 1000. */

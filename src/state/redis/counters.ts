@@ -1,6 +1,5 @@
 import type { CounterStore, LaneResult, LockoutLane } from '../../ports/counter-store.js'
-import type { RedisLink } from './link.js'
-import { script } from './link.js'
+import { type RedisLink, script } from './connection.js'
 
 // KEYS[1] the counter, ARGV[1] the window. The key's own TTL is the window.
 const HIT = script(`

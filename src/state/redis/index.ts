@@ -1,14 +1,14 @@
 import type { CounterStore } from '../../ports/counter-store.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 import type { SessionStore } from '../../ports/session-store.js'
+import { type RedisClient, redisLink } from './connection.js'
 import { redisCounters } from './counters.js'
-import { type RedisClient, redisLink } from './link.js'
 import { redisOneTime } from './one-time.js'
 import { redisSessions } from './sessions.js'
 
 export type { OpenedRedis, OpenRedisOptions } from './client.js'
 export { isRedisClient, openRedis } from './client.js'
-export type { RedisClient } from './link.js'
+export type { RedisClient } from './connection.js'
 
 interface RedisStateOptions {
   /** Namespace in Redis. Default `crudauth:`. */

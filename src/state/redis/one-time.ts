@@ -1,6 +1,5 @@
 import type { OneTimeStore } from '../../ports/one-time-store.js'
-import type { RedisLink } from './link.js'
-import { script } from './link.js'
+import { type RedisLink, script } from './connection.js'
 
 /**
  * KEYS[1] is the group's hash: key to "end|value". The end is by the clock of Redis, as a TTL of its own would be, so that

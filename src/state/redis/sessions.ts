@@ -1,7 +1,6 @@
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
-import type { RedisLink } from './link.js'
-import { script } from './link.js'
-import { ABSENT, epochText, parseRecord, patchTexts, recordText } from './session-text.js'
+import { type RedisLink, script } from './connection.js'
+import { ABSENT, epochText, parseRecord, patchTexts, recordText } from './session-codec.js'
 
 /**
  * Common to all scripts. KEYS[1] is the user's hash (handle to record), ARGV[1] the caller's time: records carry the times

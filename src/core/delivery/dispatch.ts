@@ -1,0 +1,206 @@
+import type { PurposeKeys } from '../../crypto/keys.js'
+import { createSeal } from '../../crypto/seal.js'
+import { unavailable } from '../../lib/unavailable.js'
+import type { DeliveryChannel, DeliveryIntent, DeliveryJob, DeliveryKind } from '../../ports/delivery-channel.js'
+import type { RegisteredUser } from '../../ports/fastify.js'
+import { DeliveryFailedError, deliveryFailure } from './delivery-error.js'
+import { type JobContent, openJob, sealJob } from './jobs.js'
+import { createDeliveryQueue, type DeliveryQueue, type DropReason, type QueueLimits, type QueueReports } from './retry-queue.js'
+import { attempt } from './with-timeout.js'
+
+/** Where failures are told; Fastify's loggers fit. What is passed holds neither tokens nor addresses. */
+interface DeliveryLog {
+  warn(details: object, message: string): void
+  error(details: object, message: string): void
+}
+
+/** A channel whose name is settled. */
+export type NamedChannel = DeliveryChannel & { readonly name: string }
+
+interface DispatchOptions {
+  readonly channels: readonly NamedChannel[]
+  /** Of each channel, and of handing jobs to the app's queue. */
+  readonly limits: QueueLimits
+  /** Gives a job to the app's own queue, which has it delivered by `deliver`. Absent: this process delivers. */
+  readonly enqueue?: ((job: DeliveryJob) => unknown) | undefined
+  /** Keys that seal jobs, of a purpose of their own. */
+  readonly keys: PurposeKeys
+  /** The id of a row, as text. */
+  encodeUser(user: RegisteredUser): string
+  /** The row of an encoded id; null when it is gone or disabled. */
+  findUser(userId: string): Promise<RegisteredUser | null>
+  readonly log: DeliveryLog
+  /** Hears of messages that will not be delivered by this process. */
+  readonly onGivenUp?: ((lost: LostMessage) => unknown) | undefined
+}
+
+/** A message that was given up. */
+interface LostMessage {
+  readonly channel: string
+  readonly kind: DeliveryKind
+  readonly reason: 'failed' | DropReason
+  readonly attempts: number
+}
+
+/** Takes messages to every channel. */
+interface Dispatch {
+  /** Takes a message on. Never throws and never waits. */
+  dispatch(intent: DeliveryIntent): void
+  /**
+   * Delivers a job that was given to `enqueue`, once. A message that has expired, or whose user is gone or disabled, is
+   * dropped in silence. Trying again is the queue's business, except after an error with `permanent: true`.
+   * @throws CRUDAUTH_BAD_REQUEST for what is no job of ours; the channel's failure; CRUDAUTH_UNAVAILABLE when the users'
+   * database fails or the app has closed
+   */
+  deliver(job: unknown): Promise<void>
+  /** Resolves when nothing is waiting or under way in this process. */
+  idle(): Promise<void>
+  /** Waits for what is waiting or under way, at most `drainMs`, then closes the channels. */
+  close(drainMs: number): Promise<void>
+}
+
+interface Label {
+  readonly channel: string
+  readonly kind: DeliveryKind
+}
+
+/** What tells somebody that the account may be in other hands: strangers' sign-ups must not fill its places. */
+const isAlert = ({ kind }: DeliveryIntent): boolean => kind === 'password_changed' || kind === 'email_changed'
+
+/** Until a message is this old, it says of its token what was said when it was made. */
+const roundedMs = 60_000
+
+const endOf = ({ token, expiresInSeconds }: DeliveryIntent): number | null =>
+  token === null ? null : Date.now() + expiresInSeconds * 1000
+
+/** Seconds that are left of a token; null when none are. */
+function secondsLeft({ expiresInSeconds }: Pick<DeliveryIntent, 'expiresInSeconds'>, endsAtMs: number | null): number | null {
+  if (endsAtMs === null) return expiresInSeconds
+  const leftMs = endsAtMs - Date.now()
+  if (leftMs <= 0) return null
+  return expiresInSeconds * 1000 - leftMs < roundedMs ? expiresInSeconds : Math.ceil(leftMs / 1000)
+}
+
+function reportsTo({ log, onGivenUp }: DispatchOptions): QueueReports<Label> {
+  return {
+    onRetry: (label, err, attempts) => log.warn({ err, ...label, attempts }, 'a message could not be delivered; trying again'),
+    onFailed(label, err, attempts) {
+      log.error({ err, ...label, attempts }, 'a message was not delivered')
+      onGivenUp?.({ ...label, reason: 'failed', attempts })
+    },
+    onDropped(label, reason, attempts) {
+      log.error(
+        { ...label, attempts },
+        reason === 'full'
+          ? 'a message was dropped: too many are waiting'
+          : 'a message was dropped: the app closed before it was delivered',
+      )
+      onGivenUp?.({ ...label, reason, attempts })
+    },
+  }
+}
+
+export function createDispatch(options: DispatchOptions): Dispatch {
+  const { limits, enqueue, log } = options
+  const seal = createSeal(options.keys)
+  const reports = reportsTo(options)
+  // Each has places of its own, so that one that hangs keeps no other from delivering.
+  const newQueue = () => createDeliveryQueue<Label>(limits, reports)
+  const lanes = new Map(
+    options.channels.map((channel) => [channel.name, { channel, queue: newQueue(), alerts: newQueue() }] as const),
+  )
+  const jobs = enqueue ? newQueue() : undefined
+  const alertJobs = enqueue ? newQueue() : undefined
+  const delivering = new Set<Promise<void>>()
+  let closing: Promise<void> | undefined
+
+  /** One attempt at one channel. */
+  const deliverTo = async (channel: DeliveryChannel, intent: DeliveryIntent, endsAtMs: number | null) => {
+    const expiresInSeconds = secondsLeft(intent, endsAtMs)
+    if (expiresInSeconds === null) return
+    try {
+      await channel.deliver(Object.freeze({ ...intent, expiresInSeconds }))
+    } catch (cause) {
+      throw deliveryFailure(cause, intent)
+    }
+  }
+
+  const contentOf = (channel: string, { user, ...intent }: DeliveryIntent, endsAtMs: number | null): JobContent => ({
+    ...intent,
+    channel,
+    userId: options.encodeUser(user),
+    endsAtMs,
+  })
+
+  const take = (channel: NamedChannel, queue: DeliveryQueue<Label>, intent: DeliveryIntent) => {
+    const label = { channel: channel.name, kind: intent.kind }
+    const endsAtMs = endOf(intent)
+    if (!enqueue || !jobs) {
+      queue.defer(label, () => deliverTo(channel, intent, endsAtMs))
+      return
+    }
+    // Made once, so that a queue which took it although it answered late knows it by its id.
+    let job: DeliveryJob | undefined
+    const places = isAlert(intent) ? (alertJobs ?? jobs) : jobs
+    places.defer(label, async () => {
+      job ??= sealJob(seal, contentOf(channel.name, intent, endsAtMs))
+      try {
+        await enqueue(job)
+      } catch (cause) {
+        throw deliveryFailure(cause, intent)
+      }
+    })
+  }
+
+  const deliverJob = async (job: unknown) => {
+    const { channel: name, userId, endsAtMs, ...content } = openJob(seal, job)
+    const lane = lanes.get(name)
+    if (!lane) throw new DeliveryFailedError(`This app has no channel "${name}"`)
+    if (secondsLeft(content, endsAtMs) === null) return
+    const user = await options.findUser(userId)
+    if (!user) return
+    await attempt(() => deliverTo(lane.channel, { ...content, user }, endsAtMs), limits.attemptTimeoutMs)
+  }
+
+  const queues = () => [
+    ...[...lanes.values()].flatMap(({ queue, alerts }) => [queue, alerts]),
+    ...[jobs, alertJobs].filter((queue) => queue !== undefined),
+  ]
+  const idle = async () => {
+    await Promise.all([...queues().map((queue) => queue.idle()), ...delivering])
+  }
+
+  const end = async (drainMs: number) => {
+    const startMs = performance.now()
+    const leftMs = () => Math.max(0, drainMs - (performance.now() - startMs))
+    await Promise.all([
+      ...queues().map((queue) => queue.close(drainMs)),
+      attempt(() => Promise.allSettled(delivering), drainMs, { keepAlive: true }).catch(() => {}),
+    ])
+    const closeChannel = ({ channel }: { channel: NamedChannel }) =>
+      // Even after a drain that took all its time a connection gets the time to say goodbye.
+      attempt(() => channel.close?.(), Math.max(1000, leftMs()), { keepAlive: true }).catch((cause) => {
+        const err = deliveryFailure(cause, { token: null, recipient: '' })
+        log.warn({ err, channel: channel.name }, 'a channel could not be closed')
+      })
+    await Promise.all([...lanes.values()].map(closeChannel))
+  }
+
+  return {
+    dispatch(intent) {
+      for (const { channel, queue, alerts } of lanes.values()) take(channel, isAlert(intent) ? alerts : queue, intent)
+    },
+    async deliver(job) {
+      if (closing) throw unavailable()
+      const delivery = deliverJob(job)
+      delivering.add(delivery)
+      try {
+        await delivery
+      } finally {
+        delivering.delete(delivery)
+      }
+    },
+    idle,
+    close: (drainMs) => (closing ??= end(drainMs)),
+  }
+}

@@ -1,0 +1,79 @@
+import type { DeliveryIntent, DeliveryKind } from '../../ports/delivery-channel.js'
+import type { EmailContext, EmailSender, RenderEmail, RenderedEmail } from '../../ports/email-sender.js'
+import type { NamedChannel } from './dispatch.js'
+import { renderEmail } from './email-templates.js'
+
+/** A front end and its pages, as resolved from the option `email`. */
+interface EmailChannelOptions {
+  readonly sender: EmailSender
+  /** Without a slash at its end. */
+  readonly frontendUrl: string
+  /** Each begins with a slash. */
+  readonly paths: { readonly verify: string; readonly reset: string; readonly change: string; readonly revert: string }
+  /** Default: the plugin's own emails. */
+  readonly render?: RenderEmail | undefined
+}
+
+/** A render function returned what is no email. */
+class RenderResultError extends Error {
+  readonly code = 'CRUDAUTH_RENDER_RESULT'
+
+  constructor(what: string) {
+    super(`"email.render" ${what}`)
+    this.name = 'RenderResultError'
+  }
+}
+
+/** Line breaks of any kind, and what else no line has: a subject is one header. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const notOneLine = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/
+
+/** What the app's function returned, as an email. */
+function checkRendered(value: unknown): RenderedEmail {
+  const { subject, text, html } = (value ?? {}) as Partial<Record<keyof RenderedEmail, unknown>>
+  if (typeof subject !== 'string' || subject === '' || typeof text !== 'string' || text === '') {
+    throw new RenderResultError('must return { subject, text, html? } with a subject and a text')
+  }
+  if (notOneLine.test(subject)) throw new RenderResultError('returned a subject of more than one line')
+  if (html !== undefined && typeof html !== 'string') throw new RenderResultError('returned an "html" that is no string')
+  return { subject, text, ...(html !== undefined && { html }) }
+}
+
+/** Email as a channel: makes the link, words the message, hands it to the sender. */
+export function emailChannel({ sender, frontendUrl, paths, render = renderEmail }: EmailChannelOptions): NamedChannel {
+  const pages: Readonly<Record<DeliveryKind, string>> = {
+    verify_email: paths.verify,
+    reset_password: paths.reset,
+    change_email: paths.change,
+    email_changed: paths.revert,
+    password_changed: paths.reset,
+    existing_account: '',
+  }
+
+  const linkOf = ({ kind, token, redirectTo }: DeliveryIntent): string => {
+    const page = frontendUrl + pages[kind]
+    if (token === null) return page
+    const redirect = redirectTo === undefined ? '' : `&redirect_to=${encodeURIComponent(redirectTo)}`
+    return `${page}?token=${encodeURIComponent(token)}${redirect}`
+  }
+
+  return {
+    name: 'email',
+    async deliver(intent) {
+      const { kind, factor, recipient, expiresInSeconds, user, redirectTo } = intent
+      if (factor !== 'email') return
+      const link = linkOf(intent)
+      const context: EmailContext = {
+        link,
+        recipient,
+        expiresInSeconds,
+        user,
+        ...(redirectTo !== undefined && { redirectTo }),
+        resetLink: frontendUrl + paths.reset,
+      }
+      const rendered = checkRendered(await render(kind, context))
+      await sender.send({ to: recipient, ...rendered, kind, context: { link, recipient, expiresInSeconds } })
+    },
+    close: () => sender.close?.(),
+  }
+}

@@ -1,0 +1,150 @@
+import type { DeliveryKind } from '../../ports/delivery-channel.js'
+import type { EmailContext, RenderEmail } from '../../ports/email-sender.js'
+
+/** What an email says, before it is set as text and as HTML. */
+interface Wording {
+  readonly subject: string
+  /** What happened, and what to do. */
+  readonly lead: readonly string[]
+  /** What the link does. */
+  readonly action: string
+  /** What follows the link. */
+  readonly after: readonly Paragraph[]
+}
+
+/** Words, and a link at their end. */
+interface Paragraph {
+  readonly text: string
+  readonly link?: string
+}
+
+type Word = (context: EmailContext, site: string) => Wording
+
+/** Rounded down: a link never works shorter than its email says. */
+function duration(seconds: number): string {
+  const units: [name: string, seconds: number][] = [
+    ['day', 86_400],
+    ['hour', 3600],
+    ['minute', 60],
+  ]
+  for (const [name, size] of units) {
+    // From two of a unit on; one alone where nothing would be cut off: "90 minutes", "1 hour", "24 hours", "3 days".
+    const exact = size < 86_400 && seconds === size
+    if (seconds >= 2 * size || exact) {
+      const count = Math.floor(seconds / size)
+      return `${count} ${name}${count === 1 ? '' : 's'}`
+    }
+  }
+  return seconds >= 60 ? '1 minute' : `${seconds} seconds`
+}
+
+const once = ({ expiresInSeconds }: EmailContext): Paragraph => ({
+  text: `The link works once, for ${duration(expiresInSeconds)}.`,
+})
+
+/** Nothing in these is what a user typed. */
+const wordings: Readonly<Record<DeliveryKind, Word>> = {
+  verify_email: (context, site) => ({
+    subject: `Confirm your email address for ${site}`,
+    lead: [`An account was made at ${site} with this email address.`, 'If you made it, confirm that the address is yours.'],
+    action: 'Confirm the address',
+    after: [
+      once(context),
+      {
+        text: 'If you did not make it, do not confirm. The address is yours, so you can take the account over by a password of your own:',
+        link: context.resetLink,
+      },
+    ],
+  }),
+  reset_password: (context, site) => ({
+    subject: `Reset your password for ${site}`,
+    lead: [`Somebody asked for a new password for your account at ${site}.`, 'If that was you, choose one.'],
+    action: 'Choose a new password',
+    after: [once(context), { text: 'If it was not you, ignore this email: your password stays as it is.' }],
+  }),
+  change_email: (context, site) => ({
+    subject: `Confirm your new email address for ${site}`,
+    lead: [
+      `Somebody who is signed in at ${site} wants to use this email address for their account.`,
+      'If that was you, confirm it.',
+    ],
+    action: 'Confirm the new address',
+    after: [once(context), { text: 'If it was not you, ignore this email: the address will not be used.' }],
+  }),
+  email_changed: (context, site) => ({
+    subject: `Your email address for ${site} was changed`,
+    lead: [
+      `Your account at ${site} now has another email address. This one will not be used for it any more.`,
+      'If you changed it, there is nothing to do. If you did not, take it back, which signs everybody out, and then set a new password.',
+    ],
+    action: 'Take the change back',
+    after: [once(context)],
+  }),
+  password_changed: (_, site) => ({
+    subject: `Your password for ${site} was changed`,
+    lead: [
+      `The password of your account at ${site} was changed.`,
+      'If you changed it, there is nothing to do. If you did not, ask for a new one at once.',
+    ],
+    action: 'Ask for a new password',
+    after: [],
+  }),
+  existing_account: (context, site) => ({
+    subject: `You already have an account at ${site}`,
+    lead: [
+      `Somebody tried to make an account at ${site} with this email address, which has one already.`,
+      'If that was you, sign in.',
+    ],
+    action: 'Sign in',
+    after: [
+      { text: 'If you do not know the password, ask for a new one:', link: context.resetLink },
+      { text: 'If it was not you, ignore this email: nothing has changed.' },
+    ],
+  }),
+}
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
+
+function asText({ lead, action, after }: Wording, link: string): string {
+  const paragraphs = [
+    lead.join('\n'),
+    `${action}:\n${link}`,
+    ...after.map((paragraph) => (paragraph.link === undefined ? paragraph.text : `${paragraph.text}\n${paragraph.link}`)),
+  ]
+  return `${paragraphs.join('\n\n')}\n`
+}
+
+/** Colours are left to the reader's program, except the button's, so that dark and light both work. */
+function asHtml({ subject, lead, action, after }: Wording, link: string): string {
+  const anchor = (url: string, style = '') => `<a href="${escapeHtml(url)}"${style && ` style="${style}"`}>${escapeHtml(url)}</a>`
+  const paragraph = (html: string) => `<p style="margin:0 0 16px">${html}</p>`
+  const button =
+    'display:inline-block;padding:12px 20px;border-radius:6px;background-color:#1d4ed8;color:#ffffff;text-decoration:none;font-weight:bold'
+  return [
+    '<!doctype html>',
+    '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
+    '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">',
+    `<title>${escapeHtml(subject)}</title></head>`,
+    '<body style="margin:0;padding:24px;font-family:system-ui,-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5">',
+    '<div style="max-width:560px;margin:0 auto">',
+    paragraph(lead.map(escapeHtml).join('<br>\n')),
+    paragraph(`<a href="${escapeHtml(link)}" style="${button}">${escapeHtml(action)}</a>`),
+    // For programs that show no buttons, and for eyes that want to see where it leads.
+    paragraph(anchor(link, 'word-break:break-all')),
+    ...after.map(({ text, link: other }) =>
+      paragraph(other === undefined ? escapeHtml(text) : `${escapeHtml(text)}<br>\n${anchor(other)}`),
+    ),
+    '</div></body></html>',
+    '',
+  ].join('\n')
+}
+
+/**
+ * The plugin's own emails, in English: what happened, the link, how long it works, and what to do when it was somebody else.
+ * The app is named by the host of its front end. For kinds that an app's own `render` leaves alone.
+ */
+export const renderEmail: RenderEmail = (kind, context) => {
+  const wording = wordings[kind](context, new URL(context.resetLink).host)
+  return { subject: wording.subject, text: asText(wording, context.link), html: asHtml(wording, context.link) }
+}

@@ -1,0 +1,33 @@
+import { randomToken } from '../../crypto/random.js'
+import type { Seal } from '../../crypto/seal.js'
+import { BadRequestError } from '../../errors.js'
+import type { DeliveryIntent, DeliveryJob } from '../../ports/delivery-channel.js'
+
+/** What a job holds: an intent for one channel, with the user's id in place of the row, and an end. */
+export interface JobContent extends Omit<DeliveryIntent, 'user'> {
+  readonly channel: string
+  /** As the caller encoded it. */
+  readonly userId: string
+  /** Milliseconds; null where nothing ends. */
+  readonly endsAtMs: number | null
+}
+
+/** Links have a bounded length, and so has everything else in a job. */
+const maxPayload = 16_384
+
+const refuse = (message: string) => Object.assign(new BadRequestError(message), { permanent: true })
+
+export function sealJob(seal: Seal, content: JobContent): DeliveryJob {
+  return Object.freeze({ id: randomToken(16), payload: seal.seal(JSON.stringify(content)) })
+}
+
+/** @throws CRUDAUTH_BAD_REQUEST for what is no job of ours; it is permanent */
+export function openJob(seal: Seal, job: unknown): JobContent {
+  const payload = (job as DeliveryJob | null | undefined)?.payload
+  if (typeof payload !== 'string' || payload.length > maxPayload) {
+    throw refuse('A delivery job is { id, payload }, as it was given to "enqueue"')
+  }
+  const text = seal.open(payload)
+  if (text === null) throw refuse('The delivery job was changed, or sealed with a secret that this app no longer has')
+  return JSON.parse(text) as JobContent
+}

@@ -1,0 +1,43 @@
+import { TokenInvalidOrUsedError, UnavailableError } from '../../errors.js'
+import { decodeUserId } from '../users/user-id.js'
+import type { Row, Users } from '../users/users.js'
+import type { Claim, RecoveryTokens, TokenPurpose } from './tokens.js'
+
+/** What is done with a token. */
+interface Redemption<T> {
+  /** Judges what came with the token, before it is used up. Throws to refuse. */
+  judge?(user: Row, claim: Claim): Promise<void>
+  /** Whether the token is still good for its user. */
+  holds?(user: Row, claim: Claim): boolean | Promise<boolean>
+  /** Does it; null when somebody else was faster. When it throws, the token is good again. */
+  work(user: Row, claim: Claim): Promise<T | null>
+}
+
+/** Uses a token for its purpose, once. @throws TokenInvalidOrUsedError (400); UnavailableError (503), which keeps the token */
+export type Redeem = <T>(purpose: TokenPurpose, token: string, redemption: Redemption<T>) => Promise<T>
+
+export function createRedeem(users: Users, tokens: RecoveryTokens): Redeem {
+  return async (purpose, token, { judge, holds, work }) => {
+    const claim = await tokens.peek(purpose, token)
+    const id = claim && decodeUserId(claim.user)
+    const user = id === null ? null : await users.findById(id)
+    if (!claim || !user || !users.isActive(user) || users.epochOf(user) !== claim.epoch) throw new TokenInvalidOrUsedError()
+    if (holds && !(await holds(user, claim))) throw new TokenInvalidOrUsedError()
+    await judge?.(user, claim)
+    try {
+      if (!(await tokens.take(purpose, token))) throw new TokenInvalidOrUsedError()
+    } catch (error) {
+      // The store may do in a moment what it did not answer in time; in that order, it gives the token back then.
+      if (error instanceof UnavailableError) await tokens.restore(purpose, token, claim)
+      throw error
+    }
+    try {
+      const done = await work(user, claim)
+      if (done !== null) return done
+    } catch (error) {
+      await tokens.restore(purpose, token, claim)
+      throw error
+    }
+    throw new TokenInvalidOrUsedError()
+  }
+}

@@ -1,0 +1,130 @@
+import { InternalError } from '../../errors.js'
+import type { RegisteredUser } from '../../ports/fastify.js'
+import type { SessionRecord } from '../../ports/session-store.js'
+import type { Principal, PrincipalInit } from '../../ports/transport.js'
+import type { UserId } from '../../ports/user-store.js'
+import type { Credential } from '../users/epoch.js'
+import type { Users } from '../users/users.js'
+
+/** How a session principal stands in the store. */
+interface SessionState {
+  readonly tag: string
+  readonly record: SessionRecord
+}
+
+const none: readonly string[] = Object.freeze([])
+const empty = Object.freeze({})
+
+/** What a principal is known by, from a row or from the claims of a token. */
+export interface Subject {
+  readonly userId: UserId
+  readonly isSuperuser: boolean
+  readonly emailVerified: boolean
+  readonly recoveryVerified: boolean
+}
+
+/** @param recovery logical name of the recovery factor, or null */
+export function subjectOf(users: Users, recovery: string | null, user: RegisteredUser): Subject {
+  const emailVerified = users.flagOf(user, 'emailVerified', false)
+  return {
+    userId: users.idOf(user),
+    isSuperuser: users.flagOf(user, 'isSuperuser', false),
+    emailVerified,
+    recoveryVerified:
+      recovery === 'email' ? emailVerified : recovery !== null && users.flagOf(user, `${recovery}Verified`, false),
+  }
+}
+
+/** The one implementation of `Principal`. What is private to it is what gates and services need beyond the public view. */
+export class AuthenticatedPrincipal implements Principal {
+  readonly userId: UserId
+  readonly transport: string
+  readonly scopes: readonly string[]
+  readonly isSuperuser: boolean
+  readonly emailVerified: boolean
+  readonly recoveryVerified: boolean
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly #user: RegisteredUser | null
+  readonly #authenticatedAtMs: number
+  readonly #credential: Credential | null
+  #session: SessionState | null
+
+  /**
+   * @param user null: only the claims of a token are known
+   * @param credential what `user` has to be judged by when it is read after all
+   */
+  constructor(
+    subject: Subject,
+    user: RegisteredUser | null,
+    init: PrincipalInit,
+    session: SessionState | null = null,
+    credential: Credential | null = null,
+  ) {
+    this.userId = subject.userId
+    this.isSuperuser = subject.isSuperuser
+    this.emailVerified = subject.emailVerified
+    this.recoveryVerified = subject.recoveryVerified
+    this.transport = init.transport
+    this.scopes = init.scopes ?? none
+    this.metadata = init.metadata ?? empty
+    this.#user = user
+    this.#authenticatedAtMs = init.authenticatedAtMs ?? Number.NEGATIVE_INFINITY
+    this.#session = session
+    this.#credential = credential
+  }
+
+  /** @throws InternalError where the transport makes principals of tokens alone */
+  get user(): RegisteredUser {
+    if (this.#user !== null) return this.#user
+    throw new InternalError('principal.user is not known with statelessUser; load the row by principal.userId')
+  }
+
+  /** Handle of the session, for session principals. */
+  get sessionId(): string | undefined {
+    return this.#session?.record.handle
+  }
+
+  hasScopes(...scopes: (string | readonly string[])[]): boolean {
+    return scopes.flat().every((scope) => this.scopes.includes(scope))
+  }
+
+  /** Whether the row is there; false for a principal of a token alone. */
+  static hasUser(principal: Principal): boolean {
+    return !(principal instanceof AuthenticatedPrincipal) || principal.#user !== null
+  }
+
+  /** What the row that a principal lacks must be of; null where nothing is known of it. */
+  static credentialOf(principal: Principal): Credential | null {
+    return principal instanceof AuthenticatedPrincipal ? principal.#credential : null
+  }
+
+  /** The same principal with the row that it lacks. */
+  static withUser(principal: Principal, subject: Subject, user: RegisteredUser): AuthenticatedPrincipal {
+    const { transport, scopes, metadata } = principal
+    const known = principal instanceof AuthenticatedPrincipal ? { authenticatedAtMs: principal.#authenticatedAtMs } : {}
+    return new AuthenticatedPrincipal(subject, user, { transport, scopes, metadata, ...known })
+  }
+
+  /** Where a session principal stands in the store; null for others. */
+  static sessionOf(principal: Principal): SessionState | null {
+    return principal instanceof AuthenticatedPrincipal ? principal.#session : null
+  }
+
+  /** What this request has changed in its own session, so that later gates of the same request see it. */
+  static patchSession(principal: Principal, patch: Partial<SessionRecord>): void {
+    if (!(principal instanceof AuthenticatedPrincipal) || !principal.#session) return
+    principal.#session = { tag: principal.#session.tag, record: { ...principal.#session.record, ...patch } }
+  }
+
+  /** Whether the session stands in sudo. */
+  static isElevated(principal: Principal): boolean {
+    const session = AuthenticatedPrincipal.sessionOf(principal)
+    return session !== null && session.record.sudoUntilMs > Date.now()
+  }
+
+  /** Whether a credential was proved within `seconds`, or the session stands in sudo. */
+  static isFresh(principal: Principal, seconds: number): boolean {
+    if (!(principal instanceof AuthenticatedPrincipal)) return false
+    return principal.#authenticatedAtMs + seconds * 1000 > Date.now() || AuthenticatedPrincipal.isElevated(principal)
+  }
+}

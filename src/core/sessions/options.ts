@@ -1,0 +1,89 @@
+import { type ResolvedCookies, resolveCookies } from '../../http/cookie-options.js'
+import type { CookieOptions } from '../../http/cookies.js'
+import { checkBoolean, checkInteger, checkObject, checkPositive, checkStrings, fail } from '../../lib/option-checks.js'
+import type { SecurityScheme, Transport } from '../../ports/transport.js'
+
+const dayMs = 86_400_000
+
+const known = [
+  'csrf',
+  'scopes',
+  'maxSessionsPerUser',
+  'idleSeconds',
+  'rememberMeDays',
+  'absoluteDays',
+  'managementRoutes',
+  'cookies',
+]
+
+/** @param shared the plugin's own `cookies`, which the transport's override */
+export function resolveSession(options: SessionTransportOptions, shared: CookieOptions | undefined) {
+  checkObject('sessionTransport', options, known)
+  const cookies: ResolvedCookies = resolveCookies('sessionTransport.cookies', shared, options.cookies)
+  if (cookies.policy.sameSite === 'none') {
+    fail('"cookies.sameSite" must be "lax" or "strict" for sessions: with "none" every site could use them')
+  }
+  const cap = options.maxSessionsPerUser
+  const days = (name: 'rememberMeDays' | 'absoluteDays') => checkPositive(`sessionTransport.${name}`, options[name], 30) * dayMs
+  const absoluteMs = days('absoluteDays')
+  return Object.freeze({
+    cookies,
+    csrf: checkBoolean('sessionTransport.csrf', options.csrf, true),
+    scopes: checkStrings('sessionTransport.scopes', options.scopes, []),
+    maxSessionsPerUser:
+      cap === Number.POSITIVE_INFINITY ? cap : checkInteger('sessionTransport.maxSessionsPerUser', cap, 5, 1, 1_000_000),
+    managementRoutes: checkBoolean('sessionTransport.managementRoutes', options.managementRoutes, false),
+    lifetime: {
+      idleMs: checkPositive('sessionTransport.idleSeconds', options.idleSeconds, 1800) * 1000,
+      rememberMs: days('rememberMeDays'),
+      absoluteMs,
+    },
+  })
+}
+
+/** Options of `sessionTransport`. */
+export interface SessionTransportOptions {
+  /** Whether unsafe verbs need the `X-CSRF-Token` header. Default true. */
+  readonly csrf?: boolean | undefined
+  /** Scopes of session principals. Default none. */
+  readonly scopes?: readonly string[] | undefined
+  /** Live sessions a user may have; the least recently active gives way. `Infinity` for no cap. Default 5. */
+  readonly maxSessionsPerUser?: number | undefined
+  /** Seconds of inactivity that end an ordinary session. Default 1800. */
+  readonly idleSeconds?: number | undefined
+  /** Days of inactivity that end a remembered session, and `Max-Age` of its cookies. Default 30. */
+  readonly rememberMeDays?: number | undefined
+  /** Days after which any session ends. Default 30. */
+  readonly absoluteDays?: number | undefined
+  /** Mounts `/sessions`, `/logout-all` and `/csrf/refresh`. Default false. */
+  readonly managementRoutes?: boolean | undefined
+  /** Overrides of the plugin's `cookies` for this transport. */
+  readonly cookies?: CookieOptions | undefined
+}
+
+const kSessionTransport = Symbol('crudauth.sessionTransport')
+
+/** The transport of cookie sessions as an app configures it; the plugin binds it to its state at registration. */
+export interface SessionTransport extends Transport {
+  readonly [kSessionTransport]: true
+  readonly name: 'session'
+  readonly options: SessionTransportOptions
+}
+
+/**
+ * Cookie sessions with a CSRF synchronizer token, the default transport. Options are checked when the plugin is registered.
+ * @see OWASP session management cheat sheet
+ */
+export function sessionTransport(options: SessionTransportOptions = {}): SessionTransport {
+  return {
+    name: 'session',
+    [kSessionTransport]: true,
+    options,
+    authenticate: async () => fail('The session transport works only as one of the "transports" of crudAuth'),
+  }
+}
+
+export const isSessionTransport = (transport: Transport): transport is SessionTransport => kSessionTransport in transport
+
+/** OpenAPI security scheme of the session cookie. */
+export const sessionScheme = (cookieName: string): SecurityScheme => ({ type: 'apiKey', in: 'cookie', name: cookieName })

@@ -1,0 +1,226 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { hmac, sha256 } from '../../crypto/digest.js'
+import { randomToken } from '../../crypto/random.js'
+import { BadRequestError } from '../../errors.js'
+import { clientOf } from '../../http/client-info.js'
+import type { CookieJar } from '../../http/cookies.js'
+import { askerAtOnce, onceKnown } from '../../lib/maybe-promise.js'
+import { guarded, unavailable } from '../../lib/unavailable.js'
+import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
+import type { Soon } from '../../ports/transport.js'
+import { type EndEverything, isOfEpoch, type Slots } from '../credentials/user-records.js'
+import type { DeviceCookie } from '../sign-in/known-device.js'
+import { checkMaySignIn } from '../sign-in/may-sign-in.js'
+import { decodeUserId, encodeUserId } from '../users/user-id.js'
+import type { Row, Users } from '../users/users.js'
+import { beginLifetime, cookieSeconds, needsTouch, type SessionLifetime } from './lifetime.js'
+
+/** A session just made. The only place where its secrets exist outside the browser. */
+export interface NewSession {
+  /** Public handle: it revokes, it never authenticates. */
+  readonly sessionId: string
+  /** For the `X-CSRF-Token` header; null with CSRF off. */
+  readonly csrfToken: string | null
+  readonly rememberMe: boolean
+  /** Value of the session cookie. */
+  readonly secretCookie: string
+  readonly tag: string
+}
+
+/** Options of a session made by hand. */
+export interface SessionInit {
+  /** Default false. */
+  readonly rememberMe?: boolean | undefined
+  /** JSON of the app's own, at most 2 KiB; `principal.metadata`. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** A live session with its user. */
+export interface LiveSession {
+  readonly tag: string
+  readonly record: SessionRecord
+  readonly user: Row
+}
+
+interface SessionSettings {
+  readonly csrf: boolean
+  readonly maxSessionsPerUser: number
+  readonly lifetime: SessionLifetime
+}
+
+interface Services {
+  readonly store: SessionStore
+  readonly users: Users
+  readonly slots: Slots
+  readonly endEverything: EndEverything
+  /** Key of the digests that are CSRF tokens after the first. */
+  readonly csrfKey: Buffer
+  readonly settings: SessionSettings
+  readonly cookies: { readonly session: CookieJar; readonly csrf: CookieJar }
+  readonly device: DeviceCookie
+}
+
+/** Everything done with sessions, over the store's atomic primitives. Throws `UnavailableError` (503) in an outage. */
+export type Sessions = ReturnType<typeof createSessions>
+
+const refuseUnavailable = (cause: unknown): never => {
+  throw unavailable(cause)
+}
+
+const cookieForm = /^[\w-]{43}\.[\w-]{22}$/
+const maxMetadataBytes = 2048
+
+/** Where a session stands in the store. Nothing in it authenticates. */
+interface Standing {
+  readonly tag: string
+  readonly handle: string
+}
+
+export function createSessions({ store, users, slots, endEverything, csrfKey, settings, cookies, device }: Services) {
+  const { tagsOf } = slots
+  const readAtOnce = askerAtOnce(() => store.read)
+
+  const parse = (request: FastifyRequest): Standing | null => {
+    const value = cookies.session.read(request)
+    return value !== null && cookieForm.test(value) ? { tag: value.slice(44), handle: sha256(value.slice(0, 43)) } : null
+  }
+
+  /** While secrets rotate a user's sessions stand under several tags, and the cap holds over all of them. */
+  const capOverTags = async (tags: readonly string[]) => {
+    if (tags.length < 2 || settings.maxSessionsPerUser === Number.POSITIVE_INFINITY) return
+    const lists = await Promise.all(tags.map(async (tag) => (await store.list(tag)).map((record) => ({ tag, record }))))
+    const surplus = lists
+      .flat()
+      .sort((a, b) => b.record.lastActivityAtMs - a.record.lastActivityAtMs)
+      .slice(settings.maxSessionsPerUser)
+    await Promise.all(surplus.map(({ tag, record }) => store.revoke(tag, record.handle)))
+  }
+
+  /** The record with its user, if both are still good. */
+  const withUser = (tag: string, record: SessionRecord | null): Soon<LiveSession | null> => {
+    const id = record && decodeUserId(record.userId)
+    // A tag made with a secret that is no longer configured is out of reach of `revokeAll`, so it has ended.
+    if (!record || id === null || !tagsOf(id).includes(tag)) return null
+    return onceKnown(users.find(id), (user) => {
+      if (!user || !users.isActive(user)) return endEverything(id).then(() => null)
+      return isOfEpoch(record, users.epochOf(user)) ? { tag, record, user } : null
+    })
+  }
+
+  const liveAt = ({ tag, handle }: Standing): Soon<LiveSession | null> => {
+    const record = readAtOnce(tag, handle)
+    return record === undefined
+      ? store.read(tag, handle).then((found) => withUser(tag, found), refuseUnavailable)
+      : withUser(tag, record)
+  }
+
+  return {
+    tagsOf,
+
+    /** Handle of the session that the request claims to be of, live or not. */
+    handleOf: (request: FastifyRequest): string | null => parse(request)?.handle ?? null,
+
+    /** Where the session that the request claims to be of would stand, live or not. */
+    standingOf: parse,
+
+    /** The live session that stands there, with its user, for a request that does not bring its cookie. */
+    liveAt,
+
+    /**
+     * Makes a session and ends the one that the request came with.
+     * @param began where the session stands that the request would have come with, had its browser sent the cookie
+     * @throws ForbiddenError for a disabled account, InternalError for what is no row
+     */
+    async create(request: FastifyRequest, user: Row, init: SessionInit = {}, began: Standing | null = null): Promise<NewSession> {
+      checkMaySignIn(users, user)
+      const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
+      if (Buffer.byteLength(metadata) > maxMetadataBytes) throw new BadRequestError('The session metadata is too large')
+      const id = users.idOf(user)
+      const tags = tagsOf(id)
+      const secret = randomToken()
+      const csrfToken = settings.csrf ? randomToken() : null
+      const now = Date.now()
+      const rememberMe = init.rememberMe ?? false
+      const record: SessionRecord = {
+        handle: sha256(secret),
+        userId: encodeUserId(id),
+        epoch: users.epochOf(user),
+        csrfDigest: csrfToken === null ? '' : sha256(csrfToken),
+        ...beginLifetime(settings.lifetime, rememberMe, now),
+        authenticatedAtMs: now,
+        sudoUntilMs: 0,
+        ...clientOf(request),
+        metadata,
+      }
+      const previous = parse(request) ?? began
+      // In one step, so that renewing a session neither pushes another device out nor, in an outage, leaves nobody signed in.
+      const replaces = previous?.tag === tags[0] ? previous.handle : undefined
+      await guarded(store.create(tags[0], record, settings.maxSessionsPerUser, replaces))
+      // Somebody else's, or one made with an older secret: not before there is a new one.
+      if (previous && replaces === undefined) await guarded(store.revoke(previous.tag, previous.handle))
+      await guarded(capOverTags(tags))
+      return { sessionId: record.handle, csrfToken, rememberMe, secretCookie: `${secret}.${tags[0]}`, tag: tags[0] }
+    },
+
+    setCookies(request: FastifyRequest, reply: FastifyReply, session: NewSession): void {
+      const seconds = cookieSeconds(settings.lifetime, session.rememberMe)
+      cookies.session.write(reply, session.secretCookie, seconds)
+      if (session.csrfToken !== null) cookies.csrf.write(reply, session.csrfToken, seconds)
+      device.remember(request, reply, session.tag)
+    },
+
+    /**
+     * A new CSRF token for the session; the old one is dead. It is a keyed digest of the one before, so that requests that
+     * ask at the same moment are all given the same one. Null when the session has ended.
+     */
+    async rotateCsrf({ tag, record }: LiveSession): Promise<string | null> {
+      const token = hmac(csrfKey, `${record.handle} ${record.csrfDigest}`)
+      const csrfDigest = sha256(token)
+      if (await guarded(store.update(tag, record.handle, { csrfDigest }, { csrfDigest: record.csrfDigest }))) return token
+      const now = await guarded(store.read(tag, record.handle))
+      if (!now) return null
+      if (now.csrfDigest === csrfDigest) return token
+      const other = randomToken()
+      return (await guarded(store.update(tag, record.handle, { csrfDigest: sha256(other) }))) ? other : null
+    },
+
+    setCsrfCookie(reply: FastifyReply, token: string, record: SessionRecord): void {
+      cookies.csrf.write(reply, token, cookieSeconds(settings.lifetime, record.remember))
+    },
+
+    csrfCookie: (request: FastifyRequest): string | null => cookies.csrf.read(request),
+
+    /** Clears the session's cookies; the device stays known. */
+    clearCookies(reply: FastifyReply): void {
+      cookies.session.clear(reply)
+      if (settings.csrf) cookies.csrf.clear(reply)
+    },
+
+    /** The live session that the request carries, with its user; null when there is none or it has ended. */
+    find(request: FastifyRequest): Soon<LiveSession | null> {
+      const key = parse(request)
+      return key ? liveAt(key) : null
+    },
+
+    /** Writes activity back, rarely and off the request's path. */
+    touch({ tag, record }: { tag: string; record: SessionRecord }): void {
+      const now = Date.now()
+      if (needsTouch(record, now)) store.update(tag, record.handle, { lastActivityAtMs: now }).catch(() => {})
+    },
+
+    list: slots.list,
+    revoke: slots.revoke,
+    revokeAll: slots.revokeAll,
+
+    /**
+     * Before the user's epoch changes: the caller's session will stand under the new one as well as the old, so that it is
+     * live at every moment. Should the change not come about, nothing has ever been under that epoch. Returns what the
+     * record's epoch is now.
+     */
+    async announceEpoch({ tag, record }: { tag: string; record: SessionRecord }, next: string): Promise<string> {
+      const epoch = `${record.epoch} ${next}`
+      const announced = await guarded(store.update(tag, record.handle, { epoch }, { epoch: record.epoch }))
+      return announced ? epoch : record.epoch
+    },
+  }
+}

@@ -1,0 +1,78 @@
+import type { FastifyRequest } from 'fastify'
+import { BadCredentialsError, BadRequestError } from '../../errors.js'
+import { type CrudAuthHooks, type Emit, type LoginFailure, runBefore } from '../../events.js'
+import type { Identity } from '../identity/identity.js'
+import type { Passwords } from '../passwords/passwords.js'
+import type { Row, Users } from '../users/users.js'
+import type { Lockout } from './lockout.js'
+
+/** A password that was right. */
+interface Authenticated {
+  readonly user: Row
+  /** Gives the attempt back to the lockout; to be called when what was signed in to is made. */
+  forgive(): Promise<void>
+}
+
+/** What the login needs to know of the request, found out by the transport's side. */
+export interface LoginContext {
+  readonly request: FastifyRequest
+  /** Id of a device on which `user` has signed in before. */
+  deviceOf(user: Row): string | null
+}
+
+/** Checks identifier and password, with the same work for every failure. */
+export type Authenticate = (identifier: string, password: string, context: LoginContext) => Promise<Authenticated>
+
+interface Services {
+  readonly users: Users
+  readonly identity: Identity
+  readonly passwords: Passwords
+  readonly lockout: Lockout
+  readonly hooks: CrudAuthHooks
+  readonly emit: Emit
+}
+
+export function createAuthenticate({ users, identity, passwords, lockout, hooks, emit }: Services): Authenticate {
+  /** Replaces an outdated hash; the row as it is afterwards, or null when the password is no longer the account's. */
+  const rehash = async (user: Row, password: string): Promise<Row | null> => {
+    const hashedPassword = await passwords.rehash(password, users.saltOf(user))
+    const id = users.idOf(user)
+    if (await users.compareAndSet(id, users.credentialOf(user), { hashedPassword }))
+      return users.changed(user, { hashedPassword })
+    // Another sign-in has replaced it by the same hash, or the credential was changed meanwhile: then the password tells.
+    const now = await users.findById(id)
+    if (!now || users.hashOf(now) === hashedPassword) return now
+    const { ok } = await passwords.check(users.hashOf(now), password)
+    return ok ? now : null
+  }
+
+  const failureOf = (user: Row | null, ok: boolean): LoginFailure | null => {
+    if (!user) return 'unknown_identifier'
+    if (!passwords.isUsable(users.hashOf(user))) return 'no_password'
+    if (!ok) return 'wrong_password'
+    return users.isActive(user) ? null : 'inactive'
+  }
+
+  return async (identifier, password, context) => {
+    const { request } = context
+    if (typeof identifier !== 'string' || typeof password !== 'string') {
+      throw new BadRequestError('The identifier and the password must be strings')
+    }
+    const found = await identity.find(identifier)
+    const forgive = await lockout.attempt(
+      { identifier, user: found, ip: request.ip, deviceId: found ? context.deviceOf(found) : null },
+      (reason) => emit('onLockout', { identifier, reason }, request),
+    )
+    const isActive = found !== null && users.isActive(found)
+    const { ok, outdated } = await passwords.check(found ? users.hashOf(found) : null, password, isActive)
+    const reason = failureOf(found, ok)
+    if (reason !== null || !found) {
+      await emit('onLoginFailed', { identifier, reason: reason ?? 'unknown_identifier' }, request)
+      throw new BadCredentialsError()
+    }
+    const user = outdated ? await rehash(found, password) : found
+    if (!user || !users.isActive(user)) throw new BadCredentialsError()
+    await runBefore(() => hooks.onBeforeLogin?.(user, { request }))
+    return { user, forgive }
+  }
+}

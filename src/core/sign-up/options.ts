@@ -1,0 +1,75 @@
+import { loginFieldSchemas, PasswordInput } from '../../../schemas/common.js'
+import { checkBoolean, checkFunction, checkObject, checkStrings, fail } from '../../lib/option-checks.js'
+import type { UserValues } from '../../ports/user-store.js'
+import type { RegistrationContext } from './new-account.js'
+
+/** A value for which the app gave no schema: a bounded scalar. */
+const anyScalar = {
+  anyOf: [{ type: 'string', maxLength: 1024 }, { type: 'number' }, { type: 'boolean' }, { type: 'null' }],
+}
+
+interface ObjectSchema {
+  readonly type?: unknown
+  readonly properties?: Readonly<Record<string, object>>
+  readonly required?: readonly string[]
+}
+
+/** The body's schema of `POST /register`: login fields, password, and what the app opted in. */
+function bodySchema(login: readonly string[], extraFields: readonly string[], schema: ObjectSchema) {
+  const extra = schema.properties ?? {}
+  const properties: Record<string, object> = {}
+  for (const field of login)
+    properties[field] = loginFieldSchemas[field as 'email'] ?? { type: 'string', minLength: 1, maxLength: 256 }
+  for (const field of extraFields) {
+    const named = loginFieldSchemas[field as 'email']
+    properties[field] = named ? { anyOf: [named, { type: 'null' }] } : anyScalar
+  }
+  for (const [name, value] of Object.entries(extra)) {
+    const base = login.includes(name) ? properties[name] : undefined
+    properties[name] = base ? { allOf: [base, value] } : value
+  }
+  properties.password = PasswordInput
+  // What is not named is ignored, whatever the app's schema says of further members.
+  return { type: 'object', properties, required: [...new Set([...login, 'password', ...(schema.required ?? [])])] }
+}
+
+/** What `registration.schema` says of a field of the app's own, which holds wherever its values are taken. */
+export function schemaOfField(registration: RegistrationOptions | undefined, field: string): object | undefined {
+  const schema = (registration?.schema as ObjectSchema | undefined)?.properties?.[field]
+  return schema && loginFieldSchemas[field as 'email'] ? { allOf: [loginFieldSchemas[field as 'email'], schema] } : schema
+}
+
+export function resolveRegistration(options: RegistrationOptions = {}, login: readonly string[]) {
+  checkObject('registration', options, ['schema', 'extraFields', 'defaults', 'fields', 'enabled'])
+  const extraFields = checkStrings('registration.extraFields', options.extraFields, [])
+  const schema = (options.schema ?? {}) as ObjectSchema
+  if (typeof schema !== 'object' || schema === null || (options.schema && schema.type !== 'object')) {
+    fail('"registration.schema" must be an object schema: { type: "object", properties: { … } }')
+  }
+  if (schema.properties?.password !== undefined) {
+    fail('"registration.schema" may not describe "password"; use "passwords.minLength" and "passwords.check"')
+  }
+  const defaults = options.defaults ?? {}
+  checkObject('registration.defaults', defaults, Object.keys(defaults))
+  return Object.freeze({
+    enabled: checkBoolean('registration.enabled', options.enabled, true),
+    extraFields,
+    defaults: Object.freeze({ ...defaults }),
+    fields: checkFunction('registration.fields', options.fields),
+    bodySchema: bodySchema(login, extraFields, schema),
+  })
+}
+
+/** What sign-up takes and adds. */
+export interface RegistrationOptions {
+  /** Object schema (JSON Schema, TypeBox) of further members of the body; may tighten a login field. */
+  readonly schema?: object | undefined
+  /** Names in the body, beside the login fields, that reach the user store. Privileged ones are refused at start-up. */
+  readonly extraFields?: readonly string[] | undefined
+  /** Constants for new rows. */
+  readonly defaults?: UserValues | undefined
+  /** Values derived on the server for new rows; they win over the client's. */
+  readonly fields?: ((context: RegistrationContext) => UserValues | Promise<UserValues>) | undefined
+  /** False: `POST /register` is not mounted. Default true. */
+  readonly enabled?: boolean | undefined
+}

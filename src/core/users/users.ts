@@ -1,0 +1,187 @@
+import { LRUCache } from 'lru-cache'
+import { sha256 } from '../../crypto/digest.js'
+import { DuplicateUserError, UserValueError } from '../../errors.js'
+import { createDeadline, within } from '../../lib/deadline.js'
+import { askerAtOnce } from '../../lib/maybe-promise.js'
+import { unavailable } from '../../lib/unavailable.js'
+import type { RegisteredUser } from '../../ports/fastify.js'
+import type { Soon } from '../../ports/transport.js'
+import type { UserId, UserStore, UserValues } from '../../ports/user-store.js'
+import { hasSalt, headOf, saltOf, unusablePrefix } from './salt.js'
+
+const maxKnownEpochs = 10_000
+
+export type Row = RegisteredUser
+
+/** The app's users as the services see them: logical names, bounded waits, no driver errors. */
+export interface Users {
+  /** The app's store with the same bounds: what hand-written routes and transports are given. */
+  readonly store: UserStore<Row>
+  /** Whether the model has the logical field. */
+  has(field: string): boolean
+  read(row: Row, field: string): unknown
+  idOf(row: Row): UserId
+  /** The stored hash, or null where there is none. */
+  hashOf(row: Row): string | null
+  /** `token_version`; 0 where the model has none. */
+  versionOf(row: Row): number
+  /**
+   * The credential epoch: changes with the password and with `token_version`, and differs between an account and a later
+   * one of the same id, but not when a hash is replaced for the same password. What was established under another epoch
+   * has ended.
+   */
+  epochOf(row: Row): string
+  /**
+   * What the row's hash begins with where its salt is known by that, else null. For the same `token_version`, any row whose
+   * hash begins so (`hasHead`) has the same epoch.
+   */
+  headOf(row: Row): string | null
+  hasHead(row: Row, head: string): boolean
+  /** Salt for a new hash of the same password. Only for a row that has a hash. */
+  saltOf(row: Row): string
+  /**
+   * What a row was before an update, as `expected` of a compare-and-set: its hash, and its `token_version` and `is_active` if it
+   * has them. What is written for an account that was disabled meanwhile is not written.
+   */
+  credentialOf(row: Row): UserValues
+  /** The row with other values, by logical names. */
+  changed(row: Row, values: UserValues): Row
+  /** A boolean field; `fallback` where the model lacks it. NULL is false. */
+  flagOf(row: Row, field: string, fallback: boolean): boolean
+  isActive(row: Row): boolean
+  /** As `findById`, and without a promise where the store needs none. */
+  find(id: UserId): Soon<Row | null>
+  findById(id: UserId): Promise<Row | null>
+  findBy(field: string, value: unknown): Promise<Row | null>
+  /** @throws DuplicateUserError, UserValueError */
+  create(values: UserValues): Promise<Row>
+  compareAndSet(id: UserId, expected: UserValues, values: UserValues): Promise<boolean>
+}
+
+/** What databases return for a boolean: true, 1, 1n, 't', a BIT(1) buffer. */
+function isTrue(value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  if (typeof value === 'number') return value === 1
+  if (typeof value === 'string') return value === '1' || value === 't' || value === 'true'
+  if (Buffer.isBuffer(value)) return value.length === 1 && value[0] === 1
+  return value === 1n
+}
+
+function refuseAnswer(verb: string): never {
+  throw unavailable(new TypeError(`The user store's ${verb} answered what it may not`))
+}
+
+/** A time as its database gives it; of a Date every millisecond, in no time zone. */
+const timeText = (time: unknown): string => (time instanceof Date ? String(time.getTime()) : String(time ?? ''))
+
+/**
+ * @param milliseconds how long the store may take before the request gets its 503
+ * @param lineageKey see `saltOf`
+ */
+export function createUsers(store: UserStore<Row>, milliseconds: number, lineageKey: Buffer): Users {
+  const { columns } = store.fields
+  const column = new Map(Object.entries(columns))
+  // Read of each row of each request, so not looked up each time.
+  const idName = column.get('id') ?? 'id'
+  const hashName = column.get('hashedPassword')
+  const versionName = column.get('tokenVersion')
+  const cellOf = (row: Row, name: string | undefined): unknown =>
+    name === undefined ? undefined : (row as Record<string, unknown>)[name]
+
+  const deadline = createDeadline(milliseconds)
+  const findAtOnce = askerAtOnce(() => store.findById)
+
+  const failure = (cause: unknown) =>
+    cause instanceof DuplicateUserError || cause instanceof UserValueError ? cause : unavailable(cause)
+  const bounded = <T>(call: () => Promise<T>): Promise<T> => within(deadline, call, 'The user store', failure)
+
+  // A store that answers nonsense is as good as none: what is no row must not become somebody, nor an error of ours.
+  const rowOf = (verb: string, row: unknown): Row => {
+    const id = typeof row === 'object' && row !== null ? (row as Record<string, unknown>)[idName] : undefined
+    return typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint' ? (row as Row) : refuseAnswer(verb)
+  }
+  const rowOrNull = (verb: string, row: unknown) => (row === null || row === undefined ? null : rowOf(verb, row))
+  const owned = (id: UserId, found: unknown): Row | null => {
+    const row = rowOrNull('findById', found)
+    return row && users.idOf(row) === id ? row : null
+  }
+  const flag = (verb: string, done: unknown) => (typeof done === 'boolean' ? done : refuseAnswer(verb))
+
+  const guarded: UserStore<Row> = {
+    fields: store.fields,
+    findById: async (id) => owned(id, await bounded(() => store.findById(id))),
+    findBy: async (field, value) => rowOrNull('findBy', await bounded(() => store.findBy(field, value))),
+    create: async (values) => rowOf('create', await bounded(() => store.create(values))),
+    update: async (id, values) => flag('update', await bounded(() => store.update(id, values))),
+    compareAndSet: async (id, expected, values) =>
+      flag('compareAndSet', await bounded(() => store.compareAndSet(id, expected, values))),
+  }
+
+  // Every authenticated request asks for its user's epoch, which hardly ever changes. What is kept are salts, no hashes.
+  const epochs = new LRUCache<string, { readonly version: number; readonly epoch: string }>({ max: maxKnownEpochs })
+
+  const users: Users = {
+    store: guarded,
+    has: (field) => column.has(field),
+    read: (row, field) => cellOf(row, column.get(field)),
+    idOf: (row) => cellOf(row, idName) as UserId,
+    hashOf(row) {
+      const hash = cellOf(row, hashName)
+      return typeof hash === 'string' && hash !== '' ? hash : null
+    },
+    versionOf: (row) => Number(cellOf(row, versionName) ?? 0),
+    epochOf(row) {
+      const hash = users.hashOf(row)
+      const version = users.versionOf(row)
+      const head = hash === null ? null : headOf(hash)
+      const known = head === null ? undefined : epochs.get(head)
+      if (known?.version === version) return known.epoch
+      // Without any hash the time of creation has to tell the account from a later one of the same id. An unusable one is
+      // random, and no rotation of secrets changes it.
+      const credential =
+        hash === null ? timeText(users.read(row, 'createdAt')) : hash.startsWith(unusablePrefix) ? hash : users.saltOf(row)
+      const epoch = sha256(`${version} ${credential}`).slice(0, 22)
+      if (head !== null && (head === hash || hasSalt(head))) epochs.set(head, { version, epoch })
+      return epoch
+    },
+    headOf(row) {
+      const hash = users.hashOf(row)
+      const head = hash === null ? null : headOf(hash)
+      return head !== null && hasSalt(head) ? head : null
+    },
+    hasHead(row, head) {
+      const hash = cellOf(row, hashName)
+      return typeof hash === 'string' && hash.startsWith(head)
+    },
+    saltOf: (row) => saltOf(users.hashOf(row) ?? '', users.idOf(row), lineageKey),
+    credentialOf: (row) => ({
+      hashedPassword: users.read(row, 'hashedPassword') ?? null,
+      ...(users.has('tokenVersion') && { tokenVersion: users.read(row, 'tokenVersion') ?? null }),
+      ...(users.has('isActive') && { isActive: users.read(row, 'isActive') ?? null }),
+    }),
+    changed(row, values) {
+      const copy: Record<string, unknown> = { ...(row as Record<string, unknown>) }
+      for (const [field, value] of Object.entries(values)) copy[column.get(field) ?? field] = value
+      return copy as Row
+    },
+    flagOf(row, field, fallback) {
+      const name = column.get(field)
+      return name === undefined ? fallback : isTrue(cellOf(row, name))
+    },
+    isActive: (row) => users.flagOf(row, 'isActive', true),
+    find(id) {
+      let found: unknown
+      try {
+        found = findAtOnce(id)
+      } catch {
+        // The ordinary way meets the same and says it properly.
+      }
+      return found === undefined ? guarded.findById(id) : owned(id, found)
+    },
+    findById: guarded.findById,
+    findBy: guarded.findBy,
+    create: guarded.create,
+    compareAndSet: guarded.compareAndSet,
+  }
+  return users
+}

@@ -1,0 +1,35 @@
+import type { FastifyInstance } from 'fastify'
+import type { ResolvedOptions } from './options.js'
+
+/** OWASP's floors for argon2id: any of these pairs of KiB and iterations is as strong as the others. */
+const owaspFloors = [
+  [47_104, 1],
+  [19_456, 2],
+  [12_288, 3],
+  [9_216, 4],
+  [7_168, 5],
+] as const
+
+/** Says once at start what is weaker than it could be. */
+export function warnOf(app: FastifyInstance, options: ResolvedOptions, hasTokenVersion: boolean): void {
+  const { memoryKiB, iterations } = options.passwords.cost
+  if (!owaspFloors.some(([kib, passes]) => memoryKiB >= kib && iterations >= passes)) {
+    app.log.warn(
+      `fastify-crudauth: "passwords.cost" (${memoryKiB} KiB, ${iterations} iterations) is below OWASP's floor for argon2id`,
+    )
+  }
+  if (options.lockout === false) app.log.warn('fastify-crudauth: "lockout" is off, so passwords can be guessed without limit')
+  if (!hasTokenVersion) {
+    app.log.warn(
+      'fastify-crudauth: the user model has no "tokenVersion", so only another password ends what was issued before, and no count of it',
+    )
+  }
+  const { session, bearer } = options
+  const inTheClear = [
+    ...(session && !session.cookies.policy.secure ? ['sessions'] : []),
+    ...(bearer?.refresh === 'cookie' && !bearer.cookies.policy.secure ? ['refresh tokens'] : []),
+  ].join(' and ')
+  if (inTheClear) {
+    app.log.warn(`fastify-crudauth: "cookies.secure" is off, so ${inTheClear} travel in the clear; use it for development alone`)
+  }
+}

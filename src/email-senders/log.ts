@@ -1,0 +1,32 @@
+import { checkBoolean, checkObject, describe, fail } from '../lib/option-checks.js'
+import type { EmailSender } from '../ports/email-sender.js'
+
+/** Options of `logSender`. */
+export interface LogSenderOptions {
+  /** Where emails are written: `app.log`, for instance. Default `console`. */
+  readonly log?: { info(message: string): unknown } | undefined
+  /** True: starts under `NODE_ENV=production` all the same. Whoever reads the log can then take over any account. */
+  readonly allowInProduction?: boolean | undefined
+}
+
+/**
+ * For development: writes each email, its live link included, to the log and sends nothing.
+ * @throws CRUDAUTH_CONFIG under `NODE_ENV=production`, unless `allowInProduction`
+ */
+export function logSender(options: LogSenderOptions = {}): EmailSender {
+  checkObject('logSender', options, ['log', 'allowInProduction'])
+  const { log = console } = options
+  if (typeof log?.info !== 'function') {
+    fail(`"logSender.log" must be a logger with an "info" function, such as app.log, got ${describe(log)}`)
+  }
+  if (process.env.NODE_ENV === 'production' && !checkBoolean('logSender.allowInProduction', options.allowInProduction, false)) {
+    fail(
+      'logSender() writes live links to the log and sends no email, which is for development; use smtpSender() of "fastify-crudauth/email/smtp" or a sender of your own in production',
+    )
+  }
+  return {
+    send({ to, subject, text }) {
+      log.info(`Not sent: logSender() is for development.\nTo: ${to}\nSubject: ${subject}\n\n${text}`)
+    },
+  }
+}

@@ -1,0 +1,167 @@
+import type { ConnectionOptions } from 'node:tls'
+import { checkBoolean, checkInteger, checkObject, checkPositive, describe, fail, isLoopback } from '../lib/option-checks.js'
+
+/** A mailbox with the name that is shown for it. */
+export interface Mailbox {
+  readonly name: string
+  readonly address: string
+}
+
+/** Options of `smtpSender`. */
+export interface SmtpSenderOptions {
+  /**
+   * `smtps://user:password@smtp.example.com` (TLS from the first byte, port 465) or `smtp://user:password@smtp.example.com`
+   * (STARTTLS, port 587). Reserved characters in it are percent-encoded.
+   */
+  readonly url?: string | undefined
+  /** In place of `url`. */
+  readonly host?: string | undefined
+  /** Default 465 with `secure`, else 587. */
+  readonly port?: number | undefined
+  /** TLS from the first byte; otherwise STARTTLS. Default: whether the port is 465. */
+  readonly secure?: boolean | undefined
+  /** Credentials, where `url` has none. */
+  readonly auth?: { readonly user: string; readonly pass: string } | undefined
+  /** Whom emails are from: `no-reply@example.com`, `Example <no-reply@example.com>`, or name and address apart. */
+  readonly from: string | Mailbox
+  readonly replyTo?: string | Mailbox | undefined
+  /** True: sends in the clear where the server has no TLS. With credentials on this machine alone. Default false. */
+  readonly allowInsecure?: boolean | undefined
+  /** Further options of TLS, such as `ca` for a server with a certificate of its own authority. */
+  readonly tls?: ConnectionOptions | undefined
+  /** Connections at a time. Default 4. */
+  readonly maxConnections?: number | undefined
+  /** Seconds until connected. Default 10. */
+  readonly connectSeconds?: number | undefined
+  /** Seconds until the server greets. Default 10. */
+  readonly greetingSeconds?: number | undefined
+  /** Seconds that a connection may be silent. Default 20. */
+  readonly socketSeconds?: number | undefined
+  /**
+   * Seconds that one message may take in all, waiting for a connection included: a server that is never silent and never done
+   * would keep its connection for good. Default 30.
+   */
+  readonly messageSeconds?: number | undefined
+  /** Further options of nodemailer's SMTP transport, such as `dkim` or `name`. What is above wins. */
+  readonly transport?: Readonly<Record<string, unknown>> | undefined
+}
+
+const known = [
+  'url',
+  'host',
+  'port',
+  'secure',
+  'auth',
+  'from',
+  'replyTo',
+  'allowInsecure',
+  'tls',
+  'maxConnections',
+  'connectSeconds',
+  'greetingSeconds',
+  'socketSeconds',
+  'messageSeconds',
+  'transport',
+]
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const control = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/
+/** One mailbox without quotes, comments, lists, routes or anything invisible: what can be no more than one recipient. */
+const mailbox = /^[^\p{C}\p{Z}"(),:;<>@[\\\]]+@[^\p{C}\p{Z}"(),:;<>@[\\\]]+$/u
+
+/** Whether a text is one address that cannot be read as anything else. */
+export const isMailbox = (text: unknown): text is string => typeof text === 'string' && text.length <= 320 && mailbox.test(text)
+
+function resolveMailbox(name: string, value: unknown): Mailbox {
+  const parts = typeof value === 'string' ? /^(?:(.*?)\s*<([^<>]*)>|([^<>]*))$/.exec(value.trim()) : null
+  const found = (parts ? { name: parts[1]?.replace(/^"(.*)"$/, '$1') ?? '', address: parts[2] ?? parts[3] } : value) as Mailbox
+  if (!isMailbox(found?.address) || typeof found.name !== 'string' || control.test(found.name)) {
+    fail(`"smtpSender.${name}" must be one address such as "Example <no-reply@example.com>", got ${describe(value)}`)
+  }
+  return Object.freeze({ name: found.name, address: found.address })
+}
+
+/** Host, port and credentials; the URL's own parts win over nothing: both at once are refused. */
+function resolveServer(options: SmtpSenderOptions) {
+  if (options.url === undefined) {
+    const { host, auth } = options
+    if (typeof host !== 'string' || host === '') fail(`"smtpSender" needs "url" or "host", got ${describe(host)}`)
+    if (auth !== undefined && (typeof auth?.user !== 'string' || typeof auth.pass !== 'string')) {
+      fail('"smtpSender.auth" must be { user, pass }')
+    }
+    const secure = checkBoolean('smtpSender.secure', options.secure, options.port === 465)
+    const port = checkInteger('smtpSender.port', options.port, secure ? 465 : 587, 1, 65_535)
+    return { host, port, secure, auth: auth && { user: auth.user, pass: auth.pass } }
+  }
+  for (const name of ['host', 'port', 'secure', 'auth'] as const) {
+    if (options[name] !== undefined) fail(`"smtpSender" takes "url" or "${name}", not both`)
+  }
+  const text: unknown = options.url
+  const url = typeof text === 'string' && /^smtps?:\/\//.test(text) && URL.canParse(text) ? new URL(text) : null
+  // Never the value: it holds a password.
+  if (!url || url.hostname === '') fail('"smtpSender.url" must be a URL such as "smtps://user:password@smtp.example.com"')
+  if (url.search !== '' || url.hash !== '' || !/^\/?$/.test(url.pathname)) {
+    fail('"smtpSender.url" must end with the port; give further options beside it')
+  }
+  const secure = url.protocol === 'smtps:'
+  const decode = (part: string) => {
+    try {
+      return decodeURIComponent(part)
+    } catch {
+      return fail('"smtpSender.url" has a "%" that is no percent-encoding; write it as %25')
+    }
+  }
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
+    secure,
+    auth: url.username === '' ? undefined : { user: decode(url.username), pass: decode(url.password) },
+  }
+}
+
+/** Checks the options and makes of them what nodemailer takes. */
+export function resolveSmtp(options: SmtpSenderOptions) {
+  checkObject('smtpSender', options, known)
+  const server = resolveServer(options)
+  const further = options.transport ?? {}
+  checkObject('smtpSender.transport', further, Object.keys(further))
+  const allowInsecure = checkBoolean('smtpSender.allowInsecure', options.allowInsecure, false)
+  const hasCredentials = server.auth !== undefined || further.auth !== undefined
+  if (allowInsecure && hasCredentials && !isLoopback(server.host)) {
+    fail(
+      '"smtpSender.allowInsecure" would send credentials in the clear; leave it out, or send without credentials inside a network of your own',
+    )
+  }
+  const milliseconds = (name: 'connectSeconds' | 'greetingSeconds' | 'socketSeconds' | 'messageSeconds', fallback: number) =>
+    checkPositive(`smtpSender.${name}`, options[name], fallback) * 1000
+  const { auth, ...where } = server
+  const tls: unknown = options.tls
+  if (tls !== undefined && (typeof tls !== 'object' || tls === null || Array.isArray(tls))) {
+    fail(`"smtpSender.tls" must be an object, got ${describe(tls)}`)
+  }
+  return {
+    messageMs: milliseconds('messageSeconds', 30),
+    from: resolveMailbox('from', options.from),
+    replyTo: options.replyTo === undefined ? undefined : resolveMailbox('replyTo', options.replyTo),
+    transport: {
+      ...further,
+      ...where,
+      ...(auth && { auth }),
+      ...(options.tls && { tls: options.tls }),
+      // STARTTLS or nothing: what a server merely offers, somebody on the way can take out of its offer.
+      requireTLS: !server.secure && !allowInsecure,
+      ignoreTLS: false,
+      opportunisticTLS: false,
+      pool: true,
+      maxConnections: checkInteger('smtpSender.maxConnections', options.maxConnections, 4, 1, 1000),
+      // Whether to try again is the delivery queue's decision; the pool's own retries know no end in some versions.
+      maxRequeues: 0,
+      connectionTimeout: milliseconds('connectSeconds', 10),
+      greetingTimeout: milliseconds('greetingSeconds', 10),
+      socketTimeout: milliseconds('socketSeconds', 20),
+      // Nothing in a message may read files or fetch URLs.
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    },
+  }
+}

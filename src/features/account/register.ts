@@ -1,0 +1,121 @@
+import type { FastifyRequest } from 'fastify'
+import { canonicalValues, type Identity } from '../../core/identity/identity.js'
+import type { Passwords } from '../../core/passwords/passwords.js'
+import type { PasswordPolicy } from '../../core/passwords/policy.js'
+import type { NewAccount } from '../../core/sign-up/new-account.js'
+import { createRegistrationGate } from '../../core/sign-up/registration-gate.js'
+import type { Discreet } from '../../core/sign-up/sign-up-messages.js'
+import type { Row, Users } from '../../core/users/users.js'
+import { BadRequestError, DuplicateError, DuplicateUserError, UserValueError } from '../../errors.js'
+import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
+import type { UserValues } from '../../ports/user-store.js'
+
+interface Services {
+  readonly users: Users
+  readonly identity: Identity
+  readonly passwords: Passwords
+  readonly policy: PasswordPolicy
+  readonly hooks: CrudAuthHooks
+  readonly emit: Emit
+  /** Names in the body, beside the login fields, that reach the user store. */
+  readonly extraFields: readonly string[]
+  /** Keys of the OAuth providers. */
+  readonly providerKeys: readonly string[]
+  readonly newAccount: NewAccount
+  /** What tells owners by message instead of callers by the answer; null without delivery. */
+  readonly discreet: Discreet | null
+}
+
+/**
+ * Creates an account from a validated body. Null, with delivery alone: a value is known that is not public, and its owner
+ * has been told.
+ * @throws BadRequestError, DuplicateError, OverloadedError, UnavailableError
+ */
+export type RegisterAccount = (body: Record<string, unknown>, request: FastifyRequest) => Promise<Row | null>
+
+export function createRegister(services: Services): RegisterAccount {
+  const { users, identity, passwords, policy, hooks, emit, extraFields, providerKeys, newAccount, discreet } = services
+  const pick = createRegistrationGate({
+    fields: users.store.fields,
+    allow: [...new Set([...identity.login, ...extraFields])],
+    providers: providerKeys,
+  })
+  const create = async (values: UserValues): Promise<Row> => {
+    try {
+      return await users.create(values)
+    } catch (error) {
+      if (error instanceof UserValueError) throw new BadRequestError('A value can not be stored', { cause: error })
+      if (error instanceof DuplicateUserError) throw new DuplicateError(taken(error.field, identity), { cause: error })
+      throw error
+    }
+  }
+
+  /** Values of unique fields that somebody may know to be taken. */
+  const refuseTakenNames = async (values: UserValues, { fields }: Discreet) => {
+    const named = users.store.fields.unique.filter(
+      (field) => !fields.includes(field) && values[field] !== undefined && values[field] !== null,
+    )
+    const found = await Promise.all(named.map((field) => users.findBy(field, values[field])))
+    const field = named.find((_, i) => found[i])
+    if (field !== undefined) throw new DuplicateError(taken(field, identity))
+  }
+
+  /** Null for a value that is known and not public, whose owner is told instead. @throws the error, if it is any other */
+  const notKnown = async (error: unknown, values: UserValues, discreet: Discreet, request: FastifyRequest) => {
+    const { fields, known } = discreet
+    const { cause } = error as { cause?: unknown }
+    if (!(error instanceof DuplicateError && cause instanceof DuplicateUserError)) throw error
+    const { field: refused } = cause
+    const suspects = (refused === 'unknown' ? fields : fields.filter((field) => field === refused)).flatMap((field) => {
+      const value = values[field]
+      return typeof value === 'string' ? [{ field, value }] : []
+    })
+    // A database that does not tell the field may have refused a name that is public.
+    const isKnown = async ({ field, value }: { field: string; value: string }) =>
+      refused === field || (users.store.fields.unique.includes(field) && (await users.findBy(field, value)) !== null)
+    const answers = await Promise.all(suspects.map(isKnown))
+    if (!answers.includes(true)) throw error
+    // A name that was free a moment ago may be taken now: a store tells of one value, where several stand in the way.
+    await refuseTakenNames(values, discreet).catch((cause) => {
+      // That it can not be looked up just now must not tell a known address from another.
+      if (cause instanceof DuplicateError) throw cause
+    })
+    for (const [i, { field, value }] of suspects.entries()) if (answers[i]) known(request, field, value)
+    return null
+  }
+
+  return async (body, request) => {
+    const values = canonicalValues(identity, pick(body))
+    const password = String(body.password)
+    const context = { email: values.email as string | null, username: values.username as string | null }
+    await policy(password, context)
+    await runBefore(() => hooks.onBeforeRegister?.(values, { request }))
+    const derived = await newAccount.derive({ source: 'register', request, values })
+    const stored = canonicalValues(identity, { ...values, ...derived })
+    // Hashed before anything is looked up: a taken address takes as long as a free one.
+    const hashedPassword = await passwords.hash(password)
+    const row = newAccount.row({ ...stored, hashedPassword })
+    if (discreet === null) {
+      const user = await create(row)
+      await emit('onAfterRegister', { user, source: 'register' }, request)
+      return user
+    }
+    // What is public is judged first: else a taken username beside a known address would be answered as if it were free.
+    await refuseTakenNames(row, discreet)
+    const { email } = row
+    const held = typeof email === 'string' && (await discreet.isHeld(email))
+    if (held) discreet.held(request, email)
+    const user = held ? null : await create(row).catch((error) => notKnown(error, row, discreet, request))
+    if (user) {
+      // As much work as for a known address.
+      await refuseTakenNames(row, discreet).catch(() => {})
+      discreet.welcome(request, user)
+      // Not waited for: the answer for a known address does not wait either.
+      void emit('onAfterRegister', { user, source: 'register' }, request)
+    }
+    return user
+  }
+}
+
+const taken = (field: string, identity: Identity) =>
+  identity.login.includes(field) ? `The ${field} is taken` : 'An account with one of these values exists'

@@ -1,0 +1,123 @@
+import type { Static } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { ChangePassword, Me, Registered, SetPassword } from '../../../schemas/account.js'
+import { Detail } from '../../../schemas/common.js'
+import { accountView, meView } from '../../core/users/account-view.js'
+import { currentUser } from '../../gates/current-user.js'
+import { loadCaller } from '../../gates/load-user.js'
+import { requireFresh } from '../../gates/require-sudo.js'
+import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
+import { servicesOf } from '../../groups/parts.js'
+
+const authenticated = {
+  401: 'Nobody is signed in (CRUDAUTH_UNAUTHENTICATED)',
+  503: 'Shared state or the users’ database is unreachable (CRUDAUTH_UNAVAILABLE)',
+}
+
+/** `POST /register`, `GET /me`, `POST /set-password`, `POST /change-password`. */
+export const accountRoutes = defineGroup('account', (app) => {
+  const services = servicesOf(app)
+  const { users, register, registration, passwordChange, rateLimit, limits } = services
+  const caller = services.bearer?.statelessUser ? [loadCaller(services)] : []
+  // With delivery nobody learns from the answer whether an address is known.
+  const discreet = services.deliver !== null
+
+  const registerRoute: OwnRoute = {
+    method: 'POST',
+    url: '/register',
+    schema: {
+      operationId: 'register',
+      tags: ['account'],
+      summary: 'Create an account',
+      body: registration.bodySchema,
+      response: discreet ? { 202: Detail } : { 201: Registered },
+    },
+    docs: {
+      auth: 'none',
+      errors: {
+        400: 'Malformed body, or a value or password that is not acceptable (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)',
+        403: 'The app refused (CRUDAUTH_FORBIDDEN)',
+        409: `The ${discreet ? 'username' : 'email or username'} is taken (CRUDAUTH_DUPLICATE)`,
+        413: 'Body above 16 KiB',
+        415: 'Neither JSON nor a form',
+        429: 'Too many registrations from this address (CRUDAUTH_RATE_LIMITED)',
+        503: 'Overloaded, or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
+      },
+    },
+    isPublic: true,
+    before: [rateLimit('register', limits.register)],
+    async handler(request, reply) {
+      const user = await register(request.body as Record<string, unknown>, request)
+      if (discreet || !user) {
+        reply.code(202)
+        return { detail: 'A message is on its way; follow its link to go on' }
+      }
+      reply.code(201)
+      return accountView(users, user)
+    },
+  }
+
+  const me: OwnRoute = {
+    method: 'GET',
+    url: '/me',
+    schema: { operationId: 'me', tags: ['account'], summary: 'The signed-in user', response: { 200: Me } },
+    docs: { auth: 'any', errors: authenticated },
+    before: [currentUser(), ...caller],
+    handler: (request) => meView(users, request.principal),
+  }
+
+  const setPassword: OwnRoute = {
+    method: 'POST',
+    url: '/set-password',
+    schema: {
+      operationId: 'setPassword',
+      tags: ['account'],
+      summary: 'Set the first password of an account that has none',
+      body: SetPassword,
+      response: { 200: Detail },
+    },
+    docs: {
+      auth: 'any',
+      errors: {
+        ...authenticated,
+        400: 'The account has a password, or the new one is not acceptable (CRUDAUTH_BAD_REQUEST)',
+        403: 'Signed in too long ago, or the CSRF token is missing or wrong (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF)',
+      },
+    },
+    before: [currentUser(), requireFresh, ...caller],
+    async handler(request: FastifyRequest<{ Body: Static<typeof SetPassword> }>) {
+      await passwordChange.set(request.principal, request.body.new_password, request)
+      return { detail: 'Password set' }
+    },
+  }
+
+  const changePassword: OwnRoute = {
+    method: 'POST',
+    url: '/change-password',
+    schema: {
+      operationId: 'changePassword',
+      tags: ['account'],
+      summary: 'Change the password and end every other session and all tokens',
+      body: ChangePassword,
+      response: { 200: Detail },
+    },
+    docs: {
+      auth: 'any',
+      errors: {
+        ...authenticated,
+        400: 'The account has no password, or the new one is not acceptable (CRUDAUTH_BAD_REQUEST)',
+        401: 'Nobody is signed in, or the current password is wrong (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_WRONG_PASSWORD)',
+        403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
+        429: 'Too many changes or wrong passwords (CRUDAUTH_RATE_LIMITED)',
+      },
+    },
+    before: [currentUser(), ...caller, rateLimit('change_password', limits.change_password, { key: 'user', failClosed: true })],
+    async handler(request: FastifyRequest<{ Body: Static<typeof ChangePassword> }>) {
+      const { current_password, new_password } = request.body
+      await passwordChange.change(request.principal, current_password, new_password, request)
+      return { detail: 'Password changed' }
+    },
+  }
+
+  return [...(registration.enabled ? [registerRoute] : []), me, setPassword, changePassword]
+})

@@ -1,0 +1,108 @@
+import { type Subject, subjectOf } from '../../core/principal/principal.js'
+import { type Credential, tokenEpoch } from '../../core/users/epoch.js'
+import { decodeUserId, encodeUserId } from '../../core/users/user-id.js'
+import type { Row, Users } from '../../core/users/users.js'
+import { randomToken } from '../../crypto/random.js'
+import { InternalError } from '../../errors.js'
+import type { TokenClaims, TokenKeys } from './signing-keys.js'
+
+/** Longest access token looked at, in characters. */
+const maxTokenLength = 8192
+
+/** What an access token says. */
+export interface AccessClaims extends Subject, Credential {
+  readonly transport: 'bearer'
+  readonly scopes: readonly string[]
+  /** When it was issued or, if that is later, when the user last proved a credential: not in the future. */
+  readonly issuedAtMs: number
+  readonly expiresAtMs: number
+  readonly authenticatedAtMs: number
+}
+
+/** Access tokens of one configuration. */
+export interface AccessTokens {
+  /** @throws CRUDAUTH_CONFIG where no key can sign; asked before anything is made or used up */
+  checkSigner(): void
+  /**
+   * @param authenticatedAtMs when the user last proved a credential
+   * @throws InternalError instead of making a token that `read` would refuse
+   */
+  issue(user: Row, scopes: readonly string[], authenticatedAtMs: number): string
+  /** Null for what none of the keys has signed, or what does not say what an access token says. Expired ones are told as they are. */
+  read(token: string): AccessClaims | null
+}
+
+interface Settings extends TokenClaims {
+  readonly accessSeconds: number
+  readonly recovery: string | null
+}
+
+/** Seconds, or a version. */
+const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+
+function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
+  const { sub, idt, ver, eph, scope, iat, exp, typ, auth_time } = claims
+  if (typ !== 'access' || typeof sub !== 'string' || sub === '' || typeof eph !== 'string' || typeof scope !== 'string')
+    return null
+  if (!isCount(iat) || !isCount(exp) || !isCount(ver) || !isCount(auth_time)) return null
+  if (idt !== undefined && idt !== 'n' && idt !== 'b') return null
+  const userId = decodeUserId(`${idt ?? 's'}${sub}`)
+  if (userId === null) return null
+  return Object.freeze({
+    transport: 'bearer',
+    userId,
+    version: ver,
+    epoch: eph,
+    scopes: Object.freeze(scope === '' ? [] : scope.split(' ')),
+    issuedAtMs: Math.max(iat, auth_time) * 1000,
+    expiresAtMs: exp * 1000,
+    authenticatedAtMs: auth_time * 1000,
+    isSuperuser: claims.sup === true,
+    emailVerified: claims.emv === true,
+    recoveryVerified: claims.rev === true,
+  })
+}
+
+export function createAccessTokens(keys: TokenKeys, users: Users, settings: Settings): AccessTokens {
+  const { accessSeconds, issuer, audience, recovery } = settings
+  return {
+    checkSigner: () => void keys.needSigner(),
+
+    issue(user, scopes, authenticatedAtMs) {
+      const seconds = Math.floor(Date.now() / 1000)
+      const subject = subjectOf(users, recovery, user)
+      const id = subject.userId
+      const version = users.versionOf(user)
+      if (!isCount(version)) throw new InternalError('The "tokenVersion" of the user is no whole number from 0 to 2^53 - 1')
+      const token = keys.needSigner()({
+        sub: String(id),
+        ...(typeof id === 'string' ? {} : { idt: encodeUserId(id)[0] }),
+        ver: version,
+        eph: tokenEpoch(users, user),
+        scope: scopes.join(' '),
+        typ: 'access',
+        iat: seconds,
+        exp: seconds + accessSeconds,
+        auth_time: Math.floor(authenticatedAtMs / 1000),
+        jti: randomToken(16),
+        ...(subject.isSuperuser && { sup: true }),
+        ...(subject.emailVerified && { emv: true }),
+        ...(subject.recoveryVerified && { rev: true }),
+        ...(issuer && { iss: issuer }),
+        ...(audience && { aud: audience }),
+      })
+      if (token.length > maxTokenLength) {
+        throw new InternalError(
+          `The access token would have ${token.length} characters, and more than ${maxTokenLength} are refused; grant fewer scopes`,
+        )
+      }
+      return token
+    },
+
+    read(token) {
+      if (token.length > maxTokenLength) return null
+      const verified = keys.verify(token)
+      return verified && parseClaims(verified)
+    },
+  }
+}

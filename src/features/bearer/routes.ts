@@ -1,0 +1,146 @@
+import type { Static } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { KeySet, TokenRequest, Tokens } from '../../../schemas/bearer.js'
+import { RefreshRequest } from '../../../schemas/common.js'
+import { InvalidTokenError } from '../../errors.js'
+import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
+import { bearerOf, servicesOf } from '../../groups/parts.js'
+import { isCrossSite, refuseCrossSite } from '../../http/cross-site.js'
+import { fail } from '../../lib/option-checks.js'
+import { type IssuedTokens, refreshTokens } from './tokens.js'
+
+const tags = ['bearer']
+const unavailable =
+  'Overloaded, or shared state or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)'
+
+/** `POST /token` and `POST /refresh`. */
+export const bearerRoutes = defineGroup('bearer', (app) => {
+  const services = servicesOf(app)
+  const { emit, trustedOrigins } = services
+  const { bearer, canIssue } = bearerOf(app, 'bearer')
+  if (!canIssue) fail('The "bearer" routes issue tokens, for which one of the "keys" of bearerTransport needs a "privateKey"')
+  const byCookie = bearer.refresh === 'cookie'
+
+  /** Where a cookie is set or read, a foreign page could sign somebody in, or on. */
+  const crossSite = byCookie
+    ? [
+        async function crossSite(request: FastifyRequest) {
+          refuseCrossSite(request, trustedOrigins)
+        },
+      ]
+    : []
+  const crossSiteError = byCookie ? { 403: 'Posted by a foreign site (CRUDAUTH_CROSS_SITE)' } : {}
+
+  const answer = (reply: FastifyReply, tokens: IssuedTokens): Static<typeof Tokens> => {
+    const { refreshToken } = tokens
+    if (byCookie && refreshToken !== undefined) bearer.setCookie(reply, refreshToken)
+    // RFC 6749, 5.1.
+    reply.header('pragma', 'no-cache')
+    return {
+      access_token: tokens.accessToken,
+      token_type: 'bearer',
+      expires_in: tokens.expiresInSeconds,
+      scope: tokens.scopes.join(' '),
+      ...(!byCookie && refreshToken !== undefined && { refresh_token: refreshToken }),
+    }
+  }
+
+  /** The line of the cookie that the new one takes the place of: nobody could end it any more, but by its owner's list. */
+  const endReplaced = async (request: FastifyRequest): Promise<void> => {
+    const replaced = byCookie ? bearer.cookieOf(request) : null
+    if (replaced !== null) await bearer.end(replaced)
+  }
+
+  const token: OwnRoute = {
+    method: 'POST',
+    url: '/token',
+    schema: {
+      operationId: 'token',
+      tags,
+      summary: 'Sign in with a password and get tokens',
+      body: TokenRequest,
+      response: { 200: Tokens },
+    },
+    docs: {
+      auth: 'none',
+      form: true,
+      errors: {
+        400: 'Malformed body (FST_ERR_VALIDATION)',
+        401: 'Unknown identifier, wrong password, or an account that can not sign in: one answer for all (CRUDAUTH_BAD_CREDENTIALS)',
+        ...crossSiteError,
+        413: 'Body above 16 KiB',
+        415: 'Neither JSON nor a form',
+        429: 'Locked out, by one budget with /login (CRUDAUTH_LOCKED_OUT)',
+        503: unavailable,
+      },
+    },
+    isPublic: true,
+    before: crossSite,
+    async handler(request: FastifyRequest<{ Body: Static<typeof TokenRequest> }>, reply) {
+      const { username, password, scope } = request.body
+      const { user, forgive } = await services.authenticate(username, password, services.loginContext(request))
+      const asked = scope?.split(' ').filter(Boolean) ?? []
+      // Sent at once, as at a login.
+      const [tokens] = await Promise.all([bearer.issue(request, user, asked.length > 0 ? asked : undefined), forgive()])
+      // Not before there is another: an outage signs nobody out.
+      await endReplaced(request)
+      const answered = answer(reply, tokens)
+      // A foreign page must not make the browser of its visitor the known device of somebody else.
+      if (!isCrossSite(request, trustedOrigins)) services.rememberDevice(request, reply, user)
+      await emit('onAfterLogin', { user, transport: 'bearer' }, request)
+      return answered
+    },
+  }
+
+  const refresh: OwnRoute = {
+    method: 'POST',
+    url: '/refresh',
+    schema: {
+      operationId: 'refresh',
+      tags,
+      summary: 'Get a new access token for a refresh token',
+      body: RefreshRequest,
+      response: { 200: Tokens },
+    },
+    docs: {
+      auth: 'none',
+      form: true,
+      errors: {
+        400: 'Malformed body (FST_ERR_VALIDATION)',
+        401: 'No refresh token, or one that is unknown, used, expired or revoked (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_INVALID_TOKEN)',
+        ...crossSiteError,
+        503: unavailable,
+      },
+    },
+    isPublic: true,
+    before: crossSite,
+    async handler(request, reply) {
+      try {
+        return answer(reply, await refreshTokens(bearer, emit, request, bearer.presented(request)))
+      } catch (error) {
+        if (byCookie && error instanceof InvalidTokenError) bearer.clearCookie(reply)
+        throw error
+      }
+    },
+  }
+
+  return [token, refresh]
+})
+
+/** `GET /.well-known/jwks.json` (RFC 7517), mounted at the root. */
+export const jwksRoutes = defineGroup('jwks', (app) => {
+  const { publicKeys } = bearerOf(app, 'bearer')
+  const route: OwnRoute = {
+    method: 'GET',
+    url: '/.well-known/jwks.json',
+    schema: { operationId: 'jwks', tags, summary: 'Public keys of the access tokens', response: { 200: KeySet } },
+    docs: { auth: 'none', errors: {} },
+    isPublic: true,
+    before: [],
+    async handler(_request, reply) {
+      reply.header('cache-control', 'public, max-age=300')
+      return { keys: publicKeys }
+    },
+  }
+  return [route]
+})

@@ -1,0 +1,83 @@
+import { encodeUserId } from '../../core/users/user-id.js'
+import type { Row, Users } from '../../core/users/users.js'
+import { shortHmac } from '../../crypto/digest.js'
+import type { PurposeKeys } from '../../crypto/keys.js'
+import type { Seal } from '../../crypto/seal.js'
+import { guarded } from '../../lib/unavailable.js'
+import type { OneTimeStore } from '../../ports/one-time-store.js'
+
+/** An address that an account had before it was moved. */
+interface Former {
+  readonly email: string
+  readonly wasVerified: boolean
+}
+
+/** One that the account may still go back to, until `Date.now()` says so many milliseconds. */
+type Held = Former & { readonly endsAtMs: number }
+
+/**
+ * Addresses that accounts may go back to. For as long as they may, nobody else gets them: else whoever moved an account that
+ * is not theirs would only have to take its old address with another one. An address that was left earlier takes precedence
+ * over later ones, since it was the account's before anybody else had a hand in it. Throws `UnavailableError` (503) in an
+ * outage.
+ */
+export interface Reservations {
+  /**
+   * Remembers that the user may go back to the address.
+   * @param exclusive whether nobody else gets it meanwhile
+   */
+  hold(user: Row, former: Former, ttlSeconds: number, exclusive: boolean): Promise<void>
+  /** What is held for the user, in the order in which it was left. */
+  of(user: Row): Promise<readonly Held[]>
+  /** Encoded id of the user for whom the address is held. */
+  holderOf(email: string): Promise<string | null>
+  /** Lets go of the address, and of those that were left after it. */
+  releaseSince(user: Row, email: string): Promise<void>
+}
+
+/** Keeps a user's entry within what a store has to take. Beyond it the later addresses are held, but not gone back to twice. */
+const maxHeld = 8
+
+/** @param keys while secrets rotate, what was held under an older one still is */
+export function createReservations(store: OneTimeStore, users: Users, { seal, open }: Seal, keys: PurposeKeys): Reservations {
+  const idOf = (user: Row) => encodeUserId(users.idOf(user))
+  const userKey = (key: Buffer, user: Row) => shortHmac(key, `user ${idOf(user)}`)
+  const emailKey = (key: Buffer, email: string) => shortHmac(key, `email ${email}`)
+
+  const first = async (keyOf: (key: Buffer) => string): Promise<string | null> => {
+    const found = await guarded(Promise.all(keys.map((key) => store.peek(keyOf(key)))))
+    const sealed = found.find((value) => value !== null) ?? null
+    return sealed === null ? null : open(sealed)
+  }
+
+  const of = async (user: Row): Promise<readonly Held[]> => {
+    const text = await first((key) => userKey(key, user))
+    return text === null ? [] : (JSON.parse(text) as Held[]).filter(({ endsAtMs }) => endsAtMs > Date.now())
+  }
+  const write = (user: Row, list: readonly Held[]) => {
+    const ttlMs = Math.max(...list.map(({ endsAtMs }) => endsAtMs)) - Date.now()
+    return guarded(store.put(userKey(keys[0], user), seal(JSON.stringify(list)), ttlMs))
+  }
+
+  return {
+    of,
+    async hold(user, former, ttlSeconds, exclusive) {
+      const ttlMs = ttlSeconds * 1000
+      if (exclusive) await guarded(store.put(emailKey(keys[0], former.email), seal(idOf(user)), ttlMs))
+      const list = [...(await of(user))]
+      const known = list.findIndex(({ email }) => email === former.email)
+      list[known < 0 ? list.length : known] = { ...former, endsAtMs: Date.now() + ttlMs }
+      await write(user, list.slice(0, maxHeld))
+    },
+    holderOf: (email) => first((key) => emailKey(key, email)),
+    async releaseSince(user, email) {
+      const list = await of(user)
+      const at = list.findIndex((held) => held.email === email)
+      if (at < 0) return
+      const ended = list.slice(at).flatMap((held) => keys.map((key) => store.take(emailKey(key, held.email))))
+      const forgotten = keys.map((key) => store.take(userKey(key, user)))
+      await guarded(Promise.all([...ended, ...forgotten]))
+      if (at > 0) await write(user, list.slice(0, at))
+    },
+  }
+}

@@ -1,0 +1,242 @@
+import type { FastifyRequest } from 'fastify'
+import { type AllLinks, sweepLinks } from '../../core/credentials/sign-in-methods.js'
+import { writeWhile } from '../../core/credentials/update-if-unchanged.js'
+import type { Outbox, RecipientBudget } from '../../core/delivery/outbox.js'
+import { canonicalEmail, malformedValue } from '../../core/identity/canonical.js'
+import { type Identity, readCanonical } from '../../core/identity/identity.js'
+import type { Redeem } from '../../core/one-time-tokens/redeem.js'
+import type { RecoveryTokens } from '../../core/one-time-tokens/tokens.js'
+import type { Passwords } from '../../core/passwords/passwords.js'
+import { encodeUserId } from '../../core/users/user-id.js'
+import type { Row, Users } from '../../core/users/users.js'
+import { randomToken } from '../../crypto/random.js'
+import { BadRequestError, DuplicateError, DuplicateUserError } from '../../errors.js'
+import type { Emit } from '../../events.js'
+import { unavailable } from '../../lib/unavailable.js'
+import type { Principal } from '../../ports/transport.js'
+import type { Reservations } from './address-reservations.js'
+
+interface Services {
+  readonly users: Users
+  readonly identity: Identity
+  readonly passwords: Passwords
+  readonly emit: Emit
+  readonly tokens: RecoveryTokens
+  readonly redeem: Redeem
+  readonly outbox: Outbox
+  readonly withinBudget: RecipientBudget
+  readonly reservations: Reservations
+  readonly seconds: { readonly change: number; readonly revert: number }
+  readonly links: AllLinks
+  /** Sends what sets another password, where that goes to the email. */
+  readonly offerReset: (user: Row) => Promise<void>
+  /** Ends the user's sessions and refresh tokens. */
+  readonly endAll: (user: Row) => Promise<void>
+}
+
+/** Moving an account to another address, and back. */
+export interface EmailChange {
+  /**
+   * Sends a token to the new address, if it is free: what is answered never tells.
+   * @throws BadRequestError for no address, the present one, a wrong password, or an account without one
+   */
+  request(
+    request: FastifyRequest,
+    principal: Principal,
+    change: { readonly email: string; readonly password: string; readonly redirectTo?: string | undefined },
+  ): Promise<void>
+  /** Returns where the page goes on. @throws TokenInvalidOrUsedError; DuplicateError when the address was taken meanwhile */
+  confirm(request: FastifyRequest, token: string): Promise<string | undefined>
+  /** @throws TokenInvalidOrUsedError; BadRequestError when the old address is another account's by now */
+  revert(request: FastifyRequest, token: string): Promise<void>
+  /**
+   * After another credential, which ended the tokens that the holders of earlier addresses were sent: sends others for the
+   * rest of their time. Else whoever took the account over by its password would end them by changing that.
+   */
+  renewRevert(request: FastifyRequest, user: Row): void
+}
+
+/** How long a database may take to do what it was asked for and did not answer in time. */
+const maxLateMs = 60_000
+
+const onlyDuplicate = (error: unknown): undefined => {
+  if (!(error instanceof DuplicateUserError)) throw error
+}
+
+export function createEmailChange(services: Services): EmailChange {
+  const { users, identity, passwords, emit, tokens, redeem, outbox, withinBudget, reservations, seconds, links } = services
+  const emailOf = (user: Row) => readCanonical(users, identity, user, 'email')
+  /** What nobody ever proved is held for nobody: else who registers with a stranger's address and moves on keeps its owner out. */
+  const isHeld = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
+  const verified = (value: boolean) => (users.has('emailVerified') ? { emailVerified: value } : {})
+
+  const sendRevert = async (user: Row, former: { email: string; wasVerified: boolean }, ttlSeconds: number) => {
+    const claim = { value: null, next: former.email, wasVerified: former.wasVerified }
+    const token = await tokens.issue('revert', user, claim, ttlSeconds)
+    outbox.send({ kind: 'email_changed', token, user, recipient: former.email, factor: 'email', expiresInSeconds: ttlSeconds })
+  }
+
+  /** As it is now: what was read before a hash was computed may have been moved on meanwhile. */
+  const reread = async (user: Row): Promise<Row | null> => {
+    const row = await users.findById(users.idOf(user))
+    return row && users.isActive(row) ? row : null
+  }
+
+  const renewRevert = (request: FastifyRequest, user: Row) =>
+    outbox.alert(request, async () => {
+      const row = await reread(user)
+      if (!row) return
+      for (const { endsAtMs, ...former } of await reservations.of(row)) {
+        const ttlSeconds = Math.floor((endsAtMs - Date.now()) / 1000)
+        if (ttlSeconds <= 0 || former.email === emailOf(row)) continue
+        // Whoever proved the address is not to be kept from going back by a budget that somebody else uses up. One that nobody
+        // ever proved may be a stranger's, whom whoever has the account could write to by it.
+        if (!former.wasVerified && !(await withinBudget('email_changed', former.email))) continue
+        await sendRevert(row, former, ttlSeconds)
+      }
+    })
+
+  /**
+   * Tells the former address of the move, wherever the account has been moved on to meanwhile.
+   * @param isCertain false when the database answered too late: it may have done it all the same, or do it yet
+   */
+  const tellFormer = (
+    request: FastifyRequest,
+    user: Row,
+    former: { email: string; wasVerified: boolean },
+    isCertain: boolean,
+  ) => {
+    let allowed: boolean | undefined
+    const lateUntilMs = Date.now() + maxLateMs
+    outbox.alert(request, async () => {
+      const row = await reread(user)
+      if (!row) return
+      if (emailOf(row) === former.email) {
+        if (isCertain || Date.now() > lateUntilMs) return
+        throw unavailable(new Error('Whether the account was moved is not known yet'))
+      }
+      allowed ??= await withinBudget('email_changed', former.email)
+      if (allowed) await sendRevert(row, former, seconds.revert)
+    })
+  }
+
+  const isFree = async (user: Row, email: string) => {
+    const [owner, holder] = await Promise.all([identity.findBy('email', email), reservations.holderOf(email)])
+    return owner === null && (holder === null || holder === encodeUserId(users.idOf(user)))
+  }
+
+  /**
+   * Takes the address from an account that has never proved it: whoever reverts has. Such an account can have come about only
+   * in the moment of the move, or while no state was reachable.
+   */
+  const freeFromStranger = async (email: string): Promise<boolean> => {
+    const owner = await identity.findBy('email', email)
+    if (!owner || !users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false)) return false
+    // Never a mailbox (RFC 2606), and no other account's.
+    const nowhere = `gone-${randomToken(16).toLowerCase()}@account.invalid`
+    return (await writeWhile(users, owner, ['email', 'emailVerified'], () => ({ email: nowhere }))) !== null
+  }
+
+  return {
+    async request(request, { user }, { email: typed, password, redirectTo }) {
+      const email = canonicalEmail(typed)
+      if (email === null) throw new BadRequestError(malformedValue('email'))
+      if (email === emailOf(user)) throw new BadRequestError('That is the address of the account already')
+      const hash = users.hashOf(user)
+      if (!passwords.isUsable(hash)) throw new BadRequestError('The account has no password yet; set one first')
+      const { ok } = await passwords.check(hash, password)
+      if (!ok) throw new BadRequestError('The password is wrong')
+      // Finer than a millisecond, in which two requests can be made.
+      const requestedAtMs = performance.timeOrigin + performance.now()
+      let allowed: boolean | undefined
+      outbox.defer(request, async () => {
+        const free = await isFree(user, email)
+        allowed ??= await withinBudget('change_email', free ? email : '')
+        const claim = { value: emailOf(user), next: email, ...(redirectTo !== undefined && { redirectTo }) }
+        // For an address that is taken as well, so that the work is the same and the older request ends.
+        const token = await tokens.issue('change', user, claim, seconds.change)
+        const isNewest = await tokens.markNewest('change', user, token, seconds.change, requestedAtMs)
+        if (!free || !allowed || !isNewest) return
+        outbox.send({
+          kind: 'change_email',
+          token,
+          user,
+          recipient: email,
+          factor: 'email',
+          expiresInSeconds: seconds.change,
+          ...(redirectTo !== undefined && { redirectTo }),
+        })
+      })
+    },
+
+    async confirm(request, token) {
+      const { redirectTo } = await redeem('change', token, {
+        holds: async (user, claim) => emailOf(user) === claim.value && (await tokens.isNewest('change', token, claim)),
+        async work(user, claim) {
+          const email = claim.next as string
+          const former = claim.value
+          const taken = () => new DuplicateError('The email is taken')
+          const holder = await reservations.holderOf(email)
+          if (holder !== null && holder !== claim.user) throw taken()
+          const wasVerified = users.flagOf(user, 'emailVerified', false)
+          const held = former === null ? null : { email: former, wasVerified }
+          // Before the address is free, and not after it.
+          if (held) await reservations.hold(user, held, seconds.revert, isHeld(wasVerified))
+          let row: Row | null
+          try {
+            row = await writeWhile(users, user, ['email'], () => ({ email, ...verified(true) }))
+          } catch (error) {
+            if (error instanceof DuplicateUserError) throw taken()
+            if (held) tellFormer(request, user, held, false)
+            throw error
+          }
+          if (!row) return null
+          if (held) tellFormer(request, row, held, true)
+          await emit('onAfterEmailChanged', { user: row, previous: former, reverted: false }, request)
+          return { redirectTo: claim.redirectTo }
+        },
+      })
+      return redirectTo
+    },
+
+    async revert(request, token) {
+      await redeem('revert', token, {
+        // Without an epoch to end them, tokens of addresses left later than one that was gone back to are told by that.
+        holds: async (user, claim) =>
+          users.has('tokenVersion') || (await reservations.of(user)).some(({ email }) => email === claim.next),
+        // Whatever the address is by now: whoever took the account over may have moved it on.
+        async work(user, claim) {
+          const email = claim.next as string
+          const previous = emailOf(user)
+          const write = () =>
+            writeWhile(users, user, [], (row) => ({
+              email,
+              ...verified(claim.wasVerified === true),
+              ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
+              // Whoever moved the account may have left itself another way in.
+              ...links.cleared,
+            }))
+          const changed = await write().catch(async (error) => {
+            if (!(error instanceof DuplicateUserError)) throw error
+            const again = (await freeFromStranger(email)) ? await write().catch(onlyDuplicate) : undefined
+            if (again !== undefined) return again
+            throw new BadRequestError('The address belongs to another account by now', { cause: error })
+          })
+          if (!changed) return null
+          await sweepLinks(links, outbox, request, changed)
+          await services.endAll(changed)
+          await reservations.releaseSince(changed, email).catch(() => {})
+          // Those who had an earlier address keep their way back: it may be the thief who takes a second move back.
+          renewRevert(request, changed)
+          // Whoever moved the account knew its password.
+          const back = changed
+          outbox.alert(request, () => services.offerReset(back))
+          await emit('onAfterEmailChanged', { user: changed, previous, reverted: true }, request)
+          return true
+        },
+      })
+    },
+
+    renewRevert,
+  }
+}

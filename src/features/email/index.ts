@@ -1,0 +1,156 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { factorSchema } from '../../../schemas/email.js'
+import { createDispatch } from '../../core/delivery/dispatch.js'
+import { emailChannel } from '../../core/delivery/email-channel.js'
+import type { Outbox } from '../../core/delivery/outbox.js'
+import { createDeliveryQueue, type QueueReports } from '../../core/delivery/retry-queue.js'
+import type { Identity } from '../../core/identity/identity.js'
+import { createRedeem } from '../../core/one-time-tokens/redeem.js'
+import { createRecoveryTokens } from '../../core/one-time-tokens/tokens.js'
+import type { ResolvedOptions } from '../../core/options.js'
+import type { Passwords } from '../../core/passwords/passwords.js'
+import type { PasswordPolicy } from '../../core/passwords/policy.js'
+import { decodeUserId, encodeUserId } from '../../core/users/user-id.js'
+import type { Row, Users } from '../../core/users/users.js'
+import { shortHmac } from '../../crypto/digest.js'
+import { createSeal } from '../../crypto/seal.js'
+import type { Emit, EmitLate } from '../../events.js'
+import type { CounterStore } from '../../ports/counter-store.js'
+import type { OneTimeStore } from '../../ports/one-time-store.js'
+import type { Links } from '../oauth/linked-accounts.js'
+import { createReservations } from './address-reservations.js'
+import { createEmailChange } from './email-change.js'
+import { createNotices } from './notifications.js'
+import { createRecovery } from './recovery.js'
+import { createFactor } from './recovery-factor.js'
+
+interface Parts {
+  readonly users: Users
+  readonly identity: Identity
+  readonly passwords: Passwords
+  readonly policy: PasswordPolicy
+  readonly counters: CounterStore
+  readonly oneTime: OneTimeStore
+  readonly emit: Emit
+  readonly emitLate: EmitLate
+  readonly links: Links
+  readonly endAll: (user: Row) => Promise<void>
+}
+
+/** Everything that reaches users by message. Null without a way to send. Closed with the app. */
+export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, parts: Parts) {
+  const { delivery, keys, rateLimits } = options
+  if (!delivery) return null
+  const { users, identity, counters, oneTime, emitLate } = parts
+  const { log } = app
+  const { lifetimes, limits, drainMs, enqueue, email } = delivery
+
+  const findUser = async (id: string): Promise<Row | null> => {
+    const userId = decodeUserId(id)
+    const user = userId === null ? null : await users.findById(userId)
+    return user && users.isActive(user) ? user : null
+  }
+  const dispatch = createDispatch({
+    channels: [...(email ? [emailChannel(email)] : []), ...delivery.channels],
+    limits,
+    enqueue,
+    keys: keys('delivery'),
+    encodeUser: (user) => encodeUserId(users.idOf(user)),
+    findUser,
+    log,
+    onGivenUp: (lost) => emitLate('onDeliveryFailed', lost),
+  })
+
+  // Looking up who is written to waits for no mail server, so it has a queue of its own.
+  const reports: QueueReports<FastifyRequest> = {
+    onRetry: (request, err) => request.log.warn({ err }, 'a message could not be prepared; trying again'),
+    onFailed(request, err, attempts) {
+      request.log.error({ err, attempts }, 'a message could not be prepared')
+      void emitLate('onDeliveryFailed', { kind: null, channel: null, reason: 'failed', attempts })
+    },
+    onDropped(request, reason) {
+      request.log.error({ reason }, 'a message was dropped before it was prepared')
+      void emitLate('onDeliveryFailed', { kind: null, channel: null, reason, attempts: 0 })
+    },
+  }
+  const preparing = createDeliveryQueue(limits, reports)
+  const alerts = createDeliveryQueue(limits, reports)
+  // Tokens of an outage. No report: nobody is told of them but who holds one, and tries it again.
+  const givingBack = createDeliveryQueue<null>(limits)
+  app.addHook('onClose', async function closeDelivery() {
+    await Promise.all([preparing, alerts, givingBack].map((queue) => queue.close(drainMs)))
+    await dispatch.close(drainMs)
+  })
+  const outbox: Outbox = {
+    defer: preparing.defer,
+    alert: alerts.defer,
+    send: dispatch.dispatch,
+  }
+
+  const counterKey = keys('counters')[0]
+  const withinBudget = async (kind: string, recipient: string): Promise<boolean> => {
+    const limit = rateLimits.recipient
+    if (limit === false || typeof limit === 'function') return true
+    try {
+      const { count } = await counters.hit(
+        `rate:${shortHmac(counterKey, `recipient ${kind} ${recipient}`)}`,
+        limit.windowSeconds * 1000,
+      )
+      return count <= limit.max
+    } catch {
+      // Like every window; what a token needs of the store decides.
+      return true
+    }
+  }
+
+  const seal = createSeal(keys('one-time'))
+  const tokens = createRecoveryTokens(oneTime, users, seal, (work) => givingBack.defer(null, work))
+  const redeem = createRedeem(users, tokens)
+  const reservations = createReservations(oneTime, users, seal, keys('reservations'))
+  const shared = { ...parts, tokens, redeem, outbox, withinBudget }
+
+  const emailChange =
+    users.has('email') && identity.recovery !== null
+      ? createEmailChange({
+          ...shared,
+          reservations,
+          // A factor that is not the email is as it was, and so is what its owner can do with it.
+          offerReset: async (user: Row) => (identity.recovery === 'email' ? recovery?.offerReset(user) : undefined),
+          seconds: { change: lifetimes.changeSeconds, revert: lifetimes.revertSeconds },
+        })
+      : null
+  const notices = createNotices({ ...shared, reservations, emailChange })
+  const field = identity.recovery
+  const factor = field === null ? null : createFactor(identity, users, field)
+  const recovery =
+    factor &&
+    createRecovery({
+      ...shared,
+      factor,
+      seconds: { verify: lifetimes.verifySeconds, reset: lifetimes.resetSeconds },
+      passwordChanged: notices.passwordChanged,
+    })
+  if (factor && factor.verifiedField === null) {
+    log.warn(
+      `fastify-crudauth: the user model has no "${factor.field}Verified", so nothing is verified and an account stays with whoever registered it first; add the column`,
+    )
+  }
+
+  return {
+    discreet: {
+      // A phone is private where something reaches it.
+      fields: [...new Set(['email', ...(delivery.channels.length > 0 ? ['phone'] : []), ...(field === null ? [] : [field])])],
+      // Without the store registration goes on, as it does without its rate limit.
+      isHeld: async (address: string) => (await reservations.holderOf(address).catch(() => null)) !== null,
+      welcome: (request: FastifyRequest, user: Row) => recovery?.welcome(request, user),
+      known: notices.existingAccount,
+      held: notices.heldAddress,
+    },
+    /** As `discreet.isHeld`, but an outage is told. */
+    isHeld: async (address: string) => (await reservations.holderOf(address)) !== null,
+    passwordChanged: notices.passwordChanged,
+    deliver: dispatch.deliver,
+    routes:
+      recovery && factor ? { recovery, factor, schema: options.factorSchema ?? factorSchema(factor.field), emailChange } : null,
+  }
+}

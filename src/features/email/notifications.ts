@@ -1,0 +1,67 @@
+import type { FastifyRequest } from 'fastify'
+import type { Outbox, RecipientBudget } from '../../core/delivery/outbox.js'
+import { type Identity, readCanonical } from '../../core/identity/identity.js'
+import { decodeUserId } from '../../core/users/user-id.js'
+import type { Row, Users } from '../../core/users/users.js'
+import type { DeliveryKind } from '../../ports/delivery-channel.js'
+import type { Reservations } from './address-reservations.js'
+import type { EmailChange } from './email-change.js'
+
+interface Services {
+  readonly users: Users
+  readonly identity: Identity
+  readonly outbox: Outbox
+  readonly withinBudget: RecipientBudget
+  readonly reservations: Reservations
+  readonly emailChange: EmailChange | null
+}
+
+/** Messages that tell and ask nothing. None of the methods waits or throws. */
+interface Notices {
+  /** To whoever owns `value`, that somebody has tried to register with it. */
+  existingAccount(request: FastifyRequest, field: string, value: string): void
+  /** To `email`, that somebody has tried to register with it, while it is held for the account that it belonged to. */
+  heldAddress(request: FastifyRequest, email: string): void
+  /** To the user, that the account has another password. */
+  passwordChanged(user: Row, request: FastifyRequest): void
+}
+
+export function createNotices({ users, identity, outbox, withinBudget, reservations, emailChange }: Services): Notices {
+  const tell = async (kind: DeliveryKind, user: Row, factor: string, recipient: string) => {
+    // Last of all that can fail, so that what is done again is counted once.
+    if (!users.isActive(user) || !(await withinBudget(kind, recipient))) return
+    outbox.send({ kind, token: null, user, recipient, factor, expiresInSeconds: 0 })
+  }
+  /** Where the user is told things: at what is verified rather than not, and at the email rather than elsewhere. */
+  const contactOf = (user: Row): [factor: string, value: string] | null => {
+    const contacts = ['email', identity.recovery].flatMap((field): [string, string][] => {
+      const value = field === null ? null : readCanonical(users, identity, user, field)
+      return field === null || value === null ? [] : [[field, value]]
+    })
+    return contacts.find(([field]) => users.flagOf(user, `${field}Verified`, false)) ?? contacts[0] ?? null
+  }
+
+  return {
+    existingAccount(request, field, value) {
+      outbox.defer(request, async () => {
+        const user = await identity.findBy(field, value)
+        if (user) await tell('existing_account', user, field, value)
+      })
+    },
+
+    heldAddress(request, email) {
+      outbox.defer(request, async () => {
+        const holder = await reservations.holderOf(email)
+        const id = holder === null ? null : decodeUserId(holder)
+        const user = id === null ? null : await users.findById(id)
+        if (user) await tell('existing_account', user, 'email', email)
+      })
+    },
+
+    passwordChanged(user, request) {
+      const contact = contactOf(user)
+      if (contact) outbox.alert(request, () => tell('password_changed', user, ...contact))
+      emailChange?.renewRevert(request, user)
+    },
+  }
+}

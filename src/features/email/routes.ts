@@ -1,0 +1,198 @@
+import type { Static, TSchema } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { Detail } from '../../../schemas/common.js'
+import { ChangeEmail, Confirmed, ConfirmToken, factorRequest, ResetPassword } from '../../../schemas/email.js'
+import { BadRequestError } from '../../errors.js'
+import { currentUser } from '../../gates/current-user.js'
+import { loadCaller } from '../../gates/load-user.js'
+import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
+import { recoveryOf, type Services, servicesOf } from '../../groups/parts.js'
+import { landingPath } from '../../http/redirect-path.js'
+import type { AnyGate } from '../../ports/fastify.js'
+
+type RecoveryPart = NonNullable<Services['recovery']>
+
+const tags = ['email']
+const malformed = 'Malformed body (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)'
+const invalid = 'The token is invalid, expired or used (CRUDAUTH_TOKEN_INVALID_OR_USED), or the body is malformed'
+const unavailable = 'Shared state or the users’ database is unreachable; the token stays good (CRUDAUTH_UNAVAILABLE)'
+
+/** @throws BadRequestError for anything but a path of the same origin */
+function landing(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const path = landingPath(text)
+  if (path === null) throw new BadRequestError('"redirect_to" must be a path of the same origin, such as "/welcome"')
+  return path
+}
+
+const confirmed = (detail: string, redirectTo: string | undefined): Static<typeof Confirmed> => ({
+  detail,
+  ...(redirectTo !== undefined && { redirect_to: redirectTo }),
+})
+
+/** A route that answers the same whatever is known of the value. */
+function requestRoute(
+  part: { readonly field: string; readonly schema: object },
+  route: { url: string; operationId: string; summary: string; detail: string; before: AnyGate },
+  send: (request: FastifyRequest, value: string, redirectTo: string | undefined) => void,
+): OwnRoute {
+  const { url, operationId, summary, detail, before } = route
+  const body: TSchema = factorRequest(part.field, part.schema)
+  return {
+    method: 'POST',
+    url,
+    schema: { operationId, tags, summary, body, response: { 202: Detail } },
+    docs: { auth: 'none', errors: { 400: malformed, 429: 'Too many requests from this address (CRUDAUTH_RATE_LIMITED)' } },
+    isPublic: true,
+    before: [before],
+    async handler(request: FastifyRequest<{ Body: Record<string, string> }>, reply) {
+      const { body } = request
+      send(request, body[part.field] as string, landing(body.redirect_to))
+      reply.code(202)
+      return { detail }
+    },
+  }
+}
+
+/** A route that redeems a token. */
+function confirmRoute<B extends TSchema>(
+  route: { url: string; operationId: string; summary: string; body: B; errors?: Record<number, string> },
+  confirm: (request: FastifyRequest, body: Static<B>) => Promise<Static<typeof Confirmed>>,
+): OwnRoute {
+  const { url, operationId, summary, body, errors } = route
+  return {
+    method: 'POST',
+    url,
+    schema: { operationId, tags, summary, body, response: { 200: Confirmed } },
+    docs: { auth: 'none', errors: { 400: invalid, ...errors, 503: unavailable } },
+    isPublic: true,
+    before: [],
+    handler: (request: FastifyRequest<{ Body: Static<B> }>) => confirm(request, request.body),
+  }
+}
+
+function verificationRoutes({ rateLimit, limits }: Services, { recovery, factor, schema }: RecoveryPart): OwnRoute[] {
+  const part = { field: factor.field, schema }
+  return [
+    requestRoute(
+      part,
+      {
+        url: '/email/verify-request',
+        operationId: 'requestVerification',
+        summary: 'Ask for a link that verifies the recovery factor',
+        detail: 'If that is an account to be verified, a message is on its way',
+        before: rateLimit('email_verify_request', limits.email_verify_request),
+      },
+      (request, value, redirectTo) => recovery.requestVerification(request, factor.parse(value), redirectTo),
+    ),
+    confirmRoute(
+      {
+        url: '/email/verify-confirm',
+        operationId: 'confirmVerification',
+        summary: 'Verify the recovery factor by a token',
+        body: ConfirmToken,
+      },
+      async (request, { token }) => confirmed('Verified', await recovery.verify(request, token)),
+    ),
+  ]
+}
+
+function resetRoutes({ rateLimit, limits }: Services, { recovery, factor, schema }: RecoveryPart): OwnRoute[] {
+  const part = { field: factor.field, schema }
+  return [
+    requestRoute(
+      part,
+      {
+        url: '/password/reset-request',
+        operationId: 'requestPasswordReset',
+        summary: 'Ask for a link that sets a new password',
+        detail: 'If that is an account, a message is on its way',
+        before: rateLimit('password_reset_request', limits.password_reset_request),
+      },
+      (request, value, redirectTo) => recovery.requestReset(request, factor.parse(value), redirectTo),
+    ),
+    confirmRoute(
+      {
+        url: '/password/reset-confirm',
+        operationId: 'resetPassword',
+        summary: 'Set a new password by a token, and end every session and all tokens',
+        body: ResetPassword,
+        errors: { 400: `${invalid}, or the password is not acceptable; the token is then still good` },
+      },
+      async (request, { token, new_password }) => confirmed('Password set', await recovery.reset(request, token, new_password)),
+    ),
+  ]
+}
+
+function changeRoutes(services: Services, emailChange: NonNullable<RecoveryPart['emailChange']>): OwnRoute[] {
+  const { rateLimit, limits } = services
+  const changeRequest: OwnRoute = {
+    method: 'POST',
+    url: '/email/change-request',
+    schema: {
+      operationId: 'requestEmailChange',
+      tags,
+      summary: 'Ask to move the account to another address',
+      body: ChangeEmail,
+      response: { 202: Detail },
+    },
+    docs: {
+      auth: 'any',
+      errors: {
+        400: 'Malformed body, the present address, a wrong password, or an account without one (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)',
+        401: 'Nobody is signed in (CRUDAUTH_UNAUTHENTICATED)',
+        403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
+        429: 'Too many requests or wrong passwords (CRUDAUTH_RATE_LIMITED)',
+        503: 'Overloaded, or shared state or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
+      },
+    },
+    before: [
+      currentUser(),
+      ...(services.bearer?.statelessUser ? [loadCaller(services)] : []),
+      rateLimit('email_change_request', limits.email_change_request, { key: 'user', failClosed: true }),
+    ],
+    async handler(request: FastifyRequest<{ Body: Static<typeof ChangeEmail> }>, reply) {
+      const { new_email, password, redirect_to } = request.body
+      const change = { email: new_email, password, redirectTo: landing(redirect_to) }
+      await emailChange.request(request, request.principal, change)
+      reply.code(202)
+      return { detail: 'If the address is free, a message is on its way to it' }
+    },
+  }
+  return [
+    changeRequest,
+    confirmRoute(
+      {
+        url: '/email/change-confirm',
+        operationId: 'confirmEmailChange',
+        summary: 'Move the account to the address that the token was sent to',
+        body: ConfirmToken,
+        errors: { 409: 'The address was taken meanwhile (CRUDAUTH_DUPLICATE)' },
+      },
+      async (request, { token }) => confirmed('Email changed', await emailChange.confirm(request, token)),
+    ),
+    confirmRoute(
+      {
+        url: '/email/change-revert',
+        operationId: 'revertEmailChange',
+        summary: 'Move the account back to its old address, and end every session and all tokens',
+        body: ConfirmToken,
+      },
+      async (request, { token }) => {
+        await emailChange.revert(request, token)
+        return confirmed('The old email is back; set a new password if somebody else has yours', undefined)
+      },
+    ),
+  ]
+}
+
+/** Verifying the recovery factor, setting a forgotten password, moving to another address. */
+export const emailRoutes = defineGroup('email', (app) => {
+  const services = servicesOf(app)
+  const part = recoveryOf(app)
+  return [
+    ...(part.factor.verifiedField === null ? [] : verificationRoutes(services, part)),
+    ...resetRoutes(services, part),
+    ...(part.emailChange === null ? [] : changeRoutes(services, part.emailChange)),
+  ]
+})

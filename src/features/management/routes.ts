@@ -1,0 +1,141 @@
+import type { Static } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { Detail, isTruthy } from '../../../schemas/common.js'
+import { CsrfToken, LogoutAllQuery, Revoked, SessionList, SessionParams } from '../../../schemas/management.js'
+import { isCsrfToken } from '../../core/sessions/csrf.js'
+import type { LiveSession } from '../../core/sessions/sessions.js'
+import { BadRequestError, NotFoundError, UnauthenticatedError } from '../../errors.js'
+import { currentUser } from '../../gates/current-user.js'
+import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
+import { servicesOf, sessionOf } from '../../groups/parts.js'
+import type { SessionRecord } from '../../ports/session-store.js'
+
+const tags = ['management']
+const common = {
+  401: 'No live session (CRUDAUTH_UNAUTHENTICATED)',
+  503: 'Shared state is unreachable (CRUDAUTH_UNAVAILABLE)',
+}
+const withCsrf = { ...common, 403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)' }
+
+const sessionView = (record: SessionRecord, current: string | undefined) => ({
+  session_id: record.handle,
+  device: record.device,
+  ip: record.ip,
+  created_at: new Date(record.createdAtMs).toISOString(),
+  last_activity: new Date(record.lastActivityAtMs).toISOString(),
+  current: record.handle === current,
+})
+
+/** `GET /sessions`, `DELETE /sessions/{session_id}`, `POST /logout-all`, `POST /csrf/refresh`. */
+export const managementRoutes = defineGroup('management', (app) => {
+  const { rateLimit, limits, emit, bearer } = servicesOf(app)
+  const { sessions, csrf } = sessionOf(app, 'management')
+  const session = currentUser({ transport: 'session' })
+  // Counted by session, once it is known to be one: no cookie of an attacker's making opens a counter.
+  const limitRefresh = rateLimit('csrf_refresh', limits.csrf_refresh, { key: (request) => sessions.handleOf(request) ?? '' })
+
+  const list: OwnRoute = {
+    method: 'GET',
+    url: '/sessions',
+    schema: { operationId: 'listSessions', tags, summary: 'Devices that are signed in', response: { 200: SessionList } },
+    docs: { auth: 'session', errors: common },
+    before: [session],
+    async handler(request) {
+      const { user, sessionId } = request.principal
+      return (await sessions.list(user)).map((record) => sessionView(record, sessionId))
+    },
+  }
+
+  const revoke: OwnRoute = {
+    method: 'DELETE',
+    url: '/sessions/:session_id',
+    schema: {
+      operationId: 'revokeSession',
+      tags,
+      summary: 'Sign one device out',
+      params: SessionParams,
+      response: { 200: Detail },
+    },
+    docs: { auth: 'session', errors: { ...withCsrf, 404: 'Not found, or not yours (CRUDAUTH_NOT_FOUND)' } },
+    before: [session],
+    async handler(request: FastifyRequest<{ Params: Static<typeof SessionParams> }>, reply) {
+      const { userId, user, sessionId } = request.principal
+      const { session_id } = request.params
+      if (!(await sessions.revoke(userId, session_id))) throw new NotFoundError()
+      if (session_id === sessionId) {
+        sessions.clearCookies(reply)
+        await emit('onAfterLogout', { user }, request)
+      }
+      return { detail: 'Session ended' }
+    },
+  }
+
+  const logoutAll: OwnRoute = {
+    method: 'POST',
+    url: '/logout-all',
+    schema: {
+      operationId: 'logoutAll',
+      tags,
+      summary: 'Sign every device out',
+      querystring: LogoutAllQuery,
+      response: { 200: Revoked },
+    },
+    docs: {
+      auth: 'session',
+      errors: { ...withCsrf, 400: 'Malformed query (FST_ERR_VALIDATION)', 429: 'Too often (CRUDAUTH_RATE_LIMITED)' },
+    },
+    before: [session, rateLimit('logout_all', limits.logout_all, { key: 'user' })],
+    async handler(request: FastifyRequest<{ Querystring: Static<typeof LogoutAllQuery> }>, reply) {
+      const { userId, user, sessionId } = request.principal
+      const keep = isTruthy(request.query.keep_current) && sessionId !== undefined
+      const [ended, families] = await Promise.all([
+        sessions.revokeAll(userId, keep ? { handle: sessionId } : undefined),
+        bearer?.bearer.revokeAll(userId) ?? 0,
+      ])
+      const revoked = ended + families
+      if (!keep) {
+        sessions.clearCookies(reply)
+        await emit('onAfterLogout', { user }, request)
+      }
+      return { detail: keep ? 'Every other session ended' : 'Every session ended', revoked }
+    },
+  }
+
+  const found = new WeakMap<FastifyRequest, LiveSession>()
+  const refreshCsrf: OwnRoute = {
+    method: 'POST',
+    url: '/csrf/refresh',
+    schema: {
+      operationId: 'refreshCsrf',
+      tags,
+      summary: 'Get the CSRF token again, or a new one',
+      response: { 200: CsrfToken },
+    },
+    docs: {
+      auth: 'session',
+      csrf: false,
+      errors: { ...common, 400: 'CSRF is off (CRUDAUTH_BAD_REQUEST)', 429: 'Too often (CRUDAUTH_RATE_LIMITED)' },
+    },
+    isPublic: true,
+    before: [
+      async function liveSession(request, reply) {
+        if (!csrf) throw new BadRequestError('CSRF protection is off')
+        const live = await sessions.find(request)
+        if (!live) throw new UnauthenticatedError()
+        found.set(request, live)
+        await limitRefresh(request, reply)
+      },
+    ],
+    async handler(request, reply) {
+      const live = found.get(request) as LiveSession
+      const held = sessions.csrfCookie(request)
+      if (held !== null && isCsrfToken(held, live.record)) return { csrf_token: held }
+      const token = await sessions.rotateCsrf(live)
+      if (token === null) throw new UnauthenticatedError()
+      sessions.setCsrfCookie(reply, token, live.record)
+      return { csrf_token: token }
+    },
+  }
+
+  return [list, revoke, logoutAll, refreshCsrf]
+})

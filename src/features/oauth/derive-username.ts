@@ -1,0 +1,31 @@
+import { randomInt } from 'node:crypto'
+import { canonicalUsername } from '../../core/identity/canonical.js'
+
+const maxBase = 30
+const anonymous = 'user'
+
+/**
+ * A username made of what a provider says: letters and digits of any script, and `._-` between them; at most 30 characters,
+ * nothing that could be taken for an email.
+ */
+export function usernameBase(...candidates: (string | null | undefined)[]): string {
+  for (const candidate of candidates) {
+    const cleaned = (candidate ?? '')
+      .normalize('NFKC')
+      .replace(/[^\p{L}\p{M}\p{N}._-]+/gu, '-')
+      .replace(/^[._\p{M}-]+|[._-]+$/gu, '')
+    const base = [...cleaned]
+      .slice(0, maxBase)
+      .join('')
+      .replace(/[._-]+$/u, '')
+    const username = base === '' ? null : canonicalUsername(base)
+    if (username !== null) return username
+  }
+  return anonymous
+}
+
+/** The base for the first attempt, then with ever longer numbers: a name that is taken says nothing of how many are. */
+export const usernameFor = (base: string, attempt: number): string =>
+  attempt === 0 && base !== anonymous
+    ? base
+    : `${base}-${randomInt(10 ** Math.min(3 + attempt, 9), 10 ** Math.min(4 + attempt, 10))}`

@@ -1,0 +1,59 @@
+import { writeWhile } from '../../core/credentials/update-if-unchanged.js'
+import type { Passwords } from '../../core/passwords/passwords.js'
+import type { Row, Users } from '../../core/users/users.js'
+import { DuplicateError, DuplicateUserError, NotFoundError } from '../../errors.js'
+import type { OAuthProfile } from '../../ports/oauth-provider.js'
+import type { LinkedAccount, Links } from './linked-accounts.js'
+
+interface Services {
+  readonly users: Users
+  readonly passwords: Passwords
+  readonly links: Links
+}
+
+/** Accounts at providers beside the signed-in one. */
+export interface OAuthLinking {
+  list(user: Row): Promise<LinkedAccount[]>
+  /** @throws DuplicateError (409) when the user is linked to an account there already */
+  refuseSecond(user: Row, provider: string): Promise<void>
+  /** `elsewhere`: that account at the provider is another user's. `stale`: the user's credential or links have changed meanwhile. */
+  link(user: Row, provider: string, profile: OAuthProfile): Promise<{ readonly user: Row } | 'elsewhere' | 'stale'>
+  /** @throws NotFoundError (404); DuplicateError (409) when nothing else would let the user in */
+  unlink(user: Row, provider: string): Promise<void>
+}
+
+export function createOAuthLinking({ users, passwords, links }: Services): OAuthLinking {
+  const hasPassword = (user: Row) => passwords.isUsable(users.hashOf(user))
+
+  return {
+    list: (user) => links.list(user),
+
+    async refuseSecond(user, provider) {
+      if (await links.isLinked(user, provider)) {
+        throw new DuplicateError('The account is linked to this provider already; unlink that first')
+      }
+    },
+
+    async link(user, provider, profile) {
+      const owner = await links.find(provider, profile.id)
+      if (owner) return users.idOf(owner) === users.idOf(user) ? { user: owner } : 'elsewhere'
+      if (await links.isLinked(user, provider)) return 'stale'
+      let changed: Row | null
+      try {
+        changed = await writeWhile(users, user, links.fields, () => links.valuesFor(provider, profile.id, false))
+      } catch (error) {
+        if (error instanceof DuplicateUserError) return 'elsewhere'
+        throw error
+      }
+      if (!changed) return 'stale'
+      if (await links.attach(changed, provider, profile)) return { user: changed }
+      return (await links.find(provider, profile.id)) ? 'elsewhere' : 'stale'
+    },
+
+    async unlink(user, provider) {
+      const outcome = await links.detach(user, provider, hasPassword)
+      if (outcome === 'absent') throw new NotFoundError()
+      if (outcome === 'last') throw new DuplicateError('It is the only way into the account; set a password first')
+    },
+  }
+}

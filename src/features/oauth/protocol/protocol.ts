@@ -1,0 +1,193 @@
+import * as oauth from 'oauth4webapi'
+import type { OAuthProfile, OAuthProvider, OAuthTokens } from '../../../ports/oauth-provider.js'
+import { checkProvider } from './check-provider.js'
+import { clientAuthOf } from './client-auth.js'
+import { createHttp } from './http-client.js'
+import { createIdTokens } from './id-token.js'
+import { isObject, parseJson } from './json.js'
+import { createMetadata } from './metadata.js'
+import { callbackFailure, OAuthFailure, stepsUntil, type TakeStep } from './oauth-failure.js'
+import { mergeClaims, parseUser, profileOf } from './profile.js'
+import { grantFrom, tokensOf } from './token-response.js'
+
+/** What ties a callback to the sign-in that it ends. Kept by the caller between the two, where the browser cannot read it. */
+export interface SignInSecrets {
+  /** Unguessable and for one sign-in. */
+  readonly state: string
+  /** Unguessable and for one sign-in; sent to OpenID Connect providers only. */
+  readonly nonce: string
+  /** RFC 7636: 43 to 128 characters of base64url. */
+  readonly codeVerifier: string
+}
+
+/** The end of a sign-in. */
+export interface SignInResult {
+  readonly profile: OAuthProfile
+  /** The provider's tokens, once; null from then on. They are in no property, so that logging the result cannot show them. */
+  takeTokens(): OAuthTokens | null
+}
+
+/** The exchange with one provider. */
+export interface OAuthProtocol {
+  /** Whether the callback comes as a POST, too. */
+  readonly formPost: boolean
+  /** Whether http and private addresses are allowed, of which the app should hear at start. */
+  readonly allowInsecure: boolean
+  /** Where to send the browser. @throws OAuthFailure when the provider's metadata are needed and cannot be had */
+  begin(secrets: SignInSecrets): Promise<string>
+  /**
+   * Ends a sign-in.
+   * @param params all parameters of the callback, of its query or its form, repeated ones included
+   * @throws OAuthFailure for whatever the provider or the network did, after `timeoutMs` at the latest
+   */
+  finish(params: URLSearchParams, secrets: SignInSecrets): Promise<SignInResult>
+  /** Ends every connection, and what waits for one. */
+  close(): Promise<void>
+}
+
+/** What the app says about the exchange with a provider. */
+interface ProtocolOptions {
+  /** The provider's own callback, to the letter as it is registered there: no two providers share one (RFC 9700, 4.4). */
+  readonly redirectUri: string
+  /** How long `begin` and `finish` may take, each as a whole. */
+  readonly timeoutMs: number
+}
+
+function validateCallback(as: oauth.AuthorizationServer, client: oauth.Client, params: URLSearchParams, state: string) {
+  const iss = params.get('iss')
+  // Taken for none by the library.
+  if (iss === '') throw new OAuthFailure('bad_issuer')
+  try {
+    return oauth.validateAuthResponse(as, client, params, state)
+  } catch (error) {
+    if (error instanceof oauth.AuthorizationResponseError) throw callbackFailure(error.error)
+    const isMissing = iss === null && as.authorization_response_iss_parameter_supported === true
+    if (isMissing || (iss !== null && iss !== as.issuer)) throw new OAuthFailure('bad_issuer')
+    throw new OAuthFailure(params.get('state') === state ? 'malformed' : 'bad_state')
+  }
+}
+
+/**
+ * Makes the exchange with one provider. Nothing is fetched before it is needed.
+ * @param name how the provider's option is called in messages: `oauth.providers.google`
+ * @throws CRUDAUTH_CONFIG for a provider that cannot work
+ */
+export function createProtocol(name: string, provider: OAuthProvider, options: ProtocolOptions): OAuthProtocol {
+  checkProvider(name, provider)
+  const { redirectUri, timeoutMs } = options
+  const { allowInsecure = false, responseMode = 'query', authorizationParams = {}, emailsEndpoint } = provider
+  const isOidc = provider.protocol === 'oidc'
+  const client: oauth.Client = { client_id: provider.clientId }
+  const hasIssuer = provider.issuer !== undefined && provider.issuerOf === undefined
+  const authentication = clientAuthOf(`${name}.clientAuthentication`, provider.clientAuthentication, hasIssuer)
+  const http = createHttp({ allowInsecure, timeoutMs })
+  const metadata = createMetadata(provider, http, timeoutMs)
+  const verifyIdToken = createIdTokens({ provider, client, http, timeoutMs })
+
+  const requestOptions = (signal: AbortSignal) => ({
+    signal,
+    [oauth.customFetch]: http.fetch,
+    [oauth.allowInsecureRequests]: allowInsecure,
+  })
+
+  const read = async (token: string, url: string, signal: AbortSignal): Promise<unknown> => {
+    const headers = new Headers({ accept: 'application/json' })
+    const response = await oauth.protectedResourceRequest(token, 'GET', new URL(url), headers, null, requestOptions(signal))
+    return parseJson(await response.text())
+  }
+
+  /** Who signed in, by the ID token and what userinfo adds to it. */
+  const openidClaims = async (
+    as: oauth.AuthorizationServer,
+    response: Response,
+    nonce: string,
+    signal: AbortSignal,
+    takeStep: TakeStep,
+  ) => {
+    const { tokens, claims } = await verifyIdToken(as, response, nonce, takeStep)
+    if (provider.useUserinfo === false || as.userinfo_endpoint === undefined) return { tokens, claims }
+    const ask = async () => {
+      const answer = await oauth.userInfoRequest(as, client, tokens.access_token, requestOptions(signal))
+      return oauth.processUserInfoResponse(as, client, claims.sub, answer)
+    }
+    // JSON it is by then; what can be wrong with it is whom it is about.
+    const userinfo = await takeStep('userinfo', ask, () => new OAuthFailure('bad_subject'))
+    return { tokens, claims: mergeClaims(claims, userinfo) }
+  }
+
+  /** Who signed in, by userinfo alone. */
+  const resourceClaims = async (as: oauth.AuthorizationServer, response: Response, signal: AbortSignal, takeStep: TakeStep) => {
+    const tokens = await takeStep('token', () => oauth.processAuthorizationCodeResponse(as, client, response))
+    const claims = await takeStep('userinfo', async () => {
+      const body = await read(tokens.access_token, as.userinfo_endpoint as string, signal)
+      if (!isObject(body)) throw new OAuthFailure('malformed')
+      return body
+    })
+    return { tokens, claims }
+  }
+
+  const exchange = async (params: URLSearchParams, { state, nonce, codeVerifier }: SignInSecrets) => {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const takeStep = stepsUntil(signal)
+    const as = await metadata.get(takeStep)
+    const given = new URLSearchParams(params)
+    // No issuer to compare it with, and none that was announced.
+    if (!hasIssuer && !as.authorization_response_iss_parameter_supported) given.delete('iss')
+    const callback = await takeStep('authorization', () => {
+      const valid = validateCallback(as, client, given, state)
+      if (!valid.get('code')) throw new OAuthFailure('missing_code')
+      return valid
+    })
+
+    const redeem = async () => {
+      const options = requestOptions(signal)
+      const request = [as, client, authentication, callback, redirectUri, codeVerifier, options] as const
+      return grantFrom(await (await oauth.authorizationCodeGrantRequest(...request)).json(), isOidc)
+    }
+    const response = await takeStep('token', redeem)
+    const { tokens, claims } = isOidc
+      ? await openidClaims(as, response, nonce, signal, takeStep)
+      : await resourceClaims(as, response, signal, takeStep)
+
+    const emails =
+      emailsEndpoint === undefined ? undefined : await takeStep('emails', () => read(tokens.access_token, emailsEndpoint, signal))
+    const user = responseMode === 'form_post' ? parseUser(params.get('user')) : undefined
+    return { profile: await profileOf(provider, claims, { emails, user }, takeStep), tokens: tokensOf(tokens) }
+  }
+
+  return Object.freeze({
+    formPost: responseMode === 'form_post',
+    allowInsecure,
+    async begin({ state, nonce, codeVerifier }) {
+      const as = await metadata.get(stepsUntil(AbortSignal.timeout(timeoutMs)))
+      const url = new URL(as.authorization_endpoint as string)
+      const query = {
+        ...authorizationParams,
+        response_type: 'code',
+        client_id: provider.clientId,
+        redirect_uri: redirectUri,
+        state,
+        code_challenge: await oauth.calculatePKCECodeChallenge(codeVerifier),
+        code_challenge_method: 'S256',
+        ...(provider.scopes.length > 0 && { scope: provider.scopes.join(' ') }),
+        ...(isOidc && { nonce }),
+        ...(responseMode !== 'query' && { response_mode: responseMode }),
+      }
+      for (const [parameter, value] of Object.entries(query)) url.searchParams.set(parameter, value)
+      return url.href
+    },
+    async finish(params, secrets) {
+      const { profile, tokens } = await exchange(params, secrets)
+      let untaken: OAuthTokens | null = tokens
+      return {
+        profile,
+        takeTokens() {
+          const taken = untaken
+          untaken = null
+          return taken
+        },
+      }
+    },
+    close: () => http.close(),
+  } satisfies OAuthProtocol)
+}

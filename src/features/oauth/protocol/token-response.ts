@@ -1,0 +1,45 @@
+import { inspect } from 'node:util'
+import type { TokenEndpointResponse } from 'oauth4webapi'
+import type { OAuthTokens } from '../../../ports/oauth-provider.js'
+import { isObject } from './json.js'
+import { OAuthFailure, registeredError } from './oauth-failure.js'
+
+/**
+ * The answer of a token endpoint, fit for oauth4webapi.
+ * @param isOidc whether it must have an ID token; any other's is dropped, as nothing says how to verify it
+ * @throws OAuthFailure
+ */
+export function grantFrom(body: unknown, isOidc: boolean): Response {
+  if (!isObject(body)) throw new OAuthFailure('malformed')
+  // GitHub reports its errors with status 200.
+  if (typeof body.error === 'string' && body.access_token === undefined) {
+    throw new OAuthFailure('provider_error', { status: 200, detail: registeredError(body.error) })
+  }
+  if (typeof body.access_token !== 'string' || body.access_token === '') throw new OAuthFailure('malformed')
+  if (isOidc) {
+    if (typeof body.id_token !== 'string') throw new OAuthFailure('bad_id_token', { step: 'id_token', detail: 'missing' })
+    return Response.json(body)
+  }
+  const { id_token: _idToken, ...rest } = body
+  // Plain OAuth 2.0 servers write null for what there is none of, and lists of scopes.
+  const present = Object.entries(rest).filter(([, value]) => value !== null)
+  const grant = Object.fromEntries(present)
+  if (Array.isArray(grant.scope)) grant.scope = grant.scope.join(' ')
+  return Response.json(grant)
+}
+
+const redacted = { value: () => '[tokens]', enumerable: false }
+
+/** The tokens in the shape in which they are handed on. Loggers and `util.inspect` do not show them. */
+export function tokensOf(tokens: TokenEndpointResponse): OAuthTokens {
+  const { access_token: accessToken, token_type: tokenType, refresh_token, id_token, expires_in, scope } = tokens
+  const issued: OAuthTokens = {
+    accessToken,
+    tokenType,
+    ...(refresh_token !== undefined && { refreshToken: refresh_token }),
+    ...(id_token !== undefined && { idToken: id_token }),
+    ...(expires_in !== undefined && { expiresInSeconds: expires_in }),
+    ...(scope !== undefined && { scope }),
+  }
+  return Object.freeze(Object.defineProperties(issued, { toJSON: redacted, [inspect.custom]: redacted }))
+}

@@ -1,0 +1,10 @@
+import type { MappedProfile } from '../../../ports/oauth-provider.js'
+
+/** The standard claims of OpenID Connect Core, 5.1. */
+export const standardProfile = (claims: Readonly<Record<string, unknown>>): MappedProfile => ({
+  id: claims.sub,
+  email: claims.email,
+  emailVerified: claims.email_verified,
+  name: claims.name,
+  username: claims.preferred_username ?? claims.nickname,
+})

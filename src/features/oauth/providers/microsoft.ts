@@ -1,0 +1,76 @@
+import { describe, fail } from '../../../lib/option-checks.js'
+import type { MappedProfile, OAuthProvider } from '../../../ports/oauth-provider.js'
+import {
+  type ClientSecret,
+  checkBuilder,
+  commonOf,
+  type OidcEndpoints,
+  oidcNames,
+  type ProviderOptions,
+  secretInBody,
+} from './options.js'
+
+/** Options of {@link microsoft}. */
+export interface MicrosoftOptions extends ProviderOptions, OidcEndpoints, ClientSecret {
+  /**
+   * Who may sign in: a tenant by its GUID, `organizations` (work and school accounts of every tenant), `consumers` (personal
+   * accounts), or `common` for both, which is the default.
+   */
+  readonly tenant?: string | undefined
+  /** For a national cloud. Default: the tenant's issuer at `https://login.microsoftonline.com`. */
+  readonly issuer?: string | undefined
+}
+
+const guid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/
+
+/** The tenant in which personal accounts live. */
+const personal = '9188040d-6c67-4c5b-b112-36a304b66dad'
+
+const allows: Readonly<Record<string, (tenant: string) => boolean>> = {
+  common: () => true,
+  organizations: (tenant) => tenant !== personal,
+  consumers: (tenant) => tenant === personal,
+}
+
+const mapProfile = (claims: Readonly<Record<string, unknown>>): MappedProfile => ({
+  id: claims.sub,
+  email: claims.email,
+  // Whoever runs a tenant writes what they like into `email`. Only this optional claim says that the owner of the address's
+  // domain vouches for it.
+  emailVerified: claims.xms_edov,
+  name: claims.name,
+})
+
+/**
+ * Sign in with Microsoft (Entra ID and personal accounts), by OpenID Connect. Scopes: `openid email profile`. An address counts
+ * as verified only with the optional claim `xms_edov`, which the app's registration must ask for.
+ * @throws CRUDAUTH_CONFIG
+ * @see https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc
+ */
+export function microsoft(options: MicrosoftOptions): OAuthProvider {
+  checkBuilder('microsoft', options, [...oidcNames, 'clientSecret', 'tenant'])
+  const { tenant = 'common' } = options
+  const isShared = typeof tenant === 'string' && Object.hasOwn(allows, tenant)
+  if (!isShared && !(typeof tenant === 'string' && guid.test(tenant))) {
+    fail(
+      `"microsoft.tenant" must be "common", "organizations", "consumers" or a tenant's id (a GUID in lower case), got ${describe(tenant)}`,
+    )
+  }
+  const at = 'https://login.microsoftonline.com'
+  // The shared endpoints name a pattern as their issuer, and tokens the tenant of the account.
+  const issuer = options.issuer ?? `${at}/${isShared ? '{tenantid}' : tenant}/v2.0`
+  const issuerOf = ({ tid }: Readonly<Record<string, unknown>>): string | null =>
+    typeof tid === 'string' && guid.test(tid) && allows[tenant]?.(tid) ? issuer.replace('{tenantid}', tid) : null
+  return Object.freeze({
+    protocol: 'oidc',
+    metadataUrl: options.issuer === undefined ? `${at}/${tenant}/v2.0/.well-known/openid-configuration` : undefined,
+    scopes: ['openid', 'email', 'profile'],
+    clientAuthentication: secretInBody('microsoft', options),
+    // The ID token alone has the claims that are asked for in the registration.
+    useUserinfo: false,
+    mapProfile,
+    ...commonOf(options),
+    issuer,
+    issuerOf: issuer.includes('{tenantid}') ? issuerOf : undefined,
+  } satisfies OAuthProvider)
+}

@@ -1,0 +1,45 @@
+import { checkStrings } from '../../../lib/option-checks.js'
+import type { OAuthProvider } from '../../../ports/oauth-provider.js'
+import { standardProfile } from './claims.js'
+import {
+  authenticationOf,
+  type ClientCredentials,
+  checkBuilder,
+  commonOf,
+  credentialNames,
+  needText,
+  type OidcEndpoints,
+  oidcNames,
+  type ProviderOptions,
+} from './options.js'
+
+/** Options of {@link oidc}. */
+export interface OidcOptions extends ProviderOptions, OidcEndpoints, ClientCredentials {
+  /** Issuer identifier, to the letter: metadata, callbacks and ID tokens must name it. */
+  readonly issuer: string
+  /** Whether a callback without `iss` is refused. Default: what the metadata announce. */
+  readonly requireIss?: boolean | undefined
+  /** Whether to ask userinfo beside the ID token. Default true, where the provider has it. */
+  readonly useUserinfo?: boolean | undefined
+  /** Default: the standard claims. */
+  readonly mapProfile?: OAuthProvider['mapProfile'] | undefined
+}
+
+/**
+ * Any OpenID Connect provider, by discovery. Scopes: `openid email profile`; `openid` is added where it is missing.
+ * @throws CRUDAUTH_CONFIG
+ */
+export function oidc(options: OidcOptions): OAuthProvider {
+  checkBuilder('oidc', options, [...oidcNames, ...credentialNames, 'requireIss', 'useUserinfo', 'mapProfile'])
+  const scopes = checkStrings('oidc.scopes', options.scopes, ['openid', 'email', 'profile'])
+  return Object.freeze({
+    protocol: 'oidc',
+    clientAuthentication: authenticationOf('oidc', options),
+    requireIss: options.requireIss,
+    useUserinfo: options.useUserinfo,
+    mapProfile: options.mapProfile ?? standardProfile,
+    ...commonOf(options),
+    issuer: needText('oidc.issuer', options.issuer),
+    scopes: scopes.includes('openid') ? scopes : ['openid', ...scopes],
+  } satisfies OAuthProvider)
+}

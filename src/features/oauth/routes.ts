@@ -1,0 +1,233 @@
+import type { Static } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Detail, isTruthy } from '../../../schemas/common.js'
+import {
+  AuthorizeQuery,
+  AuthorizeUrl,
+  LinkedAccounts,
+  LinkRequest,
+  PostedCallback,
+  ProviderParams,
+} from '../../../schemas/oauth.js'
+import { AuthenticatedPrincipal } from '../../core/principal/principal.js'
+import { encodeUserId } from '../../core/users/user-id.js'
+import { NotFoundError } from '../../errors.js'
+import { currentUser } from '../../gates/current-user.js'
+import { requireFresh } from '../../gates/require-sudo.js'
+import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
+import { oauthOf, servicesOf } from '../../groups/parts.js'
+import { landingPath } from '../../http/redirect-path.js'
+import { unavailable } from '../../lib/unavailable.js'
+import { createCallback } from './callback.js'
+import { OAuthFailure } from './protocol/oauth-failure.js'
+
+const tags = ['oauth']
+const unknown = 'No such provider (CRUDAUTH_NOT_FOUND)'
+const outage = 'Shared state or the users’ database is unreachable (CRUDAUTH_UNAVAILABLE)'
+
+type WithProvider<R = unknown> = FastifyRequest<{ Params: Static<typeof ProviderParams> } & R>
+
+/** Signing in at providers, and linking accounts there. */
+export const oauthRoutes = defineGroup('oauth', (app) => {
+  const services = servicesOf(app)
+  const oauth = oauthOf(app)
+  const { attempts, browser, linking, sessions } = oauth
+  const { users } = services
+  const protocols = oauth.protocolsAt(app.prefix)
+  const session = currentUser({ transport: 'session' })
+  const callback = createCallback(services, oauth, protocols)
+
+  const protocolOf = ({ params }: { readonly params: Static<typeof ProviderParams> }) => {
+    const protocol = protocols.get(params.provider)
+    if (!protocol) throw new NotFoundError()
+    return { provider: params.provider, protocol }
+  }
+  const landing = (text: string | undefined) => {
+    const path = text === undefined ? null : landingPath(text)
+    return path === null ? {} : { redirectTo: path }
+  }
+
+  const authorize: OwnRoute = {
+    method: 'GET',
+    url: '/oauth/:provider/authorize',
+    schema: {
+      operationId: 'oauthAuthorize',
+      tags,
+      summary: 'Begin a sign-in at a provider',
+      params: ProviderParams,
+      querystring: AuthorizeQuery,
+      response: { 302: { type: 'null', description: 'To the provider' } },
+    },
+    docs: {
+      auth: 'none',
+      errors: {
+        400: 'Malformed query (FST_ERR_VALIDATION)',
+        404: unknown,
+        429: 'Too many sign-ins begun from this address (CRUDAUTH_RATE_LIMITED)',
+        503: outage,
+      },
+    },
+    isPublic: true,
+    // Each keeps something for ten minutes, for whoever asks.
+    before: [services.rateLimit('oauth_authorize', services.limits.oauth_authorize)],
+    async handler(request: WithProvider<{ Querystring: Static<typeof AuthorizeQuery> }>, reply: FastifyReply) {
+      const { provider, protocol } = protocolOf(request)
+      const { redirect_to, remember_me } = request.query
+      const secret = browser.write(request, reply)
+      const began = sessions.standingOf(request) ?? undefined
+      const attempt = await attempts.begin(secret, {
+        provider,
+        rememberMe: isTruthy(remember_me),
+        began,
+        ...landing(redirect_to),
+      })
+      try {
+        return reply.redirect(await protocol.begin(attempt), 302)
+      } catch (error) {
+        return callback.failed(request, reply, provider, error)
+      }
+    },
+  }
+
+  const link: OwnRoute = {
+    method: 'POST',
+    url: '/oauth/:provider/link',
+    schema: {
+      operationId: 'oauthLink',
+      tags,
+      summary: 'Begin to link an account at a provider to the signed-in one',
+      params: ProviderParams,
+      body: LinkRequest,
+      response: { 200: AuthorizeUrl },
+    },
+    docs: {
+      auth: 'session',
+      errors: {
+        401: 'No live session (CRUDAUTH_UNAUTHENTICATED)',
+        403: 'Signed in too long ago, or the CSRF token is missing or wrong (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF)',
+        404: unknown,
+        409: 'The account is linked to this provider already (CRUDAUTH_DUPLICATE)',
+        503: `The provider can not be reached, or: ${outage}`,
+      },
+    },
+    before: [session, requireFresh],
+    async handler(request: WithProvider<{ Body: Static<typeof LinkRequest> }>, reply: FastifyReply) {
+      const { provider, protocol } = protocolOf(request)
+      const { principal } = request
+      const standing = AuthenticatedPrincipal.sessionOf(principal) ?? undefined
+      await linking.refuseSecond(principal.user, provider)
+      const attempt = await attempts.begin(browser.write(request, reply), {
+        provider,
+        rememberMe: false,
+        ...landing(request.body?.redirect_to),
+        began: standing && { tag: standing.tag, handle: standing.record.handle },
+        link: { user: encodeUserId(principal.userId), epoch: users.epochOf(principal.user) },
+      })
+      try {
+        return { authorize_url: await protocol.begin(attempt) }
+      } catch (error) {
+        throw error instanceof OAuthFailure ? unavailable(error) : error
+      }
+    },
+  }
+
+  const unlink: OwnRoute = {
+    method: 'DELETE',
+    url: '/oauth/:provider',
+    schema: {
+      operationId: 'oauthUnlink',
+      tags,
+      summary: 'Take the link to a provider away',
+      params: ProviderParams,
+      response: { 200: Detail },
+    },
+    docs: {
+      auth: 'session',
+      errors: {
+        401: 'No live session (CRUDAUTH_UNAUTHENTICATED)',
+        403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
+        404: 'Not linked, or no such provider (CRUDAUTH_NOT_FOUND)',
+        409: 'It is the only way into the account (CRUDAUTH_DUPLICATE)',
+        503: outage,
+      },
+    },
+    before: [session],
+    async handler(request: WithProvider) {
+      const { provider } = protocolOf(request)
+      await linking.unlink(request.principal.user, provider)
+      return { detail: 'Unlinked' }
+    },
+  }
+
+  const accounts: OwnRoute = {
+    method: 'GET',
+    url: '/oauth/accounts',
+    schema: { operationId: 'oauthAccounts', tags, summary: 'Linked accounts', response: { 200: LinkedAccounts } },
+    docs: { auth: 'session', errors: { 401: 'No live session (CRUDAUTH_UNAUTHENTICATED)', 503: outage } },
+    before: [session],
+    async handler(request) {
+      const linked = await linking.list(request.principal.user)
+      return linked.map(({ provider, email, linkedAt }) => ({ provider, email, linked_at: linkedAt?.toISOString() ?? null }))
+    },
+  }
+
+  const finish: OwnRoute = {
+    method: 'GET',
+    url: '/oauth/:provider/callback',
+    schema: {
+      operationId: 'oauthCallback',
+      tags,
+      summary: 'End a sign-in: where the provider sends the browser back to',
+      params: ProviderParams,
+      response: {
+        302: { type: 'null', description: 'To the landing place; with `?error=oauth_failed` when the provider failed' },
+      },
+    },
+    docs: {
+      auth: 'none',
+      errors: {
+        400: 'The state is missing, used or of another browser; or the email is unverified and somebody’s, or there is none (CRUDAUTH_BAD_REQUEST)',
+        403: 'The app refused (CRUDAUTH_FORBIDDEN)',
+        404: unknown,
+        503: outage,
+      },
+    },
+    isPublic: true,
+    hasSecretQuery: true,
+    before: [],
+    async handler(request: WithProvider, reply) {
+      protocolOf(request)
+      return callback.finish(request, reply, request.params.provider)
+    },
+  }
+
+  const posted: OwnRoute = {
+    method: 'POST',
+    url: '/oauth/:provider/callback',
+    schema: {
+      operationId: 'oauthPostedCallback',
+      tags,
+      summary: 'The callback of a provider that posts it: sends the browser on to the GET, which brings its cookie',
+      params: ProviderParams,
+      body: PostedCallback,
+      response: { 303: { type: 'null', description: 'To the GET form of itself' } },
+    },
+    docs: { auth: 'none', form: true, errors: { 400: 'Malformed body (FST_ERR_VALIDATION)', 404: unknown } },
+    isPublic: true,
+    hasSecretQuery: true,
+    before: [],
+    async handler(request: WithProvider<{ Body: Static<typeof PostedCallback> }>, reply: FastifyReply) {
+      const { provider, protocol } = protocolOf(request)
+      if (!protocol.formPost) throw new NotFoundError()
+      const query = new URLSearchParams()
+      for (const name of Object.keys(PostedCallback.properties)) {
+        const value = (request.body as Record<string, string | undefined>)[name]
+        if (value !== undefined) query.set(name, value)
+      }
+      return reply.redirect(`${oauth.redirectUri(app.prefix, provider)}?${query}`, 303)
+    },
+  }
+
+  const anyPosts = [...protocols.values()].some(({ formPost }) => formPost)
+  return [authorize, finish, ...(anyPosts ? [posted] : []), link, unlink, accounts]
+})

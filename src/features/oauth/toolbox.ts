@@ -1,0 +1,57 @@
+import { BadRequestError } from '../../errors.js'
+import type { Services } from '../../groups/parts.js'
+import { fail } from '../../lib/option-checks.js'
+import type { AnyRequest, RegisteredUser } from '../../ports/fastify.js'
+import type { OAuthProfile } from '../../ports/oauth-provider.js'
+import type { OAuthResolution } from './account-matching.js'
+import type { LinkedAccount } from './linked-accounts.js'
+import { checkedProfile } from './protocol/profile.js'
+
+/**
+ * `app.auth.oauth`: the rules of who is who at which provider, for hand-written callbacks. Every method throws
+ * CRUDAUTH_CONFIG without `oauth`, and CRUDAUTH_UNAVAILABLE (503) when the users' database is unreachable.
+ */
+export interface OAuthToolbox {
+  /**
+   * Finds or makes the account of whoever signed in at a provider, as the callback does: by the provider's id, by a verified
+   * email, else a new one. Makes no session: refuse a disabled account, then `sessions.create`.
+   * @param provider key in `oauth.providers`
+   * @param profile checked as a provider's own: `emailVerified` counts only as literal `true`
+   * @throws CRUDAUTH_BAD_REQUEST (400) for an unverified email that is somebody's, or none to make an account with
+   */
+  resolve(request: AnyRequest, provider: string, profile: OAuthProfile): Promise<OAuthResolution>
+  /** Links an account at a provider to a user, who has just signed in. `elsewhere`: it is another user's; `stale`: the user has changed meanwhile. */
+  link(
+    user: RegisteredUser,
+    provider: string,
+    profile: OAuthProfile,
+  ): Promise<{ readonly user: RegisteredUser } | 'elsewhere' | 'stale'>
+  /** @throws CRUDAUTH_NOT_FOUND (404); CRUDAUTH_DUPLICATE (409) when nothing else would let the user in */
+  unlink(user: RegisteredUser, provider: string): Promise<void>
+  accounts(user: RegisteredUser): Promise<LinkedAccount[]>
+}
+
+const refuse = (message: string): never => {
+  throw new BadRequestError(message)
+}
+
+export function createOAuthToolbox({ oauth }: Services): OAuthToolbox {
+  const need = (provider?: string) => {
+    const part = oauth ?? fail('"app.auth.oauth" needs "oauth": { baseUrl, providers }')
+    if (provider !== undefined && !part.providers.includes(provider)) {
+      fail(`"app.auth.oauth" knows no provider "${provider}"; name it in "oauth.providers"`)
+    }
+    return part
+  }
+  /** As strict with the app's own profile as with one that a provider's mapping made. */
+  const checked = (profile: OAuthProfile): OAuthProfile => {
+    const usable = typeof profile === 'object' && profile !== null ? checkedProfile(profile, profile.raw ?? {}) : null
+    return usable ?? refuse('The profile has no usable "id": text, a whole number or a bigint')
+  }
+  return {
+    resolve: async (request, provider, profile) => need(provider).resolve(request, provider, checked(profile)),
+    link: async (user, provider, profile) => need(provider).linking.link(user, provider, checked(profile)),
+    unlink: async (user, provider) => need(provider).linking.unlink(user, provider),
+    accounts: async (user) => need().linking.list(user),
+  }
+}

@@ -1,0 +1,130 @@
+import type { Static } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Detail, isTruthy, RefreshRequest } from '../../../schemas/common.js'
+import { LoggedIn, Login } from '../../../schemas/session.js'
+import { accountView } from '../../core/users/account-view.js'
+import { UnauthenticatedError } from '../../errors.js'
+import { authenticate, setPrincipal } from '../../gates/authenticate.js'
+import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
+import { type Services, servicesOf } from '../../groups/parts.js'
+import { refuseCrossSite } from '../../http/cross-site.js'
+import { fail } from '../../lib/option-checks.js'
+import type { UserId } from '../../ports/user-store.js'
+
+/** `POST /login` (with a session transport) and `POST /logout`. */
+export const sessionRoutes = defineGroup('session', (app) => {
+  const services = servicesOf(app)
+  if (!services.session && !services.bearer) fail('The "session" routes need sessionTransport() or bearerTransport()')
+  return services.session ? [loginRoute(services, services.session), logoutRoute(services)] : [logoutRoute(services)]
+})
+
+function loginRoute(services: Services, { sessions }: NonNullable<Services['session']>): OwnRoute {
+  const { users, emit, trustedOrigins } = services
+  return {
+    method: 'POST',
+    url: '/login',
+    schema: {
+      operationId: 'login',
+      tags: ['session'],
+      summary: 'Sign in with a password and get a session',
+      body: Login,
+      response: { 200: LoggedIn },
+    },
+    docs: {
+      auth: 'none',
+      form: true,
+      errors: {
+        400: 'Malformed body (FST_ERR_VALIDATION)',
+        401: 'Unknown identifier, wrong password, or an account that can not sign in: one answer for all (CRUDAUTH_BAD_CREDENTIALS)',
+        403: 'Posted by a foreign site, or refused by the app (CRUDAUTH_CROSS_SITE, CRUDAUTH_FORBIDDEN)',
+        413: 'Body above 16 KiB',
+        415: 'Neither JSON nor a form',
+        429: 'Locked out (CRUDAUTH_LOCKED_OUT)',
+        503: 'Overloaded, or shared state or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
+      },
+    },
+    isPublic: true,
+    before: [
+      async function crossSite(request) {
+        refuseCrossSite(request, trustedOrigins)
+      },
+    ],
+    async handler(request: FastifyRequest<{ Body: Static<typeof Login> }>, reply) {
+      const { username, password, remember_me } = request.body
+      const { user, forgive } = await services.authenticate(username, password, services.loginContext(request))
+      // Sent at once, so both take one round trip.
+      const [session] = await Promise.all([sessions.create(request, user, { rememberMe: isTruthy(remember_me) }), forgive()])
+      sessions.setCookies(request, reply, session)
+      await emit('onAfterLogin', { user, transport: 'session' }, request)
+      const view = accountView(users, user)
+      return { id: view.id, username: view.username, csrf_token: session.csrfToken }
+    },
+  }
+}
+
+/** Ends the session that the request comes with, and the families of the refresh tokens that it carries. */
+function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services): OwnRoute {
+  const clear = (reply: FastifyReply) => {
+    session?.sessions.clearCookies(reply)
+    bearer?.bearer.clearCookie(reply)
+  }
+  /** Whose families they were that ended, each once. */
+  const endFamilies = async (request: FastifyRequest): Promise<ReadonlySet<UserId>> => {
+    const tokens = bearer?.bearer.carried(request) ?? []
+    const owners = await Promise.all(tokens.map(async (token) => (await bearer?.bearer.end(token)) ?? null))
+    return new Set(owners.filter((owner) => owner !== null))
+  }
+
+  return {
+    method: 'POST',
+    url: '/logout',
+    schema: {
+      operationId: 'logout',
+      tags: ['session'],
+      summary: bearer ? 'End the session, and the line of the refresh token' : 'End the session',
+      ...(bearer && { body: RefreshRequest }),
+      response: { 200: Detail },
+    },
+    docs: {
+      auth: session ? 'session' : 'none',
+      form: bearer !== null,
+      errors: {
+        ...(bearer && { 400: 'Malformed body (FST_ERR_VALIDATION)' }),
+        401: 'Nothing to end; the cookies are cleared all the same (CRUDAUTH_UNAUTHENTICATED)',
+        403: 'The CSRF token is missing or wrong, or posted by a foreign site (CRUDAUTH_CSRF, CRUDAUTH_CROSS_SITE)',
+        503: 'Shared state is unreachable (CRUDAUTH_UNAVAILABLE)',
+      },
+    },
+    isPublic: true,
+    before: [
+      async function liveSession(request, reply) {
+        const principal = session ? await authenticate(request, 'session') : null
+        if (principal) return setPrincipal(request, principal)
+        if (bearer) {
+          refuseCrossSite(request, trustedOrigins)
+          // Before the body is looked at: whatever that is, these are of no use.
+          if (session?.sessions.handleOf(request)) session.sessions.clearCookies(reply)
+          return
+        }
+        clear(reply)
+        throw new UnauthenticatedError()
+      },
+    ],
+    async handler(request, reply) {
+      const principal = request.maybePrincipal
+      const owners = await endFamilies(request)
+      if (principal?.sessionId !== undefined) await session?.sessions.revoke(principal.userId, principal.sessionId)
+      if (principal || !session?.sessions.handleOf(request)) session?.sessions.clearCookies(reply)
+      bearer?.bearer.clearCookie(reply)
+      if (!principal && owners.size === 0) throw new UnauthenticatedError()
+      if (principal) await emit('onAfterLogout', { user: principal.user }, request)
+      for (const owner of owners) {
+        if (owner === principal?.userId) continue
+        // It has ended by now: that its owner can not be read is no reason to say otherwise.
+        const user = await users.findById(owner).catch(() => null)
+        if (user) await emit('onAfterLogout', { user }, request)
+      }
+      return { detail: 'Signed out' }
+    },
+  }
+}

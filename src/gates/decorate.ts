@@ -1,0 +1,115 @@
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyRequest,
+  FastifyTypeProvider,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerBase,
+} from 'fastify'
+import { kRequestAuth, principalOf } from '../core/principal/request-principal.js'
+import { checkRateLimit, type RateLimitOption } from '../core/rate-limits.js'
+import { InternalError } from '../errors.js'
+import type { AuthToolbox } from '../features/session/toolbox.js'
+import { kServices, type Services } from '../groups/parts.js'
+import { checkObject, fail } from '../lib/option-checks.js'
+import type { Gate } from '../ports/fastify.js'
+import type { SessionStore } from '../ports/session-store.js'
+import type { Principal } from '../ports/transport.js'
+import { type AuthState, kAuthState } from './authenticate.js'
+import { type CurrentUserOptions, currentUser } from './current-user.js'
+import type { RateLimitKey } from './rate-limit.js'
+import { requireFresh, requireSudo } from './require-sudo.js'
+
+/** `rateLimit` is also the name of a decorator of @fastify/rate-limit. */
+const decorators = ['auth', 'currentUser', 'requireSudo', 'requireFresh', 'rateLimit', 'sessionStore'] as const
+
+/** @throws CRUDAUTH_CONFIG when a name is taken */
+export function checkDecorators(app: FastifyInstance): void {
+  if (app.hasDecorator(kServices as unknown as string)) {
+    fail('crudAuth is registered twice on one instance or below itself; register it once, or in sibling contexts')
+  }
+  const taken = [
+    ...decorators.filter((name) => app.hasDecorator(name)),
+    ...['principal', 'maybePrincipal'].filter((name) => app.hasRequestDecorator(name)),
+  ]
+  if (taken.length > 0) {
+    fail(
+      `another plugin has the decorator "${taken[0]}" already; register it in a context of its own, beside crudAuth or below it`,
+    )
+  }
+}
+
+interface Decorations {
+  readonly authState: AuthState
+  readonly services: Services
+  readonly sessionStore: SessionStore
+  readonly auth: AuthToolbox
+}
+
+/** Hangs everything on the app and its requests; `decorators.ts` types it. */
+export function decorate(app: FastifyInstance, { authState, services, sessionStore, auth }: Decorations): void {
+  app.decorate(kAuthState as unknown as string, authState)
+  app.decorate(kServices as unknown as string, services)
+  app.decorateRequest(kRequestAuth as unknown as string, null)
+  app.decorateRequest('principal', {
+    getter() {
+      const principal = principalOf(this as FastifyRequest)
+      if (principal) return principal
+      throw new InternalError('request.principal was read where no gate has authenticated; add onRequest: app.currentUser()')
+    },
+  })
+  app.decorateRequest('maybePrincipal', {
+    getter() {
+      return principalOf(this as FastifyRequest)
+    },
+  })
+  app.decorate('currentUser', currentUser as never)
+  app.decorate('requireSudo', requireSudo as never)
+  app.decorate('requireFresh', requireFresh as never)
+  app.decorate('rateLimit', ((action: string, limit: unknown, keyOptions = {}) => {
+    checkObject('rateLimit', keyOptions, ['key'])
+    const given = limit === undefined ? (services.limits as Record<string, unknown>)[action] : limit
+    return services.rateLimit(action, checkRateLimit(`rateLimits.${action}`, given), keyOptions)
+  }) as never)
+  app.decorate('sessionStore', sessionStore)
+  app.decorate('auth', auth)
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is asking. Reading it on a request that no gate has let pass as somebody throws `CRUDAUTH_INTERNAL`. */
+    readonly principal: Principal
+    /** Who is asking, or null: for routes with an optional gate. */
+    readonly maybePrincipal: Principal | null
+  }
+
+  interface FastifyInstance<
+    RawServer extends RawServerBase,
+    RawRequest extends RawRequestDefaultExpression<RawServer>,
+    RawReply extends RawReplyDefaultExpression<RawServer>,
+    Logger extends FastifyBaseLogger,
+    TypeProvider extends FastifyTypeProvider,
+  > {
+    /** Builds a hook that lets authenticated requests pass. @throws CRUDAUTH_CONFIG on options that are none */
+    currentUser(options?: CurrentUserOptions): Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+    /** A hook that lets pass only sessions that stand in sudo. */
+    requireSudo: Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+    /** A hook that lets pass only who signed in within `freshSeconds`, or stands in sudo. */
+    requireFresh: Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+    /**
+     * Builds a hook that limits an action.
+     * @param limit default: the one of that name in the `rateLimits` option
+     * @throws CRUDAUTH_CONFIG when there is none
+     */
+    rateLimit(
+      action: string,
+      limit?: RateLimitOption,
+      options?: { readonly key?: RateLimitKey },
+    ): Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+    /** The session store in use. */
+    readonly sessionStore: SessionStore
+    /** The toolbox for hand-written routes. */
+    readonly auth: AuthToolbox
+  }
+}

@@ -1,0 +1,18 @@
+import type { FastifyRequest } from 'fastify'
+import { AuthenticatedPrincipal, subjectOf } from '../core/principal/principal.js'
+import { isCurrent } from '../core/users/epoch.js'
+import { UnauthenticatedError } from '../errors.js'
+import type { Services } from '../groups/parts.js'
+import { setPrincipal } from './authenticate.js'
+
+/** Loads the caller's row, for routes that are about it: a principal of a token alone does not bring it. */
+export function loadCaller({ users, recoveryField }: Services): (request: FastifyRequest) => Promise<void> {
+  return async function caller(request: FastifyRequest) {
+    const { principal } = request
+    if (AuthenticatedPrincipal.hasUser(principal)) return
+    const user = await users.findById(principal.userId)
+    const credential = AuthenticatedPrincipal.credentialOf(principal)
+    if (!user || !users.isActive(user) || (credential && !isCurrent(users, user, credential))) throw new UnauthenticatedError()
+    setPrincipal(request, AuthenticatedPrincipal.withUser(principal, subjectOf(users, recoveryField, user), user))
+  }
+}

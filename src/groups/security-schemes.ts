@@ -1,0 +1,30 @@
+import type { CrudAuthOptions } from '../core/options.js'
+import { isSessionTransport, resolveSession, sessionScheme, sessionTransport } from '../core/sessions/options.js'
+import { isBearerTransport } from '../features/bearer/options.js'
+import { bearerScheme } from '../features/bearer/transport.js'
+import { createCookie } from '../http/cookies.js'
+import type { SecurityScheme } from '../ports/transport.js'
+import { schemesOf } from './openapi.js'
+
+/**
+ * The OpenAPI security schemes of an app's transports, by name, for a document that the app composes itself:
+ * `components: { securitySchemes: securitySchemes({ transports }) }`. Takes the options that the plugin gets.
+ * @param options default: sessions with the default cookies
+ * @throws CRUDAUTH_CONFIG on a mistake in them
+ */
+export function securitySchemes(options: Pick<CrudAuthOptions, 'transports' | 'cookies'> = {}): Record<string, SecurityScheme> {
+  const transports = options.transports ?? [sessionTransport()]
+  const session = transports.find(isSessionTransport)
+  const settings = session && resolveSession(session.options, options.cookies)
+  const described = transports.map((transport) =>
+    isBearerTransport(transport)
+      ? { ...transport, securityScheme: bearerScheme }
+      : transport === session && settings
+        ? {
+            ...transport,
+            securityScheme: sessionScheme(createCookie(settings.cookies.names.session, settings.cookies.policy, true).name),
+          }
+        : transport,
+  )
+  return schemesOf(described, settings?.csrf ?? false)
+}

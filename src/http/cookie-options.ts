@@ -1,0 +1,59 @@
+import { checkBoolean, checkObject, describe, fail } from '../lib/option-checks.js'
+import type { CookieOptions, CookiePolicy } from './cookies.js'
+
+const names = {
+  session: 'crudauth_session',
+  csrf: 'crudauth_csrf',
+  device: 'crudauth_device',
+  refresh: 'crudauth_refresh',
+  oauth: 'crudauth_oauth',
+} as const
+const token = /^[\w!#$%&'*+.^`|~-]+$/ // RFC 6265, cookie-name
+
+/** Policy and base names of the cookies. */
+export interface ResolvedCookies {
+  readonly policy: CookiePolicy
+  readonly names: Readonly<Record<keyof typeof names, string>>
+}
+
+function checkText(name: string, value: unknown, form: RegExp, example: string): string {
+  if (typeof value !== 'string' || !form.test(value)) {
+    fail(`"${name}" must be like "${example}", without ";", quotes, spaces or line breaks; got ${describe(value)}`)
+  }
+  return value
+}
+
+/** @param layers later ones win, member by member */
+export function resolveCookies(option: string, ...layers: (CookieOptions | undefined)[]): ResolvedCookies {
+  for (const layer of layers) {
+    if (layer === undefined) continue
+    checkObject(option, layer, ['secure', 'sameSite', 'path', 'domain', 'names'])
+    if (layer.names !== undefined) checkObject(`${option}.names`, layer.names, Object.keys(names))
+  }
+  const merged: CookieOptions = Object.assign({}, ...layers)
+  const given = Object.assign({}, ...layers.map((layer) => layer?.names)) as Record<string, unknown>
+  const sameSite = merged.sameSite ?? 'lax'
+  if (!['lax', 'strict', 'none'].includes(sameSite))
+    fail(`"${option}.sameSite" must be "lax" or "strict", got ${describe(sameSite)}`)
+  const secure = checkBoolean(`${option}.secure`, merged.secure, true)
+  const resolved = Object.fromEntries(
+    Object.entries(names).map(([key, fallback]) => {
+      const name = checkText(`${option}.names.${key}`, given[key] ?? fallback, token, fallback)
+      if (/^__(?:host|secure)-/i.test(name)) fail(`"${option}.names.${key}" gets its prefix by itself; leave "__Host-" out`)
+      return [key, name]
+    }),
+  ) as Record<keyof typeof names, string>
+  if (new Set(Object.values(resolved)).size !== Object.keys(names).length) fail(`"${option}.names" must differ from each other`)
+  return {
+    policy: {
+      secure,
+      sameSite,
+      path: checkText(`${option}.path`, merged.path ?? '/', /^\/[\w.~!$&'()*+,=:@%/-]*$/, '/'),
+      domain:
+        merged.domain === undefined
+          ? undefined
+          : checkText(`${option}.domain`, merged.domain, /^\.?[a-z0-9.-]+$/i, 'example.com'),
+    },
+    names: resolved,
+  }
+}

@@ -1,0 +1,25 @@
+import type { FastifyInstance } from 'fastify'
+import type { ResolvedOptions } from '../core/options.js'
+import { memoryState } from './memory/index.js'
+
+/** Shared state, in Redis or in memory. Opens no socket before `connect`. */
+export async function openState(app: FastifyInstance, options: ResolvedOptions) {
+  const { redis, keyPrefix, timeouts } = options
+  if (redis === undefined) {
+    app.log.warn(
+      'fastify-crudauth keeps sessions and counters in the memory of this process: they end with it and no other process sees them; set "redis" for more than one process',
+    )
+    return { ...memoryState(), connect() {} }
+  }
+  // Loaded when it is needed: ioredis is a third of what the package takes to import.
+  const { openRedis, redisState } = await import('./redis/index.js')
+  const opened = openRedis(redis, {
+    timeoutMs: timeouts.redisMs,
+    log: (message, cause) =>
+      cause ? app.log.error({ err: cause }, `fastify-crudauth: ${message}`) : app.log.info(`fastify-crudauth: ${message}`),
+  })
+  app.addHook('onClose', async function closeRedis() {
+    await opened.close()
+  })
+  return { ...redisState(opened.client, { keyPrefix, timeoutMs: timeouts.redisMs }), connect: opened.connect }
+}

@@ -1,0 +1,123 @@
+import { ConfigError } from '../errors.js'
+import { PROVIDER_ID_FIELDS } from '../ports/user-store.js'
+
+/** Logical names of the table that a SQL adapter assumes when nothing is said. */
+export const CORE_FIELDS: readonly string[] = [
+  'id',
+  'email',
+  'username',
+  'hashedPassword',
+  'isActive',
+  'isSuperuser',
+  'emailVerified',
+  'tokenVersion',
+  'createdAt',
+  'updatedAt',
+]
+
+/** Every logical name with a meaning of its own, whether or not a model has it, `phone` aside. */
+export const STANDARD_FIELDS: readonly string[] = [
+  ...CORE_FIELDS,
+  ...PROVIDER_ID_FIELDS,
+  'oauthProvider',
+  'oauthCreatedAt',
+  'oauthUpdatedAt',
+]
+
+const KNOWN = new Set([...STANDARD_FIELDS, 'phone', 'phoneVerified'])
+
+/** Whether `field` is a logical name and thus never the app's own column. */
+export const isStandardField = (field: string): boolean => KNOWN.has(field)
+
+/** Whether `field` is, by its form, the id of an OAuth provider (`googleId`, and `acmeId` for a provider of the app's own). */
+export const isProviderIdField = (field: string): boolean => /^[a-z]\w*Id$/.test(field)
+
+/** The default column of a logical name: `hashedPassword` → `hashed_password`. */
+const snakeCase = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/**
+ * Whether `name` can be a column's name. A kit's own rule, narrower than any database's: quoting is the query builder's
+ * business, but a dot would be read as table and column, and anything odder is more likely an attack than a name.
+ */
+export const isIdentifier = (name: string): boolean =>
+  /^[\p{L}_][\p{L}\p{M}\p{N}_$ -]{0,127}$/u.test(name) && !(name in Object.prototype)
+
+const shown = (name: unknown): string => JSON.stringify(typeof name === 'string' ? name.slice(0, 40) : typeof name)
+
+/** @throws ConfigError when `name` is not plausible as the name of a table, with or without its schema. */
+export function checkTable(name: unknown): void {
+  const plausible = typeof name === 'string' && name.split('.').every(isIdentifier) && name.split('.').length <= 3
+  // The query builder reads "users as u" as an alias.
+  if (plausible && !/\sas\s/i.test(name)) return
+  throw new ConfigError(
+    `"table" must be a table's name like "users" or "app.users", got ${shown(name)}; quotes, ";" and line breaks do not belong there`,
+  )
+}
+
+/** @throws ConfigError when `field` cannot be a logical name. */
+export function checkField(option: string, field: unknown): void {
+  if (typeof field === 'string' && /^[a-zA-Z]\w{0,63}$/.test(field) && isIdentifier(field)) return
+  throw new ConfigError(`"${option}" must list logical names like "hashedPassword", got ${shown(field)}`)
+}
+
+/**
+ * Logical names to columns: the names in `assumed` under their snake_case names, changed by `columns` (another name, a
+ * further field, or null for what the model lacks). Null-prototype and frozen, so that `constructor` is no column.
+ * @throws ConfigError naming the option to change
+ */
+export function resolveColumns(
+  assumed: readonly string[],
+  columns: Readonly<Record<string, string | null | undefined>> = {},
+): Readonly<Record<string, string>> {
+  const resolved: Record<string, string> = Object.create(null)
+  for (const field of assumed) resolved[field] = snakeCase(field)
+  for (const [field, column] of Object.entries(columns)) {
+    checkField('columns', field)
+    if (column === undefined) continue
+    if (column === null) {
+      if (field === 'id') throw new ConfigError('"columns.id" cannot be null; name the column of the primary key')
+      delete resolved[field]
+      continue
+    }
+    if (typeof column !== 'string' || !isIdentifier(column)) {
+      throw new ConfigError(
+        `"columns.${field}" must be a column's name like "${snakeCase(field)}" or null, got ${shown(column)}; quotes, ";" and line breaks do not belong there`,
+      )
+    }
+    resolved[field] = column
+  }
+  const owners = new Map<string, string>()
+  for (const [field, column] of Object.entries(resolved)) {
+    const owner = owners.get(column.toLowerCase())
+    if (owner !== undefined) {
+      throw new ConfigError(
+        `"columns.${owner}" and "columns.${field}" are both the column "${column}"; give each its own, or set one to null`,
+      )
+    }
+    owners.set(column.toLowerCase(), field)
+  }
+  return Object.freeze(resolved)
+}
+
+/**
+ * The fields among `fields` that identify one user: what one logs in with, what recovery goes to (`phone` where there
+ * is `phoneVerified`), the ids at OAuth providers for which `isProvider` holds, and `further`.
+ */
+export function uniqueFields(
+  fields: readonly string[],
+  further: readonly string[],
+  isProvider: (field: string) => boolean = isProviderIdField,
+): readonly string[] {
+  const present = new Set(fields)
+  const unique = new Set<string>()
+  for (const field of fields) {
+    const isLogin = field === 'email' || field === 'username' || field === 'phone'
+    if (isLogin || isProvider(field) || present.has(`${field}Verified`)) unique.add(field)
+  }
+  for (const field of further) {
+    checkField('unique', field)
+    if (!isStandardField(field) || present.has(field)) unique.add(field)
+  }
+  unique.delete('id')
+  return Object.freeze([...unique])
+}

@@ -1,0 +1,81 @@
+import { ConfigError, UserValueError } from '../../errors.js'
+import { isStorableText } from '../storable-text.js'
+import type { Dialect } from './dialect.js'
+
+export interface ValueOptions {
+  /**
+   * How times are stored. `native`: as the driver does it; `text`: `2026-01-31T10:00:00.000Z`; or a number of seconds or
+   * milliseconds since 1970. Default `text` on SQLite, which has no type for times, else `native`.
+   */
+  dates?: 'native' | 'text' | 'seconds' | 'milliseconds'
+  /** How true and false are stored. Default `number` (1 and 0) on SQLite, else `native`. */
+  booleans?: 'native' | 'number'
+}
+
+const DATES = {
+  native: (date: Date): unknown => date,
+  text: (date: Date): unknown => date.toISOString(),
+  seconds: (date: Date): unknown => Math.floor(date.getTime() / 1000),
+  milliseconds: (date: Date): unknown => date.getTime(),
+}
+
+/**
+ * Turns values into parameters. Nothing reaches a driver that it would take for something else: mysql2 expands an
+ * object into SQL and writes NaN as a column's name, and libsql ends the process at a boolean.
+ * @throws UserValueError from the returned function, for what no database holds as it is
+ */
+export function encoder(dialect: Dialect, options: ValueOptions): (field: string, value: unknown) => unknown {
+  const dates = options.dates ?? (dialect === 'sqlite' ? 'text' : 'native')
+  const booleans = options.booleans ?? (dialect === 'sqlite' ? 'number' : 'native')
+  if (!Object.hasOwn(DATES, dates)) throw new ConfigError('"dates" must be "native", "text", "seconds" or "milliseconds"')
+  if (booleans !== 'native' && booleans !== 'number') throw new ConfigError('"booleans" must be "native" or "number"')
+  const encodeDate = DATES[dates]
+
+  return function encode(field, value) {
+    switch (typeof value) {
+      case 'string':
+        if (isStorableText(value)) return value
+        break
+      case 'number':
+        if (Number.isFinite(value)) return value
+        break
+      case 'bigint':
+        if (dialect !== 'sqlite' || BigInt.asIntN(64, value) === value) return value
+        break
+      case 'boolean':
+        return booleans === 'number' ? Number(value) : value
+      case 'object':
+        if (value === null || value instanceof Uint8Array) return value
+        if (value instanceof Date) {
+          if (!Number.isNaN(value.getTime())) return encodeDate(value)
+          break
+        }
+        return dialect === 'postgres' ? value : JSON.stringify(value)
+    }
+    throw new UserValueError(field)
+  }
+}
+
+/** Whether some row could have this id; what remains is asked of the database. */
+export function isPossibleId(dialect: Dialect, id: unknown): boolean {
+  if (typeof id === 'string') return isStorableText(id)
+  if (typeof id === 'number') return Number.isSafeInteger(id)
+  if (typeof id !== 'bigint') return false
+  return BigInt.asIntN(64, id) === id || (dialect !== 'sqlite' && BigInt.asUintN(64, id) === id)
+}
+
+/** Whether some row could carry this in a unique field. */
+export const isPossibleKey = (value: unknown): value is string | number | bigint =>
+  typeof value === 'string' ? isStorableText(value) : Number.isSafeInteger(value) || typeof value === 'bigint'
+
+const lowered = (value: string): string => value.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+
+/**
+ * Whether what a row carries is what was asked for. Databases are laxer: to MySQL `abc` is 0, and under most collations
+ * `rené@example.com` is `rene@example.com`, which would mail one person's reset to another. Letters A to Z alone may
+ * differ in case (citext, `_ci` collations), and a numeric column may be asked with digits as text.
+ */
+export function isSameKey(stored: unknown, asked: string | number | bigint): boolean {
+  if (typeof stored === 'string') return typeof asked === 'string' && lowered(stored) === lowered(asked)
+  return (typeof stored === 'number' || typeof stored === 'bigint') && String(stored) === String(asked)
+}
