@@ -5,7 +5,7 @@ type KyselyPart = typeof import('../../src/user-stores/kysely/index.js')
 
 /** The package as it is published, built for this run; from its sources when a server is started by hand. */
 const built = process.env.BENCH_PACKAGE
-const root = built === undefined ? new URL('../../', import.meta.url) : pathToFileURL(`${built}/`)
+const root = built === undefined ? new URL('../..', import.meta.url) : pathToFileURL(`${built}/`)
 const ending = built === undefined ? 'ts' : 'js'
 
 export const { bearerTransport, crudAuth, memoryUsers, sessionTransport } = (await import(

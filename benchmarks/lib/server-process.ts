@@ -29,7 +29,7 @@ export interface ServerOptions extends Omit<Settings, 'folder' | 'signIns'> {
   readonly file: string
 }
 
-const servers = fileURLToPath(new URL('../servers/', import.meta.url))
+const servers = fileURLToPath(new URL('../servers', import.meta.url))
 
 /** The next message, or an error when the process ends first. */
 function nextMessage<T>(child: ChildProcess, name: string): Promise<T> {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { bearerTransport, sessionTransport } from '../../src/index.js'
+import { askRefresh, authorization, claimsOf, forge, headerOf, postJson, signedInBearer } from '../helpers/bearer.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
-import { askRefresh, authorization, claimsOf, forge, headerOf, postJson, signedInBearer } from '../transports/bearer/support.js'
 
 /** One route for everything, as a GraphQL server has it: resolvers read `maybePrincipal` and sign in by hand. */
 function mountApi(app: FastifyInstance): void {

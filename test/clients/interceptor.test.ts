@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bearerTransport, memoryUsers } from '../../src/index.js'
+import { listenOn, times } from '../helpers/bearer.js'
 import { build, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
-import { listenOn, times } from '../transports/bearer/support.js'
 
 /** A client as front ends write it: on a 401 that says `invalid_token` it refreshes once, for all that wait, and tries again. */
 function frontEnd(base: string) {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as oauth from 'oauth4webapi'
 import { bearerTransport } from '../../src/index.js'
+import { listenOn, pairFor } from '../helpers/bearer.js'
 import { build, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
-import { listenOn, pairFor } from '../transports/bearer/support.js'
 
 test('a generic OAuth client signs in, refreshes, calls, is told off, and reads the key set', async (t) => {
   const issuer = 'https://auth.example.com'

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import websocket from '@fastify/websocket'
 import { bearerTransport, memoryUsers, sessionTransport } from '../../src/index.js'
+import { authorization, getRaw, listenOn, signedInBearer } from '../helpers/bearer.js'
 import { build } from '../helpers/build.js'
 import { signedIn } from '../helpers/client.js'
-import { authorization, getRaw, listenOn, signedInBearer } from '../transports/bearer/support.js'
 
 const upgrade = [
   'connection: Upgrade',

@@ -7,7 +7,7 @@ import { resolveOptions } from '../../src/core/options.js'
 import crudAuth, { type OAuthAccount, type OAuthAccountStore, type OAuthProfile, oidc } from '../../src/index.js'
 import { memoryUsers } from '../../src/user-stores/memory.js'
 import { cheap, password, secret } from '../helpers/build.js'
-import { openPostgres, serverOf } from '../users/servers.js'
+import { openPostgres, serverOf } from '../helpers/databases.js'
 import { blocksOf, page, tableRows } from './documents.js'
 import { runExample } from './load.js'
 

@@ -4,8 +4,8 @@ import { type TestContext, test } from 'node:test'
 import { type Kysely, sql } from 'kysely'
 import { DuplicateUserError } from '../../src/errors.js'
 import { type KyselyUsersOptions, kyselyUsers } from '../../src/user-stores/kysely/index.js'
-import { openMariadb, openPostgres, serverOf } from '../users/servers.js'
-import { openSqlite } from '../users/sqlite.js'
+import { openMariadb, openPostgres, serverOf } from '../helpers/databases.js'
+import { openSqlite } from '../helpers/sqlite.js'
 import { blocksOf, page } from './documents.js'
 
 /** The statements of a table in docs/users.md. */

@@ -3,10 +3,10 @@ import { suite, type TestContext, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { type BearerTransportOptions, bearerTransport, memoryUsers, sessionTransport } from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
+import { asBearer, askRefresh, askToken, postJson, signedInBearer, times, tokensOf } from '../helpers/bearer.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
-import { asBearer, askRefresh, askToken, postJson, signedInBearer, times, tokensOf } from '../transports/bearer/support.js'
-import { countingProxy, recovers, serve, skip } from './support.js'
+import { countingProxy, recovers, serve, skip } from '../helpers/faults.js'
 
 const appOn = (t: TestContext, redis: string, options: BearerTransportOptions = {}, users = memoryUsers()) =>
   build(t, {

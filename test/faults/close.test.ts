@@ -5,8 +5,8 @@ import { suite, test } from 'node:test'
 import { freePorts } from '../../scripts/services/process.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
-import { listen, noUnhandledRejections, sessionCookie, times } from '../hostile/support.js'
-import { serve, skip } from './support.js'
+import { serve, skip } from '../helpers/faults.js'
+import { listen, noUnhandledRejections, sessionCookie, times } from '../helpers/hostile.js'
 
 const timeouts = { redisMs: 1000 }
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { appOn, recovers, serve, skip } from '../helpers/faults.js'
 import { refuses } from '../helpers/refuses.js'
-import { appOn, recovers, serve, skip } from './support.js'
 
 const change = { current_password: password, new_password: 'another good one' }
 

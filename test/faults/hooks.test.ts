@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { build, captureLogs, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { noUnhandledRejections, openUsers } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
-import { noUnhandledRejections, openUsers } from '../hostile/support.js'
 
 const secretText = 'driver text with the hash'
 

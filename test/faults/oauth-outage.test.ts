@@ -4,10 +4,10 @@ import { memoryUsers, type UserStore } from '../../src/index.js'
 import { setCookies } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { captureLogs } from '../helpers/build.js'
+import { recovers, serve, skip } from '../helpers/faults.js'
+import { noUnhandledRejections, sessionCookie } from '../helpers/hostile.js'
+import { ada, Browser, browserOf, buildOAuth, fields, landsOn } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
-import { noUnhandledRejections, sessionCookie } from '../hostile/support.js'
-import { ada, Browser, browserOf, buildOAuth, fields, landsOn } from '../routes/oauth-support.js'
-import { recovers, serve, skip } from './support.js'
 
 suite('Redis in trouble while somebody signs in at a provider', { skip }, () => {
   test('paused before the state is taken: 503, the code is not sent on, and the same callback works afterwards', async (t) => {

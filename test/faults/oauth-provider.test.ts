@@ -1,19 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { backends } from '../helpers/backends.js'
+import { clientId, foreignKey, goodKey, idToken, json } from '../helpers/bad-provider.js'
 import { captureLogs } from '../helpers/build.js'
-import { clientId, foreignKey, goodKey, idToken, json } from '../oauth/bad-provider.js'
-import {
-  type Acme,
-  ada,
-  Browser,
-  buildOAuth,
-  clientSecret,
-  codeOf,
-  landsFailed,
-  landsOn,
-  type Person,
-} from '../routes/oauth-support.js'
+import { type Acme, ada, Browser, buildOAuth, clientSecret, codeOf, landsFailed, landsOn, type Person } from '../helpers/oauth.js'
 
 interface Case {
   readonly name: string

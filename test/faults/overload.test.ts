@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import type { LegacyVerifier } from '../../src/index.js'
 import { build, cheap, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { noUnhandledRejections, openUsers, statuses, times } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
-import { noUnhandledRejections, openUsers, statuses, times } from '../hostile/support.js'
 
 /** A verifier that holds its place among the hashes until it is let go. */
 function gated() {

@@ -5,9 +5,9 @@ import { freePorts } from '../../scripts/services/process.js'
 import { sessionTransport } from '../../src/index.js'
 import { password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { appOn, recovers, serve, skip } from '../helpers/faults.js'
+import { sessionCookie, statuses, times } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
-import { sessionCookie, statuses, times } from '../hostile/support.js'
-import { appOn, recovers, serve, skip } from './support.js'
 
 const change = { current_password: password, new_password: 'another good one' }
 

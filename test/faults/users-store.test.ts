@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { build, captureLogs, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { noUnhandledRejections } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 import { breakableUsers, type Verb } from '../helpers/users.js'
-import { noUnhandledRejections } from '../hostile/support.js'
 
 const driverText = 'relation "users" does not exist: SELECT hashed_password FROM /var/lib/db'
 const change = { current_password: password, new_password: 'another good one' }

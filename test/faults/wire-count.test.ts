@@ -6,8 +6,8 @@ import { sessionTransport } from '../../src/index.js'
 import { cachedStatements, kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
-import { createUsersTable } from '../users/tables.js'
-import { countingProxy, serve, skip } from './support.js'
+import { countingProxy, serve, skip } from '../helpers/faults.js'
+import { createUsersTable } from '../helpers/tables.js'
 
 const transports = [sessionTransport({ managementRoutes: true, maxSessionsPerUser: Number.POSITIVE_INFINITY })]
 

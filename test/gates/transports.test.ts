@@ -16,10 +16,6 @@ import {
 } from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
-import { build, cheap, password, secret } from '../helpers/build.js'
-import { Client, signedIn } from '../helpers/client.js'
-import { refuses } from '../helpers/refuses.js'
-import { countingUsers } from '../helpers/users.js'
 import {
   asBearer,
   askRefresh,
@@ -33,7 +29,11 @@ import {
   signedInBearer,
   times,
   tokensOf,
-} from '../transports/bearer/support.js'
+} from '../helpers/bearer.js'
+import { build, cheap, password, secret } from '../helpers/build.js'
+import { Client, signedIn } from '../helpers/client.js'
+import { refuses } from '../helpers/refuses.js'
+import { countingUsers } from '../helpers/users.js'
 
 const session = sessionTransport({ managementRoutes: true })
 const bearer = (options: BearerTransportOptions = {}) => bearerTransport({ refresh: 'body', ...options })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { form, openUsers, postBytes } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
-import { form, openUsers, postBytes } from './support.js'
 
 const json = 'application/json'
 const ann = { email: 'ann@example.com', username: 'ann', password }

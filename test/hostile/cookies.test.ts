@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { backends } from '../helpers/backends.js'
 import { build, secret } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { csrfCookie, sessionCookie } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
-import { csrfCookie, sessionCookie } from './support.js'
 
 for (const backend of backends) {
   test(`${backend.name}: a session cookie that is doubled, altered, cut or dressed up is an absent one`, async (t) => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { build, captureLogs, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
+import { places } from '../helpers/races.js'
 import { refuses } from '../helpers/refuses.js'
-import { places } from '../races/support.js'
 
 const long = 'x'.repeat(1000)
 

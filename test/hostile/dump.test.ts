@@ -6,7 +6,7 @@ import { memoryUsers } from '../../src/index.js'
 import { serverUrl, uniquePrefix } from '../helpers/backends.js'
 import { build, captureLogs, password, secret } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
-import { csrfCookie, deviceCookie, redisTexts, sessionCookie } from './support.js'
+import { csrfCookie, deviceCookie, redisTexts, sessionCookie } from '../helpers/hostile.js'
 
 const redis = serverUrl('TEST_REDIS_URL')
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { build, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
+import { openUsers } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
-import { openUsers } from './support.js'
 
 const refused: Record<string, string> = {
   'two @': 'a@b@example.com',

@@ -23,7 +23,7 @@ const { build, cheap, password } = await import('../helpers/build.js')
 const { Client } = await import('../helpers/client.js')
 const { refuses } = await import('../helpers/refuses.js')
 const { countingUsers } = await import('../helpers/users.js')
-const { openUsers } = await import('./support.js')
+const { openUsers } = await import('../helpers/hostile.js')
 
 /** Runs it and tells what it cost: argon2 runs, calls of legacy verifiers, look-ups and writes of users. */
 async function costOf(legacy: { calls: number }, users: ReturnType<typeof countingUsers>, run: () => Promise<unknown>) {

@@ -5,8 +5,8 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import { backends } from '../helpers/backends.js'
 import { build, captureLogs, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { csrfCookie, deviceCookie, form, noUnhandledRejections, sessionCookie } from '../helpers/hostile.js'
 import { countingUsers } from '../helpers/users.js'
-import { csrfCookie, deviceCookie, form, noUnhandledRejections, sessionCookie } from './support.js'
 
 const routes = [
   ['POST', '/register'],

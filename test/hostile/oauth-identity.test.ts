@@ -3,9 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { type CrudAuthOptions, memoryUsers } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import { password } from '../helpers/build.js'
-import { refuses } from '../helpers/refuses.js'
-import { type GithubAccount, githubAt, startGithub } from '../oauth/github-standin.js'
-import { visit } from '../oauth/support.js'
+import { type GithubAccount, githubAt, startGithub } from '../helpers/github-standin.js'
 import {
   ada,
   Browser,
@@ -16,7 +14,9 @@ import {
   linkPlaces,
   type Person,
   refusesCallback,
-} from '../routes/oauth-support.js'
+} from '../helpers/oauth.js'
+import { visit } from '../helpers/protocol.js'
+import { refuses } from '../helpers/refuses.js'
 
 const until = `${baseUrl}/oauth/github/callback`
 

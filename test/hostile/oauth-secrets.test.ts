@@ -6,8 +6,8 @@ import Fastify from 'fastify'
 import type { OAuthTokens } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import { captureLogs } from '../helpers/build.js'
-import { ada, Browser, browserOf, buildOAuth, clientSecret, codeOf, landsOn, oauthCookie } from '../routes/oauth-support.js'
-import { csrfCookie, listen, redisTexts, sendRaw, sessionCookie } from './support.js'
+import { csrfCookie, listen, redisTexts, sendRaw, sessionCookie } from '../helpers/hostile.js'
+import { ada, Browser, browserOf, buildOAuth, clientSecret, codeOf, landsOn, oauthCookie } from '../helpers/oauth.js'
 
 const channels = ['onAfterRegister', 'onAfterLogin', 'onAfterOAuth', 'onLoginFailed', 'onProviderTokens']
 
@@ -135,7 +135,7 @@ test('it does not either where the app logs on a child with serializers of its o
   const { acme, app: first } = await buildOAuth(t)
   await first.close()
   const { secret, cheap } = await import('../helpers/build.js')
-  const { fields, baseUrl } = await import('../routes/oauth-support.js')
+  const { fields, baseUrl } = await import('../helpers/oauth.js')
   const app = Fastify({ logger })
   t.after(() => app.close())
   await app.register(crudAuth, {

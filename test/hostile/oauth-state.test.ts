@@ -4,17 +4,7 @@ import { Redis } from 'ioredis'
 import { memoryUsers } from '../../src/index.js'
 import { backends, serverUrl } from '../helpers/backends.js'
 import { secret } from '../helpers/build.js'
-import {
-  ada,
-  Browser,
-  buildOAuth,
-  codeOf,
-  fields,
-  landsFailed,
-  landsOn,
-  oauthCookie,
-  refusesCallback,
-} from '../routes/oauth-support.js'
+import { ada, Browser, buildOAuth, codeOf, fields, landsFailed, landsOn, oauthCookie, refusesCallback } from '../helpers/oauth.js'
 
 for (const backend of backends) {
   test(`${backend.name}: a state that is missing, unknown, doubled, respelled or of another provider is 400, and the right one works after that`, async (t) => {

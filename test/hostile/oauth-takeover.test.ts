@@ -4,7 +4,6 @@ import { type CrudAuthOptions, type DeliveryIntent, memoryUsers } from '../../sr
 import { backends } from '../helpers/backends.js'
 import { password } from '../helpers/build.js'
 import { settle } from '../helpers/mailbox.js'
-import { refuses } from '../helpers/refuses.js'
 import {
   ada,
   Browser,
@@ -15,7 +14,8 @@ import {
   linkPlaces,
   type Person,
   refusesCallback,
-} from '../routes/oauth-support.js'
+} from '../helpers/oauth.js'
+import { refuses } from '../helpers/refuses.js'
 
 const owner: Person = { sub: 'ann', email: 'ann@example.com', email_verified: true }
 const phone = '+4915112345678'

@@ -5,8 +5,8 @@ import type { FastifyInstance } from 'fastify'
 import type { LegacyVerifier } from '../../src/index.js'
 import { build, cheap, password, secret } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
+import { form, openUsers, postBytes } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
-import { form, openUsers, postBytes } from './support.js'
 
 const off = { lockout: false } as const
 

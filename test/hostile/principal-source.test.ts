@@ -5,8 +5,8 @@ import { sessionTransport, type UserId, type UserStore, type UserValues } from '
 import { backends } from '../helpers/backends.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { openUsers, sessionCookie } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
-import { openUsers, sessionCookie } from './support.js'
 
 const names = ['user_id', 'userId', 'sub', 'id', 'user', 'uid', 'username', 'email', 'principal', 'session_id']
 

@@ -7,7 +7,7 @@ import type { FastifyServerOptions } from 'fastify'
 import { backends } from '../helpers/backends.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
-import { listen, sendRaw } from './support.js'
+import { listen, sendRaw } from '../helpers/hostile.js'
 
 const roomy = { http: { maxHeaderSize: 262_144 } } as FastifyServerOptions
 const credentials = JSON.stringify({ username: 'ann', password })

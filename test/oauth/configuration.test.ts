@@ -1,203 +1,239 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
-import { test } from 'node:test'
-import { createProtocol } from '../../src/features/oauth/protocol/protocol.js'
-import { apple, discord, github, gitlab, google, microsoft, type OAuthProvider, oauth2, oidc } from '../../src/index.js'
+import { type TestContext, test } from 'node:test'
+import Fastify from 'fastify'
+import crudAuth, {
+  bearerTransport,
+  type CrudAuthOptions,
+  google,
+  memoryUsers,
+  type OAuthAccountStore,
+  oauthRoutes,
+  oidc,
+  sessionTransport,
+} from '../../src/index.js'
+import { captureLogs, cheap, secret } from '../helpers/build.js'
+import { ada, Browser, baseUrl, buildOAuth, fields, landsOn, memoryAccounts } from '../helpers/oauth.js'
 
-const client = { clientId: 'app', clientSecret: 'secret-of-the-client' }
-const issuer = 'https://issuer.example'
-const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-const appleClient = { clientId: 'app', teamId: 'T', keyId: 'K', privateKey: p256.privateKey }
-const endpoints = {
-  authorizationEndpoint: `${issuer}/authorize`,
-  tokenEndpoint: `${issuer}/token`,
-  userinfoEndpoint: `${issuer}/me`,
-}
-const mapProfile = () => ({ id: 1 })
+const provider = google({ clientId: 'app', clientSecret: 'secret-of-the-client' })
+const models = { known: memoryUsers({ fields }), empty: memoryUsers({ fields: ['email', 'username', 'hashedPassword'] }) }
 
-const create = (provider: OAuthProvider) =>
-  createProtocol('oauth.providers.acme', provider, { redirectUri: 'https://app.example.com/callback', timeoutMs: 1000 })
-
-test('every builder makes a provider that stands the checks, over https alone', () => {
-  const providers = [
-    google(client),
-    github(client),
-    microsoft(client),
-    apple(appleClient),
-    gitlab(client),
-    discord(client),
-    oidc({ ...client, issuer }),
-    oauth2({ ...client, ...endpoints, mapProfile }),
-  ]
-  for (const provider of providers) {
-    const { allowInsecure, formPost } = create(provider)
-    assert.equal(allowInsecure, false)
-    assert.equal(formPost, provider.responseMode === 'form_post')
-    for (const [name, value] of Object.entries(provider)) {
-      if (/Endpoint|Url|issuer$/.test(name) && value !== undefined) assert.ok(String(value).startsWith('https://'), name)
-    }
-    assert.ok(Object.isFrozen(provider))
-  }
-})
-
-test('every endpoint of every builder can be overridden', () => {
-  const shared = { ...endpoints, allowInsecure: true, scopes: ['x'] }
-  const ofOidc = { ...shared, metadataUrl: `${issuer}/meta`, jwksUri: `${issuer}/keys`, issuer }
-  const made: [OAuthProvider, object][] = [
-    [google({ ...client, ...ofOidc }), ofOidc],
-    [microsoft({ ...client, ...ofOidc }), ofOidc],
-    [gitlab({ ...client, ...ofOidc }), ofOidc],
-    [apple({ ...appleClient, ...ofOidc }), ofOidc],
-    [github({ ...client, ...shared, emailsEndpoint: `${issuer}/mails` }), { ...shared, emailsEndpoint: `${issuer}/mails` }],
-    [discord({ ...client, ...shared }), shared],
-  ]
-  for (const [provider, expected] of made) {
-    const actual = Object.fromEntries(Object.keys(expected).map((name) => [name, provider[name as keyof OAuthProvider]]))
-    assert.deepEqual(actual, expected)
-  }
-})
-
-const asAny = (value: unknown) => value as never
-
-const refused: [message: RegExp, make: () => unknown][] = [
-  [/"google.clientSecret" must be a non-empty string, got undefined/, () => google(asAny({ clientId: 'app' }))],
-  [/"github.clientSecret" must be a non-empty string, got string/, () => github({ clientId: 'app', clientSecret: '' })],
-  [/"github" has no option "issuer"; it takes clientId,/, () => github(asAny({ ...client, issuer }))],
-  [/"discord" must be an object, got undefined/, () => discord(asAny(undefined))],
-  [/"microsoft.tenant" must be "common", .*GUID/, () => microsoft({ ...client, tenant: 'contoso.onmicrosoft.com' })],
-  [/"microsoft.tenant" must be/, () => microsoft({ ...client, tenant: 'constructor' })],
-  [
-    /"apple.privateKey" is no private key that can be read, got string/,
-    () => apple({ ...appleClient, privateKey: 'secret-of-the-client' }),
-  ],
-  [/"apple.privateKey" is no private key/, () => apple({ ...appleClient, privateKey: p256.publicKey })],
-  [
-    /"apple.privateKey" must be a key on P-256/,
-    () => apple({ ...appleClient, privateKey: generateKeyPairSync('ed25519').privateKey }),
-  ],
-  [/"apple.teamId" must be a non-empty string/, () => apple(asAny({ ...appleClient, teamId: undefined }))],
-  [
-    /"oidc.keyId" must be a non-empty string, got 5/,
-    () => oidc(asAny({ issuer: 'https://issuer.example', clientId: 'app', clientSecret: 'x', keyId: 5 })),
-  ],
-  [/"apple.keyId" must be a non-empty string/, () => apple(asAny({ ...appleClient, keyId: '' }))],
-  [
-    /"oidc" needs "clientSecret" or "privateKey"; for a public client/,
-    () => oidc({ issuer, clientId: 'app', clientSecret: undefined }),
-  ],
-  [
-    /"oidc" has credentials that "clientAuthentication" of "none" does not use/,
-    () => oidc({ ...client, issuer, clientAuthentication: 'none' }),
-  ],
-  [
-    /"oidc" has credentials that .*"private_key_jwt" does not use/,
-    () => oidc({ ...client, issuer, privateKey: p256.privateKey }),
-  ],
-  [/"oidc.privateKey" is needed/, () => oidc({ issuer, clientId: 'app', clientAuthentication: 'private_key_jwt' })],
-  [
-    /"oidc.clientAuthentication" must be "client_secret_basic"/,
-    () => oidc({ ...client, issuer, clientAuthentication: asAny('tls') }),
-  ],
-  [/"oidc.issuer" must be a non-empty string/, () => oidc(asAny(client))],
-  [/"oidc.scopes" must be an array/, () => oidc({ ...client, issuer, scopes: asAny('openid email') })],
-]
-
-for (const [message, make] of refused) {
-  test(`a builder refuses at once: ${message.source.slice(0, 60)}`, () => {
-    assert.throws(make, (error: Error & { code?: string }) => {
-      assert.equal(error.code, 'CRUDAUTH_CONFIG')
-      assert.match(error.message, message)
-      assert.ok(!error.message.includes('secret-of-the-client'))
-      return true
-    })
+async function start(
+  t: TestContext,
+  options: Partial<CrudAuthOptions> | { oauth: unknown },
+  routes?: (app: ReturnType<typeof Fastify>) => unknown,
+) {
+  const { lines, logger } = captureLogs('warn')
+  const app = Fastify({ logger })
+  t.after(() => app.close())
+  await app.register(crudAuth, {
+    secret,
+    users: models.known,
+    transports: [sessionTransport()],
+    passwords: { cost: cheap },
+    ...(options as Partial<CrudAuthOptions>),
   })
+  await routes?.(app)
+  await app.ready()
+  return { app, lines }
 }
 
-const good = oauth2({ ...client, ...endpoints, mapProfile })
-const goodOidc = oidc({ ...client, issuer })
-const rsa1024 = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
+/** Start-up stops with a message that names the option and holds no secret. */
+async function stops(t: TestContext, options: Parameters<typeof start>[1], message: RegExp, label = '') {
+  const error = await start(t, options).then(
+    () => assert.fail(`it starts: ${label} ${message}`),
+    (reason: Error & { code?: string }) => reason,
+  )
+  assert.equal(error.code, 'CRUDAUTH_CONFIG', `${label} ${error.stack}`)
+  assert.match(error.message, message, label)
+  assert.ok(!error.message.includes('secret-of-the-client') && !error.message.includes(secret))
+}
 
-const unfit: [message: RegExp, provider: unknown][] = [
-  [/"oauth.providers.acme" must be an OAuthProvider, got undefined; make one by google\(\)/, undefined],
-  [/"oauth.providers.acme" must be an OAuthProvider/, { ...good, protocol: 'saml' }],
-  [/acme.clientId" must be a non-empty string, got 7/, { ...good, clientId: 7 }],
-  [
-    /acme.tokenEndpoint" must be an https URL; http is for development, with "allowInsecure"/,
-    { ...good, tokenEndpoint: 'http://issuer.example/token' },
-  ],
-  [/acme.tokenEndpoint" must be an https URL/, { ...good, allowInsecure: true, tokenEndpoint: 'ftp://issuer.example/token' }],
-  [/acme.authorizationEndpoint" must be an https URL/, { ...good, authorizationEndpoint: 'javascript:alert(1)' }],
-  [/acme.authorizationEndpoint" must be a URL, as in/, { ...good, authorizationEndpoint: '/authorize' }],
-  [
-    /acme.userinfoEndpoint" must be a URL, got undefined; plain OAuth 2.0 has no discovery/,
-    { ...good, userinfoEndpoint: undefined },
-  ],
-  [
-    /acme.tokenEndpoint" must be a URL without credentials/,
-    { ...good, tokenEndpoint: 'https://u:secret-of-the-client@issuer.example/' },
-  ],
-  [/acme.emailsEndpoint" must be a URL, got 7/, { ...good, emailsEndpoint: 7 }],
-  [/acme.issuer" must be a URL, got undefined/, { ...goodOidc, issuer: undefined }],
-  [/acme.issuer" must be a URL without a query/, { ...goodOidc, issuer: `${issuer}/?a=b` }],
-  [/acme.requireIss" needs "issuer"/, { ...good, requireIss: true }],
-  [/acme.requireIss" must be true or false, got string/, { ...good, requireIss: 'yes' }],
-  [/acme.allowInsecure" must be true or false, got string/, { ...good, allowInsecure: 'false' }],
-  [/acme.scopes" must be a list of scopes, each without spaces/, { ...good, scopes: ['a b'] }],
-  [/acme.scopes" must be an array/, { ...good, scopes: 'a' }],
-  [/acme.responseMode" must be "query" or "form_post"/, { ...good, responseMode: 'fragment' }],
-  [/acme.authorizationParams" must be an object of strings, got string/, { ...good, authorizationParams: 'prompt' }],
-  [/acme.authorizationParams" must be an object of strings, got an array/, { ...good, authorizationParams: ['prompt'] }],
-  [/acme.authorizationParams" must not set "state"/, { ...good, authorizationParams: { state: 'fixed' } }],
-  [
-    /acme.authorizationParams" must not set "code_challenge_method"/,
-    { ...good, authorizationParams: { code_challenge_method: 'plain' } },
-  ],
-  [/acme.authorizationParams.prompt" must be a string, got true/, { ...good, authorizationParams: { prompt: true } }],
-  [/acme.mapProfile" must be a function, got undefined/, { ...good, mapProfile: undefined }],
-  [/acme.issuerOf" must be a function/, { ...goodOidc, issuerOf: 'x' }],
-  [/acme.clientAuthentication.method" must be/, { ...good, clientAuthentication: undefined }],
-  [/acme.clientAuthentication.method" must be/, { ...good, clientAuthentication: { method: 'basic' } }],
-  [
-    /acme.clientAuthentication.clientSecret" must be a non-empty string/,
-    { ...good, clientAuthentication: { method: 'client_secret_post' } },
-  ],
-  [/acme.clientAuthentication.privateKey" is no private key/, { ...good, clientAuthentication: { method: 'private_key_jwt' } }],
-  [
-    /acme.clientAuthentication.privateKey" must be an RSA key of at least 2048 bits/,
-    { ...good, clientAuthentication: { method: 'private_key_jwt', privateKey: rsa1024 } },
-  ],
-  [
-    /acme.clientAuthentication.keyId" must be a string/,
-    { ...good, clientAuthentication: { method: 'private_key_jwt', privateKey: p256.privateKey, keyId: 7 } },
-  ],
-]
+const acme = { acme: provider }
 
-for (const [message, provider] of unfit) {
-  test(`a provider that cannot work is refused at start: ${message.source.slice(0, 70)}`, () => {
-    assert.throws(
-      () => create(provider as OAuthProvider),
-      (error: Error & { code?: string }) => {
-        assert.equal(error.code, 'CRUDAUTH_CONFIG')
-        assert.match(error.message, message)
-        assert.ok(!error.message.includes('secret-of-the-client'))
-        return true
-      },
+test('sign-in at providers needs a session transport', async (t) => {
+  await stops(t, { transports: [bearerTransport()], oauth: { baseUrl, providers: acme } }, /"oauth" needs sessionTransport\(\)/)
+})
+
+test('it needs a field for each provider, that is unique, unless links have a table', async (t) => {
+  await stops(
+    t,
+    { users: models.empty, oauth: { baseUrl, providers: acme } },
+    /"oauth\.providers\.acme" needs the field "acmeId"/,
+  )
+  const users = memoryUsers({ fields: [...fields, 'ourId'], unique: [] })
+  await stops(t, { users, oauth: { baseUrl, providers: { our: provider } } }, /"ourId" must be unique/)
+  await start(t, { users: models.empty, oauth: { baseUrl, providers: acme, accounts: memoryAccounts().store } })
+  const lacking: Partial<OAuthAccountStore> = memoryAccounts().store
+  for (const verb of ['find', 'list', 'add', 'remove'] as const) {
+    const accounts = { ...lacking, [verb]: undefined }
+    await stops(t, { oauth: { baseUrl, providers: acme, accounts } }, new RegExp(`"oauth\\.accounts" lacks the method "${verb}"`))
+  }
+  for (const accounts of [null, 1, 'table', {}]) {
+    await stops(t, { oauth: { baseUrl, providers: acme, accounts } }, /"oauth\.accounts"/)
+  }
+})
+
+test('the base URL is an absolute one, https but on the own machine, and nothing more', async (t) => {
+  const wrong = [
+    undefined,
+    null,
+    1,
+    '',
+    'app.example.com',
+    '/auth',
+    '//app.example.com',
+    'ftp://app.example.com',
+    'javascript:alert(1)',
+  ]
+  const insecure = ['http://app.example.com', 'http://10.0.0.1', 'http://localhost.evil.example', 'http://127.0.0.1.evil.example']
+  const surplus = [
+    'https://u:p@app.example.com',
+    'https://app.example.com?a=1',
+    'https://app.example.com#x',
+    'https://app.example.com?',
+  ]
+  for (const value of [...wrong, ...insecure, ...surplus]) {
+    await stops(t, { oauth: { baseUrl: value, providers: acme } }, /"oauth\.baseUrl"/, String(value))
+  }
+  for (const value of ['http://localhost:3000', 'http://127.0.0.1:1', 'http://[::1]:3000', 'http://app.localhost', baseUrl]) {
+    await start(t, { oauth: { baseUrl: value, providers: acme } })
+  }
+})
+
+test('the default landing is a path of the same origin', async (t) => {
+  for (const defaultRedirect of ['//evil.example', 'https://evil.example', 'home', '', '/\\evil.example', 1, null, {}, '/a\nb']) {
+    const oauth = { baseUrl, providers: acme, defaultRedirect }
+    if (defaultRedirect === null) continue
+    await stops(t, { oauth }, /"oauth\.defaultRedirect"/, String(defaultRedirect))
+  }
+  await start(t, { oauth: { baseUrl, providers: acme, defaultRedirect: '/a?b=c#d' } })
+})
+
+test('the landing without a choice is /, and a default with a query gets the error beside it', async (t) => {
+  const { app } = await buildOAuth(t, { oauth: { defaultRedirect: undefined } })
+  landsOn(await new Browser(app).signIn(ada), '/')
+  const other = await buildOAuth(t, { oauth: { defaultRedirect: '/a?b=c&error=old#d' } })
+  const browser = new Browser(other.app)
+  const query = await browser.begin()
+  const failed = await browser.callback({ error: 'access_denied', state: query.get('state') ?? '' })
+  landsOn(failed, '/a?b=c&error=oauth_failed#d')
+})
+
+test('providers have keys that make a path and a field', async (t) => {
+  for (const key of [
+    '',
+    'Acme',
+    'a-b',
+    'a.b',
+    'a/b',
+    'a b',
+    '1a',
+    'accounts',
+    'ä',
+    'a'.repeat(33),
+    '__proto__x',
+    'a_b',
+    ':provider',
+    '*',
+  ]) {
+    await stops(
+      t,
+      { oauth: { baseUrl, providers: { [key]: provider }, accounts: memoryAccounts().store } },
+      /"oauth\.providers"/,
+      key,
     )
-  })
-}
-
-test('development may use http', () => {
-  const local = 'http://localhost:9000'
-  const provider = oidc({ ...client, issuer: local, allowInsecure: true })
-  assert.equal(create(provider).allowInsecure, true)
-  assert.throws(() => create(oidc({ ...client, issuer: local })), /"oauth.providers.acme.issuer" must be an https URL/)
+  }
+  for (const providers of [undefined, null, {}, [], 'google', 1]) {
+    await stops(t, { oauth: { baseUrl, providers } }, /"oauth\.providers"/, String(providers))
+  }
+  for (const value of [undefined, null, 'google', 1, true]) {
+    await stops(
+      t,
+      { oauth: { baseUrl, providers: { acme: value } } },
+      /"oauth\.providers\.acme" must be a provider/,
+      String(value),
+    )
+  }
+  for (const key of ['a', 'google2', 'a'.repeat(32)]) {
+    await start(t, { oauth: { baseUrl, providers: { [key]: provider }, accounts: memoryAccounts().store } })
+  }
 })
 
-test('a provider that says all its endpoints is never asked for metadata', async (t) => {
-  const protocol = create(oidc({ ...client, ...endpoints, issuer, jwksUri: `${issuer}/keys` }))
-  t.after(() => protocol.close())
-  const url = new URL(await protocol.begin({ state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }))
-  assert.equal(url.origin + url.pathname, `${issuer}/authorize`)
-  // RFC 7636, 4.2, worked out by hand from the verifier above.
-  assert.equal(url.searchParams.get('code_challenge')?.length, 43)
+test('what is wrong with a provider is said at start-up, by its option', async (t) => {
+  for (const [change, message] of [
+    [{ clientId: '' }, /"oauth\.providers\.acme\.clientId"/],
+    [{ protocol: 'saml' }, /"oauth\.providers\.acme" must be an OAuthProvider/],
+    [{ issuer: 'http://accounts.example.com' }, /"oauth\.providers\.acme\.issuer" must be an https URL/],
+    [{ tokenEndpoint: 'nowhere' }, /"oauth\.providers\.acme\.tokenEndpoint"/],
+    [{ scopes: ['a b'] }, /"oauth\.providers\.acme\.scopes"/],
+    [{ responseMode: 'fragment' }, /"oauth\.providers\.acme\.responseMode"/],
+    [{ authorizationParams: { state: 'x' } }, /"oauth\.providers\.acme\.authorizationParams"/],
+    [{ mapProfile: 1 }, /"oauth\.providers\.acme\.mapProfile"/],
+    [{ allowInsecure: 'yes' }, /"oauth\.providers\.acme\.allowInsecure"/],
+    [{ clientAuthentication: undefined }, /"oauth\.providers\.acme\.clientAuthentication\.method"/],
+  ] as const) {
+    await stops(t, { oauth: { baseUrl, providers: { acme: { ...provider, ...change } } } }, message, JSON.stringify(change))
+  }
+  await stops(t, { oauth: { baseUrl, providers: acme, redirect: '/x' } }, /"oauth"/)
+  for (const oauth of [null, 'google', true, []]) await stops(t, { oauth }, /"oauth"/, String(oauth))
+})
+
+test('the group of routes needs the option, by name and by hand', async (t) => {
+  await stops(t, { routes: ['oauth'] }, /"oauth"/)
+  const byHand = start(t, { routes: false }, (app) => app.register(oauthRoutes, { prefix: '/x' }))
+  await assert.rejects(byHand, { code: 'CRUDAUTH_CONFIG', message: /"oauth"/ })
+  await assert.rejects(async () => {
+    const app = Fastify()
+    t.after(() => app.close())
+    await app.register(oauthRoutes)
+  })
+})
+
+test('with the option its routes are mounted, and without it, or without the group, there are none', async (t) => {
+  const statusOf = async (options: Partial<CrudAuthOptions>) => {
+    const { app } = await start(t, options)
+    return (await app.inject('/oauth/unknown/authorize')).json().code
+  }
+  const oauth = { baseUrl, providers: acme }
+  assert.equal(await statusOf({ oauth }), 'CRUDAUTH_NOT_FOUND')
+  assert.equal(await statusOf({ oauth, routes: ['oauth'] }), 'CRUDAUTH_NOT_FOUND')
+  for (const options of [{}, { oauth, routes: false as const }, { oauth, routes: ['session' as const] }]) {
+    assert.notEqual(await statusOf(options), 'CRUDAUTH_NOT_FOUND')
+  }
+})
+
+test('allowInsecure warns at start, once for all providers that have it, by name', async (t) => {
+  const insecure = oidc({ issuer: 'http://127.0.0.1:1', clientId: 'a', clientSecret: 's', allowInsecure: true })
+  const { lines } = await start(t, { oauth: { baseUrl, providers: { acme: insecure, other: insecure, github: provider } } })
+  const warnings = lines.filter((line) => line.includes('allowInsecure'))
+  assert.equal(warnings.length, 1)
+  assert.match(warnings[0] ?? '', /is on for acme, other,/)
+  const secure = await start(t, { oauth: { baseUrl, providers: acme } })
+  assert.deepEqual(
+    secure.lines.filter((line) => line.includes('allowInsecure')),
+    [],
+  )
+})
+
+test('the callback of a provider has one address: the routes are not mounted under a prefix with parameters', async (t) => {
+  const oauth = { baseUrl, providers: acme }
+  for (const prefix of ['/:tenant', '/a/:b', '/*']) {
+    const byHand = start(t, { oauth, routes: false }, (app) => app.register(oauthRoutes, { prefix }))
+    await assert.rejects(byHand, { code: 'CRUDAUTH_CONFIG', message: /parameters/ }, prefix)
+  }
+})
+
+test('a model that cannot tell whether an address was verified is warned of', async (t) => {
+  const users = memoryUsers({ fields: fields.filter((field) => field !== 'emailVerified') })
+  const { lines } = await start(t, { users, oauth: { baseUrl, providers: acme } })
+  assert.ok(lines.some((line) => line.includes('emailVerified')))
+  const known = await start(t, { oauth: { baseUrl, providers: acme } })
+  assert.ok(!known.lines.some((line) => line.includes('emailVerified')))
+})
+
+test('nothing of a provider’s column can be opted in to registration', async (t) => {
+  for (const name of ['acmeId', 'acme_id', 'ACMEID', 'oauthProvider', 'googleId']) {
+    await stops(t, { registration: { extraFields: [name] }, oauth: { baseUrl, providers: acme } }, /privileged/, name)
+    await stops(t, { registration: { defaults: { [name]: 'x' } }, oauth: { baseUrl, providers: acme } }, /privileged/, name)
+  }
 })

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { build, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
+import { noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
+import { places } from '../helpers/races.js'
 import { refuses } from '../helpers/refuses.js'
-import { noUnhandledRejections, statuses, times } from '../hostile/support.js'
-import { places } from './support.js'
 
 for (const { name, options } of places) {
   test(`${name}: of 100 parallel sign-ups of one email and name exactly one makes an account`, async (t) => {

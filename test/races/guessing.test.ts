@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { backends } from '../helpers/backends.js'
 import { build } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
-import { noUnhandledRejections, statuses, times } from '../hostile/support.js'
 
 for (const backend of backends) {
   test(`${backend.name}: of 100 parallel guesses at an account five are looked at, from however many addresses`, async (t) => {

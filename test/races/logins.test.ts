@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { sessionTransport } from '../../src/index.js'
 import { build } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { noUnhandledRejections, sessionCookie, statuses, times } from '../helpers/hostile.js'
+import { places } from '../helpers/races.js'
 import { refuses } from '../helpers/refuses.js'
-import { noUnhandledRejections, sessionCookie, statuses, times } from '../hostile/support.js'
-import { places } from './support.js'
 
 const transports = (maxSessionsPerUser: number) => [sessionTransport({ managementRoutes: true, maxSessionsPerUser })]
 

@@ -8,11 +8,11 @@ import { type Kysely, sql } from 'kysely'
 import { type CrudAuthOptions, memoryUsers, type UserStore } from '../../src/index.js'
 import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { backends } from '../helpers/backends.js'
-import { noUnhandledRejections, statuses, times } from '../hostile/support.js'
-import { ada, Browser, browserOf, buildOAuth, fields, landsOn, refusesCallback } from '../routes/oauth-support.js'
-import { clusterServers, newPrefix, openCluster, removeKeys } from '../state/servers.js'
-import { openMariadb, openPostgres, serverOf } from '../users/servers.js'
-import { createUsersTable, type Dialect, openSqlite } from '../users/tables.js'
+import { openMariadb, openPostgres, serverOf } from '../helpers/databases.js'
+import { noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
+import { ada, Browser, browserOf, buildOAuth, fields, landsOn, refusesCallback } from '../helpers/oauth.js'
+import { clusterServers, newPrefix, openCluster, removeKeys } from '../helpers/redis.js'
+import { createUsersTable, type Dialect, openSqlite } from '../helpers/tables.js'
 
 /** A users table with columns for two providers. */
 // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { OAuthAccount } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
+import { ada, Browser, browserOf, buildOAuth, landsOn, memoryAccounts, type Person } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
-import { ada, Browser, browserOf, buildOAuth, landsOn, memoryAccounts, type Person } from '../routes/oauth-support.js'
 
 const owner: Person = { sub: 'ann', email: 'ann@example.com', email_verified: true }
 const stranger: Person = { sub: 'stranger', email: 'evil@example.com', email_verified: true }

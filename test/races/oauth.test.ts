@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { memoryUsers } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
-import { noUnhandledRejections, statuses, times } from '../hostile/support.js'
+import { noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
 import {
   ada,
   Browser,
@@ -13,7 +13,7 @@ import {
   linkPlaces,
   type Person,
   refusesCallback,
-} from '../routes/oauth-support.js'
+} from '../helpers/oauth.js'
 
 /** Where each answer leads. */
 const places = (responses: readonly { statusCode: number; headers: Record<string, unknown> }[]) => {

@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import { type LegacyVerifier, sessionTransport, type UserStore } from '../../src/index.js'
 import { build, cheap, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
+import { places } from '../helpers/races.js'
 import { refuses } from '../helpers/refuses.js'
 import { mountHandLogin } from '../helpers/users.js'
-import { noUnhandledRejections, statuses, times } from '../hostile/support.js'
-import { places } from './support.js'
 
 const transports = [sessionTransport({ managementRoutes: true, maxSessionsPerUser: 1000 })]
 

@@ -6,9 +6,9 @@ import { type LegacyVerifier, sessionTransport } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import { build, cheap, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
+import { csrfCookie, noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 import { mountHandLogin } from '../helpers/users.js'
-import { csrfCookie, noUnhandledRejections, statuses, times } from '../hostile/support.js'
 
 const sudoRoutes = (app: FastifyInstance) => {
   app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {

@@ -3,7 +3,7 @@ import { redisState } from '../../src/state/redis/index.js'
 import { counterStoreConformance } from '../../src/testing/counter-store.js'
 import { oneTimeStoreConformance } from '../../src/testing/one-time-store.js'
 import { sessionStoreConformance } from '../../src/testing/session-store.js'
-import { clusterServers, newPrefix, openCluster, removeKeys } from './servers.js'
+import { clusterServers, newPrefix, openCluster, removeKeys } from '../helpers/redis.js'
 
 const { address, skip } = clusterServers()
 

@@ -10,7 +10,7 @@ import { type RedisServer, startRedis } from '../../scripts/services/redis.js'
 import type { SessionRecord } from '../../src/ports/session-store.js'
 import { openRedis, redisState } from '../../src/state/redis/index.js'
 import { StateUnavailableError } from '../../src/state/unavailable.js'
-import { newPrefix, redisServer } from './servers.js'
+import { newPrefix, redisServer } from '../helpers/redis.js'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS

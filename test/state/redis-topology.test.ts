@@ -13,7 +13,7 @@ import { startRedis } from '../../scripts/services/redis.js'
 import { startRedisCluster } from '../../scripts/services/redis-cluster.js'
 import { openRedis, redisState } from '../../src/state/redis/index.js'
 import { StateUnavailableError } from '../../src/state/unavailable.js'
-import { openCluster, redisServer } from './servers.js'
+import { openCluster, redisServer } from '../helpers/redis.js'
 
 const MINUTE_MS = 60_000
 

@@ -4,7 +4,7 @@ import { openRedis, redisState } from '../../src/state/redis/index.js'
 import { counterStoreConformance } from '../../src/testing/counter-store.js'
 import { oneTimeStoreConformance } from '../../src/testing/one-time-store.js'
 import { sessionStoreConformance } from '../../src/testing/session-store.js'
-import { newPrefix, redisServer, removeKeys } from './servers.js'
+import { newPrefix, redisServer, removeKeys } from '../helpers/redis.js'
 
 const { address, skip } = redisServer()
 

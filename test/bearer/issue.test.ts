@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { memoryUsers } from '../../src/index.js'
+import { answers } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { asBearer, askRefresh, askToken, bearerApp, claimsOf, signedInBearer, times, tokensOf } from '../helpers/bearer.js'
+import { Client } from '../helpers/client.js'
+import { refuses } from '../helpers/refuses.js'
+
+/** 4096 characters with the spaces between them: the most that may be configured. */
+const most = times(64, (n) => `${n}`.padStart(2, '0').padEnd(n === 63 ? 64 : 63, 'x'))
+
+for (const backend of backends) {
+  describe(`${backend.name}: tokens issued by hand`, () => {
+    test('an empty list of scopes grants nothing, and defaults are for those who say nothing', async (t) => {
+      const app = await bearerApp(t, backend, { defaultScopes: ['admin'], grantableScopes: ['admin', 'read'] })
+      await new Client(app).register('ann')
+      const user = await app.auth.users.findById(1)
+      assert.ok(user)
+      for (const [options, granted] of [
+        [{ scopes: [] }, []],
+        [{ scopes: ['nope'] }, []],
+        [{ scopes: ['read'] }, ['read']],
+        [{ scopes: undefined }, ['admin']],
+        [{}, ['admin']],
+        [undefined, ['admin']],
+      ] as const) {
+        const { scopes, accessToken, refreshToken = '' } = await app.auth.issueTokens(user, options)
+        assert.deepEqual(scopes, granted)
+        assert.equal(claimsOf(accessToken).scope, granted.join(' '))
+        assert.equal(tokensOf(await askRefresh(app, refreshToken)).scope, granted.join(' '))
+      }
+      assert.equal(tokensOf(await askToken(app, 'ann', { scope: '' })).scope, 'admin')
+    })
+
+    test('scopes that are no array of strings are refused, and nothing is stored', async (t) => {
+      const app = await bearerApp(t, backend, { defaultScopes: ['a'], grantableScopes: ['a', 'b'] })
+      await new Client(app).register('ann')
+      const user = await app.auth.users.findById(1)
+      assert.ok(user)
+      for (const scopes of ['a', '', 'a b', null, 1, {}, ['a', 1], [null], new Set(['a'])] as never[])
+        await assert.rejects(() => app.auth.issueTokens(user, { scopes }), {
+          code: 'CRUDAUTH_INTERNAL',
+          message: /"scopes".*array/,
+        })
+      assert.deepEqual(await app.auth.sessions.list(1), [])
+    })
+
+    for (const tokenVersion of [-1, 1.5, 2 ** 53, Number.NaN, 'seven']) {
+      test(`a token_version of ${tokenVersion} makes no token that would be refused: it is told of, and nothing is used up`, async (t) => {
+        const users = memoryUsers()
+        const app = await bearerApp(t, backend, {}, { users })
+        const { refresh_token } = await signedInBearer(app)
+        // A row may be read otherwise than it was written; the epoch stays, so that nothing else refuses.
+        const { findById, findBy } = users
+        const odd = (row: Record<string, unknown> | null) => row && { ...row, tokenVersion }
+        users.findById = async (id) => odd(await findById(id))
+        users.findBy = async (field, value) => odd(await findBy(field, value))
+        refuses(await askToken(app), 'CRUDAUTH_INTERNAL')
+        const user = await app.auth.users.findById(1)
+        assert.ok(user)
+        await assert.rejects(() => app.auth.issueTokens(user), { code: 'CRUDAUTH_INTERNAL', message: /tokenVersion/ })
+        Object.assign(users, { findById, findBy })
+        assert.equal((await app.auth.sessions.list(1)).length, 1)
+        answers(await askRefresh(app, refresh_token), 200)
+      })
+    }
+
+    test('a token that would be too long is not issued, and the refresh token is not used up by it', async (t) => {
+      const users = memoryUsers()
+      const app = await bearerApp(t, backend, { defaultScopes: ['a'] }, { users })
+      const { refresh_token } = await signedInBearer(app)
+      const { findById } = users
+      const long = { id: 'x'.repeat(7000), hashedPassword: 'x', isActive: true, tokenVersion: 0 }
+      await assert.rejects(() => app.auth.issueTokens(long), { code: 'CRUDAUTH_INTERNAL', message: /8192/ })
+      assert.equal((await app.auth.sessions.list(1)).length, 1)
+      users.findById = findById
+      answers(await askRefresh(app, refresh_token), 200)
+    })
+  })
+}
+
+test('the most scopes that may be configured fit, and the token is accepted', async (t) => {
+  assert.equal(most.join(' ').length, 4096)
+  const names = { issuer: 'i'.repeat(512), audience: 'a'.repeat(512) }
+  const app = await bearerApp(t, null, { defaultScopes: most, ...names })
+  const { access_token, refresh_token } = await signedInBearer(app)
+  assert.deepEqual(answers(await asBearer(app, access_token), 200).scopes, most)
+  answers(await asBearer(app, tokensOf(await askRefresh(app, refresh_token)).access_token), 200)
+})

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createHashGate } from '../../src/core/passwords/hash-queue.js'
+import { createPasswords } from '../../src/core/passwords/passwords.js'
+import type { LegacyVerifier } from '../../src/index.js'
+import { cheap, password } from '../helpers/build.js'
+import { times } from '../helpers/hostile.js'
+
+test('a verifier that hangs loses its place among the hashes after five seconds, and its password is wrong', async (t) => {
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const asked: string[] = []
+  const hanging: LegacyVerifier = {
+    matches: (hash) => hash.startsWith('old:'),
+    verify(hash) {
+      asked.push(hash)
+      return new Promise(() => {})
+    },
+  }
+  // One place: as long as it is held, nobody at all can sign in.
+  const passwords = await createPasswords(cheap, [hanging], createHashGate(1, 10))
+  const current = await passwords.hash(password)
+  /** Lets everything happen that needs no clock. */
+  const settle = async () => {
+    for (let i = 0; i < 50; i++) await nextTurn()
+  }
+  const pass = async (milliseconds: number) => {
+    now += milliseconds
+    t.mock.timers.tick(milliseconds)
+    await settle()
+  }
+
+  const results: unknown[] = []
+  const check = (name: string, hash: string) =>
+    void passwords.check(hash, password).then(
+      ({ ok }) => results.push([name, ok]),
+      (error: Error) => results.push([name, error]),
+    )
+  check('hangs', 'old:ann')
+  check('waits', current)
+  await settle()
+  await pass(4900)
+  assert.deepEqual([asked, results], [['old:ann'], []])
+  await pass(200)
+  // Argon2 needs real time, which stands on none of the mocked clocks.
+  for (let i = 0; i < 1000 && results.length < 2; i++) await settle()
+  assert.deepEqual(results, [
+    ['hangs', false],
+    ['waits', true],
+  ])
+
+  // A flood of them is over in turn, too.
+  results.length = 0
+  for (const i of times(3, (index) => index)) check(`flood ${i}`, `old:${i}`)
+  check('last', current)
+  for (let i = 0; i < 3; i++) {
+    await settle()
+    await pass(5001)
+    for (let j = 0; j < 1000 && results.length < i + 1; j++) await settle()
+  }
+  for (let i = 0; i < 1000 && results.length < 4; i++) await settle()
+  assert.deepEqual(results, [
+    ['flood 0', false],
+    ['flood 1', false],
+    ['flood 2', false],
+    ['last', true],
+  ])
+})

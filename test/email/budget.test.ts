@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { FastifyRequest } from 'fastify'
+import { createRecoveryTokens, type RecoveryTokens } from '../../src/core/one-time-tokens/tokens.js'
+import { createUsers } from '../../src/core/users/users.js'
+import { createRecovery } from '../../src/features/email/recovery.js'
+import { memoryUsers } from '../../src/index.js'
+import { memoryOneTime } from '../../src/state/memory/one-time.js'
+import { answers } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { limitsOff } from '../helpers/build.js'
+import { Client } from '../helpers/client.js'
+import { addressOf, mailApp, next } from '../helpers/email.js'
+import { redisTexts, times } from '../helpers/hostile.js'
+import { settle } from '../helpers/mailbox.js'
+
+/** What strangers can use up of an owner's: messages to an address, places in the store. */
+const old = addressOf('ann')
+const recipient = { max: 3, windowSeconds: 3600 }
+const auth = { rateLimits: { ...limitsOff, recipient } }
+
+for (const backend of backends) {
+  test(`${backend.name}: what is asked for an address that no account has keeps nothing away from its account later`, async (t) => {
+    const { anyone, join, move, mail, ask } = await mailApp(t, backend, { auth })
+    const client = await join('ann')
+    const token = await move(client, old, 'thief@example.com')
+    for (let i = 0; i <= recipient.max; i++) answers(await anyone.post('/password/reset-request', { email: old }), 202)
+    await settle()
+    assert.deepEqual(mail.to(old, 'reset_password'), [])
+    answers(await anyone.post('/email/change-revert', { token }), 200)
+    // Comes by itself: whoever moved the account still knows its password.
+    const reset = await mail.token(old, 'reset_password')
+    await ask('reset', 'ann')
+    await ask('reset', 'ann')
+    await ask('reset', 'ann')
+    answers(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), 200)
+    answers(await new Client(client.app).login('ann', next), 200)
+  })
+
+  test(`${backend.name}: going back sends a reset although that address has had all the messages it may get`, async (t) => {
+    const { anyone, join, move, mail, ask } = await mailApp(t, backend, { auth })
+    const client = await join('ann')
+    for (let i = 0; i < recipient.max; i++) await ask('reset', 'ann')
+    answers(await anyone.post('/password/reset-request', { email: old }), 202)
+    await settle()
+    assert.equal(mail.to(old, 'reset_password').length, recipient.max)
+    const token = await move(client, old, 'thief@example.com')
+    answers(await anyone.post('/email/change-revert', { token }), 200)
+    const reset = await mail.token(old, 'reset_password', recipient.max + 1)
+    answers(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), 200)
+  })
+
+  test(`${backend.name}: what is asked for an address before it registers does not keep its welcome away`, async (t) => {
+    const { anyone, mail } = await mailApp(t, backend, { auth })
+    for (let i = 0; i <= recipient.max; i++) answers(await anyone.post('/email/verify-request', { email: old }), 202)
+    await settle()
+    answers(await anyone.register('ann'), 202)
+    answers(await anyone.post('/email/verify-confirm', { token: await mail.token(old, 'verify_email') }), 200)
+  })
+
+  test(`${backend.name}: a change to a taken address spends nothing of its owner's budget`, async (t) => {
+    const { join, mail, askChange, row, set } = await mailApp(t, backend, { auth })
+    const thief = await join('thief')
+    await join('ann')
+    for (let i = 0; i <= recipient.max; i++) {
+      answers(await thief.post('/email/change-request', { new_email: old, password: 'correct horse battery' }), 202)
+    }
+    await settle()
+    assert.deepEqual(mail.to(old, 'change_email'), [])
+    await set('ann', { email: 'elsewhere@example.com' })
+    await askChange(thief, old)
+    assert.equal((await row('ann')).email, 'elsewhere@example.com')
+  })
+
+  for (const kind of ['verify', 'reset'] as const) {
+    test(`${backend.name}: a request that a failing database has tried again is counted once: ${kind}`, async (t) => {
+      const inner = memoryUsers()
+      let failures = 0
+      const findBy: typeof inner.findBy = async (field, value) => {
+        if (field === 'email' && failures-- > 0) throw new Error('a moment, please')
+        return inner.findBy(field, value)
+      }
+      const { ask, anyone, mail } = await mailApp(t, backend, {
+        auth: { users: { ...inner, findBy }, delivery: { firstRetrySeconds: 0.01 }, ...auth },
+      })
+      await inner.create({ email: old, username: 'ann', hashedPassword: null })
+      failures = 3
+      await ask(kind, 'ann')
+      assert.ok(failures <= 0, 'it was tried again')
+      for (let i = 1; i < recipient.max; i++) await ask(kind, 'ann')
+      const { length } = mail.messages
+      assert.equal(length, recipient.max)
+      answers(await anyone.post(kind === 'verify' ? '/email/verify-request' : '/password/reset-request', { email: old }), 202)
+      await settle()
+      assert.equal(mail.messages.length, length, 'and beyond the budget nothing is sent')
+    })
+  }
+}
+
+test('what is asked for nobody leaves nothing in memory, and pushes nothing out of it', async () => {
+  const users = createUsers(memoryUsers(), 1000, Buffer.alloc(32))
+  const user = await users.create({ email: old, hashedPassword: null })
+  const plain = { seal: (text: string) => text, open: (text: string) => text }
+  const tokens = createRecoveryTokens(memoryOneTime(4), users, plain)
+  const token = await tokens.issue('reset', user, { value: old }, 3600)
+  for (const purpose of times(20, (i) => (i % 2 ? 'verify' : 'reset'))) await tokens.imitate(purpose as 'verify')
+  assert.equal((await tokens.peek('reset', token))?.value, old)
+})
+
+test('what is asked for nobody leaves nothing in Redis', {
+  skip: backends.length === 1 && 'TEST_REDIS_URL is not set',
+}, async (t) => {
+  const options = backends[backends.length - 1]?.options() ?? {}
+  const { anyone, ask, join } = await mailApp(t, { name: 'redis', options: () => options })
+  const values = async () => (await redisTexts(options.keyPrefix as string)).filter((text) => text.includes('o:{')).length
+  await join('ann', { verified: false })
+  const before = await values()
+  for (let i = 0; i < 10; i++) {
+    answers(await anyone.post('/password/reset-request', { email: `x${i}@example.com` }), 202)
+    answers(await anyone.post('/email/verify-request', { email: `x${i}@example.com` }), 202)
+  }
+  await settle()
+  assert.equal(await values(), before)
+  await ask('reset', 'ann')
+  assert.equal(await values(), before + 1, 'what is asked for somebody does')
+})
+
+test('a request is counted once, although its token could not be kept at first', async () => {
+  const users = createUsers(memoryUsers(), 1000, Buffer.alloc(32))
+  const user = await users.create({ email: old, hashedPassword: null })
+  const work: (() => Promise<void>)[] = []
+  const sent: unknown[] = []
+  const counted: string[] = []
+  let failures = 2
+  const unused = () => assert.fail('not part of a request')
+  const recovery = createRecovery({
+    users,
+    passwords: unused as never,
+    policy: unused as never,
+    emit: unused as never,
+    redeem: unused as never,
+    endAll: unused,
+    passwordChanged: unused,
+    factor: { field: 'email', verifiedField: 'emailVerified', parse: (text) => text, find: async () => user, read: () => old },
+    tokens: {
+      issue: async () => (failures-- > 0 ? Promise.reject(new Error('down')) : 'token'),
+    } as unknown as RecoveryTokens,
+    outbox: { defer: (_, one) => void work.push(one), alert: unused, send: (intent) => void sent.push(intent) },
+    withinBudget: async (_, to) => counted.push(to) > 0,
+    links: { cleared: {}, detachAll: async () => {} },
+    seconds: { verify: 60, reset: 60 },
+  })
+  recovery.requestReset({} as FastifyRequest, old)
+  const [attempt = unused] = work
+  await assert.rejects(attempt)
+  await assert.rejects(attempt)
+  await attempt()
+  assert.deepEqual([sent.length, counted], [1, [`${old} ${users.epochOf(user)}`]])
+})

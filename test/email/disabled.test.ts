@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { memoryUsers, type UserId } from '../../src/index.js'
+import { answers, refusesOwn } from '../helpers/answers.js'
+import { type Backend, backends } from '../helpers/backends.js'
+import { password } from '../helpers/build.js'
+import { Client } from '../helpers/client.js'
+import { addressOf, mailApp, next } from '../helpers/email.js'
+import { interrupted, otherHash } from '../helpers/passwords.js'
+
+/** An account that is disabled just before something is written to it. */
+async function open(t: TestContext, backend: Backend) {
+  const inner = memoryUsers()
+  const users = interrupted(inner)
+  const made = await mailApp(t, backend, { auth: { users: users.store } })
+  let disabled: unknown
+  const disableAt = (field: string) => {
+    users.around = {
+      async before(id: UserId, values) {
+        if (!(field in values)) return undefined
+        users.around = {}
+        await inner.update(id, { isActive: false })
+        disabled = await inner.findById(id)
+        return undefined
+      },
+    }
+  }
+  const nothingWritten = async () => {
+    assert.ok(disabled, 'it was disabled in the meantime')
+    assert.deepEqual(await made.row('ann'), disabled)
+  }
+  return { ...made, inner, disableAt, nothingWritten }
+}
+
+for (const backend of backends) {
+  test(`${backend.name}: a reset writes nothing to an account that was disabled meanwhile, and mails nothing`, async (t) => {
+    const { anyone, join, ask, disableAt, nothingWritten, sendsNothing } = await open(t, backend)
+    await join('ann', { verified: false })
+    const token = await ask('reset', 'ann')
+    disableAt('hashedPassword')
+    await sendsNothing(async () => {
+      const response = await anyone.post('/password/reset-confirm', { token, new_password: next })
+      refusesOwn(response, 'CRUDAUTH_TOKEN_INVALID_OR_USED', [token, next])
+    })
+    await nothingWritten()
+  })
+
+  test(`${backend.name}: nor does a change of the password`, async (t) => {
+    const { join, disableAt, nothingWritten, sendsNothing } = await open(t, backend)
+    const client = await join('ann')
+    disableAt('hashedPassword')
+    await sendsNothing(async () => {
+      const response = await client.post('/change-password', { current_password: password, new_password: next })
+      refusesOwn(response, 'CRUDAUTH_WRONG_PASSWORD', [password, next])
+    })
+    await nothingWritten()
+  })
+
+  test(`${backend.name}: nor does a sign-in whose hash is out of date`, async (t) => {
+    const { app, inner, disableAt, nothingWritten } = await open(t, backend)
+    await inner.create({ email: addressOf('ann'), username: 'ann', hashedPassword: await otherHash() })
+    disableAt('hashedPassword')
+    refusesOwn(await new Client(app).login('ann'), 'CRUDAUTH_BAD_CREDENTIALS')
+    await nothingWritten()
+  })
+
+  for (const [url, field] of [
+    ['/email/verify-confirm', 'emailVerified'],
+    ['/email/change-confirm', 'email'],
+    ['/email/change-revert', 'email'],
+  ] as const) {
+    test(`${backend.name}: nor does ${url}`, async (t) => {
+      const { anyone, join, ask, askChange, move, disableAt, nothingWritten, sendsNothing } = await open(t, backend)
+      const client = await join('ann', { verified: false })
+      let token = ''
+      if (url.includes('verify')) token = await ask('verify', 'ann')
+      else if (url.includes('revert')) token = await move(client, addressOf('ann'), 'moved@example.com')
+      else token = await askChange(client, 'moved@example.com')
+      disableAt(field)
+      await sendsNothing(async () => refusesOwn(await anyone.post(url, { token }), 'CRUDAUTH_TOKEN_INVALID_OR_USED', [token]))
+      await nothingWritten()
+    })
+  }
+}
+
+for (const backend of backends) {
+  test(`${backend.name}: a hook that takes its time keeps back no message about another password`, async (t) => {
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    t.after(() => release())
+    let hooks = 0
+    const hang = () => {
+      hooks++
+      return released
+    }
+    const { anyone, join, ask, mail } = await mailApp(t, backend, {
+      auth: { hooks: { onAfterPasswordReset: hang, onAfterPasswordChanged: hang } },
+    })
+    const client = await join('ann')
+    const change = client.post('/change-password', { current_password: password, new_password: next })
+    await mail.next(addressOf('ann'), 'password_changed')
+    assert.equal(hooks, 1, 'the hook still runs')
+    const reset = anyone.post('/password/reset-confirm', { token: await ask('reset', 'ann'), new_password: password })
+    await mail.next(addressOf('ann'), 'password_changed', 2)
+    assert.equal(hooks, 2)
+    release()
+    for (const response of await Promise.all([change, reset])) answers(response, 200)
+  })
+}

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { answers, refusesOwn } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { password } from '../helpers/build.js'
+import { Client } from '../helpers/client.js'
+import { addressOf, mailApp, next, standing, tokensOf } from '../helpers/email.js'
+
+const invalid = 'CRUDAUTH_TOKEN_INVALID_OR_USED'
+const old = addressOf('ann')
+const thieves = 'thief@example.com'
+
+for (const backend of backends) {
+  describe(`taking a change of address back, ${backend.name}`, () => {
+    test('the notice to the old address has a link for 72 hours that restores it, once, and ends every session and token', async (t) => {
+      const { app, anyone, join, move, row, mail } = await mailApp(t, backend)
+      const client = await join('ann')
+      const token = await move(client, old, thieves)
+      const tokens = await tokensOf(app, 'ann')
+      const message = await mail.next(old, 'email_changed')
+      assert.equal(message.context.link, `https://app.example.com/revert-email?token=${token}`)
+      assert.equal(message.context.expiresInSeconds, 259_200)
+      const before = await row('ann')
+      assert.deepEqual(Object.keys(answers(await anyone.post('/email/change-revert', { token }), 200)), ['detail'])
+      const { email, emailVerified, tokenVersion } = await row('ann')
+      assert.deepEqual({ email, emailVerified }, { email: old, emailVerified: true })
+      assert.equal(tokenVersion, Number(before.tokenVersion) + 1)
+      assert.deepEqual(await standing(app, client, tokens), [401, 401, 401])
+      refusesOwn(await anyone.post('/email/change-revert', { token }), invalid, [token])
+      answers(await new Client(app).login(old), 200)
+    })
+
+    test('whoever takes a move back is sent what sets another password, since the thief knew the old one', async (t) => {
+      const { app, anyone, join, move, mail } = await mailApp(t, backend)
+      const client = await join('ann')
+      answers(await anyone.post('/email/change-revert', { token: await move(client, old, thieves) }), 200)
+      const reset = await mail.token(old, 'reset_password')
+      answers(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), 200)
+      answers(await new Client(app).login('ann', next), 200)
+    })
+
+    test('an address that nobody ever proved is held for nobody', async (t) => {
+      const { anyone, join, move, row } = await mailApp(t, backend)
+      const client = await join('ann', { verified: false })
+      await move(client, old, 'squatter@example.com')
+      answers(await anyone.post('/register', { email: old, username: 'owner', password }), 202)
+      assert.notEqual(await row('owner'), null)
+    })
+
+    test('an address that was not verified comes back as one that is not', async (t) => {
+      const { anyone, join, move, row } = await mailApp(t, backend)
+      const client = await join('ann', { verified: false })
+      const token = await move(client, old, thieves)
+      assert.equal((await row('ann')).emailVerified, true)
+      answers(await anyone.post('/email/change-revert', { token }), 200)
+      assert.equal((await row('ann')).emailVerified, false)
+    })
+
+    test('works after the address was moved on again, and what was asked for since has ended', async (t) => {
+      const { anyone, join, move, row, ask, askChange, mail } = await mailApp(t, backend)
+      const client = await join('ann')
+      const token = await move(client, old, thieves)
+      await move(client, thieves, 'second@example.com')
+      const pending = await askChange(client, 'third@example.com')
+      answers(await anyone.post('/password/reset-request', { email: 'second@example.com' }), 202)
+      const reset = await mail.token('second@example.com', 'reset_password')
+      answers(await anyone.post('/email/change-revert', { token }), 200)
+      assert.equal((await row('ann')).email, old)
+      refusesOwn(await anyone.post('/email/change-confirm', { token: pending }), invalid)
+      refusesOwn(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), invalid)
+      answers(await anyone.post('/password/reset-confirm', { token: await ask('reset', 'ann'), new_password: next }), 200)
+    })
+
+    test('after the password was changed a second notice has a link that works', async (t) => {
+      const { anyone, join, move, row, mail } = await mailApp(t, backend)
+      const client = await join('ann')
+      const first = await move(client, old, thieves)
+      answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      const second = await mail.token(old, 'email_changed', 2)
+      assert.notEqual(second, first)
+      refusesOwn(await anyone.post('/email/change-revert', { token: first }), invalid)
+      const { context } = await mail.next(old, 'email_changed')
+      assert.ok(context.expiresInSeconds <= 259_200 && context.expiresInSeconds > 259_000)
+      answers(await anyone.post('/email/change-revert', { token: second }), 200)
+      assert.equal((await row('ann')).email, old)
+      assert.equal((await row('ann')).emailVerified, true)
+    })
+
+    test('after a reset at the new address, too', async (t) => {
+      const { anyone, join, move, row, mail } = await mailApp(t, backend)
+      const client = await join('ann')
+      await move(client, old, thieves)
+      answers(await anyone.post('/password/reset-request', { email: thieves }), 202)
+      const reset = await mail.token(thieves, 'reset_password')
+      answers(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), 200)
+      answers(await anyone.post('/email/change-revert', { token: await mail.token(old, 'email_changed', 2) }), 200)
+      assert.equal((await row('ann')).email, old)
+    })
+
+    test('whoever moved the address on takes nothing from the first owner by taking their own move back', async (t) => {
+      const { anyone, join, move, row, mail } = await mailApp(t, backend)
+      const client = await join('ann')
+      await move(client, old, thieves)
+      const ofThief = await move(client, thieves, 'second@example.com')
+      answers(await anyone.post('/email/change-revert', { token: ofThief }), 200)
+      assert.equal((await row('ann')).email, thieves)
+      const newest = await mail.token(old, 'email_changed', 2)
+      answers(await anyone.post('/email/change-revert', { token: newest }), 200)
+      assert.equal((await row('ann')).email, old)
+      refusesOwn(await anyone.post('/email/change-revert', { token: ofThief }), invalid)
+    })
+
+    test('every address that was left can go back after a change of the password, not the first one alone', async (t) => {
+      const { anyone, join, move, row, mail } = await mailApp(t, backend)
+      const client = await join('ann')
+      // The owner's own move, and the thief's a day later.
+      await move(client, old, 'ann@home.example')
+      await move(client, 'ann@home.example', thieves)
+      answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      const token = await mail.token('ann@home.example', 'email_changed', 2)
+      answers(await anyone.post('/email/change-revert', { token }), 200)
+      assert.equal((await row('ann')).email, 'ann@home.example')
+    })
+
+    test('meanwhile nobody else gets the old address, by signing up or by a change', async (t) => {
+      const { anyone, join, move, row, sendsNothing, users, mail } = await mailApp(t, backend)
+      const client = await join('ann')
+      const bob = await join('bob')
+      const token = await move(client, old, thieves)
+      const fresh = await anyone.post('/register', { email: addressOf('new'), username: 'new', password })
+      await mail.next(addressOf('new'), 'verify_email')
+      const held = await anyone.post('/register', { email: old, username: 'eve', password })
+      assert.equal(answers(held, 202).detail, answers(fresh, 202).detail)
+      await mail.next(old, 'existing_account')
+      assert.equal(await row('eve'), null)
+      await sendsNothing(async () => {
+        answers(await bob.post('/email/change-request', { new_email: old, password }), 202)
+      })
+      assert.equal(await users.findBy('email', old), null)
+      answers(await anyone.post('/email/change-revert', { token }), 200)
+      assert.equal((await row('ann')).email, old)
+    })
+
+    test('a change asked for before the address was left is 409', async (t) => {
+      const { anyone, join, move, askChange, row } = await mailApp(t, backend)
+      const ann = await join('ann')
+      const bob = await join('bob')
+      const token = await askChange(bob, 'wanted@example.com')
+      await move(ann, old, 'wanted@example.com')
+      await move(ann, 'wanted@example.com', 'further@example.com')
+      refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_DUPLICATE')
+      assert.equal((await row('bob')).email, addressOf('bob'))
+    })
+
+    test('the account itself may go back by a change', async (t) => {
+      const { anyone, join, move, askChange, row } = await mailApp(t, backend)
+      const client = await join('ann')
+      await move(client, old, thieves)
+      answers(await anyone.post('/email/change-confirm', { token: await askChange(client, old) }), 200)
+      assert.equal((await row('ann')).email, old)
+    })
+
+    test('an address that another account has proved all the same is 400, and nothing has changed', async (t) => {
+      const { anyone, join, move, users, row } = await mailApp(t, backend)
+      const client = await join('ann')
+      const token = await move(client, old, thieves)
+      await users.create({ email: old, username: 'eve', hashedPassword: null, emailVerified: true })
+      refusesOwn(await anyone.post('/email/change-revert', { token }), 'CRUDAUTH_BAD_REQUEST', [token])
+      assert.equal((await row('ann')).email, thieves)
+      assert.equal((await client.get('/me')).statusCode, 200)
+    })
+
+    test('an address that another account has all the same, and has never proved, is taken from that', async (t) => {
+      const { anyone, join, move, users, row } = await mailApp(t, backend)
+      const client = await join('ann')
+      const token = await move(client, old, thieves)
+      await users.create({ email: old, username: 'eve', hashedPassword: null, emailVerified: false })
+      answers(await anyone.post('/email/change-revert', { token }), 200)
+      assert.equal((await row('ann')).email, old)
+      assert.match(String((await row('eve')).email), /^gone-[\w-]+@account\.invalid$/)
+    })
+
+    test('once taken back, the new address is free for others', async (t) => {
+      const { anyone, join, move, row } = await mailApp(t, backend)
+      const client = await join('ann')
+      const token = await move(client, old, thieves)
+      answers(await anyone.post('/email/change-revert', { token }), 200)
+      answers(await anyone.post('/register', { email: thieves, username: 'eve', password }), 202)
+      assert.notEqual(await row('eve'), null)
+    })
+  })
+}

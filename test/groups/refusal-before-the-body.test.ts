@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setCookies } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { build } from '../helpers/build.js'
+import { Client, signedIn } from '../helpers/client.js'
+import { csrfCookie, sessionCookie } from '../helpers/hostile.js'
+import { refuses } from '../helpers/refuses.js'
+
+/** Bodies that no route takes, with what they answer to who may ask. */
+const bodies = [
+  { status: 400, payload: '{"a":', headers: { 'content-type': 'application/json' } },
+  { status: 400, payload: Buffer.from([0x22, 0xff, 0x22]), headers: { 'content-type': 'application/json' } },
+  { status: 415, payload: 'hello', headers: { 'content-type': 'text/plain' } },
+  { status: 413, payload: `"${'a'.repeat(20_000)}"`, headers: { 'content-type': 'application/json' } },
+] as const
+
+for (const backend of backends) {
+  const open = (t: Parameters<typeof build>[0]) => build(t, { auth: backend.options() })
+
+  test(`${backend.name}: nobody is 401 at /logout and /csrf/refresh whatever the body is, and logout clears the cookies`, async (t) => {
+    const app = await open(t)
+    const stale = await signedIn(app, 'ann')
+    const cookies = new Map(stale.cookies)
+    assert.equal((await stale.post('/logout')).statusCode, 200)
+    for (const { payload, headers } of bodies) {
+      for (const url of ['/logout', '/csrf/refresh']) {
+        for (const held of [new Map<string, string>(), cookies]) {
+          const client = new Client(app)
+          for (const [name, value] of held) client.cookies.set(name, value)
+          const response = await client.request('POST', url, { payload, headers })
+          refuses(response, 'CRUDAUTH_UNAUTHENTICATED')
+          const set = setCookies(response)
+          const cleared = Object.keys(set).filter((name) => set[name]?.maxAge === 0 && set[name]?.value === '')
+          assert.deepEqual(cleared.sort(), url === '/logout' ? [csrfCookie, sessionCookie] : [])
+        }
+      }
+    }
+  })
+
+  test(`${backend.name}: a session without its CSRF header is 403 at /logout whatever the body is, and goes on`, async (t) => {
+    const app = await open(t)
+    const client = await signedIn(app, 'ann')
+    const { csrf } = client
+    for (const { payload, headers, status } of bodies) {
+      client.csrf = null
+      const response = await client.request('POST', '/logout', { payload, headers })
+      refuses(response, 'CRUDAUTH_CSRF')
+      assert.equal(response.headers['set-cookie'], undefined)
+      // Only who may ask learns what is wrong with the body, and that does not end the session.
+      client.csrf = csrf
+      assert.equal((await client.request('POST', '/logout', { payload, headers })).statusCode, status)
+      assert.equal((await client.request('POST', '/csrf/refresh', { payload, headers })).statusCode, status)
+    }
+    assert.equal((await client.get('/me')).statusCode, 200)
+    assert.equal((await client.post('/logout')).statusCode, 200)
+    refuses(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+  })
+}

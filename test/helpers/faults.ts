@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { LightMyRequestResponse } from 'fastify'
+import { type RedisServer, startRedis } from '../../scripts/services/redis.js'
+import type { CrudAuthOptions } from '../../src/index.js'
+import { serverUrl } from './backends.js'
+import { build, password } from './build.js'
+import { noUnhandledRejections } from './hostile.js'
+
+/** What node:test wants to hear where no server may be started. */
+export const skip = serverUrl('TEST_REDIS_URL') ? false : 'TEST_REDIS_URL is not set'
+
+/** A Redis of the test's own, to be killed and paused; on the port of an earlier one to bring "it" back, empty. */
+export async function serve(t: TestContext, port?: number): Promise<RedisServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'crudauth-faults-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const server = await startRedis(folder, port === undefined ? {} : { port })
+  t.after(() => {
+    // A paused process does not react to an orderly end.
+    if (server.isAlive()) server.resume()
+    return server.stop()
+  })
+  return server
+}
+
+/** Asks until the answer is no 503; the limit is no expectation, it only ends a test that would hang. */
+export async function recovers(ask: () => Promise<LightMyRequestResponse>): Promise<LightMyRequestResponse> {
+  const endMs = Date.now() + 30_000
+  for (;;) {
+    const response = await ask()
+    if (response.statusCode !== 503) return response
+    assert.ok(Date.now() < endMs, 'it never recovers')
+    await delay(50)
+  }
+}
+
+/** A way to a server that counts how often a client has had to wait for it. */
+export async function countingProxy(t: TestContext, port: number) {
+  let trips = 0
+  let waiting = false
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1')
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('error', () => {})
+    }
+    client.on('data', (chunk) => {
+      // Whatever else is sent before an answer comes takes no further round trip.
+      if (!waiting) trips++
+      waiting = true
+      upstream.write(chunk)
+    })
+    upstream.on('data', (chunk) => {
+      waiting = false
+      client.write(chunk)
+    })
+    client.on('close', () => upstream.destroy())
+    upstream.on('close', () => client.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return {
+    url: `redis://127.0.0.1:${(server.address() as { port: number }).port}`,
+    /** Round trips that `run` takes. */
+    async of(run: () => Promise<unknown>): Promise<number> {
+      const before = trips
+      await run()
+      return trips - before
+    },
+  }
+}
+
+/** An app on that Redis, with routes behind each gate and a note of each password that was found wrong. */
+export async function appOn(t: TestContext, redis: string, auth: Partial<CrudAuthOptions> = {}) {
+  noUnhandledRejections(t)
+  const told: string[] = []
+  const app = await build(t, {
+    auth: {
+      redis,
+      timeouts: { redisMs: 600 },
+      rateLimits: {},
+      hooks: { onLoginFailed: ({ reason }) => told.push(reason) },
+      ...auth,
+    },
+    routes(app) {
+      app.get('/optional', { onRequest: app.currentUser({ optional: true }) }, async () => ({}))
+      app.get('/elevated', { onRequest: app.requireSudo }, async () => ({}))
+      app.get('/fresh', { onRequest: app.requireFresh }, async () => ({}))
+      app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
+        await app.auth.sudo.elevate(request, password)
+        return {}
+      })
+    },
+  })
+  return { app, told }
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { TestContext } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import { Redis } from 'ioredis'
+import { memoryUsers, type UserId, type UserStore } from '../../src/index.js'
+import { serverUrl } from './backends.js'
+
+export const sessionCookie = '__Host-crudauth_session'
+export const csrfCookie = '__Host-crudauth_csrf'
+export const deviceCookie = '__Host-crudauth_device'
+
+export const times = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index))
+
+/** How many answers there were of each status. */
+export function statuses(responses: readonly { statusCode: number }[]): Record<number, number> {
+  const counts: Record<number, number> = {}
+  for (const { statusCode } of responses) counts[statusCode] = (counts[statusCode] ?? 0) + 1
+  return counts
+}
+
+/** Fails the test when a promise is rejected and nobody looks. */
+export function noUnhandledRejections(t: TestContext): void {
+  const seen: unknown[] = []
+  const note = (error: unknown) => void seen.push(error)
+  process.on('unhandledRejection', note)
+  t.after(async () => {
+    await nextTurn()
+    process.off('unhandledRejection', note)
+    assert.deepEqual(seen, [])
+  })
+}
+
+/** Memory users whose rows can be looked at all at once. */
+export function openUsers(options: Parameters<typeof memoryUsers>[0] = {}) {
+  const inner = memoryUsers(options)
+  const ids: UserId[] = []
+  const store: UserStore = {
+    ...inner,
+    async create(values) {
+      const row = await inner.create(values)
+      ids.push(row.id as UserId)
+      return row
+    },
+  }
+  return { store, rows: () => Promise.all(ids.map((id) => inner.findById(id))) }
+}
+
+/** Every key, field and value under a prefix in the test's Redis. */
+export async function redisTexts(prefix: string): Promise<string[]> {
+  const client = new Redis(serverUrl('TEST_REDIS_URL') ?? '')
+  try {
+    const texts: string[] = []
+    for (const key of await client.keys(`${prefix}*`)) {
+      texts.push(key)
+      if ((await client.type(key)) === 'hash') {
+        for (const [field, value] of Object.entries(await client.hgetall(key))) texts.push(field, value)
+      } else texts.push((await client.get(key)) ?? '')
+    }
+    return texts
+  } finally {
+    client.disconnect()
+  }
+}
+
+export const form = 'application/x-www-form-urlencoded'
+
+/** Posts bytes as they are, under any content type or none. */
+export const postBytes = (
+  app: FastifyInstance,
+  url: string,
+  payload: string | Buffer,
+  contentType?: string,
+  headers: Record<string, string> = {},
+): Promise<LightMyRequestResponse> =>
+  app.inject({
+    method: 'POST',
+    url,
+    payload,
+    headers: { ...(contentType !== undefined && { 'content-type': contentType }), ...headers },
+  })
+
+/** Listens on a free port of the loopback interface. */
+export async function listen(app: FastifyInstance): Promise<number> {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return (app.server.address() as { port: number }).port
+}
+
+/** Sends text as it is to a real server, by port or socket path, and returns all that it answers until it closes. */
+export async function sendRaw(to: number | string, text: string): Promise<{ status: number; text: string }> {
+  const socket = typeof to === 'number' ? connect(to, '127.0.0.1') : connect(to)
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk) => chunks.push(chunk))
+  // A server that refuses a huge request resets the connection while it is still being sent.
+  socket.on('error', () => {})
+  socket.write(text)
+  await once(socket, 'close')
+  const answer = Buffer.concat(chunks).toString('utf8')
+  return { status: Number(answer.split(' ')[1] ?? 0), text: answer }
+}

@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { Kysely } from 'kysely'
+import { type CrudAuthOptions, memoryUsers, type UserStore } from '../../src/index.js'
+import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
+import { type Backend, backends } from './backends.js'
+import { openMariadb, openPostgres, serverOf } from './databases.js'
+import { createUsersTable, type Dialect, openSqlite } from './tables.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
+async function table(t: TestContext, db: Kysely<any>, dialect: Dialect): Promise<UserStore> {
+  const made = await createUsersTable(db, dialect)
+  t.after(async () => {
+    await made.drop()
+    await db.destroy()
+  })
+  return kyselyUsers(db, made.options)
+}
+
+function sqlite(t: TestContext): Promise<UserStore> {
+  const folder = mkdtempSync(join(tmpdir(), 'crudauth-races-'))
+  const users = table(t, openSqlite(join(folder, 'users.db')), 'sqlite')
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return users
+}
+
+const postgres = serverOf('TEST_POSTGRES_URL')
+const mariadb = serverOf('TEST_MARIADB_URL')
+
+/** Everywhere users may live. */
+const stores: { name: string; open: (t: TestContext) => Promise<UserStore> }[] = [
+  { name: 'memory users', open: async () => memoryUsers() },
+  { name: 'SQLite', open: sqlite },
+  ...(postgres.skip ? [] : [{ name: 'PostgreSQL', open: (t: TestContext) => table(t, openPostgres(postgres.url), 'postgres') }]),
+  ...(mariadb.skip ? [] : [{ name: 'MariaDB', open: (t: TestContext) => table(t, openMariadb(mariadb.url), 'mysql') }]),
+]
+
+export interface Place {
+  readonly name: string
+  /** Options of an app there. A second call with the same store shares the users and not the state. */
+  options(t: TestContext): Promise<Pick<CrudAuthOptions, 'redis' | 'keyPrefix' | 'users'>>
+}
+
+const place = (backend: Backend, store: (typeof stores)[number]): Place => ({
+  name: `${backend.name}, ${store.name}`,
+  options: async (t) => ({ ...backend.options(), users: await store.open(t) }),
+})
+
+/** State by users: memory with memory, the last state (Redis, where there is one) with every store. */
+export const places: readonly Place[] = backends.flatMap((backend, index) =>
+  stores.slice(0, index === backends.length - 1 ? stores.length : 2).map((store) => place(backend, store)),
+)

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { test } from 'node:test'
+import { createDeadline, within } from '../../src/lib/deadline.js'
+
+const never = () => new Promise<never>(() => {})
+const same = (cause: unknown) => cause
+
+test('what is in time is passed on, be it a result or an error', async () => {
+  const deadline = createDeadline(60_000)
+  assert.equal(await within(deadline, async () => 'result', 'It', same), 'result')
+  const failure = (cause: unknown) => new Error('ours', { cause })
+  const cause = new Error('theirs')
+  await assert.rejects(
+    within(deadline, () => Promise.reject(cause), 'It', failure),
+    { message: 'ours', cause },
+  )
+  const atOnce = () => {
+    throw cause
+  }
+  await assert.rejects(within(deadline, atOnce, 'It', failure), { message: 'ours', cause })
+})
+
+test('what takes too long is given up, in the order in which it began', async () => {
+  const deadline = createDeadline(5)
+  const order: number[] = []
+  const waits = [1, 2, 3].map((n) => within(deadline, never, 'It', same).catch((error) => order.push(n) && error))
+  await within(deadline, async () => {}, 'It', same)
+  const errors = await Promise.all(waits)
+  assert.deepEqual(order, [1, 2, 3])
+  for (const { code, message } of errors as { code: string; message: string }[]) {
+    assert.equal(code, 'CRUDAUTH_DEADLINE')
+    assert.equal(message, 'It did not answer within 5 ms')
+  }
+  await assert.rejects(within(deadline, never, 'It', same), { code: 'CRUDAUTH_DEADLINE' })
+})
+
+test('a result or an error that comes too late is dropped', async () => {
+  const deadline = createDeadline(1)
+  const late: ((error?: Error) => void)[] = []
+  const start = () => new Promise<void>((resolve, reject) => late.push((error) => (error ? reject(error) : resolve())))
+  for (const error of [undefined, new Error('late')]) {
+    await assert.rejects(within(deadline, start, 'It', same), { code: 'CRUDAUTH_DEADLINE' })
+    late.pop()?.(error)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+})
+
+test('a wait keeps its process alive, one that has ended does not', () => {
+  const file = new URL('../../src/lib/deadline.ts', import.meta.url).href
+  const run = (script: string) =>
+    execFileSync(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '-e', `import { createDeadline } from '${file}'\n${script}`],
+      {
+        encoding: 'utf8',
+        timeout: 60_000,
+      },
+    )
+  assert.equal(run("createDeadline(20).begin(() => console.log('expired'))"), 'expired\n')
+  // An hour: were it waited for, the time limit of this call would end it.
+  assert.equal(run('const deadline = createDeadline(3_600_000); deadline.end(deadline.begin(() => {}))'), '')
+  const again = 'const deadline = createDeadline(20); deadline.end(deadline.begin(() => {})); '
+  assert.equal(run(`${again}deadline.begin(() => console.log('expired'))`), 'expired\n')
+})

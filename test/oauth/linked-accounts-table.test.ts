@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { memoryUsers, type OAuthAccountStore } from '../../src/index.js'
+import { backends } from '../helpers/backends.js'
+import { ada, Browser, browserOf, buildOAuth, fields, landsOn, memoryAccounts, type Person } from '../helpers/oauth.js'
+import { refuses } from '../helpers/refuses.js'
+
+/** Links in a table outlive users and providers, and are not written together with the row. */
+const owner: Person = { sub: 'ann', email: 'ann@example.com', email_verified: true }
+const stranger: Person = { sub: 'stranger', email: 'evil@example.com', email_verified: true }
+
+const linkedTo = ({ all }: ReturnType<typeof memoryAccounts>) =>
+  all().map(({ provider, subject, userId }) => `${provider} ${subject} ${userId}`)
+
+for (const backend of backends) {
+  test(`${backend.name}: a link to a provider that is no longer configured is no way in, so the only other one stays`, async (t) => {
+    const accounts = memoryAccounts()
+    const { app } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: accounts.store } })
+    const browser = new Browser(app)
+    await browser.signIn(ada)
+    await accounts.store.add({ provider: 'gone', subject: 'ada', userId: 1, email: null, linkedAt: new Date() })
+    refuses(await browser.delete('/oauth/acme'), 'CRUDAUTH_DUPLICATE')
+    assert.deepEqual(linkedTo(accounts), ['acme ada-1 1', 'gone ada 1'])
+    landsOn(await browser.link({ sub: 'ada' }, 'other'), '/start')
+    assert.equal((await browser.delete('/oauth/acme')).statusCode, 200)
+    refuses(await browser.delete('/oauth/other'), 'CRUDAUTH_DUPLICATE')
+  })
+
+  test(`${backend.name}: an unlinking of the stranger's that was under way when the true owner arrived takes nothing of the owner's`, async (t) => {
+    const accounts = memoryAccounts()
+    let meanwhile: (() => Promise<unknown>) | undefined
+    const store: OAuthAccountStore = {
+      ...accounts.store,
+      async list(userId) {
+        const work = meanwhile
+        meanwhile = undefined
+        await work?.()
+        return accounts.store.list(userId)
+      },
+    }
+    const { app } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: store } })
+    const squatter = await browserOf(app, 'ann')
+    landsOn(await squatter.link(stranger), '/start')
+    meanwhile = async () => landsOn(await new Browser(app).signIn(owner), '/start')
+    refuses(await squatter.delete('/oauth/acme'), 'CRUDAUTH_NOT_FOUND')
+    assert.equal(meanwhile, undefined)
+    assert.deepEqual(linkedTo(accounts), ['acme ann 1'])
+  })
+
+  test(`${backend.name}: nor does a linking of the stranger's to the same provider that comes too late`, async (t) => {
+    const accounts = memoryAccounts()
+    let meanwhile: (() => Promise<unknown>) | undefined
+    const store: OAuthAccountStore = {
+      ...accounts.store,
+      async add(account) {
+        const added = await accounts.store.add(account)
+        const work = meanwhile
+        meanwhile = undefined
+        await work?.()
+        return added
+      },
+    }
+    const { app } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: store } })
+    const squatter = await browserOf(app, 'ann')
+    const query = await squatter.beginLink()
+    meanwhile = async () => landsOn(await new Browser(app).signIn(owner), '/start')
+    landsOn(await squatter.finish(query, stranger), '/start?error=oauth_failed')
+    assert.equal(meanwhile, undefined)
+    assert.deepEqual(linkedTo(accounts), ['acme ann 1'])
+  })
+
+  test(`${backend.name}: a link that is older than the user who has its id now goes, and one of a clock that is a little behind stays`, async (t) => {
+    const accounts = memoryAccounts()
+    const users = memoryUsers({ fields })
+    const { app } = await buildOAuth(t, { auth: { ...backend.options(), users }, oauth: { accounts: accounts.store } })
+    await new Browser(app).signIn(ada)
+    await users.update(1, { createdAt: new Date(Date.now() + 30_000) })
+    const browser = new Browser(app)
+    landsOn(await browser.signIn({ ...ada, email: 'moved@example.com' }), '/start')
+    assert.equal((await browser.me()).user_id, 1)
+    await users.update(1, { createdAt: new Date(Date.now() + 3_600_000), email: 'heir@example.com' })
+    const heir = await users.findById(1)
+    const former = new Browser(app)
+    landsOn(await former.signIn(ada), '/start')
+    assert.equal((await former.me()).user_id, 2)
+    assert.deepEqual(linkedTo(accounts), ['acme ada-1 2'])
+    assert.deepEqual(await users.findById(1), heir)
+  })
+}

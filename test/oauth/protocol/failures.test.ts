@@ -1,0 +1,471 @@
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { oidc } from '../../../src/index.js'
+import {
+  accessToken,
+  type BadProvider,
+  code,
+  foreignKey,
+  goodKey,
+  idToken,
+  json,
+  serve,
+  signInAt,
+  startBadProvider,
+} from '../../helpers/bad-provider.js'
+import { type ExpectedFailure, failsWith, freshSecrets, protocolOf } from '../../helpers/protocol.js'
+
+const secrets = [code, accessToken, 'secret-of-the-client', 'u@example.com']
+
+test('the provider of these tests is good until it is made bad', async (t) => {
+  const { profile } = await signInAt(t, await startBadProvider(t))
+  assert.equal(profile.id, 'user-1')
+  assert.equal(profile.emailVerified, true)
+})
+
+interface Case {
+  title: string
+  fails: ExpectedFailure
+  spoil?: (provider: BadProvider) => void
+  callback?: Record<string, string | undefined>
+}
+
+const withToken =
+  (handler: BadProvider['on']['token'] & object) =>
+  (provider: BadProvider): void => {
+    provider.on.token = handler
+  }
+const withClaims =
+  (claims: Record<string, unknown>) =>
+  (provider: BadProvider): void => {
+    provider.claims = claims
+  }
+
+const callbacks: Case[] = [
+  {
+    title: 'declined',
+    callback: { code: undefined, error: 'access_denied' },
+    fails: { reason: 'declined', step: 'authorization' },
+  },
+  { title: 'declined at Apple', callback: { code: undefined, error: 'user_cancelled_authorize' }, fails: { reason: 'declined' } },
+  {
+    title: 'an error of the server',
+    callback: { code: undefined, error: 'server_error', error_description: 'u@example.com' },
+    fails: { reason: 'provider_error', step: 'authorization', detail: 'server_error' },
+  },
+  {
+    title: 'an error that nobody registered, which is not repeated',
+    callback: { code: undefined, error: 'u@example.com' },
+    fails: { reason: 'provider_error', detail: undefined as never },
+  },
+  { title: 'no code', callback: { code: undefined }, fails: { reason: 'missing_code', step: 'authorization' } },
+  { title: 'an empty code', callback: { code: '' }, fails: { reason: 'missing_code' } },
+  { title: 'no state', callback: { state: undefined }, fails: { reason: 'bad_state' } },
+  { title: 'an empty issuer', callback: { iss: '' }, fails: { reason: 'bad_issuer' } },
+  { title: 'the issuer of somebody else', callback: { iss: 'https://evil.example' }, fails: { reason: 'bad_issuer' } },
+  { title: 'an ID token in the callback', callback: { id_token: 'x' }, fails: { reason: 'malformed', step: 'authorization' } },
+  { title: 'a signed response that nobody asked for', callback: { response: 'x' }, fails: { reason: 'malformed' } },
+]
+
+const answers: Case[] = [
+  {
+    title: 'an error in a 200',
+    spoil: withToken((response) => json(response, { error: 'invalid_grant', error_description: code })),
+    fails: { reason: 'provider_error', step: 'token', status: 200, detail: 'invalid_grant' },
+  },
+  {
+    title: 'HTTP 500',
+    spoil: withToken((response) => json(response, { error: code }, 500)),
+    fails: { reason: 'http_error', step: 'token', status: 500 },
+  },
+  {
+    title: 'HTTP 400 with a page',
+    spoil: withToken((response) => void response.writeHead(400, { 'content-type': 'text/html' }).end(code)),
+    fails: { reason: 'http_error', step: 'token', status: 400 },
+  },
+  {
+    title: 'HTTP 201 instead of 200',
+    spoil: withToken((response) => json(response, {}, 201)),
+    fails: { reason: 'http_error', step: 'token', status: 201 },
+  },
+  {
+    title: 'HTTP 204',
+    spoil: withToken((response) => void response.writeHead(204).end()),
+    fails: { reason: 'http_error', status: 204 },
+  },
+  {
+    title: 'a body of 10 MiB',
+    spoil: withToken((response) => json(response, JSON.stringify({ access_token: 'x'.repeat(10_485_760) }))),
+    fails: { reason: 'too_large', step: 'token' },
+  },
+  {
+    title: 'a body of 10 MiB with an error status',
+    spoil: withToken((response) => json(response, JSON.stringify({ error: 'x'.repeat(10_485_760) }), 400)),
+    fails: { reason: 'too_large', step: 'token' },
+  },
+  {
+    title: 'a body without end',
+    spoil: withToken((response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      const more = () => {
+        while (!response.destroyed && response.write(' '.repeat(65_536)));
+      }
+      response.on('drain', more)
+      more()
+    }),
+    fails: { reason: 'too_large', step: 'token' },
+  },
+  {
+    title: 'a gzip bomb',
+    spoil: withToken((response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+      response.end(gzipSync(Buffer.alloc(50_000_000, ' ')))
+    }),
+    fails: { reason: 'too_large', step: 'token' },
+  },
+  {
+    title: 'gzip that is none',
+    spoil: withToken((response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end('{}')
+    }),
+    fails: { reason: 'malformed', step: 'token' },
+  },
+  {
+    title: 'broken JSON',
+    spoil: withToken((response) => json(response, '{"access_token":')),
+    fails: { reason: 'malformed', step: 'token' },
+  },
+  {
+    title: 'JSON that is no object',
+    spoil: withToken((response) => json(response, '["a"]')),
+    fails: { reason: 'malformed', step: 'token' },
+  },
+  {
+    title: 'bytes that are no UTF-8',
+    spoil: withToken((response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(Buffer.concat([Buffer.from('{"access_token":"'), Buffer.from([0xff]), Buffer.from('"}')]))
+    }),
+    fails: { reason: 'malformed', step: 'token' },
+  },
+  {
+    title: 'JSON under another content type',
+    spoil: withToken((response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('{}')),
+    fails: { reason: 'malformed', step: 'token', detail: 'content_type' },
+  },
+  {
+    title: 'no access token',
+    spoil: withToken((response) => json(response, { token_type: 'Bearer' })),
+    fails: { reason: 'malformed', step: 'token' },
+  },
+  {
+    title: 'an unknown type of token',
+    spoil: withToken((response) => json(response, { access_token: 'x', token_type: 'mac', id_token: 'a.b.c' })),
+    fails: { reason: 'bad_id_token' },
+  },
+  {
+    title: 'no ID token',
+    spoil: withToken((response) => json(response, { access_token: accessToken, token_type: 'Bearer' })),
+    fails: { reason: 'bad_id_token', step: 'id_token', detail: 'missing' },
+  },
+  {
+    title: 'a connection that breaks',
+    spoil: withToken((response) => void response.destroy()),
+    fails: { reason: 'unreachable', step: 'token', detail: 'UND_ERR_SOCKET' },
+  },
+  {
+    title: 'keys that cannot be had',
+    spoil: (provider) => {
+      provider.on.keys = (response) => json(response, {}, 503)
+    },
+    fails: { reason: 'http_error', step: 'keys', status: 503 },
+  },
+  {
+    title: 'keys that are none',
+    spoil: (provider) => {
+      provider.on.keys = (response) => json(response, { keys: 'none' })
+    },
+    fails: { reason: 'bad_id_token', step: 'keys' },
+  },
+  {
+    title: 'userinfo of another user',
+    spoil: (provider) => {
+      provider.userinfo = { sub: 'user-2', email: 'u@example.com', email_verified: true }
+    },
+    fails: { reason: 'bad_subject', step: 'userinfo' },
+  },
+  {
+    title: 'userinfo without a user',
+    spoil: (provider) => {
+      provider.userinfo = { email: 'u@example.com' }
+    },
+    fails: { reason: 'bad_subject', step: 'userinfo' },
+  },
+  {
+    title: 'userinfo that refuses the token',
+    spoil: (provider) => {
+      provider.on.userinfo = (response) => {
+        response.setHeader('www-authenticate', `Bearer error="invalid_token", error_description="${accessToken}"`)
+        json(response, { error: 'invalid_token' }, 401)
+      }
+    },
+    fails: { reason: 'provider_error', step: 'userinfo', status: 401, detail: 'invalid_token' },
+  },
+]
+
+const nowS = Math.floor(Date.now() / 1000)
+
+const tokens: Case[] = [
+  {
+    title: 'expired',
+    spoil: withClaims({ exp: nowS - 3600 }),
+    fails: { reason: 'bad_id_token', step: 'id_token', detail: 'exp' },
+  },
+  { title: 'without expiry', spoil: withClaims({ exp: undefined }), fails: { reason: 'bad_id_token', step: 'id_token' } },
+  { title: 'not valid yet', spoil: withClaims({ nbf: nowS + 3600 }), fails: { reason: 'bad_id_token', detail: 'nbf' } },
+  { title: 'for another client', spoil: withClaims({ aud: 'other' }), fails: { reason: 'bad_id_token', detail: 'aud' } },
+  {
+    title: 'for others too, without saying whose',
+    spoil: withClaims({ aud: ['app', 'other'] }),
+    fails: { reason: 'bad_id_token', detail: 'aud' },
+  },
+  {
+    title: 'for us too, but of another client',
+    spoil: withClaims({ aud: ['app', 'other'], azp: 'other' }),
+    fails: { reason: 'bad_id_token', detail: 'azp' },
+  },
+  {
+    title: 'for us alone, but of another client',
+    spoil: withClaims({ azp: 'other' }),
+    fails: { reason: 'bad_id_token', detail: 'azp' },
+  },
+  { title: 'with another nonce', spoil: withClaims({ nonce: 'other' }), fails: { reason: 'bad_id_token', detail: 'nonce' } },
+  { title: 'without a nonce', spoil: withClaims({ nonce: undefined }), fails: { reason: 'bad_id_token', step: 'id_token' } },
+  {
+    title: 'of another issuer',
+    spoil: withClaims({ iss: 'https://evil.example' }),
+    fails: { reason: 'bad_issuer', step: 'id_token' },
+  },
+  ...[undefined, null, 1, 0, true, {}, [], '', 'null', 'x'.repeat(256), 'a\u0000b', ' user-1'].map(
+    (sub): Case => ({
+      title: `with the subject ${JSON.stringify(sub)?.slice(0, 20)}`,
+      spoil: withClaims({ sub }),
+      fails: { reason: 'bad_subject', step: 'id_token' },
+    }),
+  ),
+  {
+    title: 'signed by a foreign key under the name of a good one',
+    spoil: (provider) => {
+      provider.makeToken = (claims) => idToken(claims, foreignKey.privateKey)
+    },
+    fails: { reason: 'bad_id_token', step: 'keys', detail: 'signature' },
+  },
+  {
+    title: 'signed by an unknown key',
+    spoil: (provider) => {
+      provider.makeToken = (claims) => idToken(claims, foreignKey.privateKey, { kid: 'other' })
+    },
+    fails: { reason: 'bad_id_token', step: 'keys', detail: 'kid' },
+  },
+  {
+    title: 'without a signature',
+    spoil: (provider) => {
+      provider.makeToken = (claims) => `${idToken(claims, goodKey.privateKey, { alg: 'none' }).split('.').slice(0, 2).join('.')}.`
+    },
+    fails: { reason: 'bad_id_token', step: 'id_token' },
+  },
+  {
+    title: 'with a MAC made of the public key',
+    spoil: (provider) => {
+      provider.makeToken = (claims) => {
+        const input = idToken(claims, goodKey.privateKey, { alg: 'HS256' }).split('.').slice(0, 2).join('.')
+        const pem = goodKey.publicKey.export({ format: 'pem', type: 'spki' })
+        return `${input}.${createHmac('sha256', pem).update(input).digest('base64url')}`
+      }
+    },
+    fails: { reason: 'bad_id_token', step: 'id_token' },
+  },
+  {
+    title: 'that is none',
+    spoil: (provider) => {
+      provider.makeToken = () => 'a.b.c'
+    },
+    fails: { reason: 'bad_id_token', step: 'id_token' },
+  },
+  {
+    title: 'encrypted',
+    spoil: (provider) => {
+      provider.makeToken = () => 'a.b.c.d.e'
+    },
+    fails: { reason: 'bad_id_token', step: 'id_token' },
+  },
+]
+
+for (const [kind, cases] of Object.entries({ 'a callback with': callbacks, 'an answer with': answers, 'an ID token': tokens })) {
+  for (const { title, fails, spoil, callback = {} } of cases) {
+    test(`${kind} ${title} is refused as ${fails.reason}`, async (t) => {
+      const provider = await startBadProvider(t)
+      spoil?.(provider)
+      await failsWith(signInAt(t, provider, { callback }), fails, secrets)
+      if (kind === 'a callback with') assert.ok(!provider.requests.includes('POST /token'), 'the code was not sent')
+    })
+  }
+}
+
+const steps = { metadata: 'discovery', token: 'token', keys: 'keys', userinfo: 'userinfo' } as const
+type Part = keyof typeof steps
+
+for (const [how, answer] of Object.entries({
+  'do not come': () => {},
+  'stop in the middle': (response: ServerResponse) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).write('{')
+  },
+})) {
+  test(`answers that ${how} are a timeout, whichever they are`, async (t) => {
+    const attempts = Object.entries(steps).map(async ([part, step]) => {
+      const provider = await startBadProvider(t)
+      provider.on[part as Part] = answer
+      await failsWith(signInAt(t, provider, { timeoutMs: 1_500 }), { reason: 'timeout', step }, secrets)
+    })
+    await Promise.all(attempts)
+  })
+}
+
+for (const [part, step] of Object.entries(steps)) {
+  test(`a redirect instead of ${part} is not followed`, async (t) => {
+    const provider = await startBadProvider(t)
+    const inside = await serve(t, (_, response) => json(response, {}))
+    provider.on[part as Part] = (response) => void response.writeHead(307, { location: inside.url }).end()
+    await failsWith(signInAt(t, provider), { reason: 'redirected', step, status: 307 }, secrets)
+    assert.deepEqual(inside.requests, [])
+  })
+}
+
+test('the time is that of all steps together', async (t) => {
+  const provider = await startBadProvider(t)
+  const slowly = (
+    part: 'token' | 'keys' | 'userinfo',
+    answer: (response: Parameters<NonNullable<BadProvider['on']['token']>>[0]) => void,
+  ) => {
+    provider.on[part] = (response) => void setTimeout(answer, 400, response)
+  }
+  slowly('token', (response) =>
+    json(response, { access_token: accessToken, token_type: 'Bearer', id_token: provider.makeToken(provider.claims) }),
+  )
+  slowly('userinfo', (response) => json(response, provider.userinfo))
+  await failsWith(signInAt(t, provider, { timeoutMs: 600 }), { reason: 'timeout' })
+})
+
+test("a profile mapping that never ends is a timeout, and one that throws a failure with the app's own error", async (t) => {
+  const provider = await startBadProvider(t)
+  const mapping = (mapProfile: () => unknown) => ({ options: { mapProfile }, timeoutMs: 2_000 })
+  await failsWith(
+    signInAt(
+      t,
+      provider,
+      mapping(() => new Promise(() => {})),
+    ),
+    { reason: 'timeout', step: 'profile' },
+  )
+  const mistake = new TypeError('of the app')
+  const thrown = mapping(() => {
+    throw mistake
+  })
+  const failure = await failsWith(signInAt(t, await startBadProvider(t), thrown), { reason: 'bad_profile', step: 'profile' })
+  assert.equal(failure.cause, mistake)
+  await failsWith(
+    signInAt(
+      t,
+      await startBadProvider(t),
+      mapping(() => undefined),
+    ),
+    { reason: 'bad_profile', step: 'profile' },
+  )
+})
+
+test('metadata of another issuer, or with endpoints that are none, are refused', async (t) => {
+  for (const [change, reason] of [
+    [{ issuer: 'https://evil.example' }, 'bad_issuer'],
+    [{ issuer: undefined }, 'malformed'],
+    [{ token_endpoint: undefined }, 'malformed'],
+    [{ authorization_endpoint: 'javascript:alert(1)' }, 'insecure_url'],
+    [{ jwks_uri: 7 }, 'malformed'],
+  ] as const) {
+    const provider = await startBadProvider(t)
+    const { metadataAt } = await import('../../helpers/bad-provider.js')
+    provider.on.metadata = (response) => json(response, { ...metadataAt(provider.url), ...change })
+    await failsWith(signInAt(t, provider), { reason, step: 'discovery' })
+  }
+})
+
+test('an address of the ID token is not verified by what userinfo says of another', async (t) => {
+  const provider = await startBadProvider(t)
+  provider.claims = { email: 'victim@example.com' }
+  provider.userinfo = { sub: 'user-1', email: 'own@example.com', email_verified: true }
+  const { profile } = await signInAt(t, provider)
+  assert.equal(profile.email, 'own@example.com')
+  const other = await startBadProvider(t)
+  other.claims = { email: 'victim@example.com' }
+  other.userinfo = { sub: 'user-1', email_verified: true }
+  const { profile: second } = await signInAt(t, other)
+  assert.deepEqual([second.email, second.emailVerified], ['victim@example.com', false])
+})
+
+for (const emailVerified of ['true', 1, 'yes', null, {}]) {
+  test(`email_verified ${JSON.stringify(emailVerified)} verifies nothing`, async (t) => {
+    const provider = await startBadProvider(t)
+    provider.userinfo = { sub: 'user-1', email: 'u@example.com', email_verified: emailVerified }
+    const { profile } = await signInAt(t, provider)
+    assert.deepEqual([profile.email, profile.emailVerified], ['u@example.com', false])
+  })
+}
+
+for (const email of [
+  '',
+  'none',
+  'a@b@c',
+  'a b@example.com',
+  'a@example.com\r\nBcc: x',
+  7,
+  null,
+  ['a@example.com'],
+  `${'a'.repeat(320)}@x`,
+]) {
+  test(`${JSON.stringify(email)?.slice(0, 30)} is no address, and not verified`, async (t) => {
+    const provider = await startBadProvider(t)
+    provider.userinfo = { sub: 'user-1', email, email_verified: true }
+    const { profile } = await signInAt(t, provider)
+    assert.deepEqual([profile.email, profile.emailVerified], [null, false])
+  })
+}
+
+test('names are cut and cleaned, never in the middle of a character', async (t) => {
+  const provider = await startBadProvider(t)
+  provider.userinfo = { sub: 'user-1', name: `a\u0000\nb${'😀'.repeat(400)}`, preferred_username: { x: 1 } }
+  const { profile } = await signInAt(t, provider)
+  assert.equal(profile.name, `a b${'😀'.repeat(252)}`)
+  assert.ok(!('username' in profile))
+})
+
+test('a client secret that cannot be made fails the sign-in, and what its maker says stays with it', async (t) => {
+  for (const clientSecret of [
+    () => {
+      throw new Error('secret-of-the-client')
+    },
+    () => Promise.reject(new Error('secret-of-the-client')),
+    () => '',
+  ]) {
+    const provider = await startBadProvider(t)
+    const protocol = protocolOf(t, {
+      ...oidc({ issuer: provider.url, clientId: 'app', clientSecret: 'x', allowInsecure: true }),
+      clientAuthentication: { method: 'client_secret_post', clientSecret },
+    })
+    const begun = freshSecrets()
+    const finished = protocol.finish(new URLSearchParams({ code, state: begun.state }), begun)
+    await failsWith(finished, { reason: 'bad_client', step: 'token' }, secrets)
+    assert.ok(!provider.requests.includes('POST /token'))
+  }
+})

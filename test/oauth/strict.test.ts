@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { bearerTransport, type CrudAuthOptions, sessionTransport } from '../../src/index.js'
+import { setCookies } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { password } from '../helpers/build.js'
+import { sessionCookie } from '../helpers/hostile.js'
+import {
+  ada,
+  Browser,
+  browserOf,
+  buildOAuth,
+  landsFailed,
+  landsOn,
+  linkPlaces,
+  oauthCookie,
+  type Person,
+  refusesCallback,
+} from '../helpers/oauth.js'
+
+const mine: Person = { sub: 'ann-at-acme', email: 'anything@example.com', email_verified: true }
+
+/** What a browser brings that comes from the provider's site, where the other cookies are strict; with what is named beside. */
+function fromElsewhere(app: FastifyInstance, browser: Browser, more: Record<string, string> = {}): Browser {
+  const withheld = new Browser(app)
+  withheld.cookies.set(oauthCookie, browser.cookies.get(oauthCookie) as string)
+  for (const [name, value] of Object.entries(more)) withheld.cookies.set(name, value)
+  return withheld
+}
+
+for (const backend of backends) {
+  for (const place of linkPlaces) {
+    const name = `${backend.name}, ${place.name}`
+    const setUp = (t: TestContext, sameSite: 'strict' | 'lax' = 'strict') =>
+      buildOAuth(t, { auth: { ...backend.options(), cookies: { sameSite } }, oauth: { accounts: place.accounts()?.store } })
+
+    test(`${name}: under strict cookies a link comes about in the session that began it, which the provider's site cannot show`, async (t) => {
+      const { app } = await setUp(t)
+      const ann = await browserOf(app, 'ann')
+      const query = await ann.beginLink('acme', { redirect_to: '/settings' })
+      const ended = await fromElsewhere(app, ann).finish(query, mine)
+      landsOn(ended, '/settings')
+      assert.deepEqual(setCookies(ended), {}, 'no session for whoever brings the binding cookie alone')
+      assert.equal((await ann.get('/oauth/accounts')).json()[0].provider, 'acme')
+      refusesCallback(await fromElsewhere(app, ann).finish(query, mine))
+      const withCookie = await ann.beginLink('other')
+      landsOn(await ann.finish(withCookie, mine, 'other'), '/start')
+      assert.equal((await ann.get('/oauth/accounts')).json().length, 2)
+    })
+
+    test(`${name}: and in no other: not where that has ended or has another password, and not beside somebody else's`, async (t) => {
+      const { app } = await setUp(t)
+      const ann = await browserOf(app, 'ann')
+      const bob = await browserOf(app, 'bob')
+      const again = new Browser(app)
+      await again.login('ann')
+      for (const present of [bob, again]) {
+        const query = await ann.beginLink()
+        const cookie = { [sessionCookie]: present.cookies.get(sessionCookie) as string }
+        refusesCallback(await fromElsewhere(app, ann, cookie).finish(query, mine))
+        const nothing = new Browser(app)
+        refusesCallback(await nothing.finish(await ann.beginLink(), mine))
+      }
+      const loggedOut = await ann.beginLink()
+      const withheld = fromElsewhere(app, ann)
+      await ann.post('/logout')
+      refusesCallback(await withheld.finish(loggedOut, mine))
+
+      await ann.login('ann')
+      const changed = await ann.beginLink()
+      const change = { current_password: password, new_password: 'another good one' }
+      assert.equal((await ann.post('/change-password', change)).statusCode, 200)
+      assert.equal((await ann.me()).username, 'ann', 'the session lives on')
+      refusesCallback(await fromElsewhere(app, ann).finish(changed, mine))
+
+      const renewed = await ann.beginLink()
+      const before = fromElsewhere(app, ann)
+      await ann.login('ann', 'another good one')
+      refusesCallback(await before.finish(renewed, mine))
+      assert.deepEqual((await ann.get('/oauth/accounts')).json(), [])
+    })
+
+    test(`${name}: under lax cookies a link without the session's cookie is refused`, async (t) => {
+      const { app } = await setUp(t, 'lax')
+      const ann = await browserOf(app, 'ann')
+      const query = await ann.beginLink()
+      refusesCallback(await fromElsewhere(app, ann).finish(query, mine))
+      assert.deepEqual((await ann.get('/oauth/accounts')).json(), [])
+      const another = await ann.beginLink()
+      landsOn(await ann.finish(another, mine), '/start')
+    })
+  }
+
+  test(`${backend.name}: under strict cookies a sign-in ends the session in which it was begun, and no other`, async (t) => {
+    const { app } = await buildOAuth(t, { auth: { ...backend.options(), cookies: { sameSite: 'strict' } } })
+    const elsewhere = await browserOf(app, 'ann')
+    const ann = new Browser(app)
+    await ann.login('ann')
+    const query = await ann.begin()
+    const withheld = fromElsewhere(app, ann)
+    landsOn(await withheld.finish(query, ada), '/start')
+    assert.equal((await withheld.me()).username, 'ada')
+    assert.equal(await ann.me(), null, 'ended')
+    assert.equal((await elsewhere.me()).username, 'ann', 'of the same user, and another')
+  })
+
+  test(`${backend.name}: a sign-in that fails, or is refused, ends nothing`, async (t) => {
+    const { app } = await buildOAuth(t, { auth: { ...backend.options(), cookies: { sameSite: 'strict' } } })
+    const ann = await browserOf(app, 'ann')
+    const failing = await ann.begin()
+    const denied = { error: 'access_denied', state: failing.get('state') ?? '' }
+    landsFailed(await fromElsewhere(app, ann).callback(denied))
+    const refused = await ann.begin()
+    const unverified: Person = { sub: 'x', email: 'ann@example.com', email_verified: false }
+    refusesCallback(await fromElsewhere(app, ann).finish(refused, unverified))
+    assert.equal((await ann.me()).username, 'ann')
+  })
+
+  test(`${backend.name}: a session that began a sign-in and ended meanwhile does not come back, nor does it stop that`, async (t) => {
+    const { app } = await buildOAuth(t, { auth: { ...backend.options(), cookies: { sameSite: 'strict' } } })
+    const ann = await browserOf(app, 'ann')
+    const query = await ann.begin()
+    const withheld = fromElsewhere(app, ann)
+    await ann.post('/logout')
+    landsOn(await withheld.finish(query, ada), '/start')
+    assert.equal((await withheld.me()).username, 'ada')
+    assert.equal((await withheld.get('/sessions')).json().length, 1)
+  })
+}
+
+const session = (cookies: object) => [sessionTransport({ managementRoutes: true, cookies }), bearerTransport({ refresh: 'body' })]
+const hostWide = 'httponly; path=/; samesite=lax; secure'
+
+const cases: { what: string; auth: Partial<CrudAuthOptions>; name?: string; attributes?: string }[] = [
+  { what: 'strict', auth: { cookies: { sameSite: 'strict' } } },
+  { what: 'of a domain', auth: { cookies: { domain: 'example.com' } } },
+  { what: 'below a path', auth: { cookies: { path: '/app' } } },
+  {
+    what: 'all of it, by the transport',
+    auth: { transports: session({ sameSite: 'strict', domain: 'example.com', path: '/app' }) },
+  },
+  { what: 'under another name', auth: { cookies: { names: { oauth: 'way' }, path: '/app' } }, name: '__Host-way' },
+  {
+    what: 'not secure',
+    auth: { cookies: { secure: false } },
+    name: 'crudauth_oauth',
+    attributes: 'httponly; path=/; samesite=lax',
+  },
+]
+
+for (const { what, auth, name = oauthCookie, attributes = hostWide } of cases) {
+  test(`the binding cookie is Lax and of the whole very host where the others are ${what}, and signs in`, async (t) => {
+    const { app } = await buildOAuth(t, { auth })
+    const browser = new Browser(app)
+    const begun = await browser.get('/oauth/acme/authorize')
+    const set = setCookies(begun)
+    assert.deepEqual(Object.keys(set), [name])
+    assert.equal(set[name]?.attributes, attributes)
+    const query = new URL(String(begun.headers.location)).searchParams
+    landsOn(await browser.finish(query, ada), '/start')
+    assert.equal((await browser.me()).username, 'ada')
+  })
+}

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { memoryUsers, type OAuthProfile } from '../../src/index.js'
+import { backends } from '../helpers/backends.js'
+import { build, captureLogs } from '../helpers/build.js'
+import { ada, Browser, browserOf, buildOAuth, landsOn, linkPlaces } from '../helpers/oauth.js'
+import { refuses } from '../helpers/refuses.js'
+
+const profile = (more: Partial<OAuthProfile> = {}): OAuthProfile => ({
+  id: 'ada-1',
+  email: 'ada@example.com',
+  emailVerified: true,
+  username: 'ada',
+  raw: {},
+  ...more,
+})
+
+const json = { 'content-type': 'application/json' }
+
+/** Routes written by hand over the toolbox; what each is given comes as its body. */
+function byHand(app: FastifyInstance) {
+  const { oauth, sessions } = app.auth
+  app.post('/hand/:provider', async (request, reply) => {
+    const { provider } = request.params as { provider: string }
+    const { user, created, linked } = await oauth.resolve(request, provider, request.body as OAuthProfile)
+    if (user.isActive === false) return reply.code(403).send({})
+    sessions.setCookies(request, reply, await sessions.create(request, user))
+    return { id: user.id, created, linked }
+  })
+  app.post('/hand/:provider/link', { onRequest: [app.currentUser(), app.requireFresh] }, async (request) => {
+    const { provider } = request.params as { provider: string }
+    const outcome = await oauth.link(request.principal.user, provider, request.body as OAuthProfile)
+    return { outcome: typeof outcome === 'string' ? outcome : outcome.user.id }
+  })
+  app.post('/hand/:provider/unlink', { onRequest: app.currentUser() }, async (request) => {
+    await oauth.unlink(request.principal.user, (request.params as { provider: string }).provider)
+    return {}
+  })
+  app.get('/hand', { onRequest: app.currentUser() }, async (request) => oauth.accounts(request.principal.user))
+}
+
+for (const backend of backends) {
+  for (const place of linkPlaces) {
+    test(`${backend.name}, ${place.name}: a hand-written callback finds, makes and links accounts as the routes do`, async (t) => {
+      const accounts = place.accounts()
+      const { app, store, rows } = await buildOAuth(t, {
+        auth: backend.options(),
+        oauth: { accounts: accounts?.store },
+        routes: byHand,
+      })
+      const first = await new Browser(app).post('/hand/acme', profile())
+      assert.deepEqual(first.json(), { id: 1, created: true, linked: false })
+      assert.deepEqual((await new Browser(app).post('/hand/acme', profile())).json(), { id: 1, created: false, linked: false })
+      const browser = new Browser(app)
+      landsOn(await browser.signIn(ada), '/start')
+      assert.equal((await browser.me()).user_id, 1, 'the route’s own callback finds it too')
+      const linked = await new Browser(app).post('/hand/other', profile({ id: 'x' }))
+      assert.deepEqual(linked.json(), { id: 1, created: false, linked: true })
+
+      for (const bad of [
+        profile({ id: 'new', emailVerified: false }),
+        profile({ id: 'new' }),
+        profile({ id: 'new', email: null, emailVerified: false }),
+      ]) {
+        const refused = await new Browser(app).post('/hand/acme', bad)
+        assert.equal(refused.statusCode, 400, refused.body)
+        assert.equal(refused.json().code, 'CRUDAUTH_BAD_REQUEST')
+      }
+      await store.update(1, { isActive: false })
+      const before = await rows()
+      assert.equal((await new Browser(app).post('/hand/acme', profile())).statusCode, 403)
+      assert.deepEqual(await rows(), before)
+    })
+
+    test(`${backend.name}, ${place.name}: links are made, told of and taken away by hand`, async (t) => {
+      const accounts = place.accounts()
+      const { app } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: accounts?.store }, routes: byHand })
+      const other = new Browser(app)
+      await other.signIn(ada)
+      const ann = await browserOf(app, 'ann')
+      const link = async (id: string) => (await ann.post('/hand/acme/link', profile({ id }))).json().outcome
+      assert.equal(await link('ada-1'), 'elsewhere')
+      assert.deepEqual((await ann.get('/hand')).json(), [])
+      assert.equal(await link('mine'), 2)
+      assert.equal(await link('mine'), 2)
+      assert.equal(await link('second'), 'stale')
+      const [listed] = (await ann.get('/hand')).json()
+      assert.equal(listed.provider, 'acme')
+      assert.equal(listed.email, accounts ? 'ada@example.com' : null)
+      assert.equal((await ann.post('/hand/acme/unlink')).statusCode, 200)
+      assert.equal((await ann.post('/hand/acme/unlink')).json().code, 'CRUDAUTH_NOT_FOUND')
+      other.csrf = other.cookies.get('__Host-crudauth_csrf') ?? null
+      assert.equal((await other.post('/hand/acme/unlink')).json().code, 'CRUDAUTH_DUPLICATE')
+    })
+  }
+}
+
+test('without the option, and for a provider that is not there, the toolbox says what to change', async (t) => {
+  const request = {} as never
+  const user = {} as never
+  const without = (await build(t)).auth.oauth
+  const { app } = await buildOAuth(t)
+  const withIt = app.auth.oauth
+  for (const call of [
+    () => without.resolve(request, 'acme', profile()),
+    () => without.link(user, 'acme', profile()),
+    () => without.unlink(user, 'acme'),
+    () => without.accounts(user),
+  ]) {
+    await assert.rejects(call, { code: 'CRUDAUTH_CONFIG', message: /"oauth"/ })
+  }
+  for (const provider of ['unknown', 'constructor', '']) {
+    for (const call of [
+      () => withIt.resolve(request, provider, profile()),
+      () => withIt.link(user, provider, profile()),
+      () => withIt.unlink(user, provider),
+    ]) {
+      await assert.rejects(call, { code: 'CRUDAUTH_CONFIG', message: /knows no provider/ })
+    }
+  }
+})
+
+test('it throws 503 where the users’ database is down', async (t) => {
+  const users = memoryUsers({ fields: ['email', 'hashedPassword', 'acmeId', 'otherId'] })
+  users.findBy = async () => {
+    throw new Error('db-7 is down')
+  }
+  const identity = { login: ['email'], recovery: null } as const
+  const { logger } = captureLogs('fatal')
+  const { app } = await buildOAuth(t, { auth: { users, identity }, fastify: { logger }, routes: byHand })
+  const response = await app.inject({ method: 'POST', url: '/hand/acme', payload: profile() })
+  assert.equal(response.statusCode, 503)
+  assert.equal(response.json().code, 'CRUDAUTH_UNAVAILABLE')
+  assert.ok(!response.body.includes('db-7'))
+})
+
+for (const backend of backends) {
+  test(`${backend.name}: a profile made by hand is judged as a provider's: only literal true verifies an address`, async (t) => {
+    const { app, store, rows } = await buildOAuth(t, { auth: backend.options(), routes: byHand })
+    await browserOf(app, 'ann')
+    await store.update(1, { emailVerified: true })
+    const before = await rows()
+    const mine = { id: 'evil', email: 'ann@example.com' }
+    for (const emailVerified of ['true', 'false', 1, 'yes', {}, [true], null]) {
+      const response = await new Browser(app).post('/hand/acme', { ...mine, emailVerified, raw: {} })
+      refuses(response, 'CRUDAUTH_BAD_REQUEST')
+    }
+    refuses(await new Browser(app).post('/hand/acme', mine), 'CRUDAUTH_BAD_REQUEST')
+    assert.deepEqual(await rows(), before)
+    const fresh = await new Browser(app).post('/hand/acme', {
+      id: 'bob',
+      email: 'bob@example.com',
+      emailVerified: 'true',
+      raw: {},
+    })
+    assert.deepEqual(fresh.json(), { id: 2, created: true, linked: false })
+    assert.equal((await rows())[1]?.emailVerified, false)
+    const verified = await new Browser(app).post('/hand/acme', { ...mine, emailVerified: true })
+    assert.deepEqual(verified.json(), { id: 1, created: false, linked: true })
+  })
+
+  for (const place of linkPlaces) {
+    test(`${backend.name}, ${place.name}: a profile without a usable id is 400, and a number and its text are one account`, async (t) => {
+      const accounts = place.accounts()
+      const { app, rows } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: accounts?.store }, routes: byHand })
+      const ann = await browserOf(app, 'ann')
+      const before = await rows()
+      const at = (id: unknown) => ({ id, email: 'seven@example.com', emailVerified: false, raw: {} })
+      const unusable = [
+        null,
+        undefined,
+        '',
+        ' ',
+        {},
+        ['7'],
+        true,
+        1.5,
+        2 ** 53,
+        'null',
+        'undefined',
+        'a'.repeat(256),
+        '7\u0000',
+        '7 ',
+      ]
+      for (const id of unusable) {
+        refuses(await new Browser(app).post('/hand/acme', at(id)), 'CRUDAUTH_BAD_REQUEST')
+        refuses(await ann.post('/hand/acme/link', at(id)), 'CRUDAUTH_BAD_REQUEST')
+      }
+      for (const body of [[], 'text', 7, null]) {
+        const response = await app.inject({ method: 'POST', url: '/hand/acme', payload: JSON.stringify(body), headers: json })
+        refuses(response, 'CRUDAUTH_BAD_REQUEST')
+      }
+      assert.deepEqual(await rows(), before)
+      assert.deepEqual((await ann.get('/hand')).json(), [])
+      const answers = [7, '7', 7].map(async (id) => (await new Browser(app).post('/hand/acme', at(id))).json())
+      const [first, ...others] = await Promise.all(answers)
+      for (const other of others) assert.equal(other.id, first.id)
+      assert.equal((await ann.post('/hand/acme/link', at(7))).json().outcome, 'elsewhere')
+      assert.equal((await ann.post('/hand/other/link', at(8))).json().outcome, 1)
+      assert.equal((await ann.post('/hand/other/link', at('8'))).json().outcome, 1)
+      assert.equal((await new Browser(app).post('/hand/other', at('8'))).json().id, 1)
+    })
+  }
+}

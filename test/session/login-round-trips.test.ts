@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { backends } from '../helpers/backends.js'
+import { build } from '../helpers/build.js'
+import { Client } from '../helpers/client.js'
+import { deviceCookie, sessionCookie } from '../helpers/hostile.js'
+import { refuses } from '../helpers/refuses.js'
+
+/** A way to Redis that counts how often something is sent after an answer: commands sent together are one round trip. */
+async function countingWay(t: TestContext, url: string) {
+  const { hostname, port } = new URL(url)
+  const seen = { trips: 0, commands: 0 }
+  let answered = true
+  const server = createServer((client) => {
+    const redis = connect(Number(port), hostname)
+    client.on('data', (data) => {
+      if (answered) seen.trips++
+      answered = false
+      seen.commands += data.toString('latin1').match(/^\*\d+\r$/gm)?.length ?? 0
+      redis.write(data)
+    })
+    redis.on('data', (data) => {
+      answered = true
+      client.write(data)
+    })
+    for (const socket of [client, redis]) {
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        client.destroy()
+        redis.destroy()
+      })
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return { seen, url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+for (const backend of backends.filter(({ name }) => name === 'redis')) {
+  test('a login asks Redis twice, also when it replaces a session; a failed one asks once', async (t) => {
+    const options = backend.options()
+    const { seen, url } = await countingWay(t, options.redis as string)
+    const app = await build(t, { auth: { ...options, redis: url, lockout: { maxAttempts: 100 } } })
+    const client = new Client(app)
+    await client.register('ann')
+    // The first one teaches Redis the scripts.
+    for (let i = 0; i < 2; i++) assert.equal((await client.login('ann')).statusCode, 200)
+    refuses(await client.login('ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
+
+    const costOf = async (run: () => Promise<unknown>) => {
+      const before = { ...seen }
+      await run()
+      return { trips: seen.trips - before.trips, commands: seen.commands - before.commands }
+    }
+    const signIn = async () => assert.equal((await client.login('ann')).statusCode, 200)
+
+    assert.ok(client.cookies.has(sessionCookie) && client.cookies.has(deviceCookie))
+    // The attempt; the new session in place of the old one, and the attempt given back.
+    assert.deepEqual(await costOf(signIn), { trips: 2, commands: 3 })
+    client.cookies.delete(deviceCookie)
+    assert.deepEqual(await costOf(signIn), { trips: 2, commands: 3 })
+    client.cookies.clear()
+    assert.deepEqual(await costOf(signIn), { trips: 2, commands: 3 })
+    assert.deepEqual(await costOf(async () => void (await client.login('ann', 'wrong'))), { trips: 1, commands: 1 })
+    assert.deepEqual(await costOf(async () => void (await client.get('/me'))), { trips: 1, commands: 1 })
+  })
+}
