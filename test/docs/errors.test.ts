@@ -40,6 +40,14 @@ test('docs/errors.md lists every code that the sources write, and no other', () 
   assert.deepEqual([...documented.keys()].filter((code) => code.startsWith('CRUDAUTH_')).sort(), [...written].sort())
 })
 
+test('CrudAuthErrorCode lists the codes that responses carry, and no other', () => {
+  const text = readFileSync(join(root, 'src/errors.ts'), 'utf8')
+  const union = /type CrudAuthErrorCode =([^]*?)\n\n/.exec(text)?.[1] ?? ''
+  const members = [...union.matchAll(/'(CRUDAUTH_\w+)'/g)].map(([, code]) => code)
+  const carried = [...thrown].filter(([, status]) => status !== undefined).map(([code]) => code)
+  assert.deepEqual(members.sort(), carried.sort())
+})
+
 test('every code named in a document exists', () => {
   for (const { path, text } of documents) {
     for (const [code] of text.matchAll(/CRUDAUTH_[A-Z]\w*/g)) assert.ok(documented.has(code), `${path} names ${code}`)

@@ -25,10 +25,10 @@ test('a mistake in an example is found, with its place', () => {
   assert.match(error, /^x\.md:11 .*currentUsr/)
 })
 
-test('examples say TypeScript, shell, SQL, HTTP, JSON or text, so that none escapes the compiler', () => {
+test('examples say TypeScript, shell, SQL, HTTP, JSON, HTML, text or Mermaid, so that none escapes the compiler', () => {
   const others = pages
     .flatMap(blocksOf)
-    .filter(({ language }) => !['ts', 'sh', 'sql', 'http', 'json', 'text', 'html'].includes(language))
+    .filter(({ language }) => !['ts', 'sh', 'sql', 'http', 'json', 'text', 'html', 'mermaid'].includes(language))
   assert.deepEqual(
     others.map(({ path, line, language }) => `${path}:${line} ${language}`),
     [],

@@ -90,7 +90,7 @@ test('no frame holds the token or the address, and what only looks like one is n
   // A message that stands in its own stack, of several lines that look like frames.
   const repeated = new Error(`no\n    at ${recipient} (x.js:1:1)\n    at b (${token}.js:2:2)`)
   hides(told(repeated).stack)
-  assert.match(told(repeated).stack, /failure\.test\.ts/, 'where it happened is told')
+  assert.match(told(repeated).stack, /delivery-error\.test\.ts/, 'where it happened is told')
 })
 
 test('no code holds the token or the address, and an ordinary one is kept', () => {
