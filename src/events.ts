@@ -105,7 +105,7 @@ export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
 }
 
 /** Names of every hook, for the check of the options. */
-export const hookNames: readonly (keyof CrudAuthHooks)[] = [
+const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onAfterRegister',
   'onAfterLogin',
   'onAfterLogout',

@@ -3,7 +3,7 @@ import { CrossSiteError } from '../errors.js'
 import { checkStrings, fail } from '../lib/option-checks.js'
 
 /** The origin in its one spelling; null for what is none, `null` included. */
-export function parseOrigin(text: string): URL | null {
+function parseOrigin(text: string): URL | null {
   try {
     const url = new URL(text)
     return (url.protocol === 'https:' || url.protocol === 'http:') && url.host !== '' ? url : null

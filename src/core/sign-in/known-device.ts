@@ -20,7 +20,7 @@ export interface DeviceCookie {
   remember(request: FastifyRequest, reply: FastifyReply, tag: string): void
 }
 
-export function createDeviceCookie(jar: CookieJar, keys: PurposeKeys): DeviceCookie {
+function createDeviceCookie(jar: CookieJar, keys: PurposeKeys): DeviceCookie {
   const sign = (key: Buffer, text: string) => shortHmac(key, text)
 
   const read = (request: FastifyRequest): { id: string; tags: string[] } | null => {
