@@ -1,6 +1,5 @@
 import diagnosticsChannel, { type Channel } from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
-import type { CrudAuthOptions } from './core/options.js'
 import { ForbiddenError } from './errors.js'
 import { checkFunction, checkObject } from './lib/option-checks.js'
 import type { RegisteredUser } from './ports/fastify.js'
@@ -178,7 +177,7 @@ export async function runBefore(call: () => unknown): Promise<void> {
   }
 }
 
-export function resolveHooks(value: CrudAuthOptions['hooks'] = {}): CrudAuthHooks {
+export function resolveHooks(value: CrudAuthHooks = {}): CrudAuthHooks {
   checkObject('hooks', value, hookNames)
   for (const name of hookNames) checkFunction(`hooks.${name}`, value[name] as (() => unknown) | undefined)
   return Object.freeze({ ...value })

@@ -46,36 +46,6 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
 /** What services see of these is their ports. */
 const adapters = ['src/state/', 'src/user-stores/', 'src/email-senders/']
 
-/**
- * Imports that still run against the arrows, by file and target; each waits for its cut. An entry that nothing needs any more
- * fails the test below, so the list can only shrink.
- */
-const pending: readonly string[] = [
-  'src/core/options.ts > src/features/bearer/options.ts',
-  'src/core/options.ts > src/features/oauth/options.ts',
-  'src/core/options.ts > src/groups/mounted-groups.ts',
-  'src/events.ts > src/core/options.ts',
-  'src/features/email/index.ts > src/features/oauth/linked-accounts.ts',
-  'src/features/session/toolbox.ts > src/features/account/toolbox.ts',
-  'src/features/session/toolbox.ts > src/features/bearer/tokens.ts',
-  'src/features/session/toolbox.ts > src/features/email/toolbox.ts',
-  'src/features/session/toolbox.ts > src/features/oauth/toolbox.ts',
-  'src/gates/decorate.ts > src/features/session/toolbox.ts',
-  'src/gates/decorate.ts > src/groups/parts.ts',
-  'src/gates/load-user.ts > src/groups/parts.ts',
-  'src/groups/parts.ts > src/features/bearer/tokens.ts',
-  'src/groups/parts.ts > src/features/email/email-change.ts',
-  'src/groups/parts.ts > src/features/email/recovery.ts',
-  'src/groups/parts.ts > src/features/email/recovery-factor.ts',
-  'src/groups/parts.ts > src/features/oauth/callback.ts',
-  'src/groups/parts.ts > src/features/account/change-password.ts',
-  'src/groups/parts.ts > src/features/account/register.ts',
-  'src/groups/parts.ts > src/features/bearer/signing-keys.ts',
-  'src/groups/security-schemes.ts > src/features/bearer/options.ts',
-  'src/groups/security-schemes.ts > src/features/bearer/transport.ts',
-  'src/state/open.ts > src/core/options.ts',
-]
-
 const maxLines = 300
 
 interface Manifest {
@@ -112,8 +82,6 @@ const isAllowed = (from: string, found: Import): boolean => {
   return fromRoom === toRoom || toFloor < fromFloor || (toFloor === fromFloor && openFloors.includes(toFloor))
 }
 
-const isPending = (path: string, { to }: Import): boolean => pending.includes(`${path} > ${to}`)
-
 test('every source file has a room', () => {
   none(
     product.map(({ path }) => path).filter((path) => !roomOf(path)),
@@ -130,7 +98,7 @@ test('a relative import leads to a source file', () => {
 
 test('imports go down', () => {
   none(
-    breaches(product, ({ path }, found) => !found.isPackage && !isAllowed(path, found) && !isPending(path, found)),
+    breaches(product, ({ path }, found) => !found.isPackage && !isAllowed(path, found)),
     'against the arrows',
   )
 })
@@ -167,18 +135,27 @@ const featureOf = (path: string): string | undefined => /^src\/features\/([^/]+)
 
 const isForeign = (from: string, to: string): boolean => featureOf(to) !== undefined && featureOf(to) !== featureOf(from)
 
-test('an import that waits for its cut is still there', () => {
-  const all = new Set(product.flatMap(({ path, imports }) => imports.map(({ to }) => `${path} > ${to}`)))
+test("only a feature's index.ts is imported from outside its folder", () => {
+  // The builders of providers are exports of the package, one file each.
+  const isSeam = (to: string): boolean => /^src\/features\/[^/]+\/(index\.ts$|providers\/)/.test(to)
   none(
-    pending.filter((entry) => !all.has(entry)),
-    'cut already; take it off the list',
+    breaches(product, ({ path }, { to }) => isForeign(path, to) && !isSeam(to)),
+    'past the seam of a feature',
+  )
+})
+
+test('Core is taken apart in the index.ts of a feature only', () => {
+  const services = product.filter(({ path }) => featureOf(path) && !/\/index\.ts$/.test(path))
+  none(
+    breaches(services, (_, { to }) => to === 'src/core/core.ts'),
+    'a service that knows all of the core',
   )
 })
 
 test('features do not import each other', () => {
   const features = product.filter(({ path }) => featureOf(path))
   none(
-    breaches(features, ({ path }, found) => isForeign(path, found.to) && !isPending(path, found)),
+    breaches(features, ({ path }, found) => isForeign(path, found.to)),
     'a feature that needs another feature',
   )
 })
@@ -203,14 +180,12 @@ test('the product does not import its published test kits', () => {
 
 test('no source imports itself by way of others', () => {
   const cycles: string[] = []
-  const waits = (path: string, found: Import): boolean => isPending(path, found) || found.to === 'src/core/options.ts'
   const done = new Set<string>()
   const visit = (path: string, trail: string[]): void => {
     const start = trail.indexOf(path)
     if (start >= 0) cycles.push([...trail.slice(start), path].join(' → '))
     if (start >= 0 || done.has(path)) return
-    for (const found of byPath.get(path)?.imports ?? [])
-      if (!found.isPackage && !(found.typeOnly && waits(path, found))) visit(found.to, [...trail, path])
+    for (const found of byPath.get(path)?.imports ?? []) if (!found.isPackage) visit(found.to, [...trail, path])
     done.add(path)
   }
   for (const { path } of sources) visit(path, [])

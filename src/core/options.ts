@@ -1,9 +1,6 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { createKeyring } from '../crypto/keys.js'
 import { type CrudAuthHooks, resolveHooks } from '../events.js'
-import { isBearerTransport, resolveBearer } from '../features/bearer/options.js'
-import { type OAuthOptions, resolveOAuth } from '../features/oauth/options.js'
-import { resolveRoutes } from '../groups/mounted-groups.js'
 import { resolveCookies } from '../http/cookie-options.js'
 import type { CookieOptions } from '../http/cookies.js'
 import { resolveOrigins } from '../http/cross-site.js'
@@ -15,7 +12,7 @@ import type { UserStore } from '../ports/user-store.js'
 import { type DeliveryOptions, type EmailOptions, resolveDelivery } from './delivery/options.js'
 import { type IdentityOptions, resolveIdentity } from './identity/options.js'
 import { type PasswordOptions, resolvePasswords } from './passwords/options.js'
-import { type LimitedAction, type RateLimitOption, resolveLimits } from './rate-limits.js'
+import { type LimitedAction, type RateLimit, type RateLimitOption, resolveLimits } from './rate-limits.js'
 import { isSessionTransport, resolveSession, sessionTransport } from './sessions/options.js'
 import type { LockoutPolicy } from './sign-in/lockout.js'
 import { resolveLockout } from './sign-in/options.js'
@@ -36,7 +33,6 @@ const knownOptions = [
   'email',
   'channels',
   'delivery',
-  'oauth',
   'sudo',
   'freshSeconds',
   'cookies',
@@ -96,23 +92,27 @@ function resolveRedis(value: CrudAuthOptions['redis']): CrudAuthOptions['redis']
   )
 }
 
-/** Options as the plugin works with them: checked, complete, frozen; nothing of the app's is kept by reference but functions. */
-export type ResolvedOptions = ReturnType<typeof resolveOptions>
+/** The core's options: checked, complete, frozen. Nothing of the app's is kept by reference but functions. */
+export type CoreSettings = ReturnType<typeof resolveCoreOptions>
 
 /**
+ * Options that belong to no single feature.
  * @param outerPrefix of the instance that the plugin is registered on
+ * @param features what the features add: names of their options, limits of their actions
  * @throws CRUDAUTH_CONFIG saying what to change
  */
-export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
-  checkObject('options', options, knownOptions)
+export function resolveCoreOptions(
+  options: CrudAuthOptions,
+  outerPrefix: string,
+  features: { readonly options: readonly string[]; readonly limits: Readonly<Record<string, RateLimit>> },
+) {
+  checkObject('options', options, [...knownOptions, ...features.options])
   const keys = createKeyring(options.secret)
   const transports = resolveTransports(options.transports)
   const sessionConfig = transports.find(isSessionTransport)
   resolveCookies('cookies', options.cookies)
   const session = sessionConfig ? resolveSession(sessionConfig.options, options.cookies) : null
-  const bearerConfig = transports.find(isBearerTransport)
   const prefix = resolvePrefix(options.prefix)
-  const bearer = bearerConfig ? resolveBearer(bearerConfig.options, options.cookies, outerPrefix + prefix) : null
   const timeouts = options.timeouts ?? {}
   checkObject('timeouts', timeouts, ['redisMs', 'usersMs', 'oauthMs'])
   const keyPrefix = options.keyPrefix ?? 'crudauth:'
@@ -121,27 +121,20 @@ export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
   }
   const identity = resolveIdentity(options.identity, options.users)
   const delivery = resolveDelivery(options, identity.recovery)
-  const oauth = resolveOAuth(options.oauth, options.users.fields, session !== null)
   return Object.freeze({
     keys,
     transports,
     session,
-    bearer,
     identity,
     registration: resolveRegistration(options.registration, identity.login),
     delivery,
-    oauth,
     /** What the app says of the recovery factor's values. */
     factorSchema: identity.recovery === null ? undefined : schemaOfField(options.registration, identity.recovery),
     redis: resolveRedis(options.redis),
     keyPrefix,
     prefix,
-    routes: resolveRoutes(options.routes, {
-      session,
-      bearer,
-      email: delivery !== null && identity.recovery !== null,
-      oauth: oauth !== null,
-    }),
+    /** Where the routes are mounted, seen from the root. */
+    mountPath: outerPrefix + prefix,
     /** Routes that transports of the app's own bring. */
     routesOfTransports: (options.routes ?? true) === true,
     passwords: resolvePasswords(options.passwords),
@@ -149,7 +142,7 @@ export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
     freshSeconds: checkInteger('freshSeconds', options.freshSeconds, 600, 1),
     trustedOrigins: resolveOrigins(options.trustedOrigins),
     lockout: resolveLockout(options.lockout),
-    rateLimits: resolveLimits(options.rateLimits),
+    rateLimits: resolveLimits(options.rateLimits, features.limits),
     timeouts: {
       redisMs: checkInteger('timeouts.redisMs', timeouts.redisMs, 1000, 1, 600_000),
       usersMs: checkInteger('timeouts.usersMs', timeouts.usersMs, 5000, 1, 600_000),
@@ -159,8 +152,12 @@ export function resolveOptions(options: CrudAuthOptions, outerPrefix = '') {
   })
 }
 
-/** Groups of routes that can be mounted. */
-export type RouteGroup = 'account' | 'session' | 'management' | 'bearer' | 'email' | 'oauth'
+/** Groups of routes; each feature adds its own. */
+// biome-ignore lint/suspicious/noEmptyInterface: open for the features
+export interface RouteGroups {}
+
+/** Name of a group of routes that can be mounted. */
+export type RouteGroup = keyof RouteGroups
 
 /** Milliseconds that something outside this process may take before the request gets its 503. */
 export interface TimeoutOptions {
@@ -172,7 +169,7 @@ export interface TimeoutOptions {
   readonly oauthMs?: number | undefined
 }
 
-/** Options of the plugin. A mistake in them throws `CRUDAUTH_CONFIG` at registration, before any socket is opened. */
+/** Options of the plugin; features add theirs. A mistake in them throws `CRUDAUTH_CONFIG` at registration, before any socket is opened. */
 export interface CrudAuthOptions {
   /** At least 32 random bytes, or several while rotating: the first makes, all check. */
   readonly secret: string | Buffer | readonly (string | Buffer)[] | undefined
@@ -198,8 +195,6 @@ export interface CrudAuthOptions {
   readonly channels?: readonly DeliveryChannel[] | undefined
   /** How what is sent gets to its channels; needs `email` or `channels`. */
   readonly delivery?: DeliveryOptions | undefined
-  /** Sign-in at OAuth 2.0 and OpenID Connect providers. Default off. */
-  readonly oauth?: OAuthOptions | undefined
   /** Sudo mode; false: nothing is ever elevated. */
   readonly sudo?: Partial<SudoPolicy> | false | undefined
   /** Seconds after signing in within which a lasting credential may be added. Default 600. */
@@ -215,7 +210,7 @@ export interface CrudAuthOptions {
    * beyond it nothing is sent, and nothing tells.
    */
   readonly rateLimits?:
-    | Readonly<Partial<Record<LimitedAction | 'recipient', RateLimitOption>> & Record<string, RateLimitOption | undefined>>
+    | Readonly<Partial<Record<LimitedAction, RateLimitOption>> & Record<string, RateLimitOption | undefined>>
     | undefined
   readonly timeouts?: TimeoutOptions | undefined
   readonly hooks?: CrudAuthHooks | undefined

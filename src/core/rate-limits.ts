@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import { checkInteger, checkObject, fail } from '../lib/option-checks.js'
-import type { CrudAuthOptions } from './options.js'
 
 /** At most `max` requests in a window of `windowSeconds`. */
 export interface RateLimit {
@@ -23,37 +22,31 @@ export function checkRateLimit(name: string, limit: unknown): RateLimitOption {
   })
 }
 
-/** Requests an hour; see the docs of each route for what they are counted by. */
-const defaultLimits = {
-  register: { max: 5, windowSeconds: 3600 },
-  change_password: { max: 5, windowSeconds: 3600 },
-  logout_all: { max: 10, windowSeconds: 3600 },
-  csrf_refresh: { max: 30, windowSeconds: 3600 },
-  email_verify_request: { max: 5, windowSeconds: 3600 },
-  password_reset_request: { max: 5, windowSeconds: 3600 },
-  email_change_request: { max: 3, windowSeconds: 3600 },
-  recipient: { max: 5, windowSeconds: 3600 },
-  oauth_authorize: { max: 600, windowSeconds: 3600 },
-} as const
+/** Actions with a limit of their own; each feature adds those of its routes. */
+export interface LimitedActions {
+  /** Counted by target address and kind of message, in silence. */
+  recipient: true
+}
 
-export function resolveLimits(options: CrudAuthOptions['rateLimits'] = {}) {
+/** Name of an action with a limit of its own. */
+export type LimitedAction = keyof LimitedActions
+
+export type RateLimits = Readonly<Record<LimitedAction, RateLimitOption>>
+
+/**
+ * @param defaults limits of the plugin's own actions
+ * @throws CRUDAUTH_CONFIG
+ */
+export function resolveLimits(
+  options: Readonly<Record<string, RateLimitOption | undefined>> = {},
+  defaults: Readonly<Record<string, RateLimit>>,
+): RateLimits {
   checkObject('rateLimits', options, Object.keys(options))
-  const limits: Record<string, RateLimitOption> = { ...defaultLimits }
+  const limits: Record<string, RateLimitOption> = { recipient: { max: 5, windowSeconds: 3600 }, ...defaults }
   for (const [action, limit] of Object.entries(options)) {
     if (limit !== undefined) limits[action] = checkRateLimit(`rateLimits.${action}`, limit)
   }
   if (typeof limits.recipient === 'function')
     fail('"rateLimits.recipient" must be { max, windowSeconds } or false: there is no request to ask about')
-  return Object.freeze(limits) as typeof limits & Record<keyof typeof defaultLimits, RateLimitOption>
+  return Object.freeze(limits) as RateLimits
 }
-
-/** Actions with a limit of their own on the plugin's routes. */
-export type LimitedAction =
-  | 'register'
-  | 'change_password'
-  | 'logout_all'
-  | 'csrf_refresh'
-  | 'email_verify_request'
-  | 'password_reset_request'
-  | 'email_change_request'
-  | 'oauth_authorize'

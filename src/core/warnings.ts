@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { ResolvedOptions } from './options.js'
+import type { CoreSettings } from './options.js'
 
 /** OWASP's floors for argon2id: any of these pairs of KiB and iterations is as strong as the others. */
 const owaspFloors = [
@@ -10,26 +10,31 @@ const owaspFloors = [
   [7_168, 5],
 ] as const
 
-/** Says once at start what is weaker than it could be. */
-export function warnOf(app: FastifyInstance, options: ResolvedOptions, hasTokenVersion: boolean): void {
-  const { memoryKiB, iterations } = options.passwords.cost
+/**
+ * Says once at start what is weaker than it could be.
+ * @param inTheClear what travels in cookies that are not Secure
+ */
+export function warnOf(
+  app: FastifyInstance,
+  settings: CoreSettings,
+  hasTokenVersion: boolean,
+  inTheClear: readonly string[],
+): void {
+  const { memoryKiB, iterations } = settings.passwords.cost
   if (!owaspFloors.some(([kib, passes]) => memoryKiB >= kib && iterations >= passes)) {
     app.log.warn(
       `fastify-crudauth: "passwords.cost" (${memoryKiB} KiB, ${iterations} iterations) is below OWASP's floor for argon2id`,
     )
   }
-  if (options.lockout === false) app.log.warn('fastify-crudauth: "lockout" is off, so passwords can be guessed without limit')
+  if (settings.lockout === false) app.log.warn('fastify-crudauth: "lockout" is off, so passwords can be guessed without limit')
   if (!hasTokenVersion) {
     app.log.warn(
       'fastify-crudauth: the user model has no "tokenVersion", so only another password ends what was issued before, and no count of it',
     )
   }
-  const { session, bearer } = options
-  const inTheClear = [
-    ...(session && !session.cookies.policy.secure ? ['sessions'] : []),
-    ...(bearer?.refresh === 'cookie' && !bearer.cookies.policy.secure ? ['refresh tokens'] : []),
-  ].join(' and ')
-  if (inTheClear) {
-    app.log.warn(`fastify-crudauth: "cookies.secure" is off, so ${inTheClear} travel in the clear; use it for development alone`)
+  if (inTheClear.length > 0) {
+    app.log.warn(
+      `fastify-crudauth: "cookies.secure" is off, so ${inTheClear.join(' and ')} travel in the clear; use it for development alone`,
+    )
   }
 }

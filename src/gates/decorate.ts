@@ -9,16 +9,15 @@ import type {
 } from 'fastify'
 import { kRequestAuth, principalOf } from '../core/principal/request-principal.js'
 import { checkRateLimit, type RateLimitOption } from '../core/rate-limits.js'
+import type { AuthToolbox } from '../core/toolbox.js'
 import { InternalError } from '../errors.js'
-import type { AuthToolbox } from '../features/session/toolbox.js'
-import { kServices, type Services } from '../groups/parts.js'
 import { checkObject, fail } from '../lib/option-checks.js'
 import type { Gate } from '../ports/fastify.js'
 import type { SessionStore } from '../ports/session-store.js'
 import type { Principal } from '../ports/transport.js'
 import { type AuthState, kAuthState } from './authenticate.js'
 import { type CurrentUserOptions, currentUser } from './current-user.js'
-import type { RateLimitKey } from './rate-limit.js'
+import type { CreateRateLimit, RateLimitKey } from './rate-limit.js'
 import { requireFresh, requireSudo } from './require-sudo.js'
 
 /** `rateLimit` is also the name of a decorator of @fastify/rate-limit. */
@@ -26,7 +25,7 @@ const decorators = ['auth', 'currentUser', 'requireSudo', 'requireFresh', 'rateL
 
 /** @throws CRUDAUTH_CONFIG when a name is taken */
 export function checkDecorators(app: FastifyInstance): void {
-  if (app.hasDecorator(kServices as unknown as string)) {
+  if (app.hasDecorator(kAuthState as unknown as string)) {
     fail('crudAuth is registered twice on one instance or below itself; register it once, or in sibling contexts')
   }
   const taken = [
@@ -42,15 +41,16 @@ export function checkDecorators(app: FastifyInstance): void {
 
 interface Decorations {
   readonly authState: AuthState
-  readonly services: Services
+  readonly rateLimit: CreateRateLimit
+  /** Limits by action. */
+  readonly limits: Readonly<Record<string, RateLimitOption>>
   readonly sessionStore: SessionStore
   readonly auth: AuthToolbox
 }
 
-/** Hangs everything on the app and its requests; `decorators.ts` types it. */
-export function decorate(app: FastifyInstance, { authState, services, sessionStore, auth }: Decorations): void {
+/** Hangs everything on the app and its requests; typed below. */
+export function decorate(app: FastifyInstance, { authState, rateLimit, limits, sessionStore, auth }: Decorations): void {
   app.decorate(kAuthState as unknown as string, authState)
-  app.decorate(kServices as unknown as string, services)
   app.decorateRequest(kRequestAuth as unknown as string, null)
   app.decorateRequest('principal', {
     getter() {
@@ -69,8 +69,8 @@ export function decorate(app: FastifyInstance, { authState, services, sessionSto
   app.decorate('requireFresh', requireFresh as never)
   app.decorate('rateLimit', ((action: string, limit: unknown, keyOptions = {}) => {
     checkObject('rateLimit', keyOptions, ['key'])
-    const given = limit === undefined ? (services.limits as Record<string, unknown>)[action] : limit
-    return services.rateLimit(action, checkRateLimit(`rateLimits.${action}`, given), keyOptions)
+    const given = limit === undefined ? limits[action] : limit
+    return rateLimit(action, checkRateLimit(`rateLimits.${action}`, given), keyOptions)
   }) as never)
   app.decorate('sessionStore', sessionStore)
   app.decorate('auth', auth)

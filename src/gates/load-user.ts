@@ -1,12 +1,18 @@
 import type { FastifyRequest } from 'fastify'
 import { AuthenticatedPrincipal, subjectOf } from '../core/principal/principal.js'
 import { isCurrent } from '../core/users/epoch.js'
+import type { Users } from '../core/users/users.js'
 import { UnauthenticatedError } from '../errors.js'
-import type { Services } from '../groups/parts.js'
 import { setPrincipal } from './authenticate.js'
 
+interface Dependencies {
+  readonly users: Users
+  /** Logical name of the recovery factor, or null. */
+  readonly recoveryField: string | null
+}
+
 /** Loads the caller's row, for routes that are about it: a principal of a token alone does not bring it. */
-export function loadCaller({ users, recoveryField }: Services): (request: FastifyRequest) => Promise<void> {
+export function loadCaller({ users, recoveryField }: Dependencies): (request: FastifyRequest) => Promise<void> {
   return async function caller(request: FastifyRequest) {
     const { principal } = request
     if (AuthenticatedPrincipal.hasUser(principal)) return

@@ -1,7 +1,5 @@
 import type { CrudAuthOptions } from '../core/options.js'
 import { isSessionTransport, resolveSession, sessionScheme, sessionTransport } from '../core/sessions/options.js'
-import { isBearerTransport } from '../features/bearer/options.js'
-import { bearerScheme } from '../features/bearer/transport.js'
 import { createCookie } from '../http/cookies.js'
 import type { SecurityScheme } from '../ports/transport.js'
 import { schemesOf } from './openapi.js'
@@ -17,14 +15,12 @@ export function securitySchemes(options: Pick<CrudAuthOptions, 'transports' | 'c
   const session = transports.find(isSessionTransport)
   const settings = session && resolveSession(session.options, options.cookies)
   const described = transports.map((transport) =>
-    isBearerTransport(transport)
-      ? { ...transport, securityScheme: bearerScheme }
-      : transport === session && settings
-        ? {
-            ...transport,
-            securityScheme: sessionScheme(createCookie(settings.cookies.names.session, settings.cookies.policy, true).name),
-          }
-        : transport,
+    transport === session && settings
+      ? {
+          ...transport,
+          securityScheme: sessionScheme(createCookie(settings.cookies.names.session, settings.cookies.policy, true).name),
+        }
+      : transport,
   )
   return schemesOf(described, settings?.csrf ?? false)
 }

@@ -1,9 +1,16 @@
 import type { FastifyInstance } from 'fastify'
-import type { ResolvedOptions } from '../core/options.js'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { memoryState } from './memory/index.js'
 
+interface StateOptions {
+  /** Absent: memory. */
+  readonly redis?: string | RedisOptions | Redis | Cluster | undefined
+  readonly keyPrefix: string
+  readonly timeouts: { readonly redisMs: number }
+}
+
 /** Shared state, in Redis or in memory. Opens no socket before `connect`. */
-export async function openState(app: FastifyInstance, options: ResolvedOptions) {
+export async function openState(app: FastifyInstance, options: StateOptions) {
   const { redis, keyPrefix, timeouts } = options
   if (redis === undefined) {
     app.log.warn(

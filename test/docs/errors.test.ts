@@ -42,7 +42,7 @@ test('docs/errors.md lists every code that the sources write, and no other', () 
 
 test('CrudAuthErrorCode lists the codes that responses carry, and no other', () => {
   const text = readFileSync(join(root, 'src/errors.ts'), 'utf8')
-  const union = /type CrudAuthErrorCode =([^]*?)\n\n/.exec(text)?.[1] ?? ''
+  const union = /type CrudAuthErrorCode =([\s\S]*?)\n\n/.exec(text)?.[1] ?? ''
   const members = [...union.matchAll(/'(CRUDAUTH_\w+)'/g)].map(([, code]) => code)
   const carried = [...thrown].filter(([, status]) => status !== undefined).map(([code]) => code)
   assert.deepEqual(members.sort(), carried.sort())

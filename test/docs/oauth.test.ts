@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import Fastify from 'fastify'
 import { sql } from 'kysely'
-import { resolveOptions } from '../../src/core/options.js'
 import crudAuth, { type OAuthAccount, type OAuthAccountStore, type OAuthProfile, oidc } from '../../src/index.js'
 import { memoryUsers } from '../../src/user-stores/memory.js'
 import { cheap, password, secret } from '../helpers/build.js'
 import { openPostgres, serverOf } from '../helpers/databases.js'
+import { resolvedOptions } from '../helpers/options.js'
 import { blocksOf, page, tableRows } from './documents.js'
 import { runExample } from './load.js'
 
@@ -16,7 +16,7 @@ const postgres = serverOf('TEST_POSTGRES_URL')
 
 test('the options of the flow in docs/oauth.md have the defaults of the code', () => {
   const rows = new Map(tableRows(document).map(([name = '', value = '']) => [name.replace(/`/g, ''), value]))
-  const options = resolveOptions({ secret: 'k3J9x0Qm2Zr8Lw5Vt1Bn7Hc4Yd6Pf0Gs', users: memoryUsers() })
+  const options = resolvedOptions({ secret: 'k3J9x0Qm2Zr8Lw5Vt1Bn7Hc4Yd6Pf0Gs', users: memoryUsers() })
   assert.equal(rows.get('timeouts.oauthMs'), `\`${options.timeouts.oauthMs}\``)
   assert.equal(rows.get('cookies.names.oauth'), `\`${options.session?.cookies.names.oauth}\``)
   const limit = options.rateLimits.oauth_authorize as { max: number; windowSeconds: number }

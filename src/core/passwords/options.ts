@@ -1,11 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { checkFunction, checkInteger, checkObject, fail } from '../../lib/option-checks.js'
-import type { CrudAuthOptions } from '../options.js'
 import type { PasswordCost } from './argon2.js'
 import type { LegacyVerifier } from './passwords.js'
 import type { PasswordCheck } from './policy.js'
 
-export function resolvePasswords(options: CrudAuthOptions['passwords'] = {}) {
+export function resolvePasswords(options: PasswordOptions = {}) {
   checkObject('passwords', options, ['cost', 'minLength', 'maxConcurrent', 'maxQueued', 'check', 'legacy'])
   const cost = options.cost ?? {}
   checkObject('passwords.cost', cost, ['memoryKiB', 'iterations', 'parallelism'])

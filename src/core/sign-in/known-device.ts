@@ -3,9 +3,9 @@ import { equalConstantTime } from '../../crypto/compare.js'
 import { shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { randomToken } from '../../crypto/random.js'
+import type { ResolvedCookies } from '../../http/cookie-options.js'
 import { type CookieJar, createCookie } from '../../http/cookies.js'
 import type { Slots } from '../credentials/user-records.js'
-import type { ResolvedOptions } from '../options.js'
 import type { Row, Users } from '../users/users.js'
 import type { LoginContext } from './authenticate-password.js'
 
@@ -49,18 +49,15 @@ function createDeviceCookie(jar: CookieJar, keys: PurposeKeys): DeviceCookie {
 }
 
 /** Devices that users have signed in on, whichever transport they signed in by. */
-interface DevicePart {
+interface KnownDevices {
   readonly device: DeviceCookie
   readonly loginContext: (request: FastifyRequest) => LoginContext
   readonly remember: (request: FastifyRequest, reply: FastifyReply, user: Row) => void
 }
 
-/** Null without a transport that signs in with a password. */
-export function composeDevice({ session, bearer, keys }: ResolvedOptions, users: Users, slots: Slots): DevicePart | null {
-  // The refresh cookie has a path of its own; the device is to be known on every way of signing in.
-  const cookies = session?.cookies ?? (bearer && { ...bearer.cookies, policy: { ...bearer.cookies.policy, path: '/' } })
-  if (!cookies) return null
-  const device = createDeviceCookie(createCookie(cookies.names.device, cookies.policy, true), keys('device'))
+/** @param cookies of a transport that signs in with a password */
+export function createKnownDevices(cookies: ResolvedCookies, keys: PurposeKeys, users: Users, slots: Slots): KnownDevices {
+  const device = createDeviceCookie(createCookie(cookies.names.device, cookies.policy, true), keys)
   const tagsOf = (user: Row) => slots.tagsOf(users.idOf(user))
   return {
     device,

@@ -1,7 +1,7 @@
 import { checkInteger, checkObject } from '../../lib/option-checks.js'
-import type { CrudAuthOptions } from '../options.js'
+import type { LockoutPolicy } from './lockout.js'
 
-export function resolveLockout(options: CrudAuthOptions['lockout'] = {}) {
+export function resolveLockout(options: Partial<LockoutPolicy> | false = {}) {
   if (options === false) return false
   checkObject('lockout', options, ['maxAttempts', 'maxAttemptsPerIp', 'windowSeconds', 'lockSeconds', 'maxLockSeconds'])
   const lockSeconds = checkInteger('lockout.lockSeconds', options.lockSeconds, 60, 1)

@@ -8,7 +8,6 @@ import type { CounterStore } from '../../ports/counter-store.js'
 import type { AnyRequest } from '../../ports/fastify.js'
 import type { SessionStore } from '../../ports/session-store.js'
 import type { Principal } from '../../ports/transport.js'
-import type { CrudAuthOptions } from '../options.js'
 import type { Passwords } from '../passwords/passwords.js'
 import { AuthenticatedPrincipal } from '../principal/principal.js'
 import { encodeUserId } from '../users/user-id.js'
@@ -88,7 +87,7 @@ export function createSudo(policy: SudoPolicy | false, services: Services): Sudo
   }
 }
 
-export function resolveSudo(options: CrudAuthOptions['sudo'] = {}) {
+export function resolveSudo(options: Partial<SudoPolicy> | false = {}) {
   if (options === false) return false
   checkObject('sudo', options, ['windowSeconds', 'maxAttempts', 'lockoutSeconds'])
   return {

@@ -7,6 +7,8 @@ export interface Discreet {
   readonly fields: readonly string[]
   /** Whether the address is held for an account that it belonged to. */
   isHeld(email: string): Promise<boolean>
+  /** As `isHeld`, but rejects in an outage, where `isHeld` says no. */
+  isReserved(email: string): Promise<boolean>
   /** Somebody has tried to register with a held address. Must not wait. */
   held(request: FastifyRequest, email: string): void
   /** Somebody has registered. Must not wait. */

@@ -23,7 +23,7 @@ interface Services {
   readonly providerKeys: readonly string[]
   readonly newAccount: NewAccount
   /** What tells owners by message instead of callers by the answer; null without delivery. */
-  readonly discreet: Discreet | null
+  readonly signUp: { readonly messages: Discreet | null }
 }
 
 /**
@@ -34,7 +34,7 @@ interface Services {
 export type RegisterAccount = (body: Record<string, unknown>, request: FastifyRequest) => Promise<Row | null>
 
 export function createRegister(services: Services): RegisterAccount {
-  const { users, identity, passwords, policy, hooks, emit, extraFields, providerKeys, newAccount, discreet } = services
+  const { users, identity, passwords, policy, hooks, emit, extraFields, providerKeys, newAccount, signUp } = services
   const pick = createRegistrationGate({
     fields: users.store.fields,
     allow: [...new Set([...identity.login, ...extraFields])],
@@ -95,6 +95,7 @@ export function createRegister(services: Services): RegisterAccount {
     // Hashed before anything is looked up: a taken address takes as long as a free one.
     const hashedPassword = await passwords.hash(password)
     const row = newAccount.row({ ...stored, hashedPassword })
+    const discreet = signUp.messages
     if (discreet === null) {
       const user = await create(row)
       await emit('onAfterRegister', { user, source: 'register' }, request)

@@ -3,24 +3,40 @@ import type { FastifyRequest } from 'fastify'
 import { ChangePassword, Me, Registered, SetPassword } from '../../../schemas/account.js'
 import { Detail } from '../../../schemas/common.js'
 import { accountView, meView } from '../../core/users/account-view.js'
+import type { Users } from '../../core/users/users.js'
 import { currentUser } from '../../gates/current-user.js'
 import { loadCaller } from '../../gates/load-user.js'
 import { requireFresh } from '../../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
-import { servicesOf } from '../../groups/parts.js'
+import type { RouteLimits } from '../../groups/feature.js'
+import { partOf } from '../../groups/parts.js'
+import type { PasswordChange } from './change-password.js'
+import type { RegisterAccount } from './register.js'
 
 const authenticated = {
   401: 'Nobody is signed in (CRUDAUTH_UNAUTHENTICATED)',
   503: 'Shared state or the users’ database is unreachable (CRUDAUTH_UNAVAILABLE)',
 }
 
+/** What the routes call. */
+export interface AccountPart extends RouteLimits {
+  readonly users: Users
+  /** Logical name of the recovery factor, or null. */
+  readonly recoveryField: string | null
+  readonly register: RegisterAccount
+  readonly registration: { readonly enabled: boolean; readonly bodySchema: Readonly<Record<string, unknown>> }
+  readonly passwordChange: PasswordChange
+  readonly signUp: { readonly messages: object | null }
+  readonly principals: { readonly mayBeStateless: boolean }
+}
+
 /** `POST /register`, `GET /me`, `POST /set-password`, `POST /change-password`. */
 export const accountRoutes = defineGroup('account', (app) => {
-  const services = servicesOf(app)
+  const services = partOf<AccountPart>(app, 'account', 'The "account" routes need crudAuth')
   const { users, register, registration, passwordChange, rateLimit, limits } = services
-  const caller = services.bearer?.statelessUser ? [loadCaller(services)] : []
+  const caller = services.principals.mayBeStateless ? [loadCaller(services)] : []
   // With delivery nobody learns from the answer whether an address is known.
-  const discreet = services.deliver !== null
+  const discreet = services.signUp.messages !== null
 
   const registerRoute: OwnRoute = {
     method: 'POST',

@@ -1,6 +1,12 @@
 import type { Passwords } from '../../core/passwords/passwords.js'
 import type { PasswordPolicy } from '../../core/passwords/policy.js'
 
+declare module '../../core/toolbox.js' {
+  interface AuthToolbox {
+    readonly passwords: PasswordsToolbox
+  }
+}
+
 /** Passwords, for hand-written routes. */
 export interface PasswordsToolbox {
   /** argon2id hash. @throws CRUDAUTH_OVERLOADED (503) */

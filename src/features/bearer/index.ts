@@ -1,39 +1,28 @@
-import type { EndEverything, Slots } from '../../core/credentials/user-records.js'
-import type { ResolvedOptions } from '../../core/options.js'
-import type { Users } from '../../core/users/users.js'
+import type { Core } from '../../core/core.js'
+import type { CreatedFeature, Feature } from '../../groups/feature.js'
 import { createCookie } from '../../http/cookies.js'
-import type { SessionStore } from '../../ports/session-store.js'
-import type { BoundTransport } from '../../ports/transport.js'
 import { createAccessTokens } from './access-tokens.js'
+import { isBearerTransport, resolveBearer } from './options.js'
 import { createRotation } from './refresh-rotation.js'
-import type { PublicJwk } from './signing-keys.js'
-import { type Bearer, createBearer } from './tokens.js'
+import { type BearerPart, bearerRoutes, jwksRoutes } from './routes.js'
+import { createBearer } from './tokens.js'
+import { createBearerToolbox } from './toolbox.js'
 import { bindBearerTransport } from './transport.js'
 
-/** What the bearer transport brings. */
-interface BearerPart {
-  readonly bearer: Bearer
-  readonly transport: BoundTransport
-  readonly publicKeys: readonly PublicJwk[]
-  /** False: the keys only verify. */
-  readonly canIssue: boolean
-  /** Whether principals bring no row. */
-  readonly statelessUser: boolean
+export { type BearerTransport, type BearerTransportOptions, bearerTransport } from './options.js'
+export { bearerRoutes } from './routes.js'
+export type { TokenKey } from './signing-keys.js'
+export type { IssuedTokens } from './tokens.js'
+
+declare module '../../core/options.js' {
+  interface RouteGroups {
+    bearer: true
+  }
 }
 
-/**
- * Null without a bearer transport.
- * @param slots of the families of refresh tokens
- */
-export async function composeBearer(
-  options: ResolvedOptions,
-  users: Users,
-  store: SessionStore,
-  slots: Slots,
-  endEverything: EndEverything,
-): Promise<BearerPart | null> {
-  const { bearer: settings, keys, identity } = options
-  if (!settings) return null
+async function create(core: Core, settings: ReturnType<typeof resolveBearer>): Promise<CreatedFeature> {
+  const { users, emit, families: slots, credentials } = core
+  const { keys, identity, timeouts, trustedOrigins } = core.settings
   const { recovery } = identity
   // Loaded where tokens are used: fast-jwt is a tenth of what the package takes to import.
   const { asymmetricKeys, secretKeys } = await import('./signing-keys.js')
@@ -41,19 +30,62 @@ export async function composeBearer(
     settings.keys === undefined ? secretKeys(keys('access-token'), settings) : asymmetricKeys(settings.keys, settings)
   const tokens = createAccessTokens(tokenKeys, users, { ...settings, recovery })
   const rotation = createRotation({
-    store,
+    store: core.state.sessions,
     users,
     slots,
-    endEverything,
+    endEverything: core.endEverything,
     successorKeys: keys('refresh'),
-    settings: { ...settings, waitMs: options.timeouts.redisMs },
+    settings: { ...settings, waitMs: timeouts.redisMs },
   })
   const cookie = createCookie(settings.cookies.names.refresh, settings.cookies.policy, true)
-  return {
-    bearer: createBearer({ tokens, users, rotation, slots, settings, cookie }),
-    transport: bindBearerTransport({ ...settings, tokens, users, recovery }),
+  const bearer = createBearer({ tokens, users, rotation, slots, settings, cookie })
+  const { list, revoke, revokeAll, carried, end, clearCookie } = bearer
+  credentials.revocables.push({ kind: 'refresh', list, revoke, revokeAll })
+  credentials.carriers.push({ carried, end, clear: clearCookie })
+  if (settings.statelessUser) core.principals.mayBeStateless = true
+  const part: BearerPart = {
+    emit,
+    authenticate: core.authenticate,
+    loginContext: core.loginContext,
+    rememberDevice: core.rememberDevice,
+    trustedOrigins,
+    bearer,
     publicKeys: tokenKeys.publicKeys,
     canIssue: settings.canIssue,
-    statelessUser: settings.statelessUser,
   }
+  return {
+    part,
+    toolbox: createBearerToolbox(bearer, emit),
+    transport: bindBearerTransport({ ...settings, tokens, users, recovery }),
+    challenges: true,
+    ...(settings.jwks && { rootRoutes: jwksRoutes }),
+  }
+}
+
+/** JWT access tokens with rotating refresh tokens: `/token`, `/refresh`, the bearer transport. */
+export const bearer: Feature = {
+  name: 'bearer',
+  options: [],
+  limits: {},
+  routes: bearerRoutes,
+  configure(options, { transports, mountPath }) {
+    const transport = transports.find(isBearerTransport)
+    if (!transport) {
+      return {
+        lacks: () => 'bearerTransport() among the "transports"',
+        create: ({ emit }) => ({ toolbox: createBearerToolbox(null, emit) }),
+      }
+    }
+    const settings = resolveBearer(transport.options, options.cookies, mountPath)
+    const { cookies, refresh, canIssue } = settings
+    return {
+      lacks: () =>
+        canIssue ? null : 'a "privateKey" among the "keys" of bearerTransport: public ones verify tokens and issue none',
+      isCarrier: true,
+      // The refresh cookie has a path of its own; the device is to be known on every way of signing in.
+      deviceCookies: { ...cookies, policy: { ...cookies.policy, path: '/' } },
+      inTheClear: refresh === 'cookie' && !cookies.policy.secure ? 'refresh tokens' : null,
+      create: (core) => create(core, settings),
+    }
+  },
 }

@@ -1,7 +1,7 @@
 import { resolveCookies } from '../../http/cookie-options.js'
 import type { CookieOptions } from '../../http/cookies.js'
 import { checkBoolean, checkInteger, checkObject, checkPositive, checkStrings, describe, fail } from '../../lib/option-checks.js'
-import type { Transport } from '../../ports/transport.js'
+import type { SecurityScheme, Transport } from '../../ports/transport.js'
 import type { TokenKey } from './signing-keys.js'
 
 const known = [
@@ -133,6 +133,9 @@ export interface BearerTransportOptions {
   readonly cookies?: CookieOptions | undefined
 }
 
+/** OpenAPI security scheme of access tokens. */
+export const bearerScheme: SecurityScheme = { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }
+
 const kBearerTransport = Symbol('crudauth.bearerTransport')
 
 /** The transport of bearer tokens as an app configures it; the plugin binds it to its state at registration. */
@@ -150,6 +153,7 @@ export function bearerTransport(options: BearerTransportOptions = {}): BearerTra
     name: 'bearer',
     [kBearerTransport]: true,
     options,
+    securityScheme: bearerScheme,
     authenticate: async () => fail('The bearer transport works only as one of the "transports" of crudAuth'),
   }
 }

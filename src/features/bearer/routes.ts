@@ -2,22 +2,41 @@ import type { Static } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { KeySet, TokenRequest, Tokens } from '../../../schemas/bearer.js'
 import { RefreshRequest } from '../../../schemas/common.js'
+import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
+import type { Row } from '../../core/users/users.js'
 import { InvalidTokenError } from '../../errors.js'
+import type { Emit } from '../../events.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
-import { bearerOf, servicesOf } from '../../groups/parts.js'
+import { partOf } from '../../groups/parts.js'
 import { isCrossSite, refuseCrossSite } from '../../http/cross-site.js'
 import { fail } from '../../lib/option-checks.js'
-import { type IssuedTokens, refreshTokens } from './tokens.js'
+import type { PublicJwk } from './signing-keys.js'
+import { type Bearer, type IssuedTokens, refreshTokens } from './tokens.js'
 
 const tags = ['bearer']
 const unavailable =
   'Overloaded, or shared state or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)'
 
+const needs = 'The "bearer" routes need bearerTransport() among the "transports"'
+
+/** What the routes call. */
+export interface BearerPart {
+  readonly emit: Emit
+  readonly authenticate: Authenticate
+  readonly loginContext: (request: FastifyRequest) => LoginContext
+  /** Lets the device be known at the next sign-in of that user. */
+  readonly rememberDevice: (request: FastifyRequest, reply: FastifyReply, user: Row) => void
+  readonly trustedOrigins: ReadonlySet<string>
+  readonly bearer: Bearer
+  readonly publicKeys: readonly PublicJwk[]
+  /** False: the keys only verify. */
+  readonly canIssue: boolean
+}
+
 /** `POST /token` and `POST /refresh`. */
 export const bearerRoutes = defineGroup('bearer', (app) => {
-  const services = servicesOf(app)
-  const { emit, trustedOrigins } = services
-  const { bearer, canIssue } = bearerOf(app, 'bearer')
+  const services = partOf<BearerPart>(app, 'bearer', needs)
+  const { emit, trustedOrigins, bearer, canIssue } = services
   if (!canIssue) fail('The "bearer" routes issue tokens, for which one of the "keys" of bearerTransport needs a "privateKey"')
   const byCookie = bearer.refresh === 'cookie'
 
@@ -129,7 +148,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
 
 /** `GET /.well-known/jwks.json` (RFC 7517), mounted at the root. */
 export const jwksRoutes = defineGroup('jwks', (app) => {
-  const { publicKeys } = bearerOf(app, 'bearer')
+  const { publicKeys } = partOf<BearerPart>(app, 'bearer', needs)
   const route: OwnRoute = {
     method: 'GET',
     url: '/.well-known/jwks.json',

@@ -5,8 +5,9 @@ import { isCurrent } from '../../core/users/epoch.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { InvalidTokenError } from '../../errors.js'
 import { onceKnown } from '../../lib/maybe-promise.js'
-import type { BoundTransport, SecurityScheme } from '../../ports/transport.js'
+import type { BoundTransport } from '../../ports/transport.js'
 import type { AccessClaims, AccessTokens } from './access-tokens.js'
+import { bearerScheme } from './options.js'
 
 const maxKnown = 5000
 
@@ -41,9 +42,6 @@ function countAuthorization(request: FastifyRequest): number {
 /** Whether the header is spelled as clients spell it: a name and one space before the token, and nothing behind. */
 const isPlain = (authorization: string, token: string): boolean =>
   authorization.length === token.length + 7 && authorization.startsWith('earer ', 1)
-
-/** OpenAPI security scheme of access tokens. */
-export const bearerScheme: SecurityScheme = { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }
 
 interface Services {
   readonly tokens: AccessTokens

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { type AllLinks, sweepLinks } from '../../core/credentials/sign-in-methods.js'
+import { type SignInMethods, sweepLinks } from '../../core/credentials/sign-in-methods.js'
 import { writeWhile } from '../../core/credentials/update-if-unchanged.js'
 import type { Outbox, RecipientBudget } from '../../core/delivery/outbox.js'
 import { canonicalEmail, malformedValue } from '../../core/identity/canonical.js'
@@ -27,7 +27,7 @@ interface Services {
   readonly withinBudget: RecipientBudget
   readonly reservations: Reservations
   readonly seconds: { readonly change: number; readonly revert: number }
-  readonly links: AllLinks
+  readonly links: SignInMethods
   /** Sends what sets another password, where that goes to the email. */
   readonly offerReset: (user: Row) => Promise<void>
   /** Ends the user's sessions and refresh tokens. */

@@ -1,49 +1,51 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { factorSchema } from '../../../schemas/email.js'
+import type { Core } from '../../core/core.js'
 import { createDispatch } from '../../core/delivery/dispatch.js'
 import { emailChannel } from '../../core/delivery/email-channel.js'
 import type { Outbox } from '../../core/delivery/outbox.js'
 import { createDeliveryQueue, type QueueReports } from '../../core/delivery/retry-queue.js'
-import type { Identity } from '../../core/identity/identity.js'
 import { createRedeem } from '../../core/one-time-tokens/redeem.js'
 import { createRecoveryTokens } from '../../core/one-time-tokens/tokens.js'
-import type { ResolvedOptions } from '../../core/options.js'
-import type { Passwords } from '../../core/passwords/passwords.js'
-import type { PasswordPolicy } from '../../core/passwords/policy.js'
 import { decodeUserId, encodeUserId } from '../../core/users/user-id.js'
-import type { Row, Users } from '../../core/users/users.js'
+import type { Row } from '../../core/users/users.js'
 import { shortHmac } from '../../crypto/digest.js'
 import { createSeal } from '../../crypto/seal.js'
-import type { Emit, EmitLate } from '../../events.js'
-import type { CounterStore } from '../../ports/counter-store.js'
-import type { OneTimeStore } from '../../ports/one-time-store.js'
-import type { Links } from '../oauth/linked-accounts.js'
+import type { Feature, RouteLimits } from '../../groups/feature.js'
 import { createReservations } from './address-reservations.js'
 import { createEmailChange } from './email-change.js'
 import { createNotices } from './notifications.js'
 import { createRecovery } from './recovery.js'
 import { createFactor } from './recovery-factor.js'
+import { type EmailPart, emailRoutes } from './routes.js'
+import { createRecoveryToolbox } from './toolbox.js'
 
-interface Parts {
-  readonly users: Users
-  readonly identity: Identity
-  readonly passwords: Passwords
-  readonly policy: PasswordPolicy
-  readonly counters: CounterStore
-  readonly oneTime: OneTimeStore
-  readonly emit: Emit
-  readonly emitLate: EmitLate
-  readonly links: Links
-  readonly endAll: (user: Row) => Promise<void>
+export { emailRoutes } from './routes.js'
+export type { RecoveryToolbox, RedirectOption } from './toolbox.js'
+
+declare module '../../core/options.js' {
+  interface RouteGroups {
+    email: true
+  }
+}
+
+declare module '../../core/rate-limits.js' {
+  interface LimitedActions {
+    email_verify_request: true
+    password_reset_request: true
+    email_change_request: true
+  }
 }
 
 /** Everything that reaches users by message. Null without a way to send. Closed with the app. */
-export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, parts: Parts) {
-  const { delivery, keys, rateLimits } = options
+function createEmail(core: Core, limits: RouteLimits) {
+  const { app, users, identity, passwords, policy, emit, emitLate, credentials } = core
+  const { counters, oneTime } = core.state
+  const { delivery, keys, rateLimits } = core.settings
   if (!delivery) return null
-  const { users, identity, counters, oneTime, emitLate } = parts
+  const endAll = (user: Row) => core.endEverything(users.idOf(user))
   const { log } = app
-  const { lifetimes, limits, drainMs, enqueue, email } = delivery
+  const { lifetimes, limits: queueLimits, drainMs, enqueue, email } = delivery
 
   const findUser = async (id: string): Promise<Row | null> => {
     const userId = decodeUserId(id)
@@ -52,7 +54,7 @@ export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, 
   }
   const dispatch = createDispatch({
     channels: [...(email ? [emailChannel(email)] : []), ...delivery.channels],
-    limits,
+    limits: queueLimits,
     enqueue,
     keys: keys('delivery'),
     encodeUser: (user) => encodeUserId(users.idOf(user)),
@@ -73,10 +75,10 @@ export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, 
       void emitLate('onDeliveryFailed', { kind: null, channel: null, reason, attempts: 0 })
     },
   }
-  const preparing = createDeliveryQueue(limits, reports)
-  const alerts = createDeliveryQueue(limits, reports)
+  const preparing = createDeliveryQueue(queueLimits, reports)
+  const alerts = createDeliveryQueue(queueLimits, reports)
   // Tokens of an outage. No report: nobody is told of them but who holds one, and tries it again.
-  const givingBack = createDeliveryQueue<null>(limits)
+  const givingBack = createDeliveryQueue<null>(queueLimits)
   app.addHook('onClose', async function closeDelivery() {
     await Promise.all([preparing, alerts, givingBack].map((queue) => queue.close(drainMs)))
     await dispatch.close(drainMs)
@@ -107,7 +109,22 @@ export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, 
   const tokens = createRecoveryTokens(oneTime, users, seal, (work) => givingBack.defer(null, work))
   const redeem = createRedeem(users, tokens)
   const reservations = createReservations(oneTime, users, seal, keys('reservations'))
-  const shared = { ...parts, tokens, redeem, outbox, withinBudget }
+  const links = credentials.allMethods
+  const shared = {
+    users,
+    identity,
+    passwords,
+    policy,
+    emit,
+    emitLate,
+    links,
+    endAll,
+    oneTime,
+    tokens,
+    redeem,
+    outbox,
+    withinBudget,
+  }
 
   const emailChange =
     users.has('email') && identity.recovery !== null
@@ -136,21 +153,51 @@ export function composeRecovery(app: FastifyInstance, options: ResolvedOptions, 
     )
   }
 
-  return {
-    discreet: {
-      // A phone is private where something reaches it.
-      fields: [...new Set(['email', ...(delivery.channels.length > 0 ? ['phone'] : []), ...(field === null ? [] : [field])])],
-      // Without the store registration goes on, as it does without its rate limit.
-      isHeld: async (address: string) => (await reservations.holderOf(address).catch(() => null)) !== null,
-      welcome: (request: FastifyRequest, user: Row) => recovery?.welcome(request, user),
-      known: notices.existingAccount,
-      held: notices.heldAddress,
-    },
-    /** As `discreet.isHeld`, but an outage is told. */
-    isHeld: async (address: string) => (await reservations.holderOf(address)) !== null,
-    passwordChanged: notices.passwordChanged,
-    deliver: dispatch.deliver,
-    routes:
-      recovery && factor ? { recovery, factor, schema: options.factorSchema ?? factorSchema(factor.field), emailChange } : null,
+  credentials.onPasswordChanged.push(notices.passwordChanged)
+  const isReserved = async (address: string) => (await reservations.holderOf(address)) !== null
+  core.signUp.messages = {
+    // A phone is private where something reaches it.
+    fields: [...new Set(['email', ...(delivery.channels.length > 0 ? ['phone'] : []), ...(field === null ? [] : [field])])],
+    // Without the store registration goes on, as it does without its rate limit.
+    isHeld: (address) => isReserved(address).catch(() => false),
+    isReserved,
+    welcome: (request, user) => recovery?.welcome(request, user),
+    known: notices.existingAccount,
+    held: notices.heldAddress,
   }
+  const part: EmailPart | null =
+    recovery && factor
+      ? {
+          ...limits,
+          users,
+          recoveryField: field,
+          principals: core.principals,
+          recovery,
+          factor,
+          schema: core.settings.factorSchema ?? factorSchema(factor.field),
+          emailChange,
+        }
+      : null
+  return { part, deliver: dispatch.deliver }
+}
+
+/** Verification, password reset and change of address. */
+export const email: Feature = {
+  name: 'email',
+  options: [],
+  limits: {
+    email_verify_request: { max: 5, windowSeconds: 3600 },
+    password_reset_request: { max: 5, windowSeconds: 3600 },
+    email_change_request: { max: 3, windowSeconds: 3600 },
+  },
+  routes: emailRoutes,
+  configure: (_options, { delivery, identity }) => ({
+    lacks: () =>
+      delivery !== null && identity.recovery !== null ? null : '"email" or "channels", and a recovery factor in "identity"',
+    create(core, limits) {
+      const made = createEmail(core, limits)
+      const part = made?.part ?? null
+      return { part, toolbox: { recovery: createRecoveryToolbox(core.users, identity.recovery, part, made?.deliver ?? null) } }
+    },
+  }),
 }

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { type AllLinks, sweepLinks } from '../../core/credentials/sign-in-methods.js'
+import { type SignInMethods, sweepLinks } from '../../core/credentials/sign-in-methods.js'
 import { writeWhile } from '../../core/credentials/update-if-unchanged.js'
 import type { Outbox, RecipientBudget } from '../../core/delivery/outbox.js'
 import type { Redeem } from '../../core/one-time-tokens/redeem.js'
@@ -21,7 +21,7 @@ interface Services {
   readonly redeem: Redeem
   readonly outbox: Outbox
   readonly withinBudget: RecipientBudget
-  readonly links: AllLinks
+  readonly links: SignInMethods
   readonly seconds: { readonly verify: number; readonly reset: number }
   /** Ends the user's sessions and refresh tokens. */
   readonly endAll: (user: Row) => Promise<void>

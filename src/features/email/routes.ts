@@ -2,15 +2,32 @@ import type { Static, TSchema } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { Detail } from '../../../schemas/common.js'
 import { ChangeEmail, Confirmed, ConfirmToken, factorRequest, ResetPassword } from '../../../schemas/email.js'
+import type { Users } from '../../core/users/users.js'
 import { BadRequestError } from '../../errors.js'
 import { currentUser } from '../../gates/current-user.js'
 import { loadCaller } from '../../gates/load-user.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
-import { recoveryOf, type Services, servicesOf } from '../../groups/parts.js'
+import type { RouteLimits } from '../../groups/feature.js'
+import { partOf } from '../../groups/parts.js'
 import { landingPath } from '../../http/redirect-path.js'
 import type { AnyGate } from '../../ports/fastify.js'
+import type { EmailChange } from './email-change.js'
+import type { Recovery } from './recovery.js'
+import type { Factor } from './recovery-factor.js'
 
-type RecoveryPart = NonNullable<Services['recovery']>
+/** What the routes call. */
+export interface EmailPart extends RouteLimits {
+  readonly users: Users
+  /** Logical name of the recovery factor, or null. */
+  readonly recoveryField: string | null
+  readonly principals: { readonly mayBeStateless: boolean }
+  readonly recovery: Recovery
+  readonly factor: Factor
+  /** JSON schema of the factor's values. */
+  readonly schema: object
+  /** Null where users have no email. */
+  readonly emailChange: EmailChange | null
+}
 
 const tags = ['email']
 const malformed = 'Malformed body (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)'
@@ -71,7 +88,7 @@ function confirmRoute<B extends TSchema>(
   }
 }
 
-function verificationRoutes({ rateLimit, limits }: Services, { recovery, factor, schema }: RecoveryPart): OwnRoute[] {
+function verificationRoutes({ rateLimit, limits, recovery, factor, schema }: EmailPart): OwnRoute[] {
   const part = { field: factor.field, schema }
   return [
     requestRoute(
@@ -97,7 +114,7 @@ function verificationRoutes({ rateLimit, limits }: Services, { recovery, factor,
   ]
 }
 
-function resetRoutes({ rateLimit, limits }: Services, { recovery, factor, schema }: RecoveryPart): OwnRoute[] {
+function resetRoutes({ rateLimit, limits, recovery, factor, schema }: EmailPart): OwnRoute[] {
   const part = { field: factor.field, schema }
   return [
     requestRoute(
@@ -124,7 +141,7 @@ function resetRoutes({ rateLimit, limits }: Services, { recovery, factor, schema
   ]
 }
 
-function changeRoutes(services: Services, emailChange: NonNullable<RecoveryPart['emailChange']>): OwnRoute[] {
+function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[] {
   const { rateLimit, limits } = services
   const changeRequest: OwnRoute = {
     method: 'POST',
@@ -148,7 +165,7 @@ function changeRoutes(services: Services, emailChange: NonNullable<RecoveryPart[
     },
     before: [
       currentUser(),
-      ...(services.bearer?.statelessUser ? [loadCaller(services)] : []),
+      ...(services.principals.mayBeStateless ? [loadCaller(services)] : []),
       rateLimit('email_change_request', limits.email_change_request, { key: 'user', failClosed: true }),
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangeEmail> }>, reply) {
@@ -188,11 +205,14 @@ function changeRoutes(services: Services, emailChange: NonNullable<RecoveryPart[
 
 /** Verifying the recovery factor, setting a forgotten password, moving to another address. */
 export const emailRoutes = defineGroup('email', (app) => {
-  const services = servicesOf(app)
-  const part = recoveryOf(app)
+  const part = partOf<EmailPart>(
+    app,
+    'email',
+    'The "email" routes need a way to send ("email" or "channels") and a factor to send to ("identity.recovery")',
+  )
   return [
-    ...(part.factor.verifiedField === null ? [] : verificationRoutes(services, part)),
-    ...resetRoutes(services, part),
-    ...(part.emailChange === null ? [] : changeRoutes(services, part.emailChange)),
+    ...(part.factor.verifiedField === null ? [] : verificationRoutes(part)),
+    ...resetRoutes(part),
+    ...(part.emailChange === null ? [] : changeRoutes(part, part.emailChange)),
   ]
 })

@@ -1,10 +1,18 @@
+import type { Users } from '../../core/users/users.js'
 import { BadRequestError } from '../../errors.js'
 import { loadCaller } from '../../gates/load-user.js'
-import type { Services } from '../../groups/parts.js'
 import { landingPath } from '../../http/redirect-path.js'
 import { fail } from '../../lib/option-checks.js'
 import type { DeliveryJob } from '../../ports/delivery-channel.js'
 import type { AnyRequest } from '../../ports/fastify.js'
+import type { EmailPart } from './routes.js'
+
+declare module '../../core/toolbox.js' {
+  interface AuthToolbox {
+    /** Verification, password reset and change of address. */
+    readonly recovery: RecoveryToolbox
+  }
+}
 
 /** Where a page goes on after its link was followed. */
 export interface RedirectOption {
@@ -54,9 +62,17 @@ const text = (name: string, value: unknown): string => {
   return value
 }
 
-export function createRecoveryToolbox(services: Services): RecoveryToolbox {
-  const { recovery: part, deliver } = services
-  const caller = loadCaller(services)
+/**
+ * @param part null without delivery, and without a recovery factor
+ * @param deliver null where nothing can be sent
+ */
+export function createRecoveryToolbox(
+  users: Users,
+  recoveryField: string | null,
+  part: EmailPart | null,
+  deliver: ((job: DeliveryJob) => Promise<void>) | null,
+): RecoveryToolbox {
+  const caller = loadCaller({ users, recoveryField })
   const needPart = () =>
     part ?? fail('"app.auth.recovery" needs a way to send ("email" or "channels") and a factor to send to ("identity.recovery")')
   const needChange = () => needPart().emailChange ?? fail('The user model has no "email" that could be changed; map its column')

@@ -2,12 +2,15 @@ import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { Detail, isTruthy } from '../../../schemas/common.js'
 import { CsrfToken, LogoutAllQuery, Revoked, SessionList, SessionParams } from '../../../schemas/management.js'
+import type { Revocable } from '../../core/credentials/credentials.js'
 import { isCsrfToken } from '../../core/sessions/csrf.js'
-import type { LiveSession } from '../../core/sessions/sessions.js'
+import type { LiveSession, Sessions } from '../../core/sessions/sessions.js'
 import { BadRequestError, NotFoundError, UnauthenticatedError } from '../../errors.js'
+import type { Emit } from '../../events.js'
 import { currentUser } from '../../gates/current-user.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
-import { servicesOf, sessionOf } from '../../groups/parts.js'
+import type { RouteLimits } from '../../groups/feature.js'
+import { partOf } from '../../groups/parts.js'
 import type { SessionRecord } from '../../ports/session-store.js'
 
 const tags = ['management']
@@ -26,10 +29,18 @@ const sessionView = (record: SessionRecord, current: string | undefined) => ({
   current: record.handle === current,
 })
 
+/** What the routes call. */
+export interface ManagementPart extends RouteLimits {
+  readonly emit: Emit
+  readonly sessions: Sessions
+  readonly csrf: boolean
+  readonly revocables: readonly Revocable[]
+}
+
 /** `GET /sessions`, `DELETE /sessions/{session_id}`, `POST /logout-all`, `POST /csrf/refresh`. */
 export const managementRoutes = defineGroup('management', (app) => {
-  const { rateLimit, limits, emit, bearer } = servicesOf(app)
-  const { sessions, csrf } = sessionOf(app, 'management')
+  const needs = 'The "management" routes need sessionTransport() among the "transports"'
+  const { rateLimit, limits, emit, revocables, sessions, csrf } = partOf<ManagementPart>(app, 'management', needs)
   const session = currentUser({ transport: 'session' })
   // Counted by session, once it is known to be one: no cookie of an attacker's making opens a counter.
   const limitRefresh = rateLimit('csrf_refresh', limits.csrf_refresh, { key: (request) => sessions.handleOf(request) ?? '' })
@@ -88,11 +99,9 @@ export const managementRoutes = defineGroup('management', (app) => {
     async handler(request: FastifyRequest<{ Querystring: Static<typeof LogoutAllQuery> }>, reply) {
       const { userId, user, sessionId } = request.principal
       const keep = isTruthy(request.query.keep_current) && sessionId !== undefined
-      const [ended, families] = await Promise.all([
-        sessions.revokeAll(userId, keep ? { handle: sessionId } : undefined),
-        bearer?.bearer.revokeAll(userId) ?? 0,
-      ])
-      const revoked = ended + families
+      const kept = keep ? { handle: sessionId } : undefined
+      const ended = await Promise.all(revocables.map(({ revokeAll }) => revokeAll(userId, kept)))
+      const revoked = ended.reduce((sum, count) => sum + count, 0)
       if (!keep) {
         sessions.clearCookies(reply)
         await emit('onAfterLogout', { user }, request)

@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Sessions } from '../../core/sessions/sessions.js'
 import { encodeUserId } from '../../core/users/user-id.js'
-import type { Row } from '../../core/users/users.js'
+import type { Row, Users } from '../../core/users/users.js'
 import { BadRequestError, UnavailableError } from '../../errors.js'
-import { runBefore } from '../../events.js'
-import type { Services } from '../../groups/parts.js'
+import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
+import type { RouteLimits } from '../../groups/feature.js'
 import type { ResolveOAuth } from './account-matching.js'
 import type { OAuthAttempt, OAuthAttempts } from './authorization-requests.js'
 import type { OAuthLinking } from './linking.js'
@@ -19,9 +19,8 @@ function withError(path: string, error: string): string {
 }
 
 /** The end of a sign-in at a provider. */
-export function createCallback(services: Services, oauth: OAuthPart, protocols: ReadonlyMap<string, OAuthProtocol>) {
-  const { users, emit, hooks, sessions } = { ...services, sessions: oauth.sessions }
-  const { attempts, browser, linking, resolve, defaultRedirect } = oauth
+export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, OAuthProtocol>) {
+  const { users, emit, hooks, sessions, attempts, browser, linking, resolve, defaultRedirect } = oauth
 
   const land = (reply: FastifyReply, path: string) => {
     // The address of this page has a code in it, which is nobody else's business though it is used up.
@@ -117,8 +116,11 @@ export function createCallback(services: Services, oauth: OAuthPart, protocols: 
   }
 }
 
-/** Signing in at providers. */
-export interface OAuthPart {
+/** What the routes call. */
+export interface OAuthPart extends RouteLimits {
+  readonly users: Users
+  readonly emit: Emit
+  readonly hooks: CrudAuthHooks
   /** Keys of the providers. */
   readonly providers: readonly string[]
   readonly attempts: OAuthAttempts

@@ -1,16 +1,11 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Identity } from '../../core/identity/identity.js'
-import type { ResolvedOptions } from '../../core/options.js'
-import type { Passwords } from '../../core/passwords/passwords.js'
-import type { Sessions } from '../../core/sessions/sessions.js'
-import type { NewAccount } from '../../core/sign-up/new-account.js'
-import type { Row, Users } from '../../core/users/users.js'
+import type { FastifyRequest } from 'fastify'
+import type { Core } from '../../core/core.js'
+import type { Row } from '../../core/users/users.js'
 import { randomToken } from '../../crypto/random.js'
 import { createSeal } from '../../crypto/seal.js'
-import type { CrudAuthHooks, Emit } from '../../events.js'
+import type { Feature, RouteLimits } from '../../groups/feature.js'
 import { createCookie } from '../../http/cookies.js'
 import { fail } from '../../lib/option-checks.js'
-import type { OneTimeStore } from '../../ports/one-time-store.js'
 import { PROVIDER_ID_FIELDS } from '../../ports/user-store.js'
 import { createResolveOAuth } from './account-matching.js'
 import { attemptSeconds, createOAuthAttempts } from './authorization-requests.js'
@@ -18,25 +13,38 @@ import type { OAuthPart } from './callback.js'
 import { columnLinks, type Links, providerField } from './linked-accounts.js'
 import { tableLinks } from './linked-accounts-table.js'
 import { createOAuthLinking } from './linking.js'
+import { type OAuthOptions, resolveOAuth } from './options.js'
 import type { OAuthProtocol } from './protocol/protocol.js'
+import { oauthRoutes } from './routes.js'
+import { createOAuthToolbox } from './toolbox.js'
 
-interface Parts {
-  readonly users: Users
-  readonly identity: Identity
-  readonly passwords: Passwords
-  readonly hooks: CrudAuthHooks
-  readonly emit: Emit
-  readonly newAccount: NewAccount
-  readonly oneTime: OneTimeStore
-  readonly sessions: Sessions | undefined
-  readonly links: Links
-  readonly isHeld: (email: string) => Promise<boolean>
-  readonly welcome: (request: FastifyRequest, user: Row) => void
-  readonly endAll: (user: Row) => Promise<void>
+export type { OAuthResolution } from './account-matching.js'
+export type { LinkedAccount } from './linked-accounts.js'
+export type { OAuthOptions } from './options.js'
+export { oauthRoutes } from './routes.js'
+export type { OAuthToolbox } from './toolbox.js'
+
+declare module '../../core/options.js' {
+  interface CrudAuthOptions {
+    /** Sign-in at OAuth 2.0 and OpenID Connect providers. Default off. */
+    readonly oauth?: OAuthOptions | undefined
+  }
+
+  interface RouteGroups {
+    oauth: true
+  }
 }
 
+declare module '../../core/rate-limits.js' {
+  interface LimitedActions {
+    oauth_authorize: true
+  }
+}
+
+type OAuthSettings = NonNullable<ReturnType<typeof resolveOAuth>>
+
 /** Where links are kept; there may be some of providers that are not configured any more. */
-export function composeLinks({ oauth, timeouts }: ResolvedOptions, users: Users): Links {
+function linksOf({ users, settings: { timeouts } }: Core, oauth: OAuthSettings | null): Links {
   const providers = Object.keys(oauth?.providers ?? {})
   const fields = [...new Set([...PROVIDER_ID_FIELDS, ...providers.map(providerField)])].filter(users.has)
   const cleared = Object.fromEntries(fields.map((field) => [field, null]))
@@ -48,10 +56,23 @@ export function composeLinks({ oauth, timeouts }: ResolvedOptions, users: Users)
 const secretForm = /^[\w-]{43}$/
 
 /** Null without providers. Their connections end with the app. */
-export async function composeOAuth(app: FastifyInstance, options: ResolvedOptions, parts: Parts): Promise<OAuthPart | null> {
-  const { oauth, session, keys, timeouts } = options
-  const { oneTime, sessions, users } = parts
-  if (!oauth || !session || !sessions) return null
+async function createPart(core: Core, oauth: OAuthSettings | null, links: Links, limits: RouteLimits): Promise<OAuthPart | null> {
+  const { app, users, identity, passwords, emit, hooks, newAccount, signUp } = core
+  const { session, keys, timeouts } = core.settings
+  if (!oauth || !session || !core.sessions) return null
+  const { sessions } = core.sessions
+  const parts = {
+    users,
+    identity,
+    passwords,
+    hooks,
+    emit,
+    newAccount,
+    links,
+    isHeld: async (address: string) => (await signUp.messages?.isReserved(address)) ?? false,
+    welcome: (request: FastifyRequest, user: Row) => signUp.messages?.welcome(request, user),
+    endAll: (user: Row) => core.endEverything(users.idOf(user)),
+  }
   // Loaded when it is needed: what speaks to providers is a good part of what the package takes to import.
   const { createProtocol } = await import('./protocol/protocol.js')
   const names = Object.keys(oauth.providers)
@@ -77,8 +98,12 @@ export async function composeOAuth(app: FastifyInstance, options: ResolvedOption
   })
 
   return {
+    ...limits,
+    users,
+    emit,
+    hooks,
     providers: names,
-    attempts: createOAuthAttempts(oneTime, createSeal(keys('oauth'))),
+    attempts: createOAuthAttempts(core.state.attempts, createSeal(keys('oauth'))),
     resolve: createResolveOAuth(parts),
     linking: createOAuthLinking(parts),
     sessions,
@@ -115,4 +140,25 @@ export async function composeOAuth(app: FastifyInstance, options: ResolvedOption
       return protocols
     },
   }
+}
+
+/** Sign-in at providers, and linking accounts there. */
+export const oauth: Feature = {
+  name: 'oauth',
+  options: ['oauth'],
+  limits: { oauth_authorize: { max: 600, windowSeconds: 3600 } },
+  routes: oauthRoutes,
+  configure(options, { session }) {
+    const settings = resolveOAuth(options.oauth, options.users.fields, session !== null)
+    return {
+      lacks: () => (settings ? null : '"oauth"'),
+      providerKeys: Object.keys(settings?.providers ?? {}),
+      async create(core, limits) {
+        const links = linksOf(core, settings)
+        core.credentials.methods.push(links)
+        const part = await createPart(core, settings, links, limits)
+        return { part, toolbox: { oauth: createOAuthToolbox(part) } }
+      },
+    }
+  },
 }

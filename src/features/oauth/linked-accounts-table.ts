@@ -10,7 +10,7 @@ interface TableLinksOptions {
   readonly milliseconds: number
   /** Keys of the providers that are configured: others let nobody in. */
   readonly providers: readonly string[]
-  /** See `AllLinks`. */
+  /** See `SignInMethods`. */
   readonly cleared: UserValues
 }
 

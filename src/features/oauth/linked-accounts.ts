@@ -1,4 +1,4 @@
-import type { AllLinks } from '../../core/credentials/sign-in-methods.js'
+import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
 import type { Row, Users } from '../../core/users/users.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { UserValues } from '../../ports/user-store.js'
@@ -14,7 +14,7 @@ export interface LinkedAccount {
  * Where it is kept which account at a provider is whose: in columns of the users table, or in a table of its own. What goes
  * into columns is written together with whatever else is written.
  */
-export interface Links extends AllLinks {
+export interface Links extends SignInMethods {
   /** Fields of the users table that hold ids of accounts; none with a table of their own. */
   readonly fields: readonly string[]
   find(provider: string, subject: string): Promise<Row | null>

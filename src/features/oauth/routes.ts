@@ -15,9 +15,10 @@ import { NotFoundError } from '../../errors.js'
 import { currentUser } from '../../gates/current-user.js'
 import { requireFresh } from '../../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
-import { oauthOf, servicesOf } from '../../groups/parts.js'
+import { partOf } from '../../groups/parts.js'
 import { landingPath } from '../../http/redirect-path.js'
 import { unavailable } from '../../lib/unavailable.js'
+import type { OAuthPart } from './callback.js'
 import { createCallback } from './callback.js'
 import { OAuthFailure } from './protocol/oauth-failure.js'
 
@@ -29,13 +30,11 @@ type WithProvider<R = unknown> = FastifyRequest<{ Params: Static<typeof Provider
 
 /** Signing in at providers, and linking accounts there. */
 export const oauthRoutes = defineGroup('oauth', (app) => {
-  const services = servicesOf(app)
-  const oauth = oauthOf(app)
-  const { attempts, browser, linking, sessions } = oauth
-  const { users } = services
+  const oauth = partOf<OAuthPart>(app, 'oauth', 'The "oauth" routes need "oauth": { baseUrl, providers }')
+  const { attempts, browser, linking, sessions, users } = oauth
   const protocols = oauth.protocolsAt(app.prefix)
   const session = currentUser({ transport: 'session' })
-  const callback = createCallback(services, oauth, protocols)
+  const callback = createCallback(oauth, protocols)
 
   const protocolOf = ({ params }: { readonly params: Static<typeof ProviderParams> }) => {
     const protocol = protocols.get(params.provider)
@@ -69,7 +68,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     },
     isPublic: true,
     // Each keeps something for ten minutes, for whoever asks.
-    before: [services.rateLimit('oauth_authorize', services.limits.oauth_authorize)],
+    before: [oauth.rateLimit('oauth_authorize', oauth.limits.oauth_authorize)],
     async handler(request: WithProvider<{ Querystring: Static<typeof AuthorizeQuery> }>, reply: FastifyReply) {
       const { provider, protocol } = protocolOf(request)
       const { redirect_to, remember_me } = request.query

@@ -1,11 +1,18 @@
 import { BadRequestError } from '../../errors.js'
-import type { Services } from '../../groups/parts.js'
 import { fail } from '../../lib/option-checks.js'
 import type { AnyRequest, RegisteredUser } from '../../ports/fastify.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { OAuthResolution } from './account-matching.js'
+import type { OAuthPart } from './callback.js'
 import type { LinkedAccount } from './linked-accounts.js'
 import { checkedProfile } from './protocol/profile.js'
+
+declare module '../../core/toolbox.js' {
+  interface AuthToolbox {
+    /** Accounts at providers. */
+    readonly oauth: OAuthToolbox
+  }
+}
 
 /**
  * `app.auth.oauth`: the rules of who is who at which provider, for hand-written callbacks. Every method throws
@@ -35,7 +42,7 @@ const refuse = (message: string): never => {
   throw new BadRequestError(message)
 }
 
-export function createOAuthToolbox({ oauth }: Services): OAuthToolbox {
+export function createOAuthToolbox(oauth: OAuthPart | null): OAuthToolbox {
   const need = (provider?: string) => {
     const part = oauth ?? fail('"app.auth.oauth" needs "oauth": { baseUrl, providers }')
     if (provider !== undefined && !part.providers.includes(provider)) {

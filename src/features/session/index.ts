@@ -1,43 +1,63 @@
-import type { EndEverything, Slots } from '../../core/credentials/user-records.js'
-import type { ResolvedOptions } from '../../core/options.js'
-import { createSessions, type Sessions } from '../../core/sessions/sessions.js'
-import type { DeviceCookie } from '../../core/sign-in/known-device.js'
-import type { Users } from '../../core/users/users.js'
-import { createCookie } from '../../http/cookies.js'
-import type { SessionStore } from '../../ports/session-store.js'
-import type { BoundTransport } from '../../ports/transport.js'
+import type { Core } from '../../core/core.js'
+import type { Revocable } from '../../core/credentials/credentials.js'
+import { AuthenticatedPrincipal } from '../../core/principal/principal.js'
+import type { Sessions } from '../../core/sessions/sessions.js'
+import type { Feature } from '../../groups/feature.js'
+import { type SessionPart, sessionRoutes } from './routes.js'
+import { createSessionToolbox } from './toolbox.js'
 import { bindSessionTransport } from './transport.js'
 
-/** What the session transport brings. */
-interface SessionPart {
-  readonly sessions: Sessions
-  readonly csrf: boolean
-  readonly transport: BoundTransport
+export { sessionRoutes } from './routes.js'
+export type { SessionInfo, SessionsToolbox } from './toolbox.js'
+
+declare module '../../core/options.js' {
+  interface RouteGroups {
+    session: true
+  }
 }
 
-/** Null without a session transport. */
-export function composeSession(
-  options: ResolvedOptions,
-  users: Users,
-  store: SessionStore,
-  slots: Slots,
-  endEverything: EndEverything,
-  device: DeviceCookie | null,
-): SessionPart | null {
-  const { session: settings, keys, identity } = options
-  if (!settings || !device) return null
-  const { names, policy } = settings.cookies
-  const cookies = { session: createCookie(names.session, policy, true), csrf: createCookie(names.csrf, policy, false) }
-  const csrfKey = keys('csrf')[0]
-  const sessions = createSessions({ store, users, slots, endEverything, csrfKey, settings, cookies, device })
-  const { csrf, scopes } = settings
-  const transport = bindSessionTransport({
-    sessions,
-    users,
-    recovery: identity.recovery,
-    csrf,
-    scopes,
-    cookieName: cookies.session.name,
-  })
-  return { sessions, csrf, transport }
+const revocableSessions = (sessions: Sessions, { users }: Core): Revocable => ({
+  kind: 'session',
+  list: sessions.list,
+  revoke: sessions.revoke,
+  revokeAll: sessions.revokeAll,
+  async announce(changed, caller) {
+    const standing = AuthenticatedPrincipal.sessionOf(caller)
+    if (!standing) return
+    const epoch = await sessions.announceEpoch(standing, users.epochOf(changed))
+    AuthenticatedPrincipal.patchSession(caller, { epoch })
+  },
+})
+
+/** Cookie sessions: `/login`, `/logout`, the session transport. */
+export const session: Feature = {
+  name: 'session',
+  options: [],
+  limits: {},
+  routes: sessionRoutes,
+  configure: (_options, { session: settings }) => ({
+    // With tokens alone there is still something to sign out of.
+    lacks: (others) =>
+      settings || others.some(({ isCarrier }) => isCarrier) ? null : 'sessionTransport() among the "transports"',
+    inTheClear: settings && !settings.cookies.policy.secure ? 'sessions' : null,
+    create(core) {
+      const { users, emit, authenticate, loginContext, credentials } = core
+      const sessions = core.sessions?.sessions ?? null
+      if (sessions) credentials.revocables.push(revocableSessions(sessions, core))
+      const part: SessionPart = {
+        users,
+        emit,
+        authenticate,
+        loginContext,
+        trustedOrigins: core.settings.trustedOrigins,
+        sessions,
+        carriers: credentials.carriers,
+      }
+      const toolbox = createSessionToolbox({ users, authenticate, loginContext, sessions, credentials })
+      if (!core.sessions || !settings) return { part, toolbox }
+      const { csrf, scopes } = settings
+      const recovery = core.settings.identity.recovery
+      return { part, toolbox, transport: bindSessionTransport({ ...core.sessions, users, recovery, csrf, scopes }) }
+    },
+  }),
 }

@@ -2,23 +2,41 @@ import type { Static } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Detail, isTruthy, RefreshRequest } from '../../../schemas/common.js'
 import { LoggedIn, Login } from '../../../schemas/session.js'
+import type { Carrier } from '../../core/credentials/credentials.js'
+import type { Sessions } from '../../core/sessions/sessions.js'
+import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
 import { accountView } from '../../core/users/account-view.js'
+import type { Users } from '../../core/users/users.js'
 import { UnauthenticatedError } from '../../errors.js'
+import type { Emit } from '../../events.js'
 import { authenticate, setPrincipal } from '../../gates/authenticate.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
-import { type Services, servicesOf } from '../../groups/parts.js'
+import { partOf } from '../../groups/parts.js'
 import { refuseCrossSite } from '../../http/cross-site.js'
 import { fail } from '../../lib/option-checks.js'
 import type { UserId } from '../../ports/user-store.js'
 
+/** What the routes call. */
+export interface SessionPart {
+  readonly users: Users
+  readonly emit: Emit
+  readonly authenticate: Authenticate
+  readonly loginContext: (request: FastifyRequest) => LoginContext
+  readonly trustedOrigins: ReadonlySet<string>
+  /** Null without a session transport. */
+  readonly sessions: Sessions | null
+  readonly carriers: readonly Carrier[]
+}
+
 /** `POST /login` (with a session transport) and `POST /logout`. */
 export const sessionRoutes = defineGroup('session', (app) => {
-  const services = servicesOf(app)
-  if (!services.session && !services.bearer) fail('The "session" routes need sessionTransport() or bearerTransport()')
-  return services.session ? [loginRoute(services, services.session), logoutRoute(services)] : [logoutRoute(services)]
+  const needs = 'The "session" routes need sessionTransport() or bearerTransport()'
+  const part = partOf<SessionPart>(app, 'session', needs)
+  if (!part.sessions && part.carriers.length === 0) fail(needs)
+  return part.sessions ? [loginRoute(part, part.sessions), logoutRoute(part)] : [logoutRoute(part)]
 })
 
-function loginRoute(services: Services, { sessions }: NonNullable<Services['session']>): OwnRoute {
+function loginRoute(services: SessionPart, sessions: Sessions): OwnRoute {
   const { users, emit, trustedOrigins } = services
   return {
     method: 'POST',
@@ -63,15 +81,20 @@ function loginRoute(services: Services, { sessions }: NonNullable<Services['sess
 }
 
 /** Ends the session that the request comes with, and the families of the refresh tokens that it carries. */
-function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services): OwnRoute {
+function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: SessionPart): OwnRoute {
+  const isCarried = carriers.length > 0
+  const clearCarriers = (reply: FastifyReply) => {
+    for (const carrier of carriers) carrier.clear(reply)
+  }
   const clear = (reply: FastifyReply) => {
-    session?.sessions.clearCookies(reply)
-    bearer?.bearer.clearCookie(reply)
+    sessions?.clearCookies(reply)
+    clearCarriers(reply)
   }
   /** Whose families they were that ended, each once. */
   const endFamilies = async (request: FastifyRequest): Promise<ReadonlySet<UserId>> => {
-    const tokens = bearer?.bearer.carried(request) ?? []
-    const owners = await Promise.all(tokens.map(async (token) => (await bearer?.bearer.end(token)) ?? null))
+    const owners = await Promise.all(
+      carriers.flatMap((carrier) => carrier.carried(request).map((credential) => carrier.end(credential))),
+    )
     return new Set(owners.filter((owner) => owner !== null))
   }
 
@@ -81,15 +104,15 @@ function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services)
     schema: {
       operationId: 'logout',
       tags: ['session'],
-      summary: bearer ? 'End the session, and the line of the refresh token' : 'End the session',
-      ...(bearer && { body: RefreshRequest }),
+      summary: isCarried ? 'End the session, and the line of the refresh token' : 'End the session',
+      ...(isCarried && { body: RefreshRequest }),
       response: { 200: Detail },
     },
     docs: {
-      auth: session ? 'session' : 'none',
-      form: bearer !== null,
+      auth: sessions ? 'session' : 'none',
+      form: isCarried,
       errors: {
-        ...(bearer && { 400: 'Malformed body (FST_ERR_VALIDATION)' }),
+        ...(isCarried && { 400: 'Malformed body (FST_ERR_VALIDATION)' }),
         401: 'Nothing to end; the cookies are cleared all the same (CRUDAUTH_UNAUTHENTICATED)',
         403: 'The CSRF token is missing or wrong, or posted by a foreign site (CRUDAUTH_CSRF, CRUDAUTH_CROSS_SITE)',
         503: 'Shared state is unreachable (CRUDAUTH_UNAVAILABLE)',
@@ -98,12 +121,12 @@ function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services)
     isPublic: true,
     before: [
       async function liveSession(request, reply) {
-        const principal = session ? await authenticate(request, 'session') : null
+        const principal = sessions ? await authenticate(request, 'session') : null
         if (principal) return setPrincipal(request, principal)
-        if (bearer) {
+        if (isCarried) {
           refuseCrossSite(request, trustedOrigins)
           // Before the body is looked at: whatever that is, these are of no use.
-          if (session?.sessions.handleOf(request)) session.sessions.clearCookies(reply)
+          if (sessions?.handleOf(request)) sessions.clearCookies(reply)
           return
         }
         clear(reply)
@@ -113,9 +136,9 @@ function logoutRoute({ session, bearer, users, emit, trustedOrigins }: Services)
     async handler(request, reply) {
       const principal = request.maybePrincipal
       const owners = await endFamilies(request)
-      if (principal?.sessionId !== undefined) await session?.sessions.revoke(principal.userId, principal.sessionId)
-      if (principal || !session?.sessions.handleOf(request)) session?.sessions.clearCookies(reply)
-      bearer?.bearer.clearCookie(reply)
+      if (principal?.sessionId !== undefined) await sessions?.revoke(principal.userId, principal.sessionId)
+      if (principal || !sessions?.handleOf(request)) sessions?.clearCookies(reply)
+      clearCarriers(reply)
       if (!principal && owners.size === 0) throw new UnauthenticatedError()
       if (principal) await emit('onAfterLogout', { user: principal.user }, request)
       for (const owner of owners) {

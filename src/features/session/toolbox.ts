@@ -1,18 +1,25 @@
-import type { Passwords } from '../../core/passwords/passwords.js'
-import type { PasswordPolicy } from '../../core/passwords/policy.js'
-import type { NewSession, SessionInit } from '../../core/sessions/sessions.js'
-import type { Sudo } from '../../core/sign-in/sudo.js'
-import type { Services } from '../../groups/parts.js'
-import { refuseCrossSite } from '../../http/cross-site.js'
+import type { Credentials } from '../../core/credentials/credentials.js'
+import type { NewSession, SessionInit, Sessions } from '../../core/sessions/sessions.js'
+import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
+import type { AuthToolbox } from '../../core/toolbox.js'
+import type { Users } from '../../core/users/users.js'
 import { fail } from '../../lib/option-checks.js'
 import type { AnyReply, AnyRequest, RegisteredUser } from '../../ports/fastify.js'
 import type { SessionRecord } from '../../ports/session-store.js'
-import type { Principal, PrincipalInit, SecurityScheme, TransportToolbox } from '../../ports/transport.js'
-import type { UserId, UserStore } from '../../ports/user-store.js'
-import type { PasswordsToolbox } from '../account/toolbox.js'
-import { type IssuedTokens, refreshTokens } from '../bearer/tokens.js'
-import { createRecoveryToolbox, type RecoveryToolbox } from '../email/toolbox.js'
-import { createOAuthToolbox, type OAuthToolbox } from '../oauth/toolbox.js'
+import type { UserId } from '../../ports/user-store.js'
+
+declare module '../../core/toolbox.js' {
+  interface AuthToolbox {
+    /**
+     * Checks identifier and password as `/login` does: lockout, equal work, rehash, hooks. Returns the user's row.
+     * @throws what `/login` answers: CRUDAUTH_BAD_CREDENTIALS (401), CRUDAUTH_LOCKED_OUT (429), CRUDAUTH_UNAVAILABLE and
+     * CRUDAUTH_OVERLOADED (503)
+     */
+    authenticatePassword(request: AnyRequest, identifier: string, password: string): Promise<RegisteredUser>
+    /** Sessions and refresh tokens of users. */
+    readonly sessions: SessionsToolbox
+  }
+}
 
 /** A live session as `app.auth.sessions.list` tells of it; nothing in it authenticates. */
 export interface SessionInfo {
@@ -48,68 +55,23 @@ export interface SessionsToolbox {
   clearCookies(reply: AnyReply): void
 }
 
-/** `app.auth`: each hardened path that the routes use, for hand-written ones. */
-export interface AuthToolbox {
-  /**
-   * Checks identifier and password as `/login` does: lockout, equal work, rehash, hooks. Returns the user's row.
-   * @throws what `/login` answers: CRUDAUTH_BAD_CREDENTIALS (401), CRUDAUTH_LOCKED_OUT (429), CRUDAUTH_UNAVAILABLE and
-   * CRUDAUTH_OVERLOADED (503)
-   */
-  authenticatePassword(request: AnyRequest, identifier: string, password: string): Promise<RegisteredUser>
-  /**
-   * Tokens for a user who has just proved a credential, as `/token` issues them.
-   * @param options `scopes`: what is asked for, cut to `grantableScopes`; none for an empty list, default `defaultScopes`.
-   * `request`: names device and address in the lists of sessions
-   * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for what is no row with an id, for scopes that
-   * are no array of strings, and for a token that would not be accepted; CRUDAUTH_CONFIG without a bearer transport or
-   * a private key; CRUDAUTH_UNAVAILABLE (503)
-   */
-  issueTokens(
-    user: RegisteredUser,
-    options?: { readonly scopes?: readonly string[] | undefined; readonly request?: AnyRequest | undefined },
-  ): Promise<IssuedTokens>
-  /**
-   * Uses a refresh token as `/refresh` does.
-   * @throws CRUDAUTH_INVALID_TOKEN (401); CRUDAUTH_CONFIG without a bearer transport; CRUDAUTH_UNAVAILABLE (503)
-   */
-  refreshTokens(request: AnyRequest, refreshToken: string): Promise<IssuedTokens>
-  /** Sets the refresh cookie, as `/token` does where tokens travel so. @throws CRUDAUTH_CONFIG without a bearer transport */
-  setRefreshCookie(reply: AnyReply, refreshToken: string): void
-  /** Clears the refresh cookie. @throws CRUDAUTH_CONFIG without a bearer transport */
-  clearRefreshCookie(reply: AnyReply): void
-  /** Sessions and refresh tokens of users. */
-  readonly sessions: SessionsToolbox
-  readonly sudo: Sudo
-  /** Verification, password reset and change of address. */
-  readonly recovery: RecoveryToolbox
-  /** Accounts at providers. */
-  readonly oauth: OAuthToolbox
-  readonly users: UserStore<RegisteredUser>
-  readonly passwords: PasswordsToolbox
-  /** The principal of a row, for a transport of the app's own; null for a disabled account. */
-  createPrincipal(user: RegisteredUser, init: PrincipalInit): Principal | null
-  /** Refuses a browser's cross-site post, as `/login` does. @throws CRUDAUTH_CROSS_SITE (403) */
-  refuseCrossSite(request: AnyRequest): void
-  /** The OpenAPI security schemes of the transports, by name. */
-  securitySchemes(): Record<string, SecurityScheme>
+interface Dependencies {
+  readonly users: Users
+  readonly authenticate: Authenticate
+  readonly loginContext: (request: AnyRequest) => LoginContext
+  /** Null without a session transport. */
+  readonly sessions: Sessions | null
+  readonly credentials: Credentials
 }
 
-interface Parts {
-  readonly services: Services
-  readonly passwords: Passwords
-  readonly policy: PasswordPolicy
-  readonly sudo: Sudo
-  readonly transportToolbox: TransportToolbox
-  readonly schemes: Record<string, SecurityScheme>
-}
-
-export function createToolbox({ services, passwords, policy, sudo, transportToolbox, schemes }: Parts): AuthToolbox {
-  const { users } = services
-
-  const { bearer, session } = services
-  const needSession = () =>
-    (session ?? fail('This method of "app.auth.sessions" needs sessionTransport() among the "transports"')).sessions
-  const needBearer = () => (bearer ?? fail('This method of "app.auth" needs bearerTransport() among the "transports"')).bearer
+export function createSessionToolbox({
+  users,
+  authenticate,
+  loginContext,
+  sessions: own,
+  credentials: { revocables },
+}: Dependencies): Pick<AuthToolbox, 'authenticatePassword' | 'sessions'> {
+  const needSession = () => own ?? fail('This method of "app.auth.sessions" needs sessionTransport() among the "transports"')
   const infoOf =
     (kind: SessionInfo['kind']) =>
     (record: SessionRecord): SessionInfo => ({
@@ -126,25 +88,17 @@ export function createToolbox({ services, passwords, policy, sudo, transportTool
     async list(userId) {
       const user = await users.findById(userId)
       if (!user) return []
-      const [own, families] = await Promise.all([session?.sessions.list(user) ?? [], bearer?.bearer.list(user) ?? []])
-      return [...own.map(infoOf('session')), ...families.map(infoOf('refresh'))].sort(
-        (a, b) => b.lastActivity.getTime() - a.lastActivity.getTime(),
-      )
+      const lists = await Promise.all(revocables.map(async ({ kind, list }) => (await list(user)).map(infoOf(kind))))
+      return lists.flat().sort((a, b) => b.lastActivity.getTime() - a.lastActivity.getTime())
     },
     async revoke(userId, sessionId) {
-      const ended = await Promise.all([
-        session?.sessions.revoke(userId, sessionId) ?? false,
-        bearer?.bearer.revoke(userId, sessionId) ?? false,
-      ])
+      const ended = await Promise.all(revocables.map(({ revoke }) => revoke(userId, sessionId)))
       return ended.includes(true)
     },
     async revokeAll(userId, { keep } = {}) {
       const kept = keep === undefined ? undefined : { handle: keep }
-      const ended = await Promise.all([
-        session?.sessions.revokeAll(userId, kept) ?? 0,
-        bearer?.bearer.revokeAll(userId, kept) ?? 0,
-      ])
-      return ended[0] + ended[1]
+      const ended = await Promise.all(revocables.map(({ revokeAll }) => revokeAll(userId, kept)))
+      return ended.reduce((sum, count) => sum + count, 0)
     },
     setCookies: (request, reply, made) => needSession().setCookies(request, reply, made),
     clearCookies: (reply) => needSession().clearCookies(reply),
@@ -152,28 +106,10 @@ export function createToolbox({ services, passwords, policy, sudo, transportTool
 
   return {
     async authenticatePassword(request, identifier, password) {
-      const { user, forgive } = await services.authenticate(identifier, password, services.loginContext(request))
+      const { user, forgive } = await authenticate(identifier, password, loginContext(request))
       await forgive()
       return user
     },
-    issueTokens: async (user, { scopes, request } = {}) => needBearer().issue(request, user, scopes),
-    refreshTokens: async (request, refreshToken) => refreshTokens(needBearer(), services.emit, request, refreshToken),
-    setRefreshCookie: (reply, refreshToken) => needBearer().setCookie(reply, refreshToken),
-    clearRefreshCookie: (reply) => needBearer().clearCookie(reply),
     sessions,
-    sudo,
-    recovery: createRecoveryToolbox(services),
-    oauth: createOAuthToolbox(services),
-    users: users.store,
-    passwords: {
-      hash: passwords.hash,
-      verify: passwords.verify,
-      isUsable: passwords.isUsable,
-      unusable: passwords.unusable,
-      validate: policy,
-    },
-    createPrincipal: transportToolbox.createPrincipal,
-    refuseCrossSite: (request) => refuseCrossSite(request, services.trustedOrigins),
-    securitySchemes: () => ({ ...schemes }),
   }
 }

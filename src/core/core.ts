@@ -1,0 +1,160 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type CrudAuthHooks, createEmitter, type Emit, type EmitLate } from '../events.js'
+import type { ResolvedCookies } from '../http/cookie-options.js'
+import { createCookie } from '../http/cookies.js'
+import type { CounterStore } from '../ports/counter-store.js'
+import type { OneTimeStore } from '../ports/one-time-store.js'
+import type { SessionStore } from '../ports/session-store.js'
+import type { TransportToolbox } from '../ports/transport.js'
+import type { UserStore } from '../ports/user-store.js'
+import { type Credentials, createCredentials } from './credentials/credentials.js'
+import { createEndEverything, createSlots, type EndEverything, type Slots } from './credentials/user-records.js'
+import { createIdentity, type Identity } from './identity/identity.js'
+import type { CoreSettings } from './options.js'
+import { createHashGate } from './passwords/hash-queue.js'
+import { createPasswords, type Passwords } from './passwords/passwords.js'
+import { createPasswordPolicy, type PasswordPolicy } from './passwords/policy.js'
+import { AuthenticatedPrincipal, subjectOf } from './principal/principal.js'
+import { principalOf } from './principal/request-principal.js'
+import { createSessions, type Sessions } from './sessions/sessions.js'
+import { type Authenticate, createAuthenticate, type LoginContext } from './sign-in/authenticate-password.js'
+import { createKnownDevices } from './sign-in/known-device.js'
+import { createLockout, noLockout } from './sign-in/lockout.js'
+import { createSudo, type Sudo } from './sign-in/sudo.js'
+import { createNewAccount, type NewAccount } from './sign-up/new-account.js'
+import type { Discreet } from './sign-up/sign-up-messages.js'
+import { createUsers, type Row, type Users } from './users/users.js'
+
+interface State {
+  readonly sessions: SessionStore
+  readonly oneTime: OneTimeStore
+  /** One-time values of sign-ins under way at providers. */
+  readonly attempts: OneTimeStore
+  readonly counters: CounterStore
+}
+
+interface Inputs {
+  readonly app: FastifyInstance
+  readonly settings: CoreSettings
+  // biome-ignore lint/suspicious/noExplicitAny: a store of any row type
+  readonly store: UserStore<any>
+  readonly state: State
+  /** Cookies of a transport that signs in with a password; null without one. */
+  readonly deviceCookies: ResolvedCookies | null
+  /** Keys of the OAuth providers, whose `<key>Id` is a privileged field. */
+  readonly providerKeys: readonly string[]
+}
+
+/** What features share. Taken apart in a feature's `index.ts` only; services name their own dependencies. */
+export interface Core {
+  readonly app: FastifyInstance
+  readonly settings: CoreSettings
+  readonly state: State
+  readonly users: Users
+  readonly hooks: CrudAuthHooks
+  readonly emit: Emit
+  /** For what happens when no request is under way. */
+  readonly emitLate: EmitLate
+  readonly passwords: Passwords
+  readonly policy: PasswordPolicy
+  readonly identity: Identity
+  /** Key of the digests under which counters are kept. */
+  readonly counterKey: Buffer
+  /** Records of the families of refresh tokens. */
+  readonly families: Slots
+  readonly endEverything: EndEverything
+  /** Null without a session transport. */
+  readonly sessions: { readonly sessions: Sessions; readonly cookieName: string } | null
+  readonly authenticate: Authenticate
+  readonly loginContext: (request: FastifyRequest) => LoginContext
+  /** Lets the device be known at the next sign-in of that user. */
+  readonly rememberDevice: (request: FastifyRequest, reply: FastifyReply, user: Row) => void
+  readonly newAccount: NewAccount
+  /** Keys of the OAuth providers, whose `<key>Id` is a privileged field. */
+  readonly providerKeys: readonly string[]
+  readonly credentials: Credentials
+  /** The messages of sign-up; null without delivery. */
+  readonly signUp: { messages: Discreet | null }
+  /** Set by a transport whose principals may bring no row. */
+  readonly principals: { mayBeStateless: boolean }
+  readonly sudo: Sudo
+  readonly transportToolbox: TransportToolbox
+}
+
+/** Makes what features share. Opens no socket. */
+export async function createCore({ app, settings, store, state, deviceCookies, providerKeys }: Inputs): Promise<Core> {
+  const { keys, hooks } = settings
+  const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
+  const { emit, emitLate } = createEmitter(hooks, app.log)
+  const queue = createHashGate(settings.passwords.maxConcurrent, settings.passwords.maxQueued)
+  const passwords = await createPasswords(settings.passwords.cost, settings.passwords.legacy, queue)
+  const policy = createPasswordPolicy(settings.passwords.minLength, settings.passwords.check)
+  const identity = createIdentity(settings.identity.login, settings.identity.recovery, users)
+  const counterKey = keys('counters')[0]
+  const lockout = settings.lockout ? createLockout(state.counters, settings.lockout, users, counterKey) : noLockout
+
+  const slots = createSlots(state.sessions, users, keys('slot'))
+  const families = createSlots(state.sessions, users, keys('family'))
+  const endEverything = createEndEverything([slots, families])
+  const devices = deviceCookies && createKnownDevices(deviceCookies, keys('device'), users, slots)
+
+  const { session } = settings
+  const cookies = session && {
+    session: createCookie(session.cookies.names.session, session.cookies.policy, true),
+    csrf: createCookie(session.cookies.names.csrf, session.cookies.policy, false),
+  }
+  const sessions =
+    session && cookies && devices
+      ? createSessions({
+          store: state.sessions,
+          users,
+          slots,
+          endEverything,
+          csrfKey: keys('csrf')[0],
+          settings: session,
+          cookies,
+          device: devices.device,
+        })
+      : null
+
+  const transportToolbox: TransportToolbox = {
+    users: users.store,
+    createPrincipal: (user, init) =>
+      users.isActive(user) ? new AuthenticatedPrincipal(subjectOf(users, settings.identity.recovery, user), user, init) : null,
+  }
+
+  return {
+    app,
+    settings,
+    state,
+    users,
+    hooks,
+    emit,
+    emitLate,
+    passwords,
+    policy,
+    identity,
+    counterKey,
+    families,
+    endEverything,
+    sessions: sessions && cookies && { sessions, cookieName: cookies.session.name },
+    authenticate: createAuthenticate({ users, identity, passwords, lockout, hooks, emit }),
+    loginContext: devices?.loginContext ?? ((request) => ({ request, deviceOf: () => null })),
+    rememberDevice: devices?.remember ?? (() => {}),
+    newAccount: createNewAccount(users, settings.registration, providerKeys),
+    providerKeys,
+    credentials: createCredentials(),
+    signUp: { messages: null },
+    principals: { mayBeStateless: false },
+    sudo: createSudo(settings.sudo, {
+      users,
+      passwords,
+      counters: state.counters,
+      sessions: state.sessions,
+      emit,
+      key: counterKey,
+      principalOf,
+    }),
+    transportToolbox,
+  }
+}

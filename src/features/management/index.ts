@@ -1,0 +1,37 @@
+import type { Feature } from '../../groups/feature.js'
+import { type ManagementPart, managementRoutes } from './routes.js'
+
+export { managementRoutes } from './routes.js'
+
+declare module '../../core/options.js' {
+  interface RouteGroups {
+    management: true
+  }
+}
+
+declare module '../../core/rate-limits.js' {
+  interface LimitedActions {
+    logout_all: true
+    csrf_refresh: true
+  }
+}
+
+/** The list of signed-in devices. */
+export const management: Feature = {
+  name: 'management',
+  options: [],
+  limits: {
+    logout_all: { max: 10, windowSeconds: 3600 },
+    csrf_refresh: { max: 30, windowSeconds: 3600 },
+  },
+  routes: managementRoutes,
+  configure: (_options, { session }) => ({
+    lacks: () => (session ? null : 'sessionTransport() among the "transports"'),
+    isMountedByDefault: session?.managementRoutes ?? false,
+    create({ sessions, emit, credentials: { revocables } }, limits) {
+      if (!sessions || !session) return {}
+      const part: ManagementPart = { ...limits, emit, sessions: sessions.sessions, csrf: session.csrf, revocables }
+      return { part }
+    },
+  }),
+}

@@ -1,0 +1,12 @@
+import type { CrudAuthOptions } from '../../src/core/options.js'
+import { account } from '../../src/features/account/index.js'
+import { bearer } from '../../src/features/bearer/index.js'
+import { email } from '../../src/features/email/index.js'
+import { management } from '../../src/features/management/index.js'
+import { oauth } from '../../src/features/oauth/index.js'
+import { session } from '../../src/features/session/index.js'
+import { resolveOptions } from '../../src/groups/resolve-options.js'
+
+/** Options as the plugin checks and completes them. */
+export const resolvedOptions = (options: CrudAuthOptions) =>
+  resolveOptions([account, session, management, bearer, email, oauth], options, '').settings
