@@ -1,8 +1,7 @@
 import type { FastifyRequest } from 'fastify'
-import { AuthenticatedPrincipal } from '../core/principal/principal.js'
 import { type Carrier, kRequestAuth, type RequestAuth } from '../core/principal/request-principal.js'
 import { ForbiddenError, InternalError } from '../errors.js'
-import type { BoundTransport, Principal, Soon, TransportToolbox } from '../ports/transport.js'
+import type { Principal, Transport, TransportToolbox } from '../ports/transport.js'
 
 /** Where an app's authentication hangs on its Fastify instance, and a request's on the request. */
 export const kAuthState = Symbol('crudauth.state')
@@ -12,7 +11,7 @@ export const kPublicRoute = Symbol('crudauth.public')
 
 /** What gates need of the plugin. */
 export interface AuthState {
-  readonly transports: readonly BoundTransport[]
+  readonly transports: readonly Transport[]
   readonly toolbox: TransportToolbox
   readonly freshSeconds: number
   /** Whether bearer tokens are accepted, which a 401 then says (RFC 6750). */
@@ -65,34 +64,22 @@ export const isPublicRoute = (request: FastifyRequest): boolean =>
   (request.server as unknown as { [kPublicRoute]?: true })[kPublicRoute] === true &&
   (request.routeOptions?.config as { [kPublicRoute]?: true } | undefined)?.[kPublicRoute] === true
 
-/** Asks one transport, unless it has been asked before: an error is kept as well. */
-function ask(request: FastifyRequest, transport: BoundTransport, toolbox: TransportToolbox): Soon<Principal | null> {
-  try {
-    const outcome = transport.authenticate(request, toolbox)
-    // A transport of the app's own may answer by a promise of another kind, or by nothing.
-    return outcome === null || outcome instanceof AuthenticatedPrincipal ? outcome : Promise.resolve(outcome)
-  } catch (error) {
-    return Promise.reject(error)
-  }
-}
+/** Asks one transport. A transport of the app's own may throw before it has made a promise. */
+const ask = async (request: FastifyRequest, transport: Transport, toolbox: TransportToolbox) =>
+  transport.authenticate(request, toolbox)
 
 /**
- * Asks the transports in order (or only the one named); the first credential present wins. Null when none is. A credential
- * that was tampered with is a rejection.
+ * Asks the transports in order (or only the one named), each at most once a request: an error is kept as well. The first
+ * credential present wins. Null when there is none. A credential that was tampered with is a rejection.
  */
-export function authenticate(request: FastifyRequest, only?: string, first = 0): Soon<Principal | null> {
+export async function authenticate(request: FastifyRequest, only?: string): Promise<Principal | null> {
   const { transports, toolbox } = stateOf(request)
   const { outcomes } = requestAuth(request)
-  for (let index = first; index < transports.length; index++) {
-    const transport = transports[index] as BoundTransport
+  for (const [index, transport] of transports.entries()) {
     if (only !== undefined && transport.name !== only) continue
-    let outcome = outcomes[index]
-    if (outcome === undefined) {
-      outcome = ask(request, transport, toolbox)
-      outcomes[index] = outcome
-    }
-    if (outcome instanceof Promise) return outcome.then((found) => found || authenticate(request, only, index + 1))
-    if (outcome) return outcome
+    outcomes[index] ??= ask(request, transport, toolbox)
+    const principal = await outcomes[index]
+    if (principal) return principal
   }
   return null
 }

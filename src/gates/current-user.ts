@@ -1,9 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import { ForbiddenError, InsufficientScopeError, InternalError, NotVerifiedError, UnauthenticatedError } from '../errors.js'
-import { onceKnown } from '../lib/maybe-promise.js'
 import { checkBoolean, checkFunction, checkObject, checkStrings, describe, fail } from '../lib/option-checks.js'
 import type { AnyGate } from '../ports/fastify.js'
-import type { Principal, Soon } from '../ports/transport.js'
+import type { Principal } from '../ports/transport.js'
 import { authenticate, setPrincipal, stateOf } from './authenticate.js'
 import { createGate } from './gate.js'
 
@@ -54,19 +53,14 @@ export function currentUser(options: CurrentUserOptions = {}): AnyGate {
   const rules = { superuser, verified, scopes, ...(check && { check }) }
   const forbids = superuser || verified || scopes.length > 0 || check !== undefined
 
-  const pass = (request: FastifyRequest, principal: Principal | null): Soon<void> => {
-    if (!principal) {
-      if (optional) return
-      throw new UnauthenticatedError()
-    }
-    if (forbids) return judge(principal, rules, request).then(() => setPrincipal(request, principal))
-    setPrincipal(request, principal)
-  }
-
-  return createGate('currentUser', { optional, transport, scopes, forbids }, (request) => {
+  return createGate('currentUser', { optional, transport, scopes, forbids }, async (request) => {
     if (transport !== undefined && !stateOf(request).transports.some(({ name }) => name === transport)) {
       throw new InternalError(`The gate of this route asks for the transport "${transport}", which is not configured`)
     }
-    return onceKnown(authenticate(request, transport), (principal) => pass(request, principal))
+    const principal = await authenticate(request, transport)
+    if (principal) {
+      if (forbids) await judge(principal, rules, request)
+      setPrincipal(request, principal)
+    } else if (!optional) throw new UnauthenticatedError()
   })
 }

@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { principalOf } from '../core/principal/request-principal.js'
 import type { AnyGate } from '../ports/fastify.js'
-import type { Soon } from '../ports/transport.js'
 import { hasAsked, hasBearer, isPublicRoute } from './authenticate.js'
 
 /** What OpenAPI needs to know of a gate. */
@@ -50,28 +49,16 @@ export function carryHeaders(request: FastifyRequest, reply: FastifyReply, error
   if (challenge !== null && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', challenge)
 }
 
-const open = Promise.resolve()
-
-/**
- * Makes a gate of a check; the plugin's own public routes stay open below a gate of the whole app. Where Fastify gives the
- * gate a callback and the check needs no promise, none is made: every guarded request comes through here.
- */
-export function createGate(name: string, info: GateInfo, check: (request: FastifyRequest) => Soon<void>): AnyGate {
-  const gate = (request: FastifyRequest, reply: FastifyReply, next?: () => void): Promise<void> | undefined => {
-    let outcome: Soon<void>
+/** Makes a gate of a check; the plugin's own public routes stay open below a gate of the whole app. */
+export function createGate(name: string, info: GateInfo, check: (request: FastifyRequest) => Promise<void>): AnyGate {
+  const gate = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (isPublicRoute(request)) return
     try {
-      outcome = isPublicRoute(request) ? undefined : check(request)
+      await check(request)
     } catch (error) {
-      outcome = Promise.reject(error)
+      carryHeaders(request, reply, error, info.scopes)
+      throw error
     }
-    if (outcome instanceof Promise) {
-      return outcome.catch((error) => {
-        carryHeaders(request, reply, error, info.scopes)
-        throw error
-      })
-    }
-    if (typeof next !== 'function') return open
-    next()
   }
   Object.defineProperty(gate, 'name', { value: name })
   Object.defineProperty(gate, kGate, { value: Object.freeze(info) })

@@ -12,7 +12,6 @@ import { kAuthState, kPublicRoute } from '../gates/authenticate.js'
 import { carryHeaders } from '../gates/gate.js'
 import { maxBodyBytes, useOwnParsers } from '../http/body-parsers.js'
 import type { AnyGate } from '../ports/fastify.js'
-import type { Soon } from '../ports/transport.js'
 import { kRouteDocs, type RouteDocs } from './openapi.js'
 
 /** Strict whatever the app gave Fastify: nothing is coerced, filled in or dropped. */
@@ -54,7 +53,7 @@ export interface OwnRoute {
   /** Run in `onRequest`, in order, before the body is read. */
   readonly before: readonly AnyGate[]
   // biome-ignore lint/suspicious/noExplicitAny: the schema decides what the handler reads
-  readonly handler: (request: FastifyRequest<any>, reply: FastifyReply) => Soon<unknown>
+  readonly handler: (request: FastifyRequest<any>, reply: FastifyReply) => unknown
 }
 
 /** An error that nobody expected says nothing to the client; the log has its cause. */
@@ -68,11 +67,10 @@ function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): n
   throw isExpected(error) ? error : new InternalError('Something went wrong', { cause: error })
 }
 
-function answering<H extends (request: never, reply: FastifyReply) => Soon<unknown>>(handler: H): H {
-  return ((request: FastifyRequest, reply: FastifyReply, next?: () => void) => {
+function answering<H extends (request: never, reply: FastifyReply) => unknown>(handler: H): H {
+  return (async (request: FastifyRequest, reply: FastifyReply) => {
     try {
-      const outcome = (handler as unknown as (...args: unknown[]) => Soon<unknown>)(request, reply, next)
-      return outcome instanceof Promise ? outcome.catch((error) => failed(request, reply, error)) : outcome
+      return await handler(request as never, reply)
     } catch (error) {
       return failed(request, reply, error)
     }

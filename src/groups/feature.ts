@@ -5,7 +5,7 @@ import type { RateLimit, RateLimits } from '../core/rate-limits.js'
 import type { AuthToolbox } from '../core/toolbox.js'
 import type { CreateRateLimit } from '../gates/rate-limit.js'
 import type { ResolvedCookies } from '../http/cookie-options.js'
-import type { BoundTransport } from '../ports/transport.js'
+import type { Transport } from '../ports/transport.js'
 
 /** What `plugin.ts` needs to know of a feature: one group of routes and what belongs to it. */
 export interface Feature {
@@ -52,7 +52,7 @@ export interface CreatedFeature {
   readonly part?: object | null
   /** Its part of `app.auth`. */
   readonly toolbox?: Partial<AuthToolbox>
-  readonly transport?: BoundTransport
+  readonly transport?: Transport
   /** Whether a 401 carries `WWW-Authenticate: Bearer`. */
   readonly challenges?: boolean
   /** Mounted at the root, without the prefix. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { ErrorBody } from '../../schemas/common.js'
 import { type GateInfo, gateInfo } from '../gates/gate.js'
-import type { BoundTransport, SecurityScheme } from '../ports/transport.js'
+import type { SecurityScheme, Transport } from '../ports/transport.js'
 
 /** How a route of the plugin's own authenticates, and what it can answer beside success. */
 export interface RouteDocs {
@@ -31,7 +31,7 @@ type Transform = (input: TransformInput) => { schema?: Schema | undefined; url?:
 const csrfScheme: SecurityScheme = { type: 'apiKey', in: 'header', name: 'X-CSRF-Token' }
 
 /** The security schemes of the transports, by name, and `csrf` where sessions need the header. */
-export function schemesOf(transports: readonly BoundTransport[], csrf: boolean): Record<string, SecurityScheme> {
+export function schemesOf(transports: readonly Transport[], csrf: boolean): Record<string, SecurityScheme> {
   const schemes: Record<string, SecurityScheme> = {}
   for (const { name, securityScheme } of transports) if (securityScheme) schemes[name] = securityScheme
   if (csrf && schemes.session) schemes.csrf = csrfScheme
@@ -65,7 +65,7 @@ const errorResponses = (errors: Readonly<Record<number, string>>) =>
   Object.fromEntries(Object.entries(errors).map(([status, description]) => [status, { ...ErrorBody, description }]))
 
 /** Documents the plugin's routes, and the app's wherever one of the gates guards them. */
-export function documentRoutes(app: FastifyInstance, transports: readonly BoundTransport[], csrf: boolean): void {
+export function documentRoutes(app: FastifyInstance, transports: readonly Transport[], csrf: boolean): void {
   const schemes = schemesOf(transports, csrf)
 
   const securityOf = (names: readonly string[], unsafe: boolean): Security[] =>

@@ -57,10 +57,3 @@ export interface Transport {
   /** Described in the app's OpenAPI document under the transport's name. */
   readonly securityScheme?: SecurityScheme
 }
-
-/** A transport as gates ask it: what is there at once need not be promised. */
-export interface BoundTransport extends Omit<Transport, 'authenticate'> {
-  authenticate(request: FastifyRequest, auth: TransportToolbox): Soon<Principal | null>
-}
-/** What is there already, or promised. */
-export type Soon<T> = T | Promise<T>

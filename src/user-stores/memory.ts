@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ConfigError, DuplicateUserError, UserValueError } from '../errors.js'
-import { answersAtOnce } from '../lib/maybe-promise.js'
 import { PROVIDER_ID_FIELDS, type UserFields, type UserId, type UserStore, type UserValues } from '../ports/user-store.js'
 import { checkField, isIdentifier, isProviderIdField, isStandardField, STANDARD_FIELDS, uniqueFields } from './fields.js'
 import { isStorableText } from './storable-text.js'
@@ -124,14 +123,12 @@ export function memoryUsers(options: MemoryUsersOptions = {}): UserStore {
     return true
   }
 
-  const find = (id: UserId): Row | null => {
-    const row = rows.get(id)
-    return row ? copy(row) : null
-  }
-
   return {
     fields: model,
-    findById: answersAtOnce(async (id) => find(id), find),
+    async findById(id) {
+      const row = rows.get(id)
+      return row ? copy(row) : null
+    },
     async findBy(field, value) {
       const id = taken.get(field)?.get(value)
       const row = id === undefined ? undefined : rows.get(id)

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Principal, Soon } from '../../ports/transport.js'
+import type { Principal } from '../../ports/transport.js'
 
 export const kRequestAuth = Symbol('crudauth.request')
 
@@ -7,7 +7,7 @@ export const kRequestAuth = Symbol('crudauth.request')
 export interface RequestAuth {
   principal: Principal | null
   /** By the transport's place; each is asked at most once a request, however many gates ask. */
-  readonly outcomes: (Soon<Principal | null> | undefined)[]
+  readonly outcomes: (Promise<Principal | null> | undefined)[]
 }
 
 export type Carrier = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }

@@ -4,10 +4,8 @@ import { randomToken } from '../../crypto/random.js'
 import { BadRequestError } from '../../errors.js'
 import { clientOf } from '../../http/client-info.js'
 import type { CookieJar } from '../../http/cookies.js'
-import { askerAtOnce, onceKnown } from '../../lib/maybe-promise.js'
 import { guarded, unavailable } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
-import type { Soon } from '../../ports/transport.js'
 import { type EndEverything, isOfEpoch, type Slots } from '../credentials/user-records.js'
 import type { DeviceCookie } from '../sign-in/known-device.js'
 import { checkMaySignIn } from '../sign-in/may-sign-in.js'
@@ -78,7 +76,6 @@ interface Standing {
 
 export function createSessions({ store, users, slots, endEverything, csrfKey, settings, cookies, device }: Services) {
   const { tagsOf } = slots
-  const readAtOnce = askerAtOnce(() => store.read)
 
   const parse = (request: FastifyRequest): Standing | null => {
     const value = cookies.session.read(request)
@@ -97,21 +94,17 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
   }
 
   /** The record with its user, if both are still good. */
-  const withUser = (tag: string, record: SessionRecord | null): Soon<LiveSession | null> => {
+  const liveAt = async ({ tag, handle }: Standing): Promise<LiveSession | null> => {
+    const record = await store.read(tag, handle).catch(refuseUnavailable)
     const id = record && decodeUserId(record.userId)
     // A tag made with a secret that is no longer configured is out of reach of `revokeAll`, so it has ended.
     if (!record || id === null || !tagsOf(id).includes(tag)) return null
-    return onceKnown(users.find(id), (user) => {
-      if (!user || !users.isActive(user)) return endEverything(id).then(() => null)
-      return isOfEpoch(record, users.epochOf(user)) ? { tag, record, user } : null
-    })
-  }
-
-  const liveAt = ({ tag, handle }: Standing): Soon<LiveSession | null> => {
-    const record = readAtOnce(tag, handle)
-    return record === undefined
-      ? store.read(tag, handle).then((found) => withUser(tag, found), refuseUnavailable)
-      : withUser(tag, record)
+    const user = await users.findById(id)
+    if (!user || !users.isActive(user)) {
+      await endEverything(id)
+      return null
+    }
+    return isOfEpoch(record, users.epochOf(user)) ? { tag, record, user } : null
   }
 
   return {
@@ -197,7 +190,7 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
     },
 
     /** The live session that the request carries, with its user; null when there is none or it has ended. */
-    find(request: FastifyRequest): Soon<LiveSession | null> {
+    async find(request: FastifyRequest): Promise<LiveSession | null> {
       const key = parse(request)
       return key ? liveAt(key) : null
     },

@@ -2,10 +2,8 @@ import { LRUCache } from 'lru-cache'
 import { sha256 } from '../../crypto/digest.js'
 import { DuplicateUserError, UserValueError } from '../../errors.js'
 import { createDeadline, within } from '../../lib/deadline.js'
-import { askerAtOnce } from '../../lib/maybe-promise.js'
 import { unavailable } from '../../lib/unavailable.js'
 import type { RegisteredUser } from '../../ports/fastify.js'
-import type { Soon } from '../../ports/transport.js'
 import type { UserId, UserStore, UserValues } from '../../ports/user-store.js'
 import { hasSalt, headOf, saltOf, unusablePrefix } from './salt.js'
 
@@ -49,8 +47,6 @@ export interface Users {
   /** A boolean field; `fallback` where the model lacks it. NULL is false. */
   flagOf(row: Row, field: string, fallback: boolean): boolean
   isActive(row: Row): boolean
-  /** As `findById`, and without a promise where the store needs none. */
-  find(id: UserId): Soon<Row | null>
   findById(id: UserId): Promise<Row | null>
   findBy(field: string, value: unknown): Promise<Row | null>
   /** @throws DuplicateUserError, UserValueError */
@@ -89,7 +85,6 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
     name === undefined ? undefined : (row as Record<string, unknown>)[name]
 
   const deadline = createDeadline(milliseconds)
-  const findAtOnce = askerAtOnce(() => store.findById)
 
   const failure = (cause: unknown) =>
     cause instanceof DuplicateUserError || cause instanceof UserValueError ? cause : unavailable(cause)
@@ -169,15 +164,6 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
       return name === undefined ? fallback : isTrue(cellOf(row, name))
     },
     isActive: (row) => users.flagOf(row, 'isActive', true),
-    find(id) {
-      let found: unknown
-      try {
-        found = findAtOnce(id)
-      } catch {
-        // The ordinary way meets the same and says it properly.
-      }
-      return found === undefined ? guarded.findById(id) : owned(id, found)
-    },
     findById: guarded.findById,
     findBy: guarded.findBy,
     create: guarded.create,

@@ -4,8 +4,7 @@ import { AuthenticatedPrincipal, subjectOf } from '../../core/principal/principa
 import { isCurrent } from '../../core/users/epoch.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { InvalidTokenError } from '../../errors.js'
-import { onceKnown } from '../../lib/maybe-promise.js'
-import type { BoundTransport } from '../../ports/transport.js'
+import type { Transport } from '../../ports/transport.js'
 import type { AccessClaims, AccessTokens } from './access-tokens.js'
 import { bearerScheme } from './options.js'
 
@@ -55,7 +54,7 @@ interface Services {
 }
 
 /** The transport that gates ask. Needs no shared state. */
-export function bindBearerTransport({ tokens, users, recovery, statelessUser, toleranceMs, aheadMs }: Services): BoundTransport {
+export function bindBearerTransport({ tokens, users, recovery, statelessUser, toleranceMs, aheadMs }: Services): Transport {
   // By the very text of the header, and so of the token: a respelled one is another one. What can change (expiry, the user's
   // epoch) is judged each time, and the keys are those of this process from start to end.
   const known = new LRUCache<string, KnownToken>({ max: maxKnown })
@@ -89,7 +88,7 @@ export function bindBearerTransport({ tokens, users, recovery, statelessUser, to
   return {
     name: 'bearer',
     securityScheme: bearerScheme,
-    authenticate(request) {
+    async authenticate(request) {
       const token = tokenOf(request)
       if (!token) return null
       const { claims } = token
@@ -97,10 +96,9 @@ export function bindBearerTransport({ tokens, users, recovery, statelessUser, to
       if (claims.issuedAtMs > now + aheadMs) throw new InvalidTokenError()
       if (claims.expiresAtMs + toleranceMs <= now) return null
       if (statelessUser) return new AuthenticatedPrincipal(claims, null, claims, null, claims)
-      return onceKnown(users.find(claims.userId), (user) => {
-        if (!user || !users.isActive(user) || !isOfRow(token, user)) return null
-        return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, claims)
-      })
+      const user = await users.findById(claims.userId)
+      if (!user || !users.isActive(user) || !isOfRow(token, user)) return null
+      return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, claims)
     },
   }
 }

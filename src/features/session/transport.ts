@@ -1,11 +1,9 @@
-import type { FastifyRequest } from 'fastify'
 import { AuthenticatedPrincipal, subjectOf } from '../../core/principal/principal.js'
 import { requireCsrf } from '../../core/sessions/csrf.js'
 import { sessionScheme } from '../../core/sessions/options.js'
-import type { LiveSession, Sessions } from '../../core/sessions/sessions.js'
+import type { Sessions } from '../../core/sessions/sessions.js'
 import type { Users } from '../../core/users/users.js'
-import { onceKnown } from '../../lib/maybe-promise.js'
-import type { BoundTransport, Principal } from '../../ports/transport.js'
+import type { Transport } from '../../ports/transport.js'
 
 interface Services {
   readonly sessions: Sessions
@@ -17,20 +15,19 @@ interface Services {
 }
 
 /** The transport that gates ask. */
-export function bindSessionTransport({ sessions, users, recovery, csrf, scopes, cookieName }: Services): BoundTransport {
-  const principalOf = (request: FastifyRequest, live: LiveSession | null): Principal | null => {
-    if (!live) return null
-    const { record, user } = live
-    if (csrf) requireCsrf(request, record)
-    sessions.touch(live)
-    const metadata = record.metadata === '' ? undefined : JSON.parse(record.metadata)
-    const init = { transport: 'session', scopes, authenticatedAtMs: record.authenticatedAtMs, metadata }
-    return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, live)
-  }
-
+export function bindSessionTransport({ sessions, users, recovery, csrf, scopes, cookieName }: Services): Transport {
   return {
     name: 'session',
     securityScheme: sessionScheme(cookieName),
-    authenticate: (request) => onceKnown(sessions.find(request), (live) => principalOf(request, live)),
+    async authenticate(request) {
+      const live = await sessions.find(request)
+      if (!live) return null
+      const { record, user } = live
+      if (csrf) requireCsrf(request, record)
+      sessions.touch(live)
+      const metadata = record.metadata === '' ? undefined : JSON.parse(record.metadata)
+      const init = { transport: 'session', scopes, authenticatedAtMs: record.authenticatedAtMs, metadata }
+      return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, live)
+    },
   }
 }

@@ -1,5 +1,4 @@
 import { LRUCache } from 'lru-cache'
-import { answersAtOnce } from '../../lib/maybe-promise.js'
 import type { SessionPatch, SessionRecord, SessionStore } from '../../ports/session-store.js'
 
 type Sessions = Map<string, SessionRecord>
@@ -36,11 +35,6 @@ export function memorySessions(max = 100_000): SessionStore {
     else users.set(tag, sessions)
   }
 
-  const read = (tag: string, handle: string): SessionRecord | null => {
-    const record = users.get(tag)?.get(handle)
-    return record && isLive(record, Date.now()) ? record : null
-  }
-
   return {
     async create(tag, record, maxSessions, replaces) {
       const now = Date.now()
@@ -62,7 +56,10 @@ export function memorySessions(max = 100_000): SessionStore {
       return evicted
     },
 
-    read: answersAtOnce(async (tag, handle) => read(tag, handle), read),
+    async read(tag, handle) {
+      const record = users.get(tag)?.get(handle)
+      return record && isLive(record, Date.now()) ? record : null
+    },
 
     async readTimed(tag, handle) {
       const atMs = Date.now()

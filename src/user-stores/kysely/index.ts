@@ -1,6 +1,5 @@
 import { type CompiledQuery, type Kysely, type QueryResult, sql } from 'kysely'
 import { ConfigError, DuplicateUserError, UserValueError } from '../../errors.js'
-import { answersAtOnce } from '../../lib/maybe-promise.js'
 import type { UserId, UserStore, UserValues } from '../../ports/user-store.js'
 import { CORE_FIELDS, checkTable, isIdentifier, isStandardField, resolveColumns, uniqueFields } from '../fields.js'
 import { type Failure, failureOf, persistently } from '../sql/driver-errors.js'
@@ -9,7 +8,6 @@ import { encoder, isPossibleId, isPossibleKey, isSameKey } from '../sql/values.j
 import { dialectOf } from './dialect.js'
 import type { KyselyInstance, KyselyUsersOptions } from './options.js'
 import { batchedExecutor } from './sqlite/batched-executor.js'
-import { directRows } from './sqlite/direct-rows.js'
 import { type Condition, statements } from './statements.js'
 
 export type { KyselyInstance, KyselyUsersOptions } from './options.js'
@@ -47,7 +45,6 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const prepared = statements(db, dialect, table, idColumn)
   const checkModel = modelCheck(table, columns)
   const executor = dialect === 'sqlite' && !db.isTransaction ? batchedExecutor(db) : db.getExecutor()
-  const direct = dialect === 'sqlite' ? directRows(db, executor, table) : null
   /** Types of the ids that rows carry. Which they are is the driver's choice: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
   let returning: Promise<boolean> | undefined
@@ -196,24 +193,15 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     }
   }
 
-  const rowOf = (id: UserId, row: Record<string, unknown> | null | undefined) => (row && row[idColumn] === id ? asRow(row) : null)
-
-  const read = async (column: string, value: unknown) => {
-    const found = direct?.find(column, value)
-    if (found !== undefined) return found
-    const row = await first(prepared.selectBy(column), [value])
-    if (row) direct?.learn(row)
-    return row
-  }
-
-  const findAtOnce = (id: UserId): Row | null | undefined => {
-    const row = isPossibleId(dialect, id) ? direct?.find(idColumn, id) : null
-    return row === undefined ? undefined : rowOf(id, row)
-  }
+  const read = (column: string, value: unknown) => first(prepared.selectBy(column), [value])
 
   return {
     fields: Object.freeze({ columns, unique }),
-    findById: answersAtOnce(async (id) => (isPossibleId(dialect, id) ? rowOf(id, await read(idColumn, id)) : null), findAtOnce),
+    async findById(id) {
+      if (!isPossibleId(dialect, id)) return null
+      const row = await read(idColumn, id)
+      return row && row[idColumn] === id ? asRow(row) : null
+    },
     async findBy(field, value) {
       if (!unique.includes(field) || !isPossibleKey(value)) return null
       const column = columns[field] ?? field
