@@ -20,7 +20,7 @@ import { dirname, join } from 'node:path'
 import { root } from './source-graph.js'
 
 /** Other lines of Node than the one that runs this. */
-const nodeVersions = ['22', '24']
+const nodeVersions = ['22', '24', '26']
 const entryPoints = [
   'fastify-crudauth',
   'fastify-crudauth/email/smtp',

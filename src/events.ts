@@ -127,9 +127,12 @@ const hookNames: readonly (keyof CrudAuthHooks)[] = [
 export type Emit = <T extends keyof Payloads>(type: T, payload: Payloads[T], request: FastifyRequest) => Promise<void>
 
 /** As `Emit`, for what happens when no request is there any more. */
-export type EmitLate = <T extends keyof LatePayloads>(type: T, payload: LatePayloads[T]) => Promise<void>
+export type EmitWithoutRequest = <T extends keyof LatePayloads>(type: T, payload: LatePayloads[T]) => Promise<void>
 
-export function createEmitter(hooks: CrudAuthHooks, log: FastifyBaseLogger): { emit: Emit; emitLate: EmitLate } {
+export function createEmitter(
+  hooks: CrudAuthHooks,
+  log: FastifyBaseLogger,
+): { emit: Emit; emitWithoutRequest: EmitWithoutRequest } {
   const channels = new Map<AuthEventType, Channel>()
   for (const name of hookNames) {
     if (!name.startsWith('onBefore') && name !== 'onProviderTokens')
@@ -160,7 +163,7 @@ export function createEmitter(hooks: CrudAuthHooks, log: FastifyBaseLogger): { e
         },
         request.log,
       ),
-    emitLate: (type, payload) => tell(type, { request: null, ...payload }, (hook) => hook(payload), log),
+    emitWithoutRequest: (type, payload) => tell(type, { request: null, ...payload }, (hook) => hook(payload), log),
   }
 }
 

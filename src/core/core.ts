@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type CrudAuthHooks, createEmitter, type Emit, type EmitLate } from '../events.js'
+import { type CrudAuthHooks, createEmitter, type Emit, type EmitWithoutRequest } from '../events.js'
 import type { ResolvedCookies } from '../http/cookie-options.js'
 import { createCookie } from '../http/cookies.js'
 import type { CounterStore } from '../ports/counter-store.js'
@@ -8,21 +8,21 @@ import type { SessionStore } from '../ports/session-store.js'
 import type { TransportToolbox } from '../ports/transport.js'
 import type { UserStore } from '../ports/user-store.js'
 import { type Credentials, createCredentials } from './credentials/credentials.js'
-import { createEndEverything, createSlots, type EndEverything, type Slots } from './credentials/user-records.js'
+import { createRevokeEverything, createUserRecords, type RevokeEverything, type UserRecords } from './credentials/user-records.js'
 import { createIdentity, type Identity } from './identity/identity.js'
 import type { CoreSettings } from './options.js'
-import { createHashGate } from './passwords/hash-queue.js'
+import { createHashQueue } from './passwords/hash-queue.js'
 import { createPasswords, type Passwords } from './passwords/passwords.js'
 import { createPasswordPolicy, type PasswordPolicy } from './passwords/policy.js'
 import { AuthenticatedPrincipal, subjectOf } from './principal/principal.js'
 import { principalOf } from './principal/request-principal.js'
 import { createSessions, type Sessions } from './sessions/sessions.js'
-import { type Authenticate, createAuthenticate, type LoginContext } from './sign-in/authenticate-password.js'
+import { type Authenticate, createPasswordAuthentication, type LoginContext } from './sign-in/authenticate-password.js'
 import { createKnownDevices } from './sign-in/known-device.js'
 import { createLockout, noLockout } from './sign-in/lockout.js'
 import { createSudo, type Sudo } from './sign-in/sudo.js'
 import { createNewAccount, type NewAccount } from './sign-up/new-account.js'
-import type { Discreet } from './sign-up/sign-up-messages.js'
+import type { SignUpMessages } from './sign-up/sign-up-messages.js'
 import { createUsers, type Row, type Users } from './users/users.js'
 
 interface State {
@@ -54,15 +54,15 @@ export interface Core {
   readonly hooks: CrudAuthHooks
   readonly emit: Emit
   /** For what happens when no request is under way. */
-  readonly emitLate: EmitLate
+  readonly emitWithoutRequest: EmitWithoutRequest
   readonly passwords: Passwords
   readonly policy: PasswordPolicy
   readonly identity: Identity
   /** Key of the digests under which counters are kept. */
   readonly counterKey: Buffer
   /** Records of the families of refresh tokens. */
-  readonly families: Slots
-  readonly endEverything: EndEverything
+  readonly families: UserRecords
+  readonly revokeEverything: RevokeEverything
   /** Null without a session transport. */
   readonly sessions: { readonly sessions: Sessions; readonly cookieName: string } | null
   readonly authenticate: Authenticate
@@ -74,7 +74,7 @@ export interface Core {
   readonly providerKeys: readonly string[]
   readonly credentials: Credentials
   /** The messages of sign-up; null without delivery. */
-  readonly signUp: { messages: Discreet | null }
+  readonly signUp: { messages: SignUpMessages | null }
   /** Set by a transport whose principals may bring no row. */
   readonly principals: { mayBeStateless: boolean }
   readonly sudo: Sudo
@@ -85,17 +85,17 @@ export interface Core {
 export async function createCore({ app, settings, store, state, deviceCookies, providerKeys }: Inputs): Promise<Core> {
   const { keys, hooks } = settings
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
-  const { emit, emitLate } = createEmitter(hooks, app.log)
-  const queue = createHashGate(settings.passwords.maxConcurrent, settings.passwords.maxQueued)
+  const { emit, emitWithoutRequest } = createEmitter(hooks, app.log)
+  const queue = createHashQueue(settings.passwords.maxConcurrent, settings.passwords.maxQueued)
   const passwords = await createPasswords(settings.passwords.cost, settings.passwords.legacy, queue)
   const policy = createPasswordPolicy(settings.passwords.minLength, settings.passwords.check)
   const identity = createIdentity(settings.identity.login, settings.identity.recovery, users)
   const counterKey = keys('counters')[0]
   const lockout = settings.lockout ? createLockout(state.counters, settings.lockout, users, counterKey) : noLockout
 
-  const slots = createSlots(state.sessions, users, keys('slot'))
-  const families = createSlots(state.sessions, users, keys('family'))
-  const endEverything = createEndEverything([slots, families])
+  const slots = createUserRecords(state.sessions, users, keys('slot'))
+  const families = createUserRecords(state.sessions, users, keys('family'))
+  const revokeEverything = createRevokeEverything([slots, families])
   const devices = deviceCookies && createKnownDevices(deviceCookies, keys('device'), users, slots)
 
   const { session } = settings
@@ -109,7 +109,7 @@ export async function createCore({ app, settings, store, state, deviceCookies, p
           store: state.sessions,
           users,
           slots,
-          endEverything,
+          revokeEverything,
           csrfKey: keys('csrf')[0],
           settings: session,
           cookies,
@@ -130,15 +130,15 @@ export async function createCore({ app, settings, store, state, deviceCookies, p
     users,
     hooks,
     emit,
-    emitLate,
+    emitWithoutRequest,
     passwords,
     policy,
     identity,
     counterKey,
     families,
-    endEverything,
+    revokeEverything,
     sessions: sessions && cookies && { sessions, cookieName: cookies.session.name },
-    authenticate: createAuthenticate({ users, identity, passwords, lockout, hooks, emit }),
+    authenticate: createPasswordAuthentication({ users, identity, passwords, lockout, hooks, emit }),
     loginContext: devices?.loginContext ?? ((request) => ({ request, deviceOf: () => null })),
     rememberDevice: devices?.remember ?? (() => {}),
     newAccount: createNewAccount(users, settings.registration, providerKeys),

@@ -12,7 +12,7 @@ interface Dependencies {
 }
 
 /** Loads the caller's row, for routes that are about it: a principal of a token alone does not bring it. */
-export function loadCaller({ users, recoveryField }: Dependencies): (request: FastifyRequest) => Promise<void> {
+export function loadUser({ users, recoveryField }: Dependencies): (request: FastifyRequest) => Promise<void> {
   return async function caller(request: FastifyRequest) {
     const { principal } = request
     if (AuthenticatedPrincipal.hasUser(principal)) return

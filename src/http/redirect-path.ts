@@ -6,7 +6,7 @@ const nowhere = 'http://landing.invalid'
  * The same-origin path that `text` names, as a browser would go to it, or null for anything else. Judged after parsing, so
  * that no spelling (`//host`, `/\host`, `/.//host`, tabs within) leads to another origin.
  */
-export function landingPath(text: string): string | null {
+export function sameOriginPath(text: string): string | null {
   if (text.length > maxLength || !text.startsWith('/') || /[\p{C}\p{Surrogate}\\]/u.test(text)) return null
   if (!URL.canParse(text, nowhere)) return null
   const url = new URL(text, nowhere)

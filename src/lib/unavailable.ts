@@ -13,4 +13,4 @@ export function retryAfter<E extends { headers?: Record<string, string> }>(error
 export const unavailable = (cause?: unknown) => retryAfter(new UnavailableError({ cause }), 1)
 
 /** What a call of shared state gives, or 503. */
-export const guarded = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))
+export const orUnavailable = <T>(promise: Promise<T>): Promise<T> => promise.catch((cause) => Promise.reject(unavailable(cause)))

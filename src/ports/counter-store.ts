@@ -7,7 +7,7 @@ export interface WindowCount {
 }
 
 /** One budget of attempts. */
-export interface LockoutLane {
+export interface AttemptBudget {
   /** Digest or prefixed address; no personal data in the clear but addresses. */
   readonly key: string
   /** Attempts let through in any `windowMs` (sliding); the next one locks. */
@@ -24,7 +24,7 @@ export interface LockoutLane {
 }
 
 /** Answer for one lane. */
-export interface LaneResult {
+export interface BudgetResult {
   /** 0 when the attempt is let through, else milliseconds until the lock ends. */
   readonly retryMs: number
   /** Attempts counted in the window, this one included; 0 when refused or not judged. */
@@ -42,7 +42,7 @@ export interface CounterStore {
    * spares the lanes behind it: they are neither judged nor counted nor made (`retryMs` 0, `count` 0), so that what one
    * lane refuses costs nobody else's budget. Results in the order of `lanes`. One round trip, but one a lane on a Cluster.
    */
-  attempt(lanes: readonly LockoutLane[]): Promise<LaneResult[]>
+  attempt(lanes: readonly AttemptBudget[]): Promise<BudgetResult[]>
   /** A success: the lane's attempts, day count and escalation are forgotten (a standing lock too). */
   forgive(keys: readonly string[]): Promise<void>
 }

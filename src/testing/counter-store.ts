@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import type { CounterStore, LaneResult, LockoutLane } from '../ports/counter-store.js'
+import type { AttemptBudget, BudgetResult, CounterStore } from '../ports/counter-store.js'
 import {
   atOnce,
   type ConformanceOptions,
@@ -15,7 +15,7 @@ import {
 const MINUTE_MS = 60_000
 const keyText = () => randomBytes(16).toString('base64url')
 
-const lane = (changes: Partial<LockoutLane> = {}): LockoutLane => ({
+const lane = (changes: Partial<AttemptBudget> = {}): AttemptBudget => ({
   key: keyText(),
   maxAttempts: 3,
   windowMs: MINUTE_MS,
@@ -24,12 +24,12 @@ const lane = (changes: Partial<LockoutLane> = {}): LockoutLane => ({
   ...changes,
 })
 
-const one = async (store: CounterStore, budget: LockoutLane): Promise<LaneResult> =>
-  (await store.attempt([budget]))[0] as LaneResult
+const one = async (store: CounterStore, budget: AttemptBudget): Promise<BudgetResult> =>
+  (await store.attempt([budget]))[0] as BudgetResult
 
-const passed = (count: number): LaneResult => ({ retryMs: 0, count, lockedNow: false })
+const passed = (count: number): BudgetResult => ({ retryMs: 0, count, lockedNow: false })
 
-const assertLocked = (result: LaneResult, mostMs: number, lockedNow: boolean) => {
+const assertLocked = (result: BudgetResult, mostMs: number, lockedNow: boolean) => {
   assert.ok(result.retryMs > 0 && result.retryMs <= mostMs, `retryMs ${result.retryMs} of at most ${mostMs}`)
   assert.equal(result.count, 0)
   assert.equal(result.lockedNow, lockedNow)
@@ -119,10 +119,10 @@ function lanes(declare: Declare<CounterStore>) {
     assert.deepEqual(await store.attempt([strict, loose]), [passed(1), passed(1)])
     const second = await store.attempt([loose, strict])
     assert.deepEqual(second[0], passed(2))
-    assertLocked(second[1] as LaneResult, strict.lockMs, true)
+    assertLocked(second[1] as BudgetResult, strict.lockMs, true)
     for (let round = 0; round < 5; round++) {
       const refused = await store.attempt([strict, loose])
-      assertLocked(refused[0] as LaneResult, strict.lockMs, false)
+      assertLocked(refused[0] as BudgetResult, strict.lockMs, false)
       assert.deepEqual(refused[1], spared)
     }
     assert.deepEqual(await one(store, loose), passed(3))

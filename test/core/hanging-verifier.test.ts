@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { createHashGate } from '../../src/core/passwords/hash-queue.js'
+import { createHashQueue } from '../../src/core/passwords/hash-queue.js'
 import { createPasswords } from '../../src/core/passwords/passwords.js'
 import type { LegacyVerifier } from '../../src/index.js'
 import { cheap, password } from '../helpers/build.js'
@@ -20,7 +20,7 @@ test('a verifier that hangs loses its place among the hashes after five seconds,
     },
   }
   // One place: as long as it is held, nobody at all can sign in.
-  const passwords = await createPasswords(cheap, [hanging], createHashGate(1, 10))
+  const passwords = await createPasswords(cheap, [hanging], createHashQueue(1, 10))
   const current = await passwords.hash(password)
   /** Lets everything happen that needs no clock. */
   const settle = async () => {

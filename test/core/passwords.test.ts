@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { createHashGate } from '../../src/core/passwords/hash-queue.js'
+import { createHashQueue } from '../../src/core/passwords/hash-queue.js'
 import { createPasswords } from '../../src/core/passwords/passwords.js'
 import { createPasswordPolicy } from '../../src/core/passwords/policy.js'
 import type { LegacyVerifier, PasswordCost } from '../../src/index.js'
 import { cheap } from '../helpers/build.js'
 
-const open = (legacy: LegacyVerifier[] = [], cost: PasswordCost = cheap) => createPasswords(cost, legacy, createHashGate(4, 100))
+const open = (legacy: LegacyVerifier[] = [], cost: PasswordCost = cheap) => createPasswords(cost, legacy, createHashQueue(4, 100))
 
 describe('hashes', () => {
   test('are argon2id of the configured cost, different each time', async () => {
@@ -174,7 +174,7 @@ describe('the gate of hashes', () => {
   const settle = () => new Promise((resolve) => setImmediate(resolve))
 
   test('runs so many at once, lets so many wait and answers 503 with Retry-After to the rest', async () => {
-    const gate = createHashGate(2, 3)
+    const gate = createHashQueue(2, 3)
     const { task, ends, most } = tasks()
     const accepted = Array.from({ length: 5 }, () => gate.run(task))
     for (let n = 0; n < 3; n++) {
@@ -193,7 +193,7 @@ describe('the gate of hashes', () => {
   })
 
   test('keeps the order, and a task that fails gives its place back', async () => {
-    const gate = createHashGate(1, 10)
+    const gate = createHashQueue(1, 10)
     const order: number[] = []
     const all = Array.from({ length: 5 }, (_, n) =>
       gate.run(async () => {
@@ -212,7 +212,7 @@ describe('the gate of hashes', () => {
   })
 
   test('a queue of none refuses whatever can not run at once', async () => {
-    const gate = createHashGate(1, 0)
+    const gate = createHashQueue(1, 0)
     const { task, ends } = tasks()
     const first = gate.run(task)
     await assert.rejects(gate.run(task), { code: 'CRUDAUTH_OVERLOADED' })

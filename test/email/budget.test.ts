@@ -146,7 +146,7 @@ test('a request is counted once, although its token could not be kept at first',
       issue: async () => (failures-- > 0 ? Promise.reject(new Error('down')) : 'token'),
     } as unknown as RecoveryTokens,
     outbox: { defer: (_, one) => void work.push(one), alert: unused, send: (intent) => void sent.push(intent) },
-    withinBudget: async (_, to) => counted.push(to) > 0,
+    withinRecipientLimit: async (_, to) => counted.push(to) > 0,
     links: { cleared: {}, detachAll: async () => {} },
     seconds: { verify: 60, reset: 60 },
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { landingPath } from '../../src/http/redirect-path.js'
+import { sameOriginPath } from '../../src/http/redirect-path.js'
 
 describe('a place to go on', () => {
   const kept = [
@@ -17,7 +17,7 @@ describe('a place to go on', () => {
     '/@evil',
   ]
   for (const path of kept) {
-    test(`${path} is one`, () => assert.equal(landingPath(path), path))
+    test(`${path} is one`, () => assert.equal(sameOriginPath(path), path))
   }
 
   const respelled: Record<string, string> = {
@@ -29,7 +29,7 @@ describe('a place to go on', () => {
     '/a?q="x"': '/a?q=%22x%22',
   }
   for (const [given, path] of Object.entries(respelled)) {
-    test(`${given} is one, as a browser goes to it`, () => assert.equal(landingPath(given), path))
+    test(`${given} is one, as a browser goes to it`, () => assert.equal(sameOriginPath(given), path))
   }
 
   const refused = [
@@ -72,13 +72,13 @@ describe('a place to go on', () => {
     '/'.padEnd(2049, 'a'),
   ]
   for (const text of refused) {
-    test(`${JSON.stringify(text.slice(0, 40))} is none`, () => assert.equal(landingPath(text), null))
+    test(`${JSON.stringify(text.slice(0, 40))} is none`, () => assert.equal(sameOriginPath(text), null))
   }
 
-  test('the longest is one', () => assert.equal(landingPath('/'.padEnd(2048, 'a'))?.length, 2048))
+  test('the longest is one', () => assert.equal(sameOriginPath('/'.padEnd(2048, 'a'))?.length, 2048))
 
   test('none is longer as a browser spells it than it may be as typed', () => {
-    const path = landingPath('/'.padEnd(2048, '€'))
+    const path = sameOriginPath('/'.padEnd(2048, '€'))
     assert.ok(path === null || path.length <= 2048, `${path?.length}`)
   })
 
@@ -106,13 +106,13 @@ describe('a place to go on', () => {
     )
     fc.assert(
       fc.property(fc.array(part, { maxLength: 10 }), (parts) => {
-        const path = landingPath(`/${parts.join('')}`)
+        const path = sameOriginPath(`/${parts.join('')}`)
         if (path === null) return
         for (const base of ['https://app.example.com', 'https://app.example.com/deep/er', 'http://localhost:3000/x?y#z']) {
           assert.equal(new URL(path, base).origin, new URL(base).origin)
           assert.equal(new URL(path, base).href, new URL(base).origin + path)
         }
-        assert.equal(landingPath(path), path)
+        assert.equal(sameOriginPath(path), path)
       }),
       { numRuns: 3000 },
     )

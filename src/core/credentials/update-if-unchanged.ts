@@ -7,7 +7,7 @@ const maxAttempts = 5
  * Writes `values` in one statement, only while the credential and `fields` are what they are in `user`: what was there, or
  * null when they have moved on. A hash that a sign-in replaced for the same password is no other credential.
  */
-export async function writeWhile(
+export async function updateIfUnchanged(
   users: Users,
   user: Row,
   fields: readonly string[],

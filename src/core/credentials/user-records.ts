@@ -1,14 +1,14 @@
 import { LRUCache } from 'lru-cache'
 import { shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
-import { guarded } from '../../lib/unavailable.js'
+import { orUnavailable } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import type { UserId } from '../../ports/user-store.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 
 /** What is done to all of a user's records of one kind, sessions or refresh families. Throws `UnavailableError` (503) in an outage. */
-export interface Slots {
+export interface UserRecords {
   /** The user's slot tags, one for each configured secret; the first is for what is made now. */
   tagsOf(id: UserId): readonly [string, ...string[]]
   /** Live records under the user's present epoch, most recently active first. */
@@ -26,7 +26,7 @@ export const isOfEpoch = ({ epoch }: SessionRecord, current: string): boolean =>
   epoch === current || (epoch.includes(' ') && epoch.split(' ').includes(current))
 
 /** @param keys of a purpose of its own for each kind, so that no record of one is ever found as the other */
-export function createSlots(store: SessionStore, users: Users, keys: PurposeKeys): Slots {
+export function createUserRecords(store: SessionStore, users: Users, keys: PurposeKeys): UserRecords {
   // Every request of a session needs its user's tags, and an HMAC costs more than all else that it computes.
   const knownTags = new LRUCache<string, readonly [string, ...string[]]>({ max: maxKnownTags })
 
@@ -44,7 +44,7 @@ export function createSlots(store: SessionStore, users: Users, keys: PurposeKeys
 
     async list(user) {
       const epoch = users.epochOf(user)
-      const lists = await guarded(Promise.all(tagsOf(users.idOf(user)).map((tag) => store.list(tag))))
+      const lists = await orUnavailable(Promise.all(tagsOf(users.idOf(user)).map((tag) => store.list(tag))))
       return lists
         .flat()
         .filter((record) => isOfEpoch(record, epoch))
@@ -52,12 +52,12 @@ export function createSlots(store: SessionStore, users: Users, keys: PurposeKeys
     },
 
     async revoke(id, handle) {
-      const ended = await guarded(Promise.all(tagsOf(id).map((tag) => store.revoke(tag, handle))))
+      const ended = await orUnavailable(Promise.all(tagsOf(id).map((tag) => store.revoke(tag, handle))))
       return ended.includes(true)
     },
 
     async revokeAll(id, keep) {
-      const ended = await guarded(Promise.all(tagsOf(id).map((tag) => store.revokeAll(tag, keep))))
+      const ended = await orUnavailable(Promise.all(tagsOf(id).map((tag) => store.revokeAll(tag, keep))))
       return ended.reduce((sum, count) => sum + count, 0)
     },
   }
@@ -67,10 +67,10 @@ export function createSlots(store: SessionStore, users: Users, keys: PurposeKeys
  * Ends everything, of every kind, that somebody who may no longer sign in still has, so that it does not come back to life
  * with the account. Best effort: whoever asks is refused in any case. Never rejects.
  */
-export type EndEverything = (id: UserId) => Promise<void>
+export type RevokeEverything = (id: UserId) => Promise<void>
 
-export const createEndEverything =
-  (kinds: readonly Slots[]): EndEverything =>
+export const createRevokeEverything =
+  (kinds: readonly UserRecords[]): RevokeEverything =>
   async (id) => {
     await Promise.allSettled(kinds.map((slots) => slots.revokeAll(id)))
   }

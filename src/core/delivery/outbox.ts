@@ -11,4 +11,4 @@ export interface Outbox {
 }
 
 /** Counts a message against the budget of its recipient; false beyond it. */
-export type RecipientBudget = (kind: DeliveryIntent['kind'], recipient: string) => Promise<boolean>
+export type RecipientLimit = (kind: DeliveryIntent['kind'], recipient: string) => Promise<boolean>

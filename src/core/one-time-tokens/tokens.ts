@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import type { Seal } from '../../crypto/seal.js'
-import { guarded } from '../../lib/unavailable.js'
+import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
@@ -66,7 +66,7 @@ export function createRecoveryTokens(
 ): RecoveryTokens {
   // The key stands inside the seal, so that a claim which was moved to another token's place is none.
   const write = (key: string, claim: Claim, ttlMs: number) =>
-    guarded(store.put(key, seal(JSON.stringify({ key, ...claim })), ttlMs))
+    orUnavailable(store.put(key, seal(JSON.stringify({ key, ...claim })), ttlMs))
 
   // Tokens that an outage has kept from being given back, or has let the store take after it was no longer waited for. This
   // process knows them until the store does again. Should one then be there twice, the user's row still lets it be used once.
@@ -85,7 +85,7 @@ export function createRecoveryTokens(
       write(keyOf(purpose, randomToken(16)), { user: '', epoch: randomToken(16), value: '', endsAtMs: Date.now() }, 0),
     async peek(purpose, token) {
       const key = keyOf(purpose, token)
-      const sealed = await guarded(store.peek(key))
+      const sealed = await orUnavailable(store.peek(key))
       const text = sealed === null ? null : open(sealed)
       const claim = text === null ? givenBack.get(key) : (JSON.parse(text) as Claim & { key: string })
       if (!claim || ('key' in claim && claim.key !== key)) return null
@@ -94,7 +94,7 @@ export function createRecoveryTokens(
     async take(purpose, token) {
       const key = keyOf(purpose, token)
       const isGivenBack = givenBack.delete(key)
-      return (await guarded(store.take(key))) !== null || isGivenBack
+      return (await orUnavailable(store.take(key))) !== null || isGivenBack
     },
     async restore(purpose, token, claim) {
       const key = keyOf(purpose, token)
@@ -110,12 +110,12 @@ export function createRecoveryTokens(
       await giveBack().catch(() => later(giveBack))
     },
     isNewest: async (purpose, token, claim) =>
-      (await guarded(store.peek(newestKey(purpose, claim.user))))?.split(' ')[1] === keyOf(purpose, token),
+      (await orUnavailable(store.peek(newestKey(purpose, claim.user))))?.split(' ')[1] === keyOf(purpose, token),
     async markNewest(purpose, user, token, ttlSeconds, requestedAtMs) {
       const key = newestKey(purpose, encodeUserId(users.idOf(user)))
-      const newest = await guarded(store.peek(key))
+      const newest = await orUnavailable(store.peek(key))
       if (newest !== null && Number(newest.split(' ')[0]) > requestedAtMs) return false
-      await guarded(store.put(key, `${requestedAtMs} ${keyOf(purpose, token)}`, ttlSeconds * 1000))
+      await orUnavailable(store.put(key, `${requestedAtMs} ${keyOf(purpose, token)}`, ttlSeconds * 1000))
       return true
     },
   }

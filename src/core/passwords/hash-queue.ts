@@ -2,7 +2,7 @@ import { OverloadedError } from '../../errors.js'
 import { retryAfter } from '../../lib/unavailable.js'
 
 /** Lets a bounded number of tasks run at once and a bounded number wait. */
-export interface HashGate {
+export interface HashQueue {
   /** Runs the task in its turn. @throws OverloadedError (503) when too many wait already */
   run<T>(task: () => Promise<T>): Promise<T>
 }
@@ -11,7 +11,7 @@ export interface HashGate {
  * A hash takes tens of MiB and a core for tens of milliseconds: without a bound a flood of logins would take the memory
  * and the thread pool of the whole app.
  */
-export function createHashGate(maxConcurrent: number, maxQueued: number): HashGate {
+export function createHashQueue(maxConcurrent: number, maxQueued: number): HashQueue {
   let running = 0
   const waiting: (() => void)[] = []
   return {

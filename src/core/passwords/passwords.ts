@@ -2,7 +2,7 @@ import { randomToken } from '../../crypto/random.js'
 import { createDeadline, within } from '../../lib/deadline.js'
 import { unusablePrefix } from '../users/salt.js'
 import { type Argon2, createArgon2, type PasswordCost } from './argon2.js'
-import type { HashGate } from './hash-queue.js'
+import type { HashQueue } from './hash-queue.js'
 
 /** Verifier of hashes that another system made; each is replaced by argon2id at the first good login. */
 export interface LegacyVerifier {
@@ -103,7 +103,7 @@ async function verifyStored(hash: string | null, password: string, argon2: Argon
 export async function createPasswords(
   cost: PasswordCost,
   verifiers: readonly LegacyVerifier[],
-  gate: HashGate,
+  gate: HashQueue,
 ): Promise<Passwords> {
   const argon2 = await createArgon2(cost)
   const legacy = createLegacy(verifiers)

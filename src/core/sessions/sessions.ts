@@ -4,11 +4,11 @@ import { randomToken } from '../../crypto/random.js'
 import { BadRequestError } from '../../errors.js'
 import { clientOf } from '../../http/client-info.js'
 import type { CookieJar } from '../../http/cookies.js'
-import { guarded, unavailable } from '../../lib/unavailable.js'
+import { orUnavailable, unavailable } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
-import { type EndEverything, isOfEpoch, type Slots } from '../credentials/user-records.js'
+import { isOfEpoch, type RevokeEverything, type UserRecords } from '../credentials/user-records.js'
 import type { DeviceCookie } from '../sign-in/known-device.js'
-import { checkMaySignIn } from '../sign-in/may-sign-in.js'
+import { assertMaySignIn } from '../sign-in/may-sign-in.js'
 import { decodeUserId, encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 import { beginLifetime, cookieSeconds, needsTouch, type SessionLifetime } from './lifetime.js'
@@ -49,8 +49,8 @@ interface SessionSettings {
 interface Services {
   readonly store: SessionStore
   readonly users: Users
-  readonly slots: Slots
-  readonly endEverything: EndEverything
+  readonly slots: UserRecords
+  readonly revokeEverything: RevokeEverything
   /** Key of the digests that are CSRF tokens after the first. */
   readonly csrfKey: Buffer
   readonly settings: SessionSettings
@@ -74,7 +74,7 @@ interface Standing {
   readonly handle: string
 }
 
-export function createSessions({ store, users, slots, endEverything, csrfKey, settings, cookies, device }: Services) {
+export function createSessions({ store, users, slots, revokeEverything, csrfKey, settings, cookies, device }: Services) {
   const { tagsOf } = slots
 
   const parse = (request: FastifyRequest): Standing | null => {
@@ -101,7 +101,7 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
     if (!record || id === null || !tagsOf(id).includes(tag)) return null
     const user = await users.findById(id)
     if (!user || !users.isActive(user)) {
-      await endEverything(id)
+      await revokeEverything(id)
       return null
     }
     return isOfEpoch(record, users.epochOf(user)) ? { tag, record, user } : null
@@ -125,7 +125,7 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
      * @throws ForbiddenError for a disabled account, InternalError for what is no row
      */
     async create(request: FastifyRequest, user: Row, init: SessionInit = {}, began: Standing | null = null): Promise<NewSession> {
-      checkMaySignIn(users, user)
+      assertMaySignIn(users, user)
       const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
       if (Buffer.byteLength(metadata) > maxMetadataBytes) throw new BadRequestError('The session metadata is too large')
       const id = users.idOf(user)
@@ -148,10 +148,10 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
       const previous = parse(request) ?? began
       // In one step, so that renewing a session neither pushes another device out nor, in an outage, leaves nobody signed in.
       const replaces = previous?.tag === tags[0] ? previous.handle : undefined
-      await guarded(store.create(tags[0], record, settings.maxSessionsPerUser, replaces))
+      await orUnavailable(store.create(tags[0], record, settings.maxSessionsPerUser, replaces))
       // Somebody else's, or one made with an older secret: not before there is a new one.
-      if (previous && replaces === undefined) await guarded(store.revoke(previous.tag, previous.handle))
-      await guarded(capOverTags(tags))
+      if (previous && replaces === undefined) await orUnavailable(store.revoke(previous.tag, previous.handle))
+      await orUnavailable(capOverTags(tags))
       return { sessionId: record.handle, csrfToken, rememberMe, secretCookie: `${secret}.${tags[0]}`, tag: tags[0] }
     },
 
@@ -169,12 +169,12 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
     async rotateCsrf({ tag, record }: LiveSession): Promise<string | null> {
       const token = hmac(csrfKey, `${record.handle} ${record.csrfDigest}`)
       const csrfDigest = sha256(token)
-      if (await guarded(store.update(tag, record.handle, { csrfDigest }, { csrfDigest: record.csrfDigest }))) return token
-      const now = await guarded(store.read(tag, record.handle))
+      if (await orUnavailable(store.update(tag, record.handle, { csrfDigest }, { csrfDigest: record.csrfDigest }))) return token
+      const now = await orUnavailable(store.read(tag, record.handle))
       if (!now) return null
       if (now.csrfDigest === csrfDigest) return token
       const other = randomToken()
-      return (await guarded(store.update(tag, record.handle, { csrfDigest: sha256(other) }))) ? other : null
+      return (await orUnavailable(store.update(tag, record.handle, { csrfDigest: sha256(other) }))) ? other : null
     },
 
     setCsrfCookie(reply: FastifyReply, token: string, record: SessionRecord): void {
@@ -212,7 +212,7 @@ export function createSessions({ store, users, slots, endEverything, csrfKey, se
      */
     async announceEpoch({ tag, record }: { tag: string; record: SessionRecord }, next: string): Promise<string> {
       const epoch = `${record.epoch} ${next}`
-      const announced = await guarded(store.update(tag, record.handle, { epoch }, { epoch: record.epoch }))
+      const announced = await orUnavailable(store.update(tag, record.handle, { epoch }, { epoch: record.epoch }))
       return announced ? epoch : record.epoch
     },
   }

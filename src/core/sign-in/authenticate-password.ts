@@ -32,7 +32,7 @@ interface Services {
   readonly emit: Emit
 }
 
-export function createAuthenticate({ users, identity, passwords, lockout, hooks, emit }: Services): Authenticate {
+export function createPasswordAuthentication({ users, identity, passwords, lockout, hooks, emit }: Services): Authenticate {
   /** Replaces an outdated hash; the row as it is afterwards, or null when the password is no longer the account's. */
   const rehash = async (user: Row, password: string): Promise<Row | null> => {
     const hashedPassword = await passwords.rehash(password, users.saltOf(user))

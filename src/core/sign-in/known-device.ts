@@ -5,7 +5,7 @@ import type { PurposeKeys } from '../../crypto/keys.js'
 import { randomToken } from '../../crypto/random.js'
 import type { ResolvedCookies } from '../../http/cookie-options.js'
 import { type CookieJar, createCookie } from '../../http/cookies.js'
-import type { Slots } from '../credentials/user-records.js'
+import type { UserRecords } from '../credentials/user-records.js'
 import type { Row, Users } from '../users/users.js'
 import type { LoginContext } from './authenticate-password.js'
 
@@ -56,7 +56,7 @@ interface KnownDevices {
 }
 
 /** @param cookies of a transport that signs in with a password */
-export function createKnownDevices(cookies: ResolvedCookies, keys: PurposeKeys, users: Users, slots: Slots): KnownDevices {
+export function createKnownDevices(cookies: ResolvedCookies, keys: PurposeKeys, users: Users, slots: UserRecords): KnownDevices {
   const device = createDeviceCookie(createCookie(cookies.names.device, cookies.policy, true), keys)
   const tagsOf = (user: Row) => slots.tagsOf(users.idOf(user))
   return {

@@ -3,7 +3,7 @@ import { LockedOutError } from '../../errors.js'
 import type { LockoutReason } from '../../events.js'
 import { addressKey } from '../../http/network-address.js'
 import { retryAfter, unavailable } from '../../lib/unavailable.js'
-import type { CounterStore, LockoutLane } from '../../ports/counter-store.js'
+import type { AttemptBudget, CounterStore } from '../../ports/counter-store.js'
 import { canonicalEmail } from '../identity/canonical.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
@@ -64,7 +64,7 @@ export function createLockout(counters: CounterStore, policy: LockoutPolicy, use
       return typeof name === 'string' ? [nameKey(name)] : []
     })
 
-  const lanesOf = ({ identifier, user, ip, deviceId }: Attempt): { reason: LockoutReason; lane: LockoutLane }[] => {
+  const budgetsOf = ({ identifier, user, ip, deviceId }: Attempt): { reason: LockoutReason; lane: AttemptBudget }[] => {
     const subject = user ? `user:${encodeUserId(users.idOf(user))}` : `name:${foldIdentifier(identifier)}`
     const own = { ...times, maxAttempts: policy.maxAttempts, maxPerDay: Math.max(maxAttemptsPerDay, policy.maxAttempts) }
     if (deviceId !== null) {
@@ -86,7 +86,7 @@ export function createLockout(counters: CounterStore, policy: LockoutPolicy, use
 
   return {
     async attempt(attempt, onLocked) {
-      const lanes = lanesOf(attempt)
+      const lanes = budgetsOf(attempt)
       let retryMs = 0
       const newlyLocked = new Set<LockoutReason>()
       try {

@@ -9,7 +9,7 @@ const isUsableId = (id: unknown): boolean =>
  * to life with it, and those of a row without an id would be nobody's.
  * @throws InternalError for what is no row with an id; ForbiddenError (403) for a disabled account
  */
-export function checkMaySignIn(users: Users, user: Row): void {
+export function assertMaySignIn(users: Users, user: Row): void {
   if (typeof user !== 'object' || user === null || !isUsableId(users.idOf(user))) {
     throw new InternalError('The user is no row of the user store: it has no id that is a text, a number or a bigint')
   }

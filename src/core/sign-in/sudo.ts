@@ -3,7 +3,7 @@ import { shortHmac } from '../../crypto/digest.js'
 import { BadRequestError, LockedOutError, SudoRequiredError, UnauthenticatedError, WrongPasswordError } from '../../errors.js'
 import type { Emit } from '../../events.js'
 import { checkInteger, checkObject } from '../../lib/option-checks.js'
-import { guarded, retryAfter } from '../../lib/unavailable.js'
+import { orUnavailable, retryAfter } from '../../lib/unavailable.js'
 import type { CounterStore } from '../../ports/counter-store.js'
 import type { AnyRequest } from '../../ports/fastify.js'
 import type { SessionStore } from '../../ports/session-store.js'
@@ -62,21 +62,21 @@ export function createSudo(policy: SudoPolicy | false, services: Services): Sudo
         lockMs: policy.lockoutSeconds * 1000,
         maxLockMs: policy.lockoutSeconds * 1000,
       }
-      const [attempt] = await guarded(counters.attempt([lane]))
+      const [attempt] = await orUnavailable(counters.attempt([lane]))
       if (!attempt || attempt.retryMs > 0) throw retryAfter(new LockedOutError(), (attempt?.retryMs ?? 1000) / 1000)
 
       const { ok } = await passwords.check(users.hashOf(principal.user), password)
       if (!ok) {
         if (attempt.count >= policy.maxAttempts) {
-          await guarded(sessions.update(tag, record.handle, { sudoUntilMs: 0 }))
+          await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs: 0 }))
           AuthenticatedPrincipal.patchSession(principal, { sudoUntilMs: 0 })
         }
         throw new WrongPasswordError()
       }
-      await guarded(counters.forgive([lane.key]))
+      await orUnavailable(counters.forgive([lane.key]))
       const sudoUntilMs = Date.now() + policy.windowSeconds * 1000
       // False when the session was ended meanwhile: an ended one is never elevated.
-      if (!(await guarded(sessions.update(tag, record.handle, { sudoUntilMs })))) {
+      if (!(await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs })))) {
         throw new UnauthenticatedError()
       }
       AuthenticatedPrincipal.patchSession(principal, { sudoUntilMs })

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Row } from '../users/users.js'
 
 /** Registration that does not tell whether an address is known. */
-export interface Discreet {
+export interface SignUpMessages {
   /** Fields whose values are not public. */
   readonly fields: readonly string[]
   /** Whether the address is held for an account that it belonged to. */

@@ -26,12 +26,12 @@ export const saltOf = (hash: string, owner: UserId, key: Buffer): string =>
 
 /**
  * The part of a stored hash that says which credential it is of: all before the digest of the password, or a whole one that
- * is of no password. Null for hashes of other systems, of which no part does. Cut out without looking: see `hasSalt`.
+ * is of no password. Null for hashes of other systems, of which no part does. Cut out without looking: see `containsSalt`.
  */
-export const headOf = (hash: string): string | null => {
+export const hashPrefixOf = (hash: string): string | null => {
   if (hash.startsWith(argonStart)) return hash.slice(0, hash.lastIndexOf('$') + 1)
   return hash.startsWith(unusablePrefix) ? hash : null
 }
 
 /** Whether the head is one of argon2id with all that `saltOf` looks at: every hash that begins with it has that salt. */
-export const hasSalt = (head: string): boolean => argonSalt.test(head)
+export const containsSalt = (head: string): boolean => argonSalt.test(head)

@@ -5,7 +5,7 @@ import { createDeadline, within } from '../../lib/deadline.js'
 import { unavailable } from '../../lib/unavailable.js'
 import type { RegisteredUser } from '../../ports/fastify.js'
 import type { UserId, UserStore, UserValues } from '../../ports/user-store.js'
-import { hasSalt, headOf, saltOf, unusablePrefix } from './salt.js'
+import { containsSalt, hashPrefixOf, saltOf, unusablePrefix } from './salt.js'
 
 const maxKnownEpochs = 10_000
 
@@ -31,10 +31,10 @@ export interface Users {
   epochOf(row: Row): string
   /**
    * What the row's hash begins with where its salt is known by that, else null. For the same `token_version`, any row whose
-   * hash begins so (`hasHead`) has the same epoch.
+   * hash begins so (`hasHashPrefix`) has the same epoch.
    */
-  headOf(row: Row): string | null
-  hasHead(row: Row, head: string): boolean
+  hashPrefixOf(row: Row): string | null
+  hasHashPrefix(row: Row, head: string): boolean
   /** Salt for a new hash of the same password. Only for a row that has a hash. */
   saltOf(row: Row): string
   /**
@@ -128,7 +128,7 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
     epochOf(row) {
       const hash = users.hashOf(row)
       const version = users.versionOf(row)
-      const head = hash === null ? null : headOf(hash)
+      const head = hash === null ? null : hashPrefixOf(hash)
       const known = head === null ? undefined : epochs.get(head)
       if (known?.version === version) return known.epoch
       // Without any hash the time of creation has to tell the account from a later one of the same id. An unusable one is
@@ -136,15 +136,15 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
       const credential =
         hash === null ? timeText(users.read(row, 'createdAt')) : hash.startsWith(unusablePrefix) ? hash : users.saltOf(row)
       const epoch = sha256(`${version} ${credential}`).slice(0, 22)
-      if (head !== null && (head === hash || hasSalt(head))) epochs.set(head, { version, epoch })
+      if (head !== null && (head === hash || containsSalt(head))) epochs.set(head, { version, epoch })
       return epoch
     },
-    headOf(row) {
+    hashPrefixOf(row) {
       const hash = users.hashOf(row)
-      const head = hash === null ? null : headOf(hash)
-      return head !== null && hasSalt(head) ? head : null
+      const head = hash === null ? null : hashPrefixOf(hash)
+      return head !== null && containsSalt(head) ? head : null
     },
-    hasHead(row, head) {
+    hasHashPrefix(row, head) {
       const hash = cellOf(row, hashName)
       return typeof hash === 'string' && hash.startsWith(head)
     },

@@ -4,7 +4,7 @@ import type { Passwords } from '../../core/passwords/passwords.js'
 import type { PasswordPolicy } from '../../core/passwords/policy.js'
 import type { NewAccount } from '../../core/sign-up/new-account.js'
 import { createRegistrationGate } from '../../core/sign-up/registration-gate.js'
-import type { Discreet } from '../../core/sign-up/sign-up-messages.js'
+import type { SignUpMessages } from '../../core/sign-up/sign-up-messages.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { BadRequestError, DuplicateError, DuplicateUserError, UserValueError } from '../../errors.js'
 import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
@@ -23,7 +23,7 @@ interface Services {
   readonly providerKeys: readonly string[]
   readonly newAccount: NewAccount
   /** What tells owners by message instead of callers by the answer; null without delivery. */
-  readonly signUp: { readonly messages: Discreet | null }
+  readonly signUp: { readonly messages: SignUpMessages | null }
 }
 
 /**
@@ -51,7 +51,7 @@ export function createRegister(services: Services): RegisterAccount {
   }
 
   /** Values of unique fields that somebody may know to be taken. */
-  const refuseTakenNames = async (values: UserValues, { fields }: Discreet) => {
+  const refuseTakenNames = async (values: UserValues, { fields }: SignUpMessages) => {
     const named = users.store.fields.unique.filter(
       (field) => !fields.includes(field) && values[field] !== undefined && values[field] !== null,
     )
@@ -61,7 +61,7 @@ export function createRegister(services: Services): RegisterAccount {
   }
 
   /** Null for a value that is known and not public, whose owner is told instead. @throws the error, if it is any other */
-  const notKnown = async (error: unknown, values: UserValues, discreet: Discreet, request: FastifyRequest) => {
+  const notKnown = async (error: unknown, values: UserValues, discreet: SignUpMessages, request: FastifyRequest) => {
     const { fields, known } = discreet
     const { cause } = error as { cause?: unknown }
     if (!(error instanceof DuplicateError && cause instanceof DuplicateUserError)) throw error

@@ -5,7 +5,7 @@ import { Detail } from '../../../schemas/common.js'
 import { accountView, meView } from '../../core/users/account-view.js'
 import type { Users } from '../../core/users/users.js'
 import { currentUser } from '../../gates/current-user.js'
-import { loadCaller } from '../../gates/load-user.js'
+import { loadUser } from '../../gates/load-user.js'
 import { requireFresh } from '../../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import type { RouteLimits } from '../../groups/feature.js'
@@ -34,7 +34,7 @@ export interface AccountPart extends RouteLimits {
 export const accountRoutes = defineGroup('account', (app) => {
   const services = partOf<AccountPart>(app, 'account', 'The "account" routes need crudAuth')
   const { users, register, registration, passwordChange, rateLimit, limits } = services
-  const caller = services.principals.mayBeStateless ? [loadCaller(services)] : []
+  const caller = services.principals.mayBeStateless ? [loadUser(services)] : []
   // With delivery nobody learns from the answer whether an address is known.
   const discreet = services.signUp.messages !== null
 

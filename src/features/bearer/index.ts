@@ -33,7 +33,7 @@ async function create(core: Core, settings: ReturnType<typeof resolveBearer>): P
     store: core.state.sessions,
     users,
     slots,
-    endEverything: core.endEverything,
+    revokeEverything: core.revokeEverything,
     successorKeys: keys('refresh'),
     settings: { ...settings, waitMs: timeouts.redisMs },
   })

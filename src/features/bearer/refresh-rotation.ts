@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { type EndEverything, isOfEpoch, type Slots } from '../../core/credentials/user-records.js'
+import { isOfEpoch, type RevokeEverything, type UserRecords } from '../../core/credentials/user-records.js'
 import { decodeUserId, encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { equalConstantTime } from '../../crypto/compare.js'
@@ -7,7 +7,7 @@ import { hmac, sha256 } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { randomToken } from '../../crypto/random.js'
 import { clientOf } from '../../http/client-info.js'
-import { guarded, unavailable } from '../../lib/unavailable.js'
+import { orUnavailable, unavailable } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore, TimedRecord } from '../../ports/session-store.js'
 import type { UserId } from '../../ports/user-store.js'
 
@@ -37,8 +37,8 @@ interface Settings {
 interface Services {
   readonly store: SessionStore
   readonly users: Users
-  readonly slots: Slots
-  readonly endEverything: EndEverything
+  readonly slots: UserRecords
+  readonly revokeEverything: RevokeEverything
   /** Keys of the digest that makes a token's successor. */
   readonly successorKeys: PurposeKeys
   readonly settings: Settings
@@ -71,7 +71,7 @@ function parse(token: string): Presented | null {
  * the time. A token's successor is a keyed digest of it, so that a repeated request gets the same successor though only digests are
  * stored; and a token is known to be of the family's past by its holding the family's secret, which no list shows.
  */
-export function createRotation({ store, users, slots, endEverything, successorKeys, settings }: Services) {
+export function createRotation({ store, users, slots, revokeEverything, successorKeys, settings }: Services) {
   const successor = (key: Buffer, { family, secret }: Presented) => hmac(key, `${family}.${secret}`)
   const refuse: Refusal = { refused: 'unknown' }
 
@@ -91,7 +91,7 @@ export function createRotation({ store, users, slots, endEverything, successorKe
 
   /** The family's record, and a clock that runs at the pace of the store's and never before it. */
   const look = async ({ tag, handle }: Presented): Promise<(TimedRecord & { readonly clock: () => number }) | null> => {
-    const found = await guarded(store.readTimed(tag, handle))
+    const found = await orUnavailable(store.readTimed(tag, handle))
     if (!found) return null
     const receivedAt = performance.now()
     return { ...found, clock: () => Math.floor(found.atMs + performance.now() - receivedAt) }
@@ -125,7 +125,7 @@ export function createRotation({ store, users, slots, endEverything, successorKe
         ...clientOf(request),
         metadata: JSON.stringify(scopes),
       }
-      await guarded(store.create(tag, record, maxFamilies))
+      await orUnavailable(store.create(tag, record, maxFamilies))
       return `${family}.${tag}.${secret}`
     },
 
@@ -142,7 +142,7 @@ export function createRotation({ store, users, slots, endEverything, successorKe
       if (!found || id === null || !slots.tagsOf(id).includes(tag)) return refuse
       const user = await users.findById(id)
       if (!user || !users.isActive(user)) {
-        await endEverything(id)
+        await revokeEverything(id)
         return refuse
       }
       const { record } = found
@@ -161,7 +161,7 @@ export function createRotation({ store, users, slots, endEverything, successorKe
         // A stalled store runs what it was sent when it wakes up, by which time the request has had its 503 and the client
         // still holds this token: then the write must not happen.
         const notAfterMs = now + settings.waitMs
-        if (await guarded(store.update(tag, handle, patch, { csrfDigest: digest }, notAfterMs))) return good(issued, next)
+        if (await orUnavailable(store.update(tag, handle, patch, { csrfDigest: digest }, notAfterMs))) return good(issued, next)
         // Somebody was faster with the same token, the family has ended, or the write came too late.
         found = await look(presented)
         if (!found) return refuse
@@ -169,16 +169,16 @@ export function createRotation({ store, users, slots, endEverything, successorKe
       const next = repeated(presented, found.record)
       if (next !== null && settings.graceMs > 0 && found.atMs < found.record.sudoUntilMs) return good(issueNow(), next)
       // Of any number who find it out at the same moment one ends the family, and tells.
-      return (await guarded(store.revoke(tag, handle))) ? { refused: 'reuse', user } : refuse
+      return (await orUnavailable(store.revoke(tag, handle))) ? { refused: 'reuse', user } : refuse
     },
 
     /** Ends the token's family and tells whose it was; null when it was none. */
     async end(token: string): Promise<UserId | null> {
       const presented = parse(token)
       if (!presented) return null
-      const record = await guarded(store.read(presented.tag, presented.handle))
+      const record = await orUnavailable(store.read(presented.tag, presented.handle))
       // A token of the family's past ends it as well: its holder can only lose by it.
-      if (!record || !(await guarded(store.revoke(presented.tag, presented.handle)))) return null
+      if (!record || !(await orUnavailable(store.revoke(presented.tag, presented.handle)))) return null
       return decodeUserId(record.userId)
     },
   }

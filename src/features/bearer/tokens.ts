@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Slots } from '../../core/credentials/user-records.js'
-import { checkMaySignIn } from '../../core/sign-in/may-sign-in.js'
+import type { UserRecords } from '../../core/credentials/user-records.js'
+import { assertMaySignIn } from '../../core/sign-in/may-sign-in.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { InternalError, InvalidTokenError, UnauthenticatedError } from '../../errors.js'
 import type { Emit } from '../../events.js'
@@ -31,7 +31,7 @@ interface Services {
   readonly tokens: AccessTokens
   readonly users: Users
   readonly rotation: Rotation
-  readonly slots: Slots
+  readonly slots: UserRecords
   readonly settings: Settings
   readonly cookie: CookieJar
 }
@@ -64,7 +64,7 @@ export function createBearer({ tokens, users, rotation, slots, settings, cookie 
      */
     async issue(request: FastifyRequest | undefined, user: Row, asked?: readonly string[]): Promise<IssuedTokens> {
       tokens.checkSigner()
-      checkMaySignIn(users, user)
+      assertMaySignIn(users, user)
       const scopes = clamp([...new Set(asked === undefined ? settings.defaultScopes : checkAsked(asked))])
       const now = Date.now()
       const accessToken = tokens.issue(user, scopes, now)

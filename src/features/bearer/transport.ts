@@ -79,9 +79,9 @@ export function bindBearerTransport({ tokens, users, recovery, statelessUser, to
   /** As `isCurrent`; for a token that comes again the epoch is not worked out again. */
   const isOfRow = (token: KnownToken, user: Row): boolean => {
     const { head, claims } = token
-    if (head !== null && users.versionOf(user) === claims.version && users.hasHead(user, head)) return true
+    if (head !== null && users.versionOf(user) === claims.version && users.hasHashPrefix(user, head)) return true
     if (!isCurrent(users, user, claims)) return false
-    token.head = users.headOf(user)
+    token.head = users.hashPrefixOf(user)
     return true
   }
 

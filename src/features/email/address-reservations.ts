@@ -3,7 +3,7 @@ import type { Row, Users } from '../../core/users/users.js'
 import { shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import type { Seal } from '../../crypto/seal.js'
-import { guarded } from '../../lib/unavailable.js'
+import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
 /** An address that an account had before it was moved. */
@@ -45,7 +45,7 @@ export function createReservations(store: OneTimeStore, users: Users, { seal, op
   const emailKey = (key: Buffer, email: string) => shortHmac(key, `email ${email}`)
 
   const first = async (keyOf: (key: Buffer) => string): Promise<string | null> => {
-    const found = await guarded(Promise.all(keys.map((key) => store.peek(keyOf(key)))))
+    const found = await orUnavailable(Promise.all(keys.map((key) => store.peek(keyOf(key)))))
     const sealed = found.find((value) => value !== null) ?? null
     return sealed === null ? null : open(sealed)
   }
@@ -56,14 +56,14 @@ export function createReservations(store: OneTimeStore, users: Users, { seal, op
   }
   const write = (user: Row, list: readonly Held[]) => {
     const ttlMs = Math.max(...list.map(({ endsAtMs }) => endsAtMs)) - Date.now()
-    return guarded(store.put(userKey(keys[0], user), seal(JSON.stringify(list)), ttlMs))
+    return orUnavailable(store.put(userKey(keys[0], user), seal(JSON.stringify(list)), ttlMs))
   }
 
   return {
     of,
     async hold(user, former, ttlSeconds, exclusive) {
       const ttlMs = ttlSeconds * 1000
-      if (exclusive) await guarded(store.put(emailKey(keys[0], former.email), seal(idOf(user)), ttlMs))
+      if (exclusive) await orUnavailable(store.put(emailKey(keys[0], former.email), seal(idOf(user)), ttlMs))
       const list = [...(await of(user))]
       const known = list.findIndex(({ email }) => email === former.email)
       list[known < 0 ? list.length : known] = { ...former, endsAtMs: Date.now() + ttlMs }
@@ -76,7 +76,7 @@ export function createReservations(store: OneTimeStore, users: Users, { seal, op
       if (at < 0) return
       const ended = list.slice(at).flatMap((held) => keys.map((key) => store.take(emailKey(key, held.email))))
       const forgotten = keys.map((key) => store.take(userKey(key, user)))
-      await guarded(Promise.all([...ended, ...forgotten]))
+      await orUnavailable(Promise.all([...ended, ...forgotten]))
       if (at > 0) await write(user, list.slice(0, at))
     },
   }

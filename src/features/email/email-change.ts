@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { type SignInMethods, sweepLinks } from '../../core/credentials/sign-in-methods.js'
-import { writeWhile } from '../../core/credentials/update-if-unchanged.js'
-import type { Outbox, RecipientBudget } from '../../core/delivery/outbox.js'
+import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
+import type { Outbox, RecipientLimit } from '../../core/delivery/outbox.js'
 import { canonicalEmail, malformedValue } from '../../core/identity/canonical.js'
 import { type Identity, readCanonical } from '../../core/identity/identity.js'
 import type { Redeem } from '../../core/one-time-tokens/redeem.js'
@@ -24,7 +24,7 @@ interface Services {
   readonly tokens: RecoveryTokens
   readonly redeem: Redeem
   readonly outbox: Outbox
-  readonly withinBudget: RecipientBudget
+  readonly withinRecipientLimit: RecipientLimit
   readonly reservations: Reservations
   readonly seconds: { readonly change: number; readonly revert: number }
   readonly links: SignInMethods
@@ -64,7 +64,8 @@ const onlyDuplicate = (error: unknown): undefined => {
 }
 
 export function createEmailChange(services: Services): EmailChange {
-  const { users, identity, passwords, emit, tokens, redeem, outbox, withinBudget, reservations, seconds, links } = services
+  const { users, identity, passwords, emit, tokens, redeem, outbox, withinRecipientLimit, reservations, seconds, links } =
+    services
   const emailOf = (user: Row) => readCanonical(users, identity, user, 'email')
   /** What nobody ever proved is held for nobody: else who registers with a stranger's address and moves on keeps its owner out. */
   const isHeld = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
@@ -91,7 +92,7 @@ export function createEmailChange(services: Services): EmailChange {
         if (ttlSeconds <= 0 || former.email === emailOf(row)) continue
         // Whoever proved the address is not to be kept from going back by a budget that somebody else uses up. One that nobody
         // ever proved may be a stranger's, whom whoever has the account could write to by it.
-        if (!former.wasVerified && !(await withinBudget('email_changed', former.email))) continue
+        if (!former.wasVerified && !(await withinRecipientLimit('email_changed', former.email))) continue
         await sendRevert(row, former, ttlSeconds)
       }
     })
@@ -115,7 +116,7 @@ export function createEmailChange(services: Services): EmailChange {
         if (isCertain || Date.now() > lateUntilMs) return
         throw unavailable(new Error('Whether the account was moved is not known yet'))
       }
-      allowed ??= await withinBudget('email_changed', former.email)
+      allowed ??= await withinRecipientLimit('email_changed', former.email)
       if (allowed) await sendRevert(row, former, seconds.revert)
     })
   }
@@ -134,7 +135,7 @@ export function createEmailChange(services: Services): EmailChange {
     if (!owner || !users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false)) return false
     // Never a mailbox (RFC 2606), and no other account's.
     const nowhere = `gone-${randomToken(16).toLowerCase()}@account.invalid`
-    return (await writeWhile(users, owner, ['email', 'emailVerified'], () => ({ email: nowhere }))) !== null
+    return (await updateIfUnchanged(users, owner, ['email', 'emailVerified'], () => ({ email: nowhere }))) !== null
   }
 
   return {
@@ -151,7 +152,7 @@ export function createEmailChange(services: Services): EmailChange {
       let allowed: boolean | undefined
       outbox.defer(request, async () => {
         const free = await isFree(user, email)
-        allowed ??= await withinBudget('change_email', free ? email : '')
+        allowed ??= await withinRecipientLimit('change_email', free ? email : '')
         const claim = { value: emailOf(user), next: email, ...(redirectTo !== undefined && { redirectTo }) }
         // For an address that is taken as well, so that the work is the same and the older request ends.
         const token = await tokens.issue('change', user, claim, seconds.change)
@@ -184,7 +185,7 @@ export function createEmailChange(services: Services): EmailChange {
           if (held) await reservations.hold(user, held, seconds.revert, isHeld(wasVerified))
           let row: Row | null
           try {
-            row = await writeWhile(users, user, ['email'], () => ({ email, ...verified(true) }))
+            row = await updateIfUnchanged(users, user, ['email'], () => ({ email, ...verified(true) }))
           } catch (error) {
             if (error instanceof DuplicateUserError) throw taken()
             if (held) tellFormer(request, user, held, false)
@@ -209,7 +210,7 @@ export function createEmailChange(services: Services): EmailChange {
           const email = claim.next as string
           const previous = emailOf(user)
           const write = () =>
-            writeWhile(users, user, [], (row) => ({
+            updateIfUnchanged(users, user, [], (row) => ({
               email,
               ...verified(claim.wasVerified === true),
               ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),

@@ -14,7 +14,7 @@ import { createSeal } from '../../crypto/seal.js'
 import type { Feature, RouteLimits } from '../../groups/feature.js'
 import { createReservations } from './address-reservations.js'
 import { createEmailChange } from './email-change.js'
-import { createNotices } from './notifications.js'
+import { createNotifications } from './notifications.js'
 import { createRecovery } from './recovery.js'
 import { createFactor } from './recovery-factor.js'
 import { type EmailPart, emailRoutes } from './routes.js'
@@ -39,11 +39,11 @@ declare module '../../core/rate-limits.js' {
 
 /** Everything that reaches users by message. Null without a way to send. Closed with the app. */
 function createEmail(core: Core, limits: RouteLimits) {
-  const { app, users, identity, passwords, policy, emit, emitLate, credentials } = core
+  const { app, users, identity, passwords, policy, emit, emitWithoutRequest, credentials } = core
   const { counters, oneTime } = core.state
   const { delivery, keys, rateLimits } = core.settings
   if (!delivery) return null
-  const endAll = (user: Row) => core.endEverything(users.idOf(user))
+  const endAll = (user: Row) => core.revokeEverything(users.idOf(user))
   const { log } = app
   const { lifetimes, limits: queueLimits, drainMs, enqueue, email } = delivery
 
@@ -60,7 +60,7 @@ function createEmail(core: Core, limits: RouteLimits) {
     encodeUser: (user) => encodeUserId(users.idOf(user)),
     findUser,
     log,
-    onGivenUp: (lost) => emitLate('onDeliveryFailed', lost),
+    onGivenUp: (lost) => emitWithoutRequest('onDeliveryFailed', lost),
   })
 
   // Looking up who is written to waits for no mail server, so it has a queue of its own.
@@ -68,11 +68,11 @@ function createEmail(core: Core, limits: RouteLimits) {
     onRetry: (request, err) => request.log.warn({ err }, 'a message could not be prepared; trying again'),
     onFailed(request, err, attempts) {
       request.log.error({ err, attempts }, 'a message could not be prepared')
-      void emitLate('onDeliveryFailed', { kind: null, channel: null, reason: 'failed', attempts })
+      void emitWithoutRequest('onDeliveryFailed', { kind: null, channel: null, reason: 'failed', attempts })
     },
     onDropped(request, reason) {
       request.log.error({ reason }, 'a message was dropped before it was prepared')
-      void emitLate('onDeliveryFailed', { kind: null, channel: null, reason, attempts: 0 })
+      void emitWithoutRequest('onDeliveryFailed', { kind: null, channel: null, reason, attempts: 0 })
     },
   }
   const preparing = createDeliveryQueue(queueLimits, reports)
@@ -90,7 +90,7 @@ function createEmail(core: Core, limits: RouteLimits) {
   }
 
   const counterKey = keys('counters')[0]
-  const withinBudget = async (kind: string, recipient: string): Promise<boolean> => {
+  const withinRecipientLimit = async (kind: string, recipient: string): Promise<boolean> => {
     const limit = rateLimits.recipient
     if (limit === false || typeof limit === 'function') return true
     try {
@@ -116,14 +116,14 @@ function createEmail(core: Core, limits: RouteLimits) {
     passwords,
     policy,
     emit,
-    emitLate,
+    emitWithoutRequest,
     links,
     endAll,
     oneTime,
     tokens,
     redeem,
     outbox,
-    withinBudget,
+    withinRecipientLimit,
   }
 
   const emailChange =
@@ -136,7 +136,7 @@ function createEmail(core: Core, limits: RouteLimits) {
           seconds: { change: lifetimes.changeSeconds, revert: lifetimes.revertSeconds },
         })
       : null
-  const notices = createNotices({ ...shared, reservations, emailChange })
+  const notices = createNotifications({ ...shared, reservations, emailChange })
   const field = identity.recovery
   const factor = field === null ? null : createFactor(identity, users, field)
   const recovery =

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Outbox, RecipientBudget } from '../../core/delivery/outbox.js'
+import type { Outbox, RecipientLimit } from '../../core/delivery/outbox.js'
 import { type Identity, readCanonical } from '../../core/identity/identity.js'
 import { decodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
@@ -11,13 +11,13 @@ interface Services {
   readonly users: Users
   readonly identity: Identity
   readonly outbox: Outbox
-  readonly withinBudget: RecipientBudget
+  readonly withinRecipientLimit: RecipientLimit
   readonly reservations: Reservations
   readonly emailChange: EmailChange | null
 }
 
 /** Messages that tell and ask nothing. None of the methods waits or throws. */
-interface Notices {
+interface Notifications {
   /** To whoever owns `value`, that somebody has tried to register with it. */
   existingAccount(request: FastifyRequest, field: string, value: string): void
   /** To `email`, that somebody has tried to register with it, while it is held for the account that it belonged to. */
@@ -26,10 +26,17 @@ interface Notices {
   passwordChanged(user: Row, request: FastifyRequest): void
 }
 
-export function createNotices({ users, identity, outbox, withinBudget, reservations, emailChange }: Services): Notices {
+export function createNotifications({
+  users,
+  identity,
+  outbox,
+  withinRecipientLimit,
+  reservations,
+  emailChange,
+}: Services): Notifications {
   const tell = async (kind: DeliveryKind, user: Row, factor: string, recipient: string) => {
     // Last of all that can fail, so that what is done again is counted once.
-    if (!users.isActive(user) || !(await withinBudget(kind, recipient))) return
+    if (!users.isActive(user) || !(await withinRecipientLimit(kind, recipient))) return
     outbox.send({ kind, token: null, user, recipient, factor, expiresInSeconds: 0 })
   }
   /** Where the user is told things: at what is verified rather than not, and at the email rather than elsewhere. */

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { type SignInMethods, sweepLinks } from '../../core/credentials/sign-in-methods.js'
-import { writeWhile } from '../../core/credentials/update-if-unchanged.js'
-import type { Outbox, RecipientBudget } from '../../core/delivery/outbox.js'
+import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
+import type { Outbox, RecipientLimit } from '../../core/delivery/outbox.js'
 import type { Redeem } from '../../core/one-time-tokens/redeem.js'
 import type { RecoveryTokens } from '../../core/one-time-tokens/tokens.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
@@ -20,7 +20,7 @@ interface Services {
   readonly tokens: RecoveryTokens
   readonly redeem: Redeem
   readonly outbox: Outbox
-  readonly withinBudget: RecipientBudget
+  readonly withinRecipientLimit: RecipientLimit
   readonly links: SignInMethods
   readonly seconds: { readonly verify: number; readonly reset: number }
   /** Ends the user's sessions and refresh tokens. */
@@ -46,7 +46,7 @@ export interface Recovery {
 }
 
 export function createRecovery(services: Services): Recovery {
-  const { users, passwords, policy, emit, factor, tokens, redeem, outbox, withinBudget, seconds, links } = services
+  const { users, passwords, policy, emit, factor, tokens, redeem, outbox, withinRecipientLimit, seconds, links } = services
   const { field, verifiedField } = factor
   const factorOf = factor.read
   const isVerified = (user: Row) => verifiedField !== null && users.flagOf(user, verifiedField, false)
@@ -66,7 +66,7 @@ export function createRecovery(services: Services): Recovery {
       // What goes to nobody costs nobody's budget. Another password, which ends what was sent before, has a budget of its own:
       // else whoever knows the password could use the budget up and then end what its owner was sent.
       const budget = wanted && purpose === 'reset' ? `${value} ${users.epochOf(wanted)}` : value
-      allowed ??= await withinBudget(kind, wanted ? budget : '')
+      allowed ??= await withinRecipientLimit(kind, wanted ? budget : '')
       if (!wanted || !allowed) return tokens.imitate(purpose)
       await send(kind, wanted, value, redirectTo)
     }
@@ -105,7 +105,7 @@ export function createRecovery(services: Services): Recovery {
         holds: (user, claim) => factorOf(user) === claim.value && verifiedField !== null && !isVerified(user),
         async work(user, claim) {
           const fields = [field, verifiedField as string]
-          const verified = await writeWhile(users, user, fields, () => ({ [verifiedField as string]: true }))
+          const verified = await updateIfUnchanged(users, user, fields, () => ({ [verifiedField as string]: true }))
           if (!verified) return null
           await emit('onAfterRecoveryVerified', { user: verified, factor: field }, httpRequest)
           return { redirectTo: claim.redirectTo }
@@ -138,7 +138,7 @@ export function createRecovery(services: Services): Recovery {
           const isFirstProof = verifiedField !== null && !isVerified(user)
           // Before and after: what is added in between would outlive the one, and an outage the other.
           if (isFirstProof) await links.detachAll(user)
-          const changed = await writeWhile(users, user, [field], (row) => ({
+          const changed = await updateIfUnchanged(users, user, [field], (row) => ({
             hashedPassword,
             ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
             ...(verifiedField !== null && { [verifiedField]: true }),

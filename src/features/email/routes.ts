@@ -5,11 +5,11 @@ import { ChangeEmail, Confirmed, ConfirmToken, factorRequest, ResetPassword } fr
 import type { Users } from '../../core/users/users.js'
 import { BadRequestError } from '../../errors.js'
 import { currentUser } from '../../gates/current-user.js'
-import { loadCaller } from '../../gates/load-user.js'
+import { loadUser } from '../../gates/load-user.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import type { RouteLimits } from '../../groups/feature.js'
 import { partOf } from '../../groups/parts.js'
-import { landingPath } from '../../http/redirect-path.js'
+import { sameOriginPath } from '../../http/redirect-path.js'
 import type { AnyGate } from '../../ports/fastify.js'
 import type { EmailChange } from './email-change.js'
 import type { Recovery } from './recovery.js'
@@ -37,7 +37,7 @@ const unavailable = 'Shared state or the users’ database is unreachable; the t
 /** @throws BadRequestError for anything but a path of the same origin */
 function landing(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  const path = landingPath(text)
+  const path = sameOriginPath(text)
   if (path === null) throw new BadRequestError('"redirect_to" must be a path of the same origin, such as "/welcome"')
   return path
 }
@@ -165,7 +165,7 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
     },
     before: [
       currentUser(),
-      ...(services.principals.mayBeStateless ? [loadCaller(services)] : []),
+      ...(services.principals.mayBeStateless ? [loadUser(services)] : []),
       rateLimit('email_change_request', limits.email_change_request, { key: 'user', failClosed: true }),
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangeEmail> }>, reply) {

@@ -1,7 +1,7 @@
 import type { Users } from '../../core/users/users.js'
 import { BadRequestError } from '../../errors.js'
-import { loadCaller } from '../../gates/load-user.js'
-import { landingPath } from '../../http/redirect-path.js'
+import { loadUser } from '../../gates/load-user.js'
+import { sameOriginPath } from '../../http/redirect-path.js'
 import { fail } from '../../lib/option-checks.js'
 import type { DeliveryJob } from '../../ports/delivery-channel.js'
 import type { AnyRequest } from '../../ports/fastify.js'
@@ -52,7 +52,7 @@ export interface RecoveryToolbox {
 
 const landing = (redirectTo: string | undefined): string | undefined => {
   if (redirectTo === undefined) return undefined
-  const path = typeof redirectTo === 'string' ? landingPath(redirectTo) : null
+  const path = typeof redirectTo === 'string' ? sameOriginPath(redirectTo) : null
   if (path === null) throw new BadRequestError('"redirectTo" must be a path of the same origin, such as "/welcome"')
   return path
 }
@@ -72,7 +72,7 @@ export function createRecoveryToolbox(
   part: EmailPart | null,
   deliver: ((job: DeliveryJob) => Promise<void>) | null,
 ): RecoveryToolbox {
-  const caller = loadCaller({ users, recoveryField })
+  const caller = loadUser({ users, recoveryField })
   const needPart = () =>
     part ?? fail('"app.auth.recovery" needs a way to send ("email" or "channels") and a factor to send to ("identity.recovery")')
   const needChange = () => needPart().emailChange ?? fail('The user model has no "email" that could be changed; map its column')

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { writeWhile } from '../../core/credentials/update-if-unchanged.js'
+import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import { canonicalEmail } from '../../core/identity/canonical.js'
 import { canonicalValues, type Identity } from '../../core/identity/identity.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
@@ -10,7 +10,7 @@ import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { UserValues } from '../../ports/user-store.js'
 import { usernameBase, usernameFor } from './derive-username.js'
-import type { Links } from './linked-accounts.js'
+import type { LinkedAccounts } from './linked-accounts.js'
 
 /** Whose account a sign-in at a provider opens. */
 export interface OAuthResolution {
@@ -27,7 +27,7 @@ interface Services {
   readonly hooks: CrudAuthHooks
   readonly emit: Emit
   readonly newAccount: NewAccount
-  readonly links: Links
+  readonly links: LinkedAccounts
   /** Whether the address is held for an account that it belonged to. */
   readonly isHeld: (email: string) => Promise<boolean>
   /** Ends the user's sessions and refresh tokens. */
@@ -40,11 +40,11 @@ interface Services {
  * Finds or makes the account of whoever signed in at a provider: by the provider's id, by a verified email, else a new one.
  * @throws BadRequestError (400) for an unverified email that is somebody's, or none to make an account with
  */
-export type ResolveOAuth = (request: FastifyRequest, provider: string, profile: OAuthProfile) => Promise<OAuthResolution>
+export type MatchAccount = (request: FastifyRequest, provider: string, profile: OAuthProfile) => Promise<OAuthResolution>
 
 const maxAttempts = 10
 
-export function createResolveOAuth(services: Services): ResolveOAuth {
+export function createMatchAccount(services: Services): MatchAccount {
   const { users, identity, passwords, hooks, emit, newAccount, links, isHeld, endAll, welcome } = services
   const hasEmail = users.has('email')
   const knowsVerified = users.has('emailVerified')
@@ -61,7 +61,7 @@ export function createResolveOAuth(services: Services): ResolveOAuth {
     const fields = ['email', ...links.fields, 'emailVerified']
     // Before the address counts as verified too: were the table to fail after that, nobody would come back for them.
     if (!isVerified) await links.detachAll(user)
-    const changed = await writeWhile(users, user, fields, (row) => ({
+    const changed = await updateIfUnchanged(users, user, fields, (row) => ({
       ...links.valuesFor(provider, profile.id, !isVerified),
       // The address's owner has just shown up, and whoever made the account with it never did: what that one set up goes.
       ...(isVerified

@@ -3,7 +3,7 @@ import { sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import type { Seal } from '../../crypto/seal.js'
 import { BadRequestError } from '../../errors.js'
-import { guarded } from '../../lib/unavailable.js'
+import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
 /** A sign-in that is under way at a provider. */
@@ -30,7 +30,7 @@ interface Kept extends OAuthAttempt {
 }
 
 /** Attempts, each bound to a provider and a browser and ended by one callback. Throws `UnavailableError` (503) in an outage. */
-export interface OAuthAttempts {
+export interface AuthorizationRequests {
   /** @param browser secret of the browser's cookie */
   begin(
     browser: string,
@@ -48,27 +48,27 @@ const refuse = () =>
 
 const keyOf = (state: string) => sha256(`oauth ${state}`)
 
-export function createOAuthAttempts(store: OneTimeStore, { seal, open }: Seal): OAuthAttempts {
+export function createAuthorizationRequests(store: OneTimeStore, { seal, open }: Seal): AuthorizationRequests {
   return {
     async begin(browser, attempt) {
       const state = randomToken()
       const whole: OAuthAttempt = { ...attempt, nonce: randomToken(), codeVerifier: randomToken() }
       const key = keyOf(state)
       const kept: Kept = { ...whole, key, browser: sha256(browser) }
-      await guarded(store.put(key, seal(JSON.stringify(kept)), attemptSeconds * 1000))
+      await orUnavailable(store.put(key, seal(JSON.stringify(kept)), attemptSeconds * 1000))
       return { ...whole, state }
     },
 
     async end(state, provider, browser) {
       if (state === null || browser === null) throw refuse()
       const key = keyOf(state)
-      const sealed = await guarded(store.peek(key))
+      const sealed = await orUnavailable(store.peek(key))
       const text = sealed === null ? null : open(sealed)
       if (text === null) throw refuse()
       const kept = JSON.parse(text) as Kept
       // Judged before it is taken: a foreign browser must not use it up.
       if (kept.key !== key || kept.provider !== provider || !equalConstantTime(kept.browser, sha256(browser))) throw refuse()
-      if ((await guarded(store.take(key))) === null) throw refuse()
+      if ((await orUnavailable(store.take(key))) === null) throw refuse()
       return kept
     },
   }

@@ -5,8 +5,8 @@ import type { Row, Users } from '../../core/users/users.js'
 import { BadRequestError, UnavailableError } from '../../errors.js'
 import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
 import type { RouteLimits } from '../../groups/feature.js'
-import type { ResolveOAuth } from './account-matching.js'
-import type { OAuthAttempt, OAuthAttempts } from './authorization-requests.js'
+import type { MatchAccount } from './account-matching.js'
+import type { AuthorizationRequests, OAuthAttempt } from './authorization-requests.js'
 import type { OAuthLinking } from './linking.js'
 import { OAuthFailure } from './protocol/oauth-failure.js'
 import type { OAuthProtocol, SignInResult } from './protocol/protocol.js'
@@ -123,8 +123,8 @@ export interface OAuthPart extends RouteLimits {
   readonly hooks: CrudAuthHooks
   /** Keys of the providers. */
   readonly providers: readonly string[]
-  readonly attempts: OAuthAttempts
-  readonly resolve: ResolveOAuth
+  readonly attempts: AuthorizationRequests
+  readonly resolve: MatchAccount
   readonly linking: OAuthLinking
   readonly sessions: Sessions
   /** Whether browsers withhold the session cookie when the provider sends them back (`SameSite=Strict`). */

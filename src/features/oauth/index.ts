@@ -7,11 +7,11 @@ import type { Feature, RouteLimits } from '../../groups/feature.js'
 import { createCookie } from '../../http/cookies.js'
 import { fail } from '../../lib/option-checks.js'
 import { PROVIDER_ID_FIELDS } from '../../ports/user-store.js'
-import { createResolveOAuth } from './account-matching.js'
-import { attemptSeconds, createOAuthAttempts } from './authorization-requests.js'
+import { createMatchAccount } from './account-matching.js'
+import { attemptSeconds, createAuthorizationRequests } from './authorization-requests.js'
 import type { OAuthPart } from './callback.js'
-import { columnLinks, type Links, providerField } from './linked-accounts.js'
-import { tableLinks } from './linked-accounts-table.js'
+import { type LinkedAccounts, linkedAccountsInColumns, providerField } from './linked-accounts.js'
+import { linkedAccountsInTable } from './linked-accounts-table.js'
 import { createOAuthLinking } from './linking.js'
 import { type OAuthOptions, resolveOAuth } from './options.js'
 import type { OAuthProtocol } from './protocol/protocol.js'
@@ -44,19 +44,24 @@ declare module '../../core/rate-limits.js' {
 type OAuthSettings = NonNullable<ReturnType<typeof resolveOAuth>>
 
 /** Where links are kept; there may be some of providers that are not configured any more. */
-function linksOf({ users, settings: { timeouts } }: Core, oauth: OAuthSettings | null): Links {
+function linksOf({ users, settings: { timeouts } }: Core, oauth: OAuthSettings | null): LinkedAccounts {
   const providers = Object.keys(oauth?.providers ?? {})
   const fields = [...new Set([...PROVIDER_ID_FIELDS, ...providers.map(providerField)])].filter(users.has)
   const cleared = Object.fromEntries(fields.map((field) => [field, null]))
   return oauth?.accounts
-    ? tableLinks(users, oauth.accounts, { milliseconds: timeouts.usersMs, providers, cleared })
-    : columnLinks(users, providers, cleared)
+    ? linkedAccountsInTable(users, oauth.accounts, { milliseconds: timeouts.usersMs, providers, cleared })
+    : linkedAccountsInColumns(users, providers, cleared)
 }
 
 const secretForm = /^[\w-]{43}$/
 
 /** Null without providers. Their connections end with the app. */
-async function createPart(core: Core, oauth: OAuthSettings | null, links: Links, limits: RouteLimits): Promise<OAuthPart | null> {
+async function createPart(
+  core: Core,
+  oauth: OAuthSettings | null,
+  links: LinkedAccounts,
+  limits: RouteLimits,
+): Promise<OAuthPart | null> {
   const { app, users, identity, passwords, emit, hooks, newAccount, signUp } = core
   const { session, keys, timeouts } = core.settings
   if (!oauth || !session || !core.sessions) return null
@@ -71,7 +76,7 @@ async function createPart(core: Core, oauth: OAuthSettings | null, links: Links,
     links,
     isHeld: async (address: string) => (await signUp.messages?.isReserved(address)) ?? false,
     welcome: (request: FastifyRequest, user: Row) => signUp.messages?.welcome(request, user),
-    endAll: (user: Row) => core.endEverything(users.idOf(user)),
+    endAll: (user: Row) => core.revokeEverything(users.idOf(user)),
   }
   // Loaded when it is needed: what speaks to providers is a good part of what the package takes to import.
   const { createProtocol } = await import('./protocol/protocol.js')
@@ -103,8 +108,8 @@ async function createPart(core: Core, oauth: OAuthSettings | null, links: Links,
     emit,
     hooks,
     providers: names,
-    attempts: createOAuthAttempts(core.state.attempts, createSeal(keys('oauth'))),
-    resolve: createResolveOAuth(parts),
+    attempts: createAuthorizationRequests(core.state.attempts, createSeal(keys('oauth'))),
+    resolve: createMatchAccount(parts),
     linking: createOAuthLinking(parts),
     sessions,
     isSessionWithheld: policy.sameSite === 'strict',

@@ -3,7 +3,7 @@ import { createDeadline, within } from '../../lib/deadline.js'
 import { unavailable } from '../../lib/unavailable.js'
 import type { OAuthAccountStore } from '../../ports/oauth-account-store.js'
 import type { UserValues } from '../../ports/user-store.js'
-import type { Links } from './linked-accounts.js'
+import type { LinkedAccounts } from './linked-accounts.js'
 
 interface TableLinksOptions {
   /** How long the table may take before the request gets its 503. */
@@ -21,11 +21,11 @@ const timeOf = (value: unknown): number =>
   value instanceof Date || typeof value === 'string' || typeof value === 'number' ? new Date(value).getTime() : Number.NaN
 
 /** Links in a table of the app's. */
-export function tableLinks(
+export function linkedAccountsInTable(
   users: Users,
   store: OAuthAccountStore,
   { milliseconds, providers, cleared }: TableLinksOptions,
-): Links {
+): LinkedAccounts {
   const deadline = createDeadline(milliseconds)
   const bounded = <T>(call: () => Promise<T>): Promise<T> => within(deadline, call, 'The store of OAuth accounts', unavailable)
 

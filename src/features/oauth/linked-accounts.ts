@@ -14,7 +14,7 @@ export interface LinkedAccount {
  * Where it is kept which account at a provider is whose: in columns of the users table, or in a table of its own. What goes
  * into columns is written together with whatever else is written.
  */
-export interface Links extends SignInMethods {
+export interface LinkedAccounts extends SignInMethods {
   /** Fields of the users table that hold ids of accounts; none with a table of their own. */
   readonly fields: readonly string[]
   find(provider: string, subject: string): Promise<Row | null>
@@ -37,7 +37,7 @@ const maxAttempts = 5
  * Links in the `<provider>Id` columns of the users table.
  * @param cleared every such column that the model has, of providers that are no longer configured too
  */
-export function columnLinks(users: Users, providers: readonly string[], cleared: UserValues): Links {
+export function linkedAccountsInColumns(users: Users, providers: readonly string[], cleared: UserValues): LinkedAccounts {
   const fields = providers.map(providerField)
   const idOf = (user: Row, provider: string): string | null => {
     const value = users.read(user, providerField(provider))

@@ -1,14 +1,14 @@
-import { writeWhile } from '../../core/credentials/update-if-unchanged.js'
+import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { DuplicateError, DuplicateUserError, NotFoundError } from '../../errors.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
-import type { LinkedAccount, Links } from './linked-accounts.js'
+import type { LinkedAccount, LinkedAccounts } from './linked-accounts.js'
 
 interface Services {
   readonly users: Users
   readonly passwords: Passwords
-  readonly links: Links
+  readonly links: LinkedAccounts
 }
 
 /** Accounts at providers beside the signed-in one. */
@@ -40,7 +40,7 @@ export function createOAuthLinking({ users, passwords, links }: Services): OAuth
       if (await links.isLinked(user, provider)) return 'stale'
       let changed: Row | null
       try {
-        changed = await writeWhile(users, user, links.fields, () => links.valuesFor(provider, profile.id, false))
+        changed = await updateIfUnchanged(users, user, links.fields, () => links.valuesFor(provider, profile.id, false))
       } catch (error) {
         if (error instanceof DuplicateUserError) return 'elsewhere'
         throw error

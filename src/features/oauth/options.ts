@@ -1,4 +1,4 @@
-import { landingPath } from '../../http/redirect-path.js'
+import { sameOriginPath } from '../../http/redirect-path.js'
 import { checkObject, describe, fail, isLoopback } from '../../lib/option-checks.js'
 import type { OAuthAccountStore } from '../../ports/oauth-account-store.js'
 import type { OAuthProvider } from '../../ports/oauth-provider.js'
@@ -67,7 +67,7 @@ export function resolveOAuth(options: OAuthOptions | undefined, fields: UserFiel
     }
   }
   const defaultRedirect = options.defaultRedirect ?? '/'
-  const path = typeof defaultRedirect === 'string' ? landingPath(defaultRedirect) : null
+  const path = typeof defaultRedirect === 'string' ? sameOriginPath(defaultRedirect) : null
   if (path === null)
     fail(`"oauth.defaultRedirect" must be a path of the same origin such as "/", got ${describe(defaultRedirect)}`)
   return Object.freeze({

@@ -16,7 +16,7 @@ import { currentUser } from '../../gates/current-user.js'
 import { requireFresh } from '../../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import { partOf } from '../../groups/parts.js'
-import { landingPath } from '../../http/redirect-path.js'
+import { sameOriginPath } from '../../http/redirect-path.js'
 import { unavailable } from '../../lib/unavailable.js'
 import type { OAuthPart } from './callback.js'
 import { createCallback } from './callback.js'
@@ -42,7 +42,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     return { provider: params.provider, protocol }
   }
   const landing = (text: string | undefined) => {
-    const path = text === undefined ? null : landingPath(text)
+    const path = text === undefined ? null : sameOriginPath(text)
     return path === null ? {} : { redirectTo: path }
   }
 

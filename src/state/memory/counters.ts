@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { CounterStore, LaneResult, LockoutLane } from '../../ports/counter-store.js'
+import type { AttemptBudget, BudgetResult, CounterStore } from '../../ports/counter-store.js'
 
 const DAY_MS = 86_400_000
 
@@ -33,7 +33,7 @@ export function memoryCounters(max = 100_000): CounterStore {
     return lane
   }
 
-  const attempt = (budget: LockoutLane, now: number): LaneResult => {
+  const attempt = (budget: AttemptBudget, now: number): BudgetResult => {
     const lane = laneOf(budget.key, now)
     if (lane.lockedUntilMs > now) return { retryMs: lane.lockedUntilMs - now, count: 0, lockedNow: false }
     const keptMs = budget.maxPerDay === undefined ? budget.windowMs : Math.max(budget.windowMs, DAY_MS)

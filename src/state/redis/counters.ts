@@ -1,4 +1,4 @@
-import type { CounterStore, LaneResult, LockoutLane } from '../../ports/counter-store.js'
+import type { AttemptBudget, BudgetResult, CounterStore } from '../../ports/counter-store.js'
 import { type RedisLink, script } from './connection.js'
 
 // KEYS[1] the counter, ARGV[1] the window. The key's own TTL is the window.
@@ -79,11 +79,11 @@ return answer
 const MOST_ATTEMPTS = 1000
 
 /** Of a lane behind one that refused. */
-const NOT_JUDGED: LaneResult = Object.freeze({ retryMs: 0, count: 0, lockedNow: false })
+const NOT_JUDGED: BudgetResult = Object.freeze({ retryMs: 0, count: 0, lockedNow: false })
 
 const whole = (value: number) => Math.min(Math.max(0, Math.floor(value)), 2 ** 52)
 
-const laneArgs = (lane: LockoutLane) => [
+const laneArgs = (lane: AttemptBudget) => [
   Math.min(whole(lane.maxAttempts), MOST_ATTEMPTS),
   Math.max(1, whole(lane.windowMs)),
   whole(lane.lockMs),
@@ -91,9 +91,9 @@ const laneArgs = (lane: LockoutLane) => [
   lane.maxPerDay === undefined ? -1 : Math.min(whole(lane.maxPerDay), MOST_ATTEMPTS),
 ]
 
-const laneResults = (flat: unknown): LaneResult[] => {
+const laneResults = (flat: unknown): BudgetResult[] => {
   const numbers = (flat as unknown[]).map(Number)
-  const results: LaneResult[] = []
+  const results: BudgetResult[] = []
   for (let i = 0; i + 2 < numbers.length; i += 3) {
     results.push({ retryMs: numbers[i] as number, count: numbers[i + 1] as number, lockedNow: numbers[i + 2] === 1 })
   }
@@ -105,7 +105,7 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
   const { client } = link
   const windowKey = (key: string) => `${keyPrefix}w:{${key}}`
   const laneKey = (key: string) => `${keyPrefix}l:{${key}}`
-  const attempt = async (lanes: readonly LockoutLane[]) =>
+  const attempt = async (lanes: readonly AttemptBudget[]) =>
     laneResults(
       await link.run(
         ATTEMPT,
@@ -122,7 +122,7 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
 
     async attempt(lanes) {
       if (lanes.length === 0) return []
-      const results: LaneResult[] = []
+      const results: BudgetResult[] = []
       // On a Cluster the lanes lie in different slots, and a later one must not count before an earlier one has let pass.
       const calls = link.isCluster ? lanes.map((lane) => [lane]) : [lanes]
       for (const call of calls) {
