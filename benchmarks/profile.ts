@@ -14,7 +14,10 @@ import { connections } from './lib/run-context.js'
 import { startBenchServer } from './lib/server-process.js'
 
 interface Profile {
-  readonly nodes: readonly { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[]
+  readonly nodes: readonly {
+    id: number
+    callFrame: { functionName: string; url: string; lineNumber: number }
+  }[]
   readonly samples: readonly number[]
   readonly timeDeltas: readonly number[]
 }
@@ -44,13 +47,21 @@ const load = startLoad(machine, folder)
 const redis = await startRedis(folder)
 machine.pin('load', redis.pid)
 try {
-  const server = await startBenchServer(machine, file, { file, folder, redisUrl: redis.url, users: 200, active: 200 })
+  const server = await startBenchServer(machine, file, {
+    file,
+    folder,
+    redisUrl: redis.url,
+    users: 200,
+    active: 200,
+  })
   const job = { url: server.url, connections, cases: server.cases[kind] ?? [] }
   await load.run({ ...job, seconds: 3 })
   const before = await server.cpuSeconds()
   const { requests } = await load.run({ ...job, seconds: Number(seconds) })
   const cpu = (await server.cpuSeconds()) - before
-  console.log(`${file}: ${((cpu / requests) * 1e6).toFixed(1)} µs of processor time a request, ${requests} requests`)
+  console.log(
+    `${file}: ${((cpu / requests) * 1e6).toFixed(1)} µs of processor time a request, ${requests} requests`,
+  )
   await server.toggleProfile()
   await load.run({ ...job, seconds: Number(seconds) })
   await server.toggleProfile()

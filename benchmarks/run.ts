@@ -21,25 +21,42 @@ import { requests } from './scenarios/requests.js'
 import { size } from './scenarios/size.js'
 import { startUp } from './scenarios/start-up.js'
 
-const scenarios: Record<string, Scenario> = { requests, logins, 'start-up': startUp, 'redis-memory': redisMemory, heap, size }
+const scenarios: Record<string, Scenario> = {
+  requests,
+  logins,
+  'start-up': startUp,
+  'redis-memory': redisMemory,
+  heap,
+  size,
+}
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const results = join(root, 'benchmarks', 'results')
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, name: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    name: { type: 'string' },
+  },
 })
 const plan: Plan = values.quick
   ? { quick: true, rounds: 3, seconds: 1, warmUpSeconds: 1, users: 500 }
   : { quick: false, rounds: 7, seconds: 5, warmUpSeconds: 5, users: 1000 }
 // Of a size that a quick run can make, nothing is to be learned.
-const chosen = values.only?.split(',') ?? Object.keys(scenarios).filter((name) => !(values.quick && name === 'size'))
+const chosen =
+  values.only?.split(',') ??
+  Object.keys(scenarios).filter((name) => !(values.quick && name === 'size'))
 const unknown = chosen.filter((name) => !(name in scenarios))
-if (unknown.length > 0) throw new Error(`--only knows ${Object.keys(scenarios).join(', ')}, not ${unknown.join(', ')}`)
+if (unknown.length > 0)
+  throw new Error(`--only knows ${Object.keys(scenarios).join(', ')}, not ${unknown.join(', ')}`)
 
 if (!existsSync(join(root, 'benchmarks', 'node_modules', 'better-auth'))) {
   console.log('Installing the peers (benchmarks/package-lock.json) …')
-  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit'], { cwd: join(root, 'benchmarks'), stdio: 'inherit' })
+  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit'], {
+    cwd: join(root, 'benchmarks'),
+    stdio: 'inherit',
+  })
 }
 
 const machine = lookAtMachine()
@@ -79,7 +96,15 @@ try {
     const section = await run(name)
     console.log(`${name}: ${Math.round((Date.now() - beganAtMs) / 1000)} s\n`)
     sections.push(section)
-    console.log(toMarkdown({ name, when: '', machine: machine.description, conditions: '', sections: [section] }))
+    console.log(
+      toMarkdown({
+        name,
+        when: '',
+        machine: machine.description,
+        conditions: '',
+        sections: [section],
+      }),
+    )
   }
 } finally {
   await load.stop()
@@ -99,4 +124,6 @@ const report: Report = {
 mkdirSync(results, { recursive: true })
 writeFileSync(join(results, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`)
 writeFileSync(join(results, `${name}.md`), toMarkdown(report))
-console.log(`benchmarks/results/${name}.md and .json, after ${Math.round((Date.now() - startedAtMs) / 1000)} s`)
+console.log(
+  `benchmarks/results/${name}.md and .json, after ${Math.round((Date.now() - startedAtMs) / 1000)} s`,
+)

@@ -5,7 +5,9 @@ import { Type } from './type.js'
 export const TokenRequest = body({
   username: Type.String({ maxLength: 320, description: 'Email or username' }),
   password: Type.String({ maxLength: maxPasswordLength }),
-  scope: Type.Optional(Type.String({ maxLength: 2048, description: 'Scopes, separated by spaces' })),
+  scope: Type.Optional(
+    Type.String({ maxLength: 2048, description: 'Scopes, separated by spaces' }),
+  ),
   grant_type: Type.Optional(Type.Literal('password')),
 })
 

@@ -8,7 +8,11 @@ const RedirectTo = Type.String({
 })
 const Token = Type.String({ minLength: 1, maxLength: 128 })
 
-const phone = Type.String({ minLength: 8, maxLength: 16, description: 'E.164, such as +4915112345678' })
+const phone = Type.String({
+  minLength: 8,
+  maxLength: 16,
+  description: 'E.164, such as +4915112345678',
+})
 const text = Type.String({ minLength: 1, maxLength: 256 })
 
 /** What a recovery factor's values look like; the service judges their form. */

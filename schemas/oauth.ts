@@ -5,22 +5,32 @@ export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 2
 
 /** Bounded only: what is no path of the same origin leads to the default landing. */
 export const AuthorizeQuery = Type.Object({
-  redirect_to: Type.Optional(Type.String({ maxLength: 2048, description: 'Path of the same origin to land on' })),
+  redirect_to: Type.Optional(
+    Type.String({ maxLength: 2048, description: 'Path of the same origin to land on' }),
+  ),
   remember_me: Type.Optional(Flag),
 })
 
 export const LinkRequest = Type.Union([
-  body({ redirect_to: Type.Optional(Type.String({ maxLength: 2048, description: 'Path of the same origin to land on' })) }),
+  body({
+    redirect_to: Type.Optional(
+      Type.String({ maxLength: 2048, description: 'Path of the same origin to land on' }),
+    ),
+  }),
   Type.Null(),
 ])
 
-export const AuthorizeUrl = Type.Object({ authorize_url: Type.String({ description: 'Where to send the browser' }) })
+export const AuthorizeUrl = Type.Object({
+  authorize_url: Type.String({ description: 'Where to send the browser' }),
+})
 
 export const LinkedAccounts = Type.Array(
   Type.Object({
     provider: Type.String(),
     email: Type.Union([Type.String(), Type.Null()], { description: 'Null where it is not kept' }),
-    linked_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description: 'Null where it is not kept' }),
+    linked_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+      description: 'Null where it is not kept',
+    }),
   }),
 )
 

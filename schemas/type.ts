@@ -15,7 +15,11 @@ const builders = {
   Integer: typed('integer'),
   Null: typed('null'),
   String: typed('string'),
-  Literal: (value: unknown, options: Options = {}): Schema => ({ ...options, const: value, type: typeof value }),
+  Literal: (value: unknown, options: Options = {}): Schema => ({
+    ...options,
+    const: value,
+    type: typeof value,
+  }),
   Array: (items: Schema, options: Options = {}): Schema => ({ ...options, type: 'array', items }),
   Union: (anyOf: readonly Schema[], options: Options = {}): Schema => ({ ...options, anyOf }),
   Optional(schema: Schema): Schema {
@@ -24,7 +28,9 @@ const builders = {
     return copy
   },
   Object(properties: Readonly<Record<string, Schema>>, options: Options = {}): Schema {
-    const required = Object.keys(properties).filter((name) => !optional.has(properties[name] as Schema))
+    const required = Object.keys(properties).filter(
+      (name) => !optional.has(properties[name] as Schema),
+    )
     return { ...options, type: 'object', ...(required.length > 0 && { required }), properties }
   },
 }

@@ -28,13 +28,17 @@ const entryPoints = [
   'fastify-crudauth/users/kysely',
 ]
 /** What a package may hold beside `dist`. */
-const plainFiles = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|docs\/.+\.(md|json|svg|png))$/
+const plainFiles =
+  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|docs\/.+\.(md|json|svg|png))$/
 const builtFiles = /^dist\/(src|schemas)\/.+\.(js|d\.ts)$/
 
 /** npm tells the scripts it runs where it runs them; an npm in another folder must not hear of it. */
 const env = Object.fromEntries(
   Object.entries(process.env).filter(
-    ([name]) => !/^(npm_(lifecycle|package|command)|npm_config_(local_)?prefix|INIT_CWD|NODE_OPTIONS)/.test(name),
+    ([name]) =>
+      !/^(npm_(lifecycle|package|command)|npm_config_(local_)?prefix|INIT_CWD|NODE_OPTIONS)/.test(
+        name,
+      ),
   ),
 )
 
@@ -49,11 +53,22 @@ function run(cwd: string, program: string, ...args: string[]): string {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   if (status === 0) return stdout
-  throw new CheckFailed(`${[program, ...args].join(' ')} failed (${error?.message ?? status}):\n${stdout}${stderr}`)
+  throw new CheckFailed(
+    `${[program, ...args].join(' ')} failed (${error?.message ?? status}):\n${stdout}${stderr}`,
+  )
 }
 
 const install = (folder: string, ...packages: string[]): string =>
-  run(folder, 'npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error', ...packages)
+  run(
+    folder,
+    'npm',
+    'install',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts',
+    '--loglevel=error',
+    ...packages,
+  )
 
 const tool = (...parts: string[]): string => join(root, 'node_modules', ...parts)
 
@@ -68,7 +83,9 @@ function ranged(name: string): string {
 function pack(folder: string): string {
   run(root, 'npm', 'run', 'build')
   // Built just now: without the scripts npm prints nothing but its answer.
-  const [packed] = JSON.parse(run(root, 'npm', 'pack', '--ignore-scripts', '--json', '--pack-destination', folder)) as {
+  const [packed] = JSON.parse(
+    run(root, 'npm', 'pack', '--ignore-scripts', '--json', '--pack-destination', folder),
+  ) as {
     filename: string
   }[]
   if (!packed) throw new CheckFailed('npm pack packed nothing')
@@ -77,7 +94,9 @@ function pack(folder: string): string {
 
 /** Paths of the files below a folder, relative to it. */
 const filesBelow = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(folder, name)).isFile())
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    statSync(join(folder, name)).isFile(),
+  )
 
 /** What a Markdown text links to beside it, without anchors. */
 const linkedFiles = (text: string): string[] =>
@@ -87,7 +106,8 @@ const linkedFiles = (text: string): string[] =>
 function checkContent(installed: string): void {
   const files = filesBelow(installed).filter((name) => !name.startsWith('node_modules'))
   const stray = files.filter((name) => !plainFiles.test(name) && !builtFiles.test(name))
-  if (stray.length > 0) throw new CheckFailed(`does not belong into the package:\n  ${stray.join('\n  ')}`)
+  if (stray.length > 0)
+    throw new CheckFailed(`does not belong into the package:\n  ${stray.join('\n  ')}`)
   for (const name of ['LICENSE', 'README.md', 'dist/src/index.js', 'dist/src/index.d.ts']) {
     if (!files.includes(name)) throw new CheckFailed(`the package lacks ${name}`)
   }
@@ -96,8 +116,11 @@ function checkContent(installed: string): void {
     const text = readFileSync(join(installed, name), 'utf8')
     const found = [...machine, 'file:///', 'sourceMappingURL'].find((path) => text.includes(path))
     if (found) throw new CheckFailed(`${name} names "${found}", which exists on this machine only`)
-    const dead = name.endsWith('.md') ? linkedFiles(text).filter((link) => !existsSync(join(installed, dirname(name), link))) : []
-    if (dead.length > 0) throw new CheckFailed(`${name} links to what is not packed: ${dead.join(', ')}`)
+    const dead = name.endsWith('.md')
+      ? linkedFiles(text).filter((link) => !existsSync(join(installed, dirname(name), link)))
+      : []
+    if (dead.length > 0)
+      throw new CheckFailed(`${name} links to what is not packed: ${dead.join(', ')}`)
   }
 }
 
@@ -129,13 +152,21 @@ function checkTypes(app: string): void {
     types: ['node'],
   }
   writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: consumers }))
-  const { status, stdout } = spawnSync(process.execPath, [tool('typescript', 'bin', 'tsc'), '-p', '.', '--pretty', 'false'], {
-    cwd: app,
-    encoding: 'utf8',
-  })
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [tool('typescript', 'bin', 'tsc'), '-p', '.', '--pretty', 'false'],
+    {
+      cwd: app,
+      encoding: 'utf8',
+    },
+  )
   const errors = stdout.split('\n').filter((line) => /error TS\d+/.test(line))
-  const ours = errors.filter((line) => !line.startsWith('node_modules/') || line.startsWith('node_modules/fastify-crudauth/'))
-  if (ours.length > 0 || (status !== 0 && errors.length === 0)) throw new CheckFailed(`tsc:\n${ours.join('\n') || stdout}`)
+  const ours = errors.filter(
+    (line) =>
+      !line.startsWith('node_modules/') || line.startsWith('node_modules/fastify-crudauth/'),
+  )
+  if (ours.length > 0 || (status !== 0 && errors.length === 0))
+    throw new CheckFailed(`tsc:\n${ours.join('\n') || stdout}`)
 }
 
 function step<T>(name: string, check: () => T): T {
@@ -147,7 +178,9 @@ function step<T>(name: string, check: () => T): T {
 
 function main(folder: string): void {
   const tarball = step('build and npm pack', () => pack(folder))
-  step('publint --strict', () => run(root, process.execPath, tool('publint', 'src', 'cli.js'), 'run', tarball, '--strict'))
+  step('publint --strict', () =>
+    run(root, process.execPath, tool('publint', 'src', 'cli.js'), 'run', tarball, '--strict'),
+  )
   step('attw --profile esm-only', () =>
     run(
       root,
@@ -161,16 +194,25 @@ function main(folder: string): void {
   )
   const app = join(folder, 'app')
   cpSync(join(root, 'test', 'package', 'app'), app, { recursive: true })
-  writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
+  writeFileSync(
+    join(app, 'package.json'),
+    JSON.stringify({ name: 'app', private: true, type: 'module' }),
+  )
   step('installation into an empty app', () => install(app, tarball, ranged('fastify')))
   step('content', () => checkContent(join(app, 'node_modules', 'fastify-crudauth')))
   const withoutPeers = entryPoints.filter((entry) => !entry.endsWith('/kysely'))
-  step('entry points without optional peers', () => run(app, process.execPath, 'names.mjs', ...withoutPeers))
-  step('installation of the optional peers', () => install(app, ranged('kysely'), ranged('@types/node')))
+  step('entry points without optional peers', () =>
+    run(app, process.execPath, 'names.mjs', ...withoutPeers),
+  )
+  step('installation of the optional peers', () =>
+    install(app, ranged('kysely'), ranged('@types/node')),
+  )
   step('declarations, strict, compiled by a consumer', () => checkTypes(app))
   const nodes = [
     process.execPath,
-    ...nodeVersions.map((version) => step(`installation of Node ${version}`, () => otherNode(folder, version))),
+    ...nodeVersions.map((version) =>
+      step(`installation of Node ${version}`, () => otherNode(folder, version)),
+    ),
   ]
   for (const node of nodes) {
     const version = run(folder, node, '--version').trim()

@@ -13,7 +13,8 @@ const kept = 4000
 const [source] = process.argv.slice(2)
 if (source === undefined) throw new Error('Name the module whose default export is the ranked list')
 
-const ranked = ((await import(pathToFileURL(source).href)) as { default: string | string[] }).default
+const ranked = ((await import(pathToFileURL(source).href)) as { default: string | string[] })
+  .default
 const list = typeof ranked === 'string' ? ranked.split(',') : ranked
 const common = [...new Set(list.map((word) => word.normalize('NFC').toLowerCase()))]
   .filter((word) => [...word].length >= 8 && !word.includes('\n'))

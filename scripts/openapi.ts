@@ -8,7 +8,13 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import swagger from '@fastify/swagger'
 import Fastify from 'fastify'
-import crudAuth, { bearerTransport, memoryUsers, type OAuthProvider, oidc, sessionTransport } from '../src/index.js'
+import crudAuth, {
+  bearerTransport,
+  memoryUsers,
+  type OAuthProvider,
+  oidc,
+  sessionTransport,
+} from '../src/index.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const file = join(root, 'docs', 'openapi.json')
@@ -25,7 +31,10 @@ function sorted(value: unknown): unknown {
 const { privateKey } = generateKeyPairSync('ed25519')
 
 interface Document {
-  readonly paths: Record<string, Record<string, { description?: string; responses: Record<string, { description: string }> }>>
+  readonly paths: Record<
+    string,
+    Record<string, { description?: string; responses: Record<string, { description: string }> }>
+  >
 }
 
 const never = (): never => {
@@ -47,7 +56,10 @@ const provider: OAuthProvider = {
 
 /** What an app with all groups shows; `hasDelivery` brings the group `email`. */
 async function documentOf(hasDelivery: boolean): Promise<Document> {
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<'version' | 'description', string>
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
+    'version' | 'description',
+    string
+  >
   const app = Fastify()
   try {
     await app.register(swagger, {
@@ -76,10 +88,16 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
       users: memoryUsers(),
       transports: [
         sessionTransport({ managementRoutes: true }),
-        bearerTransport({ refresh: 'body', keys: [{ kid: 'example', alg: 'EdDSA', privateKey }], jwks: true }),
+        bearerTransport({
+          refresh: 'body',
+          keys: [{ kid: 'example', alg: 'EdDSA', privateKey }],
+          jwks: true,
+        }),
       ],
       oauth: { baseUrl: 'https://app.example.com', providers: { google: provider } },
-      ...(hasDelivery && { email: { sender: { send: never }, frontendUrl: 'https://app.example.com' } }),
+      ...(hasDelivery && {
+        email: { sender: { send: never }, frontendUrl: 'https://app.example.com' },
+      }),
       // One hash is made at start-up; nobody signs in here.
       passwords: { cost: { memoryKiB: 8, iterations: 1, parallelism: 1 } },
     })
@@ -99,12 +117,14 @@ export async function openapiText(): Promise<string> {
   const [register, plain] = [document.paths['/register']?.post, without.paths['/register']?.post]
   const created = plain?.responses['201']
   const [accepted, taken] = [register?.responses['202'], register?.responses['409']]
-  if (!register || !created || !accepted || !taken) throw new Error('/register answers neither 201 nor 202')
+  if (!register || !created || !accepted || !taken)
+    throw new Error('/register answers neither 201 nor 202')
   register.description =
     'With delivery configured the answer is 202, for a new and for a known address alike, and whoever owns a known one is told by a message. Without delivery it is 201 with the account, and 409 for a known address.'
   register.responses['201'] = { ...created, description: 'Without delivery: the account' }
   accepted.description = 'With delivery: the account was made, or the owner of the address was told'
-  taken.description = 'The username is taken; without delivery, the email or the username (CRUDAUTH_DUPLICATE)'
+  taken.description =
+    'The username is taken; without delivery, the email or the username (CRUDAUTH_DUPLICATE)'
   return `${JSON.stringify(sorted(document), null, 2)}\n`
 }
 

@@ -46,8 +46,14 @@ function readSource(path: string): SourceFile {
 /** Parses one file. */
 export function parseSource(path: string, text: string): SourceFile {
   const tree = ts.createSourceFile(path, text, ts.ScriptTarget.ES2023, true)
-  const file: SourceFile = { path, lines: text.trimEnd().split('\n').length, imports: [], exports: [] }
-  const lineOf = (node: ts.Node): number => tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1
+  const file: SourceFile = {
+    path,
+    lines: text.trimEnd().split('\n').length,
+    imports: [],
+    exports: [],
+  }
+  const lineOf = (node: ts.Node): number =>
+    tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1
   const add = (
     node: ts.Node,
     specifier: ts.Node | undefined,
@@ -67,12 +73,18 @@ export function parseSource(path: string, text: string): SourceFile {
     } else if (ts.isExportDeclaration(node)) {
       const clause = node.exportClause
       const names =
-        clause && ts.isNamedExports(clause) ? clause.elements.map((one) => (one.propertyName ?? one.name).text) : ['*']
-      if (node.moduleSpecifier) add(node, node.moduleSpecifier, { typeOnly: node.isTypeOnly, names, reexport: true })
+        clause && ts.isNamedExports(clause)
+          ? clause.elements.map((one) => (one.propertyName ?? one.name).text)
+          : ['*']
+      if (node.moduleSpecifier)
+        add(node, node.moduleSpecifier, { typeOnly: node.isTypeOnly, names, reexport: true })
       else file.exports.push(...exportedNames(node).map((name) => ({ name, line: lineOf(node) })))
     } else if (ts.isImportTypeNode(node)) {
       const literal = ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined
-      add(node, literal, { typeOnly: true, names: [node.qualifier?.getText(tree).split('.')[0] ?? '*'] })
+      add(node, literal, {
+        typeOnly: true,
+        names: [node.qualifier?.getText(tree).split('.')[0] ?? '*'],
+      })
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       add(node, node.arguments[0], { typeOnly: false, names: ['*'] })
     } else if (ts.isExportAssignment(node)) {
@@ -92,29 +104,42 @@ function importedNames(clause: ts.ImportClause | undefined): string[] {
   const { namedBindings } = clause
   if (!namedBindings) return names
   if (ts.isNamespaceImport(namedBindings)) return [...names, '*']
-  return [...names, ...namedBindings.elements.map((element) => (element.propertyName ?? element.name).text)]
+  return [
+    ...names,
+    ...namedBindings.elements.map((element) => (element.propertyName ?? element.name).text),
+  ]
 }
 
 const exportedNames = ({ exportClause }: ts.ExportDeclaration): string[] =>
-  exportClause && ts.isNamedExports(exportClause) ? exportClause.elements.map((element) => element.name.text) : []
+  exportClause && ts.isNamedExports(exportClause)
+    ? exportClause.elements.map((element) => element.name.text)
+    : []
 
-const modifiersOf = (node: ts.Node): readonly ts.Modifier[] => (ts.canHaveModifiers(node) ? (ts.getModifiers(node) ?? []) : [])
-const isExported = (node: ts.Node): boolean => modifiersOf(node).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)
+const modifiersOf = (node: ts.Node): readonly ts.Modifier[] =>
+  ts.canHaveModifiers(node) ? (ts.getModifiers(node) ?? []) : []
+const isExported = (node: ts.Node): boolean =>
+  modifiersOf(node).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)
 
 function declaredNames(node: ts.Node): string[] {
-  if (modifiersOf(node).some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword)) return ['default']
-  if (ts.isVariableStatement(node)) return node.declarationList.declarations.flatMap(({ name }) => boundNames(name))
+  if (modifiersOf(node).some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword))
+    return ['default']
+  if (ts.isVariableStatement(node))
+    return node.declarationList.declarations.flatMap(({ name }) => boundNames(name))
   const { name } = node as ts.DeclarationStatement
   return name && ts.isIdentifier(name) ? [name.text] : []
 }
 
 function boundNames(name: ts.BindingName): string[] {
   if (ts.isIdentifier(name)) return [name.text]
-  return name.elements.flatMap((element) => (ts.isBindingElement(element) ? boundNames(element.name) : []))
+  return name.elements.flatMap((element) =>
+    ts.isBindingElement(element) ? boundNames(element.name) : [],
+  )
 }
 
 const packageOf = (specifier: string): string =>
-  specifier.startsWith('node:') ? specifier : specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+  specifier.startsWith('node:')
+    ? specifier
+    : specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
 
 /** The source behind `./x.js`: what is imported is what the compiler will have written. */
 const resolveSource = (from: string, specifier: string): string =>

@@ -35,7 +35,10 @@ function filesBelow(folder: string, suffix: string): string[] {
 /** The test files that an argument of the command line means. */
 function chosen(argument: string): string[] {
   const path = relative(root, join(process.cwd(), argument))
-  const found = existsSync(join(root, path)) && statSync(join(root, path)).isFile() ? [path] : filesBelow(path, '.test.ts')
+  const found =
+    existsSync(join(root, path)) && statSync(join(root, path)).isFile()
+      ? [path]
+      : filesBelow(path, '.test.ts')
   if (found.length === 0) throw new Error(`no test file at "${argument}"`)
   return found
 }
@@ -51,7 +54,9 @@ function typesOnly(): string[] {
   return ['src', 'schemas']
     .flatMap((folder) => filesBelow(folder, '.ts'))
     .filter((path) => {
-      const output = ts.transpileModule(readFileSync(join(root, path), 'utf8'), { compilerOptions: options }).outputText
+      const output = ts.transpileModule(readFileSync(join(root, path), 'utf8'), {
+        compilerOptions: options,
+      }).outputText
       return /^\s*(export \{\};\s*)?$/.test(output)
     })
 }
@@ -82,7 +87,10 @@ async function startServers(): Promise<Servers> {
     await stop()
     throw start.reason
   }
-  const env: Record<string, string> = { CRUDAUTH_TEST_ALL: '1', TEST_CHROMIUM: findProgram(programs.chromium) ?? '' }
+  const env: Record<string, string> = {
+    CRUDAUTH_TEST_ALL: '1',
+    TEST_CHROMIUM: findProgram(programs.chromium) ?? '',
+  }
   for (const [name, start] of Object.entries(starts)) env[name] = (await start).url
   return { env, stop }
 }
@@ -95,7 +103,12 @@ function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 /** Runs Node's test runner to its end. Resolves with its exit code. */
-function runTests(files: string[], flags: string[], env: NodeJS.ProcessEnv, withCoverage: boolean): Promise<number> {
+function runTests(
+  files: string[],
+  flags: string[],
+  env: NodeJS.ProcessEnv,
+  withCoverage: boolean,
+): Promise<number> {
   const node = [
     '--import',
     'tsx',
@@ -107,7 +120,13 @@ function runTests(files: string[], flags: string[], env: NodeJS.ProcessEnv, with
     ...files,
   ]
   const excluded = typesOnly().flatMap((path) => ['--exclude', path.split(sep).join('/')])
-  const c8 = [join('node_modules', 'c8', 'bin', 'c8.js'), '--config', '.c8rc.json', ...excluded, process.execPath]
+  const c8 = [
+    join('node_modules', 'c8', 'bin', 'c8.js'),
+    '--config',
+    '.c8rc.json',
+    ...excluded,
+    process.execPath,
+  ]
   const child = spawn(process.execPath, withCoverage ? [...c8, ...node] : node, {
     cwd: root,
     env,
@@ -136,18 +155,25 @@ async function main(): Promise<number> {
   const unit = args.includes('--unit')
   const flags = args.filter((arg) => arg.startsWith('-') && arg !== '--unit')
   const named = args.filter((arg) => !arg.startsWith('-'))
-  const files = named.length > 0 ? [...new Set(named.flatMap(chosen))] : filesBelow('test', '.test.ts')
+  const files =
+    named.length > 0 ? [...new Set(named.flatMap(chosen))] : filesBelow('test', '.test.ts')
   if (files.length === 0) throw new Error('there is no test')
 
   const env: NodeJS.ProcessEnv = { ...process.env }
-  for (const name of Object.keys(env)) if (name.startsWith('TEST_') || name === 'CRUDAUTH_TEST_ALL') delete env[name]
+  for (const name of Object.keys(env))
+    if (name.startsWith('TEST_') || name === 'CRUDAUTH_TEST_ALL') delete env[name]
   // Set inside a run of Node's test runner, where a second runner would not run.
   delete env.NODE_TEST_CONTEXT
   if (unit) return runTests(files, flags, env, false)
 
   const servers = await startServers()
   try {
-    return await runTests(files, flags, { ...env, ...servers.env }, named.length === 0 && flags.length === 0)
+    return await runTests(
+      files,
+      flags,
+      { ...env, ...servers.env },
+      named.length === 0 && flags.length === 0,
+    )
   } finally {
     await servers.stop()
   }

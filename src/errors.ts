@@ -31,26 +31,66 @@ const make = (code: CrudAuthErrorCode, message: string, status: number) =>
     [(string | { cause: unknown })?, { cause: unknown }?]
   >
 
-export const UnauthenticatedError = make('CRUDAUTH_UNAUTHENTICATED', 'Authentication is required', 401)
-export const BadCredentialsError = make('CRUDAUTH_BAD_CREDENTIALS', 'The identifier or the password is wrong', 401)
+export const UnauthenticatedError = make(
+  'CRUDAUTH_UNAUTHENTICATED',
+  'Authentication is required',
+  401,
+)
+export const BadCredentialsError = make(
+  'CRUDAUTH_BAD_CREDENTIALS',
+  'The identifier or the password is wrong',
+  401,
+)
 export const InvalidTokenError = make('CRUDAUTH_INVALID_TOKEN', 'The token is not valid', 401)
 export const WrongPasswordError = make('CRUDAUTH_WRONG_PASSWORD', 'The password is wrong', 401)
 export const CsrfError = make('CRUDAUTH_CSRF', 'The CSRF token is missing or wrong', 403)
-export const CrossSiteError = make('CRUDAUTH_CROSS_SITE', 'The request comes from another site', 403)
+export const CrossSiteError = make(
+  'CRUDAUTH_CROSS_SITE',
+  'The request comes from another site',
+  403,
+)
 export const ForbiddenError = make('CRUDAUTH_FORBIDDEN', 'Access is denied', 403)
-export const InsufficientScopeError = make('CRUDAUTH_INSUFFICIENT_SCOPE', 'The credential lacks a scope that is needed here', 403)
+export const InsufficientScopeError = make(
+  'CRUDAUTH_INSUFFICIENT_SCOPE',
+  'The credential lacks a scope that is needed here',
+  403,
+)
 export const NotVerifiedError = make('CRUDAUTH_NOT_VERIFIED', 'The account is not verified', 403)
-export const SudoRequiredError = make('CRUDAUTH_SUDO_REQUIRED', 'Confirm your password to go on', 403)
-export const FreshSignInRequiredError = make('CRUDAUTH_FRESH_SIGN_IN_REQUIRED', 'Sign in again to go on', 403)
+export const SudoRequiredError = make(
+  'CRUDAUTH_SUDO_REQUIRED',
+  'Confirm your password to go on',
+  403,
+)
+export const FreshSignInRequiredError = make(
+  'CRUDAUTH_FRESH_SIGN_IN_REQUIRED',
+  'Sign in again to go on',
+  403,
+)
 export const NotFoundError = make('CRUDAUTH_NOT_FOUND', 'Not found', 404)
 export const BadRequestError = make('CRUDAUTH_BAD_REQUEST', '%s', 400)
-export const TokenInvalidOrUsedError = make('CRUDAUTH_TOKEN_INVALID_OR_USED', 'The token is invalid, expired or used', 400)
+export const TokenInvalidOrUsedError = make(
+  'CRUDAUTH_TOKEN_INVALID_OR_USED',
+  'The token is invalid, expired or used',
+  400,
+)
 export const DuplicateError = make('CRUDAUTH_DUPLICATE', '%s', 409)
 export const LockedOutError = make('CRUDAUTH_LOCKED_OUT', 'Too many attempts; try again later', 429)
-export const RateLimitedError = make('CRUDAUTH_RATE_LIMITED', 'Too many requests; try again later', 429)
-export const UnavailableError = make('CRUDAUTH_UNAVAILABLE', 'The service is unavailable for the moment', 503)
+export const RateLimitedError = make(
+  'CRUDAUTH_RATE_LIMITED',
+  'Too many requests; try again later',
+  429,
+)
+export const UnavailableError = make(
+  'CRUDAUTH_UNAVAILABLE',
+  'The service is unavailable for the moment',
+  503,
+)
 export const InternalError = make('CRUDAUTH_INTERNAL', '%s', 500)
-export const OverloadedError = make('CRUDAUTH_OVERLOADED', 'The service is overloaded; try again', 503)
+export const OverloadedError = make(
+  'CRUDAUTH_OVERLOADED',
+  'The service is overloaded; try again',
+  503,
+)
 /** A mistake in the configuration; thrown before the server listens. The message says what to change. */
 export const ConfigError = make('CRUDAUTH_CONFIG', '%s', 500)
 

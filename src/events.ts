@@ -32,7 +32,11 @@ interface Payloads {
   /** A password was set by a token that was sent to the recovery factor. */
   onAfterPasswordReset: { readonly user: RegisteredUser }
   /** `previous` is the address before; `reverted` is true when a change was taken back. */
-  onAfterEmailChanged: { readonly user: RegisteredUser; readonly previous: string | null; readonly reverted: boolean }
+  onAfterEmailChanged: {
+    readonly user: RegisteredUser
+    readonly previous: string | null
+    readonly reverted: boolean
+  }
   /**
    * Somebody signed in at a provider, or linked an account there. `created`: the account here is new; `linked`: it was there
    * and has just been linked.
@@ -72,7 +76,9 @@ export type AuthEventType = keyof Payloads | keyof LatePayloads
 /** Everything that is told to hooks and published on `diagnostics_channel` as `crudauth:<type>`. */
 export type AuthEvent =
   | { [T in keyof Payloads]: { readonly type: T } & HookContext & Payloads[T] }[keyof Payloads]
-  | { [T in keyof LatePayloads]: { readonly type: T; readonly request: null } & LatePayloads[T] }[keyof LatePayloads]
+  | {
+      [T in keyof LatePayloads]: { readonly type: T; readonly request: null } & LatePayloads[T]
+    }[keyof LatePayloads]
 
 type Subject<P> = P extends { readonly user: RegisteredUser } ? RegisteredUser : P
 type Rest<P> = P extends { readonly user: RegisteredUser } ? Omit<P, 'user'> : unknown
@@ -90,7 +96,10 @@ export type AfterHook<T extends AuthEventType> = T extends keyof Payloads
  */
 export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
   /** `values` are what is about to be stored, without the password. */
-  readonly onBeforeRegister?: (values: Readonly<Record<string, unknown>>, context: HookContext) => unknown
+  readonly onBeforeRegister?: (
+    values: Readonly<Record<string, unknown>>,
+    context: HookContext,
+  ) => unknown
   /**
    * The provider's tokens, once: what the app does not keep here is gone. Before the session is made; what it throws is
    * logged. Published nowhere.
@@ -124,10 +133,17 @@ const hookNames: readonly (keyof CrudAuthHooks)[] = [
 ]
 
 /** Tells an event to its hook and its channel. Never rejects. */
-export type Emit = <T extends keyof Payloads>(type: T, payload: Payloads[T], request: FastifyRequest) => Promise<void>
+export type Emit = <T extends keyof Payloads>(
+  type: T,
+  payload: Payloads[T],
+  request: FastifyRequest,
+) => Promise<void>
 
 /** As `Emit`, for what happens when no request is there any more. */
-export type EmitWithoutRequest = <T extends keyof LatePayloads>(type: T, payload: LatePayloads[T]) => Promise<void>
+export type EmitWithoutRequest = <T extends keyof LatePayloads>(
+  type: T,
+  payload: LatePayloads[T],
+) => Promise<void>
 
 export function createEmitter(
   hooks: CrudAuthHooks,
@@ -139,7 +155,12 @@ export function createEmitter(
       channels.set(name as AuthEventType, diagnosticsChannel.channel(`crudauth:${name}`))
   }
 
-  const tell = async (type: AuthEventType, event: object, call: (hook: AnyHook) => unknown, logger: FastifyBaseLogger) => {
+  const tell = async (
+    type: AuthEventType,
+    event: object,
+    call: (hook: AnyHook) => unknown,
+    logger: FastifyBaseLogger,
+  ) => {
     const channel = channels.get(type)
     if (channel?.hasSubscribers) channel.publish({ type, ...event })
     const hook = hooks[type] as AnyHook | undefined
@@ -163,7 +184,8 @@ export function createEmitter(
         },
         request.log,
       ),
-    emitWithoutRequest: (type, payload) => tell(type, { request: null, ...payload }, (hook) => hook(payload), log),
+    emitWithoutRequest: (type, payload) =>
+      tell(type, { request: null, ...payload }, (hook) => hook(payload), log),
   }
 }
 
@@ -182,6 +204,7 @@ export async function runBefore(call: () => unknown): Promise<void> {
 
 export function resolveHooks(value: CrudAuthHooks = {}): CrudAuthHooks {
   checkObject('hooks', value, hookNames)
-  for (const name of hookNames) checkFunction(`hooks.${name}`, value[name] as (() => unknown) | undefined)
+  for (const name of hookNames)
+    checkFunction(`hooks.${name}`, value[name] as (() => unknown) | undefined)
   return Object.freeze({ ...value })
 }

@@ -9,26 +9,56 @@ export type { PasswordCost } from './core/passwords/argon2.js'
 export type { PasswordOptions } from './core/passwords/options.js'
 export type { LegacyVerifier } from './core/passwords/passwords.js'
 export type { PasswordCheck, PasswordContext } from './core/passwords/policy.js'
-export type { LimitedAction, LimitedActions, RateLimit, RateLimitOption } from './core/rate-limits.js'
-export { type SessionTransport, type SessionTransportOptions, sessionTransport } from './core/sessions/options.js'
+export type {
+  LimitedAction,
+  LimitedActions,
+  RateLimit,
+  RateLimitOption,
+} from './core/rate-limits.js'
+export {
+  type SessionTransport,
+  type SessionTransportOptions,
+  sessionTransport,
+} from './core/sessions/options.js'
 export type { NewSession, SessionInit } from './core/sessions/sessions.js'
 export type { LockoutPolicy } from './core/sign-in/lockout.js'
 export type { Sudo, SudoPolicy } from './core/sign-in/sudo.js'
 export type { RegistrationContext } from './core/sign-up/new-account.js'
 export type { RegistrationOptions } from './core/sign-up/options.js'
-export { createRegistrationGate, type RegistrationGateOptions } from './core/sign-up/registration-gate.js'
+export {
+  createRegistrationGate,
+  type RegistrationGateOptions,
+} from './core/sign-up/registration-gate.js'
 export type { AuthToolbox } from './core/toolbox.js'
 export { type LogSenderOptions, logSender } from './email-senders/log.js'
 export * from './errors.js'
-export type { AfterHook, AuthEvent, AuthEventType, CrudAuthHooks, HookContext, LockoutReason, LoginFailure } from './events.js'
+export type {
+  AfterHook,
+  AuthEvent,
+  AuthEventType,
+  CrudAuthHooks,
+  HookContext,
+  LockoutReason,
+  LoginFailure,
+} from './events.js'
 export type { PasswordsToolbox } from './features/account/index.js'
 export { accountRoutes } from './features/account/index.js'
 export type { IssuedTokens, TokenKey } from './features/bearer/index.js'
-export { type BearerTransport, type BearerTransportOptions, bearerRoutes, bearerTransport } from './features/bearer/index.js'
+export {
+  type BearerTransport,
+  type BearerTransportOptions,
+  bearerRoutes,
+  bearerTransport,
+} from './features/bearer/index.js'
 export type { RecoveryToolbox, RedirectOption } from './features/email/index.js'
 export { emailRoutes } from './features/email/index.js'
 export { managementRoutes } from './features/management/index.js'
-export type { LinkedAccount, OAuthOptions, OAuthResolution, OAuthToolbox } from './features/oauth/index.js'
+export type {
+  LinkedAccount,
+  OAuthOptions,
+  OAuthResolution,
+  OAuthToolbox,
+} from './features/oauth/index.js'
 export { oauthRoutes } from './features/oauth/index.js'
 export { type AppleOptions, apple } from './features/oauth/providers/apple.js'
 export { type DiscordOptions, discord } from './features/oauth/providers/discord.js'
@@ -38,7 +68,12 @@ export { type GoogleOptions, google } from './features/oauth/providers/google.js
 export { type MicrosoftOptions, microsoft } from './features/oauth/providers/microsoft.js'
 export { type OAuth2Options, oauth2 } from './features/oauth/providers/oauth2.js'
 export { type OidcOptions, oidc } from './features/oauth/providers/oidc.js'
-export type { ClientCredentials, ClientSecret, OidcEndpoints, ProviderOptions } from './features/oauth/providers/options.js'
+export type {
+  ClientCredentials,
+  ClientSecret,
+  OidcEndpoints,
+  ProviderOptions,
+} from './features/oauth/providers/options.js'
 export type { SessionInfo, SessionsToolbox } from './features/session/index.js'
 export { sessionRoutes } from './features/session/index.js'
 export { type CurrentUserOptions, currentUser } from './gates/current-user.js'
@@ -47,10 +82,33 @@ export { requireFresh, requireSudo } from './gates/require-sudo.js'
 export { securitySchemes } from './groups/security-schemes.js'
 export type { CookieOptions } from './http/cookies.js'
 export { crudAuth, crudAuth as default } from './plugin.js'
-export type { AttemptBudget, BudgetResult, CounterStore, WindowCount } from './ports/counter-store.js'
-export type { DeliveryChannel, DeliveryIntent, DeliveryJob, DeliveryKind } from './ports/delivery-channel.js'
-export type { EmailContext, EmailMessage, EmailSender, RenderEmail, RenderedEmail } from './ports/email-sender.js'
-export type { AnyGate, AnyReply, AnyRequest, Gate, Register, RegisteredUser } from './ports/fastify.js'
+export type {
+  AttemptBudget,
+  BudgetResult,
+  CounterStore,
+  WindowCount,
+} from './ports/counter-store.js'
+export type {
+  DeliveryChannel,
+  DeliveryIntent,
+  DeliveryJob,
+  DeliveryKind,
+} from './ports/delivery-channel.js'
+export type {
+  EmailContext,
+  EmailMessage,
+  EmailSender,
+  RenderEmail,
+  RenderedEmail,
+} from './ports/email-sender.js'
+export type {
+  AnyGate,
+  AnyReply,
+  AnyRequest,
+  Gate,
+  Register,
+  RegisteredUser,
+} from './ports/fastify.js'
 export type { OAuthAccount, OAuthAccountStore } from './ports/oauth-account-store.js'
 export type {
   ClientAuthentication,
@@ -62,6 +120,12 @@ export type {
 } from './ports/oauth-provider.js'
 export type { OneTimeStore } from './ports/one-time-store.js'
 export type { SessionPatch, SessionRecord, SessionStore } from './ports/session-store.js'
-export type { Principal, PrincipalInit, SecurityScheme, Transport, TransportToolbox } from './ports/transport.js'
+export type {
+  Principal,
+  PrincipalInit,
+  SecurityScheme,
+  Transport,
+  TransportToolbox,
+} from './ports/transport.js'
 export type { UserFields, UserId, UserStore, UserValues } from './ports/user-store.js'
 export { type MemoryUsersOptions, memoryUsers } from './user-stores/memory.js'

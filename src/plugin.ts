@@ -32,13 +32,17 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
     settings,
     store: options.users,
     state,
-    deviceCookies: settings.session?.cookies ?? all.find(({ deviceCookies }) => deviceCookies)?.deviceCookies ?? null,
+    deviceCookies:
+      settings.session?.cookies ??
+      all.find(({ deviceCookies }) => deviceCookies)?.deviceCookies ??
+      null,
     providerKeys: all.flatMap(({ providerKeys = [] }) => providerKeys),
   })
   const rateLimit = createRateLimits(state.counters, core.counterKey)
   const limits = settings.rateLimits
   const created = new Map<string, CreatedFeature>()
-  for (const [name, feature] of configured) created.set(name, await feature.create(core, { rateLimit, limits }))
+  for (const [name, feature] of configured)
+    created.set(name, await feature.create(core, { rateLimit, limits }))
   const made = [...created.values()]
   warnOf(
     app,
@@ -47,7 +51,9 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
     all.flatMap(({ inTheClear }) => inTheClear ?? []),
   )
 
-  const transports = settings.transports.map((transport) => created.get(transport.name)?.transport ?? transport)
+  const transports = settings.transports.map(
+    (transport) => created.get(transport.name)?.transport ?? transport,
+  )
   const csrf = settings.session?.csrf ?? false
   const toolbox = createCoreToolbox(core, schemesOf(transports, csrf))
   decorate(app, {
@@ -64,7 +70,10 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
     sessionStore: state.sessions,
     auth: Object.assign({}, ...made.map((feature) => feature.toolbox), toolbox) as AuthToolbox,
   })
-  decorateParts(app, Object.fromEntries([...created].map(([name, { part }]) => [name, part ?? null])))
+  decorateParts(
+    app,
+    Object.fromEntries([...created].map(([name, { part }]) => [name, part ?? null])),
+  )
   documentRoutes(app, transports, csrf)
 
   // Fastify ignores these options of a plugin that is not encapsulated, so the groups get them.
@@ -73,7 +82,8 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   const mount = { prefix: settings.prefix, ...log }
   for (const { name, routes } of features) if (mounted.has(name)) await app.register(routes, mount)
   for (const { rootRoutes } of made) if (rootRoutes) await app.register(rootRoutes, log)
-  if (settings.routesOfTransports) for (const { routes } of transports) if (routes) await app.register(routes, mount)
+  if (settings.routesOfTransports)
+    for (const { routes } of transports) if (routes) await app.register(routes, mount)
   // Last of all: a mistake in the configuration has been found by now, and no socket outlives a plugin that failed.
   state.connect()
 }

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Import, parseSource, readSources, root, type SourceFile } from '../scripts/source-graph.js'
+import {
+  type Import,
+  parseSource,
+  readSources,
+  root,
+  type SourceFile,
+} from '../scripts/source-graph.js'
 
 /** Rooms by the start of their path, from the ground up; an import stays in its room or goes to a lower floor. */
 const rooms: [room: string, floor: number][] = [
@@ -32,7 +38,11 @@ const outside = 'src/testing/'
 
 /** Packages and the only places that may import them. */
 const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
-  { name: 'ioredis', at: ['src/state/redis/'], typesAt: ['src/core/options.ts', 'src/state/open.ts'] },
+  {
+    name: 'ioredis',
+    at: ['src/state/redis/'],
+    typesAt: ['src/core/options.ts', 'src/state/open.ts'],
+  },
   { name: 'undici', at: ['src/features/oauth/protocol/http-client.ts'] },
   { name: 'oauth4webapi', at: ['src/features/oauth/protocol/'] },
   { name: 'fast-jwt', at: ['src/features/bearer/', 'src/features/oauth/providers/apple.ts'] },
@@ -61,25 +71,38 @@ const byPath = new Map(sources.map((source) => [source.path, source]))
 
 const roomOf = (path: string) => rooms.find(([room]) => path.startsWith(room))
 const at = (source: SourceFile, line: number): string => `${source.path}:${line}`
-const none = (found: string[], rule: string): void => assert.equal(found.length, 0, `${rule}:\n  ${found.join('\n  ')}`)
+const none = (found: string[], rule: string): void =>
+  assert.equal(found.length, 0, `${rule}:\n  ${found.join('\n  ')}`)
 
 /** Every import of some files that breaks a rule, as a line to read. */
-const breaches = (files: SourceFile[], breaks: (file: SourceFile, found: Import) => boolean): string[] =>
+const breaches = (
+  files: SourceFile[],
+  breaks: (file: SourceFile, found: Import) => boolean,
+): string[] =>
   files.flatMap((file) =>
     file.imports
       .filter((found) => breaks(file, found))
-      .map((found) => `${at(file, found.line)} imports ${found.typeOnly ? 'types of ' : ''}${found.to}`),
+      .map(
+        (found) =>
+          `${at(file, found.line)} imports ${found.typeOnly ? 'types of ' : ''}${found.to}`,
+      ),
   )
 
 /** Source files behind the entry points of package.json. */
 const entries = Object.entries(manifest.exports).flatMap(([name, target]) =>
-  typeof target === 'string' ? [] : [{ name, path: target.types.replace('./dist/', '').replace('.d.ts', '.ts') }],
+  typeof target === 'string'
+    ? []
+    : [{ name, path: target.types.replace('./dist/', '').replace('.d.ts', '.ts') }],
 )
 
 const isAllowed = (from: string, found: Import): boolean => {
   const [fromRoom, fromFloor] = roomOf(from) ?? ['', -1]
   const [toRoom, toFloor] = roomOf(found.to) ?? ['', Number.POSITIVE_INFINITY]
-  return fromRoom === toRoom || toFloor < fromFloor || (toFloor === fromFloor && openFloors.includes(toFloor))
+  return (
+    fromRoom === toRoom ||
+    toFloor < fromFloor ||
+    (toFloor === fromFloor && openFloors.includes(toFloor))
+  )
 }
 
 test('every source file has a room', () => {
@@ -133,7 +156,8 @@ test('only plugin.ts and the entry points know adapters', () => {
 
 const featureOf = (path: string): string | undefined => /^src\/features\/([^/]+)\//.exec(path)?.[1]
 
-const isForeign = (from: string, to: string): boolean => featureOf(to) !== undefined && featureOf(to) !== featureOf(from)
+const isForeign = (from: string, to: string): boolean =>
+  featureOf(to) !== undefined && featureOf(to) !== featureOf(from)
 
 test("only a feature's index.ts is imported from outside its folder", () => {
   // The builders of providers are exports of the package, one file each.
@@ -185,7 +209,8 @@ test('no source imports itself by way of others', () => {
     const start = trail.indexOf(path)
     if (start >= 0) cycles.push([...trail.slice(start), path].join(' → '))
     if (start >= 0 || done.has(path)) return
-    for (const found of byPath.get(path)?.imports ?? []) if (!found.isPackage) visit(found.to, [...trail, path])
+    for (const found of byPath.get(path)?.imports ?? [])
+      if (!found.isPackage) visit(found.to, [...trail, path])
     done.add(path)
   }
   for (const { path } of sources) visit(path, [])
@@ -197,7 +222,9 @@ for (const { name, path } of entries) {
     const entry = byPath.get(path)
     assert.ok(entry, `no source for the entry point: ${path}`)
     // An optional peer is there for those who import its own entry point.
-    const own = Object.keys(manifest.peerDependencies).filter((peer) => peer === 'fastify' || name.endsWith(`/${peer}`))
+    const own = Object.keys(manifest.peerDependencies).filter(
+      (peer) => peer === 'fastify' || name.endsWith(`/${peer}`),
+    )
     const brought = new Set([...Object.keys(manifest.dependencies), ...own])
     const reached = new Set([entry])
     for (const file of reached) {
@@ -236,7 +263,9 @@ test('an export is imported by another source or published', () => {
 })
 
 test(`no source is longer than ${maxLines} lines`, () => {
-  const long = [...sources, ...readSources('scripts', 'examples')].filter(({ lines }) => lines > maxLines)
+  const long = [...sources, ...readSources('scripts', 'examples')].filter(
+    ({ lines }) => lines > maxLines,
+  )
   none(
     long.map(({ path, lines }) => `${path} has ${lines}`),
     'too long',

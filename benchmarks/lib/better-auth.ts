@@ -8,7 +8,10 @@ import { cachedStatements } from './package.js'
 import { activeOf, type Case, inBatches, type Settings } from './settings.js'
 import { openSqlite } from './sqlite.js'
 
-const betterSchema = { ...meSchema, properties: { ...meSchema.properties, user_id: { type: 'string' } } } as const
+const betterSchema = {
+  ...meSchema,
+  properties: { ...meSchema.properties, user_id: { type: 'string' } },
+} as const
 
 const secondaryStorage = (redis: Redis) => ({
   get: (key: string) => redis.get(`better:${key}`),
@@ -39,7 +42,10 @@ export async function startBetterAuth(settings: Settings, redis?: Redis) {
     database: { dialect: new SqliteDialect({ database }), type: 'sqlite' },
     emailAndPassword: {
       enabled: true,
-      password: { hash: async (text) => `plain:${text}`, verify: async ({ hash, password: text }) => hash === `plain:${text}` },
+      password: {
+        hash: async (text) => `plain:${text}`,
+        verify: async ({ hash, password: text }) => hash === `plain:${text}`,
+      },
     },
     rateLimit: { enabled: false },
     telemetry: { enabled: false },
@@ -51,7 +57,8 @@ export async function startBetterAuth(settings: Settings, redis?: Redis) {
   const app = Fastify()
   app.get('/me', { schema: { response: { 200: betterSchema } } }, async (request) => {
     const headers = new Headers()
-    for (const [name, value] of Object.entries(request.headers)) if (typeof value === 'string') headers.append(name, value)
+    for (const [name, value] of Object.entries(request.headers))
+      if (typeof value === 'string') headers.append(name, value)
     const session = await auth.api.getSession({ headers })
     if (!session) throw unauthorized()
     const { id, name, email } = session.user

@@ -12,7 +12,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export function buildPackage(): string {
   const folder = join(root, '.tmp', `bench-${process.pid}`)
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', folder], { cwd: root, stdio: 'inherit' })
+  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', folder], {
+    cwd: root,
+    stdio: 'inherit',
+  })
   // Fastify's own import, from where the package imports it, for the start-up scenario.
   writeFileSync(join(folder, 'src', 'fastify-only.js'), "export { default } from 'fastify'\n")
   process.env.BENCH_PACKAGE = folder

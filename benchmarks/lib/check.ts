@@ -12,15 +12,22 @@ export async function checkAnswers(server: BenchServer, kind: string): Promise<v
   for (const item of some) await checkAnswer(server, item)
 }
 
-async function checkAnswer({ name, url }: BenchServer, { method, path, headers, body, expect }: Case): Promise<void> {
+async function checkAnswer(
+  { name, url }: BenchServer,
+  { method, path, headers, body, expect }: Case,
+): Promise<void> {
   const response = await fetch(url + path, { method, headers, ...(body !== undefined && { body }) })
   const text = await response.text()
   if (response.status !== 200)
-    throw new Error(`"${name}" answers ${method} ${path} with ${response.status}: ${text.slice(0, 300)}`)
+    throw new Error(
+      `"${name}" answers ${method} ${path} with ${response.status}: ${text.slice(0, 300)}`,
+    )
   const answer = JSON.parse(text) as Record<string, unknown>
   for (const [member, value] of Object.entries(expect)) {
     if (isDeepStrictEqual(answer[member], value)) continue
-    throw new Error(`"${name}" answers ${method} ${path} with a wrong "${member}": ${text.slice(0, 300)}`)
+    throw new Error(
+      `"${name}" answers ${method} ${path} with a wrong "${member}": ${text.slice(0, 300)}`,
+    )
   }
 }
 
@@ -32,5 +39,7 @@ export function checkResult(
 ): void {
   const wrong = Object.keys(statuses).filter((status) => !allowed.includes(status))
   if (errors === 0 && wrong.length === 0 && requests > 0) return
-  throw new Error(`"${name}": ${requests} requests, ${errors} errors, answers by status ${JSON.stringify(statuses)}`)
+  throw new Error(
+    `"${name}": ${requests} requests, ${errors} errors, answers by status ${JSON.stringify(statuses)}`,
+  )
 }

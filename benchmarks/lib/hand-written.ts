@@ -27,7 +27,17 @@ export function handWrittenUsers(folder: string) {
     /** Calls `make` within a transaction, with a function that adds the user of an index under the id `index + 1`. */
     async fill(make: (add: (index: number) => void) => Promise<void>): Promise<void> {
       database.exec('begin')
-      await make((index) => void insert.run([index + 1, emailOf(index), usernameOf(index), storedHash, storedTime, storedTime]))
+      await make(
+        (index) =>
+          void insert.run([
+            index + 1,
+            emailOf(index),
+            usernameOf(index),
+            storedHash,
+            storedTime,
+            storedTime,
+          ]),
+      )
       database.exec('commit')
     },
   }

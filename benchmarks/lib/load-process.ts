@@ -4,7 +4,12 @@ import type { Job, LoadResult } from './load.js'
 /** The load generator as a process of its own: one job at a time, by message. */
 async function run({ url, connections, seconds, amount, cases }: Job): Promise<LoadResult> {
   let next = 0
-  const requests = cases.map(({ method, path, headers, body }) => ({ method, path, headers, ...(body && { body }) }))
+  const requests = cases.map(({ method, path, headers, body }) => ({
+    method,
+    path,
+    headers,
+    ...(body && { body }),
+  }))
   const result = await autocannon({
     url,
     connections,
@@ -21,7 +26,9 @@ async function run({ url, connections, seconds, amount, cases }: Job): Promise<L
     seconds: result.duration,
     p50Ms: result.latency.p50,
     p99Ms: result.latency.p99,
-    statuses: Object.fromEntries(Object.entries(result.statusCodeStats ?? {}).map(([code, { count }]) => [code, count ?? 0])),
+    statuses: Object.fromEntries(
+      Object.entries(result.statusCodeStats ?? {}).map(([code, { count }]) => [code, count ?? 0]),
+    ),
     errors: result.errors + result.timeouts,
   }
 }

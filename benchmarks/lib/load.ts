@@ -37,7 +37,12 @@ const file = fileURLToPath(new URL('./load-process.ts', import.meta.url))
 
 /** autocannon, kept running between jobs so that it is warm; jobs must not overlap. */
 export function startAutocannon(machine: Machine): Load {
-  const [program = '', ...args] = machine.pinned('load', [process.execPath, '--import', 'tsx', file])
+  const [program = '', ...args] = machine.pinned('load', [
+    process.execPath,
+    '--import',
+    'tsx',
+    file,
+  ])
   const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   return {
     program: 'autocannon',

@@ -16,7 +16,8 @@ export interface Machine {
 /** Numbers of the cores this process may use; none where that is not known. */
 function allowedCores(): number[] {
   try {
-    const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
+    const list =
+      /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
     return list.split(',').flatMap((range) => {
       const [first = 0, last = first] = range.split('-').map(Number)
       return Array.from({ length: last - first + 1 }, (_, at) => first + at)
@@ -47,7 +48,8 @@ export function lookAtMachine(): Machine {
     pins,
     pinned: (role, command) => (pins ? ['taskset', '-c', coreOf[role], ...command] : command),
     pin(role, pid) {
-      if (pins) execFileSync('taskset', ['-a', '-c', '-p', coreOf[role], String(pid)], { stdio: 'ignore' })
+      if (pins)
+        execFileSync('taskset', ['-a', '-c', '-p', coreOf[role], String(pid)], { stdio: 'ignore' })
     },
   }
 }

@@ -2,7 +2,13 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { type Kysely, Kysely as KyselyInstance, type SqliteDatabase, SqliteDialect } from 'kysely'
 import type { CrudAuthOptions, UserStore } from '../../src/index.js'
 import { emailOf, password, secret, usernameOf } from './me.js'
-import { bearerTransport, cachedStatements, crudAuth, kyselyUsers, sessionTransport } from './package.js'
+import {
+  bearerTransport,
+  cachedStatements,
+  crudAuth,
+  kyselyUsers,
+  sessionTransport,
+} from './package.js'
 import { activeOf, type Case, type Cases, inBatches, type Settings } from './settings.js'
 import { openSqlite, usersTable } from './sqlite.js'
 
@@ -10,7 +16,8 @@ import { openSqlite, usersTable } from './sqlite.js'
 type AnyStore = UserStore<any>
 
 /** An address of its own for each sign-in, as the many people behind a flood have: else the lockout refuses it. */
-const addressOf = (index: number) => `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
+const addressOf = (index: number) =>
+  `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
 
 const loginCase = (index: number, path = '/login'): Case => ({
   method: 'POST',
@@ -24,7 +31,13 @@ const meCase = (headers: Case['headers'], index: number, via: string): Case => (
   method: 'GET',
   path: '/me',
   headers,
-  expect: { username: usernameOf(index), email: emailOf(index), is_superuser: false, scopes: [], via },
+  expect: {
+    username: usernameOf(index),
+    email: emailOf(index),
+    is_superuser: false,
+    scopes: [],
+    via,
+  },
 })
 
 export interface OursOptions {
@@ -35,7 +48,10 @@ export interface OursOptions {
 }
 
 /** The plugin with its defaults, users and sessions made by its public interface. */
-export async function startOurs(settings: Settings, { users, redis, bulk = (make) => make(users) }: OursOptions) {
+export async function startOurs(
+  settings: Settings,
+  { users, redis, bulk = (make) => make(users) }: OursOptions,
+) {
   const app: FastifyInstance = Fastify({ trustProxy: true })
   const options: CrudAuthOptions = {
     secret,
@@ -52,7 +68,11 @@ export async function startOurs(settings: Settings, { users, redis, bulk = (make
     const hashedPassword = await app.auth.passwords.hash(password)
     await bulk(async (store) => {
       await inBatches(settings.users, async (index) => {
-        const user = await store.create({ email: emailOf(index), username: usernameOf(index), hashedPassword })
+        const user = await store.create({
+          email: emailOf(index),
+          username: usernameOf(index),
+          hashedPassword,
+        })
         const session = await app.auth.sessions.create(request, user)
         const at = active.get(index)
         const cookie = `__Host-crudauth_session=${session.secretCookie}`
@@ -72,7 +92,10 @@ export async function startOurs(settings: Settings, { users, redis, bulk = (make
 }
 
 /** The plugin with access tokens instead of sessions, each of a sign-in at `POST /token`. */
-export async function startOursBearer(settings: Settings, { users, bulk = (make) => make(users) }: Omit<OursOptions, 'redis'>) {
+export async function startOursBearer(
+  settings: Settings,
+  { users, bulk = (make) => make(users) }: Omit<OursOptions, 'redis'>,
+) {
   const app: FastifyInstance = Fastify({ trustProxy: true })
   // Passwords of the least cost: each token takes a verification, and no request that is measured does.
   const passwords = { cost: { memoryKiB: 8, iterations: 1 } }
@@ -105,10 +128,13 @@ export function sqliteUsers(folder: string) {
   database.exec(usersTable)
   // biome-ignore lint/suspicious/noExplicitAny: the table is made just above
   const db: Kysely<any> = new KyselyInstance({
-    dialect: new SqliteDialect({ database: cachedStatements(database as unknown as SqliteDatabase) }),
+    dialect: new SqliteDialect({
+      database: cachedStatements(database as unknown as SqliteDatabase),
+    }),
   })
   return {
     users: kyselyUsers(db) as AnyStore,
-    bulk: (make: (users: AnyStore) => Promise<void>) => db.transaction().execute((trx) => make(kyselyUsers(trx) as AnyStore)),
+    bulk: (make: (users: AnyStore) => Promise<void>) =>
+      db.transaction().execute((trx) => make(kyselyUsers(trx) as AnyStore)),
   }
 }

@@ -24,8 +24,14 @@ export interface Report {
   readonly sections: readonly Section[]
 }
 
-export const atLeast = (value: Spread, floor: number, text = `≥ ${floor}`) => ({ text, met: value.median >= floor })
-export const atMost = (value: Spread, ceiling: number, text = `≤ ${ceiling}`) => ({ text, met: value.median <= ceiling })
+export const atLeast = (value: Spread, floor: number, text = `≥ ${floor}`) => ({
+  text,
+  met: value.median >= floor,
+})
+export const atMost = (value: Spread, ceiling: number, text = `≤ ${ceiling}`) => ({
+  text,
+  met: value.median <= ceiling,
+})
 
 export const once = (value: number): Spread => ({ median: value, min: value, max: value })
 
@@ -35,7 +41,8 @@ function shown(value: number): string {
   return value.toFixed(Math.abs(value) >= 10 ? 1 : 2)
 }
 
-const range = ({ min, max, median }: Spread) => (min === max && max === median ? '' : `${shown(min)} – ${shown(max)}`)
+const range = ({ min, max, median }: Spread) =>
+  min === max && max === median ? '' : `${shown(min)} – ${shown(max)}`
 
 export function toMarkdown({ name, when, machine, conditions, sections }: Report): string {
   const lines = [`# Benchmark: ${name}`, '', `${when.slice(0, 10)}; ${machine}; ${conditions}`, '']
@@ -51,7 +58,9 @@ export function toMarkdown({ name, when, machine, conditions, sections }: Report
     for (const { name: what, unit, value, target, note } of figures) {
       const met = target === undefined ? '' : target.met ? 'yes' : '**no**'
       const label = note === undefined ? what : `${what} (${note})`
-      lines.push(`| ${label} | ${shown(value.median)} | ${range(value)} | ${unit} | ${target?.text ?? ''} | ${met} |`)
+      lines.push(
+        `| ${label} | ${shown(value.median)} | ${range(value)} | ${unit} | ${target?.text ?? ''} | ${met} |`,
+      )
     }
     lines.push('')
   }

@@ -13,9 +13,20 @@ export interface Rounds {
   readonly cpuShare: readonly number[]
 }
 
-export async function measureOnce(load: Load, server: BenchServer, kind: string, seconds: number, clients = connections) {
+export async function measureOnce(
+  load: Load,
+  server: BenchServer,
+  kind: string,
+  seconds: number,
+  clients = connections,
+) {
   const before = await server.cpuSeconds()
-  const result = await load.run({ url: server.url, connections: clients, seconds, cases: server.cases[kind] ?? [] })
+  const result = await load.run({
+    url: server.url,
+    connections: clients,
+    seconds,
+    cases: server.cases[kind] ?? [],
+  })
   const cpu = (await server.cpuSeconds()) - before
   checkResult(server.name, result)
   return {
@@ -37,7 +48,10 @@ export async function interleaved(
   const found = new Map(
     servers.map((server) => [
       server,
-      { perSecond: [], perCpuSecond: [], p99Ms: [], cpuShare: [] } as Record<keyof Rounds, number[]>,
+      { perSecond: [], perCpuSecond: [], p99Ms: [], cpuShare: [] } as Record<
+        keyof Rounds,
+        number[]
+      >,
     ]),
   )
   for (const server of servers) await measureOnce(load, server, kind, warmUpSeconds, clients)

@@ -54,7 +54,11 @@ function nextMessage<T>(child: ChildProcess, name: string): Promise<T> {
 let started = 0
 
 /** Starts a server on the core kept for servers; it has made its data and listens when this returns. */
-export async function startBenchServer(machine: Machine, name: string, options: ServerOptions): Promise<BenchServer> {
+export async function startBenchServer(
+  machine: Machine,
+  name: string,
+  options: ServerOptions,
+): Promise<BenchServer> {
   const { file, folder: parent, ...rest } = options
   const folder = join(parent, `${file}-${++started}`)
   mkdirSync(folder)

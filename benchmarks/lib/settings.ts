@@ -40,8 +40,14 @@ export const activeOf = ({ users, active }: Settings): number[] => {
 }
 
 /** `users` items made in batches, so that a million of them keep neither the event loop nor memory. */
-export async function inBatches(count: number, make: (index: number) => Promise<void>, size = 200): Promise<void> {
+export async function inBatches(
+  count: number,
+  make: (index: number) => Promise<void>,
+  size = 200,
+): Promise<void> {
   for (let start = 0; start < count; start += size) {
-    await Promise.all(Array.from({ length: Math.min(size, count - start) }, (_, at) => make(start + at)))
+    await Promise.all(
+      Array.from({ length: Math.min(size, count - start) }, (_, at) => make(start + at)),
+    )
   }
 }

@@ -45,14 +45,31 @@ function done(summary, latency)
 end
 `
 
-export async function runWrk(machine: Machine, job: Job, script: string, write: (text: string) => void): Promise<LoadResult> {
+export async function runWrk(
+  machine: Machine,
+  job: Job,
+  script: string,
+  write: (text: string) => void,
+): Promise<LoadResult> {
   write(scriptOf(job.cases))
-  const args = ['-t1', `-c${job.connections}`, `-d${Math.ceil(job.seconds)}s`, '--timeout', '10s', '-s', script, job.url]
+  const args = [
+    '-t1',
+    `-c${job.connections}`,
+    `-d${Math.ceil(job.seconds)}s`,
+    '--timeout',
+    '10s',
+    '-s',
+    script,
+    job.url,
+  ]
   const [program = '', ...rest] = machine.pinned('load', ['wrk', ...args])
   const { stdout } = await promisify(execFile)(program, rest)
   const found = /^RESULT (.*)$/m.exec(stdout)
   if (!found) throw new Error(`wrk told nothing: ${stdout.slice(0, 500)}`)
-  const { requests, us, p50, p99, others, errors } = JSON.parse(found[1] as string) as Record<string, number> &
+  const { requests, us, p50, p99, others, errors } = JSON.parse(found[1] as string) as Record<
+    string,
+    number
+  > &
     Record<'requests' | 'us' | 'p50' | 'p99' | 'others' | 'errors', number>
   return {
     requests,

@@ -9,8 +9,12 @@ async function timed(task) {
   return [result, performance.now() - start]
 }
 
-const [{ default: Fastify }, fastifyMs] = await timed(() => import(new URL('src/fastify-only.js', root).href))
-const [{ crudAuth, memoryUsers }, packageMs] = await timed(() => import(new URL('src/index.js', root).href))
+const [{ default: Fastify }, fastifyMs] = await timed(
+  () => import(new URL('src/fastify-only.js', root).href),
+)
+const [{ crudAuth, memoryUsers }, packageMs] = await timed(
+  () => import(new URL('src/index.js', root).href),
+)
 
 /** An app as apps are: a route with schemas, for which Fastify itself loads its compilers. */
 function build() {

@@ -17,7 +17,16 @@ export const heap: Scenario = async (context) => {
   })
   context.defer(() => server.stop())
   const send = async (amount: number) =>
-    checkResult(server.name, await load.run({ url: server.url, connections, seconds: 0, amount, cases: server.cases.me ?? [] }))
+    checkResult(
+      server.name,
+      await load.run({
+        url: server.url,
+        connections,
+        seconds: 0,
+        amount,
+        cases: server.cases.me ?? [],
+      }),
+    )
   await send(first)
   const before = await server.heapBytes()
   await send(last - first)
@@ -27,7 +36,12 @@ export const heap: Scenario = async (context) => {
     title: 'Heap',
     about: `Bytes in use after collecting garbage, after ${last.toLocaleString('en-US')} authenticated requests beside after ${first.toLocaleString('en-US')}.`,
     figures: [
-      { name: 'heap after all, of heap after the first', unit: '×', value: growth, target: atMost(growth, 1.1) },
+      {
+        name: 'heap after all, of heap after the first',
+        unit: '×',
+        value: growth,
+        target: atMost(growth, 1.1),
+      },
       { name: 'heap after the first', unit: 'MiB', value: once(before / 2 ** 20) },
       { name: 'heap after all', unit: 'MiB', value: once(after / 2 ** 20) },
     ],

@@ -27,6 +27,8 @@ export const redisMemory: Scenario = async (context) => {
   return {
     title: 'Memory in Redis',
     about: `used_memory after ${sessions.toLocaleString('en-US')} sessions, one a user (the dearest way to have them), less that of an empty Redis.`,
-    figures: [{ name: 'a session with its index', unit: 'bytes', value: bytes, target: atMost(bytes, 600) }],
+    figures: [
+      { name: 'a session with its index', unit: 'bytes', value: bytes, target: atMost(bytes, 600) },
+    ],
   }
 }

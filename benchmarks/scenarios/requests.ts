@@ -48,9 +48,15 @@ export const requests: Scenario = async (context) => {
     servers.push(server)
   }
   const measured = await interleaved(load, servers, 'me', plan)
-  const of = (key: keyof typeof compared) => measured.get(servers[keys.indexOf(key)] as BenchServer) as Rounds
+  const of = (key: keyof typeof compared) =>
+    measured.get(servers[keys.indexOf(key)] as BenchServer) as Rounds
 
-  const ratio = (name: string, key: keyof typeof compared, base: keyof typeof compared, floor?: number): Figure[] => {
+  const ratio = (
+    name: string,
+    key: keyof typeof compared,
+    base: keyof typeof compared,
+    floor?: number,
+  ): Figure[] => {
     const value = ratios(of(key).perSecond, of(base).perSecond)
     const byCpu = ratios(of(key).perCpuSecond, of(base).perCpuSecond)
     return [
@@ -72,7 +78,12 @@ export const requests: Scenario = async (context) => {
       ...keys.flatMap((key): Figure[] => [
         { name: compared[key], unit: 'requests/s', value: spread(of(key).perSecond) },
         { name: compared[key], note: 'p99', unit: 'ms', value: spread(of(key).p99Ms) },
-        { name: compared[key], note: "share of the server's core", unit: '', value: spread(of(key).cpuShare) },
+        {
+          name: compared[key],
+          note: "share of the server's core",
+          unit: '',
+          value: spread(of(key).cpuShare),
+        },
       ]),
     ],
   }

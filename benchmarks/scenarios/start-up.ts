@@ -17,7 +17,11 @@ interface Probed {
 export const startUp: Scenario = async ({ machine, plan, packageFolder }) => {
   const runs: Probed[] = []
   for (let run = 0; run < (plan.quick ? 5 : 15); run++) {
-    const [program = '', ...args] = machine.pinned('server', [process.execPath, probe, packageFolder])
+    const [program = '', ...args] = machine.pinned('server', [
+      process.execPath,
+      probe,
+      packageFolder,
+    ])
     runs.push(JSON.parse(execFileSync(program, args, { encoding: 'utf8' })) as Probed)
   }
   const imported = spread(runs.map((run) => run.packageMs))
@@ -26,8 +30,18 @@ export const startUp: Scenario = async ({ machine, plan, packageFolder }) => {
     title: 'Start-up',
     about: `${runs.length} fresh processes; an app with one route of its own, with and without the plugin over memory state and memory users; one argon2id hash included.`,
     figures: [
-      { name: "import of the package, over Fastify's own", unit: 'ms', value: imported, target: atMost(imported, 150) },
-      { name: 'app.ready() with the plugin, over without', unit: 'ms', value: ready, target: atMost(ready, 150) },
+      {
+        name: "import of the package, over Fastify's own",
+        unit: 'ms',
+        value: imported,
+        target: atMost(imported, 150),
+      },
+      {
+        name: 'app.ready() with the plugin, over without',
+        unit: 'ms',
+        value: ready,
+        target: atMost(ready, 150),
+      },
       { name: "Fastify's own import", unit: 'ms', value: spread(runs.map((run) => run.fastifyMs)) },
     ],
   }

@@ -6,8 +6,25 @@ import { serve } from '../lib/serve.js'
 await serve(async () => {
   const app = Fastify()
   app.get('/me', { schema: { response: { 200: meSchema } } }, async (): Promise<Me> => {
-    return { user_id: 1, username: usernameOf(0), email: emailOf(0), is_superuser: false, scopes: [], via: 'session' }
+    return {
+      user_id: 1,
+      username: usernameOf(0),
+      email: emailOf(0),
+      is_superuser: false,
+      scopes: [],
+      via: 'session',
+    }
   })
-  const expect = { user_id: 1, username: usernameOf(0), email: emailOf(0), is_superuser: false, scopes: [], via: 'session' }
-  return { app, cases: { me: [{ method: 'GET', path: '/me', headers: { cookie: idleCookie }, expect }] } }
+  const expect = {
+    user_id: 1,
+    username: usernameOf(0),
+    email: emailOf(0),
+    is_superuser: false,
+    scopes: [],
+    via: 'session',
+  }
+  return {
+    app,
+    cases: { me: [{ method: 'GET', path: '/me', headers: { cookie: idleCookie }, expect }] },
+  }
 })

@@ -19,10 +19,17 @@ function redisStore(redis: Redis): SessionStore {
   const keyOf = (id: string) => `sess:${id}`
   return {
     get(id, callback) {
-      redis.get(keyOf(id)).then((text) => callback(null, text === null ? null : (JSON.parse(text) as Session)), callback)
+      redis
+        .get(keyOf(id))
+        .then(
+          (text) => callback(null, text === null ? null : (JSON.parse(text) as Session)),
+          callback,
+        )
     },
     set(id, session, callback) {
-      redis.set(keyOf(id), JSON.stringify(session), 'EX', idleSeconds).then(() => callback(), callback)
+      redis
+        .set(keyOf(id), JSON.stringify(session), 'EX', idleSeconds)
+        .then(() => callback(), callback)
     },
     destroy(id, callback) {
       redis.del(keyOf(id)).then(() => callback(), callback)
@@ -67,7 +74,12 @@ await serve(async (settings) => {
     if (!set) throw new Error('@fastify/session set no cookie')
     const value = encodeURIComponent(set.value)
     if (at !== undefined)
-      me[at] = { method: 'GET', path: '/me', headers: { cookie: `${set.name}=${value}` }, expect: { ...expect } }
+      me[at] = {
+        method: 'GET',
+        path: '/me',
+        headers: { cookie: `${set.name}=${value}` },
+        expect: { ...expect },
+      }
   })
   return { app, cases: { me } }
 })

@@ -12,9 +12,18 @@ import { activeOf, type Case, inBatches } from '../lib/settings.js'
  */
 await serve(async (settings) => {
   const users = handWrittenUsers(settings.folder)
-  const sign = createSigner({ key: secret, algorithm: 'HS256', header: { alg: 'HS256', typ: 'at+jwt', kid: 'x'.repeat(11) } })
+  const sign = createSigner({
+    key: secret,
+    algorithm: 'HS256',
+    header: { alg: 'HS256', typ: 'at+jwt', kid: 'x'.repeat(11) },
+  })
   // By the text of the token, as ours: the default, a digest of it, takes longer. fast-jwt warns of that at the start.
-  const verify = createVerifier({ key: secret, algorithms: ['HS256'], cache: true, cacheKeyBuilder: (token) => token })
+  const verify = createVerifier({
+    key: secret,
+    algorithms: ['HS256'],
+    cache: true,
+    cacheKeyBuilder: (token) => token,
+  })
 
   const userOf = (authorization: string | undefined) => {
     if (!authorization?.startsWith('Bearer ')) return undefined
@@ -53,7 +62,13 @@ await serve(async (settings) => {
         auth_time: seconds,
         jti: randomBytes(16).toString('base64url'),
       })
-      const expect = { username: usernameOf(index), email: emailOf(index), is_superuser: false, scopes: [], via: 'bearer' }
+      const expect = {
+        username: usernameOf(index),
+        email: emailOf(index),
+        is_superuser: false,
+        scopes: [],
+        via: 'bearer',
+      }
       me[at] = { method: 'GET', path: '/me', headers: { authorization: `Bearer ${token}` }, expect }
     }),
   )

@@ -18,14 +18,16 @@ interface Session {
 await serve(async (settings) => {
   const redis = new Redis(settings.redisUrl, { enableAutoPipelining: true })
   const users = handWrittenUsers(settings.folder)
-  const keyOf = (secret: string) => `hand:${createHash('sha256').update(secret).digest('base64url')}`
+  const keyOf = (secret: string) =>
+    `hand:${createHash('sha256').update(secret).digest('base64url')}`
 
   const app = Fastify()
   app.get('/me', { schema: { response: { 200: meSchema } } }, async (request): Promise<Me> => {
     const secret = /(?:^|; )session=([^;]+)/.exec(request.headers.cookie ?? '')?.[1]
     const text = secret === undefined ? null : await redis.get(keyOf(secret))
     const session = text === null ? null : (JSON.parse(text) as Session)
-    const user = session !== null && session.expiresAtMs > Date.now() ? users.find(session.userId) : undefined
+    const user =
+      session !== null && session.expiresAtMs > Date.now() ? users.find(session.userId) : undefined
     if (!user?.is_active) throw unauthorized()
     return meOf(user, 'session')
   })
@@ -36,11 +38,21 @@ await serve(async (settings) => {
     inBatches(settings.users, async (index) => {
       const secret = randomBytes(49).toString('base64url')
       add(index)
-      const session = { userId: index + 1, expiresAtMs: Date.now() + 86_400_000, csrf: randomBytes(32).toString('base64url') }
+      const session = {
+        userId: index + 1,
+        expiresAtMs: Date.now() + 86_400_000,
+        csrf: randomBytes(32).toString('base64url'),
+      }
       await redis.set(keyOf(secret), JSON.stringify(session), 'EX', 86_400)
       const at = active.get(index)
       if (at === undefined) return
-      const expect = { username: usernameOf(index), email: emailOf(index), is_superuser: false, scopes: [], via: 'session' }
+      const expect = {
+        username: usernameOf(index),
+        email: emailOf(index),
+        is_superuser: false,
+        scopes: [],
+        via: 'session',
+      }
       me[at] = { method: 'GET', path: '/me', headers: { cookie: `session=${secret}` }, expect }
     }),
   )

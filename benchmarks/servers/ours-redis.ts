@@ -2,4 +2,6 @@ import { sqliteUsers, startOurs } from '../lib/ours.js'
 import { serve } from '../lib/serve.js'
 
 /** Ours with sessions in Redis and users in SQLite. */
-await serve((settings) => startOurs(settings, { ...sqliteUsers(settings.folder), redis: settings.redisUrl }))
+await serve((settings) =>
+  startOurs(settings, { ...sqliteUsers(settings.folder), redis: settings.redisUrl }),
+)

@@ -15,11 +15,20 @@ const schema = {
 
 /** The most logins that a machine gives: one argon2id at the parameters of our default, and nothing else. */
 await serve(async (settings) => {
-  const stored = await hash(password, { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 })
-  const app = Fastify()
-  app.post<{ Body: { username: string; password: string } }>('/login', { schema }, async (request) => {
-    return { ok: await verify(stored, request.body.password) }
+  const stored = await hash(password, {
+    algorithm: 2,
+    memoryCost: 19_456,
+    timeCost: 2,
+    parallelism: 1,
   })
+  const app = Fastify()
+  app.post<{ Body: { username: string; password: string } }>(
+    '/login',
+    { schema },
+    async (request) => {
+      return { ok: await verify(stored, request.body.password) }
+    },
+  )
   const login = Array.from(
     { length: settings.signIns },
     (_, at): Case => ({

@@ -15,7 +15,8 @@ export const isLocal = (host: string): boolean => isLoopback(host) || everywhere
 
 /** Where the demo is found on this machine, without a slash at the end. */
 export function localUrl(host: string, port: number): string {
-  const name = host === '::1' || everywhere.includes(host) || host === '127.0.0.1' ? 'localhost' : host
+  const name =
+    host === '::1' || everywhere.includes(host) || host === '127.0.0.1' ? 'localhost' : host
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 

@@ -43,7 +43,11 @@ export async function buildApp(
     // The ids that accounts have at providers are in columns too.
     users: kyselyUsers(db, {
       table: 'accounts',
-      columns: { localId: 'local_id', oauthProvider: 'oauth_provider', oauthUpdatedAt: 'oauth_updated_at' },
+      columns: {
+        localId: 'local_id',
+        oauthProvider: 'oauth_provider',
+        oauthUpdatedAt: 'oauth_updated_at',
+      },
     }),
     ...(config.redisUrl === undefined ? {} : { redis: config.redisUrl }),
     transports: [sessionTransport({ managementRoutes: true })],

@@ -15,11 +15,21 @@ export function banner(config: DemoConfig, port: number, providerUrl?: string): 
     ['Page', `${url}/`],
     ['API docs', `${url}/docs`],
     ['OpenAPI', `${url}/docs/json`],
-    ['Mailbox', `${isLocal(host) ? url : `http://localhost:${port}`}/mailbox (no mail leaves this machine)`],
-    ...(providerUrl === undefined ? [] : [['Provider', `${providerUrl} (sign in there as ada or bob; no password)`]]),
+    [
+      'Mailbox',
+      `${isLocal(host) ? url : `http://localhost:${port}`}/mailbox (no mail leaves this machine)`,
+    ],
+    ...(providerUrl === undefined
+      ? []
+      : [['Provider', `${providerUrl} (sign in there as ada or bob; no password)`]]),
     ['Accounts', `${path(databaseName)} (SQLite)`],
     // Never the whole URL: it may hold a password.
-    ['Sessions', redisUrl ? `Redis at ${hostOf(redisUrl)}` : 'in memory, until the demo stops (REDIS_URL keeps them)'],
+    [
+      'Sessions',
+      redisUrl
+        ? `Redis at ${hostOf(redisUrl)}`
+        : 'in memory, until the demo stops (REDIS_URL keeps them)',
+    ],
     ['Secret', secret ? 'from AUTH_SECRET' : path('secret')],
     ['Stop', 'Ctrl+C'],
   ]
@@ -29,12 +39,25 @@ export function banner(config: DemoConfig, port: number, providerUrl?: string): 
     notes.push('  Safari keeps no secure cookies without https; for it: COOKIE_SECURE=0 npm start')
   }
   if (secureCookies && !isLoopback(host)) {
-    notes.push('  Other machines need https in front: browsers keep secure cookies from http://localhost only')
+    notes.push(
+      '  Other machines need https in front: browsers keep secure cookies from http://localhost only',
+    )
   }
   if (!isLoopback(host) && publicUrl === undefined) {
-    notes.push(`  Links in mails lead to ${frontendUrl({ ...config, port })}; PUBLIC_URL=https://… leads them elsewhere`)
+    notes.push(
+      `  Links in mails lead to ${frontendUrl({ ...config, port })}; PUBLIC_URL=https://… leads them elsewhere`,
+    )
   }
-  return ['', '  fastify-crudauth demo', '', ...table, '', ...notes, ...(notes.length > 0 ? [''] : []), ''].join('\n')
+  return [
+    '',
+    '  fastify-crudauth demo',
+    '',
+    ...table,
+    '',
+    ...notes,
+    ...(notes.length > 0 ? [''] : []),
+    '',
+  ].join('\n')
 }
 
 function hostOf(url: string): string {

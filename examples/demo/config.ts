@@ -36,9 +36,11 @@ function portOf(text: string): number {
  * @throws SetupError that names the variable
  */
 export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
-  const { HOST, PORT, PUBLIC_URL, REDIS_URL, AUTH_SECRET, COOKIE_SECURE, LOG_LEVEL, DEMO_FOLDER } = env
+  const { HOST, PORT, PUBLIC_URL, REDIS_URL, AUTH_SECRET, COOKIE_SECURE, LOG_LEVEL, DEMO_FOLDER } =
+    env
   const logLevel = LOG_LEVEL || 'info'
-  if (!logLevels.includes(logLevel)) throw new SetupError(`LOG_LEVEL must be one of ${logLevels.join(', ')}, got "${logLevel}"`)
+  if (!logLevels.includes(logLevel))
+    throw new SetupError(`LOG_LEVEL must be one of ${logLevels.join(', ')}, got "${logLevel}"`)
   if (COOKIE_SECURE && COOKIE_SECURE !== '0' && COOKIE_SECURE !== '1') {
     throw new SetupError(`COOKIE_SECURE must be 0 or 1, got "${COOKIE_SECURE}"`)
   }

@@ -32,7 +32,11 @@ export const databaseName = 'demo.db'
 function addNewColumns(database: Database.Database): void {
   database.exec('begin immediate')
   try {
-    const known = new Set((database.prepare('pragma table_info(accounts)').all() as { name: string }[]).map(({ name }) => name))
+    const known = new Set(
+      (database.prepare('pragma table_info(accounts)').all() as { name: string }[]).map(
+        ({ name }) => name,
+      ),
+    )
     for (const name of ['local_id', 'oauth_provider', 'oauth_updated_at']) {
       if (!known.has(name)) database.exec(`alter table accounts add column ${name} text`)
     }
@@ -52,7 +56,9 @@ export async function openDatabase(folder: string): Promise<Kysely<DemoSchema>> 
   database.exec('pragma journal_mode = wal')
   database.exec('pragma busy_timeout = 2000')
   const db = new Kysely<DemoSchema>({
-    dialect: new SqliteDialect({ database: cachedStatements(database as unknown as SqliteDatabase) }),
+    dialect: new SqliteDialect({
+      database: cachedStatements(database as unknown as SqliteDatabase),
+    }),
   })
   await db.schema
     .createTable('accounts')

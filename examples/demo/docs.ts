@@ -19,8 +19,19 @@ export async function addDocs(app: FastifyInstance, hasProviders: boolean): Prom
         { name: 'account', description: 'Sign-up and passwords' },
         { name: 'session', description: 'Signing in and out' },
         { name: 'management', description: 'Devices and the CSRF token' },
-        { name: 'email', description: 'Verification, forgotten passwords, another address; the messages are in the mailbox' },
-        ...(hasProviders ? [{ name: 'oauth', description: 'Signing in at a provider; begins in the browser, not here' }] : []),
+        {
+          name: 'email',
+          description:
+            'Verification, forgotten passwords, another address; the messages are in the mailbox',
+        },
+        ...(hasProviders
+          ? [
+              {
+                name: 'oauth',
+                description: 'Signing in at a provider; begins in the browser, not here',
+              },
+            ]
+          : []),
         { name: 'demo', description: 'Routes of the demo itself, guarded by the plugin' },
       ],
     },

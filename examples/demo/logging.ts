@@ -1,4 +1,9 @@
-import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
+import {
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify'
 import pretty from 'pino-pretty'
 
 const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? request.url
@@ -9,14 +14,22 @@ class OneLineLogs extends LogController {
 
   override routeNotFound(): void {}
 
-  override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
+  override requestCompleted(
+    error: Error | null | undefined,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): void {
     const line = `${request.method} ${pathOf(request)} ${reply.statusCode} in ${reply.elapsedTime.toFixed(1)} ms`
     if (error) reply.log.error({ err: error }, line)
     else reply.log.info(line)
   }
 
   /** What a client did wrong is told to the client; here its code is enough. */
-  override defaultErrorLog(error: Error & { code?: string }, _request: FastifyRequest, reply: FastifyReply): void {
+  override defaultErrorLog(
+    error: Error & { code?: string },
+    _request: FastifyRequest,
+    reply: FastifyReply,
+  ): void {
     if (reply.statusCode >= 500) reply.log.error({ err: error }, error.message)
     else reply.log.info(`refused: ${error.code ?? error.name}`)
   }
@@ -24,7 +37,16 @@ class OneLineLogs extends LogController {
 
 /** Whatever is logged by mistake or by another plugin: none of these values is ever written. */
 const redact = {
-  paths: ['password', 'hashed_password', 'current_password', 'new_password', 'secret', 'token', 'csrf_token', 'link']
+  paths: [
+    'password',
+    'hashed_password',
+    'current_password',
+    'new_password',
+    'secret',
+    'token',
+    'csrf_token',
+    'link',
+  ]
     .flatMap((name) => [name, `*.${name}`, `*.*.${name}`])
     .concat(
       ['cookie', 'authorization', '["x-csrf-token"]', '["set-cookie"]'].flatMap((name) => {

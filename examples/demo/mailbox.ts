@@ -1,5 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { type EmailMessage, type EmailSender, ForbiddenError, NotFoundError } from '../../src/index.js'
+import {
+  type EmailMessage,
+  type EmailSender,
+  ForbiddenError,
+  NotFoundError,
+} from '../../src/index.js'
 import { isLoopback } from './address.js'
 import { SetupError } from './config.js'
 
@@ -55,7 +60,8 @@ const policyOfMails = [
   'sandbox allow-popups allow-popups-to-escape-sandbox',
 ].join('; ')
 
-const inNewWindow = (html: string): string => html.replace(/<head>/i, '<head><base target="_blank">')
+const inNewWindow = (html: string): string =>
+  html.replace(/<head>/i, '<head><base target="_blank">')
 
 /** The data of the page at `/mailbox`, for this machine alone. */
 export async function addMailbox(app: FastifyInstance, { mails }: Mailbox): Promise<void> {
@@ -81,14 +87,18 @@ export async function addMailbox(app: FastifyInstance, { mails }: Mailbox): Prom
     })),
   )
 
-  app.get<{ Params: { id: string } }>('/mailbox/messages/:id/html', { schema: { hide: true } }, async (request, reply) => {
-    const mail = mails.find(({ id }) => String(id) === request.params.id)
-    if (mail?.html === undefined) throw new NotFoundError()
-    reply.headers({
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': policyOfMails,
-      'referrer-policy': 'no-referrer',
-    })
-    return inNewWindow(mail.html)
-  })
+  app.get<{ Params: { id: string } }>(
+    '/mailbox/messages/:id/html',
+    { schema: { hide: true } },
+    async (request, reply) => {
+      const mail = mails.find(({ id }) => String(id) === request.params.id)
+      if (mail?.html === undefined) throw new NotFoundError()
+      reply.headers({
+        'content-type': 'text/html; charset=utf-8',
+        'content-security-policy': policyOfMails,
+        'referrer-policy': 'no-referrer',
+      })
+      return inNewWindow(mail.html)
+    },
+  )
 }

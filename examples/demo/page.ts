@@ -42,7 +42,8 @@ const contentSecurityPolicy = [
   "require-trusted-types-for 'script'",
 ].join('; ')
 
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`)
+const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`)
 
 const refusalPage = (message: string, code: string): string => `<!doctype html>
 <html lang="en">
@@ -73,7 +74,8 @@ export function showRefusals(app: FastifyInstance): void {
   app.setErrorHandler(async function showRefusal(error, request, reply) {
     const isRefusal = error instanceof BadRequestError || error instanceof ForbiddenError
     // Fastify's own answer to everything else.
-    if (!isRefusal || !request.routeOptions.url?.endsWith('/oauth/:provider/callback')) return reply.send(error)
+    if (!isRefusal || !request.routeOptions.url?.endsWith('/oauth/:provider/callback'))
+      return reply.send(error)
     request.log.info(`refused: ${error.code}`)
     reply.code(error.statusCode ?? 400).headers({
       'content-type': html,
@@ -102,11 +104,14 @@ export async function addPage(
       reply.headers({
         'content-type': type,
         // The mailbox shows each email in a frame, which has a policy of its own.
-        'content-security-policy': isMailbox ? `${contentSecurityPolicy}; frame-src 'self'` : contentSecurityPolicy,
+        'content-security-policy': isMailbox
+          ? `${contentSecurityPolicy}; frame-src 'self'`
+          : contentSecurityPolicy,
         'cache-control': 'no-cache',
       })
       // The address of these pages has a secret in it, which nobody else is to be told.
-      if (name === 'link.html' || name === 'reset.html') reply.header('referrer-policy', 'no-referrer')
+      if (name === 'link.html' || name === 'reset.html')
+        reply.header('referrer-policy', 'no-referrer')
       return content
     })
   }

@@ -25,7 +25,13 @@ export async function startLocalProvider(
   const clientId = 'demo'
   const clientSecret = randomBytes(32).toString('hex')
   const { url, stop } = await startOidcProvider({
-    clients: [{ client_id: clientId, client_secret: clientSecret, redirect_uris: [`${baseUrl}/auth/oauth/${key}/callback`] }],
+    clients: [
+      {
+        client_id: clientId,
+        client_secret: clientSecret,
+        redirect_uris: [`${baseUrl}/auth/oauth/${key}/callback`],
+      },
+    ],
   })
   const provider = oidc({
     issuer: url,

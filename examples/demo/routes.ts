@@ -24,7 +24,12 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
   app.get(
     '/dashboard',
     {
-      schema: { operationId: 'dashboard', tags, summary: 'For whoever is signed in', response: { 200: Dashboard } },
+      schema: {
+        operationId: 'dashboard',
+        tags,
+        summary: 'For whoever is signed in',
+        response: { 200: Dashboard },
+      },
       onRequest: app.currentUser(),
     },
     async (request) => {
@@ -41,7 +46,12 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
   app.get(
     '/members',
     {
-      schema: { operationId: 'members', tags, summary: 'For confirmed addresses only', response: { 200: Detail } },
+      schema: {
+        operationId: 'members',
+        tags,
+        summary: 'For confirmed addresses only',
+        response: { 200: Detail },
+      },
       onRequest: app.currentUser({ verified: true }),
     },
     async (request) => ({ detail: `Welcome, ${request.principal.user.email}` }),
@@ -69,7 +79,12 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
   app.delete(
     '/account',
     {
-      schema: { operationId: 'deleteAccount', tags, summary: 'Delete the account; needs sudo mode', response: { 200: Detail } },
+      schema: {
+        operationId: 'deleteAccount',
+        tags,
+        summary: 'Delete the account; needs sudo mode',
+        response: { 200: Detail },
+      },
       bodyLimit: 8 * 1024,
       onRequest: [app.currentUser({ transport: 'session' }), app.requireSudo],
     },

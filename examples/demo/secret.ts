@@ -17,6 +17,7 @@ export function keptSecret(folder: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
   const secret = readFileSync(path, 'utf8').trim()
-  if (secret.length < 32) throw new SetupError(`${path} holds no secret; delete the file and a new one is made`)
+  if (secret.length < 32)
+    throw new SetupError(`${path} holds no secret; delete the file and a new one is made`)
   return secret
 }

@@ -16,9 +16,12 @@ const parentEveryMs = 500
 
 function setupProblem(error: unknown, config: DemoConfig | undefined): string {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return `Port ${config?.port} is taken. Choose another one: PORT=${(config?.port ?? 0) + 1} npm start`
-  if (code === 'EACCES' && config && config.port < 1024) return `Port ${config.port} needs more rights. Choose one above 1023.`
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `HOST=${config?.host} is no address of this machine.`
+  if (code === 'EADDRINUSE')
+    return `Port ${config?.port} is taken. Choose another one: PORT=${(config?.port ?? 0) + 1} npm start`
+  if (code === 'EACCES' && config && config.port < 1024)
+    return `Port ${config.port} needs more rights. Choose one above 1023.`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return `HOST=${config?.host} is no address of this machine.`
   return message
 }
 
@@ -37,7 +40,12 @@ async function start(config: DemoConfig): Promise<void> {
   const db = await openDatabase(config.folder)
   const provider = await startProvider({ ...config, port })
   const close = () => Promise.all([db.destroy(), provider?.stop()])
-  const app = await buildApp({ ...config, port }, secret, db, provider && [provider.provider]).catch(async (error) => {
+  const app = await buildApp(
+    { ...config, port },
+    secret,
+    db,
+    provider && [provider.provider],
+  ).catch(async (error) => {
     await close()
     throw error
   })
@@ -72,7 +80,11 @@ async function start(config: DemoConfig): Promise<void> {
   }
 
   try {
-    await app.listen({ host: config.host, port, listenTextResolver: (address) => `listening at ${address}` })
+    await app.listen({
+      host: config.host,
+      port,
+      listenTextResolver: (address) => `listening at ${address}`,
+    })
   } catch (error) {
     await app.close()
     throw error
@@ -85,7 +97,8 @@ try {
   config = readConfig(process.env)
   await start(config)
 } catch (error) {
-  const expected = error instanceof SetupError || typeof (error as { code?: unknown }).code === 'string'
+  const expected =
+    error instanceof SetupError || typeof (error as { code?: unknown }).code === 'string'
   console.error(expected ? `\n  The demo cannot start: ${setupProblem(error, config)}\n` : error)
   process.exitCode = 1
 }

@@ -23,7 +23,10 @@ export async function installMissing(): Promise<void> {
   const wanted = missing()
   if (wanted.length === 0) return
   const packages = wanted.map(({ debian }) => debian)
-  if (process.getuid?.() === 0 && findProgram({ names: ['apt-get'], debian: 'apt', homebrew: '' })) {
+  if (
+    process.getuid?.() === 0 &&
+    findProgram({ names: ['apt-get'], debian: 'apt', homebrew: '' })
+  ) {
     console.log(`Installing for the tests: ${packages.join(' ')}`)
     await install(packages)
   }

@@ -1,6 +1,12 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { onFreePorts, prepareFolder, type RunningServer, serverFolder, startServer } from './process.js'
+import {
+  onFreePorts,
+  prepareFolder,
+  type RunningServer,
+  serverFolder,
+  startServer,
+} from './process.js'
 import { findProgram, programs, requireProgram, unprivilegedAccount } from './programs.js'
 
 /** A private MariaDB on 127.0.0.1. The user of `url` may create databases. */
@@ -25,7 +31,12 @@ export async function startMariadb(parent: string): Promise<MariadbServer> {
     const account = unprivilegedAccount('mysql')
     const folder = serverFolder(parent, 'mariadb', account)
     const data = join(folder, 'data')
-    const install = ['--no-defaults', `--datadir=${data}`, '--skip-test-db', '--auth-root-authentication-method=normal']
+    const install = [
+      '--no-defaults',
+      `--datadir=${data}`,
+      '--skip-test-db',
+      '--auth-root-authentication-method=normal',
+    ]
     await prepareFolder(installer, install, folder, account)
     const setupPath = join(folder, 'setup.sql')
     writeFileSync(setupPath, setup)
@@ -47,7 +58,11 @@ export async function startMariadb(parent: string): Promise<MariadbServer> {
     const server = await startServer({
       name: `MariaDB on port ${port}`,
       program,
-      args: ['--no-defaults', '--skip-name-resolve', ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`)],
+      args: [
+        '--no-defaults',
+        '--skip-name-resolve',
+        ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`),
+      ],
       folder,
       account,
       ready: /ready for connections/,

@@ -40,21 +40,29 @@ export interface OidcServer {
 }
 
 const people: OidcAccounts = {
-  ada: { email: 'ada@example.com', email_verified: true, name: 'Ada Lovelace', preferred_username: 'ada' },
+  ada: {
+    email: 'ada@example.com',
+    email_verified: true,
+    name: 'Ada Lovelace',
+    preferred_username: 'ada',
+  },
   bob: { email: 'bob@example.com', email_verified: false, name: 'Bob', preferred_username: 'bob' },
 }
 
 function freshKeys(): JsonWebKey[] {
   const kid = () => randomBytes(8).toString('hex')
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
-  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
+    format: 'jwk',
+  })
   return [
     { ...ec, kid: kid(), alg: 'ES256', use: 'sig' },
     { ...rsa, kid: kid(), alg: 'RS256', use: 'sig' },
   ]
 }
 
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`)
+const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`)
 
 const pageOf = (form: string): string =>
   `<!doctype html><html lang="en"><title>Provider</title><form method="post">${form}</form></html>`
@@ -73,11 +81,19 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
 }
 
 /** Answers the pages between `/authorize` and the callback. */
-async function interact(provider: Provider, accounts: OidcAccounts, request: IncomingMessage, response: ServerResponse) {
+async function interact(
+  provider: Provider,
+  accounts: OidcAccounts,
+  request: IncomingMessage,
+  response: ServerResponse,
+) {
   const { prompt, params, session } = await provider.interactionDetails(request, response)
   const form = request.method === 'POST' ? await formOf(request) : undefined
   const login = form?.get('login') ?? ''
-  if (!form || (prompt.name === 'login' && !Object.hasOwn(accounts, login) && form.get('decision') !== 'deny')) {
+  if (
+    !form ||
+    (prompt.name === 'login' && !Object.hasOwn(accounts, login) && form.get('decision') !== 'deny')
+  ) {
     const page = pageOf(prompt.name === 'login' ? loginForm : consentForm(String(params.client_id)))
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page)
   } else if (form.get('decision') === 'deny') {
@@ -85,10 +101,18 @@ async function interact(provider: Provider, accounts: OidcAccounts, request: Inc
   } else if (prompt.name === 'login') {
     await provider.interactionFinished(request, response, { login: { accountId: login } })
   } else {
-    const grant = new provider.Grant({ accountId: session?.accountId ?? '', clientId: String(params.client_id) })
+    const grant = new provider.Grant({
+      accountId: session?.accountId ?? '',
+      clientId: String(params.client_id),
+    })
     grant.addOIDCScope(String(params.scope ?? ''))
     const consent = { grantId: await grant.save() }
-    await provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true })
+    await provider.interactionFinished(
+      request,
+      response,
+      { consent },
+      { mergeWithLastSubmission: true },
+    )
   }
 }
 
@@ -98,13 +122,18 @@ function memory(): (model: string) => Adapter {
   return (model) => {
     const keyOf = (id: string) => `${model}:${id}`
     const findBy = async (name: 'uid' | 'userCode', value: string) =>
-      [...payloads].find(([key, payload]) => key.startsWith(`${model}:`) && payload[name] === value)?.[1]
+      [...payloads].find(
+        ([key, payload]) => key.startsWith(`${model}:`) && payload[name] === value,
+      )?.[1]
     return {
       upsert: async (id, payload) => void payloads.set(keyOf(id), payload),
       find: async (id) => payloads.get(keyOf(id)),
       findByUid: (uid) => findBy('uid', uid),
       findByUserCode: (userCode) => findBy('userCode', userCode),
-      consume: async (id) => void Object.assign(payloads.get(keyOf(id)) ?? {}, { consumed: Math.floor(Date.now() / 1000) }),
+      consume: async (id) =>
+        void Object.assign(payloads.get(keyOf(id)) ?? {}, {
+          consumed: Math.floor(Date.now() / 1000),
+        }),
       destroy: async (id) => void payloads.delete(keyOf(id)),
       revokeByGrantId: async (grantId) => {
         for (const [key, payload] of payloads) if (payload.grantId === grantId) payloads.delete(key)
@@ -137,8 +166,18 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       cookies: { keys: cookieKeys },
       claims: { email: ['email', 'email_verified'], profile: ['name', 'preferred_username'] },
-      findAccount: (_, sub) => ({ accountId: sub, claims: async () => ({ sub, ...accounts[sub] }) }),
-      ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 600, Session: 3600 },
+      findAccount: (_, sub) => ({
+        accountId: sub,
+        claims: async () => ({ sub, ...accounts[sub] }),
+      }),
+      ttl: {
+        AccessToken: 600,
+        AuthorizationCode: 60,
+        Grant: 3600,
+        IdToken: 600,
+        Interaction: 600,
+        Session: 3600,
+      },
       ...configuration,
     })
   let provider = build(options.keys ?? freshKeys())

@@ -1,6 +1,12 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { onFreePorts, prepareFolder, type RunningServer, serverFolder, startServer } from './process.js'
+import {
+  onFreePorts,
+  prepareFolder,
+  type RunningServer,
+  serverFolder,
+  startServer,
+} from './process.js'
 import { programs, requireProgram, unprivilegedAccount } from './programs.js'
 
 /** A private PostgreSQL on 127.0.0.1. The user of `url` is a superuser and may create databases. */
@@ -13,12 +19,23 @@ export interface PostgresServer extends RunningServer {
 export async function startPostgres(parent: string): Promise<PostgresServer> {
   const programFolder = dirname(requireProgram(programs.postgres))
   const program = join(programFolder, 'postgres')
-  if (!existsSync(program)) throw new Error(`there is initdb in ${programFolder}, but no postgres beside it`)
+  if (!existsSync(program))
+    throw new Error(`there is initdb in ${programFolder}, but no postgres beside it`)
   return onFreePorts(1, async ([port = 0]) => {
     const account = unprivilegedAccount('postgres')
     const folder = serverFolder(parent, 'postgres', account)
     const data = join(folder, 'data')
-    const initdb = ['-D', data, '-U', 'test', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions']
+    const initdb = [
+      '-D',
+      data,
+      '-U',
+      'test',
+      '--auth=trust',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-sync',
+      '--no-instructions',
+    ]
     await prepareFolder(join(programFolder, 'initdb'), initdb, folder, account)
     const settings = {
       listen_addresses: '127.0.0.1',
@@ -34,7 +51,11 @@ export async function startPostgres(parent: string): Promise<PostgresServer> {
     const server = await startServer({
       name: `PostgreSQL on port ${port}`,
       program,
-      args: ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      args: [
+        '-D',
+        data,
+        ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ],
       folder,
       account,
       ready: /database system is ready to accept connections/,

@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, closeSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import {
+  chownSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,7 +63,10 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Runs `start` with free ports, and with others when one was taken in between. */
-export async function onFreePorts<T>(count: number, start: (ports: number[]) => Promise<T>): Promise<T> {
+export async function onFreePorts<T>(
+  count: number,
+  start: (ports: number[]) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await start(await freePorts(count))
@@ -70,8 +81,13 @@ export async function onFreePorts<T>(count: number, start: (ports: number[]) => 
  * reach it, and shell scripts of databases dislike spaces: then it lies in the system's temporary folder.
  */
 export function serverFolder(parent: string, name: string, account?: Account): string {
-  const home = [parent, tmpdir(), '/tmp', '/var/tmp'].map(existingPath).find((folder) => folder && isSuitable(folder, account))
-  if (!home) throw new Error(`no folder for ${name}: neither "${parent}" nor the temporary folder can be used`)
+  const home = [parent, tmpdir(), '/tmp', '/var/tmp']
+    .map(existingPath)
+    .find((folder) => folder && isSuitable(folder, account))
+  if (!home)
+    throw new Error(
+      `no folder for ${name}: neither "${parent}" nor the temporary folder can be used`,
+    )
   const folder = mkdtempSync(join(home, `crudauth-${name}-`))
   if (account) chownSync(folder, account.uid, account.gid)
   return folder
@@ -85,7 +101,8 @@ const existingPath = (folder: string): string | undefined => {
   }
 }
 
-const isSuitable = (folder: string, account?: Account): boolean => !/\s/.test(folder) && (!account || isTraversable(folder))
+const isSuitable = (folder: string, account?: Account): boolean =>
+  !/\s/.test(folder) && (!account || isTraversable(folder))
 
 /** The last lines of a server's log. */
 export function logTail(path: string, lines = 30): string {
@@ -109,14 +126,22 @@ rm -rf "$3"`
 
 function guard(pid: number, stopSignal: NodeJS.Signals, folder: string): ChildProcess {
   const args = ['-c', guardScript, 'guard', String(pid), stopSignal.replace('SIG', ''), folder]
-  const watcher = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' })
+  const watcher = spawn('/bin/sh', args, {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    cwd: '/',
+  })
   watcher.unref()
   ;(watcher.stdin as unknown as { unref(): void }).unref()
   return watcher
 }
 
 /** Logs in English, and temporary files where the server's account may write. */
-const environment = (folder: string): NodeJS.ProcessEnv => ({ ...process.env, LC_ALL: 'C', TMPDIR: folder })
+const environment = (folder: string): NodeJS.ProcessEnv => ({
+  ...process.env,
+  LC_ALL: 'C',
+  TMPDIR: folder,
+})
 
 /** Starts a server and waits until it serves. @throws PortTaken, or Error with the end of the server's log. */
 export async function startServer(command: ServerCommand): Promise<RunningServer> {
@@ -167,7 +192,9 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
       continue
     }
     const tail = logTail(logPath)
-    const reason = isAlive() ? `was not ready within ${readyWithinMs} ms` : `ended with ${child.exitCode ?? child.signalCode}`
+    const reason = isAlive()
+      ? `was not ready within ${readyWithinMs} ms`
+      : `ended with ${child.exitCode ?? child.signalCode}`
     await end('SIGKILL')
     if (/address already in use/i.test(tail)) throw new PortTaken(`${name}: its port is taken`)
     throw new Error(`${name} ${reason}. The end of its log:\n${tail}`)
@@ -185,10 +212,21 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
 }
 
 /** Runs a program that prepares a server's folder. @throws Error with what it wrote, when it fails; the folder is gone then. */
-export async function prepareFolder(program: string, args: string[], folder: string, account?: Account): Promise<void> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env: environment(folder), ...account })
+export async function prepareFolder(
+  program: string,
+  args: string[],
+  folder: string,
+  account?: Account,
+): Promise<void> {
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: folder,
+    env: environment(folder),
+    ...account,
+  })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
   const code = await new Promise((resolve) => {
     child.once('close', resolve)
     child.once('error', (error) => resolve(error.message))

@@ -25,7 +25,9 @@ const subfolders = (folder: string, prefix: string): string[] => {
   try {
     const versions = readdirSync(folder).filter((name) => name.startsWith(prefix))
     // The newest version first: 15 before 9.
-    return versions.sort((a, b) => b.localeCompare(a, 'en', { numeric: true })).map((name) => join(folder, name, 'bin'))
+    return versions
+      .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
+      .map((name) => join(folder, name, 'bin'))
   } catch {
     return []
   }
@@ -59,7 +61,9 @@ export function findProgram(program: Program): string | undefined {
 export function requireProgram(program: Program): string {
   const found = findProgram(program)
   if (found) return found
-  throw new Error(`${program.names[0]} is not installed (Debian: ${program.debian}; Homebrew: ${program.homebrew})`)
+  throw new Error(
+    `${program.names[0]} is not installed (Debian: ${program.debian}; Homebrew: ${program.homebrew})`,
+  )
 }
 
 /** An account to run a server as that refuses to run as root. */
@@ -74,11 +78,18 @@ export function unprivilegedAccount(...names: string[]): Account | undefined {
   for (const name of [...names, 'nobody']) {
     try {
       const id = (flag: string): number =>
-        Number(execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))
+        Number(
+          execFileSync('id', [flag, name], {
+            encoding: 'utf8',
+            stdio: ['ignore', 'pipe', 'ignore'],
+          }),
+        )
       return { uid: id('-u'), gid: id('-g') }
     } catch {}
   }
-  throw new Error(`none of the accounts ${names.join(', ')}, nobody exists, and the server does not run as root`)
+  throw new Error(
+    `none of the accounts ${names.join(', ')}, nobody exists, and the server does not run as root`,
+  )
 }
 
 /** Whether another account can reach the inside of a folder: every folder above it lets strangers through. */

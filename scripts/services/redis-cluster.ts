@@ -44,18 +44,27 @@ export async function startRedisCluster(folder: string): Promise<RedisCluster> {
   })
 }
 
-const stopAll = async (nodes: RunningServer[]): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())))
+const stopAll = async (nodes: RunningServer[]): Promise<void> =>
+  void (await Promise.all(nodes.map((node) => node.stop())))
 
 const startNode = (folder: string, port: number, busPort: number): Promise<RedisServer> =>
   startRedis(folder, {
     port,
-    args: ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '5000'],
+    args: [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-port',
+      String(busPort),
+      '--cluster-node-timeout',
+      '5000',
+    ],
   })
 
 /** Gives each node its part of the slots, introduces them to each other and waits until all agree. */
 async function join(nodes: { port: number; busPort: number }[]): Promise<void> {
   const clients = nodes.map(
-    ({ port }) => new Redis({ host: '127.0.0.1', port, retryStrategy: () => null, commandTimeout: 10_000 }),
+    ({ port }) =>
+      new Redis({ host: '127.0.0.1', port, retryStrategy: () => null, commandTimeout: 10_000 }),
   )
   try {
     for (const [index, client] of clients.entries()) {
@@ -66,14 +75,21 @@ async function join(nodes: { port: number; busPort: number }[]): Promise<void> {
       const to = Math.floor((slotCount * (index + 1)) / nodeCount) - 1
       await client.call('CLUSTER', 'ADDSLOTSRANGE', String(from), String(to))
       const first = nodes[0]
-      if (index > 0 && first) await client.call('CLUSTER', 'MEET', '127.0.0.1', String(first.port), String(first.busPort))
+      if (index > 0 && first)
+        await client.call('CLUSTER', 'MEET', '127.0.0.1', String(first.port), String(first.busPort))
     }
     const deadlineMs = Date.now() + 60_000
     for (;;) {
-      const states = await Promise.all(clients.map(async (client) => String(await client.call('CLUSTER', 'INFO'))))
+      const states = await Promise.all(
+        clients.map(async (client) => String(await client.call('CLUSTER', 'INFO'))),
+      )
       const complete = `cluster_known_nodes:${nodeCount}`
-      if (states.every((state) => state.includes('cluster_state:ok') && state.includes(complete))) return
-      if (Date.now() > deadlineMs) throw new Error(`the Redis Cluster did not come together within 60 s:\n${states.join('\n')}`)
+      if (states.every((state) => state.includes('cluster_state:ok') && state.includes(complete)))
+        return
+      if (Date.now() > deadlineMs)
+        throw new Error(
+          `the Redis Cluster did not come together within 60 s:\n${states.join('\n')}`,
+        )
       await delay(50)
     }
   } finally {

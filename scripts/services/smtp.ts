@@ -59,9 +59,14 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpService>
   const { key, cert } = selfSigned()
   const messages: ReceivedMail[] = []
   const waiting = new Set<() => void>()
-  const answer = (step: Parameters<NonNullable<SmtpOptions['refuse']>>[0], value: string): Error | null => {
+  const answer = (
+    step: Parameters<NonNullable<SmtpOptions['refuse']>>[0],
+    value: string,
+  ): Error | null => {
     const refusal = refuse?.(step, value)
-    return refusal ? Object.assign(new Error(refusal.message), { responseCode: refusal.code }) : null
+    return refusal
+      ? Object.assign(new Error(refusal.message), { responseCode: refusal.code })
+      : null
   }
   const settings: SMTPServerOptions = {
     secure,
@@ -77,9 +82,12 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpService>
     onAuth({ username = '', password }, _, done) {
       const refused = answer('auth', username)
       if (refused) return done(refused)
-      if (username === credentials?.user && password === credentials.pass) return done(null, { user: username })
+      if (username === credentials?.user && password === credentials.pass)
+        return done(null, { user: username })
       // Servers like to say whom they do not know.
-      return done(Object.assign(new Error(`no such log-in: ${username} ${password}`), { responseCode: 535 }))
+      return done(
+        Object.assign(new Error(`no such log-in: ${username} ${password}`), { responseCode: 535 }),
+      )
     },
     onMailFrom: ({ address }, _, done) => done(answer('mail', address)),
     onRcptTo: ({ address }, _, done) => done(answer('rcpt', address)),

@@ -8,7 +8,12 @@ import type { SessionStore } from '../ports/session-store.js'
 import type { TransportToolbox } from '../ports/transport.js'
 import type { UserStore } from '../ports/user-store.js'
 import { type Credentials, createCredentials } from './credentials/credentials.js'
-import { createRevokeEverything, createUserRecords, type RevokeEverything, type UserRecords } from './credentials/user-records.js'
+import {
+  createRevokeEverything,
+  createUserRecords,
+  type RevokeEverything,
+  type UserRecords,
+} from './credentials/user-records.js'
 import { createIdentity, type Identity } from './identity/identity.js'
 import type { CoreSettings } from './options.js'
 import { createHashQueue } from './passwords/hash-queue.js'
@@ -17,7 +22,11 @@ import { createPasswordPolicy, type PasswordPolicy } from './passwords/policy.js
 import { AuthenticatedPrincipal, subjectOf } from './principal/principal.js'
 import { principalOf } from './principal/request-principal.js'
 import { createSessions, type Sessions } from './sessions/sessions.js'
-import { type Authenticate, createPasswordAuthentication, type LoginContext } from './sign-in/authenticate-password.js'
+import {
+  type Authenticate,
+  createPasswordAuthentication,
+  type LoginContext,
+} from './sign-in/authenticate-password.js'
 import { createKnownDevices } from './sign-in/known-device.js'
 import { createLockout, noLockout } from './sign-in/lockout.js'
 import { createSudo, type Sudo } from './sign-in/sudo.js'
@@ -82,7 +91,14 @@ export interface Core {
 }
 
 /** Makes what features share. Opens no socket. */
-export async function createCore({ app, settings, store, state, deviceCookies, providerKeys }: Inputs): Promise<Core> {
+export async function createCore({
+  app,
+  settings,
+  store,
+  state,
+  deviceCookies,
+  providerKeys,
+}: Inputs): Promise<Core> {
   const { keys, hooks } = settings
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
   const { emit, emitWithoutRequest } = createEmitter(hooks, app.log)
@@ -91,7 +107,9 @@ export async function createCore({ app, settings, store, state, deviceCookies, p
   const policy = createPasswordPolicy(settings.passwords.minLength, settings.passwords.check)
   const identity = createIdentity(settings.identity.login, settings.identity.recovery, users)
   const counterKey = keys('counters')[0]
-  const lockout = settings.lockout ? createLockout(state.counters, settings.lockout, users, counterKey) : noLockout
+  const lockout = settings.lockout
+    ? createLockout(state.counters, settings.lockout, users, counterKey)
+    : noLockout
 
   const slots = createUserRecords(state.sessions, users, keys('slot'))
   const families = createUserRecords(state.sessions, users, keys('family'))
@@ -120,7 +138,9 @@ export async function createCore({ app, settings, store, state, deviceCookies, p
   const transportToolbox: TransportToolbox = {
     users: users.store,
     createPrincipal: (user, init) =>
-      users.isActive(user) ? new AuthenticatedPrincipal(subjectOf(users, settings.identity.recovery, user), user, init) : null,
+      users.isActive(user)
+        ? new AuthenticatedPrincipal(subjectOf(users, settings.identity.recovery, user), user, init)
+        : null,
   }
 
   return {
@@ -138,7 +158,14 @@ export async function createCore({ app, settings, store, state, deviceCookies, p
     families,
     revokeEverything,
     sessions: sessions && cookies && { sessions, cookieName: cookies.session.name },
-    authenticate: createPasswordAuthentication({ users, identity, passwords, lockout, hooks, emit }),
+    authenticate: createPasswordAuthentication({
+      users,
+      identity,
+      passwords,
+      lockout,
+      hooks,
+      emit,
+    }),
     loginContext: devices?.loginContext ?? ((request) => ({ request, deviceOf: () => null })),
     rememberDevice: devices?.remember ?? (() => {}),
     newAccount: createNewAccount(users, settings.registration, providerKeys),

@@ -12,7 +12,12 @@ import type { UserStore } from '../ports/user-store.js'
 import { type DeliveryOptions, type EmailOptions, resolveDelivery } from './delivery/options.js'
 import { type IdentityOptions, resolveIdentity } from './identity/options.js'
 import { type PasswordOptions, resolvePasswords } from './passwords/options.js'
-import { type LimitedAction, type RateLimit, type RateLimitOption, resolveLimits } from './rate-limits.js'
+import {
+  type LimitedAction,
+  type RateLimit,
+  type RateLimitOption,
+  resolveLimits,
+} from './rate-limits.js'
 import { isSessionTransport, resolveSession, sessionTransport } from './sessions/options.js'
 import type { LockoutPolicy } from './sign-in/lockout.js'
 import { resolveLockout } from './sign-in/options.js'
@@ -49,14 +54,23 @@ const knownOptions = [
 function resolveTransports(value: CrudAuthOptions['transports']): readonly Transport[] {
   const transports = value ?? [sessionTransport()]
   if (!Array.isArray(transports) || transports.length === 0) {
-    fail(`"transports" must be an array of at least one transport, got ${describe(transports)}; try [sessionTransport()]`)
+    fail(
+      `"transports" must be an array of at least one transport, got ${describe(transports)}; try [sessionTransport()]`,
+    )
   }
   const names = new Set<string>()
   for (const transport of transports as Transport[]) {
-    if (typeof transport?.name !== 'string' || transport.name === '' || typeof transport.authenticate !== 'function') {
-      fail('"transports" takes objects with a "name" and an "authenticate" function; call sessionTransport() with parentheses')
+    if (
+      typeof transport?.name !== 'string' ||
+      transport.name === '' ||
+      typeof transport.authenticate !== 'function'
+    ) {
+      fail(
+        '"transports" takes objects with a "name" and an "authenticate" function; call sessionTransport() with parentheses',
+      )
     }
-    if (names.has(transport.name)) fail(`"transports" has two of the name "${transport.name}"; give each its own`)
+    if (names.has(transport.name))
+      fail(`"transports" has two of the name "${transport.name}"; give each its own`)
     names.add(transport.name)
   }
   return transports
@@ -65,12 +79,15 @@ function resolveTransports(value: CrudAuthOptions['transports']): readonly Trans
 function resolvePrefix(value: unknown): string {
   if (value === undefined || value === '' || value === '/') return ''
   if (typeof value !== 'string' || !/^(?:\/[\w.~:@%-]+)+\/?$/.test(value)) {
-    fail(`"prefix" must be a path such as "/auth", got ${typeof value === 'string' ? `"${value}"` : describe(value)}`)
+    fail(
+      `"prefix" must be a path such as "/auth", got ${typeof value === 'string' ? `"${value}"` : describe(value)}`,
+    )
   }
   return value.replace(/\/$/, '')
 }
 
-const isRedisUrl = (text: string) => (/^(?:rediss?:\/\/.|unix:\/\/\/)/.test(text) ? URL.canParse(text) : text.startsWith('/'))
+const isRedisUrl = (text: string) =>
+  /^(?:rediss?:\/\/.|unix:\/\/\/)/.test(text) ? URL.canParse(text) : text.startsWith('/')
 
 /** A client of another package, read as options, would mean a Redis on this very machine. */
 function isRedisObject(value: object): boolean {
@@ -84,9 +101,15 @@ function isRedisObject(value: object): boolean {
 
 /** An empty variable of the environment must not mean a Redis on this very machine, as it does to ioredis. */
 function resolveRedis(value: CrudAuthOptions['redis']): CrudAuthOptions['redis'] {
-  if (value === undefined || (typeof value === 'object' && value !== null && isRedisObject(value))) return value
+  if (value === undefined || (typeof value === 'object' && value !== null && isRedisObject(value)))
+    return value
   if (typeof value === 'string' && isRedisUrl(value)) return value
-  const got = typeof value === 'string' ? (value === '' ? 'an empty string' : 'another text') : describe(value)
+  const got =
+    typeof value === 'string'
+      ? value === ''
+        ? 'an empty string'
+        : 'another text'
+      : describe(value)
   return fail(
     `"redis" must be a URL such as "redis://127.0.0.1:6379", options or a client of ioredis, got ${got}; leave it out for the memory of this process`,
   )
@@ -104,7 +127,10 @@ export type CoreSettings = ReturnType<typeof resolveCoreOptions>
 export function resolveCoreOptions(
   options: CrudAuthOptions,
   outerPrefix: string,
-  features: { readonly options: readonly string[]; readonly limits: Readonly<Record<string, RateLimit>> },
+  features: {
+    readonly options: readonly string[]
+    readonly limits: Readonly<Record<string, RateLimit>>
+  },
 ) {
   checkObject('options', options, [...knownOptions, ...features.options])
   const keys = createKeyring(options.secret)
@@ -129,7 +155,10 @@ export function resolveCoreOptions(
     registration: resolveRegistration(options.registration, identity.login),
     delivery,
     /** What the app says of the recovery factor's values. */
-    factorSchema: identity.recovery === null ? undefined : schemaOfField(options.registration, identity.recovery),
+    factorSchema:
+      identity.recovery === null
+        ? undefined
+        : schemaOfField(options.registration, identity.recovery),
     redis: resolveRedis(options.redis),
     keyPrefix,
     prefix,
@@ -210,7 +239,10 @@ export interface CrudAuthOptions {
    * beyond it nothing is sent, and nothing tells.
    */
   readonly rateLimits?:
-    | Readonly<Partial<Record<LimitedAction, RateLimitOption>> & Record<string, RateLimitOption | undefined>>
+    | Readonly<
+        Partial<Record<LimitedAction, RateLimitOption>> &
+          Record<string, RateLimitOption | undefined>
+      >
     | undefined
   readonly timeouts?: TimeoutOptions | undefined
   readonly hooks?: CrudAuthHooks | undefined

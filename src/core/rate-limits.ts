@@ -9,7 +9,10 @@ export interface RateLimit {
 }
 
 /** A limit, no limit, or what decides for each request. */
-export type RateLimitOption = RateLimit | false | ((request: FastifyRequest) => RateLimit | false | Promise<RateLimit | false>)
+export type RateLimitOption =
+  | RateLimit
+  | false
+  | ((request: FastifyRequest) => RateLimit | false | Promise<RateLimit | false>)
 
 /** Checks one limit's form; a function's result is checked when it answers. */
 export function checkRateLimit(name: string, limit: unknown): RateLimitOption {
@@ -42,11 +45,16 @@ export function resolveLimits(
   defaults: Readonly<Record<string, RateLimit>>,
 ): RateLimits {
   checkObject('rateLimits', options, Object.keys(options))
-  const limits: Record<string, RateLimitOption> = { recipient: { max: 5, windowSeconds: 3600 }, ...defaults }
+  const limits: Record<string, RateLimitOption> = {
+    recipient: { max: 5, windowSeconds: 3600 },
+    ...defaults,
+  }
   for (const [action, limit] of Object.entries(options)) {
     if (limit !== undefined) limits[action] = checkRateLimit(`rateLimits.${action}`, limit)
   }
   if (typeof limits.recipient === 'function')
-    fail('"rateLimits.recipient" must be { max, windowSeconds } or false: there is no request to ask about')
+    fail(
+      '"rateLimits.recipient" must be { max, windowSeconds } or false: there is no request to ask about',
+    )
   return Object.freeze(limits) as RateLimits
 }

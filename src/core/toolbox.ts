@@ -21,7 +21,10 @@ export interface AuthToolbox {
 export const createCoreToolbox = (
   { sudo, users, transportToolbox, settings }: Core,
   schemes: Readonly<Record<string, SecurityScheme>>,
-): Pick<AuthToolbox, 'sudo' | 'users' | 'createPrincipal' | 'refuseCrossSite' | 'securitySchemes'> => ({
+): Pick<
+  AuthToolbox,
+  'sudo' | 'users' | 'createPrincipal' | 'refuseCrossSite' | 'securitySchemes'
+> => ({
   sudo,
   users: users.store,
   createPrincipal: transportToolbox.createPrincipal,

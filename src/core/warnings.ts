@@ -26,7 +26,8 @@ export function warnOf(
       `fastify-crudauth: "passwords.cost" (${memoryKiB} KiB, ${iterations} iterations) is below OWASP's floor for argon2id`,
     )
   }
-  if (settings.lockout === false) app.log.warn('fastify-crudauth: "lockout" is off, so passwords can be guessed without limit')
+  if (settings.lockout === false)
+    app.log.warn('fastify-crudauth: "lockout" is off, so passwords can be guessed without limit')
   if (!hasTokenVersion) {
     app.log.warn(
       'fastify-crudauth: the user model has no "tokenVersion", so only another password ends what was issued before, and no count of it',

@@ -4,7 +4,8 @@ import { createHmac, hash } from 'node:crypto'
 export const sha256 = (text: string): string => hash('sha256', text, 'base64url')
 
 /** HMAC-SHA-256 as base64url, 43 characters. */
-export const hmac = (key: Buffer, text: string): string => createHmac('sha256', key).update(text).digest('base64url')
+export const hmac = (key: Buffer, text: string): string =>
+  createHmac('sha256', key).update(text).digest('base64url')
 
 /** HMAC-SHA-256 cut to 128 bits, 22 characters of base64url. */
 export const shortHmac = (key: Buffer, text: string): string =>

@@ -18,17 +18,22 @@ function period(bytes: Buffer): number {
 /** Share of neighbours that differ by the same small step, as in "abcdefgh…" or "00000000". */
 function sequential(bytes: Buffer): boolean {
   let steps = 0
-  for (let i = 1; i < bytes.length; i++) if (Math.abs((bytes[i] as number) - (bytes[i - 1] as number)) <= 1) steps++
+  for (let i = 1; i < bytes.length; i++)
+    if (Math.abs((bytes[i] as number) - (bytes[i - 1] as number)) <= 1) steps++
   return steps > bytes.length * 0.75
 }
 
 function checkSecret(value: unknown, name: string): Buffer {
   if (typeof value !== 'string' && !Buffer.isBuffer(value)) {
-    throw new ConfigError(`"${name}" must be a string or a Buffer, got ${value === null ? 'null' : typeof value}; ${openssl}`)
+    throw new ConfigError(
+      `"${name}" must be a string or a Buffer, got ${value === null ? 'null' : typeof value}; ${openssl}`,
+    )
   }
   const bytes = Buffer.from(value as string)
   if (bytes.length < minBytes) {
-    throw new ConfigError(`"${name}" must be at least ${minBytes} bytes, got ${bytes.length}; ${openssl}`)
+    throw new ConfigError(
+      `"${name}" must be at least ${minBytes} bytes, got ${bytes.length}; ${openssl}`,
+    )
   }
   if (new Set(bytes).size < 8 || period(bytes) < 8 || sequential(bytes)) {
     throw new ConfigError(`"${name}" has too little variety to be a random secret; ${openssl}`)
@@ -39,8 +44,13 @@ function checkSecret(value: unknown, name: string): Buffer {
 /** Checks the `secret` option and returns a function that derives keys by purpose (HKDF-SHA-256, RFC 5869). */
 export function createKeyring(secret: unknown): (purpose: string) => PurposeKeys {
   const list = Array.isArray(secret) ? secret : [secret]
-  if (secret === undefined || list.length === 0) throw new ConfigError(`"secret" is required; ${openssl}`)
-  const secrets = list.map((value, i) => checkSecret(value, Array.isArray(secret) ? `secret[${i}]` : 'secret'))
+  if (secret === undefined || list.length === 0)
+    throw new ConfigError(`"secret" is required; ${openssl}`)
+  const secrets = list.map((value, i) =>
+    checkSecret(value, Array.isArray(secret) ? `secret[${i}]` : 'secret'),
+  )
   return (purpose) =>
-    secrets.map((bytes) => Buffer.from(hkdfSync('sha256', bytes, '', `crudauth:${purpose}`, 32))) as unknown as PurposeKeys
+    secrets.map((bytes) =>
+      Buffer.from(hkdfSync('sha256', bytes, '', `crudauth:${purpose}`, 32)),
+    ) as unknown as PurposeKeys
 }

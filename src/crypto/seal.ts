@@ -19,10 +19,15 @@ export interface Seal {
  */
 export function createSeal(keys: PurposeKeys): Seal {
   const openWith = (key: Buffer, bytes: Buffer): string | null => {
-    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes), { authTagLength: tagBytes })
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes), {
+      authTagLength: tagBytes,
+    })
     decipher.setAuthTag(bytes.subarray(-tagBytes))
     try {
-      return Buffer.concat([decipher.update(bytes.subarray(nonceBytes, -tagBytes)), decipher.final()]).toString('utf8')
+      return Buffer.concat([
+        decipher.update(bytes.subarray(nonceBytes, -tagBytes)),
+        decipher.final(),
+      ]).toString('utf8')
     } catch {
       return null
     }
@@ -31,13 +36,19 @@ export function createSeal(keys: PurposeKeys): Seal {
     seal(text) {
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv('aes-256-gcm', keys[0], nonce, { authTagLength: tagBytes })
-      return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64url')
+      return Buffer.concat([
+        nonce,
+        cipher.update(text, 'utf8'),
+        cipher.final(),
+        cipher.getAuthTag(),
+      ]).toString('base64url')
     },
     open(sealed) {
       if (!base64url.test(sealed)) return null
       const bytes = Buffer.from(sealed, 'base64url')
       // One text, one spelling: the loose bits of the last character are not a second one.
-      if (bytes.length < nonceBytes + tagBytes || bytes.toString('base64url') !== sealed) return null
+      if (bytes.length < nonceBytes + tagBytes || bytes.toString('base64url') !== sealed)
+        return null
       for (const key of keys) {
         const text = openWith(key, bytes)
         if (text !== null) return text

@@ -17,16 +17,23 @@ export function logSender(options: LogSenderOptions = {}): EmailSender {
   checkObject('logSender', options, ['log', 'allowInProduction'])
   const { log = console } = options
   if (typeof log?.info !== 'function') {
-    fail(`"logSender.log" must be a logger with an "info" function, such as app.log, got ${describe(log)}`)
+    fail(
+      `"logSender.log" must be a logger with an "info" function, such as app.log, got ${describe(log)}`,
+    )
   }
-  if (process.env.NODE_ENV === 'production' && !checkBoolean('logSender.allowInProduction', options.allowInProduction, false)) {
+  if (
+    process.env.NODE_ENV === 'production' &&
+    !checkBoolean('logSender.allowInProduction', options.allowInProduction, false)
+  ) {
     fail(
       'logSender() writes live links to the log and sends no email, which is for development; use smtpSender() of "fastify-crudauth/email/smtp" or a sender of your own in production',
     )
   }
   return {
     send({ to, subject, text }) {
-      log.info(`Not sent: logSender() is for development.\nTo: ${to}\nSubject: ${subject}\n\n${text}`)
+      log.info(
+        `Not sent: logSender() is for development.\nTo: ${to}\nSubject: ${subject}\n\n${text}`,
+      )
     },
   }
 }

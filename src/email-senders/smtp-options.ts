@@ -1,5 +1,13 @@
 import type { ConnectionOptions } from 'node:tls'
-import { checkBoolean, checkInteger, checkObject, checkPositive, describe, fail, isLoopback } from '../lib/option-checks.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkObject,
+  checkPositive,
+  describe,
+  fail,
+  isLoopback,
+} from '../lib/option-checks.js'
 
 /** A mailbox with the name that is shown for it. */
 export interface Mailbox {
@@ -70,13 +78,21 @@ const control = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/
 const mailbox = /^[^\p{C}\p{Z}"(),:;<>@[\\\]]+@[^\p{C}\p{Z}"(),:;<>@[\\\]]+$/u
 
 /** Whether a text is one address that cannot be read as anything else. */
-export const isMailbox = (text: unknown): text is string => typeof text === 'string' && text.length <= 320 && mailbox.test(text)
+export const isMailbox = (text: unknown): text is string =>
+  typeof text === 'string' && text.length <= 320 && mailbox.test(text)
 
 function resolveMailbox(name: string, value: unknown): Mailbox {
-  const parts = typeof value === 'string' ? /^(?:(.*?)\s*<([^<>]*)>|([^<>]*))$/.exec(value.trim()) : null
-  const found = (parts ? { name: parts[1]?.replace(/^"(.*)"$/, '$1') ?? '', address: parts[2] ?? parts[3] } : value) as Mailbox
+  const parts =
+    typeof value === 'string' ? /^(?:(.*?)\s*<([^<>]*)>|([^<>]*))$/.exec(value.trim()) : null
+  const found = (
+    parts
+      ? { name: parts[1]?.replace(/^"(.*)"$/, '$1') ?? '', address: parts[2] ?? parts[3] }
+      : value
+  ) as Mailbox
   if (!isMailbox(found?.address) || typeof found.name !== 'string' || control.test(found.name)) {
-    fail(`"smtpSender.${name}" must be one address such as "Example <no-reply@example.com>", got ${describe(value)}`)
+    fail(
+      `"smtpSender.${name}" must be one address such as "Example <no-reply@example.com>", got ${describe(value)}`,
+    )
   }
   return Object.freeze({ name: found.name, address: found.address })
 }
@@ -85,7 +101,8 @@ function resolveMailbox(name: string, value: unknown): Mailbox {
 function resolveServer(options: SmtpSenderOptions) {
   if (options.url === undefined) {
     const { host, auth } = options
-    if (typeof host !== 'string' || host === '') fail(`"smtpSender" needs "url" or "host", got ${describe(host)}`)
+    if (typeof host !== 'string' || host === '')
+      fail(`"smtpSender" needs "url" or "host", got ${describe(host)}`)
     if (auth !== undefined && (typeof auth?.user !== 'string' || typeof auth.pass !== 'string')) {
       fail('"smtpSender.auth" must be { user, pass }')
     }
@@ -97,9 +114,13 @@ function resolveServer(options: SmtpSenderOptions) {
     if (options[name] !== undefined) fail(`"smtpSender" takes "url" or "${name}", not both`)
   }
   const text: unknown = options.url
-  const url = typeof text === 'string' && /^smtps?:\/\//.test(text) && URL.canParse(text) ? new URL(text) : null
+  const url =
+    typeof text === 'string' && /^smtps?:\/\//.test(text) && URL.canParse(text)
+      ? new URL(text)
+      : null
   // Never the value: it holds a password.
-  if (!url || url.hostname === '') fail('"smtpSender.url" must be a URL such as "smtps://user:password@smtp.example.com"')
+  if (!url || url.hostname === '')
+    fail('"smtpSender.url" must be a URL such as "smtps://user:password@smtp.example.com"')
   if (url.search !== '' || url.hash !== '' || !/^\/?$/.test(url.pathname)) {
     fail('"smtpSender.url" must end with the port; give further options beside it')
   }
@@ -115,7 +136,8 @@ function resolveServer(options: SmtpSenderOptions) {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
     secure,
-    auth: url.username === '' ? undefined : { user: decode(url.username), pass: decode(url.password) },
+    auth:
+      url.username === '' ? undefined : { user: decode(url.username), pass: decode(url.password) },
   }
 }
 
@@ -132,8 +154,10 @@ export function resolveSmtp(options: SmtpSenderOptions) {
       '"smtpSender.allowInsecure" would send credentials in the clear; leave it out, or send without credentials inside a network of your own',
     )
   }
-  const milliseconds = (name: 'connectSeconds' | 'greetingSeconds' | 'socketSeconds' | 'messageSeconds', fallback: number) =>
-    checkPositive(`smtpSender.${name}`, options[name], fallback) * 1000
+  const milliseconds = (
+    name: 'connectSeconds' | 'greetingSeconds' | 'socketSeconds' | 'messageSeconds',
+    fallback: number,
+  ) => checkPositive(`smtpSender.${name}`, options[name], fallback) * 1000
   const { auth, ...where } = server
   const tls: unknown = options.tls
   if (tls !== undefined && (typeof tls !== 'object' || tls === null || Array.isArray(tls))) {

@@ -61,7 +61,9 @@ export function createPool(connect: () => SmtpTransport, milliseconds: number) {
       const late = new Promise<never>((_, reject) => {
         timer = setTimeout(() => {
           retire(pool)
-          reject(new SmtpError(`The mail server was not done within ${milliseconds} ms`, 'ETIMEDOUT'))
+          reject(
+            new SmtpError(`The mail server was not done within ${milliseconds} ms`, 'ETIMEDOUT'),
+          )
         }, milliseconds).unref()
       })
       try {

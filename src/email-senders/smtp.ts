@@ -18,7 +18,10 @@ function loadNodemailer(): Nodemailer {
     return createRequire(import.meta.url)('nodemailer') as Nodemailer
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw cause
-    throw new ConfigError('smtpSender() needs the package "nodemailer"; install it: npm install nodemailer', { cause })
+    throw new ConfigError(
+      'smtpSender() needs the package "nodemailer"; install it: npm install nodemailer',
+      { cause },
+    )
   }
 }
 
@@ -34,7 +37,13 @@ interface NodemailerError {
 const ofMessage = new Set(['RCPT TO', 'DATA'])
 
 function smtpError(cause: unknown): SmtpError {
-  const { message = '', code = 'ESMTP', command = '', response, responseCode } = (cause ?? {}) as Partial<NodemailerError>
+  const {
+    message = '',
+    code = 'ESMTP',
+    command = '',
+    response,
+    responseCode,
+  } = (cause ?? {}) as Partial<NodemailerError>
   if (response === undefined && responseCode === undefined) {
     // Of this machine or of nodemailer: names the server at most.
     return new SmtpError(`Sending by SMTP failed: ${message}`, code)
@@ -42,13 +51,20 @@ function smtpError(cause: unknown): SmtpError {
   const enhanced = /^\d{3}[ -](\d\.\d{1,3}\.\d{1,3})\b/.exec(response ?? '')?.[1]
   const reply = [responseCode, enhanced].filter((part) => part !== undefined).join(' ')
   const permanent = responseCode !== undefined && responseCode >= 500 && ofMessage.has(command)
-  return new SmtpError(`The mail server refused ${command || 'the connection'}: ${reply}`, code, responseCode, permanent)
+  return new SmtpError(
+    `The mail server refused ${command || 'the connection'}: ${reply}`,
+    code,
+    responseCode,
+    permanent,
+  )
 }
 
 /** A header of more than one line, or an address that could be several: nothing to try again. */
 function checkMessage({ to, subject }: EmailMessage): void {
-  if (!isMailbox(to)) throw new SmtpError('The recipient is not one plain address', 'EENVELOPE', undefined, true)
-  if (/[\r\n]/.test(subject)) throw new SmtpError('The subject has more than one line', 'EMESSAGE', undefined, true)
+  if (!isMailbox(to))
+    throw new SmtpError('The recipient is not one plain address', 'EENVELOPE', undefined, true)
+  if (/[\r\n]/.test(subject))
+    throw new SmtpError('The subject has more than one line', 'EMESSAGE', undefined, true)
 }
 
 /**
@@ -75,7 +91,10 @@ export function smtpSender(options: SmtpSenderOptions): EmailSender {
           // Long links survive lines that are cut on the way.
           textEncoding: 'quoted-printable',
           // Nobody's holiday reply is wanted (RFC 3834), reports about what could not be delivered are.
-          headers: { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'OOF, AutoReply' },
+          headers: {
+            'Auto-Submitted': 'auto-generated',
+            'X-Auto-Response-Suppress': 'OOF, AutoReply',
+          },
           disableFileAccess: true,
           disableUrlAccess: true,
         })

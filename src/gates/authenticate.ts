@@ -1,5 +1,9 @@
 import type { FastifyRequest } from 'fastify'
-import { type Carrier, kRequestAuth, type RequestAuth } from '../core/principal/request-principal.js'
+import {
+  type Carrier,
+  kRequestAuth,
+  type RequestAuth,
+} from '../core/principal/request-principal.js'
 import { ForbiddenError, InternalError } from '../errors.js'
 import type { Principal, Transport, TransportToolbox } from '../ports/transport.js'
 
@@ -25,7 +29,10 @@ export interface AuthState {
 /** @throws InternalError when the plugin is not registered where the route is */
 export function stateOf(request: FastifyRequest): AuthState {
   const state = (request.server as unknown as { [kAuthState]?: AuthState })[kAuthState]
-  if (!state) throw new InternalError('fastify-crudauth is not registered on the instance that this route belongs to')
+  if (!state)
+    throw new InternalError(
+      'fastify-crudauth is not registered on the instance that this route belongs to',
+    )
   return state
 }
 
@@ -38,14 +45,19 @@ export function hasAsked(request: FastifyRequest, name: string): boolean {
   const outcomes = (request as Carrier)[kRequestAuth]?.outcomes
   return (
     outcomes !== undefined &&
-    stateOf(request).transports.some((transport, index) => transport.name === name && outcomes[index] !== undefined)
+    stateOf(request).transports.some(
+      (transport, index) => transport.name === name && outcomes[index] !== undefined,
+    )
   )
 }
 
 /** Makes the request's record on first use, as large as it will be. */
 function requestAuth(request: FastifyRequest): RequestAuth {
   const carrier = request as Carrier
-  carrier[kRequestAuth] ??= { principal: null, outcomes: new Array(stateOf(request).transports.length) }
+  carrier[kRequestAuth] ??= {
+    principal: null,
+    outcomes: new Array(stateOf(request).transports.length),
+  }
   return carrier[kRequestAuth]
 }
 
@@ -72,7 +84,10 @@ const ask = async (request: FastifyRequest, transport: Transport, toolbox: Trans
  * Asks the transports in order (or only the one named), each at most once a request: an error is kept as well. The first
  * credential present wins. Null when there is none. A credential that was tampered with is a rejection.
  */
-export async function authenticate(request: FastifyRequest, only?: string): Promise<Principal | null> {
+export async function authenticate(
+  request: FastifyRequest,
+  only?: string,
+): Promise<Principal | null> {
   const { transports, toolbox } = stateOf(request)
   const { outcomes } = requestAuth(request)
   for (const [index, transport] of transports.entries()) {

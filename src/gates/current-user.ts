@@ -1,6 +1,19 @@
 import type { FastifyRequest } from 'fastify'
-import { ForbiddenError, InsufficientScopeError, InternalError, NotVerifiedError, UnauthenticatedError } from '../errors.js'
-import { checkBoolean, checkFunction, checkObject, checkStrings, describe, fail } from '../lib/option-checks.js'
+import {
+  ForbiddenError,
+  InsufficientScopeError,
+  InternalError,
+  NotVerifiedError,
+  UnauthenticatedError,
+} from '../errors.js'
+import {
+  checkBoolean,
+  checkFunction,
+  checkObject,
+  checkStrings,
+  describe,
+  fail,
+} from '../lib/option-checks.js'
 import type { AnyGate } from '../ports/fastify.js'
 import type { Principal } from '../ports/transport.js'
 import { authenticate, setPrincipal, stateOf } from './authenticate.js'
@@ -19,19 +32,27 @@ export interface CurrentUserOptions {
   /** Consults this transport alone. */
   readonly transport?: string | undefined
   /** The app's own rule: only `true` lets pass; what it throws is answered. */
-  readonly check?: ((principal: Principal, request: FastifyRequest) => boolean | Promise<boolean>) | undefined
+  readonly check?:
+    | ((principal: Principal, request: FastifyRequest) => boolean | Promise<boolean>)
+    | undefined
 }
 
 const known = ['optional', 'superuser', 'verified', 'scopes', 'transport', 'check']
 
-async function judge(principal: Principal, options: CurrentUserOptions, request: FastifyRequest): Promise<void> {
+async function judge(
+  principal: Principal,
+  options: CurrentUserOptions,
+  request: FastifyRequest,
+): Promise<void> {
   if (options.superuser && !principal.isSuperuser) throw new ForbiddenError()
   if (options.verified) {
-    const verified = stateOf(request).recovery === null ? principal.emailVerified : principal.recoveryVerified
+    const verified =
+      stateOf(request).recovery === null ? principal.emailVerified : principal.recoveryVerified
     if (!verified) throw new NotVerifiedError()
   }
   if (options.scopes && !principal.hasScopes(...options.scopes)) throw new InsufficientScopeError()
-  if (options.check && (await options.check(principal, request)) !== true) throw new ForbiddenError()
+  if (options.check && (await options.check(principal, request)) !== true)
+    throw new ForbiddenError()
 }
 
 /**
@@ -54,8 +75,13 @@ export function currentUser(options: CurrentUserOptions = {}): AnyGate {
   const forbids = superuser || verified || scopes.length > 0 || check !== undefined
 
   return createGate('currentUser', { optional, transport, scopes, forbids }, async (request) => {
-    if (transport !== undefined && !stateOf(request).transports.some(({ name }) => name === transport)) {
-      throw new InternalError(`The gate of this route asks for the transport "${transport}", which is not configured`)
+    if (
+      transport !== undefined &&
+      !stateOf(request).transports.some(({ name }) => name === transport)
+    ) {
+      throw new InternalError(
+        `The gate of this route asks for the transport "${transport}", which is not configured`,
+      )
     }
     const principal = await authenticate(request, transport)
     if (principal) {

@@ -21,12 +21,21 @@ import type { CreateRateLimit, RateLimitKey } from './rate-limit.js'
 import { requireFresh, requireSudo } from './require-sudo.js'
 
 /** `rateLimit` is also the name of a decorator of @fastify/rate-limit. */
-const decorators = ['auth', 'currentUser', 'requireSudo', 'requireFresh', 'rateLimit', 'sessionStore'] as const
+const decorators = [
+  'auth',
+  'currentUser',
+  'requireSudo',
+  'requireFresh',
+  'rateLimit',
+  'sessionStore',
+] as const
 
 /** @throws CRUDAUTH_CONFIG when a name is taken */
 export function checkDecorators(app: FastifyInstance): void {
   if (app.hasDecorator(kAuthState as unknown as string)) {
-    fail('crudAuth is registered twice on one instance or below itself; register it once, or in sibling contexts')
+    fail(
+      'crudAuth is registered twice on one instance or below itself; register it once, or in sibling contexts',
+    )
   }
   const taken = [
     ...decorators.filter((name) => app.hasDecorator(name)),
@@ -49,14 +58,19 @@ interface Decorations {
 }
 
 /** Hangs everything on the app and its requests; typed below. */
-export function decorate(app: FastifyInstance, { authState, rateLimit, limits, sessionStore, auth }: Decorations): void {
+export function decorate(
+  app: FastifyInstance,
+  { authState, rateLimit, limits, sessionStore, auth }: Decorations,
+): void {
   app.decorate(kAuthState as unknown as string, authState)
   app.decorateRequest(kRequestAuth as unknown as string, null)
   app.decorateRequest('principal', {
     getter() {
       const principal = principalOf(this as FastifyRequest)
       if (principal) return principal
-      throw new InternalError('request.principal was read where no gate has authenticated; add onRequest: app.currentUser()')
+      throw new InternalError(
+        'request.principal was read where no gate has authenticated; add onRequest: app.currentUser()',
+      )
     },
   })
   app.decorateRequest('maybePrincipal', {
@@ -92,7 +106,9 @@ declare module 'fastify' {
     TypeProvider extends FastifyTypeProvider,
   > {
     /** Builds a hook that lets authenticated requests pass. @throws CRUDAUTH_CONFIG on options that are none */
-    currentUser(options?: CurrentUserOptions): Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
+    currentUser(
+      options?: CurrentUserOptions,
+    ): Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
     /** A hook that lets pass only sessions that stand in sudo. */
     requireSudo: Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
     /** A hook that lets pass only who signed in within `freshSeconds`, or stands in sudo. */

@@ -12,13 +12,20 @@ interface Dependencies {
 }
 
 /** Loads the caller's row, for routes that are about it: a principal of a token alone does not bring it. */
-export function loadUser({ users, recoveryField }: Dependencies): (request: FastifyRequest) => Promise<void> {
+export function loadUser({
+  users,
+  recoveryField,
+}: Dependencies): (request: FastifyRequest) => Promise<void> {
   return async function caller(request: FastifyRequest) {
     const { principal } = request
     if (AuthenticatedPrincipal.hasUser(principal)) return
     const user = await users.findById(principal.userId)
     const credential = AuthenticatedPrincipal.credentialOf(principal)
-    if (!user || !users.isActive(user) || (credential && !isCurrent(users, user, credential))) throw new UnauthenticatedError()
-    setPrincipal(request, AuthenticatedPrincipal.withUser(principal, subjectOf(users, recoveryField, user), user))
+    if (!user || !users.isActive(user) || (credential && !isCurrent(users, user, credential)))
+      throw new UnauthenticatedError()
+    setPrincipal(
+      request,
+      AuthenticatedPrincipal.withUser(principal, subjectOf(users, recoveryField, user), user),
+    )
   }
 }

@@ -19,7 +19,11 @@ function checkKey(key: unknown): RateLimitKey {
   return fail(`"key" of a rate limit must be "ip", "user" or a function, got ${describe(key)}`)
 }
 
-async function answered(action: string, limit: (request: FastifyRequest) => unknown, request: FastifyRequest) {
+async function answered(
+  action: string,
+  limit: (request: FastifyRequest) => unknown,
+  request: FastifyRequest,
+) {
   const result = await limit(request)
   try {
     return checkRateLimit(`rateLimits.${action}`, result)

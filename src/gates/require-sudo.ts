@@ -22,7 +22,8 @@ async function somebody(request: FastifyRequest): Promise<Principal> {
 export const requireSudo: AnyGate = createGate('requireSudo', info, async (request) => {
   const principal = await somebody(request)
   // With sudo off nobody passes, not even a session that was elevated while it was on.
-  if (!stateOf(request).sudo || !AuthenticatedPrincipal.isElevated(principal)) throw new SudoRequiredError()
+  if (!stateOf(request).sudo || !AuthenticatedPrincipal.isElevated(principal))
+    throw new SudoRequiredError()
   setPrincipal(request, principal)
 })
 
@@ -32,6 +33,7 @@ export const requireSudo: AnyGate = createGate('requireSudo', info, async (reque
  */
 export const requireFresh: AnyGate = createGate('requireFresh', info, async (request) => {
   const principal = await somebody(request)
-  if (!AuthenticatedPrincipal.isFresh(principal, stateOf(request).freshSeconds)) throw new FreshSignInRequiredError()
+  if (!AuthenticatedPrincipal.isFresh(principal, stateOf(request).freshSeconds))
+    throw new FreshSignInRequiredError()
   setPrincipal(request, principal)
 })

@@ -16,7 +16,13 @@ import { kRouteDocs, type RouteDocs } from './openapi.js'
 
 /** Strict whatever the app gave Fastify: nothing is coerced, filled in or dropped. */
 const ajvOptions = {
-  customOptions: { coerceTypes: false, useDefaults: false, removeAdditional: false, allErrors: false, strictTypes: false },
+  customOptions: {
+    coerceTypes: false,
+    useDefaults: false,
+    removeAdditional: false,
+    allErrors: false,
+    strictTypes: false,
+  },
 } as const
 
 /**
@@ -26,7 +32,10 @@ const ajvOptions = {
 const compilers = new WeakMap<object, ReturnType<typeof loadCompilers>>()
 
 async function loadCompilers() {
-  const [ajv, fjs] = await Promise.all([import('@fastify/ajv-compiler'), import('@fastify/fast-json-stringify-compiler')])
+  const [ajv, fjs] = await Promise.all([
+    import('@fastify/ajv-compiler'),
+    import('@fastify/fast-json-stringify-compiler'),
+  ])
   return {
     validator: ajv.default()({}, ajvOptions),
     serializer: fjs.default()({}, {}) as FastifySerializerCompiler<unknown>,
@@ -92,10 +101,16 @@ function addRoute(app: FastifyInstance, route: OwnRoute): void {
     url: route.url,
     schema: route.schema,
     bodyLimit: maxBodyBytes,
-    config: { [kRouteDocs]: route.docs, ...(route.isPublic ? { [kPublicRoute]: true } : {}) } as object,
+    config: {
+      [kRouteDocs]: route.docs,
+      ...(route.isPublic ? { [kPublicRoute]: true } : {}),
+    } as object,
     onRequest: route.before.map((gate) => answering(gate)),
     handler: answering(route.handler),
-    ...(route.hasSecretQuery && { logSerializers: { req: requestWithoutQuery }, exposeHeadRoute: false }),
+    ...(route.hasSecretQuery && {
+      logSerializers: { req: requestWithoutQuery },
+      exposeHeadRoute: false,
+    }),
   }
   app.route(options)
 }
@@ -129,7 +144,10 @@ function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySe
  * Makes an encapsulated plugin of a group of routes: own parsers, validator and serializer, `no-store` on every answer. It
  * can be mounted by hand under any prefix, below an instance that has the plugin.
  */
-export function defineGroup(name: string, routesOf: (app: FastifyInstance) => readonly OwnRoute[]): FastifyPluginAsync {
+export function defineGroup(
+  name: string,
+  routesOf: (app: FastifyInstance) => readonly OwnRoute[],
+): FastifyPluginAsync {
   const group: FastifyPluginAsync = async (app) => {
     useOwnParsers(app)
     const { validator, serializer } = await compilersOf(app)
@@ -165,9 +183,16 @@ export function defineGroup(name: string, routesOf: (app: FastifyInstance) => re
     }
     const secret = routes.filter(({ hasSecretQuery }) => hasSecretQuery)
     for (const url of new Set(secret.map(({ url }) => url))) {
-      const methods = new Set(secret.filter((route) => route.url === url).map(({ method }) => method))
+      const methods = new Set(
+        secret.filter((route) => route.url === url).map(({ method }) => method),
+      )
       asPublic((scope) => coverSecretQuery(scope, url, methods))
     }
   }
-  return fp(group, { fastify: '5.x', name: `fastify-crudauth-${name}`, encapsulate: true, dependencies: ['fastify-crudauth'] })
+  return fp(group, {
+    fastify: '5.x',
+    name: `fastify-crudauth-${name}`,
+    encapsulate: true,
+    dependencies: ['fastify-crudauth'],
+  })
 }

@@ -13,13 +13,16 @@ export function resolveRoutes(
   const all = [...features.values()]
   if (value === false) return new Set()
   if (value === true) {
-    const brought = [...features].filter(([, feature]) => feature.lacks(all) === null && feature.isMountedByDefault !== false)
+    const brought = [...features].filter(
+      ([, feature]) => feature.lacks(all) === null && feature.isMountedByDefault !== false,
+    )
     return new Set(brought.map(([name]) => name))
   }
   const names = checkStrings('routes', value, []) as RouteGroup[]
   for (const name of names) {
     const feature = features.get(name)
-    if (!feature) fail(`"routes" has no group "${name}"; the groups are ${[...features.keys()].join(', ')}`)
+    if (!feature)
+      fail(`"routes" has no group "${name}"; the groups are ${[...features.keys()].join(', ')}`)
     const lacks = feature.lacks(all)
     if (lacks !== null) fail(`"routes" names "${name}", which needs ${lacks}`)
   }

@@ -26,14 +26,21 @@ interface TransformInput {
   url: string
   openapiObject?: OpenapiObject
 }
-type Transform = (input: TransformInput) => { schema?: Schema | undefined; url?: string | undefined }
+type Transform = (input: TransformInput) => {
+  schema?: Schema | undefined
+  url?: string | undefined
+}
 
 const csrfScheme: SecurityScheme = { type: 'apiKey', in: 'header', name: 'X-CSRF-Token' }
 
 /** The security schemes of the transports, by name, and `csrf` where sessions need the header. */
-export function schemesOf(transports: readonly Transport[], csrf: boolean): Record<string, SecurityScheme> {
+export function schemesOf(
+  transports: readonly Transport[],
+  csrf: boolean,
+): Record<string, SecurityScheme> {
   const schemes: Record<string, SecurityScheme> = {}
-  for (const { name, securityScheme } of transports) if (securityScheme) schemes[name] = securityScheme
+  for (const { name, securityScheme } of transports)
+    if (securityScheme) schemes[name] = securityScheme
   if (csrf && schemes.session) schemes.csrf = csrfScheme
   return schemes
 }
@@ -51,7 +58,10 @@ function gatesOf(route: RouteOptions): GateInfo[] {
 const isPlain = (schema: Schema | undefined): boolean =>
   Object.values(schema ?? {}).every(
     (part) =>
-      typeof part !== 'object' || part === null || Array.isArray(part) || Object.getPrototypeOf(part) === Object.prototype,
+      typeof part !== 'object' ||
+      part === null ||
+      Array.isArray(part) ||
+      Object.getPrototypeOf(part) === Object.prototype,
   )
 
 /** What every route of the plugin's own with an unsafe verb answers to a body that it does not take, whether it asks for one or not. */
@@ -62,30 +72,48 @@ const bodyErrors = {
 }
 
 const errorResponses = (errors: Readonly<Record<number, string>>) =>
-  Object.fromEntries(Object.entries(errors).map(([status, description]) => [status, { ...ErrorBody, description }]))
+  Object.fromEntries(
+    Object.entries(errors).map(([status, description]) => [status, { ...ErrorBody, description }]),
+  )
 
 /** Documents the plugin's routes, and the app's wherever one of the gates guards them. */
-export function documentRoutes(app: FastifyInstance, transports: readonly Transport[], csrf: boolean): void {
+export function documentRoutes(
+  app: FastifyInstance,
+  transports: readonly Transport[],
+  csrf: boolean,
+): void {
   const schemes = schemesOf(transports, csrf)
 
   const securityOf = (names: readonly string[], unsafe: boolean): Security[] =>
     names
       .filter((name) => schemes[name])
-      .map((name) => (name === 'session' && unsafe && schemes.csrf ? { session: [], csrf: [] } : { [name]: [] }))
+      .map((name) =>
+        name === 'session' && unsafe && schemes.csrf ? { session: [], csrf: [] } : { [name]: [] },
+      )
 
   const describe = (route: RouteOptions, schema: Schema, documented: Schema): Transform => {
-    const previous = (route.config as { swaggerTransform?: Transform } | undefined)?.swaggerTransform
+    const previous = (route.config as { swaggerTransform?: Transform } | undefined)
+      ?.swaggerTransform
     return (input) => {
       const { openapiObject } = input
       if (openapiObject) {
         openapiObject.components ??= {}
-        openapiObject.components.securitySchemes = { ...schemes, ...openapiObject.components.securitySchemes }
+        openapiObject.components.securitySchemes = {
+          ...schemes,
+          ...openapiObject.components.securitySchemes,
+        }
       }
       const inner = previous ? previous(input) : { schema: input.schema ?? schema }
       // Swagger documents a 200 of its own accord only where a route documents no answer at all.
-      const own = (inner.schema?.response as Schema | undefined) ?? { 200: { description: 'Default Response' } }
+      const own = (inner.schema?.response as Schema | undefined) ?? {
+        200: { description: 'Default Response' },
+      }
       const response = { ...(documented.response as Schema), ...own }
-      return { ...inner, url: inner.url ?? input.url, schema: { ...documented, ...inner.schema, response } }
+      return {
+        ...inner,
+        url: inner.url ?? input.url,
+        schema: { ...documented, ...inner.schema, response },
+      }
     }
   }
 
@@ -113,19 +141,27 @@ export function documentRoutes(app: FastifyInstance, transports: readonly Transp
       const asked = narrowed === undefined ? all : [narrowed]
       const security = securityOf(asked, unsafe)
       const open = gates.every(({ optional }) => optional)
-      const forbids = gates.some((gate) => gate.forbids) || security.some((needed) => 'csrf' in needed)
+      const forbids =
+        gates.some((gate) => gate.forbids) || security.some((needed) => 'csrf' in needed)
       documented = {
         security: open ? [...security, {}] : security,
         response: errorResponses({
           ...(open ? {} : { 401: 'Nobody is signed in' }),
           // A cookie that was tampered with is none; a token, or what else a transport of the app's takes, is refused.
-          ...(open && asked.some((name) => name !== 'session') ? { 401: 'The credential was tampered with' } : {}),
-          ...(forbids ? { 403: 'Not allowed for this principal, or the CSRF token is missing or wrong' } : {}),
+          ...(open && asked.some((name) => name !== 'session')
+            ? { 401: 'The credential was tampered with' }
+            : {}),
+          ...(forbids
+            ? { 403: 'Not allowed for this principal, or the CSRF token is missing or wrong' }
+            : {}),
         }),
       }
     }
     // Replaced, never changed in place: apps share schema and config objects between routes.
-    const config: object = { ...route.config, swaggerTransform: describe(route, schema ?? {}, documented) }
+    const config: object = {
+      ...route.config,
+      swaggerTransform: describe(route, schema ?? {}, documented),
+    }
     route.config = config as NonNullable<typeof route.config>
   })
 

@@ -17,6 +17,7 @@ export function decorateParts(app: FastifyInstance, parts: Parts): void {
  */
 export function partOf<Part>(app: FastifyInstance, name: string, needs: string): Part {
   const parts = (app as unknown as { [kParts]?: Parts })[kParts]
-  if (!parts) fail('Register crudAuth before its groups of routes, on the same instance or above it')
+  if (!parts)
+    fail('Register crudAuth before its groups of routes, on the same instance or above it')
   return (parts[name] ?? fail(needs)) as Part
 }

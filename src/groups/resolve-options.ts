@@ -7,11 +7,17 @@ import { resolveRoutes } from './mounted-groups.js'
  * @param outerPrefix of the instance that the plugin is registered on
  * @throws CRUDAUTH_CONFIG saying what to change
  */
-export function resolveOptions(features: readonly Feature[], options: CrudAuthOptions, outerPrefix: string) {
+export function resolveOptions(
+  features: readonly Feature[],
+  options: CrudAuthOptions,
+  outerPrefix: string,
+) {
   const settings = resolveCoreOptions(options, outerPrefix, {
     options: features.flatMap((feature) => feature.options),
     limits: Object.assign({}, ...features.map(({ limits }) => limits)) as Feature['limits'],
   })
-  const configured = new Map(features.map((feature) => [feature.name, feature.configure(options, settings)]))
+  const configured = new Map(
+    features.map((feature) => [feature.name, feature.configure(options, settings)]),
+  )
   return { settings, configured, mounted: resolveRoutes(options.routes, configured) }
 }

@@ -1,5 +1,10 @@
 import type { CrudAuthOptions } from '../core/options.js'
-import { isSessionTransport, resolveSession, sessionScheme, sessionTransport } from '../core/sessions/options.js'
+import {
+  isSessionTransport,
+  resolveSession,
+  sessionScheme,
+  sessionTransport,
+} from '../core/sessions/options.js'
 import { createCookie } from '../http/cookies.js'
 import type { SecurityScheme } from '../ports/transport.js'
 import { schemesOf } from './openapi.js'
@@ -10,7 +15,9 @@ import { schemesOf } from './openapi.js'
  * @param options default: sessions with the default cookies
  * @throws CRUDAUTH_CONFIG on a mistake in them
  */
-export function securitySchemes(options: Pick<CrudAuthOptions, 'transports' | 'cookies'> = {}): Record<string, SecurityScheme> {
+export function securitySchemes(
+  options: Pick<CrudAuthOptions, 'transports' | 'cookies'> = {},
+): Record<string, SecurityScheme> {
   const transports = options.transports ?? [sessionTransport()]
   const session = transports.find(isSessionTransport)
   const settings = session && resolveSession(session.options, options.cookies)
@@ -18,7 +25,9 @@ export function securitySchemes(options: Pick<CrudAuthOptions, 'transports' | 'c
     transport === session && settings
       ? {
           ...transport,
-          securityScheme: sessionScheme(createCookie(settings.cookies.names.session, settings.cookies.policy, true).name),
+          securityScheme: sessionScheme(
+            createCookie(settings.cookies.names.session, settings.cookies.policy, true).name,
+          ),
         }
       : transport,
   )

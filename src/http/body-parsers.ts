@@ -30,13 +30,17 @@ function parseStrictForm(text: string): Record<string, unknown> | null {
 export function useOwnParsers(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit: maxBodyBytes }, (request, body, done) => {
-    const bytes = body as Buffer
-    // A client that always says JSON also posts empty bodies, to /logout for one.
-    if (bytes.length === 0) done(null, undefined)
-    else if (!isUtf8(bytes)) done(notUtf8())
-    else parseJson(request, bytes.toString('utf8'), done)
-  })
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: maxBodyBytes },
+    (request, body, done) => {
+      const bytes = body as Buffer
+      // A client that always says JSON also posts empty bodies, to /logout for one.
+      if (bytes.length === 0) done(null, undefined)
+      else if (!isUtf8(bytes)) done(notUtf8())
+      else parseJson(request, bytes.toString('utf8'), done)
+    },
+  )
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
     { parseAs: 'buffer', bodyLimit: maxBodyBytes },

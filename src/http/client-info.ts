@@ -9,7 +9,11 @@ function deviceName(userAgent: unknown): string {
   try {
     const { browser, os, platform } = Bowser.parse(userAgent.slice(0, 512))
     const where = os.name ?? platform.type
-    const name = browser.name ? (where ? `${browser.name} on ${where}` : browser.name) : (where ?? 'Unknown device')
+    const name = browser.name
+      ? where
+        ? `${browser.name} on ${where}`
+        : browser.name
+      : (where ?? 'Unknown device')
     return name.replace(/[\p{C}]/gu, '').slice(0, 120)
   } catch {
     return 'Unknown device'

@@ -18,13 +18,18 @@ export interface ResolvedCookies {
 
 function checkText(name: string, value: unknown, form: RegExp, example: string): string {
   if (typeof value !== 'string' || !form.test(value)) {
-    fail(`"${name}" must be like "${example}", without ";", quotes, spaces or line breaks; got ${describe(value)}`)
+    fail(
+      `"${name}" must be like "${example}", without ";", quotes, spaces or line breaks; got ${describe(value)}`,
+    )
   }
   return value
 }
 
 /** @param layers later ones win, member by member */
-export function resolveCookies(option: string, ...layers: (CookieOptions | undefined)[]): ResolvedCookies {
+export function resolveCookies(
+  option: string,
+  ...layers: (CookieOptions | undefined)[]
+): ResolvedCookies {
   for (const layer of layers) {
     if (layer === undefined) continue
     checkObject(option, layer, ['secure', 'sameSite', 'path', 'domain', 'names'])
@@ -39,11 +44,13 @@ export function resolveCookies(option: string, ...layers: (CookieOptions | undef
   const resolved = Object.fromEntries(
     Object.entries(names).map(([key, fallback]) => {
       const name = checkText(`${option}.names.${key}`, given[key] ?? fallback, token, fallback)
-      if (/^__(?:host|secure)-/i.test(name)) fail(`"${option}.names.${key}" gets its prefix by itself; leave "__Host-" out`)
+      if (/^__(?:host|secure)-/i.test(name))
+        fail(`"${option}.names.${key}" gets its prefix by itself; leave "__Host-" out`)
       return [key, name]
     }),
   ) as Record<keyof typeof names, string>
-  if (new Set(Object.values(resolved)).size !== Object.keys(names).length) fail(`"${option}.names" must differ from each other`)
+  if (new Set(Object.values(resolved)).size !== Object.keys(names).length)
+    fail(`"${option}.names" must differ from each other`)
   return {
     policy: {
       secure,

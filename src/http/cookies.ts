@@ -78,7 +78,13 @@ export function createCookie(baseName: string, policy: CookiePolicy, httpOnly: b
   const { secure, sameSite, path, domain } = policy
   // RFC 6265bis, 4.1.3.2: the browser itself then refuses the cookie from sibling domains and over http.
   const name = secure && path === '/' && domain === undefined ? `__Host-${baseName}` : baseName
-  const attributes = { secure, sameSite, path, httpOnly, ...(domain === undefined ? {} : { domain }) }
+  const attributes = {
+    secure,
+    sameSite,
+    path,
+    httpOnly,
+    ...(domain === undefined ? {} : { domain }),
+  }
   return {
     name,
     read: (request) => readCookie(request.headers.cookie, name),
@@ -88,7 +94,10 @@ export function createCookie(baseName: string, policy: CookiePolicy, httpOnly: b
     },
     clear(reply) {
       // Same attributes as set: browsers keep a __Host- cookie that is cleared without Secure.
-      reply.header('set-cookie', serialize(name, '', { ...attributes, maxAge: 0, expires: new Date(0) }))
+      reply.header(
+        'set-cookie',
+        serialize(name, '', { ...attributes, maxAge: 0, expires: new Date(0) }),
+      )
     },
   }
 }

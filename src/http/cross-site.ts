@@ -41,8 +41,17 @@ export function resolveOrigins(value: unknown): ReadonlySet<string> {
   return new Set(
     origins.map((text) => {
       const url = parseOrigin(text)
-      if (!url || text.includes('*') || url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
-        fail(`"trustedOrigins" takes origins such as "https://app.example.com", without path or wildcard; got "${text}"`)
+      if (
+        !url ||
+        text.includes('*') ||
+        url.pathname !== '/' ||
+        url.search !== '' ||
+        url.hash !== '' ||
+        url.username !== ''
+      ) {
+        fail(
+          `"trustedOrigins" takes origins such as "https://app.example.com", without path or wildcard; got "${text}"`,
+        )
       }
       return url.origin
     }),

@@ -10,10 +10,13 @@ function groups(address: string): number[] | null {
     (_, a, b, c, d) => `${((+a << 8) | +b).toString(16)}:${((+c << 8) | +d).toString(16)}`,
   )
   const [head = '', tail] = plain.split('::')
-  const parse = (part: string | undefined) => (part ? part.split(':').map((group) => Number.parseInt(group, 16)) : [])
+  const parse = (part: string | undefined) =>
+    part ? part.split(':').map((group) => Number.parseInt(group, 16)) : []
   const left = parse(head)
   const right = parse(tail)
-  return tail === undefined ? left : [...left, ...new Array(8 - left.length - right.length).fill(0), ...right]
+  return tail === undefined
+    ? left
+    : [...left, ...new Array(8 - left.length - right.length).fill(0), ...right]
 }
 
 /**

@@ -7,7 +7,8 @@ const nowhere = 'http://landing.invalid'
  * that no spelling (`//host`, `/\host`, `/.//host`, tabs within) leads to another origin.
  */
 export function sameOriginPath(text: string): string | null {
-  if (text.length > maxLength || !text.startsWith('/') || /[\p{C}\p{Surrogate}\\]/u.test(text)) return null
+  if (text.length > maxLength || !text.startsWith('/') || /[\p{C}\p{Surrogate}\\]/u.test(text))
+    return null
   if (!URL.canParse(text, nowhere)) return null
   const url = new URL(text, nowhere)
   if (url.origin !== nowhere || url.pathname.startsWith('//')) return null

@@ -62,7 +62,12 @@ export function createDeadline(milliseconds: number): Deadline {
   return {
     milliseconds,
     begin(expire) {
-      const wait: Wait = { endsAtMs: performance.now() + milliseconds, expire, previous: last, next: null }
+      const wait: Wait = {
+        endsAtMs: performance.now() + milliseconds,
+        expire,
+        previous: last,
+        next: null,
+      }
       if (last) last.next = wait
       else first = wait
       last = wait
@@ -88,7 +93,9 @@ export function within<T>(
   failure: (cause: unknown) => unknown,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const wait = deadline.begin(() => reject(failure(new DeadlineError(what, deadline.milliseconds))))
+    const wait = deadline.begin(() =>
+      reject(failure(new DeadlineError(what, deadline.milliseconds))),
+    )
     const succeeded = (value: T) => {
       deadline.end(wait)
       resolve(value)

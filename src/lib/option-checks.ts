@@ -14,7 +14,11 @@ export function fail(message: string): never {
 }
 
 /** A plain object whose members are all known. */
-export function checkObject(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
+export function checkObject(
+  name: string,
+  value: unknown,
+  known: readonly string[],
+): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     fail(`"${name}" must be an object, got ${describe(value)}`)
   }
@@ -27,9 +31,16 @@ export function checkObject(name: string, value: unknown, known: readonly string
 }
 
 /** Whether a host is this very machine, where nothing can be overheard. IPv6 with or without brackets. */
-export const isLoopback = (host: string): boolean => /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[?::1\]?)$/.test(host)
+export const isLoopback = (host: string): boolean =>
+  /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[?::1\]?)$/.test(host)
 
-export function checkInteger(name: string, value: unknown, fallback: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
+export function checkInteger(
+  name: string,
+  value: unknown,
+  fallback: number,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
     const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
@@ -53,18 +64,27 @@ export function checkBoolean(name: string, value: unknown, fallback: boolean): b
   return value
 }
 
-export function checkStrings(name: string, value: unknown, fallback: readonly string[]): readonly string[] {
+export function checkStrings(
+  name: string,
+  value: unknown,
+  fallback: readonly string[],
+): readonly string[] {
   if (value === undefined) return fallback
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string' && item !== '')) {
     fail(`"${name}" must be an array of non-empty strings, got ${describe(value)}`)
   }
   const strings = value as string[]
-  if (new Set(strings).size !== strings.length) fail(`"${name}" names something twice; remove the repetition`)
+  if (new Set(strings).size !== strings.length)
+    fail(`"${name}" names something twice; remove the repetition`)
   return Object.freeze([...strings])
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any function at all
-export function checkFunction<F extends (...args: any[]) => unknown>(name: string, value: F | undefined): F | undefined {
-  if (value !== undefined && typeof value !== 'function') fail(`"${name}" must be a function, got ${describe(value)}`)
+export function checkFunction<F extends (...args: any[]) => unknown>(
+  name: string,
+  value: F | undefined,
+): F | undefined {
+  if (value !== undefined && typeof value !== 'function')
+    fail(`"${name}" must be a function, got ${describe(value)}`)
   return value
 }

@@ -51,4 +51,7 @@ export interface RenderedEmail {
 }
 
 /** Words an email; localisation is here. What it returns is checked, and a bad result is a failed delivery. */
-export type RenderEmail = (kind: DeliveryKind, context: EmailContext) => RenderedEmail | Promise<RenderedEmail>
+export type RenderEmail = (
+  kind: DeliveryKind,
+  context: EmailContext,
+) => RenderedEmail | Promise<RenderedEmail>

@@ -27,5 +27,9 @@ export interface OAuthAccountStore {
    * Removes a user's account at a provider, in one atomic step; `keepLast` refuses to remove the only one. Of two removals at
    * once with `keepLast` one at most may take the number to zero: it never gets there.
    */
-  remove(userId: UserId, provider: string, keepLast: boolean): Promise<'removed' | 'absent' | 'last'>
+  remove(
+    userId: UserId,
+    provider: string,
+    keepLast: boolean,
+  ): Promise<'removed' | 'absent' | 'last'>
 }

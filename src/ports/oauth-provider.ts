@@ -114,5 +114,8 @@ export interface OAuthProvider {
   /** For development: allows http and private addresses. Default false. */
   readonly allowInsecure?: boolean | undefined
   /** Picks the profile out of the claims. Whatever it throws fails the sign-in. */
-  mapProfile(claims: Readonly<Record<string, unknown>>, extras: ProfileExtras): MappedProfile | Promise<MappedProfile>
+  mapProfile(
+    claims: Readonly<Record<string, unknown>>,
+    extras: ProfileExtras,
+  ): MappedProfile | Promise<MappedProfile>
 }

@@ -34,7 +34,10 @@ export interface SessionRecord {
 
 /** What an update may change. Each named field is written alone; others keep what a concurrent update gave them. */
 export type SessionPatch = Partial<
-  Pick<SessionRecord, 'csrfDigest' | 'lastActivityAtMs' | 'sudoUntilMs' | 'epoch' | 'authenticatedAtMs'>
+  Pick<
+    SessionRecord,
+    'csrfDigest' | 'lastActivityAtMs' | 'sudoUntilMs' | 'epoch' | 'authenticatedAtMs'
+  >
 >
 
 /** A record, and when it was read by the store's own clock (milliseconds since 1970), which all processes share. */
@@ -56,7 +59,12 @@ export interface SessionStore {
    * @param replaces handle of a session of the user that ends in the same step, before room is made, and that is not among
    * those returned: both happen or neither does
    */
-  create(tag: string, record: SessionRecord, maxSessions: number, replaces?: string): Promise<string[]>
+  create(
+    tag: string,
+    record: SessionRecord,
+    maxSessions: number,
+    replaces?: string,
+  ): Promise<string[]>
   /** One read. */
   read(tag: string, handle: string): Promise<SessionRecord | null>
   /** As `read`, with the store's time. One round trip. */
@@ -67,7 +75,13 @@ export interface SessionStore {
    * @param notAfterMs false, too, and nothing written, once the store's own clock (`readTimed`) has reached this: a call that
    * its caller has given up on must not happen when the store wakes up
    */
-  update(tag: string, handle: string, patch: SessionPatch, expected?: SessionPatch, notAfterMs?: number): Promise<boolean>
+  update(
+    tag: string,
+    handle: string,
+    patch: SessionPatch,
+    expected?: SessionPatch,
+    notAfterMs?: number,
+  ): Promise<boolean>
   /** Live sessions, most recently active first. Heals the index of expired handles. */
   list(tag: string): Promise<SessionRecord[]>
   /** Ends one; false when there was none. */

@@ -40,4 +40,11 @@ export interface UserStore<User = Record<string, unknown>> {
 }
 
 /** Logical names of the ids under which the shipped OAuth providers know a user. */
-export const PROVIDER_ID_FIELDS: readonly string[] = ['googleId', 'githubId', 'microsoftId', 'appleId', 'gitlabId', 'discordId']
+export const PROVIDER_ID_FIELDS: readonly string[] = [
+  'googleId',
+  'githubId',
+  'microsoftId',
+  'appleId',
+  'gitlabId',
+  'discordId',
+]

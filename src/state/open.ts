@@ -23,10 +23,15 @@ export async function openState(app: FastifyInstance, options: StateOptions) {
   const opened = openRedis(redis, {
     timeoutMs: timeouts.redisMs,
     log: (message, cause) =>
-      cause ? app.log.error({ err: cause }, `fastify-crudauth: ${message}`) : app.log.info(`fastify-crudauth: ${message}`),
+      cause
+        ? app.log.error({ err: cause }, `fastify-crudauth: ${message}`)
+        : app.log.info(`fastify-crudauth: ${message}`),
   })
   app.addHook('onClose', async function closeRedis() {
     await opened.close()
   })
-  return { ...redisState(opened.client, { keyPrefix, timeoutMs: timeouts.redisMs }), connect: opened.connect }
+  return {
+    ...redisState(opened.client, { keyPrefix, timeoutMs: timeouts.redisMs }),
+    connect: opened.connect,
+  }
 }

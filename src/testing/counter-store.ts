@@ -30,13 +30,19 @@ const one = async (store: CounterStore, budget: AttemptBudget): Promise<BudgetRe
 const passed = (count: number): BudgetResult => ({ retryMs: 0, count, lockedNow: false })
 
 const assertLocked = (result: BudgetResult, mostMs: number, lockedNow: boolean) => {
-  assert.ok(result.retryMs > 0 && result.retryMs <= mostMs, `retryMs ${result.retryMs} of at most ${mostMs}`)
+  assert.ok(
+    result.retryMs > 0 && result.retryMs <= mostMs,
+    `retryMs ${result.retryMs} of at most ${mostMs}`,
+  )
   assert.equal(result.count, 0)
   assert.equal(result.lockedNow, lockedNow)
 }
 
 /** Declares the tests that every `CounterStore` must pass. `factory` gives an empty store for each of them. */
-export function counterStoreConformance(factory: StoreFactory<CounterStore>, options: ConformanceOptions = {}): void {
+export function counterStoreConformance(
+  factory: StoreFactory<CounterStore>,
+  options: ConformanceOptions = {},
+): void {
   const declare = storeKit(factory, options, 'counter store')
   windows(declare)
   lanes(declare)
@@ -64,21 +70,24 @@ function windows(declare: Declare<CounterStore>) {
     )
   })
 
-  declare('a window ends a fixed time after the hit that opened it, and the next hit opens another', async (store) => {
-    const key = keyText()
-    await onSchedule(async (onTime) => {
-      const startMs = Date.now()
-      if ((await store.hit(key, 1000)).count !== 1) return 'late'
-      await past(startMs + 400)
-      const second = await store.hit(key, 1000)
-      if (!onTime(startMs + 1000)) return 'late'
-      assert.equal(second.count, 2)
-      assert.ok(second.resetMs <= 700, 'a later hit does not extend the window')
-      await past(Date.now() + second.resetMs)
-      assert.equal((await store.hit(key, 1000)).count, 1)
-      return undefined
-    })
-  })
+  declare(
+    'a window ends a fixed time after the hit that opened it, and the next hit opens another',
+    async (store) => {
+      const key = keyText()
+      await onSchedule(async (onTime) => {
+        const startMs = Date.now()
+        if ((await store.hit(key, 1000)).count !== 1) return 'late'
+        await past(startMs + 400)
+        const second = await store.hit(key, 1000)
+        if (!onTime(startMs + 1000)) return 'late'
+        assert.equal(second.count, 2)
+        assert.ok(second.resetMs <= 700, 'a later hit does not extend the window')
+        await past(Date.now() + second.resetMs)
+        assert.equal((await store.hit(key, 1000)).count, 1)
+        return undefined
+      })
+    },
+  )
 
   declare('keys of any text are different keys', async (store) => {
     const suffix = keyText()
@@ -91,42 +100,51 @@ function windows(declare: Declare<CounterStore>) {
 }
 
 function lanes(declare: Declare<CounterStore>) {
-  declare('attempts up to the budget pass and are counted, the next one locks, those after it are refused', async (store) => {
-    const budget = lane()
-    for (const count of [1, 2, 3]) assert.deepEqual(await one(store, budget), passed(count))
-    assertLocked(await one(store, budget), budget.lockMs, true)
-    assertLocked(await one(store, budget), budget.lockMs, false)
-  })
+  declare(
+    'attempts up to the budget pass and are counted, the next one locks, those after it are refused',
+    async (store) => {
+      const budget = lane()
+      for (const count of [1, 2, 3]) assert.deepEqual(await one(store, budget), passed(count))
+      assertLocked(await one(store, budget), budget.lockMs, true)
+      assertLocked(await one(store, budget), budget.lockMs, false)
+    },
+  )
 
   declare('a budget of nothing locks the first attempt', async (store) => {
     assertLocked(await one(store, lane({ maxAttempts: 0 })), 10 * MINUTE_MS, true)
   })
 
-  declare('of 100 parallel attempts exactly the budget passes and exactly one makes the lock', async (store) => {
-    const budget = lane({ maxAttempts: 7 })
-    const results = await atOnce(100, () => one(store, budget))
-    const counts = results.filter(({ retryMs }) => retryMs === 0).map(({ count }) => count)
-    assert.deepEqual(
-      counts.sort((a, b) => a - b),
-      [1, 2, 3, 4, 5, 6, 7],
-    )
-    assert.equal(results.filter(({ lockedNow }) => lockedNow).length, 1)
-  })
+  declare(
+    'of 100 parallel attempts exactly the budget passes and exactly one makes the lock',
+    async (store) => {
+      const budget = lane({ maxAttempts: 7 })
+      const results = await atOnce(100, () => one(store, budget))
+      const counts = results.filter(({ retryMs }) => retryMs === 0).map(({ count }) => count)
+      assert.deepEqual(
+        counts.sort((a, b) => a - b),
+        [1, 2, 3, 4, 5, 6, 7],
+      )
+      assert.equal(results.filter(({ lockedNow }) => lockedNow).length, 1)
+    },
+  )
 
-  declare('lanes are judged in order, and one that refuses spares those behind it', async (store) => {
-    const [strict, loose] = [lane({ maxAttempts: 1 }), lane({ maxAttempts: 5 })]
-    const spared = { retryMs: 0, count: 0, lockedNow: false }
-    assert.deepEqual(await store.attempt([strict, loose]), [passed(1), passed(1)])
-    const second = await store.attempt([loose, strict])
-    assert.deepEqual(second[0], passed(2))
-    assertLocked(second[1] as BudgetResult, strict.lockMs, true)
-    for (let round = 0; round < 5; round++) {
-      const refused = await store.attempt([strict, loose])
-      assertLocked(refused[0] as BudgetResult, strict.lockMs, false)
-      assert.deepEqual(refused[1], spared)
-    }
-    assert.deepEqual(await one(store, loose), passed(3))
-  })
+  declare(
+    'lanes are judged in order, and one that refuses spares those behind it',
+    async (store) => {
+      const [strict, loose] = [lane({ maxAttempts: 1 }), lane({ maxAttempts: 5 })]
+      const spared = { retryMs: 0, count: 0, lockedNow: false }
+      assert.deepEqual(await store.attempt([strict, loose]), [passed(1), passed(1)])
+      const second = await store.attempt([loose, strict])
+      assert.deepEqual(second[0], passed(2))
+      assertLocked(second[1] as BudgetResult, strict.lockMs, true)
+      for (let round = 0; round < 5; round++) {
+        const refused = await store.attempt([strict, loose])
+        assertLocked(refused[0] as BudgetResult, strict.lockMs, false)
+        assert.deepEqual(refused[1], spared)
+      }
+      assert.deepEqual(await one(store, loose), passed(3))
+    },
+  )
 
   declare('a call with no lane answers nothing', async (store) => {
     assert.deepEqual(await store.attempt([]), [])
@@ -136,7 +154,8 @@ function lanes(declare: Declare<CounterStore>) {
   declare('100 parallel calls over two shared lanes keep to both budgets', async (store) => {
     const [wide, tight] = [lane({ maxAttempts: 9 }), lane({ maxAttempts: 4 })]
     const results = await atOnce(100, () => store.attempt([wide, tight]))
-    const passes = (index: number) => results.filter((result) => (result[index]?.count ?? 0) > 0).length
+    const passes = (index: number) =>
+      results.filter((result) => (result[index]?.count ?? 0) > 0).length
     assert.deepEqual([passes(0), passes(1)], [9, 4])
   })
 
@@ -167,7 +186,8 @@ function lanes(declare: Declare<CounterStore>) {
 
   declare('attempts of an hour-long budget at its largest are all remembered', async (store) => {
     const budget = lane({ maxAttempts: 200, windowMs: 60 * MINUTE_MS, maxPerDay: 300 })
-    for (let count = 1; count <= 200; count += 1) assert.deepEqual(await one(store, budget), passed(count))
+    for (let count = 1; count <= 200; count += 1)
+      assert.deepEqual(await one(store, budget), passed(count))
     assertLocked(await one(store, budget), budget.lockMs, true)
   })
 }
@@ -197,7 +217,10 @@ function locks(declare: Declare<CounterStore>) {
   })
 
   declare('the first lock is not longer than the longest', async (store) => {
-    const result = await one(store, lane({ maxAttempts: 0, lockMs: 10 * MINUTE_MS, maxLockMs: MINUTE_MS }))
+    const result = await one(
+      store,
+      lane({ maxAttempts: 0, lockMs: 10 * MINUTE_MS, maxLockMs: MINUTE_MS }),
+    )
     assert.deepEqual(result, { retryMs: MINUTE_MS, count: 0, lockedNow: true })
   })
 
@@ -225,14 +248,21 @@ function locks(declare: Declare<CounterStore>) {
 }
 
 function forgiving(declare: Declare<CounterStore>) {
-  declare('a success forgets attempts, a standing lock, the escalation and the count of the day', async (store) => {
-    const budget = lane({ maxAttempts: 1, maxPerDay: 2 })
-    for (let round = 0; round < 4; round += 1) {
-      assert.deepEqual(await one(store, budget), passed(1))
-      assert.deepEqual(await one(store, budget), { retryMs: budget.lockMs, count: 0, lockedNow: true })
-      await store.forgive([budget.key])
-    }
-  })
+  declare(
+    'a success forgets attempts, a standing lock, the escalation and the count of the day',
+    async (store) => {
+      const budget = lane({ maxAttempts: 1, maxPerDay: 2 })
+      for (let round = 0; round < 4; round += 1) {
+        assert.deepEqual(await one(store, budget), passed(1))
+        assert.deepEqual(await one(store, budget), {
+          retryMs: budget.lockMs,
+          count: 0,
+          lockedNow: true,
+        })
+        await store.forgive([budget.key])
+      }
+    },
+  )
 
   declare('a success forgets the lanes it names and no other', async (store) => {
     const [a, b, c] = [lane({ maxAttempts: 1 }), lane({ maxAttempts: 1 }), lane({ maxAttempts: 1 })]

@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { OneTimeStore } from '../ports/one-time-store.js'
-import { atOnce, type ConformanceOptions, HOSTILE_TEXTS, past, type StoreFactory, storeKit } from './store-kit.js'
+import {
+  atOnce,
+  type ConformanceOptions,
+  HOSTILE_TEXTS,
+  past,
+  type StoreFactory,
+  storeKit,
+} from './store-kit.js'
 
 const MINUTE_MS = 60_000
 const keyText = () => randomBytes(32).toString('base64url')
 
 /** Declares the tests that every `OneTimeStore` must pass. `factory` gives an empty store for each of them. */
-export function oneTimeStoreConformance(factory: StoreFactory<OneTimeStore>, options: ConformanceOptions = {}): void {
+export function oneTimeStoreConformance(
+  factory: StoreFactory<OneTimeStore>,
+  options: ConformanceOptions = {},
+): void {
   const declare = storeKit(factory, options, 'one-time store')
 
   // Every sentence holds for a value alone and for one of a group.

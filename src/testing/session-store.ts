@@ -6,7 +6,10 @@ import { expiring, racing } from './sessions/time.js'
 import { type ConformanceOptions, type StoreFactory, storeKit } from './store-kit.js'
 
 /** Declares the tests that every `SessionStore` must pass. `factory` gives an empty store for each of them. */
-export function sessionStoreConformance(factory: StoreFactory<SessionStore>, options: ConformanceOptions = {}): void {
+export function sessionStoreConformance(
+  factory: StoreFactory<SessionStore>,
+  options: ConformanceOptions = {},
+): void {
   const declare = storeKit(factory, options, 'session store')
   keeping(declare)
   making(declare)

@@ -7,7 +7,10 @@ export interface StoreUnderTest<Store> {
 }
 
 /** Called once for each test: an empty store, alone or with how to let it go. */
-export type StoreFactory<Store> = () => StoreUnderTest<Store> | Store | Promise<StoreUnderTest<Store> | Store>
+export type StoreFactory<Store> = () =>
+  | StoreUnderTest<Store>
+  | Store
+  | Promise<StoreUnderTest<Store> | Store>
 
 function isUnderTest<Store>(made: StoreUnderTest<Store> | Store): made is StoreUnderTest<Store> {
   return typeof made === 'object' && made !== null && 'store' in made
@@ -22,7 +25,11 @@ export interface ConformanceOptions {
 
 export type Declare<Store> = (sentence: string, run: (store: Store) => Promise<void>) => void
 
-export function storeKit<Store>(factory: StoreFactory<Store>, options: ConformanceOptions, kind: string): Declare<Store> {
+export function storeKit<Store>(
+  factory: StoreFactory<Store>,
+  options: ConformanceOptions,
+  kind: string,
+): Declare<Store> {
   const test = options.test ?? nodeTest
   const name = options.name ?? kind
   return (sentence, run) => {
@@ -39,7 +46,8 @@ export function storeKit<Store>(factory: StoreFactory<Store>, options: Conforman
 
 /** Waits until `Date.now()` is beyond `atMs`, and a little longer for stores with another clock or coarse timers. */
 export async function past(atMs: number): Promise<void> {
-  while (Date.now() <= atMs + 60) await new Promise((resolve) => setTimeout(resolve, atMs + 70 - Date.now()))
+  while (Date.now() <= atMs + 60)
+    await new Promise((resolve) => setTimeout(resolve, atMs + 70 - Date.now()))
 }
 
 /** `count` calls at once, answers in order. */
@@ -50,7 +58,9 @@ export const atOnce = <T>(count: number, call: (index: number) => Promise<T>): P
  * Runs a scenario whose meaning depends on its steps not being late. `onTime(atMs)` is false once the machine was too slow;
  * the scenario then returns 'late' and is tried anew.
  */
-export async function onSchedule(scenario: (onTime: (untilMs: number) => boolean) => Promise<'late' | undefined>): Promise<void> {
+export async function onSchedule(
+  scenario: (onTime: (untilMs: number) => boolean) => Promise<'late' | undefined>,
+): Promise<void> {
   for (let round = 0; round < 10; round += 1) {
     if ((await scenario((untilMs) => Date.now() < untilMs)) !== 'late') return
   }

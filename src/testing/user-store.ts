@@ -9,7 +9,11 @@ import { WRITING } from './users/writing.js'
  * What the model lacks, by `store.fields`, is passed over.
  * @param factory gives a store over an empty model each time; its `close` is called when the test has ended
  */
-export function userStoreConformance(factory: StoreFactory<AnyUserStore>, options: ConformanceOptions = {}): void {
+export function userStoreConformance(
+  factory: StoreFactory<AnyUserStore>,
+  options: ConformanceOptions = {},
+): void {
   const declare = storeKit(factory, options, 'users')
-  for (const [sentence, run] of Object.entries({ ...READING, ...WRITING })) declare(sentence, (store) => run(store, bench(store)))
+  for (const [sentence, run] of Object.entries({ ...READING, ...WRITING }))
+    declare(sentence, (store) => run(store, bench(store)))
 }

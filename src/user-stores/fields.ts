@@ -33,7 +33,8 @@ export const isStandardField = (field: string): boolean => KNOWN.has(field)
 export const isProviderIdField = (field: string): boolean => /^[a-z]\w*Id$/.test(field)
 
 /** The default column of a logical name: `hashedPassword` → `hashed_password`. */
-const snakeCase = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+const snakeCase = (field: string): string =>
+  field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /**
  * Whether `name` can be a column's name. A kit's own rule, narrower than any database's: quoting is the query builder's
@@ -42,11 +43,13 @@ const snakeCase = (field: string): string => field.replace(/[A-Z]/g, (letter) =>
 export const isIdentifier = (name: string): boolean =>
   /^[\p{L}_][\p{L}\p{M}\p{N}_$ -]{0,127}$/u.test(name) && !(name in Object.prototype)
 
-const shown = (name: unknown): string => JSON.stringify(typeof name === 'string' ? name.slice(0, 40) : typeof name)
+const shown = (name: unknown): string =>
+  JSON.stringify(typeof name === 'string' ? name.slice(0, 40) : typeof name)
 
 /** @throws ConfigError when `name` is not plausible as the name of a table, with or without its schema. */
 export function checkTable(name: unknown): void {
-  const plausible = typeof name === 'string' && name.split('.').every(isIdentifier) && name.split('.').length <= 3
+  const plausible =
+    typeof name === 'string' && name.split('.').every(isIdentifier) && name.split('.').length <= 3
   // The query builder reads "users as u" as an alias.
   if (plausible && !/\sas\s/i.test(name)) return
   throw new ConfigError(
@@ -57,7 +60,9 @@ export function checkTable(name: unknown): void {
 /** @throws ConfigError when `field` cannot be a logical name. */
 export function checkField(option: string, field: unknown): void {
   if (typeof field === 'string' && /^[a-zA-Z]\w{0,63}$/.test(field) && isIdentifier(field)) return
-  throw new ConfigError(`"${option}" must list logical names like "hashedPassword", got ${shown(field)}`)
+  throw new ConfigError(
+    `"${option}" must list logical names like "hashedPassword", got ${shown(field)}`,
+  )
 }
 
 /**
@@ -75,7 +80,8 @@ export function resolveColumns(
     checkField('columns', field)
     if (column === undefined) continue
     if (column === null) {
-      if (field === 'id') throw new ConfigError('"columns.id" cannot be null; name the column of the primary key')
+      if (field === 'id')
+        throw new ConfigError('"columns.id" cannot be null; name the column of the primary key')
       delete resolved[field]
       continue
     }

@@ -1,7 +1,20 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ConfigError, DuplicateUserError, UserValueError } from '../errors.js'
-import { PROVIDER_ID_FIELDS, type UserFields, type UserId, type UserStore, type UserValues } from '../ports/user-store.js'
-import { checkField, isIdentifier, isProviderIdField, isStandardField, STANDARD_FIELDS, uniqueFields } from './fields.js'
+import {
+  PROVIDER_ID_FIELDS,
+  type UserFields,
+  type UserId,
+  type UserStore,
+  type UserValues,
+} from '../ports/user-store.js'
+import {
+  checkField,
+  isIdentifier,
+  isProviderIdField,
+  isStandardField,
+  STANDARD_FIELDS,
+  uniqueFields,
+} from './fields.js'
 import { isStorableText } from './storable-text.js'
 
 export interface MemoryUsersOptions {
@@ -42,14 +55,19 @@ const copy = (row: Row): Row => {
 }
 
 function modelOf({ fields, unique }: MemoryUsersOptions): { model: UserFields; closed: boolean } {
-  if (fields !== undefined && !Array.isArray(fields)) throw new ConfigError('"fields" must be a list of logical names')
-  if (unique !== undefined && !Array.isArray(unique)) throw new ConfigError('"unique" must be a list of logical names')
+  if (fields !== undefined && !Array.isArray(fields))
+    throw new ConfigError('"fields" must be a list of logical names')
+  if (unique !== undefined && !Array.isArray(unique))
+    throw new ConfigError('"unique" must be a list of logical names')
   for (const field of fields ?? []) checkField('fields', field)
   for (const field of unique ?? []) checkField('unique', field)
   const names = [...new Set(['id', ...(fields ?? [...STANDARD_FIELDS, ...(unique ?? [])])])]
   const unknown = unique?.find((field) => !names.includes(field))
-  if (unknown !== undefined) throw new ConfigError(`"unique" names "${unknown}", which is not in "fields"; add it there`)
-  const isProvider = unique ? (field: string) => PROVIDER_ID_FIELDS.includes(field) : isProviderIdField
+  if (unknown !== undefined)
+    throw new ConfigError(`"unique" names "${unknown}", which is not in "fields"; add it there`)
+  const isProvider = unique
+    ? (field: string) => PROVIDER_ID_FIELDS.includes(field)
+    : isProviderIdField
   const columns: Record<string, string> = Object.create(null)
   for (const name of names) columns[name] = name
   return {
@@ -83,10 +101,14 @@ export function memoryUsers(options: MemoryUsersOptions = {}): UserStore {
         if (isStandardField(name)) continue
         if (closed || !isIdentifier(name)) throw new UserValueError(name)
       }
-      const isKey = typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint'
-      const unstorable = typeof value === 'function' || typeof value === 'symbol' || Number.isNaN(value)
-      if (unstorable || (typeof value === 'string' && !isStorableText(value))) throw new UserValueError(name)
-      if (value !== null && !isKey && (name === 'id' || taken.has(name))) throw new UserValueError(name)
+      const isKey =
+        typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint'
+      const unstorable =
+        typeof value === 'function' || typeof value === 'symbol' || Number.isNaN(value)
+      if (unstorable || (typeof value === 'string' && !isStorableText(value)))
+        throw new UserValueError(name)
+      if (value !== null && !isKey && (name === 'id' || taken.has(name)))
+        throw new UserValueError(name)
       set[name] = copyOf(value)
     }
     return set
@@ -141,7 +163,8 @@ export function memoryUsers(options: MemoryUsersOptions = {}): UserStore {
       const set = accepted(values)
       refuseTaken(set)
       const now = new Date()
-      for (const name of ['createdAt', 'updatedAt']) if (name in model.columns) set[name] ??= new Date(now)
+      for (const name of ['createdAt', 'updatedAt'])
+        if (name in model.columns) set[name] ??= new Date(now)
       const id = (set.id ?? nextId) as UserId
       if (rows.has(id)) throw new DuplicateUserError('id')
       set.id = id

@@ -12,13 +12,23 @@ const next = 'another good password'
 test('an account whose username is NULL changes its password', async (t) => {
   const app = await build(t, { auth: { identity: { login: ['email'] } } })
   const client = new Client(app)
-  assert.equal((await client.post('/register', { email: 'ann@example.com', password })).statusCode, 201)
+  assert.equal(
+    (await client.post('/register', { email: 'ann@example.com', password })).statusCode,
+    201,
+  )
   assert.equal((await client.login('ann@example.com')).statusCode, 200)
   refuses(
-    await client.post('/change-password', { current_password: password, new_password: 'Ann@example.com' }),
+    await client.post('/change-password', {
+      current_password: password,
+      new_password: 'Ann@example.com',
+    }),
     'CRUDAUTH_BAD_REQUEST',
   )
-  assert.equal((await client.post('/change-password', { current_password: password, new_password: next })).statusCode, 200)
+  assert.equal(
+    (await client.post('/change-password', { current_password: password, new_password: next }))
+      .statusCode,
+    200,
+  )
   assert.equal((await new Client(app).login('ann@example.com', next)).statusCode, 200)
 })
 

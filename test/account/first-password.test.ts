@@ -14,7 +14,10 @@ for (const backend of backends) {
   /** A user without a password, signed in as by a provider. */
   const open = async (t: TestContext) => {
     const users = interrupted(memoryUsers())
-    const app = await build(t, { auth: { ...backend.options(), users: users.store }, routes: mountHandLogin })
+    const app = await build(t, {
+      auth: { ...backend.options(), users: users.store },
+      routes: mountHandLogin,
+    })
     await users.store.create({
       email: 'ann@example.com',
       username: 'ann',
@@ -23,7 +26,12 @@ for (const backend of backends) {
       tokenVersion: 0,
     })
     const caller = await signedInByHand(app, 'ann')
-    return { app, users, set: () => caller.post('/set-password', { new_password: next }), row: () => rowOf(users.store, 'ann') }
+    return {
+      app,
+      users,
+      set: () => caller.post('/set-password', { new_password: next }),
+      row: () => rowOf(users.store, 'ann'),
+    }
   }
 
   test(`${backend.name}: a version that is raised between the sign-in and the write ends the first password, too`, async (t) => {
@@ -37,7 +45,10 @@ for (const backend of backends) {
     }
     refuses(await set(), 'CRUDAUTH_UNAUTHENTICATED', [next])
     const now = await row()
-    assert.deepEqual([now.hashedPassword, now.tokenVersion, users.swaps.length], [hashedPassword, 7, 1])
+    assert.deepEqual(
+      [now.hashedPassword, now.tokenVersion, users.swaps.length],
+      [hashedPassword, 7, 1],
+    )
     refuses(await new Client(app).login('ann', next), 'CRUDAUTH_BAD_CREDENTIALS')
     users.around = {}
     refuses(await set(), 'CRUDAUTH_UNAUTHENTICATED', [next])

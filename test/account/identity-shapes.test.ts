@@ -14,7 +14,10 @@ describe('an identity of an email alone', () => {
   test('registers, signs in and answers null for the username', async (t) => {
     const app = await build(t, { auth: auth() })
     const client = new Client(app)
-    const body = answers(await client.post('/register', { email: 'Ann@Example.com', password }), 201)
+    const body = answers(
+      await client.post('/register', { email: 'Ann@Example.com', password }),
+      201,
+    )
     assert.deepEqual(body, { id: 1, email: 'ann@example.com', username: null })
     const login = answers(await client.login('ANN@example.com'), 200)
     assert.deepEqual(Object.keys(login), ['id', 'username', 'csrf_token'])
@@ -31,8 +34,18 @@ describe('an identity of an email alone', () => {
 
   test('needs the email and ignores a username', async (t) => {
     const app = await build(t, { auth: auth() })
-    refusesOwn(await new Client(app).post('/register', { username: 'ann', password }), 'FST_ERR_VALIDATION')
-    answers(await new Client(app).post('/register', { email: 'ann@example.com', username: 'ann', password }), 201)
+    refusesOwn(
+      await new Client(app).post('/register', { username: 'ann', password }),
+      'FST_ERR_VALIDATION',
+    )
+    answers(
+      await new Client(app).post('/register', {
+        email: 'ann@example.com',
+        username: 'ann',
+        password,
+      }),
+      201,
+    )
     refusesOwn(await new Client(app).login('ann'), 'CRUDAUTH_BAD_CREDENTIALS')
   })
 })
@@ -59,24 +72,44 @@ describe('an identity of a username alone, without recovery', () => {
 
 describe('an identity of a phone number', () => {
   const auth = () => ({
-    users: memoryUsers({ fields: ['phone', 'phoneVerified', 'hashedPassword', 'isActive', 'tokenVersion'] }),
+    users: memoryUsers({
+      fields: ['phone', 'phoneVerified', 'hashedPassword', 'isActive', 'tokenVersion'],
+    }),
     identity: { login: ['phone'], recovery: 'phone' },
   })
 
   test('takes E.164 alone', async (t) => {
     const app = await build(t, { auth: auth() })
-    for (const phone of ['0151 2345678', '+0151234567', '+49', '+4915112345678x', '004915112345678', '+49 151 12345678']) {
-      refusesOwn(await new Client(app).post('/register', { phone, password }), 'CRUDAUTH_BAD_REQUEST')
+    for (const phone of [
+      '0151 2345678',
+      '+0151234567',
+      '+49',
+      '+4915112345678x',
+      '004915112345678',
+      '+49 151 12345678',
+    ]) {
+      refusesOwn(
+        await new Client(app).post('/register', { phone, password }),
+        'CRUDAUTH_BAD_REQUEST',
+      )
     }
     assert.equal(await app.auth.users.findById(1), null)
     answers(await new Client(app).post('/register', { phone: '+4915112345678', password }), 201)
-    assert.equal(((await app.auth.users.findById(1)) as Record<string, unknown>).phoneVerified, false)
+    assert.equal(
+      ((await app.auth.users.findById(1)) as Record<string, unknown>).phoneVerified,
+      false,
+    )
   })
 
   test('signs in by it, and a gate’s verified means the phone', async (t) => {
     const app = await build(t, {
       auth: auth(),
-      routes: (app) => void app.get('/verified', { onRequest: app.currentUser({ verified: true }) }, async () => 'in'),
+      routes: (app) =>
+        void app.get(
+          '/verified',
+          { onRequest: app.currentUser({ verified: true }) },
+          async () => 'in',
+        ),
     })
     const client = new Client(app)
     await client.post('/register', { phone: '+4915112345678', password })
@@ -98,7 +131,11 @@ describe('the order of login fields', () => {
       const base = { hashedPassword: hash, isActive: true, tokenVersion: 0 }
       await app.auth.users.create({ ...base, email: 'both@example.com', username: 'first' })
       // An older user of the app's, of before usernames like emails were refused.
-      await app.auth.users.create({ ...base, email: 'second@example.com', username: 'both@example.com' })
+      await app.auth.users.create({
+        ...base,
+        email: 'second@example.com',
+        username: 'both@example.com',
+      })
       assert.equal(answers(await new Client(app).login('both@example.com'), 200).id, expected)
     })
   }

@@ -13,11 +13,14 @@ const next = 'another good password'
 for (const backend of backends) {
   const open = async (t: Parameters<typeof build>[0]) => {
     const users = interrupted(memoryUsers())
-    const app = await build(t, { auth: { ...backend.options(), users: users.store, lockout: false } })
+    const app = await build(t, {
+      auth: { ...backend.options(), users: users.store, lockout: false },
+    })
     const caller = await signedIn(app, 'ann')
     const other = new Client(app)
     await other.login('ann')
-    const change = () => caller.post('/change-password', { current_password: password, new_password: next })
+    const change = () =>
+      caller.post('/change-password', { current_password: password, new_password: next })
     return { app, users, caller, other, change, row: () => rowOf(users.store, 'ann') }
   }
   const status = async (client: Client) => (await client.get('/me')).statusCode

@@ -31,7 +31,10 @@ describe('POST /change-password', () => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const before = await app.auth.users.findById(1)
-      const body = answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      const body = answers(
+        await client.post('/change-password', { current_password: password, new_password: next }),
+        200,
+      )
       assert.deepEqual(Object.keys(body), ['detail'])
       const after = await app.auth.users.findById(1)
       assert.equal(after?.tokenVersion, 1)
@@ -46,12 +49,21 @@ describe('POST /change-password', () => {
       const other = new Client(app)
       await other.login('ann')
       const bob = await signedIn(app, 'bob')
-      answers(await caller.post('/change-password', { current_password: password, new_password: next }), 200)
+      answers(
+        await caller.post('/change-password', { current_password: password, new_password: next }),
+        200,
+      )
       answers(await caller.get('/me'), 200)
       refusesOwn(await other.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
       answers(await bob.get('/me'), 200)
       assert.equal(answers(await caller.get('/sessions'), 200).length, 1)
-      answers(await caller.post('/change-password', { current_password: next, new_password: `${next} again` }), 200)
+      answers(
+        await caller.post('/change-password', {
+          current_password: next,
+          new_password: `${next} again`,
+        }),
+        200,
+      )
       answers(await caller.post('/logout'), 200)
     })
 
@@ -61,8 +73,16 @@ describe('POST /change-password', () => {
       const other = new Client(app)
       await other.login('ann')
       const before = await app.auth.users.findById(1)
-      for (const wrong of ['wrong password', `${password} `, next, String(before?.hashedPassword)]) {
-        const response = await client.post('/change-password', { current_password: wrong, new_password: next })
+      for (const wrong of [
+        'wrong password',
+        `${password} `,
+        next,
+        String(before?.hashedPassword),
+      ]) {
+        const response = await client.post('/change-password', {
+          current_password: wrong,
+          new_password: next,
+        })
         refusesOwn(response, 'CRUDAUTH_WRONG_PASSWORD', [wrong, next])
       }
       assert.deepEqual(await app.auth.users.findById(1), before)
@@ -70,7 +90,9 @@ describe('POST /change-password', () => {
     })
 
     test(`${backend.name}: five an hour a user, wrong ones included; the sixth is 429 even with the right password`, async (t) => {
-      const app = await build(t, { auth: { ...backend.options(), rateLimits: { register: false } } })
+      const app = await build(t, {
+        auth: { ...backend.options(), rateLimits: { register: false } },
+      })
       const client = await signedIn(app, 'ann')
       const wrong = { current_password: 'wrong password', new_password: next }
       for (let n = 1; n <= 5; n++) {
@@ -80,7 +102,10 @@ describe('POST /change-password', () => {
         assert.equal(response.headers['x-ratelimit-remaining'], String(5 - n))
       }
       const before = await app.auth.users.findById(1)
-      refusesOwn(await client.post('/change-password', { ...wrong, current_password: password }), 'CRUDAUTH_RATE_LIMITED')
+      refusesOwn(
+        await client.post('/change-password', { ...wrong, current_password: password }),
+        'CRUDAUTH_RATE_LIMITED',
+      )
       assert.deepEqual(await app.auth.users.findById(1), before)
       // Another user from the same address has a budget of their own.
       const bob = await signedIn(app, 'bob')
@@ -92,7 +117,10 @@ describe('POST /change-password', () => {
       const client = await signedIn(app, 'ann')
       const all = await Promise.all(
         Array.from({ length: 10 }, (_, n) =>
-          client.post('/change-password', { current_password: password, new_password: `${next} ${n}` }),
+          client.post('/change-password', {
+            current_password: password,
+            new_password: `${next} ${n}`,
+          }),
         ),
       )
       const won = all.findIndex(({ statusCode }) => statusCode === 200)
@@ -106,7 +134,10 @@ describe('POST /change-password', () => {
   test('needs a session and the CSRF header, before the body is looked at', async (t) => {
     const app = await build(t)
     const client = await signedIn(app, 'ann')
-    refusesOwn(await new Client(app).post('/change-password', { nonsense: 1 }), 'CRUDAUTH_UNAUTHENTICATED')
+    refusesOwn(
+      await new Client(app).post('/change-password', { nonsense: 1 }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
     client.csrf = null
     refusesOwn(await client.post('/change-password', { nonsense: 1 }), 'CRUDAUTH_CSRF')
     assert.equal((await app.auth.users.findById(1))?.tokenVersion, 0)
@@ -126,7 +157,10 @@ describe('POST /change-password', () => {
     test(`refuses ${JSON.stringify(body).slice(0, 60)} with 400`, async (t) => {
       const app = await build(t)
       const client = await signedIn(app, 'ann')
-      refusesOwn(await client.post('/change-password', body), 'FST_ERR_VALIDATION', [password, next])
+      refusesOwn(await client.post('/change-password', body), 'FST_ERR_VALIDATION', [
+        password,
+        next,
+      ])
       assert.equal((await app.auth.users.findById(1))?.tokenVersion, 0)
     })
   }
@@ -147,7 +181,10 @@ describe('POST /change-password', () => {
     const app = await build(t, { routes: mountHandLogin })
     const client = await passwordless(app)
     const before = await app.auth.users.findById(1)
-    refusesOwn(await client.post('/change-password', { current_password: password, new_password: next }), 'CRUDAUTH_BAD_REQUEST')
+    refusesOwn(
+      await client.post('/change-password', { current_password: password, new_password: next }),
+      'CRUDAUTH_BAD_REQUEST',
+    )
     assert.deepEqual(await app.auth.users.findById(1), before)
   })
 
@@ -157,7 +194,10 @@ describe('POST /change-password', () => {
     const client = await signedIn(app, 'ann')
     const other = new Client(app)
     await other.login('ann')
-    answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+    answers(
+      await client.post('/change-password', { current_password: password, new_password: next }),
+      200,
+    )
     answers(await client.get('/me'), 200)
     refusesOwn(await other.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
   })
@@ -180,11 +220,18 @@ describe('POST /set-password', () => {
     })
 
     test(`${backend.name}: a session older than freshSeconds may not, and a new sign-in may again`, async (t) => {
-      const app = await build(t, { auth: { ...backend.options(), freshSeconds: 1 }, routes: mountHandLogin })
+      const app = await build(t, {
+        auth: { ...backend.options(), freshSeconds: 1 },
+        routes: mountHandLogin,
+      })
       const client = await passwordless(app)
       await wait(1100)
       const before = await app.auth.users.findById(1)
-      refusesOwn(await client.post('/set-password', { new_password: next }), 'CRUDAUTH_FRESH_SIGN_IN_REQUIRED', [next])
+      refusesOwn(
+        await client.post('/set-password', { new_password: next }),
+        'CRUDAUTH_FRESH_SIGN_IN_REQUIRED',
+        [next],
+      )
       assert.deepEqual(await app.auth.users.findById(1), before)
       client.csrf = (await client.post('/by-hand/olga')).json().csrf_token
       answers(await client.post('/set-password', { new_password: next }), 200)
@@ -203,7 +250,9 @@ describe('POST /set-password', () => {
     const app = await build(t)
     const client = await signedIn(app, 'ann')
     const before = await app.auth.users.findById(1)
-    refusesOwn(await client.post('/set-password', { new_password: next }), 'CRUDAUTH_BAD_REQUEST', [next])
+    refusesOwn(await client.post('/set-password', { new_password: next }), 'CRUDAUTH_BAD_REQUEST', [
+      next,
+    ])
     assert.deepEqual(await app.auth.users.findById(1), before)
   })
 
@@ -211,7 +260,9 @@ describe('POST /set-password', () => {
     const app = await build(t, { routes: mountHandLogin })
     const client = await passwordless(app)
     const all = await Promise.all(
-      Array.from({ length: 10 }, (_, n) => client.post('/set-password', { new_password: `${next} ${n}` })),
+      Array.from({ length: 10 }, (_, n) =>
+        client.post('/set-password', { new_password: `${next} ${n}` }),
+      ),
     )
     assert.equal(all.filter(({ statusCode }) => statusCode === 200).length, 1)
     assert.ok(all.every(({ statusCode }) => statusCode === 200 || statusCode === 400))
@@ -221,8 +272,16 @@ describe('POST /set-password', () => {
   test('401 for nobody, 403 without the CSRF header, 400 for bodies and passwords that are not acceptable', async (t) => {
     const app = await build(t, { routes: mountHandLogin })
     const client = await passwordless(app)
-    refusesOwn(await new Client(app).post('/set-password', { new_password: next }), 'CRUDAUTH_UNAUTHENTICATED')
-    for (const body of [{}, { new_password: '' }, { new_password: [next] }, { new_password: 'x'.repeat(1025) }]) {
+    refusesOwn(
+      await new Client(app).post('/set-password', { new_password: next }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
+    for (const body of [
+      {},
+      { new_password: '' },
+      { new_password: [next] },
+      { new_password: 'x'.repeat(1025) },
+    ]) {
       refusesOwn(await client.post('/set-password', body), 'FST_ERR_VALIDATION')
     }
     for (const weak of ['short', 'password1', 'olga@example.com']) {

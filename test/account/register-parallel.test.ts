@@ -29,7 +29,9 @@ for (const backend of backends) {
     const users = refusingByEmail(memoryUsers())
     const app = await build(t, { auth: { ...backend.options(), email: mail.options(), users } })
     const client = new Client(app)
-    const statuses = (await Promise.all(times(100, () => client.register('ann')))).map(({ statusCode }) => statusCode)
+    const statuses = (await Promise.all(times(100, () => client.register('ann')))).map(
+      ({ statusCode }) => statusCode,
+    )
     assert.deepEqual(statuses.sort(), [202, ...times(99, () => 409)])
     await settle()
     assert.deepEqual(

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Type } from '@sinclair/typebox'
 import Fastify from 'fastify'
-import crudAuth, { type CrudAuthOptions, memoryUsers, type RegistrationContext, type UserStore } from '../../src/index.js'
+import crudAuth, {
+  type CrudAuthOptions,
+  memoryUsers,
+  type RegistrationContext,
+  type UserStore,
+} from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
 import { build, captureLogs, cheap, password, secret } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
@@ -20,7 +25,12 @@ function renamedUsers(columns: Record<string, string>): UserStore {
 async function configError(options: Partial<CrudAuthOptions>): Promise<Error & { code?: string }> {
   const app = Fastify()
   try {
-    await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap }, ...options })
+    await app.register(crudAuth, {
+      secret,
+      users: memoryUsers(),
+      passwords: { cost: cheap },
+      ...options,
+    })
     await app.ready()
   } catch (error) {
     return error as Error
@@ -33,7 +43,10 @@ async function configError(options: Partial<CrudAuthOptions>): Promise<Error & {
 describe('registration.extraFields', () => {
   test('lets the named members reach the store, and no other', async (t) => {
     const app = await build(t, { auth: { registration: { extraFields: ['plan', 'age'] } } })
-    answers(await new Client(app).post('/register', { ...ann, plan: 'gold', age: 41, colour: 'red' }), 201)
+    answers(
+      await new Client(app).post('/register', { ...ann, plan: 'gold', age: 41, colour: 'red' }),
+      201,
+    )
     const stored = await row(app)
     assert.deepEqual([stored.plan, stored.age, stored.colour], ['gold', 41, undefined])
   })
@@ -49,7 +62,10 @@ describe('registration.extraFields', () => {
     for (const plan of [{}, { a: 1 }, [], ['x'], 'x'.repeat(1025)]) {
       refusesOwn(await new Client(app).post('/register', { ...ann, plan }), 'FST_ERR_VALIDATION')
     }
-    refusesOwn(await new Client(app).post('/register', { ...ann, plan: 'a\0b' }), 'CRUDAUTH_BAD_REQUEST')
+    refusesOwn(
+      await new Client(app).post('/register', { ...ann, plan: 'a\0b' }),
+      'CRUDAUTH_BAD_REQUEST',
+    )
     assert.equal(await app.auth.users.findById(1), null)
   })
 
@@ -94,7 +110,11 @@ describe('registration.extraFields', () => {
   }
 
   test('a privileged field can not be opted in by the name of its column', async () => {
-    const users = renamedUsers({ isSuperuser: 'is_admin', hashedPassword: 'pw_hash', tokenVersion: 'epoch' })
+    const users = renamedUsers({
+      isSuperuser: 'is_admin',
+      hashedPassword: 'pw_hash',
+      tokenVersion: 'epoch',
+    })
     for (const name of ['is_admin', 'isAdmin', 'IS-ADMIN', 'pw_hash', 'pwHash', 'epoch']) {
       const error = await configError({ users, registration: { extraFields: [name] } })
       assert.equal(error.code, 'CRUDAUTH_CONFIG', name)
@@ -111,7 +131,8 @@ describe('registration.schema', () => {
 
   test('validates further members and tightens login fields', async (t) => {
     const app = await build(t, { auth: { registration: { schema, extraFields: ['plan', 'age'] } } })
-    const send = (more: object) => new Client(app).post('/register', { ...ann, plan: 'free', ...more })
+    const send = (more: object) =>
+      new Client(app).post('/register', { ...ann, plan: 'free', ...more })
     for (const more of [
       { plan: 'silver' },
       { plan: undefined },
@@ -130,9 +151,14 @@ describe('registration.schema', () => {
 
   test('keeps the bounds of a login field that it repeats without any', async (t) => {
     const app = await build(t, {
-      auth: { registration: { schema: { type: 'object', properties: { username: { type: 'string' } } } } },
+      auth: {
+        registration: { schema: { type: 'object', properties: { username: { type: 'string' } } } },
+      },
     })
-    refusesOwn(await new Client(app).post('/register', { ...ann, username: 'a'.repeat(300) }), 'FST_ERR_VALIDATION')
+    refusesOwn(
+      await new Client(app).post('/register', { ...ann, username: 'a'.repeat(300) }),
+      'FST_ERR_VALIDATION',
+    )
   })
 
   test('what it describes is stored only when extraFields names it', async (t) => {
@@ -164,7 +190,11 @@ describe('registration.defaults and registration.fields', () => {
   test('constants and derived values are stored, and neither can be overridden from outside', async (t) => {
     const app = await build(t, {
       auth: {
-        registration: { extraFields: ['plan'], defaults: { tenant: 't1' }, fields: () => ({ plan: 'derived' }) },
+        registration: {
+          extraFields: ['plan'],
+          defaults: { tenant: 't1' },
+          fields: () => ({ plan: 'derived' }),
+        },
       },
     })
     answers(await new Client(app).post('/register', { ...ann, tenant: 'evil', plan: 'gold' }), 201)
@@ -185,7 +215,15 @@ describe('registration.defaults and registration.fields', () => {
         },
       },
     })
-    answers(await new Client(app).post('/register', { ...ann, email: 'ANN@example.com', plan: 'free', x: 1 }), 201)
+    answers(
+      await new Client(app).post('/register', {
+        ...ann,
+        email: 'ANN@example.com',
+        plan: 'free',
+        x: 1,
+      }),
+      201,
+    )
     assert.equal(seen.length, 1)
     assert.equal(seen[0]?.source, 'register')
     assert.deepEqual(seen[0]?.values, { email: 'ann@example.com', username: 'ann', plan: 'free' })
@@ -222,7 +260,10 @@ describe('registration.defaults and registration.fields', () => {
         },
       },
     })
-    refusesOwn(await new Client(app).post('/register', ann), 'CRUDAUTH_INTERNAL', ['tenant', '10.0.0.7'])
+    refusesOwn(await new Client(app).post('/register', ann), 'CRUDAUTH_INTERNAL', [
+      'tenant',
+      '10.0.0.7',
+    ])
     assert.equal(await app.auth.users.findById(1), null)
   })
 
@@ -230,7 +271,12 @@ describe('registration.defaults and registration.fields', () => {
     const users = memoryUsers({ unique: ['handle'] })
     const app = await build(t, { auth: { users, registration: { extraFields: ['handle'] } } })
     answers(await new Client(app).post('/register', { ...ann, handle: 'h' }), 201)
-    const second = await new Client(app).post('/register', { email: 'b@example.com', username: 'b', password, handle: 'h' })
+    const second = await new Client(app).post('/register', {
+      email: 'b@example.com',
+      username: 'b',
+      password,
+      handle: 'h',
+    })
     refusesOwn(second, 'CRUDAUTH_DUPLICATE')
   })
 })
@@ -261,10 +307,21 @@ describe('passwords.check', () => {
     const told = await new Client(app).register('ann', 'breached phrase')
     refusesOwn(told, 'CRUDAUTH_BAD_REQUEST', ['breached phrase'])
     assert.equal(told.json().message, 'This password stands in a breach')
-    refusesOwn(await new Client(app).register('ann', 'refused phrase'), 'CRUDAUTH_BAD_REQUEST', ['refused phrase'])
+    refusesOwn(await new Client(app).register('ann', 'refused phrase'), 'CRUDAUTH_BAD_REQUEST', [
+      'refused phrase',
+    ])
     const client = await signedIn(app, 'ann')
-    answers(await client.post('/change-password', { current_password: password, new_password: 'Zoe\u0308 long phrase' }), 200)
-    assert.deepEqual(seen.at(-1), ['Zo\u00eb long phrase', { email: 'ann@example.com', username: 'ann' }])
+    answers(
+      await client.post('/change-password', {
+        current_password: password,
+        new_password: 'Zoe\u0308 long phrase',
+      }),
+      200,
+    )
+    assert.deepEqual(seen.at(-1), [
+      'Zo\u00eb long phrase',
+      { email: 'ann@example.com', username: 'ann' },
+    ])
   })
 
   test('passwords.minLength moves the floor, counted in code points', async (t) => {

@@ -26,7 +26,11 @@ describe('POST /register', () => {
       username: 'Zoe\u0308',
       password,
     })
-    assert.deepEqual(answers(response, 201), { id: 1, email: 'ann.lee@xn--bcher-kva.example', username: 'Zo\u00eb' })
+    assert.deepEqual(answers(response, 201), {
+      id: 1,
+      email: 'ann.lee@xn--bcher-kva.example',
+      username: 'Zo\u00eb',
+    })
     const row = await app.auth.users.findById(1)
     assert.equal(row?.email, 'ann.lee@xn--bcher-kva.example')
   })
@@ -36,7 +40,10 @@ describe('POST /register', () => {
     await new Client(app).post('/register', ann)
     const row = await app.auth.users.findById(1)
     assert.match(String(row?.hashedPassword), /^\$argon2id\$/)
-    assert.deepEqual([row?.isActive, row?.isSuperuser, row?.emailVerified, row?.tokenVersion], [true, false, false, 0])
+    assert.deepEqual(
+      [row?.isActive, row?.isSuperuser, row?.emailVerified, row?.tokenVersion],
+      [true, false, false, 0],
+    )
   })
 
   test('ignores every member that was not opted in', async (t) => {
@@ -80,21 +87,49 @@ describe('POST /register', () => {
     ['an array for an email', { ...ann, email: [ann.email] }, 'FST_ERR_VALIDATION'],
     ['an empty password', { ...ann, password: '' }, 'FST_ERR_VALIDATION'],
     ['an empty username', { ...ann, username: '' }, 'FST_ERR_VALIDATION'],
-    ['a password of 1025 characters', { ...ann, password: 'a b'.repeat(342).slice(0, 1025) }, 'FST_ERR_VALIDATION'],
-    ['an email of 321 characters', { ...ann, email: `${'a'.repeat(309)}@example.com` }, 'FST_ERR_VALIDATION'],
+    [
+      'a password of 1025 characters',
+      { ...ann, password: 'a b'.repeat(342).slice(0, 1025) },
+      'FST_ERR_VALIDATION',
+    ],
+    [
+      'an email of 321 characters',
+      { ...ann, email: `${'a'.repeat(309)}@example.com` },
+      'FST_ERR_VALIDATION',
+    ],
     ['a username of 257 characters', { ...ann, username: 'a'.repeat(257) }, 'FST_ERR_VALIDATION'],
     ['an email that is none', { ...ann, email: 'ann.example.com' }, 'CRUDAUTH_BAD_REQUEST'],
-    ['an email with a line break', { ...ann, email: 'ann@example.com\r\nBcc: x@y.z' }, 'CRUDAUTH_BAD_REQUEST'],
+    [
+      'an email with a line break',
+      { ...ann, email: 'ann@example.com\r\nBcc: x@y.z' },
+      'CRUDAUTH_BAD_REQUEST',
+    ],
     ['an email with two @', { ...ann, email: 'ann@b@example.com' }, 'CRUDAUTH_BAD_REQUEST'],
     ['a username like an email', { ...ann, username: 'bob@example.com' }, 'CRUDAUTH_BAD_REQUEST'],
-    ['a username with a full-width @', { ...ann, username: 'bob\uff20example.com' }, 'CRUDAUTH_BAD_REQUEST'],
+    [
+      'a username with a full-width @',
+      { ...ann, username: 'bob\uff20example.com' },
+      'CRUDAUTH_BAD_REQUEST',
+    ],
     ['a username with a NUL', { ...ann, username: 'an\0n' }, 'CRUDAUTH_BAD_REQUEST'],
-    ['a username with an invisible character', { ...ann, username: 'an\u200bn' }, 'CRUDAUTH_BAD_REQUEST'],
+    [
+      'a username with an invisible character',
+      { ...ann, username: 'an\u200bn' },
+      'CRUDAUTH_BAD_REQUEST',
+    ],
     ['a password of 7 characters', { ...ann, password: '1x3y5z7' }, 'CRUDAUTH_BAD_REQUEST'],
-    ['a password of 7 characters in 14 units', { ...ann, password: '🔑'.repeat(7) }, 'CRUDAUTH_BAD_REQUEST'],
+    [
+      'a password of 7 characters in 14 units',
+      { ...ann, password: '🔑'.repeat(7) },
+      'CRUDAUTH_BAD_REQUEST',
+    ],
     ['a common password', { ...ann, password: 'Password1' }, 'CRUDAUTH_BAD_REQUEST'],
     ['the email as password', { ...ann, password: 'ANN@example.com' }, 'CRUDAUTH_BAD_REQUEST'],
-    ['the username as password', { email: ann.email, username: 'annabelle', password: 'annabelle' }, 'CRUDAUTH_BAD_REQUEST'],
+    [
+      'the username as password',
+      { email: ann.email, username: 'annabelle', password: 'annabelle' },
+      'CRUDAUTH_BAD_REQUEST',
+    ],
   ]
   for (const [what, body, code] of malformed) {
     test(`refuses ${what} with 400 and stores nothing`, async (t) => {
@@ -111,17 +146,42 @@ describe('POST /register', () => {
     })
   }
 
-  const broken: [what: string, type: string | undefined, payload: string | Buffer | undefined, status: number][] = [
+  const broken: [
+    what: string,
+    type: string | undefined,
+    payload: string | Buffer | undefined,
+    status: number,
+  ][] = [
     ['no body', undefined, undefined, 400],
     ['an empty JSON body', 'application/json', '', 400],
     ['JSON that is cut off', 'application/json', '{"email":', 400],
-    ['a __proto__ member', 'application/json', `{"__proto__":{"isSuperuser":true},"password":"${password}"}`, 400],
-    ['a constructor.prototype member', 'application/json', '{"constructor":{"prototype":{"a":1}}}', 400],
-    ['bytes that are no UTF-8', 'application/json', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), 400],
+    [
+      'a __proto__ member',
+      'application/json',
+      `{"__proto__":{"isSuperuser":true},"password":"${password}"}`,
+      400,
+    ],
+    [
+      'a constructor.prototype member',
+      'application/json',
+      '{"constructor":{"prototype":{"a":1}}}',
+      400,
+    ],
+    [
+      'bytes that are no UTF-8',
+      'application/json',
+      Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]),
+      400,
+    ],
     ['text', 'text/plain', JSON.stringify(ann), 415],
     ['XML', 'application/xml', '<a/>', 415],
     ['a multipart form', 'multipart/form-data; boundary=x', '--x--', 415],
-    ['more than 16 KiB', 'application/json', JSON.stringify({ ...ann, more: 'x'.repeat(16_384) }), 413],
+    [
+      'more than 16 KiB',
+      'application/json',
+      JSON.stringify({ ...ann, more: 'x'.repeat(16_384) }),
+      413,
+    ],
   ]
   for (const [what, type, payload, status] of broken) {
     test(`answers ${what} with ${status}, not stored`, async (t) => {
@@ -140,9 +200,18 @@ describe('POST /register', () => {
 
   test('takes every header of JSON in any case and with parameters, and validates all of them', async (t) => {
     const app = await build(t)
-    for (const type of ['Application/JSON', 'application/json; charset=utf-8', 'application/json;charset="utf-8"']) {
+    for (const type of [
+      'Application/JSON',
+      'application/json; charset=utf-8',
+      'application/json;charset="utf-8"',
+    ]) {
       const send = (body: object) =>
-        app.inject({ method: 'POST', url: '/register', headers: { 'content-type': type }, payload: JSON.stringify(body) })
+        app.inject({
+          method: 'POST',
+          url: '/register',
+          headers: { 'content-type': type },
+          payload: JSON.stringify(body),
+        })
       refusesOwn(await send({ ...ann, password: ['x'] }), 'FST_ERR_VALIDATION')
     }
   })
@@ -150,7 +219,12 @@ describe('POST /register', () => {
   test('takes a password of 8 code points, of 1024, with spaces and of any script', async (t) => {
     const app = await build(t)
     const client = new Client(app)
-    const passwords = ['🔑'.repeat(8), `${'ab '.repeat(341)}z`, '   spaces around   ', 'Пароль-из-слов']
+    const passwords = [
+      '🔑'.repeat(8),
+      `${'ab '.repeat(341)}z`,
+      '   spaces around   ',
+      'Пароль-из-слов',
+    ]
     for (const [index, secret] of passwords.entries()) {
       answers(await client.register(`user${index}`, secret), 201)
       answers(await new Client(app).login(`user${index}`, secret), 200)
@@ -165,7 +239,11 @@ describe('POST /register', () => {
     const username = await client.post('/register', { ...ann, email: 'other@example.com' })
     refusesOwn(username, 'CRUDAUTH_DUPLICATE', [password])
     assert.match(username.json().message, /username/)
-    const email = await client.post('/register', { ...ann, email: 'ＡNN@Example.COM', username: 'other' })
+    const email = await client.post('/register', {
+      ...ann,
+      email: 'ＡNN@Example.COM',
+      username: 'other',
+    })
     refusesOwn(email, 'CRUDAUTH_DUPLICATE', [password])
     assert.match(email.json().message, /email/)
     assert.deepEqual(await app.auth.users.findById(1), before)
@@ -175,21 +253,32 @@ describe('POST /register', () => {
   test('lets usernames that differ in case be two', async (t) => {
     const app = await build(t)
     answers(await new Client(app).post('/register', ann), 201)
-    answers(await new Client(app).post('/register', { ...ann, username: 'Ann', email: 'ann2@example.com' }), 201)
+    answers(
+      await new Client(app).post('/register', {
+        ...ann,
+        username: 'Ann',
+        email: 'ann2@example.com',
+      }),
+      201,
+    )
   })
 
   test('makes exactly one account of 20 parallel registrations and answers the others 409', async (t) => {
     const app = await build(t)
-    const all = await Promise.all(Array.from({ length: 20 }, () => new Client(app).post('/register', ann)))
+    const all = await Promise.all(
+      Array.from({ length: 20 }, () => new Client(app).post('/register', ann)),
+    )
     assert.equal(all.filter(({ statusCode }) => statusCode === 201).length, 1)
-    for (const response of all.filter(({ statusCode }) => statusCode !== 201)) refusesOwn(response, 'CRUDAUTH_DUPLICATE')
+    for (const response of all.filter(({ statusCode }) => statusCode !== 201))
+      refusesOwn(response, 'CRUDAUTH_DUPLICATE')
     assert.equal(await app.auth.users.findById(2), null)
   })
 
   for (const backend of backends) {
     test(`${backend.name}: five an hour from one address; the sixth is 429 and makes nothing`, async (t) => {
       const app = await build(t, { auth: { ...backend.options(), rateLimits: limits } })
-      const from = (remoteAddress: string, n: number) => new Client(app, '', { remoteAddress }).register(`user${n}`)
+      const from = (remoteAddress: string, n: number) =>
+        new Client(app, '', { remoteAddress }).register(`user${n}`)
       for (let n = 1; n <= 5; n++) {
         const response = await from('203.0.113.9', n)
         answers(response, 201)
@@ -211,7 +300,8 @@ describe('POST /register', () => {
       const app = await build(t, {
         auth: { ...backend.options(), rateLimits: { register: { max: 1, windowSeconds: 60 } } },
       })
-      const from = (remoteAddress: string, name: string) => new Client(app, '', { remoteAddress }).register(name)
+      const from = (remoteAddress: string, name: string) =>
+        new Client(app, '', { remoteAddress }).register(name)
       answers(await from('2001:db8:1:2::1', 'a1'), 201)
       refusesOwn(await from('2001:db8:1:2:ffff::9', 'a2'), 'CRUDAUTH_RATE_LIMITED')
       answers(await from('2001:db8:1:3::1', 'a3'), 201)
@@ -252,10 +342,19 @@ describe('POST /register', () => {
     await new Client(app).post('/register', ann)
     const client = new Client(app)
     await client.login('ann')
-    await client.post('/change-password', { current_password: password, new_password: 'another good phrase' })
+    await client.post('/change-password', {
+      current_password: password,
+      new_password: 'another good phrase',
+    })
     const log = lines.join('')
     assert.ok(log.includes('/register'), 'the log was captured')
-    for (const secret of [password, 'another good phrase', '$argon2', client.csrf ?? '?', ...client.cookies.values()]) {
+    for (const secret of [
+      password,
+      'another good phrase',
+      '$argon2',
+      client.csrf ?? '?',
+      ...client.cookies.values(),
+    ]) {
       assert.ok(!log.includes(secret))
     }
   })
@@ -280,11 +379,22 @@ describe('GET /me', () => {
       const app = await build(t, { auth: backend.options() })
       refusesOwn(await app.inject('/me'), 'CRUDAUTH_UNAUTHENTICATED')
       const client = await signedIn(app, 'ann')
-      const [name, value] = [...client.cookies].find(([key]) => key.endsWith('session')) as [string, string]
+      const [name, value] = [...client.cookies].find(([key]) => key.endsWith('session')) as [
+        string,
+        string,
+      ]
       const flipped = `${value.startsWith('A') ? 'B' : 'A'}${value.slice(1)}`
-      refusesOwn(await app.inject({ url: '/me', cookies: { [name]: flipped } }), 'CRUDAUTH_UNAUTHENTICATED', [value])
+      refusesOwn(
+        await app.inject({ url: '/me', cookies: { [name]: flipped } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+        [value],
+      )
       await client.post('/logout')
-      refusesOwn(await app.inject({ url: '/me', cookies: { [name]: value } }), 'CRUDAUTH_UNAUTHENTICATED', [value])
+      refusesOwn(
+        await app.inject({ url: '/me', cookies: { [name]: value } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+        [value],
+      )
     })
 
     test(`${backend.name}: a disabled account's session has ended`, async (t) => {
@@ -305,14 +415,18 @@ describe('GET /me', () => {
   test('a vanished user is anonymous', async (t) => {
     const users = memoryUsers()
     let gone = false
-    const app = await build(t, { auth: { users: { ...users, findById: async (id) => (gone ? null : users.findById(id)) } } })
+    const app = await build(t, {
+      auth: { users: { ...users, findById: async (id) => (gone ? null : users.findById(id)) } },
+    })
     const client = await signedIn(app, 'ann')
     gone = true
     refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
   })
 
   test('scopes are those of the session transport, and is_superuser the row’s', async (t) => {
-    const app = await build(t, { auth: { transports: [sessionTransport({ scopes: ['read', 'write'] })] } })
+    const app = await build(t, {
+      auth: { transports: [sessionTransport({ scopes: ['read', 'write'] })] },
+    })
     const client = await signedIn(app, 'ann')
     await app.auth.users.update(1, { isSuperuser: true })
     const body = answers(await client.get('/me'), 200)
@@ -335,6 +449,9 @@ describe('GET /me', () => {
     const client = await signedIn(app, 'ann')
     assert.equal((await app.inject({ method: 'HEAD', url: '/me' })).statusCode, 401)
     const cookie = [...client.cookies].map((pair) => pair.join('=')).join('; ')
-    assert.equal((await app.inject({ method: 'HEAD', url: '/me', headers: { cookie } })).statusCode, 200)
+    assert.equal(
+      (await app.inject({ method: 'HEAD', url: '/me', headers: { cookie } })).statusCode,
+      200,
+    )
   })
 })

@@ -5,7 +5,15 @@ import { build, password } from '../helpers/build.js'
 import { refuses } from '../helpers/refuses.js'
 import { countingUsers } from '../helpers/users.js'
 
-const fields = ['username', 'email', 'phone', 'hashedPassword', 'isActive', 'tokenVersion', 'createdAt']
+const fields = [
+  'username',
+  'email',
+  'phone',
+  'hashedPassword',
+  'isActive',
+  'tokenVersion',
+  'createdAt',
+]
 
 interface Case {
   readonly field: string
@@ -19,7 +27,13 @@ const cases: readonly Case[] = [
   {
     field: 'email',
     identity: { login: ['username'], recovery: 'email' },
-    spellings: ['ann@example.com', 'ann@example.com', ' ann@example.com', 'ａnn@example.com', 'Ann@Example.COM '],
+    spellings: [
+      'ann@example.com',
+      'ann@example.com',
+      ' ann@example.com',
+      'ａnn@example.com',
+      'Ann@Example.COM ',
+    ],
     malformed: [
       'ann',
       'a@b@example.com',
@@ -48,12 +62,18 @@ for (const { field, identity, spellings, malformed } of cases) {
     const [login = ''] = identity.login ?? []
     const open = async (t: Parameters<typeof build>[0]) => {
       const users = countingUsers(memoryUsers({ fields }))
-      const app = await build(t, { auth: { users: users.store, identity, registration: { extraFields: [field] } } })
+      const app = await build(t, {
+        auth: { users: users.store, identity, registration: { extraFields: [field] } },
+      })
       const register = (name: string, extra: Record<string, unknown>) =>
         app.inject({
           method: 'POST',
           url: '/register',
-          payload: { [login]: login === 'email' ? `${name}@example.org` : name, password, ...extra },
+          payload: {
+            [login]: login === 'email' ? `${name}@example.org` : name,
+            password,
+            ...extra,
+          },
         })
       return { users, register }
     }
@@ -62,8 +82,12 @@ for (const { field, identity, spellings, malformed } of cases) {
       const { users, register } = await open(t)
       assert.equal((await register('first', { [field]: spellings.at(-1) })).statusCode, 201)
       assert.equal((await users.store.findBy(field, spellings[0]))?.[field], spellings[0])
-      for (const spelling of spellings) refuses(await register('second', { [field]: spelling }), 'CRUDAUTH_DUPLICATE')
-      assert.equal(await users.store.findBy(login, login === 'email' ? 'second@example.org' : 'second'), null)
+      for (const spelling of spellings)
+        refuses(await register('second', { [field]: spelling }), 'CRUDAUTH_DUPLICATE')
+      assert.equal(
+        await users.store.findBy(login, login === 'email' ? 'second@example.org' : 'second'),
+        null,
+      )
       assert.equal(users.calls.create, 1 + spellings.length)
     })
 

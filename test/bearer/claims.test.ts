@@ -107,7 +107,11 @@ test('ids keep their type: numbers, bigints and texts that look like either', as
     const { access_token, refresh_token } = await signedInBearer(app)
     assert.equal(claimsOf(access_token).sub, String(id))
     assert.equal((await asBearer(app, access_token)).statusCode, 200, String(id))
-    const response = await app.inject({ method: 'POST', url: '/refresh', payload: { refresh_token } })
+    const response = await app.inject({
+      method: 'POST',
+      url: '/refresh',
+      payload: { refresh_token },
+    })
     assert.equal(response.statusCode, 200, String(id))
   }
 })
@@ -123,7 +127,9 @@ test('one user’s token with the id of another type is nobody', async (t) => {
 
 test('a model without token_version, is_active or flags works', async (t) => {
   const users = memoryUsers({ fields: ['id', 'email', 'username', 'hashedPassword'] })
-  const app = await build(t, { auth: { users, transports: [bearerTransport({ refresh: 'body' })] } })
+  const app = await build(t, {
+    auth: { users, transports: [bearerTransport({ refresh: 'body' })] },
+  })
   const { access_token } = await signedInBearer(app)
   assert.equal(claimsOf(access_token).ver, 0)
   answers(await asBearer(app, access_token), 200)

@@ -4,7 +4,9 @@ import { test } from 'node:test'
 import type * as Argon from '@node-rs/argon2'
 
 // Before anything imports it by name: every verification of the real library is noted.
-const argon = createRequire(import.meta.url)('@node-rs/argon2') as { -readonly [K in keyof typeof Argon]: (typeof Argon)[K] }
+const argon = createRequire(import.meta.url)('@node-rs/argon2') as {
+  -readonly [K in keyof typeof Argon]: (typeof Argon)[K]
+}
 const done: string[] = []
 const { verify } = argon
 argon.verify = async (stored, ...rest) => {

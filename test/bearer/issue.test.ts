@@ -3,7 +3,16 @@ import { describe, test } from 'node:test'
 import { memoryUsers } from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
-import { asBearer, askRefresh, askToken, bearerApp, claimsOf, signedInBearer, times, tokensOf } from '../helpers/bearer.js'
+import {
+  asBearer,
+  askRefresh,
+  askToken,
+  bearerApp,
+  claimsOf,
+  signedInBearer,
+  times,
+  tokensOf,
+} from '../helpers/bearer.js'
 import { Client } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
 
@@ -13,7 +22,10 @@ const most = times(64, (n) => `${n}`.padStart(2, '0').padEnd(n === 63 ? 64 : 63,
 for (const backend of backends) {
   describe(`${backend.name}: tokens issued by hand`, () => {
     test('an empty list of scopes grants nothing, and defaults are for those who say nothing', async (t) => {
-      const app = await bearerApp(t, backend, { defaultScopes: ['admin'], grantableScopes: ['admin', 'read'] })
+      const app = await bearerApp(t, backend, {
+        defaultScopes: ['admin'],
+        grantableScopes: ['admin', 'read'],
+      })
       await new Client(app).register('ann')
       const user = await app.auth.users.findById(1)
       assert.ok(user)
@@ -38,7 +50,17 @@ for (const backend of backends) {
       await new Client(app).register('ann')
       const user = await app.auth.users.findById(1)
       assert.ok(user)
-      for (const scopes of ['a', '', 'a b', null, 1, {}, ['a', 1], [null], new Set(['a'])] as never[])
+      for (const scopes of [
+        'a',
+        '',
+        'a b',
+        null,
+        1,
+        {},
+        ['a', 1],
+        [null],
+        new Set(['a']),
+      ] as never[])
         await assert.rejects(() => app.auth.issueTokens(user, { scopes }), {
           code: 'CRUDAUTH_INTERNAL',
           message: /"scopes".*array/,
@@ -59,7 +81,10 @@ for (const backend of backends) {
         refuses(await askToken(app), 'CRUDAUTH_INTERNAL')
         const user = await app.auth.users.findById(1)
         assert.ok(user)
-        await assert.rejects(() => app.auth.issueTokens(user), { code: 'CRUDAUTH_INTERNAL', message: /tokenVersion/ })
+        await assert.rejects(() => app.auth.issueTokens(user), {
+          code: 'CRUDAUTH_INTERNAL',
+          message: /tokenVersion/,
+        })
         Object.assign(users, { findById, findBy })
         assert.equal((await app.auth.sessions.list(1)).length, 1)
         answers(await askRefresh(app, refresh_token), 200)
@@ -72,7 +97,10 @@ for (const backend of backends) {
       const { refresh_token } = await signedInBearer(app)
       const { findById } = users
       const long = { id: 'x'.repeat(7000), hashedPassword: 'x', isActive: true, tokenVersion: 0 }
-      await assert.rejects(() => app.auth.issueTokens(long), { code: 'CRUDAUTH_INTERNAL', message: /8192/ })
+      await assert.rejects(() => app.auth.issueTokens(long), {
+        code: 'CRUDAUTH_INTERNAL',
+        message: /8192/,
+      })
       assert.equal((await app.auth.sessions.list(1)).length, 1)
       users.findById = findById
       answers(await askRefresh(app, refresh_token), 200)

@@ -20,10 +20,19 @@ for (const backend of backends) {
       const signedIn = await owner.post('/token', { username: 'ann', password })
       answers(signedIn, 200)
       assert.deepEqual(Object.keys(setCookies(signedIn)), [device])
-      assert.equal(setCookies(signedIn)[device]?.attributes, 'httponly; path=/; samesite=lax; secure')
+      assert.equal(
+        setCookies(signedIn)[device]?.attributes,
+        'httponly; path=/; samesite=lax; secure',
+      )
       for (let n = 0; n < 5; n++)
-        refusesOwn(await stranger.post('/token', { username: 'ann', password: wrong }), 'CRUDAUTH_BAD_CREDENTIALS')
-      refusesOwn(await stranger.post('/token', { username: 'ann', password }), 'CRUDAUTH_LOCKED_OUT')
+        refusesOwn(
+          await stranger.post('/token', { username: 'ann', password: wrong }),
+          'CRUDAUTH_BAD_CREDENTIALS',
+        )
+      refusesOwn(
+        await stranger.post('/token', { username: 'ann', password }),
+        'CRUDAUTH_LOCKED_OUT',
+      )
       answers(await owner.post('/token', { username: 'ann', password }), 200)
     })
 
@@ -31,24 +40,44 @@ for (const backend of backends) {
       const app = await bearerApp(t, backend)
       const client = new Client(app)
       await client.register('ann')
-      assert.deepEqual(setCookies(await client.post('/token', { username: 'ann', password: wrong })), {})
-      const { refresh_token } = answers(await client.post('/token', { username: 'ann', password }), 200)
+      assert.deepEqual(
+        setCookies(await client.post('/token', { username: 'ann', password: wrong })),
+        {},
+      )
+      const { refresh_token } = answers(
+        await client.post('/token', { username: 'ann', password }),
+        200,
+      )
       assert.deepEqual(setCookies(await client.post('/refresh', { refresh_token })), {})
     })
 
     test('a page of a foreign site gets its tokens and makes the browser nobody’s device', async (t) => {
       const trusted = 'https://app.example.org'
       const transports = [bearerTransport({ refresh: 'body' })]
-      const app = await build(t, { auth: { ...backend.options(), transports, trustedOrigins: [trusted] } })
+      const app = await build(t, {
+        auth: { ...backend.options(), transports, trustedOrigins: [trusted] },
+      })
       await new Client(app).register('ann')
-      const ask = (headers: Record<string, string>) => new Client(app).post('/token', { username: 'ann', password }, { headers })
-      for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }]) {
+      const ask = (headers: Record<string, string>) =>
+        new Client(app).post('/token', { username: 'ann', password }, { headers })
+      for (const headers of [
+        { origin: 'https://evil.example' },
+        { origin: 'null' },
+        { 'sec-fetch-site': 'cross-site' },
+      ]) {
         const response = await ask(headers as Record<string, string>)
         assert.ok(answers(response, 200).refresh_token)
         assert.equal(response.headers['set-cookie'], undefined)
       }
-      for (const headers of [{ origin: trusted }, { origin: 'http://localhost:80' }, { 'sec-fetch-site': 'same-origin' }, {}])
-        assert.deepEqual(Object.keys(setCookies(await ask(headers as Record<string, string>))), [device])
+      for (const headers of [
+        { origin: trusted },
+        { origin: 'http://localhost:80' },
+        { 'sec-fetch-site': 'same-origin' },
+        {},
+      ])
+        assert.deepEqual(Object.keys(setCookies(await ask(headers as Record<string, string>))), [
+          device,
+        ])
     })
   })
 }

@@ -34,7 +34,12 @@ const replaced: [string, string | null, string | null, boolean][] = [
   ['another cost under the same salt', argon('a', 'x'), argon('a', 'y', 'm=16,t=2,p=1'), true],
   ['another salt', argon('a', 'x'), argon('b', 'x'), false],
   ['a salt that begins alike', argon('a', 'x'), argon('a', 'x').replace(/\$x/, 'a$x'), false],
-  ['another hash of an older argon2', '$argon2id$m=8,t=1,p=1$c2FsdHNhbHQ$xxxx', '$argon2id$m=8,t=1,p=1$c2FsdHNhbHQ$yyyy', false],
+  [
+    'another hash of an older argon2',
+    '$argon2id$m=8,t=1,p=1$c2FsdHNhbHQ$xxxx',
+    '$argon2id$m=8,t=1,p=1$c2FsdHNhbHQ$yyyy',
+    false,
+  ],
   ['another hash of bcrypt', `$2b$10$${'a'.repeat(53)}`, `$2b$10$${'b'.repeat(53)}`, false],
   ['an unusable one that begins alike', '!', '!more', false],
   ['an unusable one instead of a password', argon('a', 'x'), '!more', false],
@@ -45,11 +50,16 @@ for (const [what, before, after, stays] of replaced) {
   test(`the stored hash of a token that is known becomes ${what}: it is ${stays ? 'good' : 'ended'}`, async (t) => {
     const users = memoryUsers()
     const app = await bearerApp(t, null, {}, { users })
-    const user = await users.create({ email: 'ann@example.com', username: 'ann', hashedPassword: before })
+    const user = await users.create({
+      email: 'ann@example.com',
+      username: 'ann',
+      hashedPassword: before,
+    })
     const { accessToken: token } = await app.auth.issueTokens(user)
     for (let i = 0; i < 3; i++) assert.equal((await asBearer(app, token)).statusCode, 200)
     await users.update(1, { hashedPassword: after })
-    for (let i = 0; i < 3; i++) assert.equal((await asBearer(app, token)).statusCode, stays ? 200 : 401)
+    for (let i = 0; i < 3; i++)
+      assert.equal((await asBearer(app, token)).statusCode, stays ? 200 : 401)
     await users.update(1, { hashedPassword: before })
     assert.equal((await asBearer(app, token)).statusCode, 200)
     await users.update(1, { tokenVersion: 1 })

@@ -12,11 +12,20 @@ const wrong = 'wrong password'
 for (const backend of backends) {
   test(`${backend.name}: signing in again ends the line of the cookie that is replaced, whoever it was of, and a wrong password does not`, async (t) => {
     const app = await build(t, {
-      auth: { ...backend.options(), prefix: '/auth', lockout: false, transports: [bearerTransport()] },
+      auth: {
+        ...backend.options(),
+        prefix: '/auth',
+        lockout: false,
+        transports: [bearerTransport()],
+      },
     })
     const client = new Client(app)
     for (const name of ['ann', 'bob'])
-      await client.post('/auth/register', { email: `${name}@example.com`, username: name, password })
+      await client.post('/auth/register', {
+        email: `${name}@example.com`,
+        username: name,
+        password,
+      })
     const signIn = async (username: string, answer: string | null = password) =>
       (await client.post('/auth/token', { username, password: answer })).statusCode
     const refreshed = async (token: string) => {

@@ -26,7 +26,10 @@ const refreshForm = /^[\w-]{22}\.[\w-]{22}\.[\w-]{43}$/
 for (const backend of backends) {
   describe(`${backend.name}: POST /token`, () => {
     test('takes a form and JSON, with grant_type and without, and answers as RFC 6749 says', async (t) => {
-      const app = await bearerApp(t, backend, { defaultScopes: ['read'], grantableScopes: ['read', 'write'] })
+      const app = await bearerApp(t, backend, {
+        defaultScopes: ['read'],
+        grantableScopes: ['read', 'write'],
+      })
       const client = new Client(app)
       await client.register('ann')
       const fields = { username: 'ann', password }
@@ -34,10 +37,20 @@ for (const backend of backends) {
         await client.form('/token', fields),
         await client.form('/token', { ...fields, grant_type: 'password' }),
         await client.post('/token', fields),
-        await client.post('/token', { ...fields, username: 'ann@example.com', grant_type: 'password' }),
+        await client.post('/token', {
+          ...fields,
+          username: 'ann@example.com',
+          grant_type: 'password',
+        }),
       ]) {
         const body = answers(response, 200)
-        assert.deepEqual(Object.keys(body).sort(), ['access_token', 'expires_in', 'refresh_token', 'scope', 'token_type'])
+        assert.deepEqual(Object.keys(body).sort(), [
+          'access_token',
+          'expires_in',
+          'refresh_token',
+          'scope',
+          'token_type',
+        ])
         assert.equal(body.token_type, 'bearer')
         assert.equal(body.expires_in, 900)
         assert.equal(body.scope, 'read')
@@ -57,7 +70,10 @@ for (const backend of backends) {
     })
 
     test('scopes are cut to what may be granted, once each, in the order asked', async (t) => {
-      const app = await bearerApp(t, backend, { defaultScopes: ['read'], grantableScopes: ['read', 'write', 'a:b/c'] })
+      const app = await bearerApp(t, backend, {
+        defaultScopes: ['read'],
+        grantableScopes: ['read', 'write', 'a:b/c'],
+      })
       await signedInBearer(app)
       for (const [scope, granted] of [
         ['write', 'write'],
@@ -102,7 +118,8 @@ for (const backend of backends) {
         { username: 'ann', password, grant_type: '' },
         { username: 'x'.repeat(321), password },
       ]
-      for (const body of bad) refusesOwn(await postJson(app, '/token', body), 'FST_ERR_VALIDATION', [password])
+      for (const body of bad)
+        refusesOwn(await postJson(app, '/token', body), 'FST_ERR_VALIDATION', [password])
       const twice = await app.inject({
         method: 'POST',
         url: '/token',
@@ -111,7 +128,14 @@ for (const backend of backends) {
       })
       refusesOwn(twice, 'FST_ERR_VALIDATION')
       assert.equal(
-        (await app.inject({ method: 'POST', url: '/token', payload: 'x', headers: { 'content-type': 'text/plain' } })).statusCode,
+        (
+          await app.inject({
+            method: 'POST',
+            url: '/token',
+            payload: 'x',
+            headers: { 'content-type': 'text/plain' },
+          })
+        ).statusCode,
         415,
       )
       answers(await askToken(app), 200)
@@ -150,7 +174,10 @@ for (const backend of backends) {
         const app = await build(t, { auth: { ...backend.options(), transports } })
         await new Client(app).register('ann')
         for (const name of ['ann', 'ann@example.com', 'ann', 'ANN@example.com', 'ann']) {
-          refusesOwn(await postJson(app, first, { username: name, password: wrong }), 'CRUDAUTH_BAD_CREDENTIALS')
+          refusesOwn(
+            await postJson(app, first, { username: name, password: wrong }),
+            'CRUDAUTH_BAD_CREDENTIALS',
+          )
         }
         for (const url of [second, first]) {
           const locked = await postJson(app, url, { username: 'ann', password })
@@ -167,18 +194,28 @@ for (const backend of backends) {
       await owner.register('ann')
       answers(await owner.login('ann'), 200)
       for (let n = 0; n < 5; n++) {
-        refusesOwn(await stranger.post('/token', { username: 'ann', password: wrong }), 'CRUDAUTH_BAD_CREDENTIALS')
+        refusesOwn(
+          await stranger.post('/token', { username: 'ann', password: wrong }),
+          'CRUDAUTH_BAD_CREDENTIALS',
+        )
       }
-      refusesOwn(await stranger.post('/token', { username: 'ann', password }), 'CRUDAUTH_LOCKED_OUT')
+      refusesOwn(
+        await stranger.post('/token', { username: 'ann', password }),
+        'CRUDAUTH_LOCKED_OUT',
+      )
       answers(await owner.post('/token', { username: 'ann', password }), 200)
-      refusesOwn(await stranger.post('/token', { username: 'ann', password }), 'CRUDAUTH_LOCKED_OUT')
+      refusesOwn(
+        await stranger.post('/token', { username: 'ann', password }),
+        'CRUDAUTH_LOCKED_OUT',
+      )
     })
 
     test('a success gives the identifier its attempts back', async (t) => {
       const app = await bearerApp(t, backend)
       await new Client(app).register('ann')
       for (let round = 0; round < 3; round++) {
-        for (let n = 0; n < 4; n++) refusesOwn(await askToken(app, 'ann', { password: wrong }), 'CRUDAUTH_BAD_CREDENTIALS')
+        for (let n = 0; n < 4; n++)
+          refusesOwn(await askToken(app, 'ann', { password: wrong }), 'CRUDAUTH_BAD_CREDENTIALS')
         answers(await askToken(app), 200)
       }
     })
@@ -191,7 +228,8 @@ for (const backend of backends) {
         {},
         {
           hooks: {
-            onAfterLogin: (user, { transport }) => told.push(`in ${(user as { username: string }).username} ${transport}`),
+            onAfterLogin: (user, { transport }) =>
+              told.push(`in ${(user as { username: string }).username} ${transport}`),
             onLoginFailed: ({ reason }) => told.push(reason),
             onBeforeLogin: (user) => {
               if ((user as { username: string }).username === 'bob') throw new Error('not today')
@@ -204,14 +242,24 @@ for (const backend of backends) {
       refusesOwn(await askToken(app, 'ann', { password: wrong }), 'CRUDAUTH_BAD_CREDENTIALS')
       refusesOwn(await askToken(app, 'bob'), 'CRUDAUTH_FORBIDDEN')
       assert.deepEqual(told, ['in ann bearer', 'wrong_password'])
-      assert.deepEqual(await app.auth.sessions.list(2), [], 'nothing was made for whom the app refused')
+      assert.deepEqual(
+        await app.auth.sessions.list(2),
+        [],
+        'nothing was made for whom the app refused',
+      )
     })
   })
 
   describe(`${backend.name}: the refresh cookie`, () => {
     const cookie = 'crudauth_refresh'
     const cookieApp = (t: Parameters<typeof build>[0], prefix = '/auth', options = {}) =>
-      build(t, { auth: { ...backend.options(), prefix, transports: [bearerTransport({ refreshDays: 7, ...options })] } })
+      build(t, {
+        auth: {
+          ...backend.options(),
+          prefix,
+          transports: [bearerTransport({ refreshDays: 7, ...options })],
+        },
+      })
 
     test('goes nowhere but where the routes are: HttpOnly, Secure, SameSite, its path and its lifetime', async (t) => {
       const app = await cookieApp(t)
@@ -219,7 +267,12 @@ for (const backend of backends) {
       await client.register('ann')
       const response = await client.post('/token', { username: 'ann', password })
       const body = answers(response, 200)
-      assert.deepEqual(Object.keys(body).sort(), ['access_token', 'expires_in', 'scope', 'token_type'])
+      assert.deepEqual(Object.keys(body).sort(), [
+        'access_token',
+        'expires_in',
+        'scope',
+        'token_type',
+      ])
       const { [cookie]: set, ...others } = setCookies(response)
       assert.deepEqual(Object.keys(others), [device])
       assert.equal(set?.attributes, 'httponly; path=/auth; samesite=lax; secure')
@@ -231,14 +284,20 @@ for (const backend of backends) {
     test('at the root it takes the __Host- prefix; refreshCookiePath and cookies override', async (t) => {
       const root = await cookieApp(t, '')
       await new Client(root).register('ann')
-      assert.equal(setCookies(await askToken(root))[`__Host-${cookie}`]?.attributes, 'httponly; path=/; samesite=lax; secure')
+      assert.equal(
+        setCookies(await askToken(root))[`__Host-${cookie}`]?.attributes,
+        'httponly; path=/; samesite=lax; secure',
+      )
       const narrow = await cookieApp(t, '/auth', {
         refreshCookiePath: '/auth/refresh',
         cookies: { sameSite: 'strict', names: { refresh: 'r' } },
       })
       await new Client(narrow, '/auth').register('ann')
       const response = await askToken(narrow, 'ann', {}, '/auth/token')
-      assert.equal(setCookies(response).r?.attributes, 'httponly; path=/auth/refresh; samesite=strict; secure')
+      assert.equal(
+        setCookies(response).r?.attributes,
+        'httponly; path=/auth/refresh; samesite=strict; secure',
+      )
     })
 
     test('the path counts the prefix of the instance that the plugin is registered on, up to its first parameter', async (t) => {
@@ -256,9 +315,12 @@ for (const backend of backends) {
           transports: [bearerTransport()],
           ...backend.options(),
         }
-        await app.register(async (child) => void (await child.register(crudAuth, { prefix: '/auth', ...options })), {
-          prefix: outer,
-        })
+        await app.register(
+          async (child) => void (await child.register(crudAuth, { prefix: '/auth', ...options })),
+          {
+            prefix: outer,
+          },
+        )
         const url = outer.replace(':tenant', 'acme')
         await new Client(app, `${url}/auth`).register('ann')
         const set = setCookies(await askToken(app, 'ann', {}, `${url}/auth/token`))
@@ -274,11 +336,20 @@ for (const backend of backends) {
       await owner.register('ann')
       answers(await owner.post('/token', { username: 'ann', password }), 200)
       for (let n = 0; n < 5; n++) {
-        refusesOwn(await stranger.post('/token', { username: 'ann', password: wrong }), 'CRUDAUTH_BAD_CREDENTIALS')
+        refusesOwn(
+          await stranger.post('/token', { username: 'ann', password: wrong }),
+          'CRUDAUTH_BAD_CREDENTIALS',
+        )
       }
-      refusesOwn(await stranger.post('/token', { username: 'ann', password }), 'CRUDAUTH_LOCKED_OUT')
+      refusesOwn(
+        await stranger.post('/token', { username: 'ann', password }),
+        'CRUDAUTH_LOCKED_OUT',
+      )
       answers(await owner.post('/token', { username: 'ann', password }), 200)
-      refusesOwn(await stranger.post('/token', { username: 'ann', password }), 'CRUDAUTH_LOCKED_OUT')
+      refusesOwn(
+        await stranger.post('/token', { username: 'ann', password }),
+        'CRUDAUTH_LOCKED_OUT',
+      )
     })
 
     test('rotates by the cookie, and the body says nothing of it', async (t) => {
@@ -289,12 +360,21 @@ for (const backend of backends) {
       const before = client.cookies.get(cookie)
       const response = await client.post('/refresh')
       const body = answers(response, 200)
-      assert.deepEqual(Object.keys(body).sort(), ['access_token', 'expires_in', 'scope', 'token_type'])
-      assert.equal(setCookies(response)[cookie]?.attributes, 'httponly; path=/auth; samesite=lax; secure')
+      assert.deepEqual(Object.keys(body).sort(), [
+        'access_token',
+        'expires_in',
+        'scope',
+        'token_type',
+      ])
+      assert.equal(
+        setCookies(response)[cookie]?.attributes,
+        'httponly; path=/auth; samesite=lax; secure',
+      )
       assert.equal(setCookies(response)[cookie]?.maxAge, 7 * 86_400)
       assert.notEqual(client.cookies.get(cookie), before)
       answers(await asBearer(app, body.access_token, '/auth/me'), 200)
-      for (const empty of [{}, { grant_type: 'refresh_token' }]) answers(await client.post('/refresh', empty), 200)
+      for (const empty of [{}, { grant_type: 'refresh_token' }])
+        answers(await client.post('/refresh', empty), 200)
       const form = await client.form('/refresh', { grant_type: 'refresh_token' })
       answers(form, 200)
     })
@@ -310,7 +390,11 @@ for (const backend of backends) {
       const byBody = await bearerApp(t, backend, { refresh: 'body' })
       const { refresh_token } = await signedInBearer(byBody)
       for (const name of [cookie, `__Host-${cookie}`]) {
-        const response = await byBody.inject({ method: 'POST', url: '/refresh', headers: { cookie: `${name}=${refresh_token}` } })
+        const response = await byBody.inject({
+          method: 'POST',
+          url: '/refresh',
+          headers: { cookie: `${name}=${refresh_token}` },
+        })
         refusesOwn(response, 'CRUDAUTH_UNAUTHENTICATED', [refresh_token])
       }
       answers(await askRefresh(byBody, refresh_token), 200)
@@ -318,7 +402,11 @@ for (const backend of backends) {
 
     test('one that is of no use is cleared with the attributes it was set with; none at all is left alone', async (t) => {
       const app = await cookieApp(t)
-      const bad = await app.inject({ method: 'POST', url: '/auth/refresh', headers: { cookie: `${cookie}=nonsense` } })
+      const bad = await app.inject({
+        method: 'POST',
+        url: '/auth/refresh',
+        headers: { cookie: `${cookie}=nonsense` },
+      })
       refusesOwn(bad, 'CRUDAUTH_INVALID_TOKEN')
       const cleared = setCookies(bad)[cookie]
       assert.equal(cleared?.attributes, 'httponly; path=/auth; samesite=lax; secure')
@@ -336,7 +424,11 @@ for (const backend of backends) {
       await client.post('/token', { username: 'ann', password })
       const pair = `${cookie}=${client.cookies.get(cookie)}`
       for (const header of [`${pair}; ${pair}`, `${cookie}=x; ${pair}`]) {
-        const response = await app.inject({ method: 'POST', url: '/auth/refresh', headers: { cookie: header } })
+        const response = await app.inject({
+          method: 'POST',
+          url: '/auth/refresh',
+          headers: { cookie: header },
+        })
         refusesOwn(response, 'CRUDAUTH_UNAUTHENTICATED')
       }
       answers(await client.post('/refresh'), 200)
@@ -351,20 +443,38 @@ for (const backend of backends) {
       await client.register('ann')
       await client.post('/token', { username: 'ann', password })
       const before = [...client.cookies]
-      for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }]) {
+      for (const headers of [
+        { origin: 'https://evil.example' },
+        { origin: 'null' },
+        { 'sec-fetch-site': 'cross-site' },
+      ]) {
         for (const url of ['/token', '/refresh', '/logout']) {
-          const response = await client.post(url, url === '/token' ? { username: 'ann', password } : undefined, { headers })
+          const response = await client.post(
+            url,
+            url === '/token' ? { username: 'ann', password } : undefined,
+            { headers },
+          )
           refusesOwn(response, 'CRUDAUTH_CROSS_SITE')
           assert.equal(response.headers['set-cookie'], undefined)
         }
       }
       assert.deepEqual([...client.cookies], before)
-      answers(await client.post('/refresh', undefined, { headers: { origin: trusted, 'sec-fetch-site': 'cross-site' } }), 200)
-      answers(await client.post('/refresh', undefined, { headers: { origin: 'http://localhost:80' } }), 200)
+      answers(
+        await client.post('/refresh', undefined, {
+          headers: { origin: trusted, 'sec-fetch-site': 'cross-site' },
+        }),
+        200,
+      )
+      answers(
+        await client.post('/refresh', undefined, { headers: { origin: 'http://localhost:80' } }),
+        200,
+      )
       const byBody = await bearerApp(t, backend)
       await new Client(byBody).register('ann')
       const headers = { origin: 'https://elsewhere.example' }
-      const { refresh_token } = tokensOf(await postJson(byBody, '/token', { username: 'ann', password }, headers))
+      const { refresh_token } = tokensOf(
+        await postJson(byBody, '/token', { username: 'ann', password }, headers),
+      )
       answers(await postJson(byBody, '/refresh', { refresh_token }, headers), 200)
     })
   })
@@ -392,7 +502,12 @@ for (const backend of backends) {
       const { refresh_token } = await signedInBearer(app)
       for (let n = 0; n < 3; n++) {
         const body = answers(await askRefresh(app, refresh_token), 200)
-        assert.deepEqual(Object.keys(body).sort(), ['access_token', 'expires_in', 'scope', 'token_type'])
+        assert.deepEqual(Object.keys(body).sort(), [
+          'access_token',
+          'expires_in',
+          'scope',
+          'token_type',
+        ])
         answers(await asBearer(app, body.access_token), 200)
       }
     })
@@ -483,14 +598,23 @@ for (const backend of backends) {
           async () => {
             const { access_token } = tokensOf(await askToken(app))
             const change = { current_password: password, new_password: 'another good one' }
-            answers(await asBearer(app, access_token, '/change-password', { method: 'POST', payload: change }), 200)
+            answers(
+              await asBearer(app, access_token, '/change-password', {
+                method: 'POST',
+                payload: change,
+              }),
+              200,
+            )
             answers(await askToken(app, 'ann', { password: 'another good one' }), 200)
             const hashedPassword = await app.auth.passwords.hash(password)
             await users.update(1, { hashedPassword })
           },
         ],
         ['version moved on', () => users.update(1, { tokenVersion: 40 })],
-        ['another password in the row', async () => users.update(1, { hashedPassword: await app.auth.passwords.hash(password) })],
+        [
+          'another password in the row',
+          async () => users.update(1, { hashedPassword: await app.auth.passwords.hash(password) }),
+        ],
       ]
       for (const [what, change] of ended) {
         const { refresh_token, access_token } = tokensOf(await askToken(app))
@@ -551,7 +675,9 @@ for (const backend of backends) {
     })
 
     test('/logout on a bearer-only app, by cookie, which is cleared', async (t) => {
-      const app = await build(t, { auth: { ...backend.options(), transports: [bearerTransport()] } })
+      const app = await build(t, {
+        auth: { ...backend.options(), transports: [bearerTransport()] },
+      })
       const client = new Client(app)
       await client.register('ann')
       await client.post('/token', { username: 'ann', password })
@@ -578,9 +704,14 @@ for (const backend of backends) {
         const client = await signedIn(app, 'ann')
         const tokens = await client.post('/token', { username: 'ann', password })
         const token =
-          refresh === 'cookie' ? (client.cookies.get('__Host-crudauth_refresh') ?? '') : tokensOf(tokens).refresh_token
+          refresh === 'cookie'
+            ? (client.cookies.get('__Host-crudauth_refresh') ?? '')
+            : tokensOf(tokens).refresh_token
         const body = refresh === 'cookie' ? {} : { refresh_token: token }
-        refusesOwn(await client.post('/logout', body, { headers: { 'x-csrf-token': 'wrong' } }), 'CRUDAUTH_CSRF')
+        refusesOwn(
+          await client.post('/logout', body, { headers: { 'x-csrf-token': 'wrong' } }),
+          'CRUDAUTH_CSRF',
+        )
         assert.equal((await app.auth.sessions.list(1)).length, 2)
         answers(await client.post('/logout', body), 200)
         assert.deepEqual(await app.auth.sessions.list(1), [])
@@ -600,7 +731,9 @@ for (const backend of backends) {
 
     test('/logout tells onAfterLogout whose line ended', async (t) => {
       const told: unknown[] = []
-      const hooks = { onAfterLogout: (user: unknown) => told.push((user as { username: string }).username) }
+      const hooks = {
+        onAfterLogout: (user: unknown) => told.push((user as { username: string }).username),
+      }
       const app = await bearerApp(t, backend, {}, { hooks })
       const { refresh_token } = await signedInBearer(app)
       answers(await postJson(app, '/logout', { refresh_token }), 200)
@@ -648,7 +781,8 @@ for (const backend of backends) {
         const client = await signedIn(app, 'ann')
         const tokens = [tokensOf(await askToken(app)), tokensOf(await askToken(app))]
         assert.equal(answers(await client.post(`/logout-all${query}`), 200).revoked, revoked)
-        for (const { refresh_token } of tokens) refusesOwn(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
+        for (const { refresh_token } of tokens)
+          refusesOwn(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
       }
     })
 
@@ -665,7 +799,10 @@ for (const backend of backends) {
         `${handle.slice(0, 22)}.${tag}.${handle}`,
       ]) {
         refusesOwn(await askRefresh(app, token), 'CRUDAUTH_INVALID_TOKEN')
-        refusesOwn(await postJson(app, '/logout', { refresh_token: token }), 'CRUDAUTH_UNAUTHENTICATED')
+        refusesOwn(
+          await postJson(app, '/logout', { refresh_token: token }),
+          'CRUDAUTH_UNAUTHENTICATED',
+        )
       }
       const stranger = await signedIn(app, 'bob')
       refusesOwn(await stranger.delete(`/sessions/${handle}`), 'CRUDAUTH_NOT_FOUND')
@@ -676,15 +813,34 @@ for (const backend of backends) {
       const app = await both(t, 'cookie')
       const client = await signedIn(app, 'ann')
       await client.post('/token', { username: 'ann', password })
-      const [family = '', tag = '', key = ''] = (client.cookies.get('__Host-crudauth_refresh') ?? '').split('.')
+      const [family = '', tag = '', key = ''] = (
+        client.cookies.get('__Host-crudauth_refresh') ?? ''
+      ).split('.')
       const [id = '', slot = ''] = (client.cookies.get('__Host-crudauth_session') ?? '').split('.')
-      for (const value of [`${key}.${tag}`, `${family}.${tag}`, `${key}.${slot}`, `${id}.${tag}`, `${family}.${tag}.${key}`]) {
+      for (const value of [
+        `${key}.${tag}`,
+        `${family}.${tag}`,
+        `${key}.${slot}`,
+        `${id}.${tag}`,
+        `${family}.${tag}.${key}`,
+      ]) {
         const headers = { cookie: `__Host-crudauth_session=${value}` }
-        assert.equal((await app.inject({ method: 'GET', url: '/me', headers })).statusCode, 401, value)
+        assert.equal(
+          (await app.inject({ method: 'GET', url: '/me', headers })).statusCode,
+          401,
+          value,
+        )
       }
-      for (const value of [`${family}.${slot}.${key}`, `${id.slice(0, 22)}.${slot}.${id}`, `${id}.${slot}`]) {
+      for (const value of [
+        `${family}.${slot}.${key}`,
+        `${id.slice(0, 22)}.${slot}.${id}`,
+        `${id}.${slot}`,
+      ]) {
         const headers = { cookie: `__Host-crudauth_refresh=${value}` }
-        refusesOwn(await app.inject({ method: 'POST', url: '/refresh', headers }), 'CRUDAUTH_INVALID_TOKEN')
+        refusesOwn(
+          await app.inject({ method: 'POST', url: '/refresh', headers }),
+          'CRUDAUTH_INVALID_TOKEN',
+        )
       }
       answers(await client.get('/me'), 200)
       answers(await client.post('/refresh'), 200)
@@ -702,12 +858,20 @@ for (const backend of backends) {
 }
 
 test('issueTokens gives what /token gives', async (t) => {
-  const app = await bearerApp(t, null, { defaultScopes: ['read'], grantableScopes: ['read', 'write'] })
+  const app = await bearerApp(t, null, {
+    defaultScopes: ['read'],
+    grantableScopes: ['read', 'write'],
+  })
   await new Client(app).register('ann')
   const user = await app.auth.users.findById(1)
   assert.ok(user)
   const issued = await app.auth.issueTokens(user, { scopes: ['write', 'admin'] })
-  assert.deepEqual(Object.keys(issued).sort(), ['accessToken', 'expiresInSeconds', 'refreshToken', 'scopes'])
+  assert.deepEqual(Object.keys(issued).sort(), [
+    'accessToken',
+    'expiresInSeconds',
+    'refreshToken',
+    'scopes',
+  ])
   assert.deepEqual(issued.scopes, ['write'])
   assert.equal(issued.expiresInSeconds, 900)
   assert.deepEqual((await app.auth.issueTokens(user)).scopes, ['read'])
@@ -759,7 +923,10 @@ test('app.auth.issueTokens without a bearer transport says what is missing', asy
   await new Client(app).register('ann')
   const user = await app.auth.users.findById(1)
   assert.ok(user)
-  await assert.rejects(() => app.auth.issueTokens(user), { code: 'CRUDAUTH_CONFIG', message: /bearerTransport/ })
+  await assert.rejects(() => app.auth.issueTokens(user), {
+    code: 'CRUDAUTH_CONFIG',
+    message: /bearerTransport/,
+  })
 })
 
 test('two lines of one user live side by side whatever is done to one', async (t) => {

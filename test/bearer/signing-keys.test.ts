@@ -38,7 +38,11 @@ for (const alg of algorithms) {
   describe(alg, () => {
     test('signs and verifies, with PEM and KeyObject alike', async (t) => {
       const { privateKey, publicKey } = pairFor(alg)
-      for (const halves of [{ privateKey }, { privateKey: pem(privateKey) }, { privateKey, publicKey: pem(publicKey) }]) {
+      for (const halves of [
+        { privateKey },
+        { privateKey: pem(privateKey) },
+        { privateKey, publicKey: pem(publicKey) },
+      ]) {
         const app = await bearerApp(t, null, { keys: [{ kid: 'k1', alg, ...halves }] })
         const { access_token } = await signedInBearer(app)
         assert.deepEqual(headerOf(access_token), { alg, typ: 'at+jwt', kid: 'k1' })
@@ -68,14 +72,18 @@ for (const alg of algorithms) {
       assert.equal(response.statusCode, 200)
       assert.match(String(response.headers['content-type']), /^application\/json/)
       assert.equal(response.headers['cache-control'], 'public, max-age=300')
-      assert.equal((await app.inject({ method: 'GET', url: '/auth/.well-known/jwks.json' })).statusCode, 404)
+      assert.equal(
+        (await app.inject({ method: 'GET', url: '/auth/.well-known/jwks.json' })).statusCode,
+        404,
+      )
       const { keys } = response.json() as { keys: PublishedKey[] }
       assert.deepEqual(
         keys.map(({ kid }) => kid),
         ['now', 'before'],
       )
       for (const key of keys) {
-        for (const name of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k']) assert.ok(!(name in key), `${name} is private`)
+        for (const name of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'])
+          assert.ok(!(name in key), `${name} is private`)
         assert.equal(key.use, 'sig')
         createPublicKey({ key: key as never, format: 'jwk' })
       }
@@ -92,9 +100,15 @@ for (const alg of algorithms) {
       const { alg: _, ...plain } = jwk as PublishedKey
       const key = await webcrypto.subtle.importKey('jwk', plain, parameters, false, ['verify'])
       const data = Buffer.from(`${header}.${payload}`)
-      assert.equal(await webcrypto.subtle.verify(parameters, key, Buffer.from(signature, 'base64url'), data), true)
+      assert.equal(
+        await webcrypto.subtle.verify(parameters, key, Buffer.from(signature, 'base64url'), data),
+        true,
+      )
       data.writeUInt8(data.readUInt8(0) ^ 1, 0)
-      assert.equal(await webcrypto.subtle.verify(parameters, key, Buffer.from(signature, 'base64url'), data), false)
+      assert.equal(
+        await webcrypto.subtle.verify(parameters, key, Buffer.from(signature, 'base64url'), data),
+        false,
+      )
     })
 
     test('an app with the public half alone verifies and cannot issue, and uses nothing up in trying', async (t) => {
@@ -102,11 +116,19 @@ for (const alg of algorithms) {
       const users = memoryUsers()
       const issuing = await bearerApp(t, null, { keys: [{ kid: 'k', alg, privateKey }] }, { users })
       const { access_token } = await signedInBearer(issuing)
-      const checking = await bearerApp(t, null, { keys: [{ kid: 'k', alg, publicKey: pem(publicKey) }] }, { users })
+      const checking = await bearerApp(
+        t,
+        null,
+        { keys: [{ kid: 'k', alg, publicKey: pem(publicKey) }] },
+        { users },
+      )
       answers(await asBearer(checking, access_token), 200)
       const user = await users.findById(1)
       assert.ok(user)
-      await assert.rejects(() => checking.auth.issueTokens(user), { code: 'CRUDAUTH_CONFIG', message: unavailableToClients })
+      await assert.rejects(() => checking.auth.issueTokens(user), {
+        code: 'CRUDAUTH_CONFIG',
+        message: unavailableToClients,
+      })
       assert.equal((await askToken(checking)).statusCode, 404)
       assert.deepEqual(await checking.auth.sessions.list(1), [])
     })
@@ -121,15 +143,23 @@ describe('rotation of asymmetric keys', () => {
     const nextKey: TokenKey = { kid: 'next', alg: 'EdDSA', privateKey: next.privateKey }
     const appWith = (keys: TokenKey[]) => bearerApp(t, null, { keys }, { users })
     const before = await appWith([oldKey])
-    const announced = await appWith([oldKey, { kid: 'next', alg: 'EdDSA', publicKey: next.publicKey }])
-    const switched = await appWith([nextKey, { kid: 'old', alg: 'ES256', publicKey: old.publicKey }])
+    const announced = await appWith([
+      oldKey,
+      { kid: 'next', alg: 'EdDSA', publicKey: next.publicKey },
+    ])
+    const switched = await appWith([
+      nextKey,
+      { kid: 'old', alg: 'ES256', publicKey: old.publicKey },
+    ])
     const after = await appWith([nextKey])
     const first = await signedInBearer(before)
     const second = tokensOf(await askToken(switched))
     assert.equal(headerOf(second.access_token).kid, 'next')
     assert.equal(headerOf(tokensOf(await askToken(announced)).access_token).kid, 'old')
-    for (const app of [before, announced, switched]) answers(await asBearer(app, first.access_token), 200)
-    for (const app of [announced, switched, after]) answers(await asBearer(app, second.access_token), 200)
+    for (const app of [before, announced, switched])
+      answers(await asBearer(app, first.access_token), 200)
+    for (const app of [announced, switched, after])
+      answers(await asBearer(app, second.access_token), 200)
     refuses(await asBearer(after, first.access_token), 'CRUDAUTH_INVALID_TOKEN')
     refuses(await asBearer(before, second.access_token), 'CRUDAUTH_INVALID_TOKEN')
   })
@@ -147,7 +177,10 @@ describe('rotation of asymmetric keys', () => {
     // Swapping the names of two keys of one algorithm gives none of them the other’s tokens.
     const claims = claimsOf(access_token)
     refuses(
-      await asBearer(app, forgeWith('EdDSA', b.privateKey, { alg: 'EdDSA', typ: 'at+jwt', kid: 'a' }, claims)),
+      await asBearer(
+        app,
+        forgeWith('EdDSA', b.privateKey, { alg: 'EdDSA', typ: 'at+jwt', kid: 'a' }, claims),
+      ),
       'CRUDAUTH_INVALID_TOKEN',
     )
   })
@@ -156,12 +189,20 @@ describe('rotation of asymmetric keys', () => {
     const users = memoryUsers()
     const { privateKey } = pairFor('EdDSA')
     const hsApp = await bearerApp(t, null, {}, { users })
-    const edApp = await bearerApp(t, null, { keys: [{ kid: 'k', alg: 'EdDSA', privateKey }] }, { users })
+    const edApp = await bearerApp(
+      t,
+      null,
+      { keys: [{ kid: 'k', alg: 'EdDSA', privateKey }] },
+      { users },
+    )
     const first = await signedInBearer(hsApp)
     const second = tokensOf(await askToken(edApp))
     refuses(await asBearer(edApp, first.access_token), 'CRUDAUTH_INVALID_TOKEN')
     refuses(await asBearer(hsApp, second.access_token), 'CRUDAUTH_INVALID_TOKEN')
-    refuses(await asBearer(edApp, forge(headerOf(second.access_token), claimsOf(second.access_token))), 'CRUDAUTH_INVALID_TOKEN')
+    refuses(
+      await asBearer(edApp, forge(headerOf(second.access_token), claimsOf(second.access_token))),
+      'CRUDAUTH_INVALID_TOKEN',
+    )
   })
 })
 
@@ -181,7 +222,8 @@ for (const backend of backends) {
     }
     const after = await appWith(other)
     answers(await asBearer(after, second.access_token), 200)
-    for (let n = 0; n < 2; n++) refuses(await asBearer(after, first.access_token), 'CRUDAUTH_INVALID_TOKEN')
+    for (let n = 0; n < 2; n++)
+      refuses(await asBearer(after, first.access_token), 'CRUDAUTH_INVALID_TOKEN')
     refuses(await asBearer(before, second.access_token), 'CRUDAUTH_INVALID_TOKEN')
     if (!('redis' in shared)) return
 
@@ -220,5 +262,12 @@ test('a signature of the published key is what node:crypto says it is', async (t
   const [header, payload, signature = ''] = access_token.split('.')
   const bytes = Buffer.from(signature, 'base64url')
   assert.equal(bytes.length, 64)
-  assert.ok(verifyBytes('sha256', Buffer.from(`${header}.${payload}`), { key: publicKey, dsaEncoding: 'ieee-p1363' }, bytes))
+  assert.ok(
+    verifyBytes(
+      'sha256',
+      Buffer.from(`${header}.${payload}`),
+      { key: publicKey, dsaEncoding: 'ieee-p1363' },
+      bytes,
+    ),
+  )
 })

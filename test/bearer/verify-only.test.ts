@@ -1,23 +1,49 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Fastify from 'fastify'
-import { bearerRoutes, bearerTransport, type CrudAuthOptions, crudAuth, memoryUsers, sessionTransport } from '../../src/index.js'
+import {
+  bearerRoutes,
+  bearerTransport,
+  type CrudAuthOptions,
+  crudAuth,
+  memoryUsers,
+  sessionTransport,
+} from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
-import { asBearer, askRefresh, askToken, bearerApp, pairFor, postJson, signedInBearer } from '../helpers/bearer.js'
+import {
+  asBearer,
+  askRefresh,
+  askToken,
+  bearerApp,
+  pairFor,
+  postJson,
+  signedInBearer,
+} from '../helpers/bearer.js'
 import { build, cheap, password, secret } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 
 const pair = pairFor('EdDSA')
 const other = pairFor('ES256')
 const publicOnly = [{ kid: 'k', alg: 'EdDSA', publicKey: pair.publicKey }] as const
-const withPrivate = [...publicOnly, { kid: 'p', alg: 'ES256', privateKey: other.privateKey }] as const
+const withPrivate = [
+  ...publicOnly,
+  { kid: 'p', alg: 'ES256', privateKey: other.privateKey },
+] as const
 const jwksUrl = '/.well-known/jwks.json'
 
 test('an app that can only verify has neither /token nor /refresh, and all else', async (t) => {
   const users = memoryUsers()
-  const issuing = await bearerApp(t, null, { keys: [{ kid: 'k', alg: 'EdDSA', privateKey: pair.privateKey }] }, { users })
+  const issuing = await bearerApp(
+    t,
+    null,
+    { keys: [{ kid: 'k', alg: 'EdDSA', privateKey: pair.privateKey }] },
+    { users },
+  )
   const { access_token } = await signedInBearer(issuing)
-  const transports = [sessionTransport(), bearerTransport({ refresh: 'body', keys: publicOnly, jwks: true })]
+  const transports = [
+    sessionTransport(),
+    bearerTransport({ refresh: 'body', keys: publicOnly, jwks: true }),
+  ]
   const app = await build(t, { auth: { users, transports } })
   assert.equal((await askToken(app)).statusCode, 404)
   assert.equal((await askRefresh(app, 'x')).statusCode, 404)
@@ -35,11 +61,19 @@ test('routes that name the group, or mount it by hand, stop the start of such an
   const named = async () => {
     const app = Fastify()
     t.after(() => app.close())
-    await app.register(crudAuth, { secret, users: memoryUsers(), transports, routes: ['account', 'bearer'] })
+    await app.register(crudAuth, {
+      secret,
+      users: memoryUsers(),
+      transports,
+      routes: ['account', 'bearer'],
+    })
   }
   await assert.rejects(named, { code: 'CRUDAUTH_CONFIG', message: /"bearer".*privateKey/ })
   const byHand = (routes: boolean) =>
-    build(t, { auth: { transports, routes }, routes: async (app) => void (await app.register(bearerRoutes, { prefix: '/x' })) })
+    build(t, {
+      auth: { transports, routes },
+      routes: async (app) => void (await app.register(bearerRoutes, { prefix: '/x' })),
+    })
   for (const routes of [true, false])
     await assert.rejects(() => byHand(routes), { code: 'CRUDAUTH_CONFIG', message: /privateKey/ })
 })
@@ -69,9 +103,18 @@ test('beside groups that are mounted by hand it is there once', async (t) => {
   const transports = [bearerTransport({ keys: withPrivate, jwks: true, refresh: 'body' })]
   const app = Fastify()
   t.after(() => app.close())
-  await app.register(crudAuth, { secret, users: memoryUsers(), transports, routes: false, passwords: { cost: cheap } })
+  await app.register(crudAuth, {
+    secret,
+    users: memoryUsers(),
+    transports,
+    routes: false,
+    passwords: { cost: cheap },
+  })
   await app.register(bearerRoutes, { prefix: '/api' })
   await app.ready()
   assert.equal((await app.inject(jwksUrl)).statusCode, 200)
-  assert.equal((await postJson(app, '/api/token', { username: 'nobody', password })).statusCode, 401)
+  assert.equal(
+    (await postJson(app, '/api/token', { username: 'nobody', password })).statusCode,
+    401,
+  )
 })

@@ -49,13 +49,21 @@ export class Device {
       this.problems.push(isForeign ? `${message.text()} at ${url}` : message.text())
     })
     page.on('pageerror', (error) => this.problems.push(String(error)))
-    page.on('requestfailed', (request) => this.problems.push(`${request.url()} failed: ${request.failure()?.errorText}`))
+    page.on('requestfailed', (request) =>
+      this.problems.push(`${request.url()} failed: ${request.failure()?.errorText}`),
+    )
   }
 
-  static async open(browser: Browser, url: string, options?: Parameters<Browser['newContext']>[0]): Promise<Device> {
+  static async open(
+    browser: Browser,
+    url: string,
+    options?: Parameters<Browser['newContext']>[0],
+  ): Promise<Device> {
     const context = await browser.newContext(options)
     const device = new Device(context, await context.newPage(), new URL(url).origin)
-    await context.exposeFunction('tellViolation', (what: string) => device.problems.push(`content policy: ${what}`))
+    await context.exposeFunction('tellViolation', (what: string) =>
+      device.problems.push(`content policy: ${what}`),
+    )
     await context.addInitScript(
       'addEventListener("securitypolicyviolation", (e) => tellViolation(e.violatedDirective + " " + e.blockedURI))',
     )

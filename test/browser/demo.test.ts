@@ -98,22 +98,26 @@ for (const [name, env, host, prefix] of [
   ['on 127.0.0.1', {}, '127.0.0.1', '__Host-'],
   ['with COOKIE_SECURE=0', { COOKIE_SECURE: '0' }, 'localhost', ''],
 ] as const) {
-  test(`${name} the browser keeps the cookies as they are meant, and scripts find no secret`, { skip }, async (t) => {
+  test(`${name} the browser keeps the cookies as they are meant, and scripts find no secret`, {
+    skip,
+  }, async (t) => {
     const demo = await startDemo(t, temporaryFolder(t), env)
     const browser = await openBrowser(t, String(chromium))
     const device = await Device.open(browser, demo.url.replace('localhost', host))
     await device.register('ada', password)
     await device.signIn('ada', password)
     await device.sees(/Hello, ada/)
-    const kept = (await device.context.cookies()).map(({ name, httpOnly, secure, sameSite, path, domain, expires }) => ({
-      name,
-      httpOnly,
-      secure,
-      sameSite,
-      path,
-      domain,
-      lasts: expires !== -1,
-    }))
+    const kept = (await device.context.cookies()).map(
+      ({ name, httpOnly, secure, sameSite, path, domain, expires }) => ({
+        name,
+        httpOnly,
+        secure,
+        sameSite,
+        path,
+        domain,
+        lasts: expires !== -1,
+      }),
+    )
     const common = { secure: prefix !== '', sameSite: 'Lax', path: '/', domain: host }
     assert.deepEqual(
       kept.sort((a, b) => a.name.localeCompare(b.name)),
@@ -125,7 +129,9 @@ for (const [name, env, host, prefix] of [
     )
     const readable = String(await device.page.evaluate('document.cookie'))
     assert.match(readable, new RegExp(`^${prefix}crudauth_csrf=[\\w-]+$`))
-    const stored = await device.page.evaluate('JSON.stringify([{ ...localStorage }, { ...sessionStorage }])')
+    const stored = await device.page.evaluate(
+      'JSON.stringify([{ ...localStorage }, { ...sessionStorage }])',
+    )
     assert.equal(stored, '[{},{}]')
     assert.equal(await device.page.evaluate('indexedDB.databases().then((all) => all.length)'), 0)
     assert.ok(!(await device.page.content()).includes(password))
@@ -144,11 +150,20 @@ test('a refusal names its code and leads to the field it is about', { skip }, as
     await page.locator('#register-password').fill(secret)
     await page.keyboard.press('Enter')
     await page.locator('[role=alert]').filter({ hasText: 'CRUDAUTH_' }).waitFor()
-    return [await page.locator('[role=alert] code').textContent(), await page.evaluate('document.activeElement.id')]
+    return [
+      await page.locator('[role=alert] code').textContent(),
+      await page.evaluate('document.activeElement.id'),
+    ]
   }
   await device.register('ada', password)
-  assert.deepEqual(await refused('eve@example.com', 'ada', password), ['CRUDAUTH_DUPLICATE', 'register-name'])
-  assert.deepEqual(await refused('eve@example.com', 'eve', 'password1'), ['CRUDAUTH_BAD_REQUEST', 'register-password'])
+  assert.deepEqual(await refused('eve@example.com', 'ada', password), [
+    'CRUDAUTH_DUPLICATE',
+    'register-name',
+  ])
+  assert.deepEqual(await refused('eve@example.com', 'eve', 'password1'), [
+    'CRUDAUTH_BAD_REQUEST',
+    'register-password',
+  ])
   assert.equal(await page.locator('#register [aria-invalid]').count(), 1)
   for (let attempt = 1; attempt <= 5; attempt += 1) {
     await device.signIn('ada', `wrong ${attempt}`)
@@ -187,7 +202,10 @@ test('the page fits a phone, in light and dark, from end to end', { skip }, asyn
   const shot = screenshotFolder(t)
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [390, 1280]) {
-      const device = await Device.open(browser, demo.url, { viewport: { width, height: 844 }, colorScheme })
+      const device = await Device.open(browser, demo.url, {
+        viewport: { width, height: 844 },
+        colorScheme,
+      })
       const { page } = device
       const name = `${colorScheme}-${width}`
       const overflow = () => page.evaluate('document.documentElement.scrollWidth - innerWidth')

@@ -13,7 +13,12 @@ const password = 'correct horse battery'
 const changed = 'a quite different battery'
 
 /** Opens the newest message of the mailbox with this subject, and what its button in the HTML leads to. */
-async function follow(mailbox: Device, subject: RegExp, button: string, screenshot: string): Promise<Device> {
+async function follow(
+  mailbox: Device,
+  subject: RegExp,
+  button: string,
+  screenshot: string,
+): Promise<Device> {
   const { page } = mailbox
   await page.locator('#mails button', { hasText: subject }).first().click()
   await page.getByRole('heading', { level: 2, name: subject }).waitFor()
@@ -41,9 +46,18 @@ test('by clicks alone: register, confirm, forget the password, reset it, change 
   const mailbox = await ada.opens(async () => {
     await page.evaluate('void open("/mailbox")')
   })
-  const verify = await follow(mailbox, /Confirm your email/, 'Confirm the address', shot('mail-3-verify'))
+  const verify = await follow(
+    mailbox,
+    /Confirm your email/,
+    'Confirm the address',
+    shot('mail-3-verify'),
+  )
   await verify.sees(/Confirm your address/)
-  assert.equal(await verify.page.evaluate('document.referrer'), '', 'the mailbox is not told to the page, nor the page to others')
+  assert.equal(
+    await verify.page.evaluate('document.referrer'),
+    '',
+    'the mailbox is not told to the page, nor the page to others',
+  )
   await verify.page.screenshot({ path: shot('mail-4-verify-page') })
   await verify.page.getByRole('button', { name: 'Confirm the address' }).click()
   await verify.says(/address is confirmed/)
@@ -62,7 +76,12 @@ test('by clicks alone: register, confirm, forget the password, reset it, change 
   await verify.page.getByRole('button', { name: 'Send the link' }).click()
   await verify.says(/If ada@example.com has an account/)
   await verify.page.screenshot({ path: shot('mail-6-forgotten') })
-  const reset = await follow(mailbox, /Reset your password/, 'Choose a new password', shot('mail-7-reset'))
+  const reset = await follow(
+    mailbox,
+    /Reset your password/,
+    'Choose a new password',
+    shot('mail-7-reset'),
+  )
   await reset.sees(/Set a new password/)
   await reset.page.getByLabel('New password', { exact: true }).fill('password1')
   await reset.page.getByRole('button', { name: 'Set password' }).click()
@@ -89,14 +108,24 @@ test('by clicks alone: register, confirm, forget the password, reset it, change 
   await reset.page.getByRole('button', { name: 'Change email' }).click()
   await reset.says(/If ada@example.org is free/)
   await reset.page.screenshot({ path: shot('mail-10-change'), fullPage: true })
-  const change = await follow(mailbox, /Confirm your new email/, 'Confirm the new address', shot('mail-11-change'))
+  const change = await follow(
+    mailbox,
+    /Confirm your new email/,
+    'Confirm the new address',
+    shot('mail-11-change'),
+  )
   await change.sees(/Confirm your new address/)
   await change.page.getByRole('button', { name: 'Use the new address' }).click()
   await change.says(/has its new address/)
   await change.page.getByRole('link', { name: 'Go on' }).click()
   await change.page.locator('#you').getByText('ada@example.org').waitFor()
 
-  const revert = await follow(mailbox, /Your email address .* was changed/, 'Take the change back', shot('mail-12-changed'))
+  const revert = await follow(
+    mailbox,
+    /Your email address .* was changed/,
+    'Take the change back',
+    shot('mail-12-changed'),
+  )
   await revert.sees(/Take the change back/)
   await revert.page.screenshot({ path: shot('mail-13-revert-page') })
   await revert.page.getByRole('button', { name: 'Take the old address back' }).click()
@@ -117,7 +146,10 @@ test('a link that was used, and one without its token, say so', { skip }, async 
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   for (const path of ['verify-email', 'confirm-email', 'revert-email']) {
-    const device = await Device.open(browser, `${demo.url}/${path}?token=AAAAAAAAAAAAAAAAAAAAAA&redirect_to=https://evil.example`)
+    const device = await Device.open(
+      browser,
+      `${demo.url}/${path}?token=AAAAAAAAAAAAAAAAAAAAAA&redirect_to=https://evil.example`,
+    )
     await device.page.locator('#redeem').click()
     await device.says(/has been used, has expired/)
     await device.says(/CRUDAUTH_TOKEN_INVALID_OR_USED/)
@@ -129,7 +161,9 @@ test('a link that was used, and one without its token, say so', { skip }, async 
   }
 })
 
-test('an email runs no script, loads nothing and reaches nothing around it, whatever stands in it', { skip }, async (t) => {
+test('an email runs no script, loads nothing and reaches nothing around it, whatever stands in it', {
+  skip,
+}, async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const mailbox = createMailbox({})
@@ -163,7 +197,10 @@ test('an email runs no script, loads nothing and reaches nothing around it, what
   assert.match(await page.title(), /^Mailbox/)
   assert.equal(page.url(), `${url}/mailbox`)
   // Asked afterwards, so whatever the clicks sent has been answered.
-  await Promise.all([page.waitForResponse(/\/html$/), page.getByRole('button', { name: 'Subject' }).click()])
+  await Promise.all([
+    page.waitForResponse(/\/html$/),
+    page.getByRole('button', { name: 'Subject' }).click(),
+  ])
   assert.deepEqual(
     asked.filter((path) => path.includes('seen') || path.includes('go')),
     [],
@@ -171,8 +208,12 @@ test('an email runs no script, loads nothing and reaches nothing around it, what
   assert.ok(device.takeProblems().length > 0, 'the browser has refused something')
 })
 
-test('the page of docs/email.md confirms by a click and goes on to where the answer says', { skip }, async (t) => {
-  const [block] = blocksOf(documentOf('docs/email.md')).filter(({ marks }) => marks.name === 'verify-page')
+test('the page of docs/email.md confirms by a click and goes on to where the answer says', {
+  skip,
+}, async (t) => {
+  const [block] = blocksOf(documentOf('docs/email.md')).filter(
+    ({ marks }) => marks.name === 'verify-page',
+  )
   assert.ok(block)
   const app = Fastify()
   t.after(() => app.close())
@@ -182,7 +223,9 @@ test('the page of docs/email.md confirms by a click and goes on to where the ans
     { code: 200, body: { detail: 'Verified', redirect_to: '/welcome' } },
   ]
   app.get('/verify-email', async (_request, reply) => reply.type('text/html').send(block.code))
-  app.get('/welcome', async (request, reply) => reply.type('text/html').send(`<h1>from ${request.headers.referer}</h1>`))
+  app.get('/welcome', async (request, reply) =>
+    reply.type('text/html').send(`<h1>from ${request.headers.referer}</h1>`),
+  )
   app.post('/email/verify-confirm', async (request, reply) => {
     posted.push(request.body)
     const answer = answers[posted.length - 1]
@@ -190,7 +233,10 @@ test('the page of docs/email.md confirms by a click and goes on to where the ans
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, `${url}/verify-email?token=secret&redirect_to=https://evil.example`)
+  const device = await Device.open(
+    browser,
+    `${url}/verify-email?token=secret&redirect_to=https://evil.example`,
+  )
   assert.deepEqual(posted, [], 'opening it redeems nothing')
   await device.page.getByRole('button', { name: 'Confirm' }).click()
   await device.says(/invalid, expired or used/)
@@ -205,14 +251,30 @@ test('mailbox and forms fit a phone, in light and dark', { skip }, async (t) => 
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   for (const colorScheme of ['light', 'dark'] as const) {
-    const device = await Device.open(browser, demo.url, { viewport: { width: 390, height: 844 }, colorScheme })
+    const device = await Device.open(browser, demo.url, {
+      viewport: { width: 390, height: 844 },
+      colorScheme,
+    })
     await device.register(colorScheme, password)
-    for (const path of ['mailbox', 'verify-email?token=x', 'reset-password', 'reset-password?token=x']) {
+    for (const path of [
+      'mailbox',
+      'verify-email?token=x',
+      'reset-password',
+      'reset-password?token=x',
+    ]) {
       await device.page.goto(`${demo.url}/${path}`)
       await device.page.getByRole('heading', { level: 1 }).first().waitFor()
-      if (path === 'mailbox') await device.page.frameLocator('#html').getByRole('link').first().waitFor()
-      await device.page.screenshot({ path: shot(`mail-${colorScheme}-${path.replace('?token=x', '-token')}`), fullPage: true })
-      assert.equal(await device.page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0, path)
+      if (path === 'mailbox')
+        await device.page.frameLocator('#html').getByRole('link').first().waitFor()
+      await device.page.screenshot({
+        path: shot(`mail-${colorScheme}-${path.replace('?token=x', '-token')}`),
+        fullPage: true,
+      })
+      assert.equal(
+        await device.page.evaluate('document.documentElement.scrollWidth - innerWidth'),
+        0,
+        path,
+      )
     }
     assert.deepEqual(device.takeProblems(), [])
     await device.context.close()

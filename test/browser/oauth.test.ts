@@ -9,7 +9,8 @@ const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
 const password = 'correct horse battery'
 
-const startOidcDemo = (t: TestContext) => startDemo(t, temporaryFolder(t), {}, commandOf('demo:oidc'))
+const startOidcDemo = (t: TestContext) =>
+  startDemo(t, temporaryFolder(t), {}, commandOf('demo:oidc'))
 
 /** Somebody with a browser of their own, at the demo and at the provider. */
 class Person {
@@ -64,7 +65,9 @@ class Person {
 
   /** What the browser noticed. The provider has no icon, which a browser asks for by itself. */
   takeProblems(): string[] {
-    return this.device.takeProblems().filter((problem) => !/status of 404 .*\/favicon\.ico$/.test(problem))
+    return this.device
+      .takeProblems()
+      .filter((problem) => !/status of 404 .*\/favicon\.ico$/.test(problem))
   }
 
   /** What was said in words and by code, without the refusals that the browser's console repeats. */
@@ -79,7 +82,9 @@ class Person {
   }
 }
 
-test('somebody signs up at a provider, comes back to the same account, and keeps a way in', { skip }, async (t) => {
+test('somebody signs up at a provider, comes back to the same account, and keeps a way in', {
+  skip,
+}, async (t) => {
   const demo = await startOidcDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
@@ -98,7 +103,8 @@ test('somebody signs up at a provider, comes back to the same account, and keeps
   assert.deepEqual(ada.takeProblems(), [])
 
   // No password to confirm, to change or to move with; the provider is the only way in.
-  for (const card of ['sudo', 'change', 'move', 'delete']) assert.ok(!(await page.locator(`#${card}`).isVisible()), card)
+  for (const card of ['sudo', 'change', 'move', 'delete'])
+    assert.ok(!(await page.locator(`#${card}`).isVisible()), card)
   await ada.button('Unlink').click()
   await ada.isRefused(/only way into the account; set a password first/, 'CRUDAUTH_DUPLICATE')
   await page.screenshot({ path: shot('oauth-3-only-way-in') })
@@ -109,8 +115,13 @@ test('somebody signs up at a provider, comes back to the same account, and keeps
   await ada.signInAtProvider('ada')
   await device.sees(/Hello, ada/)
   assert.equal(await ada.fact('User id'), id)
-  const [kept] = (await device.context.cookies(demo.url)).filter(({ name }) => name === '__Host-crudauth_session')
-  assert.ok(kept?.httpOnly && kept.secure && kept.expires > Date.now() / 1000 + 86_400 * 29, 'remembered')
+  const [kept] = (await device.context.cookies(demo.url)).filter(
+    ({ name }) => name === '__Host-crudauth_session',
+  )
+  assert.ok(
+    kept?.httpOnly && kept.secure && kept.expires > Date.now() / 1000 + 86_400 * 29,
+    'remembered',
+  )
 
   await page.getByLabel('Your first password').fill(password)
   await page.getByRole('button', { name: 'Set password' }).click()
@@ -135,7 +146,9 @@ test('somebody signs up at a provider, comes back to the same account, and keeps
   assert.ok(statSync(shot('oauth-2-signed-up')).size > 10_000)
 })
 
-test('an account with a password gets a link, and that account at the provider opens no other', { skip }, async (t) => {
+test('an account with a password gets a link, and that account at the provider opens no other', {
+  skip,
+}, async (t) => {
   const demo = await startOidcDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
@@ -160,7 +173,10 @@ test('an account with a password gets a link, and that account at the provider o
   await eve.device.sees(/Hello, eve/)
   assert.deepEqual(eve.takeProblems(), [])
 
-  const carl = await Person.open(browser, demo.url, { viewport: { width: 390, height: 844 }, colorScheme: 'dark' })
+  const carl = await Person.open(browser, demo.url, {
+    viewport: { width: 390, height: 844 },
+    colorScheme: 'dark',
+  })
   await carl.signUpByPassword('carl')
   await carl.button('Link').click()
   await carl.passProvider('bob')
@@ -171,7 +187,9 @@ test('an account with a password gets a link, and that account at the provider o
   assert.equal(await carl.page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0)
 })
 
-test('an address that the provider does not vouch for opens nobody’s account, and a page says so', { skip }, async (t) => {
+test('an address that the provider does not vouch for opens nobody’s account, and a page says so', {
+  skip,
+}, async (t) => {
   const demo = await startOidcDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
@@ -203,7 +221,10 @@ test('an address that the provider does not vouch for opens nobody’s account, 
 test('a landing place tells nothing but what it knows', { skip }, async (t) => {
   const demo = await startOidcDemo(t)
   const browser = await openBrowser(t, String(chromium))
-  const somebody = await Person.open(browser, `${demo.url}/?error=${encodeURIComponent('<b>Call 555-1234')}&linked=local`)
+  const somebody = await Person.open(
+    browser,
+    `${demo.url}/?error=${encodeURIComponent('<b>Call 555-1234')}&linked=local`,
+  )
   await somebody.device.sees(/Sign in, or make an account/)
   assert.equal(somebody.page.url(), `${demo.url}/`)
   assert.match(String(await somebody.page.locator('.messages').textContent()), /^\s*$/)

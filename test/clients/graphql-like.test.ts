@@ -2,17 +2,30 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { bearerTransport, sessionTransport } from '../../src/index.js'
-import { askRefresh, authorization, claimsOf, forge, headerOf, postJson, signedInBearer } from '../helpers/bearer.js'
+import {
+  askRefresh,
+  authorization,
+  claimsOf,
+  forge,
+  headerOf,
+  postJson,
+  signedInBearer,
+} from '../helpers/bearer.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
 
 /** One route for everything, as a GraphQL server has it: resolvers read `maybePrincipal` and sign in by hand. */
 function mountApi(app: FastifyInstance): void {
-  const operations: Record<string, (request: FastifyRequest, variables: Record<string, string>) => unknown> = {
-    viewer: ({ maybePrincipal }) => maybePrincipal && { id: maybePrincipal.userId, via: maybePrincipal.transport },
+  const operations: Record<
+    string,
+    (request: FastifyRequest, variables: Record<string, string>) => unknown
+  > = {
+    viewer: ({ maybePrincipal }) =>
+      maybePrincipal && { id: maybePrincipal.userId, via: maybePrincipal.transport },
     secrets({ maybePrincipal }) {
-      if (!maybePrincipal?.hasScopes('secrets:read')) throw Object.assign(new Error('forbidden'), { extension: 'FORBIDDEN' })
+      if (!maybePrincipal?.hasScopes('secrets:read'))
+        throw Object.assign(new Error('forbidden'), { extension: 'FORBIDDEN' })
       return ['42']
     },
     async signIn(request, { username = '', password = '', scope = '' }) {
@@ -21,7 +34,10 @@ function mountApi(app: FastifyInstance): void {
     },
   }
   app.post('/graphql', { onRequest: app.currentUser({ optional: true }) }, async (request) => {
-    const { operation, variables = {} } = request.body as { operation: string; variables?: Record<string, string> }
+    const { operation, variables = {} } = request.body as {
+      operation: string
+      variables?: Record<string, string>
+    }
     const resolve = Object.hasOwn(operations, operation) ? operations[operation] : undefined
     try {
       return { data: (await resolve?.(request, variables)) ?? null }
@@ -34,12 +50,21 @@ function mountApi(app: FastifyInstance): void {
 
 const start = (t: TestContext) =>
   build(t, {
-    auth: { transports: [bearerTransport({ refresh: 'body', grantableScopes: ['secrets:read'] }), sessionTransport()] },
+    auth: {
+      transports: [
+        bearerTransport({ refresh: 'body', grantableScopes: ['secrets:read'] }),
+        sessionTransport(),
+      ],
+    },
     routes: mountApi,
   })
 
-const ask = async (app: FastifyInstance, operation: string, variables: object = {}, headers: Record<string, string> = {}) =>
-  (await postJson(app, '/graphql', { operation, variables }, headers)).json()
+const ask = async (
+  app: FastifyInstance,
+  operation: string,
+  variables: object = {},
+  headers: Record<string, string> = {},
+) => (await postJson(app, '/graphql', { operation, variables }, headers)).json()
 
 test('anonymous, bearer and session callers are told apart on one route', async (t) => {
   const app = await start(t)
@@ -48,10 +73,14 @@ test('anonymous, bearer and session callers are told apart on one route', async 
   const header = authorization(access_token)
   assert.deepEqual(await ask(app, 'viewer'), { data: null })
   assert.deepEqual(await ask(app, 'viewer', {}, header), { data: { id: 1, via: 'bearer' } })
-  assert.deepEqual((await bob.post('/graphql', { operation: 'viewer' })).json(), { data: { id: 2, via: 'session' } })
+  assert.deepEqual((await bob.post('/graphql', { operation: 'viewer' })).json(), {
+    data: { id: 2, via: 'session' },
+  })
   assert.deepEqual(await ask(app, 'secrets', {}, header), { data: ['42'] })
   assert.deepEqual(await ask(app, 'secrets'), { data: null, errors: [{ code: 'FORBIDDEN' }] })
-  assert.deepEqual((await bob.post('/graphql', { operation: 'secrets' })).json().errors, [{ code: 'FORBIDDEN' }])
+  assert.deepEqual((await bob.post('/graphql', { operation: 'secrets' })).json().errors, [
+    { code: 'FORBIDDEN' },
+  ])
 })
 
 test('an expired token is anonymous, a forged one and a session without its CSRF header fail before any resolver', async (t) => {
@@ -59,25 +88,40 @@ test('an expired token is anonymous, a forged one and a session without its CSRF
   const { access_token } = await signedInBearer(app)
   const expired = forge(headerOf(access_token), { ...claimsOf(access_token), exp: 1 })
   assert.deepEqual(await ask(app, 'viewer', {}, authorization(expired)), { data: null })
-  refuses(await postJson(app, '/graphql', { operation: 'viewer' }, authorization('forged')), 'CRUDAUTH_INVALID_TOKEN')
+  refuses(
+    await postJson(app, '/graphql', { operation: 'viewer' }, authorization('forged')),
+    'CRUDAUTH_INVALID_TOKEN',
+  )
   const bob = await signedIn(app, 'bob')
-  refuses(await bob.post('/graphql', { operation: 'viewer' }, { headers: { 'x-csrf-token': 'wrong' } }), 'CRUDAUTH_CSRF')
+  refuses(
+    await bob.post('/graphql', { operation: 'viewer' }, { headers: { 'x-csrf-token': 'wrong' } }),
+    'CRUDAUTH_CSRF',
+  )
 })
 
 test('a sign-in by hand gives what /token gives, under the same lockout', async (t) => {
   const app = await start(t)
   await new Client(app).register('ann')
-  const { data } = await ask(app, 'signIn', { username: 'ann', password, scope: 'secrets:read admin' })
+  const { data } = await ask(app, 'signIn', {
+    username: 'ann',
+    password,
+    scope: 'secrets:read admin',
+  })
   assert.deepEqual(data.scopes, ['secrets:read'])
-  assert.deepEqual(await ask(app, 'viewer', {}, authorization(data.accessToken)), { data: { id: 1, via: 'bearer' } })
+  assert.deepEqual(await ask(app, 'viewer', {}, authorization(data.accessToken)), {
+    data: { id: 1, via: 'bearer' },
+  })
   assert.equal((await askRefresh(app, data.refreshToken)).statusCode, 200)
   const [line] = await app.auth.sessions.list(1)
   assert.equal(line?.ip, '127.0.0.1')
   for (let n = 0; n < 5; n++) {
-    assert.deepEqual((await ask(app, 'signIn', { username: 'ann', password: 'wrong password' })).errors, [
-      { code: 'CRUDAUTH_BAD_CREDENTIALS' },
-    ])
+    assert.deepEqual(
+      (await ask(app, 'signIn', { username: 'ann', password: 'wrong password' })).errors,
+      [{ code: 'CRUDAUTH_BAD_CREDENTIALS' }],
+    )
   }
-  assert.deepEqual((await ask(app, 'signIn', { username: 'ann', password })).errors, [{ code: 'CRUDAUTH_LOCKED_OUT' }])
+  assert.deepEqual((await ask(app, 'signIn', { username: 'ann', password })).errors, [
+    { code: 'CRUDAUTH_LOCKED_OUT' },
+  ])
   refuses(await postJson(app, '/token', { username: 'ann', password }), 'CRUDAUTH_LOCKED_OUT')
 })

@@ -44,12 +44,19 @@ function frontEnd(base: string) {
     },
     access: () => access,
     async signIn(username: string) {
-      const response = await send('/auth/token', { method: 'POST', body: new URLSearchParams({ username, password }) })
+      const response = await send('/auth/token', {
+        method: 'POST',
+        body: new URLSearchParams({ username, password }),
+      })
       access = ((await response.json()) as { access_token: string }).access_token
     },
     async call(path: string, init: RequestInit = {}): Promise<Response> {
       const response = await send(path, init)
-      if (response.status !== 401 || !response.headers.get('www-authenticate')?.includes('invalid_token')) return response
+      if (
+        response.status !== 401 ||
+        !response.headers.get('www-authenticate')?.includes('invalid_token')
+      )
+        return response
       refreshing ??= refresh().finally(() => {
         refreshing = null
       })
@@ -60,7 +67,9 @@ function frontEnd(base: string) {
 
 async function start(t: Parameters<typeof build>[0], accessSeconds = 900) {
   const users = memoryUsers()
-  const app = await build(t, { auth: { users, prefix: '/auth', transports: [bearerTransport({ accessSeconds })] } })
+  const app = await build(t, {
+    auth: { users, prefix: '/auth', transports: [bearerTransport({ accessSeconds })] },
+  })
   await new Client(app, '/auth').register('ann')
   const client = frontEnd(`http://127.0.0.1:${await listenOn(app)}`)
   await client.signIn('ann')
@@ -87,7 +96,11 @@ test('tabs that share the cookie and refresh at the same moment all stay signed 
     responses.map(({ status }) => status),
     [200, 200, 200, 200, 200],
   )
-  assert.equal(new Set(tabs.map(({ jar }) => [...jar.values()].join())).size, 1, 'one cookie for all')
+  assert.equal(
+    new Set(tabs.map(({ jar }) => [...jar.values()].join())).size,
+    1,
+    'one cookie for all',
+  )
   assert.equal(new Set(tabs.map(({ access }) => access())).size, 5)
   tabs[0]?.adopt('forged', tabs[1]?.jar ?? new Map())
   assert.equal((await tabs[0]?.call('/auth/me'))?.status, 200)

@@ -71,7 +71,14 @@ test('a generic OAuth client signs in, refreshes, calls, is told off, and reads 
   assert.equal(((await me.json()) as { username: string }).username, 'ann')
   // It reads WWW-Authenticate as the RFC has it, and throws what it says.
   await assert.rejects(
-    oauth.protectedResourceRequest('forged', 'GET', new URL(`${base}/auth/me`), undefined, undefined, insecure),
+    oauth.protectedResourceRequest(
+      'forged',
+      'GET',
+      new URL(`${base}/auth/me`),
+      undefined,
+      undefined,
+      insecure,
+    ),
     (error: oauth.WWWAuthenticateChallengeError) => {
       assert.deepEqual(error.cause[0]?.scheme, 'bearer')
       assert.equal(error.cause[0]?.parameters.error, 'invalid_token')
@@ -79,19 +86,35 @@ test('a generic OAuth client signs in, refreshes, calls, is told off, and reads 
     },
   )
   await assert.rejects(
-    oauth.protectedResourceRequest(second.access_token, 'GET', new URL(`${base}/writes`), undefined, undefined, insecure),
+    oauth.protectedResourceRequest(
+      second.access_token,
+      'GET',
+      new URL(`${base}/writes`),
+      undefined,
+      undefined,
+      insecure,
+    ),
     (error: oauth.WWWAuthenticateChallengeError) => {
-      assert.deepEqual({ ...error.cause[0]?.parameters }, { error: 'insufficient_scope', scope: 'write' })
+      assert.deepEqual(
+        { ...error.cause[0]?.parameters },
+        { error: 'insufficient_scope', scope: 'write' },
+      )
       return true
     },
   )
 
   // As a resource server of RFC 9068 sees the token: key set, iss, aud, exp and the type.
-  const request = new Request(`${base}/x`, { headers: { authorization: `Bearer ${second.access_token}` } })
+  const request = new Request(`${base}/x`, {
+    headers: { authorization: `Bearer ${second.access_token}` },
+  })
   const validate = () => oauth.validateJwtAccessToken(at(''), request, 'api', insecure)
   const missing = await validate().then(
     () => null,
     (error: Error) => error.message,
   )
-  assert.match(String(missing), /client_id/, 'the one claim of RFC 9068 that has no meaning here: there are no OAuth clients')
+  assert.match(
+    String(missing),
+    /client_id/,
+    'the one claim of RFC 9068 that has no meaning here: there are no OAuth clients',
+  )
 })

@@ -17,23 +17,39 @@ const upgrade = [
 async function start(t: TestContext) {
   const users = memoryUsers()
   const app = await build(t, {
-    auth: { users, transports: [sessionTransport(), bearerTransport({ refresh: 'body', defaultScopes: ['live'] })] },
+    auth: {
+      users,
+      transports: [
+        sessionTransport(),
+        bearerTransport({ refresh: 'body', defaultScopes: ['live'] }),
+      ],
+    },
     async routes(app) {
       await app.register(websocket)
       app.get(
         '/live',
         { websocket: true, onRequest: app.currentUser({ scopes: ['live'], transport: 'bearer' }) },
         (socket, request) => {
-          socket.send(JSON.stringify({ who: request.principal.userId, via: request.principal.transport }))
-          socket.on('message', () => socket.send(String((request.principal.user as { username: string }).username)))
+          socket.send(
+            JSON.stringify({ who: request.principal.userId, via: request.principal.transport }),
+          )
+          socket.on('message', () =>
+            socket.send(String((request.principal.user as { username: string }).username)),
+          )
         },
       )
       app.get('/any', { websocket: true, preValidation: app.currentUser() }, (socket, request) => {
-        socket.send(JSON.stringify({ who: request.principal.userId, via: request.principal.transport }))
+        socket.send(
+          JSON.stringify({ who: request.principal.userId, via: request.principal.transport }),
+        )
       })
-      app.get('/maybe', { websocket: true, onRequest: app.currentUser({ optional: true }) }, (socket, request) => {
-        socket.send(JSON.stringify({ who: request.maybePrincipal?.userId ?? null }))
-      })
+      app.get(
+        '/maybe',
+        { websocket: true, onRequest: app.currentUser({ optional: true }) },
+        (socket, request) => {
+          socket.send(JSON.stringify({ who: request.maybePrincipal?.userId ?? null }))
+        },
+      )
     },
   })
   const tokens = await signedInBearer(app)
@@ -60,7 +76,11 @@ async function open({ app }: Start, url: string, headers: Record<string, string>
 
 test('an upgrade with a token is its user’s, and the socket goes on knowing whose', async (t) => {
   const started = await start(t)
-  const { socket, message } = await open(started, '/live', authorization(started.tokens.access_token))
+  const { socket, message } = await open(
+    started,
+    '/live',
+    authorization(started.tokens.access_token),
+  )
   assert.deepEqual(message, { who: 1, via: 'bearer' })
   const answer = once(socket, 'message')
   socket.send('who am I?')
@@ -96,7 +116,10 @@ test('nobody, a forged and a superseded token, and one without the scope never g
     assert.doesNotMatch(answer.text, /sec-websocket-accept/i)
   }
   await users.update(1, { tokenVersion: 1 })
-  assert.equal((await getRaw(port, '/live', [...upgrade, ...lines(tokens.access_token)])).status, 401)
+  assert.equal(
+    (await getRaw(port, '/live', [...upgrade, ...lines(tokens.access_token)])).status,
+    401,
+  )
   const { socket, message } = await open(started, '/maybe', authorization(tokens.access_token))
   assert.deepEqual(message, { who: null }, 'over is anonymous')
   socket.terminate()

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import diagnosticsChannel from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import { type AuthEvent, type AuthEventType, type CrudAuthHooks, ForbiddenError, RateLimitedError } from '../../src/index.js'
+import {
+  type AuthEvent,
+  type AuthEventType,
+  type CrudAuthHooks,
+  ForbiddenError,
+  RateLimitedError,
+} from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
 import { build, captureLogs, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
@@ -38,7 +44,11 @@ describe('after-hooks', () => {
   test('are told of each event once, with subject and context', async (t) => {
     const told: [string, Record<string, unknown>, Record<string, unknown>][] = []
     const hooks = Object.fromEntries(
-      names.map((name) => [name, (subject: object, context: object) => void told.push([name, { ...subject }, { ...context }])]),
+      names.map((name) => [
+        name,
+        (subject: object, context: object) =>
+          void told.push([name, { ...subject }, { ...context }]),
+      ]),
     ) as CrudAuthHooks
     const app = await build(t, { auth: { hooks }, routes: sudo })
     await everything(app)
@@ -55,8 +65,15 @@ describe('after-hooks', () => {
       ],
     )
     const of = (name: string) => told.find((entry) => entry[0] === name) as (typeof told)[number]
-    for (const [, , { request }] of told) assert.equal(typeof (request as { url: unknown }).url, 'string')
-    for (const name of ['onAfterRegister', 'onAfterLogin', 'onAfterSudo', 'onAfterPasswordChanged', 'onAfterLogout']) {
+    for (const [, , { request }] of told)
+      assert.equal(typeof (request as { url: unknown }).url, 'string')
+    for (const name of [
+      'onAfterRegister',
+      'onAfterLogin',
+      'onAfterSudo',
+      'onAfterPasswordChanged',
+      'onAfterLogout',
+    ]) {
       assert.equal(of(name)[1].username, 'ann', name)
     }
     assert.equal(of('onAfterRegister')[2].source, 'register')
@@ -73,23 +90,32 @@ describe('after-hooks', () => {
       auth: { hooks: { onLoginFailed: ({ reason }) => void reasons.push(reason) } },
     })
     const base = { isActive: true, tokenVersion: 0 }
-    await app.auth.users.create({ ...base, username: 'free', email: 'free@example.com', hashedPassword: '!x' })
+    await app.auth.users.create({
+      ...base,
+      username: 'free',
+      email: 'free@example.com',
+      hashedPassword: '!x',
+    })
     await new Client(app).register('ann')
     await new Client(app).register('off')
     await app.auth.users.update(3, { isActive: false })
-    for (const name of ['nobody', 'free', 'off']) refusesOwn(await new Client(app).login(name), 'CRUDAUTH_BAD_CREDENTIALS')
+    for (const name of ['nobody', 'free', 'off'])
+      refusesOwn(await new Client(app).login(name), 'CRUDAUTH_BAD_CREDENTIALS')
     refusesOwn(await new Client(app).login('ann', 'wrong password'), 'CRUDAUTH_BAD_CREDENTIALS')
     assert.deepEqual(reasons, ['unknown_identifier', 'no_password', 'inactive', 'wrong_password'])
   })
 
   test('onAfterLogout fires for logout, one’s own revoked session and logout-all, and for no other', async (t) => {
     const told: unknown[] = []
-    const app = await build(t, { auth: { hooks: { onAfterLogout: (user) => void told.push(user.username) } } })
+    const app = await build(t, {
+      auth: { hooks: { onAfterLogout: (user) => void told.push(user.username) } },
+    })
     const client = await signedIn(app, 'ann')
     const other = new Client(app)
     await other.login('ann')
     const list = (await other.get('/sessions')).json() as { session_id: string; current: boolean }[]
-    const handle = (current: boolean) => list.find((session) => session.current === current)?.session_id
+    const handle = (current: boolean) =>
+      list.find((session) => session.current === current)?.session_id
     await other.delete(`/sessions/${handle(false)}`)
     await other.post('/logout-all?keep_current=true')
     assert.deepEqual(told, [])
@@ -116,9 +142,13 @@ describe('after-hooks', () => {
       answers(await client.register('ann'), 201)
       answers(await client.login('ann'), 200)
       assert.equal((await client.post('/sudo', { password })).body, 'up')
-      answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      answers(
+        await client.post('/change-password', { current_password: password, new_password: next }),
+        200,
+      )
       answers(await client.post('/logout'), 200)
-      for (let n = 0; n < 5; n++) refusesOwn(await new Client(app).login('ann', password), 'CRUDAUTH_BAD_CREDENTIALS')
+      for (let n = 0; n < 5; n++)
+        refusesOwn(await new Client(app).login('ann', password), 'CRUDAUTH_BAD_CREDENTIALS')
       refusesOwn(await new Client(app).login('ann', password), 'CRUDAUTH_LOCKED_OUT')
       for (const name of names) {
         assert.ok(
@@ -143,7 +173,10 @@ describe('before-hooks', () => {
         },
       },
     })
-    refusesOwn(await new Client(app).register('ann'), 'CRUDAUTH_FORBIDDEN', ['invitation', password])
+    refusesOwn(await new Client(app).register('ann'), 'CRUDAUTH_FORBIDDEN', [
+      'invitation',
+      password,
+    ])
     assert.equal(await app.auth.users.findById(1), null)
     answers(await new Client(app, '', { headers: { 'x-invite': 'yes' } }).register('ann'), 201)
     assert.deepEqual(seen[0], { email: 'ann@example.com', username: 'ann' })
@@ -183,7 +216,8 @@ describe('before-hooks', () => {
             throw error
           },
           onBeforeRegister(values) {
-            if (values.username === 'teapot') throw Object.assign(new Error('short and stout'), { statusCode: 418 })
+            if (values.username === 'teapot')
+              throw Object.assign(new Error('short and stout'), { statusCode: 418 })
           },
         },
       },
@@ -196,7 +230,14 @@ describe('before-hooks', () => {
     assert.equal(answers(register, 418).message, 'short and stout')
   })
 
-  for (const thrown of [undefined, null, 'no', { statusCode: 200 }, { statusCode: '403' }, { statusCode: 600 }]) {
+  for (const thrown of [
+    undefined,
+    null,
+    'no',
+    { statusCode: 200 },
+    { statusCode: '403' },
+    { statusCode: 600 },
+  ]) {
     test(`${JSON.stringify(thrown) ?? 'undefined'} thrown is 403`, async (t) => {
       const app = await build(t, {
         auth: {
@@ -227,6 +268,10 @@ describe('diagnostics_channel', () => {
     for (const event of events) assert.equal(event.request?.server.hasDecorator('auth'), true)
     const failed = events.find((event) => event.type === 'onLoginFailed')
     assert.equal(failed?.reason, 'wrong_password')
-    assert.ok(!JSON.stringify(events.map(({ request, ...rest }) => ({ ...rest, url: request?.url }))).includes('wrong password'))
+    assert.ok(
+      !JSON.stringify(
+        events.map(({ request, ...rest }) => ({ ...rest, url: request?.url })),
+      ).includes('wrong password'),
+    )
   })
 })

@@ -80,7 +80,8 @@ describe('canonicalEmail', () => {
     `${'a'.repeat(64)}@${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(63)}.example`,
     `ann@example.com${' '.repeat(600)}`,
   ]) {
-    test(`${JSON.stringify(text).slice(0, 60)} is none`, () => assert.equal(canonicalEmail(text), null))
+    test(`${JSON.stringify(text).slice(0, 60)} is none`, () =>
+      assert.equal(canonicalEmail(text), null))
   }
 
   test('is stable: what comes out goes in unchanged, has one @ and nothing invisible', () => {
@@ -125,7 +126,8 @@ describe('canonicalUsername', () => {
     ['a'.repeat(150), 'a'.repeat(150)],
     ['🦊'.repeat(150), '🦊'.repeat(150)],
   ] as const) {
-    test(`${JSON.stringify(text).slice(0, 40)} is fine`, () => assert.equal(canonicalUsername(text), username))
+    test(`${JSON.stringify(text).slice(0, 40)} is fine`, () =>
+      assert.equal(canonicalUsername(text), username))
   }
 
   for (const text of [
@@ -154,13 +156,15 @@ describe('canonicalUsername', () => {
     'ann﹫example.com',
     'a'.repeat(151),
   ]) {
-    test(`${JSON.stringify(text).slice(0, 40)} is none`, () => assert.equal(canonicalUsername(text), null))
+    test(`${JSON.stringify(text).slice(0, 40)} is none`, () =>
+      assert.equal(canonicalUsername(text), null))
   }
 })
 
 describe('canonicalPhone', () => {
   test('takes E.164 alone', () => {
-    for (const text of ['+4915112345678', '+1234567', '+123456789012345']) assert.equal(canonicalPhone(text), text)
+    for (const text of ['+4915112345678', '+1234567', '+123456789012345'])
+      assert.equal(canonicalPhone(text), text)
     for (const text of [
       '',
       '+',
@@ -180,7 +184,10 @@ describe('canonicalPhone', () => {
 describe('finding by an identifier', () => {
   /** As much of the users as an identity asks. */
   const usersOf = (store: UserStore) =>
-    ({ findBy: store.findBy, read: (row: Record<string, unknown>, field: string) => row[field] }) as unknown as Users
+    ({
+      findBy: store.findBy,
+      read: (row: Record<string, unknown>, field: string) => row[field],
+    }) as unknown as Users
 
   /** A store whose database folds case and trailing spaces, as some collations do. */
   const sloppy = (inner: UserStore): UserStore => ({
@@ -189,7 +196,11 @@ describe('finding by an identifier', () => {
       for (let id = 1; id < 9; id++) {
         const row = await inner.findById(id)
         const stored = row?.[field]
-        if (typeof stored === 'string' && stored.toLowerCase() === String(value).trimEnd().toLowerCase()) return row
+        if (
+          typeof stored === 'string' &&
+          stored.toLowerCase() === String(value).trimEnd().toLowerCase()
+        )
+          return row
       }
       return null
     },
@@ -201,7 +212,8 @@ describe('finding by an identifier', () => {
     const identity = createIdentity(['email', 'username'], 'email', usersOf(sloppy(store)))
     assert.equal((await identity.find('Ann'))?.id, 1)
     assert.equal((await identity.find('ANN@example.com'))?.id, 1)
-    for (const identifier of ['ann', 'ANN', 'Ann ', 'Ann\0']) assert.equal(await identity.find(identifier), null, identifier)
+    for (const identifier of ['ann', 'ANN', 'Ann ', 'Ann\0'])
+      assert.equal(await identity.find(identifier), null, identifier)
   })
 
   test('a stored email of an older system in mixed case is found by the spelling that the store finds', async () => {

@@ -36,17 +36,22 @@ test('a token is good again when the store has used it up and not said so', asyn
   const token = await tokens.issue('verify', user, { value: null }, 60)
   let done = 0
   const redemption = { work: async () => ++done }
-  for (let i = 0; i < 2; i++) await assert.rejects(redeem('verify', token, redemption), { code: 'CRUDAUTH_UNAVAILABLE' })
+  for (let i = 0; i < 2; i++)
+    await assert.rejects(redeem('verify', token, redemption), { code: 'CRUDAUTH_UNAVAILABLE' })
   assert.equal(done, 0)
   assert.equal(await redeem('verify', token, redemption), 1)
-  await assert.rejects(redeem('verify', token, redemption), { code: 'CRUDAUTH_TOKEN_INVALID_OR_USED' })
+  await assert.rejects(redeem('verify', token, redemption), {
+    code: 'CRUDAUTH_TOKEN_INVALID_OR_USED',
+  })
   assert.equal(done, 1)
 })
 
 const skip = serverUrl('TEST_REDIS_URL') ? false : 'TEST_REDIS_URL is not set'
 
 for (const purpose of ['verify', 'reset', 'revert'] as const) {
-  test(`a Redis that stops between the reading and the use of a token keeps it: ${purpose}`, { skip }, async (t) => {
+  test(`a Redis that stops between the reading and the use of a token keeps it: ${purpose}`, {
+    skip,
+  }, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'crudauth-take-'))
     t.after(() => rmSync(folder, { recursive: true, force: true }))
     const server = await startRedis(folder)
@@ -66,7 +71,12 @@ for (const purpose of ['verify', 'reset', 'revert'] as const) {
       },
     }
     const options = () => ({ redis: server.url, timeouts: { redisMs: 400 } })
-    const { anyone, ask, move, join: joins } = await mailApp(t, { name: 'redis', options }, { auth: { users } })
+    const {
+      anyone,
+      ask,
+      move,
+      join: joins,
+    } = await mailApp(t, { name: 'redis', options }, { auth: { users } })
     const client = await joins('ann', { verified: false })
     const [url, token] =
       purpose === 'verify'

@@ -16,11 +16,15 @@ import { captureLogs, cheap, secret } from '../helpers/build.js'
 type Mistake = [what: string, options: object, message: RegExp]
 
 const key: Transport = { name: 'key', authenticate: async () => null }
-const session = (options: object) => ({ transports: [sessionTransport(options as SessionTransportOptions)] })
+const session = (options: object) => ({
+  transports: [sessionTransport(options as SessionTransportOptions)],
+})
 const bareUsers = (fields: string[]) => memoryUsers({ fields })
 
 /** The error of an app with these options, or null; the app is never closed, as that of an app that failed to boot. */
-async function boot(options: object): Promise<(Error & { code?: string; statusCode?: number }) | null> {
+async function boot(
+  options: object,
+): Promise<(Error & { code?: string; statusCode?: number }) | null> {
   const app = Fastify()
   try {
     await app.register(crudAuth, {
@@ -46,26 +50,58 @@ const mistakes: Record<string, Mistake[]> = {
     ['a number', { secret: 5 }, openssl],
     ['an object', { secret: {} }, openssl],
     ['empty', { secret: '' }, /"secret" must be at least 32 bytes, got 0/],
-    ['of 31 bytes', { secret: 'hunter2-hunter3-hunter4-hunter5' }, /"secret" must be at least 32 bytes, got 31/],
+    [
+      'of 31 bytes',
+      { secret: 'hunter2-hunter3-hunter4-hunter5' },
+      /"secret" must be at least 32 bytes, got 31/,
+    ],
     ['of one letter', { secret: 'a'.repeat(64) }, openssl],
     ['of a repeated word', { secret: 'secret'.repeat(10) }, openssl],
-    ['of the alphabet', { secret: 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ' }, openssl],
+    [
+      'of the alphabet',
+      { secret: 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ' },
+      openssl,
+    ],
     ['a Buffer of zeros', { secret: Buffer.alloc(64) }, openssl],
     ['an empty list', { secret: [] }, openssl],
-    ['a list with a short one', { secret: [secret, 'short'] }, /"secret\[1\]" must be at least 32 bytes, got 5/],
-    ['a list with nothing', { secret: [secret, undefined] }, /"secret\[1\]" must be a string or a Buffer/],
+    [
+      'a list with a short one',
+      { secret: [secret, 'short'] },
+      /"secret\[1\]" must be at least 32 bytes, got 5/,
+    ],
+    [
+      'a list with nothing',
+      { secret: [secret, undefined] },
+      /"secret\[1\]" must be a string or a Buffer/,
+    ],
   ],
   users: [
     ['absent', { users: undefined }, /"users" must be a UserStore.*memoryUsers\(\) or kyselyUsers/],
     ['a function', { users: memoryUsers }, /"users" must be a UserStore, got function/],
-    ['without a verb', { users: { ...memoryUsers(), compareAndSet: undefined } }, /"users" lacks the method "compareAndSet"/],
-    ['without fields', { users: { ...memoryUsers(), fields: undefined } }, /"users\.fields" must be \{ columns, unique \}/],
-    ['without a password column', { users: bareUsers(['email', 'username']) }, /lacks "hashedPassword"/],
+    [
+      'without a verb',
+      { users: { ...memoryUsers(), compareAndSet: undefined } },
+      /"users" lacks the method "compareAndSet"/,
+    ],
+    [
+      'without fields',
+      { users: { ...memoryUsers(), fields: undefined } },
+      /"users\.fields" must be \{ columns, unique \}/,
+    ],
+    [
+      'without a password column',
+      { users: bareUsers(['email', 'username']) },
+      /lacks "hashedPassword"/,
+    ],
   ],
   identity: [
     ['of no field', { identity: { login: [] } }, /"identity\.login" must name at least one field/],
     ['no list', { identity: { login: 'email' } }, /"identity\.login" must be an array/],
-    ['of a field twice', { identity: { login: ['email', 'email'] } }, /"identity\.login" names something twice/],
+    [
+      'of a field twice',
+      { identity: { login: ['email', 'email'] } },
+      /"identity\.login" names something twice/,
+    ],
     [
       'of a field the model lacks',
       { identity: { login: ['phone'] } },
@@ -81,16 +117,28 @@ const mistakes: Record<string, Mistake[]> = {
       { identity: { recovery: 'phone' } },
       /"identity\.recovery" names "phone", which the user model lacks; map its column or set null/,
     ],
-    ['recovering by true', { identity: { recovery: true } }, /"identity\.recovery" must be a field name or null, got true/],
+    [
+      'recovering by true',
+      { identity: { recovery: true } },
+      /"identity\.recovery" must be a field name or null, got true/,
+    ],
     [
       'without an email and without a word on recovery',
       { users: bareUsers(['username', 'hashedPassword']), identity: { login: ['username'] } },
       /"identity\.recovery".*set it to a field or to null/,
     ],
-    ['with an unknown member', { identity: { logins: [] } }, /"identity" has no option "logins"; it takes login, recovery/],
+    [
+      'with an unknown member',
+      { identity: { logins: [] } },
+      /"identity" has no option "logins"; it takes login, recovery/,
+    ],
   ],
   registration: [
-    ['with a schema that is none', { registration: { schema: 'x' } }, /"registration\.schema" must be an object schema/],
+    [
+      'with a schema that is none',
+      { registration: { schema: 'x' } },
+      /"registration\.schema" must be an object schema/,
+    ],
     [
       'with a schema of an array',
       { registration: { schema: { type: 'array' } } },
@@ -116,71 +164,187 @@ const mistakes: Record<string, Mistake[]> = {
       { registration: { defaults: [] } },
       /"registration\.defaults" must be an object, got an array/,
     ],
-    ['enabled by text', { registration: { enabled: 'yes' } }, /"registration\.enabled" must be true or false, got string/],
+    [
+      'enabled by text',
+      { registration: { enabled: 'yes' } },
+      /"registration\.enabled" must be true or false, got string/,
+    ],
     [
       'with a privileged extra field',
       { registration: { extraFields: ['is_superuser'] } },
       /"is_superuser" is a privileged field/,
     ],
-    ['with a privileged default', { registration: { defaults: { isActive: true } } }, /"registration\.defaults".*"isActive"/],
+    [
+      'with a privileged default',
+      { registration: { defaults: { isActive: true } } },
+      /"registration\.defaults".*"isActive"/,
+    ],
   ],
   passwords: [
-    ['with an unknown member', { passwords: { minlength: 8 } }, /"passwords" has no option "minlength"/],
-    ['with no length', { passwords: { minLength: 0 } }, /"passwords\.minLength" must be a whole number from 1 to 64, got 0/],
-    ['longer than is accepted at least', { passwords: { minLength: 65 } }, /"passwords\.minLength"/],
-    ['with an unknown cost', { passwords: { cost: { memory: 1 } } }, /"passwords\.cost" has no option "memory"/],
+    [
+      'with an unknown member',
+      { passwords: { minlength: 8 } },
+      /"passwords" has no option "minlength"/,
+    ],
+    [
+      'with no length',
+      { passwords: { minLength: 0 } },
+      /"passwords\.minLength" must be a whole number from 1 to 64, got 0/,
+    ],
+    [
+      'longer than is accepted at least',
+      { passwords: { minLength: 65 } },
+      /"passwords\.minLength"/,
+    ],
+    [
+      'with an unknown cost',
+      { passwords: { cost: { memory: 1 } } },
+      /"passwords\.cost" has no option "memory"/,
+    ],
     [
       'with too little memory',
       { passwords: { cost: { memoryKiB: 7 } } },
       /"passwords\.cost\.memoryKiB" must be a whole number from 8/,
     ],
-    ['with no iteration', { passwords: { cost: { iterations: 0 } } }, /"passwords\.cost\.iterations"/],
-    ['with half a lane', { passwords: { cost: { parallelism: 0.5 } } }, /"passwords\.cost\.parallelism"/],
+    [
+      'with no iteration',
+      { passwords: { cost: { iterations: 0 } } },
+      /"passwords\.cost\.iterations"/,
+    ],
+    [
+      'with half a lane',
+      { passwords: { cost: { parallelism: 0.5 } } },
+      /"passwords\.cost\.parallelism"/,
+    ],
     ['with nothing at once', { passwords: { maxConcurrent: 0 } }, /"passwords\.maxConcurrent"/],
     ['with a negative queue', { passwords: { maxQueued: -1 } }, /"passwords\.maxQueued"/],
-    ['with a check that is none', { passwords: { check: true } }, /"passwords\.check" must be a function, got true/],
+    [
+      'with a check that is none',
+      { passwords: { check: true } },
+      /"passwords\.check" must be a function, got true/,
+    ],
     [
       'with a verifier that is none',
       { passwords: { legacy: [{ matches: () => true }] } },
       /"passwords\.legacy" must be an array of \{ matches/,
     ],
-    ['with one verifier, no list', { passwords: { legacy: {} } }, /"passwords\.legacy" must be an array/],
+    [
+      'with one verifier, no list',
+      { passwords: { legacy: {} } },
+      /"passwords\.legacy" must be an array/,
+    ],
   ],
   transports: [
-    ['an empty list', { transports: [] }, /"transports" must be an array of at least one transport.*\[sessionTransport\(\)\]/],
+    [
+      'an empty list',
+      { transports: [] },
+      /"transports" must be an array of at least one transport.*\[sessionTransport\(\)\]/,
+    ],
     ['one, no list', { transports: sessionTransport() }, /"transports" must be an array/],
-    ['not called', { transports: [sessionTransport] }, /"transports".*call sessionTransport\(\) with parentheses/],
-    ['without authenticate', { transports: [{ name: 'x' }] }, /"transports" takes objects with a "name" and an "authenticate"/],
-    ['without a name', { transports: [{ ...key, name: '' }] }, /"transports" takes objects with a "name"/],
-    ['two of a name', { transports: [key, { ...key }] }, /"transports" has two of the name "key"; give each its own/],
-    ['two sessions', { transports: [sessionTransport(), sessionTransport()] }, /"transports" has two of the name "session"/],
+    [
+      'not called',
+      { transports: [sessionTransport] },
+      /"transports".*call sessionTransport\(\) with parentheses/,
+    ],
+    [
+      'without authenticate',
+      { transports: [{ name: 'x' }] },
+      /"transports" takes objects with a "name" and an "authenticate"/,
+    ],
+    [
+      'without a name',
+      { transports: [{ ...key, name: '' }] },
+      /"transports" takes objects with a "name"/,
+    ],
+    [
+      'two of a name',
+      { transports: [key, { ...key }] },
+      /"transports" has two of the name "key"; give each its own/,
+    ],
+    [
+      'two sessions',
+      { transports: [sessionTransport(), sessionTransport()] },
+      /"transports" has two of the name "session"/,
+    ],
   ],
   sessionTransport: [
-    ['with an unknown member', session({ maxSessions: 5 }), /"sessionTransport" has no option "maxSessions"; it takes csrf/],
-    ['CSRF by text', session({ csrf: 'off' }), /"sessionTransport\.csrf" must be true or false, got string/],
-    ['no session at all', session({ maxSessionsPerUser: 0 }), /"sessionTransport\.maxSessionsPerUser"/],
-    ['half a session', session({ maxSessionsPerUser: 1.5 }), /"sessionTransport\.maxSessionsPerUser"/],
-    ['no idle window', session({ idleSeconds: 0 }), /"sessionTransport\.idleSeconds" must be a number above 0, got 0/],
-    ['an endless one', session({ idleSeconds: Number.POSITIVE_INFINITY }), /"sessionTransport\.idleSeconds"/],
+    [
+      'with an unknown member',
+      session({ maxSessions: 5 }),
+      /"sessionTransport" has no option "maxSessions"; it takes csrf/,
+    ],
+    [
+      'CSRF by text',
+      session({ csrf: 'off' }),
+      /"sessionTransport\.csrf" must be true or false, got string/,
+    ],
+    [
+      'no session at all',
+      session({ maxSessionsPerUser: 0 }),
+      /"sessionTransport\.maxSessionsPerUser"/,
+    ],
+    [
+      'half a session',
+      session({ maxSessionsPerUser: 1.5 }),
+      /"sessionTransport\.maxSessionsPerUser"/,
+    ],
+    [
+      'no idle window',
+      session({ idleSeconds: 0 }),
+      /"sessionTransport\.idleSeconds" must be a number above 0, got 0/,
+    ],
+    [
+      'an endless one',
+      session({ idleSeconds: Number.POSITIVE_INFINITY }),
+      /"sessionTransport\.idleSeconds"/,
+    ],
     [
       'days as text',
       session({ rememberMeDays: '30' }),
       /"sessionTransport\.rememberMeDays" must be a number above 0, got string/,
     ],
     ['negative days', session({ absoluteDays: -1 }), /"sessionTransport\.absoluteDays"/],
-    ['a scope that is none', session({ scopes: [5] }), /"sessionTransport\.scopes" must be an array of non-empty strings/],
-    ['management by number', session({ managementRoutes: 1 }), /"sessionTransport\.managementRoutes" must be true or false/],
-    ['SameSite=None', session({ cookies: { sameSite: 'none' } }), /"cookies\.sameSite" must be "lax" or "strict" for sessions/],
-    ['a cookie of a path with ";"', session({ cookies: { path: '/;x' } }), /"sessionTransport\.cookies\.path"/],
+    [
+      'a scope that is none',
+      session({ scopes: [5] }),
+      /"sessionTransport\.scopes" must be an array of non-empty strings/,
+    ],
+    [
+      'management by number',
+      session({ managementRoutes: 1 }),
+      /"sessionTransport\.managementRoutes" must be true or false/,
+    ],
+    [
+      'SameSite=None',
+      session({ cookies: { sameSite: 'none' } }),
+      /"cookies\.sameSite" must be "lax" or "strict" for sessions/,
+    ],
+    [
+      'a cookie of a path with ";"',
+      session({ cookies: { path: '/;x' } }),
+      /"sessionTransport\.cookies\.path"/,
+    ],
   ],
   cookies: [
-    ['SameSite=None', { cookies: { sameSite: 'none' } }, /"cookies\.sameSite" must be "lax" or "strict" for sessions/],
-    ['SameSite in capitals', { cookies: { sameSite: 'Lax' } }, /"cookies\.sameSite" must be "lax" or "strict"/],
+    [
+      'SameSite=None',
+      { cookies: { sameSite: 'none' } },
+      /"cookies\.sameSite" must be "lax" or "strict" for sessions/,
+    ],
+    [
+      'SameSite in capitals',
+      { cookies: { sameSite: 'Lax' } },
+      /"cookies\.sameSite" must be "lax" or "strict"/,
+    ],
     ['secure by text', { cookies: { secure: 'true' } }, /"cookies\.secure" must be true or false/],
     ['a path without slash', { cookies: { path: 'app' } }, /"cookies\.path" must be like "\/"/],
     ['a path with ";"', { cookies: { path: '/; Domain=evil.example' } }, /"cookies\.path"/],
     ['a path with a line break', { cookies: { path: '/\r\nSet-Cookie: a=b' } }, /"cookies\.path"/],
-    ['a domain with ";"', { cookies: { domain: 'example.com; Secure' } }, /"cookies\.domain" must be like "example\.com"/],
+    [
+      'a domain with ";"',
+      { cookies: { domain: 'example.com; Secure' } },
+      /"cookies\.domain" must be like "example\.com"/,
+    ],
     ['a domain with a scheme', { cookies: { domain: 'https://example.com' } }, /"cookies\.domain"/],
     ['a name with "="', { cookies: { names: { session: 'a=b' } } }, /"cookies\.names\.session"/],
     ['a name with a space', { cookies: { names: { csrf: 'a b' } } }, /"cookies\.names\.csrf"/],
@@ -189,12 +353,24 @@ const mistakes: Record<string, Mistake[]> = {
       { cookies: { names: { device: '__Host-x' } } },
       /"cookies\.names\.device" gets its prefix by itself; leave "__Host-" out/,
     ],
-    ['one name for two', { cookies: { names: { session: 'x', csrf: 'x' } } }, /"cookies\.names" must differ/],
-    ['a cookie there is none of', { cookies: { names: { login: 'x' } } }, /"cookies\.names" has no option "login"/],
+    [
+      'one name for two',
+      { cookies: { names: { session: 'x', csrf: 'x' } } },
+      /"cookies\.names" must differ/,
+    ],
+    [
+      'a cookie there is none of',
+      { cookies: { names: { login: 'x' } } },
+      /"cookies\.names" has no option "login"/,
+    ],
     ['an unknown member', { cookies: { httpOnly: false } }, /"cookies" has no option "httpOnly"/],
   ],
   routes: [
-    ['an unknown group', { routes: ['acount'] }, /"routes" has no group "acount"; the groups are account, session, management/],
+    [
+      'an unknown group',
+      { routes: ['acount'] },
+      /"routes" has no group "acount"; the groups are account, session, management/,
+    ],
     ['a group by text', { routes: 'account' }, /"routes" must be an array/],
     ['a group twice', { routes: ['account', 'account'] }, /"routes" names something twice/],
     [
@@ -202,7 +378,11 @@ const mistakes: Record<string, Mistake[]> = {
       { transports: [key], routes: ['session'] },
       /"routes" names "session", which needs sessionTransport\(\)/,
     ],
-    ['management without its transport', { transports: [key], routes: ['management'] }, /"routes" names "management"/],
+    [
+      'management without its transport',
+      { transports: [key], routes: ['management'] },
+      /"routes" names "management"/,
+    ],
   ],
   prefix: [
     ['without slash', { prefix: 'auth' }, /"prefix" must be a path such as "\/auth", got "auth"/],
@@ -213,26 +393,58 @@ const mistakes: Record<string, Mistake[]> = {
     ['a number', { prefix: 5 }, /"prefix" must be a path such as "\/auth", got 5/],
   ],
   trustedOrigins: [
-    ['a name', { trustedOrigins: ['app.example.com'] }, /"trustedOrigins" takes origins such as "https:\/\/app\.example\.com"/],
+    [
+      'a name',
+      { trustedOrigins: ['app.example.com'] },
+      /"trustedOrigins" takes origins such as "https:\/\/app\.example\.com"/,
+    ],
     ['with a path', { trustedOrigins: ['https://app.example.com/login'] }, /"trustedOrigins"/],
     ['a wildcard', { trustedOrigins: ['*'] }, /"trustedOrigins"/],
     ['null', { trustedOrigins: ['null'] }, /"trustedOrigins"/],
-    ['one, no list', { trustedOrigins: 'https://app.example.com' }, /"trustedOrigins" must be an array/],
+    [
+      'one, no list',
+      { trustedOrigins: 'https://app.example.com' },
+      /"trustedOrigins" must be an array/,
+    ],
   ],
   lockout: [
     ['true', { lockout: true }, /"lockout" must be an object, got true/],
     ['with an unknown member', { lockout: { max: 5 } }, /"lockout" has no option "max"/],
     ['of no attempt', { lockout: { maxAttempts: 0 } }, /"lockout\.maxAttempts"/],
-    ['of no attempt an address', { lockout: { maxAttemptsPerIp: 0 } }, /"lockout\.maxAttemptsPerIp"/],
+    [
+      'of no attempt an address',
+      { lockout: { maxAttemptsPerIp: 0 } },
+      /"lockout\.maxAttemptsPerIp"/,
+    ],
     ['of no window', { lockout: { windowSeconds: 0 } }, /"lockout\.windowSeconds"/],
     ['of half a second', { lockout: { lockSeconds: 0.5 } }, /"lockout\.lockSeconds"/],
-    ['longest shorter than first', { lockout: { lockSeconds: 60, maxLockSeconds: 30 } }, /"lockout\.maxLockSeconds"/],
+    [
+      'longest shorter than first',
+      { lockout: { lockSeconds: 60, maxLockSeconds: 30 } },
+      /"lockout\.maxLockSeconds"/,
+    ],
   ],
   rateLimits: [
-    ['a number', { rateLimits: { register: 5 } }, /"rateLimits\.register" must be an object, got 5/],
-    ['true', { rateLimits: { register: true } }, /"rateLimits\.register" must be an object, got true/],
-    ['without a window', { rateLimits: { logout_all: { max: 5 } } }, /"rateLimits\.logout_all\.windowSeconds"/],
-    ['of nothing', { rateLimits: { register: { max: 0, windowSeconds: 60 } } }, /"rateLimits\.register\.max"/],
+    [
+      'a number',
+      { rateLimits: { register: 5 } },
+      /"rateLimits\.register" must be an object, got 5/,
+    ],
+    [
+      'true',
+      { rateLimits: { register: true } },
+      /"rateLimits\.register" must be an object, got true/,
+    ],
+    [
+      'without a window',
+      { rateLimits: { logout_all: { max: 5 } } },
+      /"rateLimits\.logout_all\.windowSeconds"/,
+    ],
+    [
+      'of nothing',
+      { rateLimits: { register: { max: 0, windowSeconds: 60 } } },
+      /"rateLimits\.register\.max"/,
+    ],
     [
       'with an unknown member',
       { rateLimits: { register: { max: 5, windowMs: 60 } } },
@@ -249,16 +461,36 @@ const mistakes: Record<string, Mistake[]> = {
   ],
   timeouts: [
     ['of nothing', { timeouts: { redisMs: 0 } }, /"timeouts\.redisMs"/],
-    ['as text', { timeouts: { usersMs: '5s' } }, /"timeouts\.usersMs" must be a whole number from 1 to \d+, got string/],
-    ['with an unknown member', { timeouts: { redis: 1 } }, /"timeouts" has no option "redis"; it takes redisMs, usersMs/],
+    [
+      'as text',
+      { timeouts: { usersMs: '5s' } },
+      /"timeouts\.usersMs" must be a whole number from 1 to \d+, got string/,
+    ],
+    [
+      'with an unknown member',
+      { timeouts: { redis: 1 } },
+      /"timeouts" has no option "redis"; it takes redisMs, usersMs/,
+    ],
   ],
   hooks: [
-    ['an unknown one', { hooks: { afterLogin() {} } }, /"hooks" has no option "afterLogin"; it takes .*onAfterLogin/],
-    ['no function', { hooks: { onAfterLogin: true } }, /"hooks\.onAfterLogin" must be a function, got true/],
+    [
+      'an unknown one',
+      { hooks: { afterLogin() {} } },
+      /"hooks" has no option "afterLogin"; it takes .*onAfterLogin/,
+    ],
+    [
+      'no function',
+      { hooks: { onAfterLogin: true } },
+      /"hooks\.onAfterLogin" must be a function, got true/,
+    ],
     ['a list', { hooks: [] }, /"hooks" must be an object, got an array/],
   ],
   redis: [
-    ['empty, as an unset variable of a shell', { redis: '' }, /"redis" must be .*got an empty string/],
+    [
+      'empty, as an unset variable of a shell',
+      { redis: '' },
+      /"redis" must be .*got an empty string/,
+    ],
     ['null', { redis: null }, /"redis" must be .*got null/],
     ['true', { redis: true }, /"redis" must be .*got true/],
     ['a port', { redis: 6379 }, /"redis" must be .*got 6379/],
@@ -276,9 +508,17 @@ const mistakes: Record<string, Mistake[]> = {
     ],
   ],
   others: [
-    ['an unknown option', { secrets: 'x' }, /"options" has no option "secrets"; it takes secret, users/],
+    [
+      'an unknown option',
+      { secrets: 'x' },
+      /"options" has no option "secrets"; it takes secret, users/,
+    ],
     ['an unknown option, mistyped', { trustedOrigin: [] }, /"trustedOrigin"/],
-    ['freshSeconds of nothing', { freshSeconds: 0 }, /"freshSeconds" must be a whole number of at least 1, got 0/],
+    [
+      'freshSeconds of nothing',
+      { freshSeconds: 0 },
+      /"freshSeconds" must be a whole number of at least 1, got 0/,
+    ],
     ['freshSeconds as text', { freshSeconds: '600' }, /"freshSeconds"/],
     ['keyPrefix with spaces', { keyPrefix: 'my app:' }, /"keyPrefix" must be at most 64 letters/],
     ['keyPrefix with a hash tag', { keyPrefix: '{app}:' }, /"keyPrefix"/],
@@ -294,7 +534,8 @@ for (const [option, cases] of Object.entries(mistakes)) {
         assert.ok(error, 'the options were accepted')
         assert.equal(error.code, 'CRUDAUTH_CONFIG', error.message)
         assert.match(error.message, message)
-        for (const value of [secret, 'hunter2']) assert.ok(!`${error.message} ${error.stack}`.includes(value), 'a secret is told')
+        for (const value of [secret, 'hunter2'])
+          assert.ok(!`${error.message} ${error.stack}`.includes(value), 'a secret is told')
       })
     }
   })
@@ -338,12 +579,18 @@ describe('options that are in order', () => {
     ],
     ['a Buffer as secret', { secret: Buffer.from(secret) }],
     ['two secrets', { secret: [secret, 'q8Zt3Lm7Xc1Vb5Nn9Kj2Hg6Fd4Sa0Pw-other'] }],
-    ['hex of 32 bytes', { secret: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' }],
+    [
+      'hex of 32 bytes',
+      { secret: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' },
+    ],
     ['a prefix of the root', { prefix: '/' }],
     ['an empty key prefix', { keyPrefix: '' }],
     ['sessions of half a day', session({ absoluteDays: 0.5 })],
     ['limits of the app’s own', { rateLimits: { export: { max: 1, windowSeconds: 1 } } }],
-    ['an origin with its port and a slash', { trustedOrigins: ['http://localhost:5173', 'https://app.example.com/'] }],
+    [
+      'an origin with its port and a slash',
+      { trustedOrigins: ['http://localhost:5173', 'https://app.example.com/'] },
+    ],
   ]
   for (const [what, options] of fine) {
     test(`${what}`, async () => assert.equal(await boot(options), null))
@@ -351,10 +598,18 @@ describe('options that are in order', () => {
 
   test('are neither changed nor kept: a frozen object works, and a later change of it changes nothing', async (t) => {
     const trustedOrigins = ['https://app.example.com']
-    const options: CrudAuthOptions = { secret, users: memoryUsers(), passwords: { cost: cheap }, trustedOrigins }
+    const options: CrudAuthOptions = {
+      secret,
+      users: memoryUsers(),
+      passwords: { cost: cheap },
+      trustedOrigins,
+    }
     const app = Fastify()
     t.after(() => app.close())
-    await app.register(crudAuth, Object.freeze({ ...options, cookies: Object.freeze({}), hooks: Object.freeze({}) }))
+    await app.register(
+      crudAuth,
+      Object.freeze({ ...options, cookies: Object.freeze({}), hooks: Object.freeze({}) }),
+    )
     await app.ready()
     trustedOrigins.push('https://evil.example')
     const response = await app.inject({
@@ -372,7 +627,10 @@ describe('a mistake with Redis configured', () => {
     ['in the options', { freshSeconds: 0 }],
     ['in a privileged extra field', { registration: { extraFields: ['isSuperuser'] } }],
     ['in a privileged default', { registration: { defaults: { isSuperuser: true } } }],
-    ['in the routes of a transport', { transports: [{ ...key, routes: async () => Promise.reject(new Error('no')) }] }],
+    [
+      'in the routes of a transport',
+      { transports: [{ ...key, routes: async () => Promise.reject(new Error('no')) }] },
+    ],
   ] as const) {
     test(`${what} opens no socket`, async (t) => {
       let connections = 0
@@ -428,13 +686,19 @@ describe('warnings at start-up', () => {
       [12_288, 3],
       [7_168, 5],
     ] as const) {
-      assert.equal(has(await warningsOf({ passwords: { cost: { memoryKiB, iterations } } }), 'passwords.cost'), 0)
+      assert.equal(
+        has(await warningsOf({ passwords: { cost: { memoryKiB, iterations } } }), 'passwords.cost'),
+        0,
+      )
     }
     for (const [memoryKiB, iterations] of [
       [19_456, 1],
       [7_168, 4],
     ] as const) {
-      assert.equal(has(await warningsOf({ passwords: { cost: { memoryKiB, iterations } } }), 'passwords.cost'), 1)
+      assert.equal(
+        has(await warningsOf({ passwords: { cost: { memoryKiB, iterations } } }), 'passwords.cost'),
+        1,
+      )
     }
   })
 })

@@ -6,12 +6,16 @@ import { createPasswordPolicy } from '../../src/core/passwords/policy.js'
 import type { LegacyVerifier, PasswordCost } from '../../src/index.js'
 import { cheap } from '../helpers/build.js'
 
-const open = (legacy: LegacyVerifier[] = [], cost: PasswordCost = cheap) => createPasswords(cost, legacy, createHashQueue(4, 100))
+const open = (legacy: LegacyVerifier[] = [], cost: PasswordCost = cheap) =>
+  createPasswords(cost, legacy, createHashQueue(4, 100))
 
 describe('hashes', () => {
   test('are argon2id of the configured cost, different each time', async () => {
     const passwords = await open()
-    const [one, two] = [await passwords.hash('a good phrase'), await passwords.hash('a good phrase')]
+    const [one, two] = [
+      await passwords.hash('a good phrase'),
+      await passwords.hash('a good phrase'),
+    ]
     assert.match(one, /^\$argon2id\$v=19\$m=64,t=1,p=1\$/)
     assert.notEqual(one, two)
     for (const hash of [one, two]) assert.equal(await passwords.verify(hash, 'a good phrase'), true)
@@ -21,7 +25,14 @@ describe('hashes', () => {
     const passwords = await open()
     const hash = await passwords.hash('Zoe\u0308 and I')
     assert.equal(await passwords.verify(hash, 'Zo\u00eb and I'), true)
-    for (const wrong of ['zo\u00eb and i', 'Zo\u00eb and I ', ' Zo\u00eb and I', 'Ｚo\u00eb and I', 'Zoe and I', '']) {
+    for (const wrong of [
+      'zo\u00eb and i',
+      'Zo\u00eb and I ',
+      ' Zo\u00eb and I',
+      'Ｚo\u00eb and I',
+      'Zoe and I',
+      '',
+    ]) {
       assert.equal(await passwords.verify(hash, wrong), false, wrong)
     }
   })
@@ -48,7 +59,8 @@ describe('hashes', () => {
       'null',
       '\0',
     ]) {
-      for (const password of ['', 'x', hash]) assert.equal(await passwords.verify(hash, password), false, hash)
+      for (const password of ['', 'x', hash])
+        assert.equal(await passwords.verify(hash, password), false, hash)
     }
   })
 
@@ -76,7 +88,8 @@ describe('hashes', () => {
     const passwords = await open()
     const hash = await passwords.hash('a good phrase')
     for (const value of [hash, '$2b$10$abc']) assert.equal(passwords.isUsable(value), true)
-    for (const value of [null, undefined, '', '!', passwords.unusable()]) assert.equal(passwords.isUsable(value), false)
+    for (const value of [null, undefined, '', '!', passwords.unusable()])
+      assert.equal(passwords.isUsable(value), false)
     assert.notEqual(passwords.unusable(), passwords.unusable())
   })
 })
@@ -99,7 +112,10 @@ describe('a legacy verifier', () => {
     const passwords = await open([legacy().verifier])
     assert.deepEqual(await passwords.check('old:phrase', 'phrase'), { ok: true, outdated: true })
     assert.deepEqual(await passwords.check('old:phrase', 'other'), { ok: false, outdated: false })
-    assert.equal(await passwords.verify(await passwords.hash('a good phrase'), 'a good phrase'), true)
+    assert.equal(
+      await passwords.verify(await passwords.hash('a good phrase'), 'a good phrase'),
+      true,
+    )
   })
 
   test('never lets in by the stored value or an empty password, whatever it says', async () => {
@@ -123,7 +139,9 @@ describe('a legacy verifier', () => {
     ['answers nothing', () => undefined],
   ] as const) {
     test(`that ${what} lets nobody in`, async () => {
-      const passwords = await open([legacy({ verify: verify as unknown as LegacyVerifier['verify'] }).verifier])
+      const passwords = await open([
+        legacy({ verify: verify as unknown as LegacyVerifier['verify'] }).verifier,
+      ])
       assert.equal(await passwords.verify('old:phrase', 'phrase'), false)
     })
   }
@@ -178,10 +196,16 @@ describe('the gate of hashes', () => {
     const { task, ends, most } = tasks()
     const accepted = Array.from({ length: 5 }, () => gate.run(task))
     for (let n = 0; n < 3; n++) {
-      await assert.rejects(gate.run(task), (error: { code: string; statusCode: number; headers: Record<string, string> }) => {
-        assert.deepEqual([error.code, error.statusCode, error.headers['retry-after']], ['CRUDAUTH_OVERLOADED', 503, '1'])
-        return true
-      })
+      await assert.rejects(
+        gate.run(task),
+        (error: { code: string; statusCode: number; headers: Record<string, string> }) => {
+          assert.deepEqual(
+            [error.code, error.statusCode, error.headers['retry-after']],
+            ['CRUDAUTH_OVERLOADED', 503, '1'],
+          )
+          return true
+        },
+      )
     }
     for (let n = 0; n < 5; n++) {
       await settle()
@@ -224,11 +248,14 @@ describe('the gate of hashes', () => {
 
 describe('the password policy', () => {
   const refuses = (password: string, context = {}, minLength = 8) =>
-    assert.rejects(createPasswordPolicy(minLength, undefined)(password, context), (error: { code: string; message: string }) => {
-      assert.equal(error.code, 'CRUDAUTH_BAD_REQUEST')
-      assert.ok(password === 'password' || !error.message.includes(password), error.message)
-      return true
-    })
+    assert.rejects(
+      createPasswordPolicy(minLength, undefined)(password, context),
+      (error: { code: string; message: string }) => {
+        assert.equal(error.code, 'CRUDAUTH_BAD_REQUEST')
+        assert.ok(password === 'password' || !error.message.includes(password), error.message)
+        return true
+      },
+    )
   const takes = (password: string, context = {}, minLength = 8) =>
     assert.doesNotReject(createPasswordPolicy(minLength, undefined)(password, context))
 
@@ -254,13 +281,26 @@ describe('the password policy', () => {
   })
 
   test('refuses the commonest in any case of letters', async () => {
-    for (const password of ['password', 'PASSWORD', 'Password1', '12345678', 'qwertyuiop', 'iloveyou']) await refuses(password)
+    for (const password of [
+      'password',
+      'PASSWORD',
+      'Password1',
+      '12345678',
+      'qwertyuiop',
+      'iloveyou',
+    ])
+      await refuses(password)
     await takes('password of mine')
   })
 
   test('refuses the email, its local part and the username in any case', async () => {
     const context = { email: 'ann.long@example.com', username: 'annabelle' }
-    for (const password of ['ann.long@example.com', 'ANN.LONG@EXAMPLE.COM', 'ann.long', 'AnnaBelle'])
+    for (const password of [
+      'ann.long@example.com',
+      'ANN.LONG@EXAMPLE.COM',
+      'ann.long',
+      'AnnaBelle',
+    ])
       await refuses(password, context)
     await takes('ann.long and annabelle', context)
   })

@@ -8,7 +8,14 @@ const open = (allow: string[], more = {}) => createRegistrationGate({ fields, al
 describe('createRegistrationGate', () => {
   test('takes what is allowed and nothing else', () => {
     const pick = open(['email', 'username', 'plan'])
-    const body = { email: 'a@b.co', plan: null, is_superuser: true, isSuperuser: true, password: 'x', toString: 'y' }
+    const body = {
+      email: 'a@b.co',
+      plan: null,
+      is_superuser: true,
+      isSuperuser: true,
+      password: 'x',
+      toString: 'y',
+    }
     assert.deepEqual(pick(body), { email: 'a@b.co', plan: null })
   })
 
@@ -19,11 +26,35 @@ describe('createRegistrationGate', () => {
   })
 
   test('knows the columns of a mapped model', () => {
-    const mapped = { ...fields, columns: { ...fields.columns, hashedPassword: 'pw', isSuperuser: 'root_flag', id: 'account_id' } }
-    for (const name of ['pw', 'PW', 'root_flag', 'rootFlag', 'ROOT-FLAG', 'account_id', 'accountId', 'hashed_password', 'id']) {
-      assert.throws(() => createRegistrationGate({ fields: mapped, allow: [name] }), { code: 'CRUDAUTH_CONFIG' }, name)
+    const mapped = {
+      ...fields,
+      columns: {
+        ...fields.columns,
+        hashedPassword: 'pw',
+        isSuperuser: 'root_flag',
+        id: 'account_id',
+      },
     }
-    assert.doesNotThrow(() => createRegistrationGate({ fields: mapped, allow: ['account_name', 'pwd_hint', 'flag'] }))
+    for (const name of [
+      'pw',
+      'PW',
+      'root_flag',
+      'rootFlag',
+      'ROOT-FLAG',
+      'account_id',
+      'accountId',
+      'hashed_password',
+      'id',
+    ]) {
+      assert.throws(
+        () => createRegistrationGate({ fields: mapped, allow: [name] }),
+        { code: 'CRUDAUTH_CONFIG' },
+        name,
+      )
+    }
+    assert.doesNotThrow(() =>
+      createRegistrationGate({ fields: mapped, allow: ['account_name', 'pwd_hint', 'flag'] }),
+    )
   })
 
   test('knows the ids of providers, shipped and of the app’s own', () => {
@@ -35,7 +66,8 @@ describe('createRegistrationGate', () => {
   })
 
   test('knows the names by which SQLite takes the id of a row', () => {
-    for (const name of ['rowid', 'ROWID', 'oid', '_rowid_']) assert.throws(() => open([name]), { code: 'CRUDAUTH_CONFIG' }, name)
+    for (const name of ['rowid', 'ROWID', 'oid', '_rowid_'])
+      assert.throws(() => open([name]), { code: 'CRUDAUTH_CONFIG' }, name)
   })
 
   test('knows every flag of verification', () => {

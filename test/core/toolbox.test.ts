@@ -40,7 +40,11 @@ for (const backend of backends) {
       assert.equal(rememberMe, false)
       client.csrf = csrfToken
       const cookies = setCookies(first)
-      assert.deepEqual(Object.keys(cookies).sort(), ['__Host-crudauth_csrf', '__Host-crudauth_device', '__Host-crudauth_session'])
+      assert.deepEqual(Object.keys(cookies).sort(), [
+        '__Host-crudauth_csrf',
+        '__Host-crudauth_device',
+        '__Host-crudauth_session',
+      ])
       assert.equal(answers(await client.get('/sessions'), 200)[0].session_id, sessionId)
       await client.post('/enter', { name: 'ann@example.com', secret: password, rememberMe: true })
       assert.equal(answers(await client.get('/sessions'), 200).length, 1)
@@ -51,7 +55,10 @@ for (const backend of backends) {
       const client = await signedIn(app, 'ann')
       const response = await client.post('/leave')
       assert.deepEqual(response.json(), { ended: true })
-      assert.deepEqual(Object.keys(setCookies(response)).sort(), ['__Host-crudauth_csrf', '__Host-crudauth_session'])
+      assert.deepEqual(Object.keys(setCookies(response)).sort(), [
+        '__Host-crudauth_csrf',
+        '__Host-crudauth_session',
+      ])
       refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
     })
 
@@ -61,9 +68,20 @@ for (const backend of backends) {
       const other = new Client(app, '', { remoteAddress: '198.51.100.7' })
       await other.login('ann')
       const list = await app.auth.sessions.list(1)
-      assert.deepEqual(Object.keys(list[0] ?? {}).sort(), ['createdAt', 'device', 'ip', 'kind', 'lastActivity', 'sessionId'])
+      assert.deepEqual(Object.keys(list[0] ?? {}).sort(), [
+        'createdAt',
+        'device',
+        'ip',
+        'kind',
+        'lastActivity',
+        'sessionId',
+      ])
       assert.equal(list.length, 2)
-      const handles = new Set(answers(await client.get('/sessions'), 200).map((one: { session_id: string }) => one.session_id))
+      const handles = new Set(
+        answers(await client.get('/sessions'), 200).map(
+          (one: { session_id: string }) => one.session_id,
+        ),
+      )
       assert.ok(list.every(({ sessionId }) => handles.has(sessionId)))
       const times = list.map(({ lastActivity }) => lastActivity.getTime())
       assert.deepEqual(
@@ -110,7 +128,11 @@ for (const backend of backends) {
       const client = new Client(app)
       await client.register('ann')
       const enter = (length: number) =>
-        client.post('/enter', { name: 'ann', secret: password, metadata: { a: 'x'.repeat(length) } })
+        client.post('/enter', {
+          name: 'ann',
+          secret: password,
+          metadata: { a: 'x'.repeat(length) },
+        })
       assert.equal((await enter(2000)).statusCode, 200)
       refuses(await enter(2048), 'CRUDAUTH_BAD_REQUEST')
     })
@@ -120,7 +142,10 @@ for (const backend of backends) {
       const client = new Client(app)
       await client.register('ann')
       await app.auth.users.update(1, { isActive: false })
-      refuses(await client.post('/enter', { name: 'ann', secret: password }), 'CRUDAUTH_BAD_CREDENTIALS')
+      refuses(
+        await client.post('/enter', { name: 'ann', secret: password }),
+        'CRUDAUTH_BAD_CREDENTIALS',
+      )
     })
   })
 }
@@ -129,7 +154,8 @@ describe('app.auth.authenticatePassword', () => {
   test('answers what /login answers, and 400 to what is no text', async (t) => {
     const app = await build(t, { routes })
     await new Client(app).register('ann')
-    const enter = (name: unknown, secret: unknown) => new Client(app).post('/enter', { name, secret })
+    const enter = (name: unknown, secret: unknown) =>
+      new Client(app).post('/enter', { name, secret })
     for (const [name, secret] of [
       ['ann', 'wrong password'],
       ['nobody', password],
@@ -173,7 +199,11 @@ describe('app.auth.refuseCrossSite', () => {
     await new Client(app).register('ann')
     const enter = (headers: Record<string, string>) =>
       new Client(app).post('/enter', { name: 'ann', secret: password }, { headers })
-    for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }]) {
+    for (const headers of [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'cross-site' },
+    ]) {
       refuses(await enter(headers as Record<string, string>), 'CRUDAUTH_CROSS_SITE')
     }
     assert.equal((await enter({ origin: 'https://app.example.com' })).statusCode, 200)
@@ -189,7 +219,11 @@ describe('app.auth.passwords', () => {
     assert.equal(await passwords.verify(hash, 'wrong password'), false)
     assert.equal(await passwords.verify('nonsense', password), false)
     assert.deepEqual(
-      [passwords.isUsable(hash), passwords.isUsable(passwords.unusable()), passwords.isUsable(null)],
+      [
+        passwords.isUsable(hash),
+        passwords.isUsable(passwords.unusable()),
+        passwords.isUsable(null),
+      ],
       [true, false, false],
     )
     await assert.doesNotReject(passwords.validate(password, {}))
@@ -206,15 +240,25 @@ describe('app.auth.users', () => {
   test('is the app’s store in logical names, its errors too', async (t) => {
     const store = memoryUsers()
     const app = await build(t, { auth: { users: store } })
-    const row = await app.auth.users.create({ email: 'a@example.com', username: 'a', hashedPassword: '!' })
+    const row = await app.auth.users.create({
+      email: 'a@example.com',
+      username: 'a',
+      hashedPassword: '!',
+    })
     assert.deepEqual(await store.findById(row.id as number), row)
     assert.equal(app.auth.users.fields, store.fields)
-    await assert.rejects(app.auth.users.create({ email: 'a@example.com', username: 'b', hashedPassword: '!' }), {
-      code: 'CRUDAUTH_DUPLICATE_USER',
-      field: 'email',
-    })
+    await assert.rejects(
+      app.auth.users.create({ email: 'a@example.com', username: 'b', hashedPassword: '!' }),
+      {
+        code: 'CRUDAUTH_DUPLICATE_USER',
+        field: 'email',
+      },
+    )
     assert.equal(await app.auth.users.update(row.id as number, { username: 'c' }), true)
-    assert.equal(await app.auth.users.compareAndSet(row.id as number, { username: 'a' }, { username: 'd' }), false)
+    assert.equal(
+      await app.auth.users.compareAndSet(row.id as number, { username: 'a' }, { username: 'd' }),
+      false,
+    )
   })
 })
 
@@ -230,6 +274,8 @@ describe('app.auth with bearer tokens', () => {
     const refreshed = await app.auth.refreshTokens(request, issued.refreshToken as string)
     assert.deepEqual(Object.keys(refreshed).sort(), members)
     assert.notEqual(refreshed.refreshToken, issued.refreshToken)
-    await assert.rejects(app.auth.refreshTokens(request, 'none'), { code: 'CRUDAUTH_INVALID_TOKEN' })
+    await assert.rejects(app.auth.refreshTokens(request, 'none'), {
+      code: 'CRUDAUTH_INVALID_TOKEN',
+    })
   })
 })

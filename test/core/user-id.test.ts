@@ -3,15 +3,53 @@ import { test } from 'node:test'
 import { decodeUserId, encodeUserId } from '../../src/core/users/user-id.js'
 
 test('an id comes back as it was, type and all', () => {
-  const ids = ['', 'a', '1', ' 1', 'n1', 'é', 0, 1, -1, 1.5, 1e21, 2 ** 53, Number.MIN_VALUE, 0n, 1n, -1n, 2n ** 70n]
+  const ids = [
+    '',
+    'a',
+    '1',
+    ' 1',
+    'n1',
+    'é',
+    0,
+    1,
+    -1,
+    1.5,
+    1e21,
+    2 ** 53,
+    Number.MIN_VALUE,
+    0n,
+    1n,
+    -1n,
+    2n ** 70n,
+  ]
   for (const id of ids) assert.equal(decodeUserId(encodeUserId(id)), id)
 })
 
 test('another spelling of a number is no id, so that no two texts are one user', () => {
-  const numbers = ['', ' ', ' 1', '1 ', '01', '+1', '1.0', '1.', '.5', '0x1', '0b1', '1e0', '1e3', '-0', '1_0', '٣', '\t1']
+  const numbers = [
+    '',
+    ' ',
+    ' 1',
+    '1 ',
+    '01',
+    '+1',
+    '1.0',
+    '1.',
+    '.5',
+    '0x1',
+    '0b1',
+    '1e0',
+    '1e3',
+    '-0',
+    '1_0',
+    '٣',
+    '\t1',
+  ]
   const never = ['NaN', 'Infinity', '-Infinity', 'null', 'true', '1n', '9007199254740993', '1e400']
-  for (const text of [...numbers, ...never]) assert.equal(decodeUserId(`n${text}`), null, JSON.stringify(text))
+  for (const text of [...numbers, ...never])
+    assert.equal(decodeUserId(`n${text}`), null, JSON.stringify(text))
   for (const text of [...numbers, '00', '-01', '-0', '--1', '1n'])
     assert.equal(decodeUserId(`b${text}`), null, JSON.stringify(text))
-  for (const text of ['', 'x1', '1', 'N1', 'undefined']) assert.equal(decodeUserId(text), null, JSON.stringify(text))
+  for (const text of ['', 'x1', '1', 'N1', 'undefined'])
+    assert.equal(decodeUserId(text), null, JSON.stringify(text))
 })

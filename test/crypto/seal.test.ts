@@ -26,13 +26,25 @@ test('a changed, cut, lengthened or respelled text does not open', () => {
     changed[at] = (changed[at] as number) ^ 1
     assert.equal(open(changed.toString('base64url')), null, `byte ${at}`)
   }
-  for (const bad of ['', 'a', sealed.slice(1), sealed.slice(0, -4), `${sealed}AAAA`, `${sealed}=`, ` ${sealed}`, `${sealed}\n`]) {
+  for (const bad of [
+    '',
+    'a',
+    sealed.slice(1),
+    sealed.slice(0, -4),
+    `${sealed}AAAA`,
+    `${sealed}=`,
+    ` ${sealed}`,
+    `${sealed}\n`,
+  ]) {
     assert.equal(open(bad), null)
   }
   // The last character of 4n+2 or 4n+3 has bits that decode to nothing.
   const loose = seal('a')
   assert.equal(loose.length % 4, 3)
-  assert.equal(open(`${loose.slice(0, -1)}${String.fromCharCode(loose.charCodeAt(loose.length - 1) + 1)}`), null)
+  assert.equal(
+    open(`${loose.slice(0, -1)}${String.fromCharCode(loose.charCodeAt(loose.length - 1) + 1)}`),
+    null,
+  )
 })
 
 test('the first secret seals, every one opens, and a dropped one no longer does', () => {
@@ -46,5 +58,8 @@ test('the first secret seals, every one opens, and a dropped one no longer does'
 
 test('what was sealed for one purpose does not open for another', () => {
   const keyring = createKeyring(secret)
-  assert.equal(createSeal(keyring('one-time')).open(createSeal(keyring('delivery')).seal(text)), null)
+  assert.equal(
+    createSeal(keyring('one-time')).open(createSeal(keyring('delivery')).seal(text)),
+    null,
+  )
 })

@@ -10,7 +10,8 @@ test('the demo tells where to look, makes accounts, signs in and stops in order'
   const folder = temporaryFolder(t)
   const demo = await startDemo(t, folder)
   assert.match(demo.url, /^http:\/\/localhost:\d+$/)
-  for (const path of ['/docs', '/docs/json', '/mailbox']) assert.ok(demo.output().includes(`${demo.url}${path}`))
+  for (const path of ['/docs', '/docs/json', '/mailbox'])
+    assert.ok(demo.output().includes(`${demo.url}${path}`))
 
   const visitor = new Visitor(demo.url)
   const registered = await visitor.register('ada')
@@ -20,7 +21,12 @@ test('the demo tells where to look, makes accounts, signs in and stops in order'
   assert.equal((await visitor.get('/dashboard')).status, 401)
   assert.equal((await visitor.login('ada', 'wrong')).body.code, 'CRUDAUTH_BAD_CREDENTIALS')
   assert.equal((await visitor.login('ada')).status, 200)
-  assert.deepEqual((await visitor.get('/dashboard')).body, { hello: 'ada', devices: 1, verified: false, has_password: true })
+  assert.deepEqual((await visitor.get('/dashboard')).body, {
+    hello: 'ada',
+    devices: 1,
+    verified: false,
+    has_password: true,
+  })
   assert.equal((await visitor.get('/auth/me')).body.email, 'ada@example.com')
   assert.equal((await visitor.post('/auth/logout')).status, 200)
   assert.equal((await visitor.get('/auth/me')).status, 401)
@@ -30,7 +36,11 @@ test('the demo tells where to look, makes accounts, signs in and stops in order'
   assert.match(output(), /SIGTERM: finishing what is under way/)
   assert.ok(output().trimEnd().endsWith('stopped'))
   assert.match(output(), /GET \/auth\/me 200 in /)
-  for (const secret of [password, readFileSync(join(folder, 'secret'), 'utf8').trim(), 'argon2id']) {
+  for (const secret of [
+    password,
+    readFileSync(join(folder, 'secret'), 'utf8').trim(),
+    'argon2id',
+  ]) {
     assert.ok(!output().includes(secret), 'a secret stands in the log')
   }
 })
@@ -42,7 +52,8 @@ test('accounts and the secret outlast a restart; sessions in memory do not', asy
   await visitor.register('ada')
   await visitor.login('ada')
   const secret = readFileSync(join(folder, 'secret'), 'utf8')
-  if (process.platform !== 'win32') assert.equal(statSync(join(folder, 'secret')).mode & 0o777, 0o600)
+  if (process.platform !== 'win32')
+    assert.equal(statSync(join(folder, 'secret')).mode & 0o777, 0o600)
   assert.equal(await first.stop('SIGINT'), 0)
 
   const second = await startDemo(t, folder)
@@ -70,10 +81,22 @@ test('an account is deleted only in sudo mode, with all its sessions, and its id
   await ada.register('ada')
   for (const visitor of [ada, other]) await visitor.login('ada')
 
-  assert.equal((await new Visitor(demo.url).send('DELETE', '/account')).body.code, 'CRUDAUTH_UNAUTHENTICATED')
+  assert.equal(
+    (await new Visitor(demo.url).send('DELETE', '/account')).body.code,
+    'CRUDAUTH_UNAUTHENTICATED',
+  )
   assert.equal((await ada.send('DELETE', '/account')).body.code, 'CRUDAUTH_SUDO_REQUIRED')
-  assert.equal((await ada.post('/sudo', { password: 'wrong' })).body.code, 'CRUDAUTH_WRONG_PASSWORD')
-  for (const body of [{}, { password: 1 }, { password: ['a'] }, { password: 'a'.repeat(1025) }, { password: '' }]) {
+  assert.equal(
+    (await ada.post('/sudo', { password: 'wrong' })).body.code,
+    'CRUDAUTH_WRONG_PASSWORD',
+  )
+  for (const body of [
+    {},
+    { password: 1 },
+    { password: ['a'] },
+    { password: 'a'.repeat(1025) },
+    { password: '' },
+  ]) {
     assert.equal((await ada.post('/sudo', body)).body.code, 'FST_ERR_VALIDATION')
   }
   assert.equal((await ada.post('/sudo', { password, more: 'a'.repeat(10_000) })).status, 413)
@@ -135,16 +158,37 @@ test('the document describes the plugin’s routes and the demo’s own, and not
 test('the pages allow nothing from elsewhere and nothing inline', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const visitor = new Visitor(demo.url)
-  const pages = ['/', '/mailbox', '/verify-email', '/confirm-email', '/revert-email', '/reset-password']
+  const pages = [
+    '/',
+    '/mailbox',
+    '/verify-email',
+    '/confirm-email',
+    '/revert-email',
+    '/reset-password',
+  ]
   const files = new Set<string>()
   for (const path of pages) {
     const page = await visitor.get(path)
     assert.doesNotMatch(page.body, /<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|https?:\/\//)
-    for (const [, file = ''] of page.body.matchAll(/(?:src|href)="(\/[\w.]+\.\w+)"/g)) files.add(file)
+    for (const [, file = ''] of page.body.matchAll(/(?:src|href)="(\/[\w.]+\.\w+)"/g))
+      files.add(file)
     const hasSecret = path.includes('-')
-    assert.equal(page.headers.get('referrer-policy'), hasSecret ? 'no-referrer' : 'same-origin', path)
+    assert.equal(
+      page.headers.get('referrer-policy'),
+      hasSecret ? 'no-referrer' : 'same-origin',
+      path,
+    )
   }
-  const expected = ['/app.js', '/controls.css', '/icon.svg', '/link.js', '/mailbox.css', '/mailbox.js', '/reset.js', '/style.css']
+  const expected = [
+    '/app.js',
+    '/controls.css',
+    '/icon.svg',
+    '/link.js',
+    '/mailbox.css',
+    '/mailbox.js',
+    '/reset.js',
+    '/style.css',
+  ]
   assert.deepEqual([...files].sort(), expected)
   for (const path of [...pages, ...files]) {
     const { status, headers } = await visitor.get(path)
@@ -161,7 +205,10 @@ test('a mistake in the set-up is told in a line that says what to change', async
   const folder = temporaryFolder(t)
   const { port } = await startDemo(t, folder)
   const lines = [
-    [{ PORT: String(port) }, `Port ${port} is taken. Choose another one: PORT=${port + 1} npm start`],
+    [
+      { PORT: String(port) },
+      `Port ${port} is taken. Choose another one: PORT=${port + 1} npm start`,
+    ],
     [{ PORT: '70000' }, 'PORT must be a number from 0 to 65535'],
     [{ AUTH_SECRET: 'short' }, 'at least 32 bytes'],
     [{ COOKIE_SECURE: 'no' }, 'COOKIE_SECURE must be 0 or 1'],
@@ -182,7 +229,10 @@ test('a mistake in the set-up is told in a line that says what to change', async
 
 test('with AUTH_SECRET no secret is kept, and with COOKIE_SECURE=0 the cookies are plain', async (t) => {
   const folder = temporaryFolder(t)
-  const demo = await startDemo(t, folder, { AUTH_SECRET: 'a secret of the environment, long enough', COOKIE_SECURE: '0' })
+  const demo = await startDemo(t, folder, {
+    AUTH_SECRET: 'a secret of the environment, long enough',
+    COOKIE_SECURE: '0',
+  })
   assert.ok(!readdirSync(folder).includes('secret'))
   const visitor = new Visitor(demo.url)
   await visitor.register('ada')
@@ -194,7 +244,9 @@ test('with AUTH_SECRET no secret is kept, and with COOKIE_SECURE=0 the cookies a
 })
 
 const redisUrl = serverUrl('TEST_REDIS_URL')
-test('sessions in Redis outlast a restart', { skip: redisUrl ? false : 'needs Redis' }, async (t) => {
+test('sessions in Redis outlast a restart', {
+  skip: redisUrl ? false : 'needs Redis',
+}, async (t) => {
   const folder = temporaryFolder(t)
   const env = { REDIS_URL: String(redisUrl) }
   const first = await startDemo(t, folder, env)

@@ -16,7 +16,10 @@ test('register, confirm, forget the password, move to another address and take t
   assert.ok(welcome.text.includes(welcome.link))
   await ada.login('ada')
   assert.equal((await ada.get('/members')).body.code, 'CRUDAUTH_NOT_VERIFIED')
-  assert.equal((await ada.post('/auth/email/verify-confirm', { token: tokenOf(welcome) })).status, 200)
+  assert.equal(
+    (await ada.post('/auth/email/verify-confirm', { token: tokenOf(welcome) })).status,
+    200,
+  )
   assert.equal((await ada.get('/members')).body.detail, 'Welcome, ada@example.com')
   assert.equal((await ada.get('/dashboard')).body.verified, true)
   const again = await ada.post('/auth/email/verify-confirm', { token: tokenOf(welcome) })
@@ -25,7 +28,10 @@ test('register, confirm, forget the password, move to another address and take t
   await ada.post('/auth/password/reset-request', { email: 'ada@example.com', redirect_to: '/docs' })
   const reset = await ada.mail('reset_password', 'ada@example.com')
   const next = 'another battery altogether'
-  const done = await ada.post('/auth/password/reset-confirm', { token: tokenOf(reset), new_password: next })
+  const done = await ada.post('/auth/password/reset-confirm', {
+    token: tokenOf(reset),
+    new_password: next,
+  })
   assert.deepEqual([done.status, done.body.redirect_to], [200, '/docs'])
   assert.equal((await ada.get('/auth/me')).status, 401)
   await ada.mail('password_changed', 'ada@example.com')
@@ -34,11 +40,17 @@ test('register, confirm, forget the password, move to another address and take t
 
   await ada.post('/auth/email/change-request', { new_email: 'ada@example.org', password: next })
   const change = await ada.mail('change_email', 'ada@example.org')
-  assert.equal((await ada.post('/auth/email/change-confirm', { token: tokenOf(change) })).status, 200)
+  assert.equal(
+    (await ada.post('/auth/email/change-confirm', { token: tokenOf(change) })).status,
+    200,
+  )
   assert.equal((await ada.get('/auth/me')).body.email, 'ada@example.org')
   const notice = await ada.mail('email_changed', 'ada@example.com')
   assert.ok(notice.link.startsWith(`${demo.url}/revert-email?token=`))
-  assert.equal((await ada.post('/auth/email/change-revert', { token: tokenOf(notice) })).status, 200)
+  assert.equal(
+    (await ada.post('/auth/email/change-revert', { token: tokenOf(notice) })).status,
+    200,
+  )
   assert.equal((await ada.get('/auth/me')).status, 401)
   await ada.mail('reset_password', 'ada@example.com')
   assert.equal((await ada.login('ada@example.com', next)).status, 200)
@@ -54,7 +66,11 @@ test('a second registration with an address is answered like the first, and its 
   const demo = await startDemo(t, temporaryFolder(t))
   const visitor = new Visitor(demo.url)
   const first = await visitor.register('ada')
-  const second = await visitor.post('/auth/register', { email: 'ADA@example.com', username: 'eve', password })
+  const second = await visitor.post('/auth/register', {
+    email: 'ADA@example.com',
+    username: 'eve',
+    password,
+  })
   assert.deepEqual([second.status, second.body], [first.status, first.body])
   const told = await visitor.mail('existing_account', 'ada@example.com')
   assert.equal(new URL(told.link).search, '')
@@ -105,7 +121,13 @@ test('the mailbox keeps the newest 50 messages, and there is none in production'
   const { mails, sender } = createMailbox({})
   for (let n = 1; n <= 60; n += 1) {
     const context = { link: 'x', recipient: 'x', expiresInSeconds: 1 }
-    await sender.send({ to: 'ada@example.com', subject: `${n}`, text: 'x', kind: 'verify_email', context })
+    await sender.send({
+      to: 'ada@example.com',
+      subject: `${n}`,
+      text: 'x',
+      kind: 'verify_email',
+      context,
+    })
   }
   assert.deepEqual([mails.length, mails[0]?.subject, mails[49]?.subject], [50, '60', '11'])
   assert.throws(() => createMailbox({ NODE_ENV: 'production' }), /production/)

@@ -14,7 +14,12 @@ test('the demo logs a line a request, and no secret even when one is handed to t
   const [a, b, c, d, e, f] = secrets
   app.post('/log', async (request) => {
     request.log.info(
-      { body: request.body, headers: request.headers, user: { row: { hashed_password: b } }, csrf_token: c },
+      {
+        body: request.body,
+        headers: request.headers,
+        user: { row: { hashed_password: b } },
+        csrf_token: c,
+      },
       'told',
     )
     request.log.info({ req: { headers: request.headers } }, 'told again')
@@ -32,5 +37,6 @@ test('the demo logs a line a request, and no secret even when one is handed to t
   assert.match(text, /ERROR: broken/)
   assert.match(text, /POST \/log 500 in [\d.]+ ms/)
   assert.match(text, /GET \/nowhere 404 in [\d.]+ ms/)
-  for (const secret of secrets) assert.ok(!text.includes(secret), `${secret} stands in the log:\n${text}`)
+  for (const secret of secrets)
+    assert.ok(!text.includes(secret), `${secret} stands in the log:\n${text}`)
 })

@@ -5,7 +5,8 @@ import Database from 'libsql'
 import { commandOf, startDemo, temporaryFolder } from './start.js'
 import { password, Visitor } from './visitor.js'
 
-const startOidcDemo = (t: TestContext, folder: string) => startDemo(t, folder, {}, commandOf('demo:oidc'))
+const startOidcDemo = (t: TestContext, folder: string) =>
+  startDemo(t, folder, {}, commandOf('demo:oidc'))
 
 /** Somebody who goes to the provider and back by following redirects; the provider's cookies are kept apart. */
 class Traveller extends Visitor {
@@ -50,7 +51,12 @@ test('with a provider the demo signs in there, on one account, and keeps its sec
   )
   const back = await ada.signIn('ada')
   assert.deepEqual([back.status, back.headers.get('location')], [302, '/'])
-  assert.deepEqual((await ada.get('/dashboard')).body, { hello: 'ada', devices: 1, verified: true, has_password: false })
+  assert.deepEqual((await ada.get('/dashboard')).body, {
+    hello: 'ada',
+    devices: 1,
+    verified: true,
+    has_password: false,
+  })
   const { user_id } = (await ada.get('/auth/me')).body
   const [linked] = (await ada.get('/auth/oauth/accounts')).body
   assert.equal(linked.provider, 'local')
@@ -68,7 +74,8 @@ test('with a provider the demo signs in there, on one account, and keeps its sec
   assert.equal((await third.get('/auth/me')).body.user_id, user_id)
 
   assert.match(demo.output(), /GET \/auth\/oauth\/local\/callback 302 in /)
-  for (const secret of [/[?&](code|state)=/, /code_challenge/, /client_secret/, /eyJ/]) assert.doesNotMatch(demo.output(), secret)
+  for (const secret of [/[?&](code|state)=/, /code_challenge/, /client_secret/, /eyJ/])
+    assert.doesNotMatch(demo.output(), secret)
 })
 
 test('a refusal on the way back is a page, without scripts, for people alone', async (t) => {
@@ -85,7 +92,10 @@ test('a refusal on the way back is a page, without scripts, for people alone', a
   assert.ok(![...stranger.cookies.keys()].some((name) => /session/.test(name)))
   // Everything else is answered as ever.
   assert.equal((await stranger.get('/auth/oauth/other/authorize')).body.code, 'CRUDAUTH_NOT_FOUND')
-  assert.equal((await stranger.post('/auth/email/verify-confirm', { token: 'a'.repeat(22) })).body.statusCode, 400)
+  assert.equal(
+    (await stranger.post('/auth/email/verify-confirm', { token: 'a'.repeat(22) })).body.statusCode,
+    400,
+  )
 })
 
 test('without a provider there is no trace of one', async (t) => {
@@ -128,7 +138,10 @@ test('a database of an older demo gets the new columns, and its accounts stay', 
   t.after(() => after.close())
   after.exec(`update accounts set local_id = 'x'`)
   assert.throws(
-    () => after.exec(`insert into accounts (email, username, local_id) values ('b@example.com', 'b', 'x')`),
+    () =>
+      after.exec(
+        `insert into accounts (email, username, local_id) values ('b@example.com', 'b', 'x')`,
+      ),
     /UNIQUE constraint failed: accounts\.local_id/,
   )
 })

@@ -33,7 +33,9 @@ const foreign =
 
 /** The program and arguments of a script of the package, without npm and its shell between. */
 export function commandOf(script: 'start' | 'demo:oidc'): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
   return String(scripts[script])
     .split(' ')
     .map((word, index) => (index === 0 && word === 'node' ? process.execPath : word))
@@ -42,7 +44,9 @@ export function commandOf(script: 'start' | 'demo:oidc'): string[] {
 function run(t: TestContext, env: Record<string, string>, command?: string[]) {
   const [program = '', ...args] = command ?? commandOf('start')
   const hasOwnGroup = command !== undefined
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !foreign.test(name)),
+  )
   const child = spawn(program, args, {
     cwd: root,
     env: { ...inherited, ...env },
@@ -51,7 +55,8 @@ function run(t: TestContext, env: Record<string, string>, command?: string[]) {
     detached: hasOwnGroup,
   })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   // Not before the last process has closed its output.
   const ended = once(child, 'close').then(([code]) => code as number | null)
   const force = () => {
@@ -70,7 +75,10 @@ function run(t: TestContext, env: Record<string, string>, command?: string[]) {
 }
 
 /** Runs a demo that is to fail; resolves with its exit code and what it wrote. */
-export async function runDemo(t: TestContext, env: Record<string, string>): Promise<{ code: number | null; output: string }> {
+export async function runDemo(
+  t: TestContext,
+  env: Record<string, string>,
+): Promise<{ code: number | null; output: string }> {
   const { ended, force, output } = run(t, env)
   const bound = setTimeout(force, startWithinMs)
   const code = await ended
@@ -85,7 +93,11 @@ export async function startDemo(
   env: Record<string, string> = {},
   command?: string[],
 ): Promise<Demo> {
-  const { child, ended, force, output } = run(t, { DEMO_FOLDER: folder, PORT: '0', ...env }, command)
+  const { child, ended, force, output } = run(
+    t,
+    { DEMO_FOLDER: folder, PORT: '0', ...env },
+    command,
+  )
   const url = await new Promise<string>((resolve, reject) => {
     const fail = (why: string) => reject(new Error(`The demo ${why}. It wrote:\n${output()}`))
     const bound = setTimeout(() => fail('did not start in time'), startWithinMs)

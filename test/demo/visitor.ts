@@ -47,7 +47,11 @@ export class Visitor {
     }
     const text = await response.text()
     const isJson = response.headers.get('content-type')?.startsWith('application/json')
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: isJson ? JSON.parse(text) : text,
+    }
   }
 
   get(path: string) {
@@ -62,7 +66,9 @@ export class Visitor {
   async mail(kind: string, to: string): Promise<ShownMail> {
     for (let attempt = 0; attempt < 200; attempt++) {
       const mails: ShownMail[] = (await this.get('/mailbox/messages')).body
-      const found = mails.find((mail) => mail.id > this.lastMail && mail.kind === kind && mail.to === to)
+      const found = mails.find(
+        (mail) => mail.id > this.lastMail && mail.kind === kind && mail.to === to,
+      )
       if (found) {
         this.lastMail = found.id
         return found

@@ -18,7 +18,11 @@ export function sourcePaths(): Record<string, string[]> {
   return paths
 }
 
-const { options } = ts.parseJsonConfigFileContent(JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')), ts.sys, root)
+const { options } = ts.parseJsonConfigFileContent(
+  JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')),
+  ts.sys,
+  root,
+)
 const compilerOptions: ts.CompilerOptions = {
   ...options,
   noEmit: true,
@@ -34,7 +38,8 @@ export function preambleOf({ path, line, marks }: Block): string {
     .filter(Boolean)
     .map((name) => {
       const text = preambles[name]
-      if (text === undefined) throw new Error(`${path}:${line} asks for "${name}", which test/docs/preambles.ts lacks`)
+      if (text === undefined)
+        throw new Error(`${path}:${line} asks for "${name}", which test/docs/preambles.ts lacks`)
       return text
     })
     .join('; ')
@@ -50,7 +55,9 @@ const parsed = new Map<string, ts.SourceFile>()
 
 /** Type errors of blocks that are compiled together, as `path:line message`. */
 export function typeErrors(blocks: readonly Block[]): string[] {
-  const virtual = new Map(blocks.map((block, at) => [join(root, 'docs', `example-${at}.ts`), block]))
+  const virtual = new Map(
+    blocks.map((block, at) => [join(root, 'docs', `example-${at}.ts`), block]),
+  )
   const host = ts.createCompilerHost(compilerOptions, true)
   const { getSourceFile, fileExists, readFile } = host
   host.fileExists = (name) => virtual.has(name) || fileExists(name)
@@ -80,9 +87,14 @@ export function typeErrors(blocks: readonly Block[]): string[] {
   for (const [name, { path, line }] of virtual) {
     const file = program.getSourceFile(name)
     if (!file) throw new Error(`${path}:${line} was not compiled`)
-    for (const found of [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]) {
+    for (const found of [
+      ...program.getSyntacticDiagnostics(file),
+      ...program.getSemanticDiagnostics(file),
+    ]) {
       const at = file.getLineAndCharacterOfPosition(found.start ?? 0).line
-      errors.push(`${path}:${line + at} ${ts.flattenDiagnosticMessageText(found.messageText, '\n    ')}`)
+      errors.push(
+        `${path}:${line + at} ${ts.flattenDiagnosticMessageText(found.messageText, '\n    ')}`,
+      )
     }
   }
   return errors

@@ -36,7 +36,9 @@ export const pages: readonly Document[] = [
 /** The pages and the other documents at the root. */
 export const documents: readonly Document[] = [
   ...pages,
-  ...['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].filter((path) => existsSync(join(root, path))).map(read),
+  ...['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
+    .filter((path) => existsSync(join(root, path)))
+    .map(read),
 ]
 
 export function page(path: string): Document {
@@ -48,7 +50,9 @@ export function page(path: string): Document {
 function marksOf(line: string | undefined): Record<string, string> {
   const comment = /^<!--\s*(.*?)\s*-->$/.exec(line ?? '')?.[1] ?? ''
   const pairs = comment.split(/\s*;\s*/).filter(Boolean)
-  return Object.fromEntries(pairs.map((pair) => [pair.split(':')[0] ?? '', pair.split(':')[1]?.trim() ?? '']))
+  return Object.fromEntries(
+    pairs.map((pair) => [pair.split(':')[0] ?? '', pair.split(':')[1]?.trim() ?? '']),
+  )
 }
 
 export function blocksOf({ path, text }: Document): Block[] {

@@ -23,20 +23,37 @@ test('the example of recovery by phone registers, verifies and resets by the mes
   const tokenOf = (text: string) => /token=([\w-]{22})$/.exec(text)?.[1]
   const phone = '+4915112345678'
 
-  assert.equal((await post('/register', { username: 'ada', password })).statusCode, 400, 'the number is required')
+  assert.equal(
+    (await post('/register', { username: 'ada', password })).statusCode,
+    400,
+    'the number is required',
+  )
   const registered = await post('/register', { username: 'ada', phone, password })
   assert.equal(registered.statusCode, 202, registered.body)
   const welcome = await next()
   assert.equal(welcome.to, phone)
-  assert.equal((await post('/email/verify-confirm', { token: tokenOf(welcome.text) })).statusCode, 200)
+  assert.equal(
+    (await post('/email/verify-confirm', { token: tokenOf(welcome.text) })).statusCode,
+    200,
+  )
 
-  assert.equal((await post('/password/reset-request', { email: 'ada@example.com' })).statusCode, 400)
+  assert.equal(
+    (await post('/password/reset-request', { email: 'ada@example.com' })).statusCode,
+    400,
+  )
   assert.equal((await post('/password/reset-request', { phone })).statusCode, 202)
   const { text } = await next()
   const new_password = 'another sea at midnight'
-  assert.equal((await post('/password/reset-confirm', { token: tokenOf(text), new_password })).statusCode, 200)
+  assert.equal(
+    (await post('/password/reset-confirm', { token: tokenOf(text), new_password })).statusCode,
+    200,
+  )
   assert.equal((await post('/login', { username: 'ada', password: new_password })).statusCode, 200)
-  assert.equal((await post('/email/change-request', {})).statusCode, 404, 'there is no email to change')
+  assert.equal(
+    (await post('/email/change-request', {})).statusCode,
+    404,
+    'there is no email to change',
+  )
 
   const second = await post('/register', { username: 'eve', phone, password })
   assert.deepEqual([second.statusCode, second.body], [registered.statusCode, registered.body])

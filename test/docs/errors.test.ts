@@ -8,7 +8,10 @@ import { documents, page, root, tableRows } from './documents.js'
 /** Code to status; undefined for errors that stores throw and no client sees. */
 const thrown = new Map(
   Object.values(errors).map((Constructor) => {
-    const { code, statusCode } = new Constructor('x') as Error & { code: string; statusCode?: number }
+    const { code, statusCode } = new Constructor('x') as Error & {
+      code: string
+      statusCode?: number
+    }
     return [code, statusCode]
   }),
 )
@@ -21,7 +24,9 @@ const documented = new Map(
   }),
 )
 
-const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(
+  (name) => name.endsWith('.ts'),
+)
 
 test('docs/errors.md lists every exported error with its status', () => {
   assert.ok(thrown.size > 20)
@@ -34,10 +39,15 @@ test('docs/errors.md lists every exported error with its status', () => {
 test('docs/errors.md lists every code that the sources write, and no other', () => {
   const written = new Set(thrown.keys())
   for (const name of sources) {
-    for (const [, code = ''] of readFileSync(join(root, 'src', name), 'utf8').matchAll(/code = '(CRUDAUTH_\w+)'/g))
+    for (const [, code = ''] of readFileSync(join(root, 'src', name), 'utf8').matchAll(
+      /code = '(CRUDAUTH_\w+)'/g,
+    ))
       written.add(code)
   }
-  assert.deepEqual([...documented.keys()].filter((code) => code.startsWith('CRUDAUTH_')).sort(), [...written].sort())
+  assert.deepEqual(
+    [...documented.keys()].filter((code) => code.startsWith('CRUDAUTH_')).sort(),
+    [...written].sort(),
+  )
 })
 
 test('CrudAuthErrorCode lists the codes that responses carry, and no other', () => {
@@ -50,6 +60,7 @@ test('CrudAuthErrorCode lists the codes that responses carry, and no other', () 
 
 test('every code named in a document exists', () => {
   for (const { path, text } of documents) {
-    for (const [code] of text.matchAll(/CRUDAUTH_[A-Z]\w*/g)) assert.ok(documented.has(code), `${path} names ${code}`)
+    for (const [code] of text.matchAll(/CRUDAUTH_[A-Z]\w*/g))
+      assert.ok(documented.has(code), `${path} names ${code}`)
   }
 })

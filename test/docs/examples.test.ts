@@ -15,12 +15,18 @@ test('every TypeScript example compiles against the sources', () => {
   assert.ok(blocks.length > 20, 'the examples were found')
   const errors = typeErrors(blocks.filter(({ marks }) => marks.alone === undefined))
   // Declaration merging is for a whole program, so these get one of their own.
-  for (const block of blocks) if (block.marks.alone !== undefined) errors.push(...typeErrors([block]))
+  for (const block of blocks)
+    if (block.marks.alone !== undefined) errors.push(...typeErrors([block]))
   assert.deepEqual(errors, [])
 })
 
 test('a mistake in an example is found, with its place', () => {
-  const block = { path: 'x.md', line: 10, language: 'ts', code: "app.get('/', { onRequest: app.currentUsr() }, async () => 1)" }
+  const block = {
+    path: 'x.md',
+    line: 10,
+    language: 'ts',
+    code: "app.get('/', { onRequest: app.currentUsr() }, async () => 1)",
+  }
   const [error = ''] = typeErrors([{ ...block, marks: { with: 'app' } }])
   assert.match(error, /^x\.md:11 .*currentUsr/)
 })
@@ -28,7 +34,10 @@ test('a mistake in an example is found, with its place', () => {
 test('examples say TypeScript, shell, SQL, HTTP, JSON, HTML, text or Mermaid, so that none escapes the compiler', () => {
   const others = pages
     .flatMap(blocksOf)
-    .filter(({ language }) => !['ts', 'sh', 'sql', 'http', 'json', 'text', 'html', 'mermaid'].includes(language))
+    .filter(
+      ({ language }) =>
+        !['ts', 'sh', 'sql', 'http', 'json', 'text', 'html', 'mermaid'].includes(language),
+    )
   assert.deepEqual(
     others.map(({ path, line, language }) => `${path}:${line} ${language}`),
     [],
@@ -56,7 +65,11 @@ function example(t: TestContext, block: Block) {
 for (const block of blocks.filter(({ marks }) => marks.test !== undefined)) {
   test(`the tests in the example at ${block.path}:${block.line} pass`, async (t) => {
     const { path, env } = example(t, block)
-    const child = spawn(process.execPath, ['--import', 'tsx', path], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, ['--import', 'tsx', path], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => {
@@ -122,7 +135,10 @@ test('the example of the README runs as it stands: register, sign in, a guarded 
   assert.equal(registered.status, 201)
   const { id } = (await registered.json()) as { id: number }
 
-  const login = await fetch(`${base}/login`, { method: 'POST', body: new URLSearchParams({ username: 'ada', password }) })
+  const login = await fetch(`${base}/login`, {
+    method: 'POST',
+    body: new URLSearchParams({ username: 'ada', password }),
+  })
   assert.equal(login.status, 200)
   const cookie = login.headers
     .getSetCookie()

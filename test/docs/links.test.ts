@@ -23,7 +23,11 @@ const links = documents.flatMap((document) =>
   prose(document)
     .split('\n')
     .flatMap((line, at) =>
-      [...line.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => ({ from: document.path, line: at + 1, target })),
+      [...line.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => ({
+        from: document.path,
+        line: at + 1,
+        target,
+      })),
     ),
 )
 
@@ -33,7 +37,10 @@ test('every relative link leads to a file, and every anchor to a heading', () =>
   for (const { from, line, target } of relative) {
     const [file = '', anchor] = target.split('#')
     const path = file === '' ? from : posix.join(posix.dirname(from), file)
-    assert.ok(existsSync(join(root, path)), `${from}:${line} links to ${target}, which is not there`)
+    assert.ok(
+      existsSync(join(root, path)),
+      `${from}:${line} links to ${target}, which is not there`,
+    )
     if (anchor === undefined) continue
     assert.ok(
       statSync(join(root, path)).isFile() && anchorsOf(path).includes(anchor),

@@ -19,7 +19,8 @@ export async function runExample(
   given: Readonly<Record<string, unknown>>,
 ): Promise<Record<string, unknown>> {
   const [block, ...others] = pages.flatMap(blocksOf).filter(({ marks }) => marks.name === name)
-  if (!block || others.length > 0) throw new Error(`one example, and one alone, must have the name "${name}"`)
+  if (!block || others.length > 0)
+    throw new Error(`one example, and one alone, must have the name "${name}"`)
   let code = block.code
   for (const [entry, [path = '']] of Object.entries(sourcePaths()))
     code = code.replaceAll(`'${entry}'`, `'${pathToFileURL(path)}'`)

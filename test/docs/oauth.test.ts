@@ -3,7 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import Fastify from 'fastify'
 import { sql } from 'kysely'
-import crudAuth, { type OAuthAccount, type OAuthAccountStore, type OAuthProfile, oidc } from '../../src/index.js'
+import crudAuth, {
+  type OAuthAccount,
+  type OAuthAccountStore,
+  type OAuthProfile,
+  oidc,
+} from '../../src/index.js'
 import { memoryUsers } from '../../src/user-stores/memory.js'
 import { cheap, password, secret } from '../helpers/build.js'
 import { openPostgres, serverOf } from '../helpers/databases.js'
@@ -15,13 +20,19 @@ const document = page('docs/oauth.md')
 const postgres = serverOf('TEST_POSTGRES_URL')
 
 test('the options of the flow in docs/oauth.md have the defaults of the code', () => {
-  const rows = new Map(tableRows(document).map(([name = '', value = '']) => [name.replace(/`/g, ''), value]))
-  const options = resolvedOptions({ secret: 'k3J9x0Qm2Zr8Lw5Vt1Bn7Hc4Yd6Pf0Gs', users: memoryUsers() })
+  const rows = new Map(
+    tableRows(document).map(([name = '', value = '']) => [name.replace(/`/g, ''), value]),
+  )
+  const options = resolvedOptions({
+    secret: 'k3J9x0Qm2Zr8Lw5Vt1Bn7Hc4Yd6Pf0Gs',
+    users: memoryUsers(),
+  })
   assert.equal(rows.get('timeouts.oauthMs'), `\`${options.timeouts.oauthMs}\``)
   assert.equal(rows.get('cookies.names.oauth'), `\`${options.session?.cookies.names.oauth}\``)
   const limit = options.rateLimits.oauth_authorize as { max: number; windowSeconds: number }
   assert.equal(rows.get('rateLimits.oauth_authorize'), `${limit.max} in ${limit.windowSeconds} s`)
-  for (const name of ['baseUrl', 'providers', 'defaultRedirect', 'accounts']) assert.ok(rows.has(`oauth.${name}`), name)
+  for (const name of ['baseUrl', 'providers', 'defaultRedirect', 'accounts'])
+    assert.ok(rows.has(`oauth.${name}`), name)
 })
 
 /** The example over the tables that the page shows, in a schema of its own, with users 1 to 3. */
@@ -39,7 +50,8 @@ async function openAccounts(t: TestContext): Promise<OAuthAccountStore> {
   t.after(() => db.destroy())
   const table = blocksOf(document).find(({ marks }) => marks.table === 'oauth-accounts')
   assert.ok(table, 'the page has the table')
-  for (const statement of ['create table users (id bigint primary key)', table.code]) await sql.raw(statement).execute(db)
+  for (const statement of ['create table users (id bigint primary key)', table.code])
+    await sql.raw(statement).execute(db)
   await sql.raw('insert into users (id) values (1), (2), (3)').execute(db)
   const { oauthAccounts } = (await runExample(t, 'oauth-accounts', {})) as {
     oauthAccounts(connection: typeof db): OAuthAccountStore
@@ -56,7 +68,9 @@ const account = (userId: string, provider: string, subject: string): OAuthAccoun
   linkedAt: new Date('2026-01-02T03:04:05.678Z'),
 })
 
-test('the table of links in docs/oauth.md keeps what its port promises', { skip: postgres.skip }, async (t) => {
+test('the table of links in docs/oauth.md keeps what its port promises', {
+  skip: postgres.skip,
+}, async (t) => {
   const store = await openAccounts(t)
   const google = account('1', 'google', 'Subject-1')
   assert.equal(await store.add(google), true)
@@ -64,7 +78,11 @@ test('the table of links in docs/oauth.md keeps what its port promises', { skip:
   assert.equal(await store.find('google', 'subject-1'), null, 'another case is another account')
   assert.equal(await store.find('github', 'Subject-1'), null)
   assert.equal(await store.add(account('2', 'google', 'Subject-1')), false, 'it is somebody else’s')
-  assert.equal(await store.add(account('1', 'google', 'Subject-2')), false, 'the user has one there')
+  assert.equal(
+    await store.add(account('1', 'google', 'Subject-2')),
+    false,
+    'the user has one there',
+  )
   assert.deepEqual(await store.list('1'), [google])
   assert.equal(await store.add(account('1', 'github', '0')), true)
   assert.deepEqual(
@@ -83,12 +101,20 @@ test('it stays true when everything happens at once', { skip: postgres.skip }, a
   const store = await openAccounts(t)
   const users = ['1', '2', '3']
   for (let round = 0; round < 20; round++) {
-    const added = await Promise.all(users.map((userId) => store.add(account(userId, 'google', `one-${round}`))))
+    const added = await Promise.all(
+      users.map((userId) => store.add(account(userId, 'google', `one-${round}`))),
+    )
     assert.equal(added.filter(Boolean).length, 1, 'an account of a provider is one user’s')
     const [owner = ''] = users.filter((_, at) => added[at])
     assert.equal(await store.add(account(owner, 'github', `two-${round}`)), true)
-    const removed = await Promise.all(['google', 'github'].map((provider) => store.remove(owner, provider, true)))
-    assert.deepEqual(removed.sort(), ['last', 'removed'], 'of two removals one leaves the last way in')
+    const removed = await Promise.all(
+      ['google', 'github'].map((provider) => store.remove(owner, provider, true)),
+    )
+    assert.deepEqual(
+      removed.sort(),
+      ['last', 'removed'],
+      'of two removals one leaves the last way in',
+    )
     for (const { provider } of await store.list(owner)) await store.remove(owner, provider, false)
   }
 })
@@ -116,13 +142,22 @@ test('the example of a page for refusals takes those of the callback, and nothin
   const app = Fastify()
   t.after(() => app.close())
   await runExample(t, 'oauth-refusals', { app })
-  await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap }, oauth, prefix: '/auth' })
+  await app.register(crudAuth, {
+    secret,
+    users: memoryUsers(),
+    passwords: { cost: cheap },
+    oauth,
+    prefix: '/auth',
+  })
   const refused = await app.inject('/auth/oauth/google/callback?code=x&state=y')
   assert.deepEqual([refused.statusCode, refused.headers.location], [303, '/sign-in?refused=1'])
   assert.equal(refused.headers['referrer-policy'], 'no-referrer')
   assert.equal((await app.inject('/auth/oauth/other/callback')).json().code, 'CRUDAUTH_NOT_FOUND')
   const taken = { email: 'a@example.com', username: 'a@b', password }
-  assert.equal((await app.inject({ method: 'POST', url: '/auth/register', payload: taken })).json().code, 'CRUDAUTH_BAD_REQUEST')
+  assert.equal(
+    (await app.inject({ method: 'POST', url: '/auth/register', payload: taken })).json().code,
+    'CRUDAUTH_BAD_REQUEST',
+  )
 })
 
 test('the example of sign-up makes rows on both ways, and lets colleagues in alone', async (t) => {
@@ -140,11 +175,16 @@ test('the example of sign-up makes rows on both ways, and lets colleagues in alo
   await runExample(t, 'oauth-sign-up', { app, secret, users })
   let answer: unknown
   app.post<{ Body: { name: string; more: object } }>('/native', async (request) => {
-    const { user } = await app.auth.oauth.resolve(request, 'google', profileOf(request.body.name, request.body.more))
+    const { user } = await app.auth.oauth.resolve(
+      request,
+      'google',
+      profileOf(request.body.name, request.body.more),
+    )
     answer = user
     return {}
   })
-  const native = (name: string, more: object = {}) => app.inject({ method: 'POST', url: '/native', payload: { name, more } })
+  const native = (name: string, more: object = {}) =>
+    app.inject({ method: 'POST', url: '/native', payload: { name, more } })
   assert.equal((await native('ada', { name: 'Ada Lovelace' })).statusCode, 200)
   const { username, display_name, came_by } = answer as Record<string, unknown>
   assert.deepEqual([username, display_name, came_by], ['ada', 'Ada Lovelace', 'google'])
@@ -153,7 +193,10 @@ test('the example of sign-up makes rows on both ways, and lets colleagues in alo
   const stranger = await native('eve', { email: 'eve@example.org' })
   assert.deepEqual([stranger.statusCode, stranger.json().code], [403, 'CRUDAUTH_FORBIDDEN'])
   const form = { email: 'carl@example.com', username: 'carl', password }
-  assert.equal((await app.inject({ method: 'POST', url: '/register', payload: form })).statusCode, 201)
+  assert.equal(
+    (await app.inject({ method: 'POST', url: '/register', payload: form })).statusCode,
+    201,
+  )
   assert.equal((await users.findBy('username', 'carl'))?.came_by, 'form')
   assert.equal(await users.findBy('email', 'eve@example.org'), null)
 })

@@ -3,7 +3,13 @@ import { test } from 'node:test'
 import * as smtp from '../../src/email-senders/smtp.js'
 import { resolveBearer } from '../../src/features/bearer/options.js'
 import * as main from '../../src/index.js'
-import { bearerTransport, type CrudAuthOptions, currentUser, memoryUsers, sessionTransport } from '../../src/index.js'
+import {
+  bearerTransport,
+  type CrudAuthOptions,
+  currentUser,
+  memoryUsers,
+  sessionTransport,
+} from '../../src/index.js'
 import * as kysely from '../../src/user-stores/kysely/index.js'
 import { resolvedOptions } from '../helpers/options.js'
 import { page, pages, tableRows } from './documents.js'
@@ -16,7 +22,9 @@ function membersOf(set: (value: object) => unknown): string[] | null {
   try {
     set({ [nobodys]: 1 })
   } catch (error) {
-    const list = new RegExp(`has no option "${nobodys}"; it takes (.*)$`).exec((error as Error).message)?.[1]
+    const list = new RegExp(`has no option "${nobodys}"; it takes (.*)$`).exec(
+      (error as Error).message,
+    )?.[1]
     return list?.split(', ') ?? null
   }
   return null
@@ -33,8 +41,12 @@ function pathsBelow(prefix: string, set: (value: object) => unknown): string[] {
 
 const resolve = (options: object) => resolvedOptions({ ...valid, ...options } as CrudAuthOptions)
 const pluginPaths = pathsBelow('', resolve)
-const sessionPaths = pathsBelow('sessionTransport', (value) => resolve({ transports: [sessionTransport(value)] }))
-const bearerPaths = pathsBelow('bearerTransport', (value) => resolve({ transports: [bearerTransport(value)] }))
+const sessionPaths = pathsBelow('sessionTransport', (value) =>
+  resolve({ transports: [sessionTransport(value)] }),
+)
+const bearerPaths = pathsBelow('bearerTransport', (value) =>
+  resolve({ transports: [bearerTransport(value)] }),
+)
 const gatePaths = pathsBelow('currentUser', (value) => currentUser(value))
 const limitPaths = Object.keys(resolve({}).rateLimits).map((action) => `rateLimits.${action}`)
 
@@ -48,7 +60,12 @@ const rowsOf = (path: string) =>
   )
 
 test('the options are found out from what the checks say', () => {
-  for (const path of ['secret', 'passwords.cost.memoryKiB', 'cookies.names.csrf', 'hooks.onAfterSudo']) {
+  for (const path of [
+    'secret',
+    'passwords.cost.memoryKiB',
+    'cookies.names.csrf',
+    'hooks.onAfterSudo',
+  ]) {
     assert.ok(pluginPaths.includes(path), path)
   }
   assert.ok(sessionPaths.includes('sessionTransport.cookies.names.device'))
@@ -60,7 +77,9 @@ for (const path of ['docs/configuration.md', 'README.md']) {
     const rows = [...rowsOf(path).keys()]
     // Groups of hooks and the transports' own cookies are documented once, as a whole.
     const isWhole = (name: string) => /^(hooks\.|(session|bearer)Transport\.cookies\.)/.test(name)
-    const hasRows = [...pluginPaths, ...sessionPaths, ...bearerPaths, ...limitPaths].filter((name) => !isWhole(name))
+    const hasRows = [...pluginPaths, ...sessionPaths, ...bearerPaths, ...limitPaths].filter(
+      (name) => !isWhole(name),
+    )
     assert.deepEqual(
       hasRows.filter((name) => !rows.includes(name)),
       [],
@@ -76,8 +95,13 @@ for (const path of ['docs/configuration.md', 'README.md']) {
 }
 
 test('docs/bearer.md has a row for every option of the transport and none for another', () => {
-  const rows = [...rowsOf('docs/bearer.md').keys()].filter((name) => name.startsWith('bearerTransport.'))
-  assert.deepEqual(rows.sort(), bearerPaths.filter((name) => !name.startsWith('bearerTransport.cookies.')).sort())
+  const rows = [...rowsOf('docs/bearer.md').keys()].filter((name) =>
+    name.startsWith('bearerTransport.'),
+  )
+  assert.deepEqual(
+    rows.sort(),
+    bearerPaths.filter((name) => !name.startsWith('bearerTransport.cookies.')).sort(),
+  )
 })
 
 test('defaults of the bearer transport in the tables are those of the code', () => {
@@ -111,9 +135,15 @@ test('defaults in the tables are those of the code', () => {
   let compared = 0
   for (const path of ['docs/configuration.md', 'README.md']) {
     for (const [name, value] of rowsOf(path)) {
-      const actual = name.split('.').reduce<unknown>((group, key) => (group as Record<string, unknown> | null)?.[key], resolved)
+      const actual = name
+        .split('.')
+        .reduce<unknown>((group, key) => (group as Record<string, unknown> | null)?.[key], resolved)
       // That of this machine stands for no other.
-      if (name === 'passwords.maxConcurrent' || !['number', 'string', 'boolean'].includes(typeof actual) || actual === '')
+      if (
+        name === 'passwords.maxConcurrent' ||
+        !['number', 'string', 'boolean'].includes(typeof actual) ||
+        actual === ''
+      )
         continue
       assert.ok(value.startsWith(`\`${actual}\``), `${path}: ${name} is ${actual}, not ${value}`)
       compared++
@@ -130,15 +160,25 @@ test('defaults in the tables are those of the code', () => {
       absoluteDays: lifetime.absoluteMs / 86_400_000,
     }
     for (const [name, actual] of Object.entries(ofSession)) {
-      assert.equal(rowsOf(path).get(`sessionTransport.${name}`), `\`${actual}\``, `${path}: ${name}`)
+      assert.equal(
+        rowsOf(path).get(`sessionTransport.${name}`),
+        `\`${actual}\``,
+        `${path}: ${name}`,
+      )
     }
     for (const [action, limit] of Object.entries(resolved.rateLimits)) {
       assert.ok(limit && typeof limit === 'object')
       const hourly = `${limit.max} in ${limit.windowSeconds} s`
       assert.equal(rowsOf(path).get(`rateLimits.${action}`), hourly, `${path}: ${action}`)
     }
-    assert.equal(rowsOf(path).get('cookies.secure'), `\`${resolved.session?.cookies.policy.secure}\``)
-    assert.equal(rowsOf(path).get('cookies.sameSite'), `\`${resolved.session?.cookies.policy.sameSite}\``)
+    assert.equal(
+      rowsOf(path).get('cookies.secure'),
+      `\`${resolved.session?.cookies.policy.secure}\``,
+    )
+    assert.equal(
+      rowsOf(path).get('cookies.sameSite'),
+      `\`${resolved.session?.cookies.policy.sameSite}\``,
+    )
     for (const [key, name] of Object.entries(resolved.session?.cookies.names ?? {})) {
       assert.equal(rowsOf(path).get(`cookies.names.${key}`), `\`${name}\``)
     }
@@ -147,7 +187,9 @@ test('defaults in the tables are those of the code', () => {
 })
 
 test('defaults of emails and delivery in the tables are those of the code', () => {
-  const { delivery } = resolve({ email: { sender: { send() {} }, frontendUrl: 'https://app.example.com' } })
+  const { delivery } = resolve({
+    email: { sender: { send() {} }, frontendUrl: 'https://app.example.com' },
+  })
   assert.ok(delivery?.email)
   const { email, lifetimes, limits, drainMs } = delivery
   const actual: Record<string, unknown> = {
@@ -160,13 +202,15 @@ test('defaults of emails and delivery in the tables are those of the code', () =
   }
   for (const path of ['docs/configuration.md', 'README.md', 'docs/email.md']) {
     const rows = rowsOf(path)
-    for (const [name, value] of Object.entries(actual)) assert.equal(rows.get(name), `\`${value}\``, `${path}: ${name}`)
+    for (const [name, value] of Object.entries(actual))
+      assert.equal(rows.get(name), `\`${value}\``, `${path}: ${name}`)
   }
   for (const [name, value] of Object.entries(lifetimes)) actual[`email.${name}`] = value
   for (const [name, value] of Object.entries(email.paths)) actual[`email.paths.${name}`] = value
   for (const path of ['docs/configuration.md', 'README.md']) {
     const rows = rowsOf(path)
-    for (const [name, value] of Object.entries(actual)) assert.equal(rows.get(name), `\`${value}\``, `${path}: ${name}`)
+    for (const [name, value] of Object.entries(actual))
+      assert.equal(rows.get(name), `\`${value}\``, `${path}: ${name}`)
   }
 })
 
@@ -175,20 +219,29 @@ test('limits in docs/email.md are those of the code', () => {
   const { rateLimits } = resolve({})
   for (const [name, value] of rows) {
     const limit = rateLimits[name.replace('rateLimits.', '') as 'recipient']
-    if (name.startsWith('rateLimits.')) assert.equal(value, `${(limit as { max: number }).max} in 3600 s`, name)
+    if (name.startsWith('rateLimits.'))
+      assert.equal(value, `${(limit as { max: number }).max} in 3600 s`, name)
   }
   assert.ok(rows.has('rateLimits.recipient'))
 })
 
 test('docs/email.md has a row for every kind of message', () => {
   const { text } = page('docs/email.md')
-  const kinds = ['verify_email', 'reset_password', 'change_email', 'email_changed', 'password_changed', 'existing_account']
+  const kinds = [
+    'verify_email',
+    'reset_password',
+    'change_email',
+    'email_changed',
+    'password_changed',
+    'existing_account',
+  ]
   for (const kind of kinds) assert.ok(text.includes(`| \`${kind}\` |`), kind)
 })
 
 test('every hook is documented', () => {
   const text = page('docs/events.md').text
-  for (const path of pluginPaths) if (path.startsWith('hooks.')) assert.ok(text.includes(`\`${path.slice(6)}\``), path)
+  for (const path of pluginPaths)
+    if (path.startsWith('hooks.')) assert.ok(text.includes(`\`${path.slice(6)}\``), path)
 })
 
 test('every option of a gate is documented', () => {
@@ -198,7 +251,9 @@ test('every option of a gate is documented', () => {
 
 test('every value that the entry points export is named in the documentation', () => {
   const text = pages.map((document) => document.text).join('\n')
-  const names = [...Object.keys(main), ...Object.keys(kysely), ...Object.keys(smtp)].filter((name) => name !== 'default')
+  const names = [...Object.keys(main), ...Object.keys(kysely), ...Object.keys(smtp)].filter(
+    (name) => name !== 'default',
+  )
   assert.deepEqual(
     names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text)),
     [],

@@ -3,14 +3,22 @@ import { createHash, generateKeyPairSync } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import type {} from '@fastify/websocket'
 import Fastify, { type FastifyInstance } from 'fastify'
-import crudAuth, { bearerTransport, type CrudAuthOptions, memoryUsers, sessionTransport } from '../../src/index.js'
+import crudAuth, {
+  bearerTransport,
+  type CrudAuthOptions,
+  memoryUsers,
+  sessionTransport,
+} from '../../src/index.js'
 import { cheap, password, secret } from '../helpers/build.js'
 import { blocksOf, page, tableRows } from './documents.js'
 import { runExample } from './load.js'
 
 const ada = { email: 'ada@example.com', username: 'ada', password }
 
-async function withPlugin(t: TestContext, options: Partial<CrudAuthOptions>): Promise<FastifyInstance> {
+async function withPlugin(
+  t: TestContext,
+  options: Partial<CrudAuthOptions>,
+): Promise<FastifyInstance> {
   const app = Fastify()
   t.after(() => app.close())
   const rest = { secret, users: memoryUsers(), passwords: { cost: cheap } }
@@ -30,8 +38,12 @@ async function signIn(app: FastifyInstance) {
   return { cookie, csrf: response.json().csrf_token as string }
 }
 
-const post = (app: FastifyInstance, url: string, payload: object, headers: Record<string, string> = {}) =>
-  app.inject({ method: 'POST', url, payload, headers })
+const post = (
+  app: FastifyInstance,
+  url: string,
+  payload: object,
+  headers: Record<string, string> = {},
+) => app.inject({ method: 'POST', url, payload, headers })
 
 test('the API-key transport lets its owner in with its scopes, and nobody with another key', async (t) => {
   const app = Fastify()
@@ -46,7 +58,12 @@ test('the API-key transport lets its owner in with its scopes, and nobody with a
   assert.deepEqual([good.statusCode, good.json()], [200, []])
   const me = await app.inject({ url: '/me', headers: { 'x-api-key': 'key of ada' } })
   assert.deepEqual([me.json().via, me.json().scopes], ['apikey', ['reports:read']])
-  for (const headers of [{}, { 'x-api-key': 'key of bob' }, { 'x-api-key': digest }, { 'x-api-key': '' }]) {
+  for (const headers of [
+    {},
+    { 'x-api-key': 'key of bob' },
+    { 'x-api-key': digest },
+    { 'x-api-key': '' },
+  ]) {
     const refused = await app.inject({ url: '/reports', headers })
     assert.equal(refused.json().code, 'CRUDAUTH_UNAUTHENTICATED')
   }
@@ -59,14 +76,18 @@ test('the API-key transport lets its owner in with its scopes, and nobody with a
 })
 
 test('the API-key transport is about 15 lines', () => {
-  const code = blocksOf(page('docs/gates.md')).find(({ marks }) => marks.name === 'apikey')?.code ?? ''
+  const code =
+    blocksOf(page('docs/gates.md')).find(({ marks }) => marks.name === 'apikey')?.code ?? ''
   const transport = /const apiKeys[\s\S]*?\n\}\n/.exec(code)?.[0] ?? ''
   assert.ok(transport.split('\n').length > 5 && transport.split('\n').length <= 15)
 })
 
 test('the hand-written token route gives tokens that work and refresh, and refuses as /token does', async (t) => {
   const scopes = { defaultScopes: [], grantableScopes: ['notes:read'] }
-  const app = await withPlugin(t, { transports: [bearerTransport({ refresh: 'body', ...scopes })], lockout: { maxAttempts: 2 } })
+  const app = await withPlugin(t, {
+    transports: [bearerTransport({ refresh: 'body', ...scopes })],
+    lockout: { maxAttempts: 2 },
+  })
   await runExample(t, 'token', { app })
   await register(app)
 
@@ -80,14 +101,19 @@ test('the hand-written token route gives tokens that work and refresh, and refus
 
   const wrong = { email: ada.email, password: 'wrong' }
   assert.equal((await post(app, '/mobile/token', wrong)).json().code, 'CRUDAUTH_BAD_CREDENTIALS')
-  assert.equal((await post(app, '/token', { username: 'ada', password: 'wrong' })).json().code, 'CRUDAUTH_BAD_CREDENTIALS')
+  assert.equal(
+    (await post(app, '/token', { username: 'ada', password: 'wrong' })).json().code,
+    'CRUDAUTH_BAD_CREDENTIALS',
+  )
   const locked = await post(app, '/mobile/token', { email: ada.email, password })
   assert.equal(locked.json().code, 'CRUDAUTH_LOCKED_OUT', 'one budget with /token')
   assert.ok(Number(locked.headers['retry-after']) >= 1)
 })
 
 test('the GraphQL-like route answers everybody, and each operation asks for what it needs', async (t) => {
-  const app = await withPlugin(t, { transports: [sessionTransport(), bearerTransport({ refresh: 'body' })] })
+  const app = await withPlugin(t, {
+    transports: [sessionTransport(), bearerTransport({ refresh: 'body' })],
+  })
   await runExample(t, 'operations', { app })
   await register(app)
   const ask = (operation: string, headers: Record<string, string> = {}, variables?: object) =>
@@ -95,23 +121,34 @@ test('the GraphQL-like route answers everybody, and each operation asks for what
 
   assert.deepEqual((await ask('news')).json(), { data: ['Nothing new'] })
   assert.equal((await ask('me')).json().code, 'CRUDAUTH_UNAUTHENTICATED')
-  for (const name of ['constructor', '__proto__', 'other']) assert.equal((await ask(name)).json().code, 'CRUDAUTH_BAD_REQUEST')
+  for (const name of ['constructor', '__proto__', 'other'])
+    assert.equal((await ask(name)).json().code, 'CRUDAUTH_BAD_REQUEST')
 
   const tokens = (await ask('signIn', {}, { email: ada.email, password })).json().data
   const bearer = { authorization: `Bearer ${tokens.accessToken}` }
   assert.deepEqual((await ask('me', bearer)).json(), { data: { id: 1, via: 'bearer' } })
-  assert.equal((await post(app, '/refresh', { refresh_token: tokens.refreshToken })).statusCode, 200)
+  assert.equal(
+    (await post(app, '/refresh', { refresh_token: tokens.refreshToken })).statusCode,
+    200,
+  )
   const wrong = await ask('signIn', {}, { email: ada.email, password: 'wrong' })
   assert.equal(wrong.json().code, 'CRUDAUTH_BAD_CREDENTIALS')
-  assert.equal((await ask('news', { authorization: 'Bearer nonsense' })).json().code, 'CRUDAUTH_INVALID_TOKEN')
+  assert.equal(
+    (await ask('news', { authorization: 'Bearer nonsense' })).json().code,
+    'CRUDAUTH_INVALID_TOKEN',
+  )
 
   const { cookie, csrf } = await signIn(app)
-  assert.deepEqual((await ask('me', { cookie, 'x-csrf-token': csrf })).json(), { data: { id: 1, via: 'session' } })
+  assert.deepEqual((await ask('me', { cookie, 'x-csrf-token': csrf })).json(), {
+    data: { id: 1, via: 'session' },
+  })
   assert.equal((await ask('news', { cookie })).json().code, 'CRUDAUTH_CSRF')
 })
 
 test('the WebSocket opens for a session alone, and for no foreign page', async (t) => {
-  const app = await withPlugin(t, { transports: [sessionTransport(), bearerTransport({ refresh: 'body' })] })
+  const app = await withPlugin(t, {
+    transports: [sessionTransport(), bearerTransport({ refresh: 'body' })],
+  })
   await runExample(t, 'websocket', { app })
   await register(app)
   const base = await app.listen({ port: 0, host: '127.0.0.1' })
@@ -124,10 +161,13 @@ test('the WebSocket opens for a session alone, and for no foreign page', async (
         resolve(data.toString())
         socket.close()
       })
-      socket.on('unexpected-response', (_request: unknown, response: { statusCode: number; resume(): void }) => {
-        response.resume()
-        resolve(response.statusCode)
-      })
+      socket.on(
+        'unexpected-response',
+        (_request: unknown, response: { statusCode: number; resume(): void }) => {
+          response.resume()
+          resolve(response.statusCode)
+        },
+      )
       socket.on('error', reject)
     })
 
@@ -155,7 +195,9 @@ test('the WebSocket is closed within a minute after its session has ended', asyn
         t.mock.timers.tick(60_000)
       }) as never)
     }
-    app.injectWS('/live', { headers: { cookie } } as never, { onInit: onInit as never }).catch(reject)
+    app
+      .injectWS('/live', { headers: { cookie } } as never, { onInit: onInit as never })
+      .catch(reject)
   })
   assert.equal(closed.code, 4401)
 })
@@ -166,7 +208,9 @@ test('the verification of another service takes good tokens of its issuer and au
   const issuer = 'https://api.example.com'
   const scopes = { defaultScopes: ['notes:read'] }
   const issued = (options: object) =>
-    withPlugin(t, { transports: [bearerTransport({ refresh: 'body', jwks: true, ...scopes, ...options })] })
+    withPlugin(t, {
+      transports: [bearerTransport({ refresh: 'body', jwks: true, ...scopes, ...options })],
+    })
   const tokenOf = async (app: FastifyInstance): Promise<string> => {
     await register(app)
     return (await post(app, '/token', ada)).json().access_token
@@ -184,18 +228,30 @@ test('the verification of another service takes good tokens of its issuer and au
   const token = await tokenOf(app)
   assert.equal(claimsOf(token).sub, '1')
   assert.equal(claimsOf(token).scope, 'notes:read')
-  const before = await tokenOf(await issued({ keys: [...keys].reverse(), issuer, audience: 'notes' }))
+  const before = await tokenOf(
+    await issued({ keys: [...keys].reverse(), issuer, audience: 'notes' }),
+  )
   assert.equal(claimsOf(before).sub, '1', 'a token of the other key of the set')
 
   const foreign = generateKeyPairSync('ed25519').privateKey
   const bad = {
     'another audience': await tokenOf(await issued({ keys, issuer, audience: 'mail' })),
-    'another issuer': await tokenOf(await issued({ keys, issuer: 'https://evil.example', audience: 'notes' })),
+    'another issuer': await tokenOf(
+      await issued({ keys, issuer: 'https://evil.example', audience: 'notes' }),
+    ),
     'another key under that kid': await tokenOf(
-      await issued({ keys: [{ kid: 'new', alg: 'EdDSA', privateKey: foreign }], issuer, audience: 'notes' }),
+      await issued({
+        keys: [{ kid: 'new', alg: 'EdDSA', privateKey: foreign }],
+        issuer,
+        audience: 'notes',
+      }),
     ),
     'a kid of nobody': await tokenOf(
-      await issued({ keys: [{ kid: 'x', alg: 'EdDSA', privateKey: foreign }], issuer, audience: 'notes' }),
+      await issued({
+        keys: [{ kid: 'x', alg: 'EdDSA', privateKey: foreign }],
+        issuer,
+        audience: 'notes',
+      }),
     ),
     'changed claims': token.replace(/\.[^.]+\./, `.${before.split('.')[1]}.`),
     'no token': 'a.b.c',
@@ -218,7 +274,10 @@ test('the claims in docs/bearer.md are those of a token', async (t) => {
   assert.equal(header.typ, 'at+jwt')
 
   const { text } = page('docs/bearer.md')
-  const table = text.slice(text.indexOf('| claim | what |'), text.indexOf('It goes into the header'))
+  const table = text.slice(
+    text.indexOf('| claim | what |'),
+    text.indexOf('It goes into the header'),
+  )
   const documented = tableRows({ path: 'docs/bearer.md', text: table })
     .slice(1)
     .flatMap(([names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name))

@@ -15,15 +15,27 @@ test('the table of routes in the README is what is mounted', async (t) => {
     if ((schema as { hide?: boolean } | undefined)?.hide) return
     for (const verb of [method].flat()) mounted.push(`${verb} ${url.replace(/:(\w+)/g, '{$1}')}`)
   })
-  const keys = [{ kid: 'docs', alg: 'EdDSA', privateKey: generateKeyPairSync('ed25519').privateKey }] as const
-  const provider = oidc({ issuer: 'https://login.example.com', clientId: 'app', clientSecret: 'never sent' })
+  const keys = [
+    { kid: 'docs', alg: 'EdDSA', privateKey: generateKeyPairSync('ed25519').privateKey },
+  ] as const
+  const provider = oidc({
+    issuer: 'https://login.example.com',
+    clientId: 'app',
+    clientSecret: 'never sent',
+  })
   await app.register(crudAuth, {
     secret,
     users: memoryUsers(),
     passwords: { cost: cheap },
-    transports: [sessionTransport({ managementRoutes: true }), bearerTransport({ keys, jwks: true })],
+    transports: [
+      sessionTransport({ managementRoutes: true }),
+      bearerTransport({ keys, jwks: true }),
+    ],
     email: { sender: { send() {} }, frontendUrl: 'https://app.example.com' },
-    oauth: { baseUrl: 'https://app.example.com', providers: { google: { ...provider, responseMode: 'form_post' } } },
+    oauth: {
+      baseUrl: 'https://app.example.com',
+      providers: { google: { ...provider, responseMode: 'form_post' } },
+    },
   })
   await app.ready()
   const documented = tableRows(page('README.md')).flatMap(

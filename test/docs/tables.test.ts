@@ -20,14 +20,22 @@ function statementsOf(mark: string): string[] {
 
 /** The options that docs/users.md gives for the legacy table, from the very example. */
 function legacyOptions(): KyselyUsersOptions {
-  const block = blocksOf(page('docs/users.md')).find(({ code }) => code.includes("table: 'crm.account'"))
+  const block = blocksOf(page('docs/users.md')).find(({ code }) =>
+    code.includes("table: 'crm.account'"),
+  )
   const literal = /kyselyUsers\(db, (\{[\s\S]*?\n\})\)/.exec(block?.code ?? '')?.[1]
   assert.ok(literal, 'the example has options')
   return new Function(`return ${literal}`)() as KyselyUsersOptions
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the tables are those of the documentation
-async function tryTable(t: TestContext, db: Kysely<any>, statements: string[], options: KyselyUsersOptions, drop: string) {
+async function tryTable(
+  t: TestContext,
+  // biome-ignore lint/suspicious/noExplicitAny: the tables are those of the documentation
+  db: Kysely<any>,
+  statements: string[],
+  options: KyselyUsersOptions,
+  drop: string,
+) {
   t.after(async () => {
     await sql.raw(drop).execute(db)
     await db.destroy()
@@ -46,8 +54,14 @@ async function tryTable(t: TestContext, db: Kysely<any>, statements: string[], o
   assert.deepEqual(await store.findBy('email', 'ada@example.com'), row)
   await assert.rejects(store.create(values), DuplicateUserError)
   const next = { hashedPassword: 'next', tokenVersion: 1 }
-  assert.equal(await store.compareAndSet(id, { hashedPassword: '$argon2id$v=19$m=19456' }, next), true)
-  assert.equal(await store.compareAndSet(id, { hashedPassword: '$argon2id$v=19$m=19456' }, next), false)
+  assert.equal(
+    await store.compareAndSet(id, { hashedPassword: '$argon2id$v=19$m=19456' }, next),
+    true,
+  )
+  assert.equal(
+    await store.compareAndSet(id, { hashedPassword: '$argon2id$v=19$m=19456' }, next),
+    false,
+  )
   const after = await store.findById(id)
   assert.equal(after?.[columns.hashedPassword ?? ''], 'next')
   assert.equal(after?.[columns.tokenVersion ?? ''], 1)
@@ -55,7 +69,9 @@ async function tryTable(t: TestContext, db: Kysely<any>, statements: string[], o
 
 const unique = () => `docs_${randomBytes(6).toString('hex')}`
 const renamed = (mark: string, from: string, to: string) =>
-  statementsOf(mark).map((statement) => statement.replaceAll(new RegExp(`(create (?:table|schema) )${from}`, 'g'), `$1${to}`))
+  statementsOf(mark).map((statement) =>
+    statement.replaceAll(new RegExp(`(create (?:table|schema) )${from}`, 'g'), `$1${to}`),
+  )
 
 const postgres = serverOf('TEST_POSTGRES_URL')
 const mariadb = serverOf('TEST_MARIADB_URL')
@@ -64,14 +80,30 @@ test('the default table for SQLite is one that kyselyUsers takes', async (t) => 
   await tryTable(t, openSqlite(), statementsOf('sqlite'), {}, 'drop table users')
 })
 
-test('the default table for PostgreSQL is one that kyselyUsers takes', { skip: postgres.skip }, async (t) => {
+test('the default table for PostgreSQL is one that kyselyUsers takes', {
+  skip: postgres.skip,
+}, async (t) => {
   const table = unique()
-  await tryTable(t, openPostgres(postgres.url), renamed('postgres', 'users', table), { table }, `drop table ${table}`)
+  await tryTable(
+    t,
+    openPostgres(postgres.url),
+    renamed('postgres', 'users', table),
+    { table },
+    `drop table ${table}`,
+  )
 })
 
-test('the default table for MariaDB is one that kyselyUsers takes', { skip: mariadb.skip }, async (t) => {
+test('the default table for MariaDB is one that kyselyUsers takes', {
+  skip: mariadb.skip,
+}, async (t) => {
   const table = unique()
-  await tryTable(t, openMariadb(mariadb.url), renamed('mysql', 'users', table), { table }, `drop table ${table}`)
+  await tryTable(
+    t,
+    openMariadb(mariadb.url),
+    renamed('mysql', 'users', table),
+    { table },
+    `drop table ${table}`,
+  )
 })
 
 test('the legacy table fits the options beside it', { skip: postgres.skip }, async (t) => {

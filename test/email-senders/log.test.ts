@@ -9,7 +9,11 @@ const message: EmailMessage = {
   text: 'Here:\nhttp://localhost:3000/reset-password?token=abc\n',
   html: '<p>Here</p>',
   kind: 'reset_password',
-  context: { link: 'http://localhost:3000/reset-password?token=abc', recipient: 'ada@example.com', expiresInSeconds: 3600 },
+  context: {
+    link: 'http://localhost:3000/reset-password?token=abc',
+    recipient: 'ada@example.com',
+    expiresInSeconds: 3600,
+  },
 }
 
 function inEnvironment(t: TestContext, value: string | undefined) {
@@ -57,6 +61,12 @@ test('in production it refuses to start, and says what to use', (t) => {
 })
 
 test('what is no logger and what is no option is refused', () => {
-  assert.throws(() => logSender({ log: {} as never }), { code: 'CRUDAUTH_CONFIG', message: /"logSender\.log" must be a logger/ })
-  assert.throws(() => logSender({ logger: console } as never), { code: 'CRUDAUTH_CONFIG', message: /no option "logger"/ })
+  assert.throws(() => logSender({ log: {} as never }), {
+    code: 'CRUDAUTH_CONFIG',
+    message: /"logSender\.log" must be a logger/,
+  })
+  assert.throws(() => logSender({ logger: console } as never), {
+    code: 'CRUDAUTH_CONFIG',
+    message: /no option "logger"/,
+  })
 })

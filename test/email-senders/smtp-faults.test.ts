@@ -9,11 +9,20 @@ import { type SmtpSenderOptions, smtpSender } from '../../src/email-senders/smtp
 import { deferred, intent, type LostMessage, limits, testDispatch } from '../helpers/delivery.js'
 import { credentials, signedIn } from '../helpers/smtp.js'
 
-const paths = { verify: '/verify-email', reset: '/reset-password', change: '/confirm-email', revert: '/revert-email' }
+const paths = {
+  verify: '/verify-email',
+  reset: '/reset-password',
+  change: '/confirm-email',
+  revert: '/revert-email',
+}
 const quick = { connectSeconds: 5, greetingSeconds: 5, socketSeconds: 5 }
 
 /** The whole way from an intent to a mail server. */
-function mailer(t: TestContext, options: Partial<SmtpSenderOptions>, queue: Partial<typeof limits> = {}) {
+function mailer(
+  t: TestContext,
+  options: Partial<SmtpSenderOptions>,
+  queue: Partial<typeof limits> = {},
+) {
   const lost: LostMessage[] = []
   const sender = smtpSender({ from: 'no-reply@mail.example.com', ...quick, ...options })
   const made = testDispatch({
@@ -49,14 +58,26 @@ async function tcp(t: TestContext, onSocket: (socket: Socket) => void): Promise<
 
 function leaksNothing(lines: readonly string[]): void {
   const text = lines.join('\n')
-  const secrets = [intent.token as string, intent.recipient, 'ada@', credentials.user, 'mailer@', credentials.pass, 'pa55']
+  const secrets = [
+    intent.token as string,
+    intent.recipient,
+    'ada@',
+    credentials.user,
+    'mailer@',
+    credentials.pass,
+    'pa55',
+  ]
   for (const secret of secrets) assert.ok(!text.includes(secret), `${secret} in ${text}`)
 }
 
 test('a message outlives a server that is down, and arrives once when it is back', async (t) => {
   const before = await server(t)
   await before.stop()
-  const down = mailer(t, { host: before.host, port: before.port, allowInsecure: true }, { attempts: 1000 })
+  const down = mailer(
+    t,
+    { host: before.host, port: before.port, allowInsecure: true },
+    { attempts: 1000 },
+  )
   down.dispatch(intent)
   while (down.lines.length < 2) await sleep(5)
   const back = await server(t, { port: before.port, plain: true })
@@ -82,15 +103,23 @@ for (const [step, code] of [
       refuse(at, value) {
         if (at !== step) return undefined
         attempts++
-        return { code, message: `5.1.1 <${intent.recipient}>: no such user, ${value.slice(0, 2000)}` }
+        return {
+          code,
+          message: `5.1.1 <${intent.recipient}>: no such user, ${value.slice(0, 2000)}`,
+        }
       },
     })
     const refused = mailer(t, { url: signedIn(smtp.url), tls: { ca: smtp.ca } })
     refused.dispatch(intent)
     await refused.idle()
     assert.deepEqual([attempts, smtp.messages.length], [1, 0])
-    assert.deepEqual(refused.lost, [{ channel: 'email', kind: 'reset_password', reason: 'failed', attempts: 1 }])
-    assert.match(refused.lines.join('\n'), new RegExp(`^error a message was not delivered .*: ${code} 5\\.1\\.1"`))
+    assert.deepEqual(refused.lost, [
+      { channel: 'email', kind: 'reset_password', reason: 'failed', attempts: 1 },
+    ])
+    assert.match(
+      refused.lines.join('\n'),
+      new RegExp(`^error a message was not delivered .*: ${code} 5\\.1\\.1"`),
+    )
     leaksNothing(refused.lines)
   })
 }
@@ -114,7 +143,10 @@ for (const [step, code] of [
       refuse(at, value) {
         if (at !== step || refusals === 0) return undefined
         refusals--
-        return { code, message: `not now, ${value.slice(0, 2000)} (${credentials.user} ${credentials.pass})` }
+        return {
+          code,
+          message: `not now, ${value.slice(0, 2000)} (${credentials.user} ${credentials.pass})`,
+        }
       },
     })
     const busy = mailer(t, { url: signedIn(smtp.url), tls: { ca: smtp.ca } })
@@ -128,7 +160,12 @@ for (const [step, code] of [
 
 test('a wrong password of ours is told by its code, and by nothing else', async (t) => {
   const smtp = await server(t, { credentials })
-  const wrong = mailer(t, { host: smtp.host, port: smtp.port, tls: { ca: smtp.ca }, auth: { ...credentials, pass: 'pa55-old' } })
+  const wrong = mailer(t, {
+    host: smtp.host,
+    port: smtp.port,
+    tls: { ca: smtp.ca },
+    auth: { ...credentials, pass: 'pa55-old' },
+  })
   wrong.dispatch(intent)
   await wrong.idle()
   assert.equal(wrong.lost[0]?.attempts, 3)
@@ -189,18 +226,29 @@ for (const [what, greeting] of [
       connections++
       if (greeting) socket.write(greeting)
     })
-    const hanging = mailer(t, { url, allowInsecure: true, greetingSeconds: 0.1, socketSeconds: 0.1 })
+    const hanging = mailer(t, {
+      url,
+      allowInsecure: true,
+      greetingSeconds: 0.1,
+      socketSeconds: 0.1,
+    })
     hanging.dispatch(intent)
     await hanging.idle()
     assert.equal(connections, 3)
-    assert.deepEqual(hanging.lost, [{ channel: 'email', kind: 'reset_password', reason: 'failed', attempts: 3 }])
+    assert.deepEqual(hanging.lost, [
+      { channel: 'email', kind: 'reset_password', reason: 'failed', attempts: 3 },
+    ])
     assert.match(hanging.lines.join('\n'), /ETIMEDOUT|ECONNECTION/)
     leaksNothing(hanging.lines)
   })
 }
 
 test('what is no mail server fails the attempt, and its words stay out of the log', async (t) => {
-  const url = await tcp(t, (socket) => void socket.end(`HTTP/1.1 400 Bad Request\r\n\r\n${intent.recipient} ${intent.token}\r\n`))
+  const url = await tcp(
+    t,
+    (socket) =>
+      void socket.end(`HTTP/1.1 400 Bad Request\r\n\r\n${intent.recipient} ${intent.token}\r\n`),
+  )
   const web = mailer(t, { url, allowInsecure: true })
   web.dispatch(intent)
   await web.idle()
@@ -211,11 +259,18 @@ test('what is no mail server fails the attempt, and its words stay out of the lo
 test('closing while the server hangs ends at the bound and says what was lost', async (t) => {
   const connected = deferred()
   const url = await tcp(t, () => connected.resolve())
-  const hanging = mailer(t, { url, allowInsecure: true, greetingSeconds: 1000, socketSeconds: 1000 })
+  const hanging = mailer(t, {
+    url,
+    allowInsecure: true,
+    greetingSeconds: 1000,
+    socketSeconds: 1000,
+  })
   hanging.dispatch(intent)
   await connected.promise
   await hanging.close(20)
-  assert.deepEqual(hanging.lost, [{ channel: 'email', kind: 'reset_password', reason: 'closed', attempts: 1 }])
+  assert.deepEqual(hanging.lost, [
+    { channel: 'email', kind: 'reset_password', reason: 'closed', attempts: 1 },
+  ])
   leaksNothing(hanging.lines)
 })
 

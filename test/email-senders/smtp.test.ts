@@ -8,7 +8,9 @@ import { type SmtpSenderOptions, smtpSender } from '../../src/email-senders/smtp
 import { connected, credentials, link, message, signedIn } from '../helpers/smtp.js'
 
 test('a message arrives whole, over STARTTLS and signed in', async (t) => {
-  const { smtp, sender } = await connected(t, { credentials }, ({ url }) => ({ url: signedIn(url) }))
+  const { smtp, sender } = await connected(t, { credentials }, ({ url }) => ({
+    url: signedIn(url),
+  }))
   await sender.send(message)
   const [mail] = smtp.messages
   assert.ok(mail)
@@ -20,7 +22,9 @@ test('a message arrives whole, over STARTTLS and signed in', async (t) => {
   assert.equal(mail.parsed.text?.trimEnd(), message.text.trimEnd())
   assert.equal(mail.parsed.html, message.html)
   assert.equal(mail.parsed.attachments.length, 0)
-  assert.deepEqual(mail.parsed.to && 'value' in mail.parsed.to && mail.parsed.to.value, [{ address: message.to, name: '' }])
+  assert.deepEqual(mail.parsed.to && 'value' in mail.parsed.to && mail.parsed.to.value, [
+    { address: message.to, name: '' },
+  ])
 })
 
 test('a message arrives over TLS from the first byte, by host and port', async (t) => {
@@ -61,7 +65,9 @@ test('headers say who sends, that a machine does, and that no holiday reply is w
   }))
   await sender.send(message)
   const { parsed } = smtp.messages[0] ?? assert.fail('nothing arrived')
-  assert.deepEqual(parsed.from?.value, [{ name: 'Müller & Söhne, "Shop"', address: 'no-reply@mail.example.com' }])
+  assert.deepEqual(parsed.from?.value, [
+    { name: 'Müller & Söhne, "Shop"', address: 'no-reply@mail.example.com' },
+  ])
   assert.deepEqual(parsed.replyTo?.value, [{ name: 'Help', address: 'help@example.com' }])
   assert.equal(parsed.headers.get('auto-submitted'), 'auto-generated')
   assert.equal(parsed.headers.get('x-auto-response-suppress'), 'OOF, AutoReply')
@@ -122,10 +128,17 @@ const recipients = [
 test('what could be more than one recipient, or more than an address, is refused for good before anything is sent', async (t) => {
   const { smtp, sender } = await connected(t)
   for (const to of recipients) {
-    await assert.rejects(async () => sender.send({ ...message, to }), { code: 'EENVELOPE', permanent: true }, JSON.stringify(to))
+    await assert.rejects(
+      async () => sender.send({ ...message, to }),
+      { code: 'EENVELOPE', permanent: true },
+      JSON.stringify(to),
+    )
   }
   for (const subject of ['a\r\nBcc: eve@example.com', 'a\nb', 'a\rb']) {
-    await assert.rejects(async () => sender.send({ ...message, subject }), { code: 'EMESSAGE', permanent: true })
+    await assert.rejects(async () => sender.send({ ...message, subject }), {
+      code: 'EMESSAGE',
+      permanent: true,
+    })
   }
   assert.deepEqual(smtp.messages, [])
   assert.equal(smtp.connections(), 0)
@@ -133,8 +146,13 @@ test('what could be more than one recipient, or more than an address, is refused
 
 test('angle brackets, commas and look-alikes of headers in subject and body stay text', async (t) => {
   const { smtp, sender } = await connected(t)
-  const subject = 'To: eve@example.com, <eve@example.com> =?utf-8?Q?=0D=0ABcc:_eve@example.com?= \t\u2028 end'
-  await sender.send({ ...message, subject, text: '\r\n.\r\nMAIL FROM:<eve@example.com>\r\nBcc: eve@example.com\n.\n' })
+  const subject =
+    'To: eve@example.com, <eve@example.com> =?utf-8?Q?=0D=0ABcc:_eve@example.com?= \t\u2028 end'
+  await sender.send({
+    ...message,
+    subject,
+    text: '\r\n.\r\nMAIL FROM:<eve@example.com>\r\nBcc: eve@example.com\n.\n',
+  })
   const [mail] = smtp.messages
   assert.equal(smtp.messages.length, 1)
   assert.deepEqual(mail?.to, ['ada@example.com'])
@@ -179,7 +197,10 @@ test('a server whose certificate nobody vouches for gets neither credentials nor
   for (const secure of [false, true]) {
     const asked: string[] = []
     const refuse = (step: string) => void asked.push(step)
-    const { smtp, sender } = await connected(t, { secure, credentials, refuse }, ({ url }) => ({ url: signedIn(url), tls: {} }))
+    const { smtp, sender } = await connected(t, { secure, credentials, refuse }, ({ url }) => ({
+      url: signedIn(url),
+      tls: {},
+    }))
     await assert.rejects(async () => sender.send(message), /certificate/i)
     assert.deepEqual(smtp.messages, [])
     assert.ok(!asked.includes('auth'))
@@ -199,9 +220,15 @@ test('without TLS on the server nothing is sent in the clear, unless that was as
   await assert.rejects(async () => sloppy.sender.send(message), { code: 'ETLS' })
   assert.ok(!asked.includes('auth') && !asked.includes('mail'))
 
-  const loose = await connected(t, server, ({ url }) => ({ url: signedIn(url), allowInsecure: true }))
+  const loose = await connected(t, server, ({ url }) => ({
+    url: signedIn(url),
+    allowInsecure: true,
+  }))
   await loose.sender.send(message)
-  assert.deepEqual([loose.smtp.messages[0]?.secure, loose.smtp.messages[0]?.user], [false, credentials.user])
+  assert.deepEqual(
+    [loose.smtp.messages[0]?.secure, loose.smtp.messages[0]?.user],
+    [false, credentials.user],
+  )
 })
 
 test('closing ends the connections, and a message after it is refused', async (t) => {
@@ -217,26 +244,66 @@ test('closing ends the connections, and a message after it is refused', async (t
 const from = 'no-reply@example.com'
 const mistakes: [what: string, options: object, message: RegExp][] = [
   ['no server', { from }, /"smtpSender" needs "url" or "host"/],
-  ['a URL of the web', { from, url: 'https://smtp.example.com' }, /"smtpSender\.url" must be a URL such as/],
+  [
+    'a URL of the web',
+    { from, url: 'https://smtp.example.com' },
+    /"smtpSender\.url" must be a URL such as/,
+  ],
   ['a URL without a host', { from, url: 'smtps://' }, /"smtpSender\.url" must be a URL/],
   ['a variable that is not set', { from, url: '' }, /"smtpSender\.url" must be a URL/],
-  ['TLS that is no object', { from, host: 'mail.example.com', tls: 5 }, /"smtpSender.tls" must be an object, got 5/],
-  ['a URL with options', { from, url: 'smtps://mail.example.com?tls.rejectUnauthorized=false' }, /must end with the port/],
+  [
+    'TLS that is no object',
+    { from, host: 'mail.example.com', tls: 5 },
+    /"smtpSender.tls" must be an object, got 5/,
+  ],
+  [
+    'a URL with options',
+    { from, url: 'smtps://mail.example.com?tls.rejectUnauthorized=false' },
+    /must end with the port/,
+  ],
   ['a URL with a path', { from, url: 'smtps://mail.example.com/inbox' }, /must end with the port/],
   ['a URL with a bare %', { from, url: 'smtps://user:100%@mail.example.com' }, /write it as %25/],
-  ['URL and host', { from, url: 'smtps://a.example', host: 'b.example' }, /"url" or "host", not both/],
-  ['URL and credentials apart', { from, url: 'smtps://a.example', auth: credentials }, /"url" or "auth", not both/],
-  ['half credentials', { from, host: 'a.example', auth: { user: 'u' } }, /"smtpSender\.auth" must be/],
+  [
+    'URL and host',
+    { from, url: 'smtps://a.example', host: 'b.example' },
+    /"url" or "host", not both/,
+  ],
+  [
+    'URL and credentials apart',
+    { from, url: 'smtps://a.example', auth: credentials },
+    /"url" or "auth", not both/,
+  ],
+  [
+    'half credentials',
+    { from, host: 'a.example', auth: { user: 'u' } },
+    /"smtpSender\.auth" must be/,
+  ],
   ['no sender', { host: 'a.example' }, /"smtpSender\.from" must be one address/],
-  ['two senders', { host: 'a.example', from: 'a@b.example, c@d.example' }, /"smtpSender\.from" must be one/],
-  ['a sender with a line break', { host: 'a.example', from: { name: 'A\r\nBcc: x', address: from } }, /"smtpSender\.from"/],
+  [
+    'two senders',
+    { host: 'a.example', from: 'a@b.example, c@d.example' },
+    /"smtpSender\.from" must be one/,
+  ],
+  [
+    'a sender with a line break',
+    { host: 'a.example', from: { name: 'A\r\nBcc: x', address: from } },
+    /"smtpSender\.from"/,
+  ],
   ['a sender that is none', { host: 'a.example', from: 'Example' }, /"smtpSender\.from"/],
   ['a wrong reply-to', { host: 'a.example', from, replyTo: 'x' }, /"smtpSender\.replyTo"/],
-  ['an unknown option', { host: 'a.example', from, secured: true }, /"smtpSender" has no option "secured"/],
+  [
+    'an unknown option',
+    { host: 'a.example', from, secured: true },
+    /"smtpSender" has no option "secured"/,
+  ],
   ['a port beyond', { host: 'a.example', from, port: 70_000 }, /"smtpSender\.port"/],
   ['no connection', { host: 'a.example', from, maxConnections: 0 }, /"smtpSender\.maxConnections"/],
   ['no time', { host: 'a.example', from, socketSeconds: 0 }, /"smtpSender\.socketSeconds"/],
-  ['a transport that is none', { host: 'a.example', from, transport: 'x' }, /"smtpSender\.transport" must be an object/],
+  [
+    'a transport that is none',
+    { host: 'a.example', from, transport: 'x' },
+    /"smtpSender\.transport" must be an object/,
+  ],
   [
     'credentials in the clear to another machine',
     { url: 'smtp://user:pa55word@mail.example.com', from, allowInsecure: true },
@@ -244,7 +311,12 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
   ],
   [
     'credentials of OAuth in the clear to another machine',
-    { host: 'mail.example.com', from, allowInsecure: true, transport: { auth: { type: 'OAuth2' } } },
+    {
+      host: 'mail.example.com',
+      from,
+      allowInsecure: true,
+      transport: { auth: { type: 'OAuth2' } },
+    },
     /would send credentials in the clear/,
   ],
 ]
@@ -278,10 +350,14 @@ test('where nodemailer is not installed the mistake says so', () => {
     }
     const { smtpSender } = await import('${source}')
     try { smtpSender({ host: 'mail.example.com', from: 'a@example.com' }) } catch ({ code, message }) { console.log(code, message) }`
-  const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
-    cwd: root,
-    encoding: 'utf8',
-  })
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '-e', code],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  )
   assert.equal(
     stdout,
     'CRUDAUTH_CONFIG smtpSender() needs the package "nodemailer"; install it: npm install nodemailer\n',

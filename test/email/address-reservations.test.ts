@@ -22,10 +22,20 @@ for (const backend of backends) {
     const squatter = new Client(app)
     answers(await squatter.post('/register', registered('squatter', old)), 202)
     answers(await squatter.login('squatter'), 200)
-    answers(await anyone.post('/email/change-confirm', { token: await askChange(squatter, 'evil@example.com') }), 200)
+    answers(
+      await anyone.post('/email/change-confirm', {
+        token: await askChange(squatter, 'evil@example.com'),
+      }),
+      200,
+    )
     await mail.next(old, 'verify_email')
     answers(await anyone.post('/register', registered('ann', old)), 202)
-    answers(await anyone.post('/email/verify-confirm', { token: await mail.token(old, 'verify_email', 2) }), 200)
+    answers(
+      await anyone.post('/email/verify-confirm', {
+        token: await mail.token(old, 'verify_email', 2),
+      }),
+      200,
+    )
     assert.equal((await row('ann')).emailVerified, true)
     assert.deepEqual(mail.to(old, 'existing_account'), [])
   })
@@ -44,21 +54,33 @@ for (const backend of backends) {
 
   test(`${backend.name}: a model without token_version has a way back to an address that was not proved, once`, async (t) => {
     const fields = ['id', 'email', 'username', 'hashedPassword', 'isActive', 'emailVerified']
-    const { join, move, anyone, row } = await mailApp(t, backend, { auth: { users: memoryUsers({ fields }) } })
+    const { join, move, anyone, row } = await mailApp(t, backend, {
+      auth: { users: memoryUsers({ fields }) },
+    })
     const token = await move(await join('ann', { verified: false }), old, 'moved@example.com')
     answers(await anyone.post('/email/change-revert', { token }), 200)
     const { email, emailVerified } = await row('ann')
     assert.deepEqual([email, emailVerified], [old, false])
-    refusesOwn(await anyone.post('/email/change-revert', { token }), 'CRUDAUTH_TOKEN_INVALID_OR_USED')
+    refusesOwn(
+      await anyone.post('/email/change-revert', { token }),
+      'CRUDAUTH_TOKEN_INVALID_OR_USED',
+    )
   })
 
   test(`${backend.name}: a model without a verified flag holds every address that was left`, async (t) => {
     const fields = ['id', 'email', 'username', 'hashedPassword', 'isActive', 'tokenVersion']
-    const { app, mail, anyone, users, askChange } = await mailApp(t, backend, { auth: { users: memoryUsers({ fields }) } })
+    const { app, mail, anyone, users, askChange } = await mailApp(t, backend, {
+      auth: { users: memoryUsers({ fields }) },
+    })
     const client = new Client(app)
     answers(await client.register('ann'), 202)
     answers(await client.login('ann'), 200)
-    answers(await anyone.post('/email/change-confirm', { token: await askChange(client, 'moved@example.com') }), 200)
+    answers(
+      await anyone.post('/email/change-confirm', {
+        token: await askChange(client, 'moved@example.com'),
+      }),
+      200,
+    )
     const token = await mail.token(old, 'email_changed')
     answers(await new Client(app).post('/register', registered('eve', old)), 202)
     await mail.next(old, 'existing_account')
@@ -86,7 +108,8 @@ function nocaseMemory(): UserStore {
   const findBy: UserStore['findBy'] = async (field, value) => {
     if (field !== 'email') return store.findBy(field, value)
     const all = (await rows()) as ({ email?: unknown } | null)[]
-    return (all.find((row) => String(row?.email).toLowerCase() === String(value).toLowerCase()) ?? null) as never
+    return (all.find((row) => String(row?.email).toLowerCase() === String(value).toLowerCase()) ??
+      null) as never
   }
   return { ...store, findBy }
 }
@@ -102,22 +125,35 @@ for (const backend of backends) {
       await users.create({ email: stored, username: 'ann', hashedPassword })
       return {
         ...made,
-        byName: async (username: string) => (await users.findBy('username', username)) as Record<string, unknown>,
+        byName: async (username: string) =>
+          (await users.findBy('username', username)) as Record<string, unknown>,
       }
     }
 
     test(`${backend.name}: an address that ${name} keeps in an old spelling can be verified and reset by`, async (t) => {
       const { anyone, ask, byName, app } = await legacy(t)
-      answers(await anyone.post('/email/verify-confirm', { token: await ask('verify', 'ann') }), 200)
+      answers(
+        await anyone.post('/email/verify-confirm', { token: await ask('verify', 'ann') }),
+        200,
+      )
       const { emailVerified, email_verified = emailVerified, email } = await byName('ann')
       assert.deepEqual([Number(email_verified), email], [1, stored])
-      answers(await anyone.post('/password/reset-confirm', { token: await ask('reset', 'ann'), new_password: next }), 200)
+      answers(
+        await anyone.post('/password/reset-confirm', {
+          token: await ask('reset', 'ann'),
+          new_password: next,
+        }),
+        200,
+      )
       answers(await new Client(app).login('ann', next), 200)
     })
 
     test(`${backend.name}: an address that ${name} keeps in an old spelling is held and gone back to after a move`, async (t) => {
       const { anyone, ask, byName, app, move, mail } = await legacy(t)
-      answers(await anyone.post('/email/verify-confirm', { token: await ask('verify', 'ann') }), 200)
+      answers(
+        await anyone.post('/email/verify-confirm', { token: await ask('verify', 'ann') }),
+        200,
+      )
       const client = new Client(app)
       answers(await client.login('ann'), 200)
       const same = await client.post('/email/change-request', { new_email: old, password })

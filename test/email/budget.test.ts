@@ -24,7 +24,8 @@ for (const backend of backends) {
     const { anyone, join, move, mail, ask } = await mailApp(t, backend, { auth })
     const client = await join('ann')
     const token = await move(client, old, 'thief@example.com')
-    for (let i = 0; i <= recipient.max; i++) answers(await anyone.post('/password/reset-request', { email: old }), 202)
+    for (let i = 0; i <= recipient.max; i++)
+      answers(await anyone.post('/password/reset-request', { email: old }), 202)
     await settle()
     assert.deepEqual(mail.to(old, 'reset_password'), [])
     answers(await anyone.post('/email/change-revert', { token }), 200)
@@ -52,10 +53,14 @@ for (const backend of backends) {
 
   test(`${backend.name}: what is asked for an address before it registers does not keep its welcome away`, async (t) => {
     const { anyone, mail } = await mailApp(t, backend, { auth })
-    for (let i = 0; i <= recipient.max; i++) answers(await anyone.post('/email/verify-request', { email: old }), 202)
+    for (let i = 0; i <= recipient.max; i++)
+      answers(await anyone.post('/email/verify-request', { email: old }), 202)
     await settle()
     answers(await anyone.register('ann'), 202)
-    answers(await anyone.post('/email/verify-confirm', { token: await mail.token(old, 'verify_email') }), 200)
+    answers(
+      await anyone.post('/email/verify-confirm', { token: await mail.token(old, 'verify_email') }),
+      200,
+    )
   })
 
   test(`${backend.name}: a change to a taken address spends nothing of its owner's budget`, async (t) => {
@@ -63,7 +68,13 @@ for (const backend of backends) {
     const thief = await join('thief')
     await join('ann')
     for (let i = 0; i <= recipient.max; i++) {
-      answers(await thief.post('/email/change-request', { new_email: old, password: 'correct horse battery' }), 202)
+      answers(
+        await thief.post('/email/change-request', {
+          new_email: old,
+          password: 'correct horse battery',
+        }),
+        202,
+      )
     }
     await settle()
     assert.deepEqual(mail.to(old, 'change_email'), [])
@@ -90,7 +101,12 @@ for (const backend of backends) {
       for (let i = 1; i < recipient.max; i++) await ask(kind, 'ann')
       const { length } = mail.messages
       assert.equal(length, recipient.max)
-      answers(await anyone.post(kind === 'verify' ? '/email/verify-request' : '/password/reset-request', { email: old }), 202)
+      answers(
+        await anyone.post(kind === 'verify' ? '/email/verify-request' : '/password/reset-request', {
+          email: old,
+        }),
+        202,
+      )
       await settle()
       assert.equal(mail.messages.length, length, 'and beyond the budget nothing is sent')
     })
@@ -103,7 +119,8 @@ test('what is asked for nobody leaves nothing in memory, and pushes nothing out 
   const plain = { seal: (text: string) => text, open: (text: string) => text }
   const tokens = createRecoveryTokens(memoryOneTime(4), users, plain)
   const token = await tokens.issue('reset', user, { value: old }, 3600)
-  for (const purpose of times(20, (i) => (i % 2 ? 'verify' : 'reset'))) await tokens.imitate(purpose as 'verify')
+  for (const purpose of times(20, (i) => (i % 2 ? 'verify' : 'reset')))
+    await tokens.imitate(purpose as 'verify')
   assert.equal((await tokens.peek('reset', token))?.value, old)
 })
 
@@ -112,7 +129,8 @@ test('what is asked for nobody leaves nothing in Redis', {
 }, async (t) => {
   const options = backends[backends.length - 1]?.options() ?? {}
   const { anyone, ask, join } = await mailApp(t, { name: 'redis', options: () => options })
-  const values = async () => (await redisTexts(options.keyPrefix as string)).filter((text) => text.includes('o:{')).length
+  const values = async () =>
+    (await redisTexts(options.keyPrefix as string)).filter((text) => text.includes('o:{')).length
   await join('ann', { verified: false })
   const before = await values()
   for (let i = 0; i < 10; i++) {
@@ -141,11 +159,21 @@ test('a request is counted once, although its token could not be kept at first',
     redeem: unused as never,
     endAll: unused,
     passwordChanged: unused,
-    factor: { field: 'email', verifiedField: 'emailVerified', parse: (text) => text, find: async () => user, read: () => old },
+    factor: {
+      field: 'email',
+      verifiedField: 'emailVerified',
+      parse: (text) => text,
+      find: async () => user,
+      read: () => old,
+    },
     tokens: {
       issue: async () => (failures-- > 0 ? Promise.reject(new Error('down')) : 'token'),
     } as unknown as RecoveryTokens,
-    outbox: { defer: (_, one) => void work.push(one), alert: unused, send: (intent) => void sent.push(intent) },
+    outbox: {
+      defer: (_, one) => void work.push(one),
+      alert: unused,
+      send: (intent) => void sent.push(intent),
+    },
     withinRecipientLimit: async (_, to) => counted.push(to) > 0,
     links: { cleared: {}, detachAll: async () => {} },
     seconds: { verify: 60, reset: 60 },

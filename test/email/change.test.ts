@@ -21,11 +21,20 @@ for (const backend of backends) {
       const message = await mail.next(fresh, 'change_email')
       assert.equal(message.context.link, `https://app.example.com/confirm-email?token=${token}`)
       assert.equal(message.context.expiresInSeconds, 3600)
-      assert.deepEqual(answers(await anyone.post('/email/change-confirm', { token }), 200), { detail: 'Email changed' })
+      assert.deepEqual(answers(await anyone.post('/email/change-confirm', { token }), 200), {
+        detail: 'Email changed',
+      })
       const { email, emailVerified, tokenVersion } = await row('ann')
-      assert.deepEqual({ email, emailVerified, tokenVersion }, { email: fresh, emailVerified: true, tokenVersion: 0 })
+      assert.deepEqual(
+        { email, emailVerified, tokenVersion },
+        { email: fresh, emailVerified: true, tokenVersion: 0 },
+      )
       refusesOwn(await anyone.post('/email/change-confirm', { token }), invalid, [token])
-      assert.deepEqual((await standing(app, client, tokens)).slice(0, 2), [200, 200], 'nobody is signed out')
+      assert.deepEqual(
+        (await standing(app, client, tokens)).slice(0, 2),
+        [200, 200],
+        'nobody is signed out',
+      )
       answers(await new Client(app).login(fresh), 200)
       refusesOwn(await new Client(app).login(addressOf('ann')), 'CRUDAUTH_BAD_CREDENTIALS')
     })
@@ -34,7 +43,14 @@ for (const backend of backends) {
       const { app, join, mail } = await mailApp(t, backend)
       await join('ann')
       const headers = { authorization: `Bearer ${(await tokensOf(app, 'ann')).access}` }
-      answers(await new Client(app).post('/email/change-request', { new_email: fresh, password }, { headers }), 202)
+      answers(
+        await new Client(app).post(
+          '/email/change-request',
+          { new_email: fresh, password },
+          { headers },
+        ),
+        202,
+      )
       await mail.next(fresh, 'change_email')
     })
 
@@ -43,7 +59,9 @@ for (const backend of backends) {
       const client = await join('ann')
       const body = { new_email: fresh, password }
       await sendsNothing(async () => {
-        refusesOwn(await anyone.post('/email/change-request', body), 'CRUDAUTH_UNAUTHENTICATED', [password])
+        refusesOwn(await anyone.post('/email/change-request', body), 'CRUDAUTH_UNAUTHENTICATED', [
+          password,
+        ])
         const bare = new Client(app)
         for (const [name, value] of client.cookies) bare.cookies.set(name, value)
         refusesOwn(await bare.post('/email/change-request', body), 'CRUDAUTH_CSRF', [password])
@@ -55,9 +73,14 @@ for (const backend of backends) {
           { ...body, password: 1 },
           { email: fresh, password },
         ]) {
-          refusesOwn(await client.post('/email/change-request', wrong), 'FST_ERR_VALIDATION', [password])
+          refusesOwn(await client.post('/email/change-request', wrong), 'FST_ERR_VALIDATION', [
+            password,
+          ])
         }
-        refusesOwn(await client.post('/email/change-request', { ...body, new_email: 'no address' }), 'CRUDAUTH_BAD_REQUEST')
+        refusesOwn(
+          await client.post('/email/change-request', { ...body, new_email: 'no address' }),
+          'CRUDAUTH_BAD_REQUEST',
+        )
       })
     })
 
@@ -68,17 +91,27 @@ for (const backend of backends) {
       const tokens = await tokensOf(app, 'bare')
       await sendsNothing(async () => {
         refusesOwn(
-          await client.post('/email/change-request', { new_email: fresh, password: 'wrong password' }),
+          await client.post('/email/change-request', {
+            new_email: fresh,
+            password: 'wrong password',
+          }),
           'CRUDAUTH_BAD_REQUEST',
         )
         for (const new_email of [addressOf('ann'), 'ANN@Example.COM', ' ann@example.com']) {
-          refusesOwn(await client.post('/email/change-request', { new_email, password }), 'CRUDAUTH_BAD_REQUEST')
+          refusesOwn(
+            await client.post('/email/change-request', { new_email, password }),
+            'CRUDAUTH_BAD_REQUEST',
+          )
         }
         await set('bare', { hashedPassword: null })
         // Another credential is another epoch, so the old tokens have ended with the password.
         const headers = { authorization: `Bearer ${tokens.access}` }
         refusesOwn(
-          await new Client(app).post('/email/change-request', { new_email: fresh, password }, { headers }),
+          await new Client(app).post(
+            '/email/change-request',
+            { new_email: fresh, password },
+            { headers },
+          ),
           'CRUDAUTH_UNAUTHENTICATED',
         )
         assert.equal((await bare.get('/me')).statusCode, 401)
@@ -96,11 +129,18 @@ for (const backend of backends) {
           })
         },
       })
-      await users.create({ email: addressOf('oauth'), username: 'oauth', hashedPassword: app.auth.passwords.unusable() })
+      await users.create({
+        email: addressOf('oauth'),
+        username: 'oauth',
+        hashedPassword: app.auth.passwords.unusable(),
+      })
       const client = new Client(app)
       client.csrf = (await client.post('/by-hand')).json().csrf_token
       await sendsNothing(async () => {
-        refusesOwn(await client.post('/email/change-request', { new_email: fresh, password }), 'CRUDAUTH_BAD_REQUEST')
+        refusesOwn(
+          await client.post('/email/change-request', { new_email: fresh, password }),
+          'CRUDAUTH_BAD_REQUEST',
+        )
       })
     })
 
@@ -112,7 +152,10 @@ for (const backend of backends) {
       answers(free, 202)
       await mail.next(fresh, 'change_email')
       await sendsNothing(async () => {
-        const taken = await client.post('/email/change-request', { new_email: addressOf('bob'), password })
+        const taken = await client.post('/email/change-request', {
+          new_email: addressOf('bob'),
+          password,
+        })
         answers(taken, 202)
         assert.equal(taken.body, free.body)
       })
@@ -133,7 +176,10 @@ for (const backend of backends) {
       const client = await join('ann')
       await join('bob')
       const older = await askChange(client, fresh)
-      answers(await client.post('/email/change-request', { new_email: addressOf('bob'), password }), 202)
+      answers(
+        await client.post('/email/change-request', { new_email: addressOf('bob'), password }),
+        202,
+      )
       await settle()
       refusesOwn(await anyone.post('/email/change-confirm', { token: older }), invalid)
     })
@@ -143,10 +189,15 @@ for (const backend of backends) {
       const client = await join('ann', { verified: false })
       const token = await askChange(client, fresh)
       await users.create({ email: fresh, username: 'quick', hashedPassword: null })
-      refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_DUPLICATE', [token, fresh])
+      refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_DUPLICATE', [
+        token,
+        fresh,
+      ])
       const { email, emailVerified } = await row('ann')
       assert.deepEqual({ email, emailVerified }, { email: addressOf('ann'), emailVerified: false })
-      assert.ok(await users.update((await row('quick')).id as number, { email: 'elsewhere@example.com' }))
+      assert.ok(
+        await users.update((await row('quick')).id as number, { email: 'elsewhere@example.com' }),
+      )
       answers(await anyone.post('/email/change-confirm', { token }), 200)
     })
 
@@ -154,7 +205,10 @@ for (const backend of backends) {
       const { anyone, join, askChange } = await mailApp(t, backend)
       const client = await join('ann')
       const token = await askChange(client, fresh)
-      answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      answers(
+        await client.post('/change-password', { current_password: password, new_password: next }),
+        200,
+      )
       refusesOwn(await anyone.post('/email/change-confirm', { token }), invalid)
     })
   })

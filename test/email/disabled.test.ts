@@ -50,7 +50,10 @@ for (const backend of backends) {
     const client = await join('ann')
     disableAt('hashedPassword')
     await sendsNothing(async () => {
-      const response = await client.post('/change-password', { current_password: password, new_password: next })
+      const response = await client.post('/change-password', {
+        current_password: password,
+        new_password: next,
+      })
       refusesOwn(response, 'CRUDAUTH_WRONG_PASSWORD', [password, next])
     })
     await nothingWritten()
@@ -58,7 +61,11 @@ for (const backend of backends) {
 
   test(`${backend.name}: nor does a sign-in whose hash is out of date`, async (t) => {
     const { app, inner, disableAt, nothingWritten } = await open(t, backend)
-    await inner.create({ email: addressOf('ann'), username: 'ann', hashedPassword: await otherHash() })
+    await inner.create({
+      email: addressOf('ann'),
+      username: 'ann',
+      hashedPassword: await otherHash(),
+    })
     disableAt('hashedPassword')
     refusesOwn(await new Client(app).login('ann'), 'CRUDAUTH_BAD_CREDENTIALS')
     await nothingWritten()
@@ -70,14 +77,18 @@ for (const backend of backends) {
     ['/email/change-revert', 'email'],
   ] as const) {
     test(`${backend.name}: nor does ${url}`, async (t) => {
-      const { anyone, join, ask, askChange, move, disableAt, nothingWritten, sendsNothing } = await open(t, backend)
+      const { anyone, join, ask, askChange, move, disableAt, nothingWritten, sendsNothing } =
+        await open(t, backend)
       const client = await join('ann', { verified: false })
       let token = ''
       if (url.includes('verify')) token = await ask('verify', 'ann')
-      else if (url.includes('revert')) token = await move(client, addressOf('ann'), 'moved@example.com')
+      else if (url.includes('revert'))
+        token = await move(client, addressOf('ann'), 'moved@example.com')
       else token = await askChange(client, 'moved@example.com')
       disableAt(field)
-      await sendsNothing(async () => refusesOwn(await anyone.post(url, { token }), 'CRUDAUTH_TOKEN_INVALID_OR_USED', [token]))
+      await sendsNothing(async () =>
+        refusesOwn(await anyone.post(url, { token }), 'CRUDAUTH_TOKEN_INVALID_OR_USED', [token]),
+      )
       await nothingWritten()
     })
   }
@@ -99,10 +110,16 @@ for (const backend of backends) {
       auth: { hooks: { onAfterPasswordReset: hang, onAfterPasswordChanged: hang } },
     })
     const client = await join('ann')
-    const change = client.post('/change-password', { current_password: password, new_password: next })
+    const change = client.post('/change-password', {
+      current_password: password,
+      new_password: next,
+    })
     await mail.next(addressOf('ann'), 'password_changed')
     assert.equal(hooks, 1, 'the hook still runs')
-    const reset = anyone.post('/password/reset-confirm', { token: await ask('reset', 'ann'), new_password: password })
+    const reset = anyone.post('/password/reset-confirm', {
+      token: await ask('reset', 'ann'),
+      new_password: password,
+    })
     await mail.next(addressOf('ann'), 'password_changed', 2)
     assert.equal(hooks, 2)
     release()

@@ -8,7 +8,12 @@ import { captureLogs } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 import { addressOf, type MailApp, mailApp, next } from '../helpers/email.js'
 
-const names: AuthEventType[] = ['onAfterRecoveryVerified', 'onAfterPasswordReset', 'onAfterEmailChanged', 'onDeliveryFailed']
+const names: AuthEventType[] = [
+  'onAfterRecoveryVerified',
+  'onAfterPasswordReset',
+  'onAfterEmailChanged',
+  'onDeliveryFailed',
+]
 const old = addressOf('ann')
 
 /** Does once what fires each event of a request. */
@@ -16,18 +21,33 @@ async function everything({ app, anyone, join, move, ask }: MailApp): Promise<vo
   const client = await join('ann')
   const revert = await move(client, old, 'new@example.com')
   answers(await anyone.post('/email/change-revert', { token: revert }), 200)
-  answers(await anyone.post('/password/reset-confirm', { token: await ask('reset', 'ann'), new_password: next }), 200)
+  answers(
+    await anyone.post('/password/reset-confirm', {
+      token: await ask('reset', 'ann'),
+      new_password: next,
+    }),
+    200,
+  )
   answers(await new Client(app).login('ann', next), 200)
 }
 
-const expected = ['onAfterRecoveryVerified', 'onAfterEmailChanged', 'onAfterEmailChanged', 'onAfterPasswordReset']
+const expected = [
+  'onAfterRecoveryVerified',
+  'onAfterEmailChanged',
+  'onAfterEmailChanged',
+  'onAfterPasswordReset',
+]
 
 for (const backend of backends) {
   describe(`hooks of recovery, ${backend.name}`, () => {
     test('are told of each event once, with subject and context', async (t) => {
       const told: [string, Record<string, unknown>, Record<string, unknown>][] = []
       const hooks = Object.fromEntries(
-        names.map((name) => [name, (subject: object, context: object) => void told.push([name, { ...subject }, { ...context }])]),
+        names.map((name) => [
+          name,
+          (subject: object, context: object) =>
+            void told.push([name, { ...subject }, { ...context }]),
+        ]),
       ) as CrudAuthHooks
       await everything(await mailApp(t, backend, { auth: { hooks } }))
       assert.deepEqual(
@@ -38,7 +58,9 @@ for (const backend of backends) {
         assert.equal(user.username, 'ann')
         assert.equal(typeof (request as { url: unknown }).url, 'string')
       }
-      const [verified, changed, reverted, reset] = told.map(([, user, { request, ...context }]) => ({ user, context }))
+      const [verified, changed, reverted, reset] = told.map(
+        ([, user, { request, ...context }]) => ({ user, context }),
+      )
       assert.deepEqual(verified?.context, { factor: 'email' })
       assert.equal(verified?.user.emailVerified, true)
       assert.deepEqual(changed?.context, { previous: old, reverted: false })
@@ -90,11 +112,18 @@ for (const backend of backends) {
 
     test('nothing fires for what is refused', async (t) => {
       const told: string[] = []
-      const hooks = Object.fromEntries(names.map((name) => [name, () => void told.push(name)])) as CrudAuthHooks
+      const hooks = Object.fromEntries(
+        names.map((name) => [name, () => void told.push(name)]),
+      ) as CrudAuthHooks
       const { anyone, join } = await mailApp(t, backend, { auth: { hooks } })
       await join('ann', { verified: false })
       const token = 'A'.repeat(22)
-      for (const url of ['/email/verify-confirm', '/email/change-confirm', '/email/change-revert', '/password/reset-confirm']) {
+      for (const url of [
+        '/email/verify-confirm',
+        '/email/change-confirm',
+        '/email/change-revert',
+        '/password/reset-confirm',
+      ]) {
         assert.equal((await anyone.post(url, { token, new_password: next })).statusCode, 400)
       }
       assert.deepEqual(told, [])

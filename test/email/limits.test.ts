@@ -30,7 +30,10 @@ for (const backend of backends) {
         assert.equal(mail.to(addressOf(name), kind).length, 5, kind)
       }
       assert.equal(seen.size, 2)
-      answers(await from(app, '192.0.2.1').post('/email/verify-request', { email: addressOf('ann') }), 202)
+      answers(
+        await from(app, '192.0.2.1').post('/email/verify-request', { email: addressOf('ann') }),
+        202,
+      )
     })
 
     test('spellings of one address are one recipient, and another one has a budget of its own', async (t) => {
@@ -59,8 +62,18 @@ for (const backend of backends) {
       await join('ann')
       const bob = await join('bob')
       for (let i = 0; i < 7; i++) {
-        answers(await anyone.post('/register', { email: addressOf('ann'), username: `eve${i}`, password }), 202)
-        answers(await bob.post('/email/change-request', { new_email: 'victim@example.com', password }), 202)
+        answers(
+          await anyone.post('/register', {
+            email: addressOf('ann'),
+            username: `eve${i}`,
+            password,
+          }),
+          202,
+        )
+        answers(
+          await bob.post('/email/change-request', { new_email: 'victim@example.com', password }),
+          202,
+        )
       }
       await mail.next(addressOf('ann'), 'existing_account', 5)
       await mail.next('victim@example.com', 'change_email', 5)
@@ -74,9 +87,12 @@ for (const backend of backends) {
         [{ max: 2, windowSeconds: 60 }, 2],
         [false, 8],
       ] as const) {
-        const { anyone, join, mail } = await mailApp(t, backend, { auth: { rateLimits: { ...limitsOff, recipient } } })
+        const { anyone, join, mail } = await mailApp(t, backend, {
+          auth: { rateLimits: { ...limitsOff, recipient } },
+        })
         await join('ann')
-        for (let i = 0; i < 8; i++) answers(await anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
+        for (let i = 0; i < 8; i++)
+          answers(await anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
         await mail.next(addressOf('ann'), 'reset_password', expected)
         await settle()
         assert.equal(mail.to(addressOf('ann'), 'reset_password').length, expected)
@@ -86,7 +102,8 @@ for (const backend of backends) {
     test('who is beyond the cap still redeems what came before', async (t) => {
       const { anyone, app, join, mail } = await mailApp(t, backend)
       await join('ann')
-      for (let i = 0; i < 7; i++) answers(await anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
+      for (let i = 0; i < 7; i++)
+        answers(await anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
       const token = await mail.token(addressOf('ann'), 'reset_password', 5)
       answers(await anyone.post('/password/reset-confirm', { token, new_password: next }), 200)
       answers(await new Client(app).login('ann', next), 200)
@@ -96,7 +113,9 @@ for (const backend of backends) {
       const { app, mail } = await mailApp(t, backend, { auth: { rateLimits: {} } })
       for (const url of ['/email/verify-request', '/password/reset-request']) {
         for (let i = 0; i < 5; i++) {
-          const response = await from(app, '192.0.2.1').post(url, { email: addressOf(`nobody${i}`) })
+          const response = await from(app, '192.0.2.1').post(url, {
+            email: addressOf(`nobody${i}`),
+          })
           answers(response, 202)
           assert.equal(response.headers['x-ratelimit-limit'], '5')
           assert.equal(response.headers['x-ratelimit-remaining'], String(4 - i))
@@ -116,7 +135,11 @@ for (const backend of backends) {
       const ann = await join('ann')
       const bob = await join('bob')
       const ask = (client: Client, secret: string, remoteAddress: string) =>
-        client.post('/email/change-request', { new_email: 'new@example.com', password: secret }, { remoteAddress })
+        client.post(
+          '/email/change-request',
+          { new_email: 'new@example.com', password: secret },
+          { remoteAddress },
+        )
       for (let i = 0; i < 3; i++) {
         const response = await ask(ann, 'wrong password', `192.0.2.${i}`)
         refusesOwn(response, 'CRUDAUTH_BAD_REQUEST')
@@ -129,7 +152,9 @@ for (const backend of backends) {
     })
 
     test('confirmations are not limited: 128 random bits are not guessed', async (t) => {
-      const { anyone, join, ask } = await mailApp(t, backend, { auth: { rateLimits: { register: false } } })
+      const { anyone, join, ask } = await mailApp(t, backend, {
+        auth: { rateLimits: { register: false } },
+      })
       await join('ann')
       const token = await ask('reset', 'ann')
       for (let i = 0; i < 40; i++) {

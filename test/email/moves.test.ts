@@ -34,13 +34,19 @@ for (const backend of backends) {
         return undefined
       },
     }
-    answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+    answers(
+      await client.post('/change-password', { current_password: password, new_password: next }),
+      200,
+    )
     answers(await revert(await mail.token(old, 'email_changed', 2)), 200)
     assert.equal((await row('ann')).email, old)
   })
 
   test(`${backend.name}: an address that is left in the middle of a reset does not keep its owner from going back`, async (t) => {
-    const { join, ask, askChange, anyone, mail, row, revert, interruptions } = await open(t, backend)
+    const { join, ask, askChange, anyone, mail, row, revert, interruptions } = await open(
+      t,
+      backend,
+    )
     const client = await join('ann')
     const reset = await ask('reset', 'ann')
     const change = await askChange(client, thief)
@@ -81,7 +87,10 @@ for (const backend of backends) {
   })
 
   test(`${backend.name}: a former address is told although the account was moved on before it could be`, async (t) => {
-    const { anyone, join, askChange, mail, row, revert, inner, interruptions } = await open(t, backend)
+    const { anyone, join, askChange, mail, row, revert, inner, interruptions } = await open(
+      t,
+      backend,
+    )
     const client = await join('ann')
     const { id } = (await row('ann')) as { id: number }
     const token = await askChange(client, thief)
@@ -99,10 +108,14 @@ for (const backend of backends) {
 
   for (const when of ['before the message is prepared', 'long after the answer']) {
     test(`${backend.name}: a move that the database answers too late is told to the former address: done ${when}`, async (t) => {
-      const { anyone, join, askChange, mail, row, revert, inner, interruptions } = await open(t, backend, {
-        timeouts: { usersMs: 80 },
-        delivery: { firstRetrySeconds: 0.2 },
-      })
+      const { anyone, join, askChange, mail, row, revert, inner, interruptions } = await open(
+        t,
+        backend,
+        {
+          timeouts: { usersMs: 80 },
+          delivery: { firstRetrySeconds: 0.2 },
+        },
+      )
       const client = await join('ann')
       const token = await askChange(client, thief)
       let go = () => {}
@@ -119,7 +132,9 @@ for (const backend of backends) {
           return true
         },
       }
-      refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_UNAVAILABLE', [token])
+      refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_UNAVAILABLE', [
+        token,
+      ])
       if (when.startsWith('long')) {
         await settle()
         assert.deepEqual(mail.to(old, 'email_changed'), [], 'nothing has been moved yet')
@@ -139,7 +154,9 @@ for (const backend of backends) {
     const client = await join('ann')
     const token = await askChange(client, thief)
     interruptions.around = { before: () => Promise.reject(new Error('down')) }
-    refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_UNAVAILABLE', [token])
+    refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_UNAVAILABLE', [
+      token,
+    ])
     await settle()
     assert.deepEqual(mail.to(old, 'email_changed'), [])
     interruptions.around = {}
@@ -159,7 +176,10 @@ for (const backend of backends) {
       auth: { users: { ...inner, findBy }, delivery: { firstRetrySeconds: 0.3 } },
     })
     const client = await join('ann')
-    answers(await client.post('/email/change-request', { new_email: 'typo@example.com', password }), 202)
+    answers(
+      await client.post('/email/change-request', { new_email: 'typo@example.com', password }),
+      202,
+    )
     const token = await askChange(client, 'right@example.com')
     for (let tries = 0; asked.typo < 2 && tries < 1000; tries++) await settle()
     await settle()

@@ -3,7 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { join as joinPath } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { type DeliveryIntent, type EmailMessage, memoryUsers, type UserValues } from '../../src/index.js'
+import {
+  type DeliveryIntent,
+  type EmailMessage,
+  memoryUsers,
+  type UserValues,
+} from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { cheap, password, secret } from '../helpers/build.js'
@@ -33,7 +38,10 @@ for (const backend of backends) {
           email: { ...mail.options(), sender: { send } },
           channels: [{ name: 'links', deliver: (intent) => void links.push(intent) }],
           delivery: { maxQueued: 5, drainSeconds: 0, firstRetrySeconds: 60 },
-          hooks: { onDeliveryFailed: ({ kind, channel, reason }) => void lost.push(`${kind} ${channel} ${reason}`) },
+          hooks: {
+            onDeliveryFailed: ({ kind, channel, reason }) =>
+              void lost.push(`${kind} ${channel} ${reason}`),
+          },
         },
       })
       const link = async (kind: string, to: string) => {
@@ -59,11 +67,30 @@ for (const backend of backends) {
       }
       assert.ok(lost.includes('reset_password email full'), 'the places are full')
       assert.ok(waiting > 0)
-      answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      answers(
+        await client.post('/change-password', { current_password: password, new_password: next }),
+        200,
+      )
       await mail.next(addressOf('ann'), 'password_changed')
-      answers(await client.post('/email/change-request', { new_email: 'new@example.com', password: next }), 202)
-      answers(await anyone.post('/email/change-confirm', { token: await link('change_email', 'new@example.com') }), 200)
-      answers(await anyone.post('/email/change-revert', { token: await mail.token(addressOf('ann'), 'email_changed') }), 200)
+      answers(
+        await client.post('/email/change-request', {
+          new_email: 'new@example.com',
+          password: next,
+        }),
+        202,
+      )
+      answers(
+        await anyone.post('/email/change-confirm', {
+          token: await link('change_email', 'new@example.com'),
+        }),
+        200,
+      )
+      answers(
+        await anyone.post('/email/change-revert', {
+          token: await mail.token(addressOf('ann'), 'email_changed'),
+        }),
+        200,
+      )
     })
   }
 
@@ -94,11 +121,22 @@ for (const backend of backends) {
         },
       })
       const phone = '+4915112345678'
-      answers(await anyone.post('/register', { email: addressOf('ann'), username: 'ann', password, phone }), 202)
+      answers(
+        await anyone.post('/register', {
+          email: addressOf('ann'),
+          username: 'ann',
+          password,
+          phone,
+        }),
+        202,
+      )
       await set('ann', flags)
       const client = new Client(app)
       answers(await client.login('ann'), 200)
-      answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      answers(
+        await client.post('/change-password', { current_password: password, new_password: next }),
+        200,
+      )
       await come
       assert.deepEqual(told, [factor === 'email' ? `email ${addressOf('ann')}` : `phone ${phone}`])
     })
@@ -123,10 +161,14 @@ test('an app closes although its sender never does, and what comes after it runs
       await app.close()
       console.log('closed')
     })()`
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
-    cwd: root,
-    encoding: 'utf8',
-    timeout: 60_000,
-  })
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '-e', code],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      timeout: 60_000,
+    },
+  )
   assert.deepEqual([status, stdout], [0, 'closed\n'], stderr)
 })

@@ -29,7 +29,12 @@ async function onCluster(t: TestContext) {
 
 /** A table of other names, UUID ids and provider ids. */
 async function legacy(t: TestContext, dialect: Dialect) {
-  const db = dialect === 'sqlite' ? openSqlite() : dialect === 'postgres' ? openPostgres(postgres.url) : openMariadb(mariadb.url)
+  const db =
+    dialect === 'sqlite'
+      ? openSqlite()
+      : dialect === 'postgres'
+        ? openPostgres(postgres.url)
+        : openMariadb(mariadb.url)
   const table = await createUsersTable(db, dialect, 'legacy')
   t.after(async () => {
     await table.drop()
@@ -39,18 +44,37 @@ async function legacy(t: TestContext, dialect: Dialect) {
 }
 
 const everywhere: { name: string; options: Options }[] = [
-  ...(places as unknown as { name: string; options: Options }[]).map(({ name, options }) => ({ name, options })),
+  ...(places as unknown as { name: string; options: Options }[]).map(({ name, options }) => ({
+    name,
+    options,
+  })),
   ...(cluster ? [{ name: 'Redis Cluster, memory users', options: onCluster }] : []),
   { name: 'memory, legacy table in SQLite', options: (t) => legacy(t, 'sqlite') },
-  ...(postgres.skip ? [] : [{ name: 'memory, legacy table in PostgreSQL', options: (t: TestContext) => legacy(t, 'postgres') }]),
-  ...(mariadb.skip ? [] : [{ name: 'memory, legacy table in MariaDB', options: (t: TestContext) => legacy(t, 'mysql') }]),
+  ...(postgres.skip
+    ? []
+    : [
+        {
+          name: 'memory, legacy table in PostgreSQL',
+          options: (t: TestContext) => legacy(t, 'postgres'),
+        },
+      ]),
+  ...(mariadb.skip
+    ? []
+    : [
+        {
+          name: 'memory, legacy table in MariaDB',
+          options: (t: TestContext) => legacy(t, 'mysql'),
+        },
+      ]),
 ]
 
 /** A row by the logical names of its store. */
 async function logical(users: UserStore, name: string): Promise<Record<string, unknown>> {
   const row = (await users.findBy('username', name)) as Record<string, unknown> | null
   assert.ok(row, name)
-  return Object.fromEntries(Object.entries(users.fields.columns).map(([field, column]) => [field, row[column]]))
+  return Object.fromEntries(
+    Object.entries(users.fields.columns).map(([field, column]) => [field, row[column]]),
+  )
 }
 
 for (const { name, options } of everywhere) {
@@ -63,7 +87,11 @@ for (const { name, options } of everywhere) {
     const { app, anyone, mail, users } = await open(t)
     const is = async (expected: Record<string, unknown>) => {
       const row = await logical(users, 'ann')
-      const found = { email: row.email, verified: Boolean(row.emailVerified), version: Number(row.tokenVersion) }
+      const found = {
+        email: row.email,
+        verified: Boolean(row.emailVerified),
+        version: Number(row.tokenVersion),
+      }
       assert.deepEqual(found, expected)
     }
     const client = new Client(app)
@@ -76,14 +104,20 @@ for (const { name, options } of everywhere) {
 
     answers(await client.login('ann'), 200)
     const tokens = await tokensOf(app, 'ann')
-    answers(await client.post('/email/change-request', { new_email: 'new@example.com', password }), 202)
+    answers(
+      await client.post('/email/change-request', { new_email: 'new@example.com', password }),
+      202,
+    )
     const change = await mail.token('new@example.com', 'change_email')
     answers(await anyone.post('/email/change-confirm', { token: change }), 200)
     refusesOwn(await anyone.post('/email/change-confirm', { token: change }), invalid)
     await is({ email: 'new@example.com', verified: true, version: 0 })
     assert.equal((await client.get('/me')).statusCode, 200)
 
-    answers(await anyone.post('/register', { email: addressOf('ann'), username: 'eve', password }), 202)
+    answers(
+      await anyone.post('/register', { email: addressOf('ann'), username: 'eve', password }),
+      202,
+    )
     assert.equal(await users.findBy('username', 'eve'), null, 'the old address is held')
     const revert = await mail.token(addressOf('ann'), 'email_changed')
     answers(await anyone.post('/email/change-revert', { token: revert }), 200)
@@ -94,7 +128,10 @@ for (const { name, options } of everywhere) {
     answers(await anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
     const reset = await mail.token(addressOf('ann'), 'reset_password')
     answers(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), 200)
-    refusesOwn(await anyone.post('/password/reset-confirm', { token: reset, new_password: password }), invalid)
+    refusesOwn(
+      await anyone.post('/password/reset-confirm', { token: reset, new_password: password }),
+      invalid,
+    )
     await is({ email: addressOf('ann'), verified: true, version: 2 })
     answers(await client.login('ann', next), 200)
     await mail.next(addressOf('ann'), 'password_changed')
@@ -105,14 +142,24 @@ for (const { name, options } of everywhere) {
     const client = new Client(app)
     answers(await client.register('ann'), 202)
     answers(await client.login('ann'), 200)
-    const known = await anyone.post('/register', { email: addressOf('ann'), username: 'eve', password })
+    const known = await anyone.post('/register', {
+      email: addressOf('ann'),
+      username: 'eve',
+      password,
+    })
     const fresh = await anyone.register('bob')
     assert.equal(answers(known, 202).detail, answers(fresh, 202).detail)
     await mail.next(addressOf('ann'), 'existing_account')
     assert.equal(await users.findBy('username', 'eve'), null)
-    refusesOwn(await anyone.post('/register', { email: addressOf('ann'), username: 'bob', password }), 'CRUDAUTH_DUPLICATE')
+    refusesOwn(
+      await anyone.post('/register', { email: addressOf('ann'), username: 'bob', password }),
+      'CRUDAUTH_DUPLICATE',
+    )
 
-    answers(await client.post('/email/change-request', { new_email: addressOf('carl'), password }), 202)
+    answers(
+      await client.post('/email/change-request', { new_email: addressOf('carl'), password }),
+      202,
+    )
     const token = await mail.token(addressOf('carl'), 'change_email')
     answers(await anyone.register('carl'), 202)
     refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_DUPLICATE')
@@ -129,6 +176,9 @@ for (const { name, options } of everywhere) {
     const token = await mail.token(addressOf('ann'), 'reset_password')
     answers(await anyone.post('/password/reset-confirm', { token, new_password: next }), 200)
     const { googleId, githubId, emailVerified } = await logical(users, 'ann')
-    assert.deepEqual([googleId ?? null, githubId ?? null, Boolean(emailVerified)], [null, null, true])
+    assert.deepEqual(
+      [googleId ?? null, githubId ?? null, Boolean(emailVerified)],
+      [null, null, true],
+    )
   })
 }

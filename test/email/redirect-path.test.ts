@@ -18,7 +18,9 @@ for (const backend of backends) {
     const { app, anyone, join, sendsNothing, mail } = await mailApp(t, backend, {
       routes: (app) =>
         void app.post('/by-hand', async (request) => {
-          app.auth.recovery.requestPasswordReset(request, addressOf('ann'), { redirectTo: wide(228) })
+          app.auth.recovery.requestPasswordReset(request, addressOf('ann'), {
+            redirectTo: wide(228),
+          })
           return {}
         }),
     })
@@ -30,16 +32,29 @@ for (const backend of backends) {
           const response = await anyone.post(url, body)
           assert.equal(response.statusCode, 400, response.body)
         }
-        const change = await client.post('/email/change-request', { new_email: 'new@example.com', password, redirect_to })
+        const change = await client.post('/email/change-request', {
+          new_email: 'new@example.com',
+          password,
+          redirect_to,
+        })
         assert.equal(change.statusCode, 400, change.body)
       }
       refusesOwn(
-        await anyone.post('/password/reset-request', { email: addressOf('ann'), redirect_to: wide(228) }),
+        await anyone.post('/password/reset-request', {
+          email: addressOf('ann'),
+          redirect_to: wide(228),
+        }),
         'CRUDAUTH_BAD_REQUEST',
       )
       assert.equal((await app.inject({ method: 'POST', url: '/by-hand' })).statusCode, 400)
     })
-    answers(await anyone.post('/password/reset-request', { email: addressOf('ann'), redirect_to: wide(227) }), 202)
+    answers(
+      await anyone.post('/password/reset-request', {
+        email: addressOf('ann'),
+        redirect_to: wide(227),
+      }),
+      202,
+    )
     const { context } = await mail.next(addressOf('ann'), 'reset_password')
     assert.equal(new URL(context.link).searchParams.get('redirect_to'), encodeURI(wide(227)))
   })
@@ -61,7 +76,13 @@ for (const backend of backends) {
       },
     })
     await users.create({ email: addressOf('ann'), username: 'ann', hashedPassword: null })
-    answers(await anyone.post('/password/reset-request', { email: addressOf('ann'), redirect_to: `/${'a'.repeat(2047)}` }), 202)
+    answers(
+      await anyone.post('/password/reset-request', {
+        email: addressOf('ann'),
+        redirect_to: `/${'a'.repeat(2047)}`,
+      }),
+      202,
+    )
     await come
     await app.auth.recovery.deliver(job as { id: string; payload: string })
     assert.equal(mail.to(addressOf('ann'), 'reset_password').length, 1)
@@ -69,7 +90,9 @@ for (const backend of backends) {
 
   test(`${backend.name}: a hand-written change of address works for a caller who is known by an access token alone`, async (t) => {
     const { app, anyone, mail, row } = await mailApp(t, backend, {
-      auth: { transports: [sessionTransport(), bearerTransport({ refresh: 'body', statelessUser: true })] },
+      auth: {
+        transports: [sessionTransport(), bearerTransport({ refresh: 'body', statelessUser: true })],
+      },
       routes(app) {
         app.post('/mine', { preHandler: app.currentUser() }, async (request, reply) => {
           const { email } = request.body as { email: string }
@@ -81,11 +104,22 @@ for (const backend of backends) {
     answers(await anyone.register('ann'), 202)
     const { access } = await tokensOf(app, 'ann')
     const authorization = `Bearer ${access}`
-    const ask = (url: string, payload: object) => app.inject({ method: 'POST', url, payload, headers: { authorization } })
+    const ask = (url: string, payload: object) =>
+      app.inject({ method: 'POST', url, payload, headers: { authorization } })
     answers(await ask('/mine', { email: 'hand@example.com' }), 202)
-    answers(await anyone.post('/email/change-confirm', { token: await mail.token('hand@example.com', 'change_email') }), 200)
+    answers(
+      await anyone.post('/email/change-confirm', {
+        token: await mail.token('hand@example.com', 'change_email'),
+      }),
+      200,
+    )
     answers(await ask('/email/change-request', { new_email: 'route@example.com', password }), 202)
-    answers(await anyone.post('/email/change-confirm', { token: await mail.token('route@example.com', 'change_email') }), 200)
+    answers(
+      await anyone.post('/email/change-confirm', {
+        token: await mail.token('route@example.com', 'change_email'),
+      }),
+      200,
+    )
     assert.equal((await row('ann')).email, 'route@example.com')
     // Its row tells what the token does not: the account has been disabled since.
     await app.auth.users.update((await row('ann')).id as number, { isActive: false })
@@ -95,7 +129,15 @@ for (const backend of backends) {
 }
 
 test('an app whose recovery factor nothing reaches does not start', async (t) => {
-  const fields = ['id', 'username', 'hashedPassword', 'phone', 'phoneVerified', 'tokenVersion', 'isActive']
+  const fields = [
+    'id',
+    'username',
+    'hashedPassword',
+    'phone',
+    'phoneVerified',
+    'tokenVersion',
+    'isActive',
+  ]
   const identity = { login: ['username'], recovery: 'phone' }
   const email = new Mailbox().options()
   const users = () => memoryUsers({ fields, unique: ['phone'] })
@@ -103,7 +145,9 @@ test('an app whose recovery factor nothing reaches does not start', async (t) =>
     code: 'CRUDAUTH_CONFIG',
     message: /"identity\.recovery" is "phone", which no email reaches/,
   })
-  const app = await build(t, { auth: { users: users(), identity, email, channels: [{ deliver() {} }], rateLimits: limitsOff } })
+  const app = await build(t, {
+    auth: { users: users(), identity, email, channels: [{ deliver() {} }], rateLimits: limitsOff },
+  })
   const asked = await new Client(app).post('/password/reset-request', { phone: '+4915112345678' })
   answers(asked, 202)
 })

@@ -58,7 +58,10 @@ for (const backend of backends) {
         assert.deepEqual([...link.searchParams.keys()], ['token', 'redirect_to'])
         assert.equal(link.searchParams.get('redirect_to'), place)
         const token = tokenOf(message)
-        const response = await anyone.post(confirm, { token, ...(kind === 'reset_password' && { new_password: next }) })
+        const response = await anyone.post(confirm, {
+          token,
+          ...(kind === 'reset_password' && { new_password: next }),
+        })
         assert.equal(answers(response, 200).redirect_to, place, kind)
         assert.equal(response.headers.location, undefined)
       }
@@ -68,7 +71,10 @@ for (const backend of backends) {
       const { anyone, join, ask } = await mailApp(t, backend)
       await join('ann', { verified: false })
       const token = await ask('verify', 'ann')
-      const body = answers(await anyone.post('/email/verify-confirm', { token, redirect_to: '/elsewhere' }), 200)
+      const body = answers(
+        await anyone.post('/email/verify-confirm', { token, redirect_to: '/elsewhere' }),
+        200,
+      )
       assert.deepEqual(Object.keys(body), ['detail'])
     })
 
@@ -83,11 +89,18 @@ for (const backend of backends) {
             assert.equal(known.statusCode, 400, redirect_to)
             assert.equal(known.body, unknown.body)
           }
-          const response = await client.post('/email/change-request', { new_email: 'new@example.com', password, redirect_to })
+          const response = await client.post('/email/change-request', {
+            new_email: 'new@example.com',
+            password,
+            redirect_to,
+          })
           assert.equal(response.statusCode, 400, redirect_to)
         }
         for (const redirect_to of [1, null, ['/a'], {}, true]) {
-          refusesOwn(await anyone.post('/password/reset-request', { email: addressOf('ann'), redirect_to }), 'FST_ERR_VALIDATION')
+          refusesOwn(
+            await anyone.post('/password/reset-request', { email: addressOf('ann'), redirect_to }),
+            'FST_ERR_VALIDATION',
+          )
         }
       })
     })
@@ -96,7 +109,10 @@ for (const backend of backends) {
       const { anyone, join, mail } = await mailApp(t, backend)
       await join('ann')
       const redirect_to = '/<script>alert(1)</script>?"onload="x\'&amp;'
-      answers(await anyone.post('/password/reset-request', { email: addressOf('ann'), redirect_to }), 202)
+      answers(
+        await anyone.post('/password/reset-request', { email: addressOf('ann'), redirect_to }),
+        202,
+      )
       const { subject, html } = await mail.next(addressOf('ann'), 'reset_password')
       assert.ok(!subject.includes('script'))
       assert.ok(html && !html.includes('<script') && !html.includes('"onload'))

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
-import { type DeliveryIntent, DuplicateUserError, memoryUsers, type UserStore } from '../../src/index.js'
+import {
+  type DeliveryIntent,
+  DuplicateUserError,
+  memoryUsers,
+  type UserStore,
+} from '../../src/index.js'
 import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
@@ -50,19 +55,30 @@ for (const backend of backends) {
     'a database that tells no field': async () => mute(),
   })) {
     test(`${backend.name}: a name that ${name} refuses is told, and to nobody's mailbox`, async (t) => {
-      const { app, anyone, sendsNothing, mail, users } = await mailApp(t, backend, { auth: { users: await open(t) } })
+      const { app, anyone, sendsNothing, mail, users } = await mailApp(t, backend, {
+        auth: { users: await open(t) },
+      })
       answers(await anyone.register('ann'), 202)
       await mail.next(addressOf('ann'), 'verify_email')
       await sendsNothing(async () => {
-        refusesOwn(await new Client(app).post('/register', { email: free, username: 'ANN', password }), 'CRUDAUTH_DUPLICATE')
+        refusesOwn(
+          await new Client(app).post('/register', { email: free, username: 'ANN', password }),
+          'CRUDAUTH_DUPLICATE',
+        )
       })
       assert.equal(await users.findBy('email', free), null)
     })
 
     test(`${backend.name}: an address that ${name} refuses is not`, async (t) => {
-      const { app, anyone, mail, users } = await mailApp(t, backend, { auth: { users: await open(t) } })
+      const { app, anyone, mail, users } = await mailApp(t, backend, {
+        auth: { users: await open(t) },
+      })
       const detail = answers(await anyone.register('ann'), 202).detail
-      const again = await new Client(app).post('/register', { email: addressOf('ann'), username: 'eve', password })
+      const again = await new Client(app).post('/register', {
+        email: addressOf('ann'),
+        username: 'eve',
+        password,
+      })
       assert.equal(answers(again, 202).detail, detail)
       await mail.next(addressOf('ann'), 'existing_account')
       assert.equal(await users.findBy('username', 'eve'), null)
@@ -80,12 +96,18 @@ for (const backend of backends) {
     for (const name of ['ann', 'bob']) await mail.next(addressOf(name), 'verify_email')
     await sendsNothing(async () => {
       for (const badge of [7, 'seven']) {
-        const [known, unknown] = await Promise.all([signUp('eve', addressOf('ann'), badge), signUp('eve', free, badge)])
+        const [known, unknown] = await Promise.all([
+          signUp('eve', addressOf('ann'), badge),
+          signUp('eve', free, badge),
+        ])
         for (const response of [known, unknown]) refusesOwn(response, 'CRUDAUTH_DUPLICATE')
         assert.equal(known.body, unknown.body)
       }
     })
-    assert.equal(answers(await signUp('eve', addressOf('ann'), 8), 202).detail, answers(await signUp('eve', free, 9), 202).detail)
+    assert.equal(
+      answers(await signUp('eve', addressOf('ann'), 8), 202).detail,
+      answers(await signUp('eve', free, 9), 202).detail,
+    )
   })
 
   for (const recovery of ['email', 'phone']) {
@@ -112,13 +134,20 @@ for (const backend of backends) {
         },
       })
       const signUp = (username: string, number: string) =>
-        new Client(app).post('/register', { email: addressOf(username), username, password, phone: number })
+        new Client(app).post('/register', {
+          email: addressOf(username),
+          username,
+          password,
+          phone: number,
+        })
       answers(await signUp('ann', phone), 202)
       const known = await signUp('eve', phone)
       const unknown = await signUp('bob', '+4915112345679')
       assert.equal(answers(known, 202).detail, answers(unknown, 202).detail)
       await told
-      const { kind, recipient, token } = got.find(({ kind }) => kind === 'existing_account') as DeliveryIntent
+      const { kind, recipient, token } = got.find(
+        ({ kind }) => kind === 'existing_account',
+      ) as DeliveryIntent
       assert.deepEqual([kind, recipient, token], ['existing_account', phone, null])
       assert.equal(await users.findBy('username', 'eve'), null)
     })

@@ -16,23 +16,37 @@ for (const backend of backends) {
   describe(`sign-up with delivery, ${backend.name}`, () => {
     test('a new and a known address get one answer; the one is sent a link, the other’s owner a notice', async (t) => {
       const { anyone, mail, row, users, app } = await mailApp(t, backend)
-      const fresh = await anyone.post('/register', { email: addressOf('ann'), username: 'ann', password })
+      const fresh = await anyone.post('/register', {
+        email: addressOf('ann'),
+        username: 'ann',
+        password,
+      })
       assert.deepEqual(Object.keys(answers(fresh, 202)), ['detail'])
       const link = await mail.next(addressOf('ann'), 'verify_email')
       assert.notEqual(tokenOf(link), '')
       const before = await row('ann')
-      const known = await anyone.post('/register', { email: ' Ann@EXAMPLE.com', username: 'eve', password: 'eves own phrase' })
+      const known = await anyone.post('/register', {
+        email: ' Ann@EXAMPLE.com',
+        username: 'eve',
+        password: 'eves own phrase',
+      })
       answers(known, 202)
       assert.equal(known.body, fresh.body)
       assert.deepEqual(comparable(known.headers), comparable(fresh.headers))
       const notice = await mail.next(addressOf('ann'), 'existing_account')
       assert.equal(tokenOf(notice), '')
-      assert.ok(!`${notice.text}${notice.html}${notice.subject}`.includes('eve'), 'what a stranger typed is not mailed')
+      assert.ok(
+        !`${notice.text}${notice.html}${notice.subject}`.includes('eve'),
+        'what a stranger typed is not mailed',
+      )
       assert.equal(await row('eve'), null)
       assert.deepEqual(await row('ann'), before)
       assert.equal(await users.findById(2), null)
       refusesOwn(await new Client(app).login('eve', 'eves own phrase'), 'CRUDAUTH_BAD_CREDENTIALS')
-      refusesOwn(await new Client(app).login(addressOf('ann'), 'eves own phrase'), 'CRUDAUTH_BAD_CREDENTIALS')
+      refusesOwn(
+        await new Client(app).login(addressOf('ann'), 'eves own phrase'),
+        'CRUDAUTH_BAD_CREDENTIALS',
+      )
     })
 
     test('a taken username is 409, whether the address is new, known or the same', async (t) => {
@@ -57,7 +71,10 @@ for (const backend of backends) {
       await set('off', { isActive: false })
       const before = await row('off')
       await sendsNothing(async () => {
-        answers(await anyone.post('/register', { email: addressOf('off'), username: 'eve', password }), 202)
+        answers(
+          await anyone.post('/register', { email: addressOf('off'), username: 'eve', password }),
+          202,
+        )
       })
       assert.deepEqual(await row('off'), before)
     })
@@ -91,10 +108,18 @@ for (const backend of backends) {
     test('onAfterRegister is told of new accounts alone', async (t) => {
       const told: string[] = []
       const { anyone, join } = await mailApp(t, backend, {
-        auth: { hooks: { onAfterRegister: (user) => void told.push(String((user as { username?: string }).username)) } },
+        auth: {
+          hooks: {
+            onAfterRegister: (user) =>
+              void told.push(String((user as { username?: string }).username)),
+          },
+        },
       })
       await join('ann')
-      answers(await anyone.post('/register', { email: addressOf('ann'), username: 'eve', password }), 202)
+      answers(
+        await anyone.post('/register', { email: addressOf('ann'), username: 'eve', password }),
+        202,
+      )
       assert.deepEqual(told, ['ann'])
     })
 
@@ -116,9 +141,16 @@ for (const backend of backends) {
     test('without delivery it is 201 with the account, and 409 for a known address, as ever', async (t) => {
       const app = await build(t, { auth: backend.options() })
       const body = answers(await new Client(app).register('ann'), 201)
-      assert.deepEqual({ email: body.email, username: body.username }, { email: addressOf('ann'), username: 'ann' })
+      assert.deepEqual(
+        { email: body.email, username: body.username },
+        { email: addressOf('ann'), username: 'ann' },
+      )
       refusesOwn(
-        await new Client(app).post('/register', { email: addressOf('ann'), username: 'eve', password }),
+        await new Client(app).post('/register', {
+          email: addressOf('ann'),
+          username: 'eve',
+          password,
+        }),
         'CRUDAUTH_DUPLICATE',
       )
     })

@@ -27,7 +27,11 @@ for (const backend of backends) {
       assert.equal((await row('ann')).tokenVersion, Number(before.tokenVersion) + 1)
       refusesOwn(await new Client(app).login('ann', password), 'CRUDAUTH_BAD_CREDENTIALS')
       answers(await new Client(app).login('ann', next), 200)
-      refusesOwn(await anyone.post('/password/reset-confirm', { token, new_password: `${next}!` }), invalid, [token])
+      refusesOwn(
+        await anyone.post('/password/reset-confirm', { token, new_password: `${next}!` }),
+        invalid,
+        [token],
+      )
       answers(await new Client(app).login('ann', next), 200)
     })
 
@@ -48,15 +52,28 @@ for (const backend of backends) {
     test('a change of the password is told by the same notice', async (t) => {
       const { mail, join } = await mailApp(t, backend)
       const client = await join('ann')
-      answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      answers(
+        await client.post('/change-password', { current_password: password, new_password: next }),
+        200,
+      )
       assert.equal(tokenOf(await mail.next(addressOf('ann'), 'password_changed')), '')
     })
 
     test('an account without a password gets one', async (t) => {
       const { app, anyone, users, ask } = await mailApp(t, backend)
       const hashedPassword = app.auth.passwords.unusable()
-      await users.create({ email: addressOf('oauth'), username: 'oauth', hashedPassword, emailVerified: true })
-      await users.create({ email: addressOf('none'), username: 'none', hashedPassword: null, emailVerified: true })
+      await users.create({
+        email: addressOf('oauth'),
+        username: 'oauth',
+        hashedPassword,
+        emailVerified: true,
+      })
+      await users.create({
+        email: addressOf('none'),
+        username: 'none',
+        hashedPassword: null,
+        emailVerified: true,
+      })
       for (const name of ['oauth', 'none']) {
         const token = await ask('reset', name)
         answers(await anyone.post('/password/reset-confirm', { token, new_password: next }), 200)
@@ -77,7 +94,11 @@ for (const backend of backends) {
       const before = await users.findById(1)
       const token = await ask('reset', 'ann')
       for (const new_password of ['short', 'password1', 'forbidden phrase', 'ann@example.com']) {
-        refusesOwn(await anyone.post('/password/reset-confirm', { token, new_password }), 'CRUDAUTH_BAD_REQUEST', [token])
+        refusesOwn(
+          await anyone.post('/password/reset-confirm', { token, new_password }),
+          'CRUDAUTH_BAD_REQUEST',
+          [token],
+        )
       }
       for (const body of [
         { token },
@@ -86,7 +107,9 @@ for (const backend of backends) {
         { token, new_password: 'x'.repeat(5000) },
         { token, new_password: [next] },
       ]) {
-        refusesOwn(await anyone.post('/password/reset-confirm', body), 'FST_ERR_VALIDATION', [token])
+        refusesOwn(await anyone.post('/password/reset-confirm', body), 'FST_ERR_VALIDATION', [
+          token,
+        ])
       }
       assert.deepEqual(await users.findById(1), before)
       answers(await anyone.post('/password/reset-confirm', { token, new_password: next }), 200)
@@ -96,17 +119,33 @@ for (const backend of backends) {
       const { anyone, join, ask } = await mailApp(t, backend)
       await join('ann')
       await ask('reset', 'ann')
-      refusesOwn(await anyone.post('/password/reset-confirm', { token: 'A'.repeat(22), new_password: 'short' }), invalid)
+      refusesOwn(
+        await anyone.post('/password/reset-confirm', {
+          token: 'A'.repeat(22),
+          new_password: 'short',
+        }),
+        invalid,
+      )
     })
 
     test('of several outstanding tokens each works, and the first to be redeemed ends the others', async (t) => {
       const { app, anyone, join, ask } = await mailApp(t, backend)
       await join('ann')
-      const tokens = [await ask('reset', 'ann'), await ask('reset', 'ann'), await ask('reset', 'ann')]
+      const tokens = [
+        await ask('reset', 'ann'),
+        await ask('reset', 'ann'),
+        await ask('reset', 'ann'),
+      ]
       assert.equal(new Set(tokens).size, 3)
-      answers(await anyone.post('/password/reset-confirm', { token: tokens[1], new_password: next }), 200)
+      answers(
+        await anyone.post('/password/reset-confirm', { token: tokens[1], new_password: next }),
+        200,
+      )
       for (const token of tokens) {
-        refusesOwn(await anyone.post('/password/reset-confirm', { token, new_password: `${next}!` }), invalid)
+        refusesOwn(
+          await anyone.post('/password/reset-confirm', { token, new_password: `${next}!` }),
+          invalid,
+        )
       }
       answers(await new Client(app).login('ann', next), 200)
     })
@@ -118,7 +157,13 @@ for (const backend of backends) {
       const squatter = await join('ann', { verified: false })
       const tokens = await tokensOf(app, 'ann')
       await set('ann', { googleId: 'of-the-squatter', githubId: 7, appleId: null })
-      answers(await anyone.post('/password/reset-confirm', { token: await ask('reset', 'ann'), new_password: next }), 200)
+      answers(
+        await anyone.post('/password/reset-confirm', {
+          token: await ask('reset', 'ann'),
+          new_password: next,
+        }),
+        200,
+      )
       const { emailVerified, googleId, githubId, appleId } = await row('ann')
       assert.deepEqual(
         { emailVerified, googleId, githubId, appleId },
@@ -131,9 +176,18 @@ for (const backend of backends) {
       const { anyone, join, ask, row, set } = await mailApp(t, backend)
       await join('ann')
       await set('ann', { googleId: '108', githubId: 7 })
-      answers(await anyone.post('/password/reset-confirm', { token: await ask('reset', 'ann'), new_password: next }), 200)
+      answers(
+        await anyone.post('/password/reset-confirm', {
+          token: await ask('reset', 'ann'),
+          new_password: next,
+        }),
+        200,
+      )
       const { emailVerified, googleId, githubId } = await row('ann')
-      assert.deepEqual({ emailVerified, googleId, githubId }, { emailVerified: true, googleId: '108', githubId: 7 })
+      assert.deepEqual(
+        { emailVerified, googleId, githubId },
+        { emailVerified: true, googleId: '108', githubId: 7 },
+      )
     })
 
     test('an unknown address and a disabled account get no mail, the same answer, and keep their rows', async (t) => {
@@ -151,7 +205,10 @@ for (const backend of backends) {
           answers(response, 202)
           assert.equal(response.body, known)
         }
-        refusesOwn(await anyone.post('/password/reset-confirm', { token, new_password: next }), invalid)
+        refusesOwn(
+          await anyone.post('/password/reset-confirm', { token, new_password: next }),
+          invalid,
+        )
       })
       assert.deepEqual(await row('off'), before)
     })

@@ -8,7 +8,12 @@ import { settle } from '../helpers/mailbox.js'
 
 const old = addressOf('ann')
 const budget = { max: 5, windowSeconds: 3600 }
-const limits = { register: false, password_reset_request: false, email_change_request: false, change_password: false } as const
+const limits = {
+  register: false,
+  password_reset_request: false,
+  email_change_request: false,
+  change_password: false,
+} as const
 
 for (const backend of backends) {
   for (const verified of [false, true]) {
@@ -17,13 +22,18 @@ for (const backend of backends) {
       : 'a stranger whose address was never proved gets a budget of them'
     test(`${backend.name}: fresh links to take a move back, one with each new password: ${what}`, async (t) => {
       const changes = 12
-      const { join, move, mail } = await mailApp(t, backend, { auth: { rateLimits: { ...limits, recipient: budget } } })
+      const { join, move, mail } = await mailApp(t, backend, {
+        auth: { rateLimits: { ...limits, recipient: budget } },
+      })
       const client = await join('ann', { verified })
       await move(client, old, 'thief@example.com')
       let current = password
       for (let i = 0; i < changes; i++) {
         const next = `another good phrase ${i}`
-        answers(await client.post('/change-password', { current_password: current, new_password: next }), 200)
+        answers(
+          await client.post('/change-password', { current_password: current, new_password: next }),
+          200,
+        )
         current = next
         // Each is prepared in turn: what is prepared after the next change finds that one's row.
         if (verified) await mail.token(old, 'email_changed', i + 2)

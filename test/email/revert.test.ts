@@ -21,7 +21,10 @@ for (const backend of backends) {
       assert.equal(message.context.link, `https://app.example.com/revert-email?token=${token}`)
       assert.equal(message.context.expiresInSeconds, 259_200)
       const before = await row('ann')
-      assert.deepEqual(Object.keys(answers(await anyone.post('/email/change-revert', { token }), 200)), ['detail'])
+      assert.deepEqual(
+        Object.keys(answers(await anyone.post('/email/change-revert', { token }), 200)),
+        ['detail'],
+      )
       const { email, emailVerified, tokenVersion } = await row('ann')
       assert.deepEqual({ email, emailVerified }, { email: old, emailVerified: true })
       assert.equal(tokenVersion, Number(before.tokenVersion) + 1)
@@ -33,9 +36,15 @@ for (const backend of backends) {
     test('whoever takes a move back is sent what sets another password, since the thief knew the old one', async (t) => {
       const { app, anyone, join, move, mail } = await mailApp(t, backend)
       const client = await join('ann')
-      answers(await anyone.post('/email/change-revert', { token: await move(client, old, thieves) }), 200)
+      answers(
+        await anyone.post('/email/change-revert', { token: await move(client, old, thieves) }),
+        200,
+      )
       const reset = await mail.token(old, 'reset_password')
-      answers(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), 200)
+      answers(
+        await anyone.post('/password/reset-confirm', { token: reset, new_password: next }),
+        200,
+      )
       answers(await new Client(app).login('ann', next), 200)
     })
 
@@ -67,15 +76,27 @@ for (const backend of backends) {
       answers(await anyone.post('/email/change-revert', { token }), 200)
       assert.equal((await row('ann')).email, old)
       refusesOwn(await anyone.post('/email/change-confirm', { token: pending }), invalid)
-      refusesOwn(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), invalid)
-      answers(await anyone.post('/password/reset-confirm', { token: await ask('reset', 'ann'), new_password: next }), 200)
+      refusesOwn(
+        await anyone.post('/password/reset-confirm', { token: reset, new_password: next }),
+        invalid,
+      )
+      answers(
+        await anyone.post('/password/reset-confirm', {
+          token: await ask('reset', 'ann'),
+          new_password: next,
+        }),
+        200,
+      )
     })
 
     test('after the password was changed a second notice has a link that works', async (t) => {
       const { anyone, join, move, row, mail } = await mailApp(t, backend)
       const client = await join('ann')
       const first = await move(client, old, thieves)
-      answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      answers(
+        await client.post('/change-password', { current_password: password, new_password: next }),
+        200,
+      )
       const second = await mail.token(old, 'email_changed', 2)
       assert.notEqual(second, first)
       refusesOwn(await anyone.post('/email/change-revert', { token: first }), invalid)
@@ -92,8 +113,16 @@ for (const backend of backends) {
       await move(client, old, thieves)
       answers(await anyone.post('/password/reset-request', { email: thieves }), 202)
       const reset = await mail.token(thieves, 'reset_password')
-      answers(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), 200)
-      answers(await anyone.post('/email/change-revert', { token: await mail.token(old, 'email_changed', 2) }), 200)
+      answers(
+        await anyone.post('/password/reset-confirm', { token: reset, new_password: next }),
+        200,
+      )
+      answers(
+        await anyone.post('/email/change-revert', {
+          token: await mail.token(old, 'email_changed', 2),
+        }),
+        200,
+      )
       assert.equal((await row('ann')).email, old)
     })
 
@@ -116,7 +145,10 @@ for (const backend of backends) {
       // The owner's own move, and the thief's a day later.
       await move(client, old, 'ann@home.example')
       await move(client, 'ann@home.example', thieves)
-      answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+      answers(
+        await client.post('/change-password', { current_password: password, new_password: next }),
+        200,
+      )
       const token = await mail.token('ann@home.example', 'email_changed', 2)
       answers(await anyone.post('/email/change-revert', { token }), 200)
       assert.equal((await row('ann')).email, 'ann@home.example')
@@ -127,7 +159,11 @@ for (const backend of backends) {
       const client = await join('ann')
       const bob = await join('bob')
       const token = await move(client, old, thieves)
-      const fresh = await anyone.post('/register', { email: addressOf('new'), username: 'new', password })
+      const fresh = await anyone.post('/register', {
+        email: addressOf('new'),
+        username: 'new',
+        password,
+      })
       await mail.next(addressOf('new'), 'verify_email')
       const held = await anyone.post('/register', { email: old, username: 'eve', password })
       assert.equal(answers(held, 202).detail, answers(fresh, 202).detail)
@@ -156,7 +192,10 @@ for (const backend of backends) {
       const { anyone, join, move, askChange, row } = await mailApp(t, backend)
       const client = await join('ann')
       await move(client, old, thieves)
-      answers(await anyone.post('/email/change-confirm', { token: await askChange(client, old) }), 200)
+      answers(
+        await anyone.post('/email/change-confirm', { token: await askChange(client, old) }),
+        200,
+      )
       assert.equal((await row('ann')).email, old)
     })
 
@@ -165,7 +204,9 @@ for (const backend of backends) {
       const client = await join('ann')
       const token = await move(client, old, thieves)
       await users.create({ email: old, username: 'eve', hashedPassword: null, emailVerified: true })
-      refusesOwn(await anyone.post('/email/change-revert', { token }), 'CRUDAUTH_BAD_REQUEST', [token])
+      refusesOwn(await anyone.post('/email/change-revert', { token }), 'CRUDAUTH_BAD_REQUEST', [
+        token,
+      ])
       assert.equal((await row('ann')).email, thieves)
       assert.equal((await client.get('/me')).statusCode, 200)
     })
@@ -174,7 +215,12 @@ for (const backend of backends) {
       const { anyone, join, move, users, row } = await mailApp(t, backend)
       const client = await join('ann')
       const token = await move(client, old, thieves)
-      await users.create({ email: old, username: 'eve', hashedPassword: null, emailVerified: false })
+      await users.create({
+        email: old,
+        username: 'eve',
+        hashedPassword: null,
+        emailVerified: false,
+      })
       answers(await anyone.post('/email/change-revert', { token }), 200)
       assert.equal((await row('ann')).email, old)
       assert.match(String((await row('eve')).email), /^gone-[\w-]+@account\.invalid$/)

@@ -29,7 +29,8 @@ function pocket() {
   }
 }
 
-const phoneUsers = () => memoryUsers({ fields: [...base, 'phone', 'phoneVerified'], unique: ['phone'] })
+const phoneUsers = () =>
+  memoryUsers({ fields: [...base, 'phone', 'phoneVerified'], unique: ['phone'] })
 
 const urls = {
   verify: ['/email/verify-request', '/email/verify-confirm'],
@@ -38,7 +39,10 @@ const urls = {
 }
 
 /** Which of the routes are mounted. */
-async function mounted(t: Parameters<typeof build>[0], auth: Partial<CrudAuthOptions>): Promise<string[]> {
+async function mounted(
+  t: Parameters<typeof build>[0],
+  auth: Partial<CrudAuthOptions>,
+): Promise<string[]> {
   const app = await build(t, { auth })
   const all = Object.values(urls).flat()
   return all.filter((url) => app.hasRoute({ method: 'POST', url }))
@@ -48,24 +52,39 @@ describe('what is mounted', () => {
   const { channel } = pocket()
 
   test('everything, with an email and its verified flag', async (t) => {
-    assert.deepEqual(await mounted(t, { email: new Mailbox().options() }), Object.values(urls).flat())
+    assert.deepEqual(
+      await mounted(t, { email: new Mailbox().options() }),
+      Object.values(urls).flat(),
+    )
   })
 
   test('nothing without a way to send, and nothing without a recovery factor', async (t) => {
     assert.deepEqual(await mounted(t, {}), [])
-    assert.deepEqual(await mounted(t, { email: new Mailbox().options(), identity: { recovery: null } }), [])
+    assert.deepEqual(
+      await mounted(t, { email: new Mailbox().options(), identity: { recovery: null } }),
+      [],
+    )
     assert.deepEqual(await mounted(t, { channels: [channel], identity: { recovery: null } }), [])
   })
 
   test('nothing to verify where the model does not say what is verified', async (t) => {
     const users = memoryUsers({ fields: ['email', 'username', 'hashedPassword'] })
-    assert.deepEqual(await mounted(t, { users, email: new Mailbox().options() }), [...urls.reset, ...urls.change])
+    assert.deepEqual(await mounted(t, { users, email: new Mailbox().options() }), [
+      ...urls.reset,
+      ...urls.change,
+    ])
   })
 
   test('no change of address where the model has none', async (t) => {
-    const users = memoryUsers({ fields: ['username', 'hashedPassword', 'phone', 'phoneVerified'], unique: ['phone'] })
+    const users = memoryUsers({
+      fields: ['username', 'hashedPassword', 'phone', 'phoneVerified'],
+      unique: ['phone'],
+    })
     const identity = { login: ['username'], recovery: 'phone' }
-    assert.deepEqual(await mounted(t, { users, identity, channels: [channel] }), [...urls.verify, ...urls.reset])
+    assert.deepEqual(await mounted(t, { users, identity, channels: [channel] }), [
+      ...urls.verify,
+      ...urls.reset,
+    ])
   })
 
   test('changes of address where another factor recovers', async (t) => {
@@ -75,7 +94,9 @@ describe('what is mounted', () => {
 
   test('a group that cannot be is refused at the start', async (t) => {
     for (const auth of [{}, { email: new Mailbox().options(), identity: { recovery: null } }]) {
-      await assert.rejects(build(t, { auth: { ...auth, routes: ['email'] } }), { code: 'CRUDAUTH_CONFIG' })
+      await assert.rejects(build(t, { auth: { ...auth, routes: ['email'] } }), {
+        code: 'CRUDAUTH_CONFIG',
+      })
     }
   })
 })
@@ -122,7 +143,10 @@ for (const backend of backends) {
       const second = await new Client(app).post('/register', { username: 'eve', password, phone })
       assert.equal(answers(second, 202).detail, answers(first, 202).detail)
       const notice = await sms.next('existing_account')
-      assert.deepEqual({ token: notice.token, recipient: notice.recipient }, { token: null, recipient: phone })
+      assert.deepEqual(
+        { token: notice.token, recipient: notice.recipient },
+        { token: null, recipient: phone },
+      )
     })
 
     test('bodies are shaped to the phone', async (t) => {
@@ -130,10 +154,22 @@ for (const backend of backends) {
       const app = await build(t, { auth: { ...byPhone(), channels: [sms.channel] } })
       const anyone = new Client(app)
       for (const url of [urls.verify[0] as string, urls.reset[0] as string]) {
-        for (const body of [{}, { email: 'ann@example.com' }, { phone: 4915112345678 }, { phone: '' }, { phone: [phone] }]) {
+        for (const body of [
+          {},
+          { email: 'ann@example.com' },
+          { phone: 4915112345678 },
+          { phone: '' },
+          { phone: [phone] },
+        ]) {
           refusesOwn(await anyone.post(url, body), 'FST_ERR_VALIDATION')
         }
-        for (const text of ['015112345678', '+49 151 12345678', 'ann@example.com', '+0123456789', `${phone}\n`]) {
+        for (const text of [
+          '015112345678',
+          '+49 151 12345678',
+          'ann@example.com',
+          '+0123456789',
+          `${phone}\n`,
+        ]) {
           const response = await anyone.post(url, { phone: text })
           assert.equal(response.statusCode, 400, text)
         }
@@ -146,7 +182,9 @@ for (const backend of backends) {
     test('the email channel keeps away from what is no email', async (t) => {
       const sms = pocket()
       const mail = new Mailbox()
-      const app = await build(t, { auth: { ...byPhone(), channels: [sms.channel], email: mail.options() } })
+      const app = await build(t, {
+        auth: { ...byPhone(), channels: [sms.channel], email: mail.options() },
+      })
       answers(await new Client(app).post('/register', { username: 'ann', password, phone }), 202)
       await sms.next('verify_email')
       await settle()
@@ -157,13 +195,36 @@ for (const backend of backends) {
       const sms = pocket()
       const mail = new Mailbox()
       const users = phoneUsers()
-      const auth = { ...backend.options(), users, identity: { recovery: 'phone' }, registration: { extraFields: ['phone'] } }
-      const app = await build(t, { auth: { ...auth, channels: [sms.channel], email: mail.options() } })
+      const auth = {
+        ...backend.options(),
+        users,
+        identity: { recovery: 'phone' },
+        registration: { extraFields: ['phone'] },
+      }
+      const app = await build(t, {
+        auth: { ...auth, channels: [sms.channel], email: mail.options() },
+      })
       const client = new Client(app)
-      answers(await client.post('/register', { email: 'ann@example.com', username: 'ann', password, phone }), 202)
+      answers(
+        await client.post('/register', {
+          email: 'ann@example.com',
+          username: 'ann',
+          password,
+          phone,
+        }),
+        202,
+      )
       answers(await client.login('ann'), 200)
-      answers(await client.post('/email/change-request', { new_email: 'new@example.com', password }), 202)
-      answers(await client.post('/email/change-confirm', { token: await mail.token('new@example.com', 'change_email') }), 200)
+      answers(
+        await client.post('/email/change-request', { new_email: 'new@example.com', password }),
+        202,
+      )
+      answers(
+        await client.post('/email/change-confirm', {
+          token: await mail.token('new@example.com', 'change_email'),
+        }),
+        200,
+      )
       const token = await mail.token('ann@example.com', 'email_changed')
       answers(await new Client(app).post('/email/change-revert', { token }), 200)
       assert.equal((await users.findBy('username', 'ann'))?.email, 'ann@example.com')
@@ -183,24 +244,35 @@ for (const backend of backends) {
           identity: { login: ['username'], recovery: 'pager' },
           registration: {
             extraFields: ['pager'],
-            schema: Type.Object({ pager: Type.String({ minLength: 6, maxLength: 6, pattern: '^P-[0-9]{4}$' }) }),
+            schema: Type.Object({
+              pager: Type.String({ minLength: 6, maxLength: 6, pattern: '^P-[0-9]{4}$' }),
+            }),
           },
           channels: [pager.channel],
         },
       })
       const anyone = new Client(app)
-      refusesOwn(await anyone.post('/register', { username: 'ann', password, pager: 'P-12345' }), 'FST_ERR_VALIDATION')
+      refusesOwn(
+        await anyone.post('/register', { username: 'ann', password, pager: 'P-12345' }),
+        'FST_ERR_VALIDATION',
+      )
       answers(await anyone.post('/register', { username: 'ann', password, pager: 'P-1234' }), 202)
       const { token, factor, recipient } = await pager.next('verify_email')
       assert.deepEqual({ factor, recipient }, { factor: 'pager', recipient: 'P-1234' })
       answers(await anyone.post('/email/verify-confirm', { token }), 200)
       assert.equal((await users.findBy('username', 'ann'))?.pagerVerified, true)
       for (const wrong of ['P-12345', 'p-1234', 'ann@example.com', '']) {
-        refusesOwn(await anyone.post('/password/reset-request', { pager: wrong }), 'FST_ERR_VALIDATION')
+        refusesOwn(
+          await anyone.post('/password/reset-request', { pager: wrong }),
+          'FST_ERR_VALIDATION',
+        )
       }
       answers(await anyone.post('/password/reset-request', { pager: 'P-1234' }), 202)
       const reset = await pager.next('reset_password')
-      answers(await anyone.post('/password/reset-confirm', { token: reset.token, new_password: next }), 200)
+      answers(
+        await anyone.post('/password/reset-confirm', { token: reset.token, new_password: next }),
+        200,
+      )
       answers(await new Client(app).login('ann', next), 200)
     })
   })

@@ -44,7 +44,8 @@ for (const backend of backends) {
       const before = await app.row('ann')
       for (const purpose of purposes) {
         for (const other of purposes) {
-          if (purpose !== other) refusesOwn(await redeem(app.anyone, other, tokens[purpose]), invalid, [tokens[purpose]])
+          if (purpose !== other)
+            refusesOwn(await redeem(app.anyone, other, tokens[purpose]), invalid, [tokens[purpose]])
         }
       }
       assert.deepEqual(await app.row('ann'), before)
@@ -58,20 +59,37 @@ for (const backend of backends) {
     test('a token of nobody’s making is 400 everywhere', async (t) => {
       const { anyone, join } = await mailApp(t, backend)
       await join('ann')
-      for (const token of ['A'.repeat(22), 'x', '__proto__', '*', '{}', '../1', 'a:b', '\ud800', '𝒳'.repeat(60)]) {
+      for (const token of [
+        'A'.repeat(22),
+        'x',
+        '__proto__',
+        '*',
+        '{}',
+        '../1',
+        'a:b',
+        '\ud800',
+        '𝒳'.repeat(60),
+      ]) {
         for (const purpose of purposes) refusesOwn(await redeem(anyone, purpose, token), invalid)
       }
     })
 
-    const ended: Record<string, (app: MailApp, client: Client, tokens: Record<Purpose, string>) => Promise<void>> = {
+    const ended: Record<
+      string,
+      (app: MailApp, client: Client, tokens: Record<Purpose, string>) => Promise<void>
+    > = {
       'a change of the password': async (_, client) => {
-        answers(await client.post('/change-password', { current_password: password, new_password: next }), 200)
+        answers(
+          await client.post('/change-password', { current_password: password, new_password: next }),
+          200,
+        )
       },
       'a reset': async ({ anyone, ask }) => {
         answers(await redeem(anyone, 'reset', await ask('reset', 'ann')), 200)
       },
       'disabling the account': async ({ set }) => set('ann', { isActive: false }),
-      'taking a move back': async ({ anyone }, _, { revert }) => void answers(await redeem(anyone, 'revert', revert), 200),
+      'taking a move back': async ({ anyone }, _, { revert }) =>
+        void answers(await redeem(anyone, 'revert', revert), 200),
     }
     for (const [what, end] of Object.entries(ended)) {
       test(`${what} ends all that are outstanding`, async (t) => {
@@ -79,7 +97,8 @@ for (const backend of backends) {
         const { client, tokens } = await oneOfEach(app)
         await end(app, client, tokens)
         const before = await app.row('ann')
-        for (const purpose of purposes) refusesOwn(await redeem(app.anyone, purpose, tokens[purpose]), invalid)
+        for (const purpose of purposes)
+          refusesOwn(await redeem(app.anyone, purpose, tokens[purpose]), invalid)
         assert.deepEqual(await app.row('ann'), before)
       })
     }
@@ -111,7 +130,8 @@ for (const backend of backends) {
       const hashedPassword = await app.app.auth.passwords.hash(password)
       await users.remake({ id, email, username, hashedPassword, emailVerified: false })
       const before = await app.row('ann')
-      for (const purpose of purposes) refusesOwn(await redeem(app.anyone, purpose, tokens[purpose]), invalid)
+      for (const purpose of purposes)
+        refusesOwn(await redeem(app.anyone, purpose, tokens[purpose]), invalid)
       assert.deepEqual(await app.row('ann'), before)
     })
 
@@ -131,7 +151,10 @@ for (const backend of backends) {
       }
       answers(await app.anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
       tokens.reset = await mail.token(addressOf('ann'), 'reset_password')
-      answers(await client.post('/email/change-request', { new_email: 'ann@new.example', password }), 202)
+      answers(
+        await client.post('/email/change-request', { new_email: 'ann@new.example', password }),
+        202,
+      )
       tokens.change = await mail.token('ann@new.example', 'change_email')
       await sleep(1100)
       const before = await app.row('ann')
@@ -148,12 +171,25 @@ for (const backend of backends) {
       const client = new Client(app.app)
       answers(await client.register('ann'), 202)
       answers(await client.login('ann'), 200)
-      answers(await client.post('/email/change-request', { new_email: 'ann@new.example', password }), 202)
-      answers(await redeem(app.anyone, 'change', await mail.token('ann@new.example', 'change_email')), 200)
+      answers(
+        await client.post('/email/change-request', { new_email: 'ann@new.example', password }),
+        202,
+      )
+      answers(
+        await redeem(app.anyone, 'change', await mail.token('ann@new.example', 'change_email')),
+        200,
+      )
       const token = await mail.token(addressOf('ann'), 'email_changed')
       await sleep(1100)
       refusesOwn(await redeem(app.anyone, 'revert', token), invalid)
-      answers(await app.anyone.post('/register', { email: addressOf('ann'), username: 'second', password }), 202)
+      answers(
+        await app.anyone.post('/register', {
+          email: addressOf('ann'),
+          username: 'second',
+          password,
+        }),
+        202,
+      )
       assert.notEqual(await app.row('second'), null)
     })
   })

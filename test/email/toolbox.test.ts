@@ -16,15 +16,32 @@ type Body = Record<'factor' | 'token' | 'secret' | 'email' | 'to', string>
 /** Hand-written routes over each method; none of the plugin's own is mounted. */
 function byHand(app: FastifyInstance): void {
   const { recovery } = app.auth
-  const post = (url: string, does: (request: FastifyRequest, body: Body) => unknown, gate = false) =>
-    app.post(url, { ...(gate && { onRequest: app.currentUser() }) }, async (request: FastifyRequest, _reply: FastifyReply) => ({
-      done: (await does(request, request.body as Body)) ?? null,
-    }))
-  post('/v', (request, { factor, to }) => recovery.requestVerification(request, factor, { redirectTo: to }))
+  const post = (
+    url: string,
+    does: (request: FastifyRequest, body: Body) => unknown,
+    gate = false,
+  ) =>
+    app.post(
+      url,
+      { ...(gate && { onRequest: app.currentUser() }) },
+      async (request: FastifyRequest, _reply: FastifyReply) => ({
+        done: (await does(request, request.body as Body)) ?? null,
+      }),
+    )
+  post('/v', (request, { factor, to }) =>
+    recovery.requestVerification(request, factor, { redirectTo: to }),
+  )
   post('/vc', (request, { token }) => recovery.confirmVerification(request, token))
-  post('/r', (request, { factor, to }) => recovery.requestPasswordReset(request, factor, { redirectTo: to }))
+  post('/r', (request, { factor, to }) =>
+    recovery.requestPasswordReset(request, factor, { redirectTo: to }),
+  )
   post('/rc', (request, { token, secret }) => recovery.resetPassword(request, token, secret))
-  post('/c', (request, { email, secret, to }) => recovery.requestEmailChange(request, email, secret, { redirectTo: to }), true)
+  post(
+    '/c',
+    (request, { email, secret, to }) =>
+      recovery.requestEmailChange(request, email, secret, { redirectTo: to }),
+    true,
+  )
   post('/cc', (request, { token }) => recovery.confirmEmailChange(request, token))
   post('/cr', (request, { token }) => recovery.revertEmailChange(request, token))
 }
@@ -32,7 +49,8 @@ function byHand(app: FastifyInstance): void {
 for (const backend of backends) {
   describe(`app.auth.recovery, ${backend.name}`, () => {
     const routes = ['account', 'session', 'bearer'] as const
-    const open = (t: Parameters<typeof mailApp>[0]) => mailApp(t, backend, { auth: { routes: [...routes] }, routes: byHand })
+    const open = (t: Parameters<typeof mailApp>[0]) =>
+      mailApp(t, backend, { auth: { routes: [...routes] }, routes: byHand })
 
     test('does what the routes do, from verification to taking a move back', async (t) => {
       const { app, anyone, mail, row } = await open(t)
@@ -54,7 +72,10 @@ for (const backend of backends) {
       answers(await client.login('ann'), 200)
       const tokens = await tokensOf(app, 'ann')
       await ok(client.post('/c', { email: 'new@example.com', secret: password }))
-      await ok(anyone.post('/cc', { token: await mail.token('new@example.com', 'change_email') }), {})
+      await ok(
+        anyone.post('/cc', { token: await mail.token('new@example.com', 'change_email') }),
+        {},
+      )
       assert.equal((await row('ann')).email, 'new@example.com')
       await ok(anyone.post('/cr', { token: await mail.token(addressOf('ann'), 'email_changed') }))
       assert.equal((await row('ann')).email, addressOf('ann'))
@@ -90,8 +111,12 @@ for (const backend of backends) {
         ['/c', { email: addressOf('ann'), secret: password }],
         ['/c', { email: 'new@example.com', secret: password, to: 'https://evil.example' }],
       ] as const
-      for (const [url, body] of bad) refuses(await client.post(url, body), 'CRUDAUTH_BAD_REQUEST', [password])
-      refuses(await anyone.post('/c', { email: 'new@example.com', secret: password }), 'CRUDAUTH_UNAUTHENTICATED')
+      for (const [url, body] of bad)
+        refuses(await client.post(url, body), 'CRUDAUTH_BAD_REQUEST', [password])
+      refuses(
+        await anyone.post('/c', { email: 'new@example.com', secret: password }),
+        'CRUDAUTH_UNAUTHENTICATED',
+      )
       for (const url of ['/vc', '/rc', '/cc', '/cr']) {
         refuses(await anyone.post(url, { token: 'A'.repeat(22), secret: next }), invalid)
       }
@@ -114,11 +139,17 @@ for (const backend of backends) {
     })
 
     /** An app that gives its messages to a queue. */
-    const queued = async (t: Parameters<typeof mailApp>[0], enqueue?: (job: DeliveryJob) => unknown) => {
+    const queued = async (
+      t: Parameters<typeof mailApp>[0],
+      enqueue?: (job: DeliveryJob) => unknown,
+    ) => {
       const jobs: DeliveryJob[] = []
-      const made = await mailApp(t, backend, { auth: { delivery: { enqueue: enqueue ?? ((job) => void jobs.push(job)) } } })
+      const made = await mailApp(t, backend, {
+        auth: { delivery: { enqueue: enqueue ?? ((job) => void jobs.push(job)) } },
+      })
       const come = async (count: number) => {
-        for (let tries = 0; jobs.length < count && tries < 1000; tries++) await new Promise((resolve) => setTimeout(resolve, 5))
+        for (let tries = 0; jobs.length < count && tries < 1000; tries++)
+          await new Promise((resolve) => setTimeout(resolve, 5))
         assert.equal(jobs.length, count)
         return JSON.parse(JSON.stringify(jobs.at(-1))) as DeliveryJob
       }
@@ -131,17 +162,28 @@ for (const backend of backends) {
       const job = await come(1)
       assert.deepEqual(mail.messages, [], 'nothing is sent before it is')
       assert.deepEqual(Object.keys(job).sort(), ['id', 'payload'])
-      assert.ok(!job.payload.includes(Buffer.from('ann@example.com').toString('base64url').slice(2, 12)))
+      assert.ok(
+        !job.payload.includes(Buffer.from('ann@example.com').toString('base64url').slice(2, 12)),
+      )
       await app.auth.recovery.deliver(job)
       const token = await mail.token(addressOf('ann'), 'verify_email')
       answers(await anyone.post('/email/verify-confirm', { token }), 200)
       assert.equal((await row('ann')).emailVerified, true)
 
-      answers(await anyone.post('/password/reset-request', { email: addressOf('ann'), redirect_to: '/in' }), 202)
+      answers(
+        await anyone.post('/password/reset-request', {
+          email: addressOf('ann'),
+          redirect_to: '/in',
+        }),
+        202,
+      )
       await app.auth.recovery.deliver(await come(2))
       const reset = await mail.token(addressOf('ann'), 'reset_password')
       assert.equal(
-        answers(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), 200).redirect_to,
+        answers(
+          await anyone.post('/password/reset-confirm', { token: reset, new_password: next }),
+          200,
+        ).redirect_to,
         '/in',
       )
     })
@@ -150,11 +192,21 @@ for (const backend of backends) {
       const { app, anyone, mail, come } = await queued(t)
       answers(await anyone.register('ann'), 202)
       const job = await come(1)
-      const other = await build(t, { auth: { secret: 'another-secret-of-32-bytes-0123456789', email: new Mailbox().options() } })
+      const other = await build(t, {
+        auth: { secret: 'another-secret-of-32-bytes-0123456789', email: new Mailbox().options() },
+      })
       const flipped = `${job.payload.slice(0, 40)}${job.payload[40] === 'A' ? 'B' : 'A'}${job.payload.slice(41)}`
       const refusing = (error: { code?: string; permanent?: boolean }) =>
         error.code === 'CRUDAUTH_BAD_REQUEST' && error.permanent === true
-      for (const wrong of [{ ...job, payload: flipped }, { ...job, payload: '' }, { id: job.id }, {}, null, job.payload, 7]) {
+      for (const wrong of [
+        { ...job, payload: flipped },
+        { ...job, payload: '' },
+        { id: job.id },
+        {},
+        null,
+        job.payload,
+        7,
+      ]) {
         await assert.rejects(app.auth.recovery.deliver(wrong as DeliveryJob), refusing)
       }
       await assert.rejects(other.auth.recovery.deliver(job), refusing)
@@ -180,13 +232,19 @@ for (const backend of backends) {
           users: memoryUsers(),
           email: {
             frontendUrl: 'https://app.example.com',
-            sender: { send: ({ to, context }) => Promise.reject(new Error(`no ${to} ${context.link}`)) },
+            sender: {
+              send: ({ to, context }) => Promise.reject(new Error(`no ${to} ${context.link}`)),
+            },
           },
         },
       })
       answers(await anyone.register('ann'), 202)
       const job = await come(1)
-      await broken.auth.users.create({ email: addressOf('ann'), username: 'ann', hashedPassword: null })
+      await broken.auth.users.create({
+        email: addressOf('ann'),
+        username: 'ann',
+        hashedPassword: null,
+      })
       await assert.rejects(broken.auth.recovery.deliver(job), (error: Error) => {
         assert.ok(!/ann@|token=[\w-]{22}/.test(`${error.message} ${error.stack}`), error.message)
         return true
@@ -200,15 +258,31 @@ test('without delivery or a recovery factor each method says what is missing', a
   for (const auth of [{}, { email: new Mailbox().options(), identity: { recovery: null } }]) {
     const app = await build(t, { auth })
     const request = {} as FastifyRequest
-    assert.throws(() => app.auth.recovery.requestVerification(request, 'a@example.com'), { code: 'CRUDAUTH_CONFIG' })
-    assert.throws(() => app.auth.recovery.requestPasswordReset(request, 'a@example.com'), { code: 'CRUDAUTH_CONFIG' })
-    await assert.rejects(app.auth.recovery.confirmVerification(request, 'x'), { code: 'CRUDAUTH_CONFIG' })
-    await assert.rejects(app.auth.recovery.resetPassword(request, 'x', next), { code: 'CRUDAUTH_CONFIG' })
-    await assert.rejects(app.auth.recovery.requestEmailChange(request, 'a@example.com', next), { code: 'CRUDAUTH_CONFIG' })
-    await assert.rejects(app.auth.recovery.confirmEmailChange(request, 'x'), { code: 'CRUDAUTH_CONFIG' })
-    await assert.rejects(app.auth.recovery.revertEmailChange(request, 'x'), { code: 'CRUDAUTH_CONFIG' })
+    assert.throws(() => app.auth.recovery.requestVerification(request, 'a@example.com'), {
+      code: 'CRUDAUTH_CONFIG',
+    })
+    assert.throws(() => app.auth.recovery.requestPasswordReset(request, 'a@example.com'), {
+      code: 'CRUDAUTH_CONFIG',
+    })
+    await assert.rejects(app.auth.recovery.confirmVerification(request, 'x'), {
+      code: 'CRUDAUTH_CONFIG',
+    })
+    await assert.rejects(app.auth.recovery.resetPassword(request, 'x', next), {
+      code: 'CRUDAUTH_CONFIG',
+    })
+    await assert.rejects(app.auth.recovery.requestEmailChange(request, 'a@example.com', next), {
+      code: 'CRUDAUTH_CONFIG',
+    })
+    await assert.rejects(app.auth.recovery.confirmEmailChange(request, 'x'), {
+      code: 'CRUDAUTH_CONFIG',
+    })
+    await assert.rejects(app.auth.recovery.revertEmailChange(request, 'x'), {
+      code: 'CRUDAUTH_CONFIG',
+    })
   }
   const app = await build(t)
-  await assert.rejects(app.auth.recovery.deliver({ id: 'x', payload: 'x' }), { code: 'CRUDAUTH_CONFIG' })
+  await assert.rejects(app.auth.recovery.deliver({ id: 'x', payload: 'x' }), {
+    code: 'CRUDAUTH_CONFIG',
+  })
   refusesOwn(await new Client(app).post('/register', {}), 'FST_ERR_VALIDATION')
 })

@@ -16,7 +16,9 @@ for (const backend of backends) {
       assert.equal((await row('ann')).emailVerified, false)
       const token = await ask('verify', 'ann')
       assert.match(token, /^[\w-]{22}$/)
-      assert.deepEqual(answers(await anyone.post('/email/verify-confirm', { token }), 200), { detail: 'Verified' })
+      assert.deepEqual(answers(await anyone.post('/email/verify-confirm', { token }), 200), {
+        detail: 'Verified',
+      })
       assert.equal((await row('ann')).emailVerified, true)
       refusesOwn(await anyone.post('/email/verify-confirm', { token }), invalid, [token])
     })
@@ -46,10 +48,14 @@ for (const backend of backends) {
       const [second, third] = [await ask('verify', 'ann'), await ask('verify', 'ann')]
       assert.equal(new Set([first, second, third]).size, 3)
       answers(await anyone.post('/email/verify-confirm', { token: second }), 200)
-      for (const token of [first, second, third]) refusesOwn(await anyone.post('/email/verify-confirm', { token }), invalid)
+      for (const token of [first, second, third])
+        refusesOwn(await anyone.post('/email/verify-confirm', { token }), invalid)
 
       await join('bob', { verified: false })
-      const [oldest] = [await mail.token(addressOf('bob'), 'verify_email'), await ask('verify', 'bob')]
+      const [oldest] = [
+        await mail.token(addressOf('bob'), 'verify_email'),
+        await ask('verify', 'bob'),
+      ]
       answers(await anyone.post('/email/verify-confirm', { token: oldest }), 200)
     })
 
@@ -105,7 +111,15 @@ for (const backend of backends) {
       await join('ann', { verified: false })
       await join('bob', { verified: false })
       const token = await ask('verify', 'ann')
-      const extra = { user_id: 2, userId: 2, sub: '2', id: 2, email: addressOf('bob'), emailVerified: true, isSuperuser: true }
+      const extra = {
+        user_id: 2,
+        userId: 2,
+        sub: '2',
+        id: 2,
+        email: addressOf('bob'),
+        emailVerified: true,
+        isSuperuser: true,
+      }
       answers(await anyone.post('/email/verify-confirm', { token, ...extra }), 200)
       assert.equal((await row('ann')).emailVerified, true)
       assert.equal((await row('ann')).isSuperuser, false)
@@ -126,7 +140,14 @@ for (const backend of backends) {
       ]) {
         refusesOwn(await anyone.post('/email/verify-confirm', body), 'FST_ERR_VALIDATION', [token])
       }
-      const variants = [`${token} `, ` ${token}`, `${token}=`, token.toUpperCase(), `${token}\0`, encodeURIComponent(`${token}.`)]
+      const variants = [
+        `${token} `,
+        ` ${token}`,
+        `${token}=`,
+        token.toUpperCase(),
+        `${token}\0`,
+        encodeURIComponent(`${token}.`),
+      ]
       for (const other of variants.filter((text) => text !== token)) {
         refusesOwn(await anyone.post('/email/verify-confirm', { token: other }), invalid, [token])
       }
@@ -136,7 +157,9 @@ for (const backend of backends) {
     test('verifying signs nobody in and nobody out', async (t) => {
       const { anyone, join, ask } = await mailApp(t, backend)
       const client = await join('ann', { verified: false })
-      const response = await anyone.post('/email/verify-confirm', { token: await ask('verify', 'ann') })
+      const response = await anyone.post('/email/verify-confirm', {
+        token: await ask('verify', 'ann'),
+      })
       assert.equal(response.headers['set-cookie'], undefined)
       assert.equal((await client.get('/me')).statusCode, 200)
       answers(await client.login('ann', password), 200)

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { suite, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type BearerTransportOptions, bearerTransport, type CrudAuthOptions, memoryUsers } from '../../src/index.js'
+import {
+  type BearerTransportOptions,
+  bearerTransport,
+  type CrudAuthOptions,
+  memoryUsers,
+} from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
 import { asBearer, askRefresh, askToken, signedInBearer, tokensOf } from '../helpers/bearer.js'
 import { build } from '../helpers/build.js'
@@ -10,7 +15,11 @@ import { countingProxy, recovers, serve, skip } from '../helpers/faults.js'
 const redisMs = 300
 
 /** An app whose every reading of a row can be come in between: the place between the two round trips of a refresh. */
-async function interruptedApp(t: TestContext, options: BearerTransportOptions, auth: Partial<CrudAuthOptions> = {}) {
+async function interruptedApp(
+  t: TestContext,
+  options: BearerTransportOptions,
+  auth: Partial<CrudAuthOptions> = {},
+) {
   const users = memoryUsers()
   const { findById } = users
   const between: { act: (() => unknown) | null } = { act: null }
@@ -35,7 +44,11 @@ async function interruptedApp(t: TestContext, options: BearerTransportOptions, a
 suite('Redis stalls between the two round trips of a refresh', { skip }, () => {
   test('a rotation that was answered 503 has not happened, though the server finds it in its buffer', async (t) => {
     const server = await serve(t)
-    const { app, between, reused } = await interruptedApp(t, { reuseGraceSeconds: 1 }, { redis: server.url })
+    const { app, between, reused } = await interruptedApp(
+      t,
+      { reuseGraceSeconds: 1 },
+      { redis: server.url },
+    )
     const warm = await signedInBearer(app)
     // Redis knows the scripts by now: what it gets is run at once and not asked for again.
     answers(await askRefresh(app, warm.refresh_token), 200)

@@ -1,20 +1,41 @@
 import assert from 'node:assert/strict'
 import { suite, type TestContext, test } from 'node:test'
 import { Redis } from 'ioredis'
-import { type BearerTransportOptions, bearerTransport, memoryUsers, sessionTransport } from '../../src/index.js'
+import {
+  type BearerTransportOptions,
+  bearerTransport,
+  memoryUsers,
+  sessionTransport,
+} from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
-import { asBearer, askRefresh, askToken, postJson, signedInBearer, times, tokensOf } from '../helpers/bearer.js'
+import {
+  asBearer,
+  askRefresh,
+  askToken,
+  postJson,
+  signedInBearer,
+  times,
+  tokensOf,
+} from '../helpers/bearer.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { countingProxy, recovers, serve, skip } from '../helpers/faults.js'
 
-const appOn = (t: TestContext, redis: string, options: BearerTransportOptions = {}, users = memoryUsers()) =>
+const appOn = (
+  t: TestContext,
+  redis: string,
+  options: BearerTransportOptions = {},
+  users = memoryUsers(),
+) =>
   build(t, {
     auth: {
       redis,
       users,
       timeouts: { redisMs: 300, usersMs: 200 },
-      transports: [bearerTransport({ refresh: 'body', ...options }), sessionTransport({ managementRoutes: true })],
+      transports: [
+        bearerTransport({ refresh: 'body', ...options }),
+        sessionTransport({ managementRoutes: true }),
+      ],
     },
     routes(app) {
       app.get('/own', { onRequest: [app.currentUser(), app.requireFresh] }, async (request) => ({
@@ -30,7 +51,8 @@ suite('bearer tokens while Redis is in trouble', { skip }, () => {
     const app = await appOn(t, server.url)
     const { access_token, refresh_token } = await signedInBearer(app)
     server.pause()
-    for (const url of ['/me', '/own', '/optional']) assert.equal((await asBearer(app, access_token, url)).statusCode, 200, url)
+    for (const url of ['/me', '/own', '/optional'])
+      assert.equal((await asBearer(app, access_token, url)).statusCode, 200, url)
     for (const response of await Promise.all([
       ...times(20, () => askRefresh(app, refresh_token)),
       askToken(app),
@@ -52,7 +74,10 @@ suite('bearer tokens while Redis is in trouble', { skip }, () => {
     const app = await appOn(t, server.url, { refresh: 'cookie' })
     const client = new Client(app)
     await client.register('ann')
-    const { access_token } = answers(await client.post('/token', { username: 'ann', password }), 200)
+    const { access_token } = answers(
+      await client.post('/token', { username: 'ann', password }),
+      200,
+    )
     await server.kill()
     for (let n = 0; n < 3; n++) answers(await asBearer(app, access_token), 200)
     const before = [...client.cookies]
@@ -72,7 +97,10 @@ suite('bearer tokens while Redis is in trouble', { skip }, () => {
     // The guesses at a password are counted in Redis, so the change itself is refused; the row can be changed by other ways.
     server.pause()
     const payload = { current_password: password, new_password: 'another good one' }
-    const response = await asBearer(app, access_token, '/change-password', { method: 'POST', payload })
+    const response = await asBearer(app, access_token, '/change-password', {
+      method: 'POST',
+      payload,
+    })
     assert.ok([200, 503].includes(response.statusCode))
     await app.auth.users.update(1, { tokenVersion: 9 })
     assert.equal((await asBearer(app, access_token)).statusCode, 401)
@@ -116,7 +144,9 @@ suite('what bearer tokens cost Redis', { skip }, () => {
         unknown: await proxy.of(() => askRefresh(app, `A${used.slice(1)}`)),
         nonsense: await proxy.of(() => askRefresh(app, 'nonsense')),
         token: await proxy.of(() => askToken(app)),
-        logout: await proxy.of(() => postJson(app, '/logout', { refresh_token: tokens.refresh_token })),
+        logout: await proxy.of(() =>
+          postJson(app, '/logout', { refresh_token: tokens.refresh_token }),
+        ),
       }
     }
     // The first time Redis does not know the scripts.
@@ -140,9 +170,11 @@ suite('what bearer tokens cost Redis', { skip }, () => {
     const { access_token } = await signedInBearer(app)
     const client = new Redis(server.url)
     t.after(() => client.disconnect())
-    const processed = async () => Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1])
+    const processed = async () =>
+      Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))?.[1])
     const before = await processed()
-    for (let n = 0; n < 50; n++) assert.equal((await asBearer(app, access_token, '/own')).statusCode, 200)
+    for (let n = 0; n < 50; n++)
+      assert.equal((await asBearer(app, access_token, '/own')).statusCode, 200)
     // The counting itself is one command.
     assert.equal((await processed()) - before, 1)
   })
@@ -150,10 +182,17 @@ suite('what bearer tokens cost Redis', { skip }, () => {
 
 suite('bearer tokens while the users are away', () => {
   test('are 503 at every gate, optional ones too, and /refresh uses nothing up', async (t) => {
-    for (const fail of [() => Promise.reject(new Error('secret driver text')), () => new Promise<never>(() => {})]) {
+    for (const fail of [
+      () => Promise.reject(new Error('secret driver text')),
+      () => new Promise<never>(() => {}),
+    ]) {
       const users = memoryUsers()
       const app = await build(t, {
-        auth: { users, timeouts: { usersMs: 50 }, transports: [bearerTransport({ refresh: 'body', reuseGraceSeconds: 0 })] },
+        auth: {
+          users,
+          timeouts: { usersMs: 50 },
+          transports: [bearerTransport({ refresh: 'body', reuseGraceSeconds: 0 })],
+        },
         routes(app) {
           app.get('/optional', { onRequest: app.currentUser({ optional: true }) }, async () => ({}))
         },
@@ -167,7 +206,8 @@ suite('bearer tokens while the users are away', () => {
         assert.equal(response.headers['www-authenticate'], undefined)
         assert.ok(!response.body.includes('driver'))
       }
-      for (let n = 0; n < 3; n++) refusesOwn(await askRefresh(app, refresh_token), 'CRUDAUTH_UNAVAILABLE')
+      for (let n = 0; n < 3; n++)
+        refusesOwn(await askRefresh(app, refresh_token), 'CRUDAUTH_UNAVAILABLE')
       users.findById = findById
       answers(await askRefresh(app, refresh_token), 200)
       answers(await asBearer(app, access_token), 200)
@@ -176,7 +216,9 @@ suite('bearer tokens while the users are away', () => {
 
   test('/logout ends the line all the same', async (t) => {
     const users = memoryUsers()
-    const app = await build(t, { auth: { users, transports: [bearerTransport({ refresh: 'body' })] } })
+    const app = await build(t, {
+      auth: { users, transports: [bearerTransport({ refresh: 'body' })] },
+    })
     const { refresh_token } = await signedInBearer(app)
     const { findById } = users
     users.findById = () => Promise.reject(new Error('away'))
@@ -191,8 +233,16 @@ suite('bearer tokens while the users are away', () => {
     }
     const app = await build(t, {
       auth: {
-        hooks: { onAfterLogin: hook, onRefreshReuse: hook, onAfterLogout: hook, onLoginFailed: hook },
-        transports: [bearerTransport({ refresh: 'body', reuseGraceSeconds: 0 }), sessionTransport()],
+        hooks: {
+          onAfterLogin: hook,
+          onRefreshReuse: hook,
+          onAfterLogout: hook,
+          onLoginFailed: hook,
+        },
+        transports: [
+          bearerTransport({ refresh: 'body', reuseGraceSeconds: 0 }),
+          sessionTransport(),
+        ],
       },
     })
     await signedIn(app, 'bob')
@@ -200,7 +250,15 @@ suite('bearer tokens while the users are away', () => {
     const next = tokensOf(await askRefresh(app, refresh_token))
     refusesOwn(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
     refusesOwn(await askRefresh(app, next.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
-    refusesOwn(await askToken(app, 'ann', { password: 'wrong password' }), 'CRUDAUTH_BAD_CREDENTIALS')
-    answers(await postJson(app, '/logout', { refresh_token: tokensOf(await askToken(app)).refresh_token }), 200)
+    refusesOwn(
+      await askToken(app, 'ann', { password: 'wrong password' }),
+      'CRUDAUTH_BAD_CREDENTIALS',
+    )
+    answers(
+      await postJson(app, '/logout', {
+        refresh_token: tokensOf(await askToken(app)).refresh_token,
+      }),
+      200,
+    )
   })
 })

@@ -22,7 +22,9 @@ suite('app.close() ends', { skip, timeout: 20_000 }, () => {
     await asked.close()
 
     const server = await serve(t)
-    const apps = await Promise.all(times(4, () => build(t, { auth: { redis: server.url, timeouts } })))
+    const apps = await Promise.all(
+      times(4, () => build(t, { auth: { redis: server.url, timeouts } })),
+    )
     for (const app of apps) await signedIn(app, 'ann')
     await apps[0]?.close()
     server.pause()
@@ -46,14 +48,21 @@ suite('app.close() ends', { skip, timeout: 20_000 }, () => {
         port,
         host: '127.0.0.1',
         path: '/me',
-        headers: { cookie: `${sessionCookie}=${client.cookies.get(sessionCookie)}`, connection: 'close' },
+        headers: {
+          cookie: `${sessionCookie}=${client.cookies.get(sessionCookie)}`,
+          connection: 'close',
+        },
       })
       const [response] = await once(request, 'response')
       response.resume()
       return response.statusCode as number
     })
     // Until all of them have reached the app.
-    while ((await new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count)))) < 10) {
+    while (
+      (await new Promise<number>((resolve) =>
+        app.server.getConnections((_, count) => resolve(count)),
+      )) < 10
+    ) {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
     await app.close()
@@ -64,7 +73,9 @@ suite('app.close() ends', { skip, timeout: 20_000 }, () => {
   test('a start that fails on its options leaves no connection behind', async (t) => {
     noUnhandledRejections(t)
     const server = await serve(t)
-    await assert.rejects(build(t, { auth: { redis: server.url, prefix: 'no path' } }), { code: 'CRUDAUTH_CONFIG' })
+    await assert.rejects(build(t, { auth: { redis: server.url, prefix: 'no path' } }), {
+      code: 'CRUDAUTH_CONFIG',
+    })
     const app = await build(t, { auth: { redis: server.url } })
     assert.equal((await new Client(app).register('ann', password)).statusCode, 201)
   })

@@ -41,7 +41,9 @@ async function asksInVain({ app, mail, anyone }: Awaited<ReturnType<typeof open>
   const before = mail.messages.length
   for (const url of ['/email/verify-request', '/password/reset-request']) {
     const all = await Promise.all(
-      ['ann', 'nobody', 'off', 'ann', 'nobody'].map((name) => anyone.post(url, { email: addressOf(name) })),
+      ['ann', 'nobody', 'off', 'ann', 'nobody'].map((name) =>
+        anyone.post(url, { email: addressOf(name) }),
+      ),
     )
     for (const response of all) {
       answers(response, 202)
@@ -51,8 +53,16 @@ async function asksInVain({ app, mail, anyone }: Awaited<ReturnType<typeof open>
       assert.equal(response.headers['x-ratelimit-limit'], undefined)
     }
   }
-  const fresh = await new Client(app).post('/register', { email: addressOf('fresh'), username: 'fresh', password })
-  const known = await new Client(app).post('/register', { email: addressOf('ann'), username: 'eve', password })
+  const fresh = await new Client(app).post('/register', {
+    email: addressOf('fresh'),
+    username: 'fresh',
+    password,
+  })
+  const known = await new Client(app).post('/register', {
+    email: addressOf('ann'),
+    username: 'eve',
+    password,
+  })
   assert.equal(answers(known, 202).detail, answers(fresh, 202).detail)
   await settle()
   assert.deepEqual(
@@ -72,10 +82,18 @@ suite('recovery while Redis is in trouble', { skip }, () => {
     const { app, mail, users, anyone, ask } = made
     const client = await signedIn(app, 'ann')
     const verify = await mail.token(addressOf('ann'), 'verify_email')
-    await users.create({ email: addressOf('off'), username: 'off', hashedPassword: null, isActive: false })
+    await users.create({
+      email: addressOf('off'),
+      username: 'off',
+      hashedPassword: null,
+      isActive: false,
+    })
     await users.create({ email: addressOf('bob'), username: 'bob', hashedPassword: null })
     const reset = await ask('reset_password', '/password/reset-request', addressOf('bob'))
-    answers(await client.post('/email/change-request', { new_email: 'new@example.com', password }), 202)
+    answers(
+      await client.post('/email/change-request', { new_email: 'new@example.com', password }),
+      202,
+    )
     const change = await mail.token('new@example.com', 'change_email')
     const rows = await Promise.all([users.findById(1), users.findById(3)])
 
@@ -113,10 +131,17 @@ suite('recovery while Redis is in trouble', { skip }, () => {
     const { app, mail, users, anyone, ask } = made
     await signedIn(app, 'ann')
     const verify = await mail.token(addressOf('ann'), 'verify_email')
-    await users.create({ email: addressOf('off'), username: 'off', hashedPassword: null, isActive: false })
+    await users.create({
+      email: addressOf('off'),
+      username: 'off',
+      hashedPassword: null,
+      isActive: false,
+    })
     await server.kill()
     await asksInVain(made)
-    refuses(await anyone.post('/email/verify-confirm', { token: verify }), 'CRUDAUTH_UNAVAILABLE', [verify])
+    refuses(await anyone.post('/email/verify-confirm', { token: verify }), 'CRUDAUTH_UNAVAILABLE', [
+      verify,
+    ])
     await serve(t, server.port)
     const after = await recovers(() => anyone.post('/email/verify-confirm', { token: verify }))
     assert.equal(after.statusCode, 400, 'it came back empty')
@@ -147,20 +172,34 @@ suite('recovery while Redis is in trouble', { skip }, () => {
       const token = await mail.token(addressOf('ann'), 'reset_password')
       const row = await users.findById(1)
       const other = new Client(sharing.app)
-      refuses(await other.post('/password/reset-confirm', { token, new_password: next }), 'CRUDAUTH_UNAVAILABLE', [token, next])
+      refuses(
+        await other.post('/password/reset-confirm', { token, new_password: next }),
+        'CRUDAUTH_UNAVAILABLE',
+        [token, next],
+      )
       assert.deepEqual(await users.findById(1), row)
       pausing = false
       server.resume()
       const retrying = where === 'soon in every other' ? anyone : other
       const retry = () => retrying.post('/password/reset-confirm', { token, new_password: next })
       let response = await recovers(retry)
-      for (let tries = 0; retrying === anyone && response.statusCode === 400 && tries < 200; tries++) {
+      for (
+        let tries = 0;
+        retrying === anyone && response.statusCode === 400 && tries < 200;
+        tries++
+      ) {
         await delay(50)
         response = await recovers(retry)
       }
       assert.equal(response.statusCode, 200, response.body)
-      assert.equal((await other.post('/password/reset-confirm', { token, new_password: next })).statusCode, 400)
-      assert.equal((await anyone.post('/password/reset-confirm', { token, new_password: next })).statusCode, 400)
+      assert.equal(
+        (await other.post('/password/reset-confirm', { token, new_password: next })).statusCode,
+        400,
+      )
+      assert.equal(
+        (await anyone.post('/password/reset-confirm', { token, new_password: next })).statusCode,
+        400,
+      )
       answers(await new Client(app).login('ann', next), 200)
     })
   }
@@ -178,24 +217,34 @@ suite('recovery while Redis is in trouble', { skip }, () => {
       },
     }
     const mail = new Mailbox()
-    const { app } = await appOn(t, server.url, { users, email: mail.options(), rateLimits: limitsOff })
+    const { app } = await appOn(t, server.url, {
+      users,
+      email: mail.options(),
+      rateLimits: limitsOff,
+    })
     const client = await signedIn(app, 'ann')
     answers(await new Client(app).post('/password/reset-request', { email: addressOf('ann') }), 202)
     const token = await mail.token(addressOf('ann'), 'reset_password')
     pausing = true
-    answers(await new Client(app).post('/password/reset-confirm', { token, new_password: next }), 200)
+    answers(
+      await new Client(app).post('/password/reset-confirm', { token, new_password: next }),
+      200,
+    )
     pausing = false
     server.resume()
     refuses(await recovers(() => client.get('/me')), 'CRUDAUTH_UNAUTHENTICATED')
     answers(await new Client(app).login('ann', next), 200)
   })
 
-  test('closing while Redis is paused and messages are being prepared ends', { timeout: 20_000 }, async (t) => {
+  test('closing while Redis is paused and messages are being prepared ends', {
+    timeout: 20_000,
+  }, async (t) => {
     const server = await serve(t)
     const { app, anyone } = await open(t, server.url)
     await signedIn(app, 'ann')
     server.pause()
-    for (let i = 0; i < 5; i++) answers(await anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
+    for (let i = 0; i < 5; i++)
+      answers(await anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
     await app.close()
     await delay(1)
     server.resume()

@@ -18,7 +18,11 @@ const until = async (holds: () => boolean, what: string) => {
 }
 
 for (const backend of backends) {
-  const open = (t: TestContext, send: (message: EmailMessage) => unknown, auth: Partial<CrudAuthOptions> = {}) => {
+  const open = (
+    t: TestContext,
+    send: (message: EmailMessage) => unknown,
+    auth: Partial<CrudAuthOptions> = {},
+  ) => {
     noUnhandledRejections(t)
     const { lines, logger } = captureLogs('warn')
     const lost: Record<string, unknown>[] = []
@@ -56,7 +60,9 @@ for (const backend of backends) {
     })
     answers(await anyone.register('ann'), 202)
     await until(() => lost.length > 0, 'it is given up')
-    assert.deepEqual(lost, [{ kind: 'verify_email', channel: 'email', reason: 'failed', attempts: 3 }])
+    assert.deepEqual(lost, [
+      { kind: 'verify_email', channel: 'email', reason: 'failed', attempts: 3 },
+    ])
     assert.equal(tries, 3)
     assert.equal(lines.filter((line) => line.includes('554 no')).length, 3)
     for (const line of lines) assert.doesNotMatch(line, /ann@example\.com|token=/)
@@ -124,7 +130,9 @@ for (const backend of backends) {
   })
 
   test(`${backend.name}: closing waits no longer than it may, and what is unfinished then is told of`, async (t) => {
-    const { app, anyone, lost } = await open(t, () => new Promise(() => {}), { delivery: { drainSeconds: 1 } })
+    const { app, anyone, lost } = await open(t, () => new Promise(() => {}), {
+      delivery: { drainSeconds: 1 },
+    })
     answers(await anyone.register('ann'), 202)
     await delay(50)
     await app.close()
@@ -136,9 +144,16 @@ for (const backend of backends) {
 
   test(`${backend.name}: a render function that fails sends nothing and breaks nothing`, async (t) => {
     const mail = new Mailbox()
-    const results: unknown[] = [undefined, {}, { subject: 'a\nBcc: x@example.com', text: 'x' }, { subject: '', text: 'x' }]
+    const results: unknown[] = [
+      undefined,
+      {},
+      { subject: 'a\nBcc: x@example.com', text: 'x' },
+      { subject: '', text: 'x' },
+    ]
     for (const result of results) {
-      const { anyone, lost, users } = await open(t, () => {}, { email: mail.options({ render: () => result as never }) })
+      const { anyone, lost, users } = await open(t, () => {}, {
+        email: mail.options({ render: () => result as never }),
+      })
       answers(await anyone.register('ann'), 202)
       await until(() => lost.length === 1, 'it is given up')
       assert.notEqual(await users.findBy('username', 'ann'), null)
@@ -152,9 +167,16 @@ for (const backend of backends) {
       rateLimits: { recipient: false, register: false, password_reset_request: false },
     })
     answers(await anyone.register('ann'), 202)
-    const asked = await Promise.all(times(20, () => anyone.post('/password/reset-request', { email: addressOf('ann') })))
-    for (const response of asked) assert.equal(answers(response, 202).detail, asked[0]?.json().detail)
+    const asked = await Promise.all(
+      times(20, () => anyone.post('/password/reset-request', { email: addressOf('ann') })),
+    )
+    for (const response of asked)
+      assert.equal(answers(response, 202).detail, asked[0]?.json().detail)
     await until(() => lost.some(({ reason }) => reason === 'full'), 'it is told of')
-    assert.equal((await anyone.post('/password/reset-confirm', { token: 'A'.repeat(22), new_password: next })).statusCode, 400)
+    assert.equal(
+      (await anyone.post('/password/reset-confirm', { token: 'A'.repeat(22), new_password: next }))
+        .statusCode,
+      400,
+    )
   })
 }

@@ -12,12 +12,14 @@ import { breakableUsers } from '../helpers/users.js'
 
 const driverText = 'relation "users" does not exist: SELECT hashed_password FROM /var/lib/db'
 const failures: Record<string, () => unknown> = {
-  rejects: () => Promise.reject(Object.assign(new Error(driverText), { code: '42P01', statusCode: 418 })),
+  rejects: () =>
+    Promise.reject(Object.assign(new Error(driverText), { code: '42P01', statusCode: 418 })),
   'throws at once': () => {
     throw new Error(driverText)
   },
   hangs: () => new Promise(() => {}),
-  'rejects too late': () => new Promise((_, reject) => setTimeout(() => reject(new Error(driverText)), 120)),
+  'rejects too late': () =>
+    new Promise((_, reject) => setTimeout(() => reject(new Error(driverText)), 120)),
   'answers nonsense': () => 7,
 }
 
@@ -35,15 +37,27 @@ for (const backend of backends) {
         const confirmations = [
           ['/email/verify-confirm', { token: await mail.token(addressOf('ann'), 'verify_email') }],
           ['/email/change-confirm', { token: await askChange(ann, 'new@example.com') }],
-          ['/email/change-revert', { token: await move(bob, addressOf('bob'), 'moved@example.com') }],
+          [
+            '/email/change-revert',
+            { token: await move(bob, addressOf('bob'), 'moved@example.com') },
+          ],
         ] as [string, { token: string; new_password?: string }][]
         await join('carl')
-        confirmations.push(['/password/reset-confirm', { token: await ask('reset', 'carl'), new_password: next }])
+        confirmations.push([
+          '/password/reset-confirm',
+          { token: await ask('reset', 'carl'), new_password: next },
+        ])
         const rows = await Promise.all([1, 2, 3].map((id) => users.inner.findById(id)))
         users.broken[verb] = fault
         for (const [url, body] of confirmations) {
           const response = await anyone.post(url, body)
-          refusesOwn(response, 'CRUDAUTH_UNAVAILABLE', [body.token, driverText, 'relation', 'SELECT', '42P01'])
+          refusesOwn(response, 'CRUDAUTH_UNAVAILABLE', [
+            body.token,
+            driverText,
+            'relation',
+            'SELECT',
+            '42P01',
+          ])
         }
         // What comes too late is dropped.
         await delay(130)
@@ -58,7 +72,11 @@ for (const backend of backends) {
       noUnhandledRejections(t)
       const users = breakableUsers()
       const { app, anyone, mail, join, sendsNothing } = await mailApp(t, backend, {
-        auth: { users: users.store, timeouts: { usersMs: 60 }, delivery: { firstRetrySeconds: 0.1, attempts: 10 } },
+        auth: {
+          users: users.store,
+          timeouts: { usersMs: 60 },
+          delivery: { firstRetrySeconds: 0.1, attempts: 10 },
+        },
       })
       await join('ann', { verified: false })
       const well = await anyone.post('/password/reset-request', { email: addressOf('ann') })
@@ -94,7 +112,9 @@ for (const backend of backends) {
       await delay(120)
       return done
     }
-    refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_UNAVAILABLE', [token])
+    refusesOwn(await anyone.post('/email/change-confirm', { token }), 'CRUDAUTH_UNAVAILABLE', [
+      token,
+    ])
     users.store.compareAndSet = late
     assert.equal((await row('ann')).email, 'new@example.com')
     const revert = await mail.token(addressOf('ann'), 'email_changed')
@@ -105,12 +125,18 @@ for (const backend of backends) {
   test(`${backend.name}: a sign-up that the database fails is 503 for new and known addresses, and sends nothing`, async (t) => {
     noUnhandledRejections(t)
     const users = breakableUsers()
-    const { anyone, join, sendsNothing } = await mailApp(t, backend, { auth: { users: users.store, timeouts: { usersMs: 60 } } })
+    const { anyone, join, sendsNothing } = await mailApp(t, backend, {
+      auth: { users: users.store, timeouts: { usersMs: 60 } },
+    })
     await join('ann')
     await sendsNothing(async () => {
       users.broken.create = failures.rejects as () => unknown
       for (const email of [addressOf('ann'), addressOf('fresh')]) {
-        refusesOwn(await anyone.post('/register', { email, username: 'eve', password }), 'CRUDAUTH_UNAVAILABLE', [password])
+        refusesOwn(
+          await anyone.post('/register', { email, username: 'eve', password }),
+          'CRUDAUTH_UNAVAILABLE',
+          [password],
+        )
       }
     })
   })

@@ -26,10 +26,15 @@ suite('Redis fails in the middle of', { skip }, () => {
       if (pausing) server.pause()
       return true
     }
-    const { app } = await appOn(t, server.url, { passwords: { cost: { memoryKiB: 64, iterations: 1 }, check } })
+    const { app } = await appOn(t, server.url, {
+      passwords: { cost: { memoryKiB: 64, iterations: 1 }, check },
+    })
     const client = await signedIn(app, 'ann')
     pausing = true
-    refuses(await client.post('/change-password', change), 'CRUDAUTH_UNAVAILABLE', [password, change.new_password])
+    refuses(await client.post('/change-password', change), 'CRUDAUTH_UNAVAILABLE', [
+      password,
+      change.new_password,
+    ])
     server.resume()
     assert.equal((await recovers(() => client.get('/me'))).statusCode, 200)
     refuses(await new Client(app).login('ann', change.new_password), 'CRUDAUTH_BAD_CREDENTIALS')

@@ -37,11 +37,16 @@ for (const [what, hook] of Object.entries(throwing)) {
     const users = openUsers()
     let on = false
     const refuse = () => (on ? hook() : undefined)
-    const app = await build(t, { auth: { users: users.store, hooks: { onBeforeRegister: refuse, onBeforeLogin: refuse } } })
+    const app = await build(t, {
+      auth: { users: users.store, hooks: { onBeforeRegister: refuse, onBeforeLogin: refuse } },
+    })
     const client = await signedIn(app, 'ann')
     const before = await users.rows()
     on = true
-    for (const response of [await new Client(app).register('bob'), await new Client(app).login('ann')]) {
+    for (const response of [
+      await new Client(app).register('bob'),
+      await new Client(app).login('ann'),
+    ]) {
       refuses(response, 'CRUDAUTH_FORBIDDEN', [secretText, password])
       assert.equal(response.headers['set-cookie'], undefined)
     }
@@ -79,7 +84,8 @@ for (const [what, hook] of Object.entries(throwing)) {
     const change = { current_password: password, new_password: 'another good one' }
     assert.equal((await client.post('/change-password', change)).statusCode, 200)
     assert.equal((await client.post('/logout')).statusCode, 200)
-    for (let i = 0; i < 5; i++) refuses(await new Client(app).login('ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS', [secretText])
+    for (let i = 0; i < 5; i++)
+      refuses(await new Client(app).login('ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS', [secretText])
     refuses(await new Client(app).login('ann', 'wrong'), 'CRUDAUTH_LOCKED_OUT', [secretText])
     assert.ok(lines.length >= 11, 'each is told of')
   })
@@ -145,7 +151,10 @@ test('a policy or a registration function that throws or answers nonsense makes 
     assert.ok(!response.body.includes(secretText) || response.statusCode < 500, response.body)
     assert.deepEqual(await users.rows(), [])
     const strict = await build(t, {
-      auth: { users: users.store, passwords: { cost: { memoryKiB: 64, iterations: 1 }, check: fault as never } },
+      auth: {
+        users: users.store,
+        passwords: { cost: { memoryKiB: 64, iterations: 1 }, check: fault as never },
+      },
     })
     assert.ok((await new Client(strict).register('ann')).statusCode >= 400)
     assert.deepEqual(await users.rows(), [])

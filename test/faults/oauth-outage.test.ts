@@ -13,7 +13,9 @@ suite('Redis in trouble while somebody signs in at a provider', { skip }, () => 
   test('paused before the state is taken: 503, the code is not sent on, and the same callback works afterwards', async (t) => {
     noUnhandledRejections(t)
     const server = await serve(t)
-    const { app, acme, rows } = await buildOAuth(t, { auth: { redis: server.url, timeouts: { redisMs: 300 } } })
+    const { app, acme, rows } = await buildOAuth(t, {
+      auth: { redis: server.url, timeouts: { redisMs: 300 } },
+    })
     const browser = new Browser(app)
     const query = await browser.begin('/oauth/acme/authorize?redirect_to=/home')
     server.pause()
@@ -36,7 +38,9 @@ suite('Redis in trouble while somebody signs in at a provider', { skip }, () => 
   test('killed and back, empty: 503 while it is gone, then the state is unknown and a new sign-in works', async (t) => {
     noUnhandledRejections(t)
     const server = await serve(t)
-    const { app, rows } = await buildOAuth(t, { auth: { redis: server.url, timeouts: { redisMs: 300 } } })
+    const { app, rows } = await buildOAuth(t, {
+      auth: { redis: server.url, timeouts: { redisMs: 300 } },
+    })
     const browser = new Browser(app)
     const query = await browser.begin()
     const ann = await browserOf(app, 'ann')
@@ -63,7 +67,8 @@ function frail(inner: UserStore) {
   const verb =
     <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
     (...args: A): Promise<R> => {
-      if (state.mode === 'failing') return Promise.reject(new Error('connection to db-7.internal refused'))
+      if (state.mode === 'failing')
+        return Promise.reject(new Error('connection to db-7.internal refused'))
       return state.mode === 'hanging' ? new Promise<never>(() => {}) : call(...args)
     }
   const store: UserStore = {
@@ -103,8 +108,15 @@ for (const backend of backends) {
         refuses(answer, 'CRUDAUTH_UNAVAILABLE', ['db-7'])
         assert.ok(!(sessionCookie in setCookies(answer)))
       }
-      assert.equal((await browser.get('/oauth/acme/authorize')).statusCode, 302, 'which asks it nothing')
-      assert.ok(!lines.join('').includes('a sign-in at a provider failed'), 'it was not the provider')
+      assert.equal(
+        (await browser.get('/oauth/acme/authorize')).statusCode,
+        302,
+        'which asks it nothing',
+      )
+      assert.ok(
+        !lines.join('').includes('a sign-in at a provider failed'),
+        'it was not the provider',
+      )
       users.state.mode = 'up'
       refuses(await browser.finish(query, ada), 'CRUDAUTH_BAD_REQUEST')
       landsOn(await browser.signIn(ada), '/start')
@@ -115,7 +127,9 @@ for (const backend of backends) {
 }
 
 test('a value that the database cannot hold is 400 and makes nobody', async (t) => {
-  const { app, rows } = await buildOAuth(t, { auth: { registration: { fields: () => ({ plan: 'a\0b' }) } } })
+  const { app, rows } = await buildOAuth(t, {
+    auth: { registration: { fields: () => ({ plan: 'a\0b' }) } },
+  })
   refuses(await new Browser(app).signIn(ada), 'CRUDAUTH_BAD_REQUEST')
   assert.deepEqual(await rows(), [])
 })

@@ -3,7 +3,17 @@ import { test } from 'node:test'
 import { backends } from '../helpers/backends.js'
 import { clientId, foreignKey, goodKey, idToken, json } from '../helpers/bad-provider.js'
 import { captureLogs } from '../helpers/build.js'
-import { type Acme, ada, Browser, buildOAuth, clientSecret, codeOf, landsFailed, landsOn, type Person } from '../helpers/oauth.js'
+import {
+  type Acme,
+  ada,
+  Browser,
+  buildOAuth,
+  clientSecret,
+  codeOf,
+  landsFailed,
+  landsOn,
+  type Person,
+} from '../helpers/oauth.js'
 
 interface Case {
   readonly name: string
@@ -28,7 +38,11 @@ const signedWith = (key: typeof goodKey.privateKey, header: object) => (acme: Ac
     response.end = ((text: string) => {
       const body = JSON.parse(text)
       const claims = JSON.parse(Buffer.from(body.id_token.split('.')[1], 'base64url').toString())
-      return end.call(response, JSON.stringify({ ...body, id_token: idToken(claims, key, header) }), 'utf8')
+      return end.call(
+        response,
+        JSON.stringify({ ...body, id_token: idToken(claims, key, header) }),
+        'utf8',
+      )
     }) as typeof end
     good?.(response, request)
   }
@@ -37,7 +51,11 @@ const now = () => Math.floor(Date.now() / 1000)
 
 const cases: Case[] = [
   { name: 'the user declined', reason: 'declined', params: () => ({ error: 'access_denied' }) },
-  { name: 'an error in the callback', reason: 'provider_error', params: () => ({ error: 'server_error' }) },
+  {
+    name: 'an error in the callback',
+    reason: 'provider_error',
+    params: () => ({ error: 'server_error' }),
+  },
   {
     name: 'an error with a code beside it',
     reason: 'declined',
@@ -45,17 +63,29 @@ const cases: Case[] = [
   },
   { name: 'no code', reason: 'missing_code', params: () => ({}) },
   { name: 'an empty code', reason: 'missing_code', params: () => ({ code: '' }) },
-  { name: 'the iss of another', reason: 'bad_issuer', params: (code) => ({ code, iss: 'https://evil.example' }) },
+  {
+    name: 'the iss of another',
+    reason: 'bad_issuer',
+    params: (code) => ({ code, iss: 'https://evil.example' }),
+  },
   {
     name: 'an error in a 200',
     reason: 'provider_error',
     spoil: tokenAnswers({ error: 'bad_verification_code', error_description: 'secret text' }),
   },
-  { name: 'an error with 400', reason: 'provider_error', spoil: tokenAnswers({ error: 'invalid_grant' }, 400) },
+  {
+    name: 'an error with 400',
+    reason: 'provider_error',
+    spoil: tokenAnswers({ error: 'invalid_grant' }, 400),
+  },
   { name: 'HTTP 500', reason: 'http_error', spoil: tokenAnswers({ secret: 'text' }, 500) },
   { name: 'HTTP 503 with HTML', reason: 'http_error', spoil: (acme) => html(acme, 503) },
   { name: 'HTML in a 200', reason: 'malformed', spoil: (acme) => html(acme, 200) },
-  { name: 'broken JSON', reason: 'malformed', spoil: tokenAnswers('{"access_token":"secret text"') },
+  {
+    name: 'broken JSON',
+    reason: 'malformed',
+    spoil: tokenAnswers('{"access_token":"secret text"'),
+  },
   { name: 'JSON that is no object', reason: 'malformed', spoil: tokenAnswers([1]) },
   { name: 'null', reason: 'malformed', spoil: tokenAnswers('null') },
   { name: 'no access token', reason: 'malformed', spoil: tokenAnswers({ token_type: 'Bearer' }) },
@@ -78,7 +108,8 @@ const cases: Case[] = [
     name: 'a redirect',
     reason: 'redirected',
     spoil: (acme) => {
-      acme.on.token = (response) => void response.writeHead(307, { location: `${acme.url}/other` }).end()
+      acme.on.token = (response) =>
+        void response.writeHead(307, { location: `${acme.url}/other` }).end()
     },
   },
   {
@@ -99,10 +130,15 @@ const cases: Case[] = [
     name: 'an answer that never ends',
     reason: 'timeout',
     spoil: (acme) => {
-      acme.on.token = (response) => void response.writeHead(200, { 'content-type': 'application/json' }).write('{')
+      acme.on.token = (response) =>
+        void response.writeHead(200, { 'content-type': 'application/json' }).write('{')
     },
   },
-  { name: 'an ID token that has expired', reason: 'bad_id_token', claims: () => ({ iat: now() - 7200, exp: now() - 3600 }) },
+  {
+    name: 'an ID token that has expired',
+    reason: 'bad_id_token',
+    claims: () => ({ iat: now() - 7200, exp: now() - 3600 }),
+  },
   { name: 'an ID token without exp', reason: 'bad_id_token', claims: () => ({ exp: 'never' }) },
   { name: 'an ID token for another', reason: 'bad_id_token', claims: () => ({ aud: 'another' }) },
   {
@@ -110,16 +146,34 @@ const cases: Case[] = [
     reason: 'bad_id_token',
     claims: () => ({ aud: [clientId, 'b'], azp: 'b' }),
   },
-  { name: 'an ID token of another issuer', reason: 'bad_issuer', claims: () => ({ iss: 'https://evil.example' }) },
-  { name: 'an ID token of another sign-in', reason: 'bad_id_token', claims: () => ({ nonce: 'of-another' }) },
+  {
+    name: 'an ID token of another issuer',
+    reason: 'bad_issuer',
+    claims: () => ({ iss: 'https://evil.example' }),
+  },
+  {
+    name: 'an ID token of another sign-in',
+    reason: 'bad_id_token',
+    claims: () => ({ nonce: 'of-another' }),
+  },
   { name: 'an ID token without nonce', reason: 'bad_id_token', claims: () => ({ nonce: null }) },
-  { name: 'a foreign signature', reason: 'bad_id_token', spoil: signedWith(foreignKey.privateKey, {}) },
-  { name: 'the algorithm none', reason: 'bad_id_token', spoil: signedWith(goodKey.privateKey, { alg: 'none' }) },
-  ...[null, 1, 0, true, [], {}, '', 'null', 'undefined', ' ada-1', 'a'.repeat(256), 'a\0b'].map((sub) => ({
-    name: `a sub of ${JSON.stringify(sub).slice(0, 20)}`,
-    reason: 'bad_subject',
-    claims: () => ({ sub }),
-  })),
+  {
+    name: 'a foreign signature',
+    reason: 'bad_id_token',
+    spoil: signedWith(foreignKey.privateKey, {}),
+  },
+  {
+    name: 'the algorithm none',
+    reason: 'bad_id_token',
+    spoil: signedWith(goodKey.privateKey, { alg: 'none' }),
+  },
+  ...[null, 1, 0, true, [], {}, '', 'null', 'undefined', ' ada-1', 'a'.repeat(256), 'a\0b'].map(
+    (sub) => ({
+      name: `a sub of ${JSON.stringify(sub).slice(0, 20)}`,
+      reason: 'bad_subject',
+      claims: () => ({ sub }),
+    }),
+  ),
   {
     name: 'keys that cannot be had',
     reason: 'http_error',
@@ -137,7 +191,8 @@ const cases: Case[] = [
 ]
 
 function html(acme: Acme, status: number) {
-  acme.on.token = (response) => void response.writeHead(status, { 'content-type': 'text/html' }).end('<p>secret text')
+  acme.on.token = (response) =>
+    void response.writeHead(status, { 'content-type': 'text/html' }).end('<p>secret text')
 }
 
 for (const backend of backends) {
@@ -181,7 +236,10 @@ for (const backend of backends) {
 
   test(`${backend.name}: discovery is down: both ends of a sign-in land on oauth_failed, all else works, and it comes back`, async (t) => {
     const { lines, logger } = captureLogs('warn')
-    const { app, acme, rows } = await buildOAuth(t, { auth: backend.options(), fastify: { logger } })
+    const { app, acme, rows } = await buildOAuth(t, {
+      auth: backend.options(),
+      fastify: { logger },
+    })
     acme.on.metadata = (response) => json(response, {}, 500)
     const browser = new Browser(app)
     lines.length = 0
@@ -226,7 +284,10 @@ test('a mapProfile of the app’s that throws, or says nothing, is a failure lik
     () => ({ id: undefined }),
     () => Promise.reject(new Error('later')),
   ]) {
-    const mapped = await buildOAuth(t, { providers: { acme: acme.provider({ mapProfile }) }, fastify: { logger } })
+    const mapped = await buildOAuth(t, {
+      providers: { acme: acme.provider({ mapProfile }) },
+      fastify: { logger },
+    })
     landsFailed(await new Browser(mapped.app).signIn(ada))
     assert.deepEqual(await mapped.rows(), [])
   }

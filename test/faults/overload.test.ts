@@ -32,7 +32,10 @@ test('when no more hashes may wait, whatever needs one is 503 with Retry-After a
   const { verifier, running, release } = gated()
   const users = openUsers()
   const app = await build(t, {
-    auth: { users: users.store, passwords: { cost: cheap, legacy: [verifier], maxConcurrent: 1, maxQueued: 0 } },
+    auth: {
+      users: users.store,
+      passwords: { cost: cheap, legacy: [verifier], maxConcurrent: 1, maxQueued: 0 },
+    },
     routes(app) {
       app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
         await app.auth.sudo.elevate(request, password)
@@ -41,7 +44,11 @@ test('when no more hashes may wait, whatever needs one is 503 with Retry-After a
     },
   })
   const client = await signedIn(app, 'ann')
-  await users.store.create({ email: 'slow@example.com', username: 'slow', hashedPassword: `slow:${password}` })
+  await users.store.create({
+    email: 'slow@example.com',
+    username: 'slow',
+    hashedPassword: `slow:${password}`,
+  })
   const before = await users.rows()
   const slow = new Client(app).login('slow')
   await running
@@ -71,7 +78,9 @@ test('when no more hashes may wait, whatever needs one is 503 with Retry-After a
 test('a flood is served in part and refused in part, and what was refused can be asked again', async (t) => {
   noUnhandledRejections(t)
   const users = openUsers()
-  const app = await build(t, { auth: { users: users.store, passwords: { cost: cheap, maxConcurrent: 1, maxQueued: 5 } } })
+  const app = await build(t, {
+    auth: { users: users.store, passwords: { cost: cheap, maxConcurrent: 1, maxQueued: 5 } },
+  })
   const responses = await Promise.all(times(50, (i) => new Client(app).register(`user${i}`)))
   const counts = statuses(responses)
   assert.equal((counts[201] ?? 0) + (counts[503] ?? 0), 50, JSON.stringify(counts))
@@ -85,9 +94,18 @@ test('a flood is served in part and refused in part, and what was refused can be
 
 test('a verifier that never answers gives its place back in the end', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const never: LegacyVerifier = { matches: (hash) => hash.startsWith('slow:'), verify: () => new Promise<boolean>(() => {}) }
-  const app = await build(t, { auth: { passwords: { cost: cheap, legacy: [never], maxConcurrent: 1 } } })
-  await app.auth.users.create({ email: 'slow@example.com', username: 'slow', hashedPassword: 'slow:x' })
+  const never: LegacyVerifier = {
+    matches: (hash) => hash.startsWith('slow:'),
+    verify: () => new Promise<boolean>(() => {}),
+  }
+  const app = await build(t, {
+    auth: { passwords: { cost: cheap, legacy: [never], maxConcurrent: 1 } },
+  })
+  await app.auth.users.create({
+    email: 'slow@example.com',
+    username: 'slow',
+    hashedPassword: 'slow:x',
+  })
   const stuck = new Client(app).login('slow')
   const behind = new Client(app).register('ann')
   let done = false

@@ -52,7 +52,11 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     const registered = await new Client(app).register('bob')
     assert.equal(registered.statusCode, 201, registered.body)
     assert.equal(registered.headers['x-ratelimit-limit'], undefined)
-    assert.equal((await app.inject({ method: 'GET', url: '/me' })).statusCode, 401, 'who brings no session needs no Redis')
+    assert.equal(
+      (await app.inject({ method: 'GET', url: '/me' })).statusCode,
+      401,
+      'who brings no session needs no Redis',
+    )
     await serve(t, server.port)
     refuses(await recovers(() => client.get('/me')), 'CRUDAUTH_UNAUTHENTICATED')
     assert.equal((await new Client(app).login('ann')).statusCode, 200)
@@ -67,7 +71,8 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     await remembered.login('ann', password, { remember_me: '1' })
     server.pause()
     // What is under way when the pause begins may have got through, once it goes on: no sign-out among it here.
-    for (const answer of await Promise.all(times(20, () => client.get('/me')))) refuses(answer, 'CRUDAUTH_UNAVAILABLE')
+    for (const answer of await Promise.all(times(20, () => client.get('/me'))))
+      refuses(answer, 'CRUDAUTH_UNAVAILABLE')
     while (await stillWaits(client)) await delay(20)
     await refusesWhatNeedsRedis(client, told)
     assert.equal((await new Client(app).register('bob')).statusCode, 201)
@@ -98,7 +103,8 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
       server.pause()
       await delay(1500)
       server.resume()
-      for (const client of clients) assert.equal((await recovers(() => client.get('/me'))).statusCode, 200)
+      for (const client of clients)
+        assert.equal((await recovers(() => client.get('/me'))).statusCode, 200)
     }
     stop = true
     await Promise.all(load)
@@ -110,7 +116,9 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     const server = await serve(t)
     const { app } = await appOn(t, server.url, {
       lockout: { maxAttempts: 1000, maxAttemptsPerIp: 10_000 },
-      transports: [sessionTransport({ managementRoutes: true, maxSessionsPerUser: Number.POSITIVE_INFINITY })],
+      transports: [
+        sessionTransport({ managementRoutes: true, maxSessionsPerUser: Number.POSITIVE_INFINITY }),
+      ],
     })
     const clients: Client[] = []
     for (let i = 0; i < 4; i++) clients.push(await signedIn(app, `user${i}`))
@@ -120,7 +128,11 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     const load = clients.map(async (client, i) => {
       while (!stop) {
         const begun = phase
-        const answers = await Promise.all([client.get('/me'), client.get('/sessions'), new Client(app).login(`user${i}`)])
+        const answers = await Promise.all([
+          client.get('/me'),
+          client.get('/sessions'),
+          new Client(app).login(`user${i}`),
+        ])
         if (begun === phase) for (const { statusCode } of answers) seen[phase]?.add(statusCode)
         await delay(2)
       }
@@ -146,14 +158,18 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     const server = await serve(t)
     const { app, told } = await appOn(t, server.url)
     await new Client(app).register('ann')
-    for (let i = 0; i < 3; i++) refuses(await new Client(app).login('ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
+    for (let i = 0; i < 3; i++)
+      refuses(await new Client(app).login('ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
     server.pause()
-    for (const answer of await Promise.all(times(50, () => new Client(app).login('ann', 'wrong')))) {
+    for (const answer of await Promise.all(
+      times(50, () => new Client(app).login('ann', 'wrong')),
+    )) {
       refuses(answer, 'CRUDAUTH_UNAVAILABLE')
     }
     server.resume()
     const after: number[] = []
-    for (let i = 0; i < 6; i++) after.push((await recovers(() => new Client(app).login('ann', 'wrong'))).statusCode)
+    for (let i = 0; i < 6; i++)
+      after.push((await recovers(() => new Client(app).login('ann', 'wrong'))).statusCode)
     assert.equal(after.at(-1), 429)
     assert.ok(told.length <= 5, `${told.length} passwords were looked at`)
   })

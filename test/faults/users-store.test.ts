@@ -11,34 +11,37 @@ const driverText = 'relation "users" does not exist: SELECT hashed_password FROM
 const change = { current_password: password, new_password: 'another good one' }
 
 /** Requests that cannot do without the verb. */
-const asking: Record<Verb, (app: FastifyInstance, client: Client) => ReturnType<Client['get']>[]> = {
-  findById: (_, client) => [
-    client.get('/me'),
-    client.get('/sessions'),
-    client.post('/change-password', change),
-    client.post('/logout'),
-    client.post('/logout-all'),
-    client.post('/csrf/refresh'),
-  ],
-  findBy: (app) => [
-    new Client(app).login('ann'),
-    new Client(app).login('ann', 'wrong'),
-    new Client(app).login('ann@example.com'),
-    new Client(app).login('nobody'),
-  ],
-  create: (app) => [new Client(app).register('bob'), new Client(app).register('ann')],
-  compareAndSet: (_, client) => [client.post('/change-password', change)],
-}
+const asking: Record<Verb, (app: FastifyInstance, client: Client) => ReturnType<Client['get']>[]> =
+  {
+    findById: (_, client) => [
+      client.get('/me'),
+      client.get('/sessions'),
+      client.post('/change-password', change),
+      client.post('/logout'),
+      client.post('/logout-all'),
+      client.post('/csrf/refresh'),
+    ],
+    findBy: (app) => [
+      new Client(app).login('ann'),
+      new Client(app).login('ann', 'wrong'),
+      new Client(app).login('ann@example.com'),
+      new Client(app).login('nobody'),
+    ],
+    create: (app) => [new Client(app).register('bob'), new Client(app).register('ann')],
+    compareAndSet: (_, client) => [client.post('/change-password', change)],
+  }
 
 const failures: Record<string, () => unknown> = {
-  rejects: () => Promise.reject(Object.assign(new Error(driverText), { code: '42P01', statusCode: 418 })),
+  rejects: () =>
+    Promise.reject(Object.assign(new Error(driverText), { code: '42P01', statusCode: 418 })),
   'throws at once': () => {
     throw new Error(driverText)
   },
   'rejects with nothing': () => Promise.reject(undefined),
   'rejects with text': () => Promise.reject(driverText),
   hangs: () => new Promise(() => {}),
-  'rejects too late': () => new Promise((_, reject) => setTimeout(() => reject(new Error(driverText)), 120)),
+  'rejects too late': () =>
+    new Promise((_, reject) => setTimeout(() => reject(new Error(driverText)), 120)),
   'returns no promise': () => 7,
 }
 
@@ -56,7 +59,14 @@ for (const [what, fault] of Object.entries(failures)) {
       const row = await users.inner.findById(1)
       users.broken[verb] = fault
       for (const response of await Promise.all(asking[verb](app, client))) {
-        refuses(response, 'CRUDAUTH_UNAVAILABLE', [driverText, 'relation', 'SELECT', '42P01', '418', password])
+        refuses(response, 'CRUDAUTH_UNAVAILABLE', [
+          driverText,
+          'relation',
+          'SELECT',
+          '42P01',
+          '418',
+          password,
+        ])
         assert.equal(response.headers['set-cookie'], undefined)
       }
       assert.deepEqual(await users.inner.findById(1), row)
@@ -81,9 +91,26 @@ const garbage: Record<string, unknown> = {
   'an array': [],
   'an array with a row': [{ id: 1 }],
   'an empty object': {},
-  'a row without an id': { email: 'ann@example.com', username: 'ann', hashedPassword: 'x', isActive: true },
-  'a row whose id is an object': { id: {}, email: 'ann@example.com', username: 'ann', hashedPassword: 'x', isActive: true },
-  'a row whose id is null': { id: null, email: 'ann@example.com', username: 'ann', hashedPassword: 'x', isActive: true },
+  'a row without an id': {
+    email: 'ann@example.com',
+    username: 'ann',
+    hashedPassword: 'x',
+    isActive: true,
+  },
+  'a row whose id is an object': {
+    id: {},
+    email: 'ann@example.com',
+    username: 'ann',
+    hashedPassword: 'x',
+    isActive: true,
+  },
+  'a row whose id is null': {
+    id: null,
+    email: 'ann@example.com',
+    username: 'ann',
+    hashedPassword: 'x',
+    isActive: true,
+  },
   'a function': () => {},
 }
 
@@ -102,7 +129,8 @@ for (const [what, value] of Object.entries(garbage)) {
       for (const response of await Promise.all(asking[verb](app, client))) {
         const text = `${verb}: ${response.statusCode} ${response.body}`
         assert.ok([401, 503].includes(response.statusCode), text)
-        if (verb === 'create' || verb === 'compareAndSet') assert.equal(response.statusCode, 503, text)
+        if (verb === 'create' || verb === 'compareAndSet')
+          assert.equal(response.statusCode, 503, text)
         assert.doesNotMatch(response.body, /TypeError|undefined|Cannot read/)
       }
       delete users.broken[verb]

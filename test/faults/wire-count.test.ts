@@ -9,9 +9,13 @@ import { Client, signedIn } from '../helpers/client.js'
 import { countingProxy, serve, skip } from '../helpers/faults.js'
 import { createUsersTable } from '../helpers/tables.js'
 
-const transports = [sessionTransport({ managementRoutes: true, maxSessionsPerUser: Number.POSITIVE_INFINITY })]
+const transports = [
+  sessionTransport({ managementRoutes: true, maxSessionsPerUser: Number.POSITIVE_INFINITY }),
+]
 
-test('round trips to Redis on the wire, whatever the number of sessions of the user', { skip }, async (t) => {
+test('round trips to Redis on the wire, whatever the number of sessions of the user', {
+  skip,
+}, async (t) => {
   const server = await serve(t)
   const proxy = await countingProxy(t, server.port)
   const app = await build(t, {
@@ -23,7 +27,13 @@ test('round trips to Redis on the wire, whatever the number of sessions of the u
       })
       app.get(
         '/gates',
-        { onRequest: [app.currentUser(), app.requireFresh, app.currentUser({ transport: 'session' })] },
+        {
+          onRequest: [
+            app.currentUser(),
+            app.requireFresh,
+            app.currentUser({ transport: 'session' }),
+          ],
+        },
         async () => ({}),
       )
     },
@@ -65,7 +75,10 @@ test('round trips to Redis on the wire, whatever the number of sessions of the u
     logoutAll: 2,
   })
   for (let i = 0; i < 200; i++)
-    await app.auth.sessions.create({ headers: {}, ip: '' } as never, (await app.auth.users.findById(1)) as never)
+    await app.auth.sessions.create(
+      { headers: {}, ip: '' } as never,
+      (await app.auth.users.findById(1)) as never,
+    )
   assert.deepEqual(await each(), few)
 })
 
@@ -81,10 +94,15 @@ test('an authenticated request is exactly one query, however many gates ask', as
   const app = await build(t, {
     auth: { users: kyselyUsers(db, table.options), transports },
     routes(app) {
-      app.get('/own', { onRequest: app.currentUser() }, async (request) => ({ id: request.principal.userId }))
+      app.get('/own', { onRequest: app.currentUser() }, async (request) => ({
+        id: request.principal.userId,
+      }))
       app.get(
         '/gates',
-        { onRequest: [app.currentUser(), app.requireFresh], preHandler: app.currentUser({ transport: 'session' }) },
+        {
+          onRequest: [app.currentUser(), app.requireFresh],
+          preHandler: app.currentUser({ transport: 'session' }),
+        },
         async () => ({}),
       )
       app.get('/optional', { onRequest: app.currentUser({ optional: true }) }, async () => ({}))
@@ -97,8 +115,10 @@ test('an authenticated request is exactly one query, however many gates ask', as
     assert.ok((await from.get(url)).statusCode < 402)
     return queries.length
   }
-  for (const url of ['/me', '/own', '/gates', '/optional', '/sessions']) assert.equal(await count(url), 1, url)
-  for (const url of ['/me', '/own', '/gates', '/optional']) assert.equal(await count(url, new Client(app)), 0, url)
+  for (const url of ['/me', '/own', '/gates', '/optional', '/sessions'])
+    assert.equal(await count(url), 1, url)
+  for (const url of ['/me', '/own', '/gates', '/optional'])
+    assert.equal(await count(url, new Client(app)), 0, url)
   assert.equal(await count('/open'), 0)
   const posted = async (run: () => Promise<{ statusCode: number; body: string }>) => {
     queries.length = 0
@@ -109,8 +129,16 @@ test('an authenticated request is exactly one query, however many gates ask', as
   assert.equal(await posted(() => client.post('/csrf/refresh')), 1)
   assert.equal(await posted(() => client.post('/logout-all?keep_current=1')), 1)
   assert.equal(await posted(() => client.login('ann')), 1, 'a name is looked up once')
-  assert.equal(await posted(() => client.login('ann@example.com')), 2, 'what may be an email is looked up as both')
+  assert.equal(
+    await posted(() => client.login('ann@example.com')),
+    2,
+    'what may be an email is looked up as both',
+  )
   const change = { current_password: password, new_password: 'another good one' }
-  assert.equal(await posted(() => client.post('/change-password', change)), 2, 'the row, and the one statement that decides')
+  assert.equal(
+    await posted(() => client.post('/change-password', change)),
+    2,
+    'the row, and the one statement that decides',
+  )
   assert.equal(await posted(() => client.post('/logout')), 1)
 })

@@ -31,7 +31,13 @@ function apiKeys(calls: { count: number } = { count: 0 }): Transport {
       const match = /^key-(\w+)$/.exec(key)
       if (!match) throw new InvalidTokenError()
       const user = await auth.users.findBy('username', match[1])
-      return user ? auth.createPrincipal(user, { transport: 'key', scopes: ['read'], metadata: { key: match[1] } }) : null
+      return user
+        ? auth.createPrincipal(user, {
+            transport: 'key',
+            scopes: ['read'],
+            metadata: { key: match[1] },
+          })
+        : null
     },
   }
 }
@@ -67,11 +73,19 @@ describe('currentUser()', () => {
     assert.equal(seen?.user.username, 'ann')
     assert.equal(seen?.transport, 'session')
     assert.deepEqual(seen?.scopes, ['a', 'b'])
-    assert.deepEqual([seen?.isSuperuser, seen?.emailVerified, seen?.recoveryVerified], [false, false, false])
+    assert.deepEqual(
+      [seen?.isSuperuser, seen?.emailVerified, seen?.recoveryVerified],
+      [false, false, false],
+    )
     assert.match(String(seen?.sessionId), /^[\w-]{43}$/)
     assert.deepEqual(seen?.metadata, {})
     assert.deepEqual(
-      [seen?.hasScopes('a'), seen?.hasScopes('a', 'b'), seen?.hasScopes('a', 'c'), seen?.hasScopes()],
+      [
+        seen?.hasScopes('a'),
+        seen?.hasScopes('a', 'b'),
+        seen?.hasScopes('a', 'c'),
+        seen?.hasScopes(),
+      ],
       [true, true, false, true],
     )
     assert.deepEqual([seen?.hasScopes(['a', 'b']), seen?.hasScopes(['a', 'c'])], [true, false])
@@ -82,11 +96,18 @@ describe('currentUser()', () => {
       routes(app) {
         app.post('/enter', async (request, reply) => {
           const user = await app.auth.authenticatePassword(request, 'ann', password)
-          const session = await app.auth.sessions.create(request, user, { metadata: { tenant: 7 }, rememberMe: true })
+          const session = await app.auth.sessions.create(request, user, {
+            metadata: { tenant: 7 },
+            rememberMe: true,
+          })
           app.auth.sessions.setCookies(request, reply, session)
           return { csrf: session.csrfToken }
         })
-        app.get('/tenant', { onRequest: app.currentUser() }, async (request) => request.principal.metadata)
+        app.get(
+          '/tenant',
+          { onRequest: app.currentUser() },
+          async (request) => request.principal.metadata,
+        )
       },
     })
     const client = new Client(app)
@@ -128,7 +149,10 @@ describe('currentUser()', () => {
     })
 
     test('asks for the email where nothing recovers, and refuses where nothing can be verified', async (t) => {
-      const app = await build(t, { auth: { identity: { recovery: null } }, routes: guarded({ verified: true }) })
+      const app = await build(t, {
+        auth: { identity: { recovery: null } },
+        routes: guarded({ verified: true }),
+      })
       const client = await signedIn(app, 'ann')
       refuses(await client.get('/guarded'), 'CRUDAUTH_NOT_VERIFIED')
       await app.auth.users.update(1, { emailVerified: true })
@@ -170,7 +194,18 @@ describe('currentUser()', () => {
   })
 
   describe('check', () => {
-    for (const value of [false, undefined, null, 0, 1, '', 'true', {}, [], Promise.resolve('yes')]) {
+    for (const value of [
+      false,
+      undefined,
+      null,
+      0,
+      1,
+      '',
+      'true',
+      {},
+      [],
+      Promise.resolve('yes'),
+    ]) {
       test(`an answer of ${value instanceof Promise ? 'a promise of "yes"' : JSON.stringify(value)} denies`, async (t) => {
         const app = await build(t, { routes: guarded({ check: () => value as boolean }) })
         refuses(await (await signedIn(app, 'ann')).get('/guarded'), 'CRUDAUTH_FORBIDDEN')
@@ -278,13 +313,22 @@ describe('transports in order', () => {
       assert.equal(answers(await client.get('/me', { headers }), 200).via, 'key')
       const keyFirst = await build(t, { auth: { ...both('key first'), ...backend.options() } })
       const other = await signedIn(keyFirst, 'ann')
-      assert.equal(answers(await other.get('/me', { headers: { 'x-api-key': 'key-nobody' } }), 200).via, 'session')
+      assert.equal(
+        answers(await other.get('/me', { headers: { 'x-api-key': 'key-nobody' } }), 200).via,
+        'session',
+      )
     })
 
     test(`${backend.name}: one that was tampered with fails at once, on an optional route too`, async (t) => {
       for (const order of ['key first', 'session first'] as const) {
-        const app = await build(t, { auth: { ...both(order), ...backend.options() }, routes: guarded({ optional: true }) })
-        refuses(await app.inject({ url: '/guarded', headers: { 'x-api-key': 'garbage' } }), 'CRUDAUTH_INVALID_TOKEN')
+        const app = await build(t, {
+          auth: { ...both(order), ...backend.options() },
+          routes: guarded({ optional: true }),
+        })
+        refuses(
+          await app.inject({ url: '/guarded', headers: { 'x-api-key': 'garbage' } }),
+          'CRUDAUTH_INVALID_TOKEN',
+        )
         const client = await signedIn(app, 'ann')
         const response = await client.get('/guarded', { headers: { 'x-api-key': 'garbage' } })
         if (order === 'key first') refuses(response, 'CRUDAUTH_INVALID_TOKEN')
@@ -294,11 +338,21 @@ describe('transports in order', () => {
     })
 
     test(`${backend.name}: a session without its CSRF header fails, though a good key is there too`, async (t) => {
-      const app = await build(t, { auth: { ...both('session first'), ...backend.options() }, routes: guarded({}, 'POST') })
+      const app = await build(t, {
+        auth: { ...both('session first'), ...backend.options() },
+        routes: guarded({}, 'POST'),
+      })
       const client = await signedIn(app, 'ann')
       client.csrf = null
-      refuses(await client.post('/guarded', {}, { headers: { 'x-api-key': 'key-ann' } }), 'CRUDAUTH_CSRF')
-      const keyOnly = await app.inject({ method: 'POST', url: '/guarded', headers: { 'x-api-key': 'key-ann' } })
+      refuses(
+        await client.post('/guarded', {}, { headers: { 'x-api-key': 'key-ann' } }),
+        'CRUDAUTH_CSRF',
+      )
+      const keyOnly = await app.inject({
+        method: 'POST',
+        url: '/guarded',
+        headers: { 'x-api-key': 'key-ann' },
+      })
       assert.deepEqual(keyOnly.json(), { id: 1, via: 'key' })
     })
 
@@ -320,11 +374,17 @@ describe('transports in order', () => {
       refuses(await client.post('/key'), 'CRUDAUTH_UNAUTHENTICATED')
       assert.equal((await client.post('/key', undefined, { headers })).body, 'key')
       assert.equal((await client.post('/session', undefined, { headers })).body, 'session')
-      refuses(await app.inject({ method: 'POST', url: '/session', headers }), 'CRUDAUTH_UNAUTHENTICATED')
+      refuses(
+        await app.inject({ method: 'POST', url: '/session', headers }),
+        'CRUDAUTH_UNAUTHENTICATED',
+      )
       // The session is not even asked, so its missing CSRF header is no matter.
       client.csrf = null
       assert.equal((await client.post('/key', undefined, { headers })).body, 'key')
-      refuses(await client.post('/session', undefined, { headers: { 'x-api-key': 'garbage' } }), 'CRUDAUTH_CSRF')
+      refuses(
+        await client.post('/session', undefined, { headers: { 'x-api-key': 'garbage' } }),
+        'CRUDAUTH_CSRF',
+      )
     })
 
     test(`${backend.name}: session-only routes answer 401 to another principal`, async (t) => {
@@ -360,8 +420,14 @@ describe('transports in order', () => {
     const app = await build(t, { auth: both('key first') })
     await new Client(app).register('ann')
     await app.auth.users.update(1, { isActive: false })
-    refuses(await app.inject({ url: '/me', headers: { 'x-api-key': 'key-ann' } }), 'CRUDAUTH_UNAUTHENTICATED')
-    assert.equal(app.auth.createPrincipal((await app.auth.users.findById(1)) as never, { transport: 'x' }), null)
+    refuses(
+      await app.inject({ url: '/me', headers: { 'x-api-key': 'key-ann' } }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
+    assert.equal(
+      app.auth.createPrincipal((await app.auth.users.findById(1)) as never, { transport: 'x' }),
+      null,
+    )
   })
 
   test('a principal that never proved a credential is not fresh', async (t) => {
@@ -370,21 +436,35 @@ describe('transports in order', () => {
       routes: (app) => void app.post('/keys', { onRequest: app.requireFresh }, async () => 'added'),
     })
     await new Client(app).register('ann')
-    const response = await app.inject({ method: 'POST', url: '/keys', headers: { 'x-api-key': 'key-ann' } })
+    const response = await app.inject({
+      method: 'POST',
+      url: '/keys',
+      headers: { 'x-api-key': 'key-ann' },
+    })
     refuses(response, 'CRUDAUTH_FRESH_SIGN_IN_REQUIRED')
   })
 
   test('a transport alone, without sessions, serves the account routes and mounts no session route', async (t) => {
     const app = await build(t, { auth: { transports: [apiKeys()] } })
     await new Client(app).register('ann')
-    assert.equal(answers(await app.inject({ url: '/me', headers: { 'x-api-key': 'key-ann' } }), 200).via, 'key')
+    assert.equal(
+      answers(await app.inject({ url: '/me', headers: { 'x-api-key': 'key-ann' } }), 200).via,
+      'key',
+    )
     assert.equal((await new Client(app).login('ann')).statusCode, 404)
-    assert.throws(() => app.auth.sessions.clearCookies(undefined as never), { code: 'CRUDAUTH_CONFIG' })
+    assert.throws(() => app.auth.sessions.clearCookies(undefined as never), {
+      code: 'CRUDAUTH_CONFIG',
+    })
   })
 
   test('routes that a transport brings are mounted under the prefix', async (t) => {
-    const withRoutes: Transport = { ...apiKeys(), routes: async (app) => void app.get('/keys', async () => 'mine') }
-    const app = await build(t, { auth: { prefix: '/auth', transports: [withRoutes, sessionTransport()] } })
+    const withRoutes: Transport = {
+      ...apiKeys(),
+      routes: async (app) => void app.get('/keys', async () => 'mine'),
+    }
+    const app = await build(t, {
+      auth: { prefix: '/auth', transports: [withRoutes, sessionTransport()] },
+    })
     assert.equal((await app.inject('/auth/keys')).body, 'mine')
   })
 
@@ -402,15 +482,22 @@ describe('transports in order', () => {
     await new Client(app).register('ann')
     const headers = { 'x-api-key': 'key-ann' }
     assert.equal((await app.inject({ url: '/guarded', headers })).json().id, 1)
-    findBy = () => Promise.reject(new Error('SELECT * FROM accounts: connect ECONNREFUSED 10.0.0.7'))
-    refuses(await app.inject({ url: '/guarded', headers }), 'CRUDAUTH_UNAVAILABLE', ['SELECT', '10.0.0.7'])
+    findBy = () =>
+      Promise.reject(new Error('SELECT * FROM accounts: connect ECONNREFUSED 10.0.0.7'))
+    refuses(await app.inject({ url: '/guarded', headers }), 'CRUDAUTH_UNAVAILABLE', [
+      'SELECT',
+      '10.0.0.7',
+    ])
     findBy = () => new Promise(() => {})
     refuses(await app.inject({ url: '/guarded', headers }), 'CRUDAUTH_UNAVAILABLE')
     await assert.rejects(app.auth.users.findBy('username', 'ann'), { code: 'CRUDAUTH_UNAVAILABLE' })
   })
 
   test('a driver error of a transport tells the client nothing', async (t) => {
-    const broken: Transport = { name: 'broken', authenticate: () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.7')) }
+    const broken: Transport = {
+      name: 'broken',
+      authenticate: () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.7')),
+    }
     const app = await build(t, { auth: { transports: [broken, sessionTransport()] } })
     const response = await app.inject('/me')
     assert.equal(response.statusCode, 500)
@@ -439,10 +526,18 @@ describe('one authentication a request', () => {
         ]
         app.post(
           '/many',
-          { onRequest: gates, preValidation: gates, preHandler: [...gates, currentUser(), requireFresh] },
+          {
+            onRequest: gates,
+            preValidation: gates,
+            preHandler: [...gates, currentUser(), requireFresh],
+          },
           async () => 'in',
         )
-        app.post('/fails', { onRequest: app.currentUser({ optional: true }), preHandler: app.currentUser() }, async () => 'in')
+        app.post(
+          '/fails',
+          { onRequest: app.currentUser({ optional: true }), preHandler: app.currentUser() },
+          async () => 'in',
+        )
       },
     })
     const client = await signedIn(app, 'ann')
@@ -461,12 +556,25 @@ describe('where gates can stand', () => {
     const urls: string[] = []
     const app = await build(t, {
       routes(app) {
-        const gates = { app: app.currentUser(), module: currentUser(), fresh: app.requireFresh, moduleFresh: requireFresh }
+        const gates = {
+          app: app.currentUser(),
+          module: currentUser(),
+          fresh: app.requireFresh,
+          moduleFresh: requireFresh,
+        }
         for (const place of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const) {
           for (const [name, gate] of Object.entries(gates)) {
             if (place === 'preParsing') continue
-            app.get(`/${place}/${name}`, { [place]: gate }, async (request) => request.principal.userId)
-            app.get(`/${place}/${name}/array`, { [place]: [gate, gate] }, async (request) => request.principal.userId)
+            app.get(
+              `/${place}/${name}`,
+              { [place]: gate },
+              async (request) => request.principal.userId,
+            )
+            app.get(
+              `/${place}/${name}/array`,
+              { [place]: [gate, gate] },
+              async (request) => request.principal.userId,
+            )
             urls.push(`/${place}/${name}`, `/${place}/${name}/array`)
           }
         }
@@ -493,12 +601,14 @@ describe('where gates can stand', () => {
     app.get('/own', async (request) => request.principal.userId)
     app.register(async (child) => void child.get('/child', async () => 'in'))
     await app.ready()
-    for (const url of ['/own', '/child', '/me', '/sessions']) refuses(await app.inject(url), 'CRUDAUTH_UNAUTHENTICATED')
+    for (const url of ['/own', '/child', '/me', '/sessions'])
+      refuses(await app.inject(url), 'CRUDAUTH_UNAUTHENTICATED')
     const client = new Client(app)
     answers(await client.register('ann'), 201)
     refuses(await client.login('ann', 'wrong password'), 'CRUDAUTH_BAD_CREDENTIALS')
     answers(await client.login('ann'), 200)
-    for (const url of ['/own', '/child', '/me', '/sessions']) assert.equal((await client.get(url)).statusCode, 200, url)
+    for (const url of ['/own', '/child', '/me', '/sessions'])
+      assert.equal((await client.get(url)).statusCode, 200, url)
     const { csrf } = client
     client.csrf = null
     // Neither is asked for the header by the gate of the app.
@@ -562,7 +672,11 @@ describe('where gates can stand', () => {
       routes(app) {
         app.get('/open', async (request) => request.principal.userId)
         app.get('/maybe', async (request) => ({ who: request.maybePrincipal }))
-        app.get('/optional', { onRequest: app.currentUser({ optional: true }) }, async (request) => request.principal.userId)
+        app.get(
+          '/optional',
+          { onRequest: app.currentUser({ optional: true }) },
+          async (request) => request.principal.userId,
+        )
       },
     })
     const client = await signedIn(app, 'ann')

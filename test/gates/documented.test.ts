@@ -22,13 +22,24 @@ for (const openapi of ['3.0.3', '3.1.0']) {
     app.get('/bare', { onRequest: app.currentUser() }, async () => 'in')
     app.get('/summed', { onRequest: app.currentUser(), schema: { summary } }, async () => 'in')
     app.get('/sudo', { preHandler: app.requireSudo }, async () => 'in')
-    app.get('/told', { onRequest: app.currentUser(), schema: { response: answer } }, async () => 'in')
+    app.get(
+      '/told',
+      { onRequest: app.currentUser(), schema: { response: answer } },
+      async () => 'in',
+    )
     app.get('/optional', { onRequest: app.currentUser({ optional: true }) }, async () => 'in')
-    app.post('/optional', { onRequest: app.currentUser({ optional: true }), schema: { summary } }, async () => 'in')
+    app.post(
+      '/optional',
+      { onRequest: app.currentUser({ optional: true }), schema: { summary } },
+      async () => 'in',
+    )
     await app.ready()
 
-    const document = app.swagger() as unknown as { paths: Record<string, Record<string, Operation>> }
-    const statuses = (path: string, method = 'get') => Object.keys(document.paths[path]?.[method]?.responses ?? {})
+    const document = app.swagger() as unknown as {
+      paths: Record<string, Record<string, Operation>>
+    }
+    const statuses = (path: string, method = 'get') =>
+      Object.keys(document.paths[path]?.[method]?.responses ?? {})
     assert.deepEqual(statuses('/bare'), ['200', '401'])
     assert.deepEqual(statuses('/summed'), ['200', '401'])
     assert.deepEqual(statuses('/sudo'), ['200', '401', '403'])

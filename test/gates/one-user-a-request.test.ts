@@ -23,18 +23,30 @@ for (const backend of backends) {
       auth: { ...backend.options(), transports: [sessionTransport(), apikey] },
       routes(app) {
         const key = app.currentUser({ transport: 'apikey' })
-        const handler = async (request: { principal: { transport: string; user: Record<string, unknown> } }) => {
+        const handler = async (request: {
+          principal: { transport: string; user: Record<string, unknown> }
+        }) => {
           const { transport, user } = request.principal
           handled.push(user.username)
           return { transport, username: user.username }
         }
-        app.post('/elevate', { onRequest: app.currentUser({ transport: 'session' }) }, async (request) =>
-          app.auth.sudo.elevate(request, password),
+        app.post(
+          '/elevate',
+          { onRequest: app.currentUser({ transport: 'session' }) },
+          async (request) => app.auth.sudo.elevate(request, password),
         )
         app.get('/sudo', { onRequest: [app.requireSudo, key] }, handler)
         app.get('/fresh', { onRequest: [app.requireFresh, key] }, handler)
-        app.get('/both', { onRequest: app.currentUser({ transport: 'session' }), preHandler: key }, handler)
-        app.get('/reverse', { onRequest: key, preHandler: app.currentUser({ transport: 'session' }) }, handler)
+        app.get(
+          '/both',
+          { onRequest: app.currentUser({ transport: 'session' }), preHandler: key },
+          handler,
+        )
+        app.get(
+          '/reverse',
+          { onRequest: key, preHandler: app.currentUser({ transport: 'session' }) },
+          handler,
+        )
       },
     })
     await new Client(app).register('bob')

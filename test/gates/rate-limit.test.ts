@@ -21,7 +21,11 @@ for (const backend of backends) {
 
     test('limits by address, with headers on every answer, and ends with its window', async (t) => {
       const app = await start(t, (app) => {
-        app.get('/x', { onRequest: app.rateLimit('x', { max: 2, windowSeconds: 1 }) }, async () => 'in')
+        app.get(
+          '/x',
+          { onRequest: app.rateLimit('x', { max: 2, windowSeconds: 1 }) },
+          async () => 'in',
+        )
       })
       const first = await app.inject('/x')
       assert.equal(first.headers['x-ratelimit-limit'], '2')
@@ -47,7 +51,10 @@ for (const backend of backends) {
 
     test('by user follows the user over addresses and devices, and falls back to the address', async (t) => {
       const app = await start(t, (app) => {
-        const gates = [app.currentUser({ optional: true }), app.rateLimit('x', one, { key: 'user' })]
+        const gates = [
+          app.currentUser({ optional: true }),
+          app.rateLimit('x', one, { key: 'user' }),
+        ]
         app.get('/x', { onRequest: gates }, async () => 'in')
       })
       const client = await signedIn(app, 'ann')
@@ -71,7 +78,8 @@ for (const backend of backends) {
     })
 
     test('a limit may be a function of the request, or false', async (t) => {
-      const limit: RateLimitOption = async (request) => (request.headers['x-plan'] === 'gold' ? false : one)
+      const limit: RateLimitOption = async (request) =>
+        request.headers['x-plan'] === 'gold' ? false : one
       const app = await start(t, (app) => {
         app.get('/x', { onRequest: app.rateLimit('x', limit) }, async () => 'in')
         app.get('/off', { onRequest: app.rateLimit('off', false) }, async () => 'in')
@@ -86,7 +94,10 @@ for (const backend of backends) {
 
     test('the plugin’s own actions take a function as well, and false', async (t) => {
       const app = await start(t, undefined, {
-        rateLimits: { register: (request) => (request.headers['x-trusted'] ? false : one), logout_all: false },
+        rateLimits: {
+          register: (request) => (request.headers['x-trusted'] ? false : one),
+          logout_all: false,
+        },
       })
       answers(await new Client(app).register('a1'), 201)
       refusesOwn(await new Client(app).register('a2'), 'CRUDAUTH_RATE_LIMITED')
@@ -134,13 +145,22 @@ describe('a limit that is none', () => {
 
   test('an unknown key is refused when the hook is built', async (t) => {
     const app = await build(t)
-    assert.throws(() => app.rateLimit('x', one, { key: 'session' as 'ip' }), { code: 'CRUDAUTH_CONFIG' })
-    assert.throws(() => app.rateLimit('x', one, { keys: 'ip' } as never), { code: 'CRUDAUTH_CONFIG' })
+    assert.throws(() => app.rateLimit('x', one, { key: 'session' as 'ip' }), {
+      code: 'CRUDAUTH_CONFIG',
+    })
+    assert.throws(() => app.rateLimit('x', one, { keys: 'ip' } as never), {
+      code: 'CRUDAUTH_CONFIG',
+    })
   })
 
   test('from a function fails that request and does not let it pass', async (t) => {
     const app = await build(t, {
-      routes: (app) => void app.get('/x', { onRequest: app.rateLimit('x', (() => ({ max: 0 })) as never) }, async () => 'in'),
+      routes: (app) =>
+        void app.get(
+          '/x',
+          { onRequest: app.rateLimit('x', (() => ({ max: 0 })) as never) },
+          async () => 'in',
+        ),
     })
     assert.equal((await app.inject('/x')).statusCode, 500)
   })

@@ -9,7 +9,9 @@ import { sessionCookie } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 
 const routes = (app: FastifyInstance) => {
-  app.post('/elevate', { onRequest: app.currentUser() }, async (request) => app.auth.sudo.elevate(request, password))
+  app.post('/elevate', { onRequest: app.currentUser() }, async (request) =>
+    app.auth.sudo.elevate(request, password),
+  )
   app.get('/danger', { onRequest: app.requireSudo }, async () => 'done')
 }
 
@@ -19,7 +21,12 @@ for (const backend of backends) {
     const ann = await signedIn(app, 'ann')
     const tag = ann.cookies.get(sessionCookie)?.split('.')[1] ?? ''
     const [session] = await app.sessionStore.list(tag)
-    assert.equal(await app.sessionStore.update(tag, session?.handle ?? '', { sudoUntilMs: Date.now() + 60_000 }), true)
+    assert.equal(
+      await app.sessionStore.update(tag, session?.handle ?? '', {
+        sudoUntilMs: Date.now() + 60_000,
+      }),
+      true,
+    )
     refuses(await ann.get('/danger'), 'CRUDAUTH_SUDO_REQUIRED')
     assert.equal((await ann.get('/me')).statusCode, 200)
   })
@@ -28,7 +35,10 @@ for (const backend of backends) {
 for (const backend of backends.filter(({ name }) => name === 'redis')) {
   test('redis: switching sudo off ends the elevations of the process that had it on', async (t) => {
     const auth = { ...backend.options(), users: memoryUsers() }
-    const [on, off] = [await build(t, { auth, routes }), await build(t, { auth: { ...auth, sudo: false }, routes })]
+    const [on, off] = [
+      await build(t, { auth, routes }),
+      await build(t, { auth: { ...auth, sudo: false }, routes }),
+    ]
     const ann = await signedIn(on, 'ann')
     assert.equal((await ann.post('/elevate')).statusCode, 200)
     const elsewhere = new Client(off)

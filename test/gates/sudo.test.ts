@@ -13,8 +13,14 @@ const routes = (app: FastifyInstance) => {
   app.post('/sudo', { preHandler: app.currentUser() }, async (request) => ({
     until: await app.auth.sudo.elevate(request, (request.body as { password: string }).password),
   }))
-  app.delete('/account', { preHandler: [app.currentUser(), app.requireSudo] }, async () => 'deleted')
-  app.get('/alone', { onRequest: app.requireSudo }, async (request) => ({ id: request.principal.userId }))
+  app.delete(
+    '/account',
+    { preHandler: [app.currentUser(), app.requireSudo] },
+    async () => 'deleted',
+  )
+  app.get('/alone', { onRequest: app.requireSudo }, async (request) => ({
+    id: request.principal.userId,
+  }))
   app.post('/keys', { onRequest: app.requireFresh }, async () => 'added')
   app.post('/twice', { onRequest: app.currentUser() }, async (request) => {
     const { first, second } = request.body as Record<string, string>
@@ -42,7 +48,8 @@ for (const backend of backends) {
       const app = await build(t, { auth: { ...backend.options(), ...auth }, routes })
       return { app, client: await signedIn(app, 'ann') }
     }
-    const elevate = (client: Client, secret = password) => client.post('/sudo', { password: secret })
+    const elevate = (client: Client, secret = password) =>
+      client.post('/sudo', { password: secret })
 
     test('the right password elevates the session for the window, and no other session', async (t) => {
       const { app, client } = await start(t)
@@ -77,7 +84,10 @@ for (const backend of backends) {
 
     test('three wrong passwords are 401, the fourth attempt 429 for lockoutSeconds, and login goes on', async (t) => {
       const { app, client } = await start(t)
-      for (let n = 0; n < 3; n++) refuses(await elevate(client, 'wrong password'), 'CRUDAUTH_WRONG_PASSWORD', ['wrong password'])
+      for (let n = 0; n < 3; n++)
+        refuses(await elevate(client, 'wrong password'), 'CRUDAUTH_WRONG_PASSWORD', [
+          'wrong password',
+        ])
       const fourth = await elevate(client)
       refuses(fourth, 'CRUDAUTH_LOCKED_OUT', [password])
       const seconds = Number(fourth.headers['retry-after'])
@@ -104,7 +114,8 @@ for (const backend of backends) {
     test('a success gives the attempts back', async (t) => {
       const { client } = await start(t)
       for (let round = 0; round < 3; round++) {
-        for (let n = 0; n < 2; n++) refuses(await elevate(client, 'wrong password'), 'CRUDAUTH_WRONG_PASSWORD')
+        for (let n = 0; n < 2; n++)
+          refuses(await elevate(client, 'wrong password'), 'CRUDAUTH_WRONG_PASSWORD')
         assert.equal((await elevate(client)).statusCode, 200)
       }
     })
@@ -119,7 +130,9 @@ for (const backend of backends) {
 
     test('10 parallel wrong passwords get no more than three answers', async (t) => {
       const { client } = await start(t)
-      const all = await Promise.all(Array.from({ length: 10 }, () => elevate(client, 'wrong password')))
+      const all = await Promise.all(
+        Array.from({ length: 10 }, () => elevate(client, 'wrong password')),
+      )
       assert.equal(all.filter(({ statusCode }) => statusCode === 401).length, 3)
       assert.equal(all.filter(({ statusCode }) => statusCode === 429).length, 7)
     })
@@ -138,7 +151,13 @@ for (const backend of backends) {
       const other = new Client(app)
       await other.login('ann')
       await elevate(other)
-      answers(await client.post('/change-password', { current_password: password, new_password: 'another good phrase' }), 200)
+      answers(
+        await client.post('/change-password', {
+          current_password: password,
+          new_password: 'another good phrase',
+        }),
+        200,
+      )
       refuses(await other.get('/alone'), 'CRUDAUTH_UNAUTHENTICATED')
       refuses(await elevate(client, password), 'CRUDAUTH_WRONG_PASSWORD')
       assert.equal((await elevate(client, 'another good phrase')).statusCode, 200)
@@ -179,7 +198,8 @@ describe('requireSudo and requireFresh', () => {
 
   test('elevate on a request that nobody has authenticated is 401', async (t) => {
     const app = await build(t, {
-      routes: (app) => void app.post('/sudo', (request) => app.auth.sudo.elevate(request, password)),
+      routes: (app) =>
+        void app.post('/sudo', (request) => app.auth.sudo.elevate(request, password)),
     })
     const client = await signedIn(app, 'ann')
     refuses(await client.post('/sudo'), 'CRUDAUTH_UNAUTHENTICATED')
@@ -188,10 +208,10 @@ describe('requireSudo and requireFresh', () => {
   test('within one request a failure after the elevation is seen', async (t) => {
     const app = await build(t, { auth: { sudo: { maxAttempts: 1 } }, routes })
     const client = await signedIn(app, 'ann')
-    assert.deepEqual((await client.post('/twice', { first: password, second: 'wrong password' })).json(), [
-      'up',
-      'CRUDAUTH_WRONG_PASSWORD',
-    ])
+    assert.deepEqual(
+      (await client.post('/twice', { first: password, second: 'wrong password' })).json(),
+      ['up', 'CRUDAUTH_WRONG_PASSWORD'],
+    )
     refuses(await client.get('/alone'), 'CRUDAUTH_SUDO_REQUIRED')
   })
 

@@ -16,10 +16,12 @@ const fails = (run: () => Promise<unknown>, ...patterns: RegExp[]) =>
   })
 
 const decorators = [
-  ...['rateLimit', 'auth', 'currentUser', 'requireSudo', 'requireFresh', 'sessionStore'].map((name) => ({
-    name,
-    request: false,
-  })),
+  ...['rateLimit', 'auth', 'currentUser', 'requireSudo', 'requireFresh', 'sessionStore'].map(
+    (name) => ({
+      name,
+      request: false,
+    }),
+  ),
   ...['principal', 'maybePrincipal'].map((name) => ({ name, request: true })),
 ]
 
@@ -53,7 +55,10 @@ test('registered twice, on one instance or below itself, it says that it is', as
   const twice: ((app: FastifyInstance) => Promise<unknown>)[] = [
     async (app) => app.register(crudAuth, options()),
     async (app) => app.register(crudAuth, { ...options(), prefix: '/other', routes: false }),
-    async (app) => app.register(async (child) => void (await child.register(crudAuth, options())), { prefix: '/below' }),
+    async (app) =>
+      app.register(async (child) => void (await child.register(crudAuth, options())), {
+        prefix: '/below',
+      }),
   ]
   for (const again of twice) {
     const app = Fastify()

@@ -36,10 +36,13 @@ import { refuses } from '../helpers/refuses.js'
 import { countingUsers } from '../helpers/users.js'
 
 const session = sessionTransport({ managementRoutes: true })
-const bearer = (options: BearerTransportOptions = {}) => bearerTransport({ refresh: 'body', ...options })
+const bearer = (options: BearerTransportOptions = {}) =>
+  bearerTransport({ refresh: 'body', ...options })
 
 function mountRoutes(app: FastifyInstance): void {
-  const answer = async (request: { maybePrincipal: { userId: unknown; transport: string } | null }) => ({
+  const answer = async (request: {
+    maybePrincipal: { userId: unknown; transport: string } | null
+  }) => ({
     who: request.maybePrincipal?.userId ?? null,
     via: request.maybePrincipal?.transport ?? null,
   })
@@ -48,9 +51,21 @@ function mountRoutes(app: FastifyInstance): void {
   app.get('/optional', { onRequest: app.currentUser({ optional: true }) }, answer)
   app.get('/by-bearer', { onRequest: app.currentUser({ transport: 'bearer' }) }, answer)
   app.get('/by-session', { onRequest: app.currentUser({ transport: 'session' }) }, answer)
-  app.get('/maybe-by-bearer', { onRequest: app.currentUser({ transport: 'bearer', optional: true }) }, answer)
-  app.get('/both', { onRequest: [app.currentUser(), app.currentUser({ transport: 'session' })] }, answer)
-  app.get('/reports', { onRequest: app.currentUser({ scopes: ['reports:read', 'reports:list'] }) }, answer)
+  app.get(
+    '/maybe-by-bearer',
+    { onRequest: app.currentUser({ transport: 'bearer', optional: true }) },
+    answer,
+  )
+  app.get(
+    '/both',
+    { onRequest: [app.currentUser(), app.currentUser({ transport: 'session' })] },
+    answer,
+  )
+  app.get(
+    '/reports',
+    { onRequest: app.currentUser({ scopes: ['reports:read', 'reports:list'] }) },
+    answer,
+  )
   app.get('/sudo', { onRequest: app.requireSudo }, answer)
   app.get('/fresh', { onRequest: app.requireFresh }, answer)
   app.post('/elevate', { onRequest: app.currentUser() }, async (request) => ({
@@ -60,7 +75,10 @@ function mountRoutes(app: FastifyInstance): void {
 
 /** Ann has a session and Bob a token. */
 async function annAndBob(t: TestContext, transports: readonly Transport[], options = {}) {
-  const app = await build(t, { auth: { transports: [...transports], ...options }, routes: mountRoutes })
+  const app = await build(t, {
+    auth: { transports: [...transports], ...options },
+    routes: mountRoutes,
+  })
   const ann = await signedIn(app, 'ann')
   const bob = await signedInBearer(app, 'bob')
   return { app, ann, bob, header: authorization(bob.access_token) }
@@ -76,39 +94,73 @@ describe('a request with a session of one and a token of another', () => {
       for (const url of ['/own', '/optional', '/fresh']) {
         assert.deepEqual((await ann.get(url, { headers: header })).json(), { who, via }, url)
       }
-      assert.deepEqual((await ann.get('/by-bearer', { headers: header })).json(), { who: 2, via: 'bearer' })
-      assert.deepEqual((await ann.get('/by-session', { headers: header })).json(), { who: 1, via: 'session' })
+      assert.deepEqual((await ann.get('/by-bearer', { headers: header })).json(), {
+        who: 2,
+        via: 'bearer',
+      })
+      assert.deepEqual((await ann.get('/by-session', { headers: header })).json(), {
+        who: 1,
+        via: 'session',
+      })
     }
   })
 
   test('that has ended lets the other speak, and tampered fails at once where it is asked', async (t) => {
     const { app, ann, bob } = await annAndBob(t, [bearer(), session])
     const expired = forge(headerOf(bob.access_token), { ...claimsOf(bob.access_token), exp: 1 })
-    assert.deepEqual((await ann.get('/own', { headers: authorization(expired) })).json(), { who: 1, via: 'session' })
+    assert.deepEqual((await ann.get('/own', { headers: authorization(expired) })).json(), {
+      who: 1,
+      via: 'session',
+    })
     refuses(await ann.get('/own', { headers: authorization('forged') }), 'CRUDAUTH_INVALID_TOKEN')
-    refuses(await ann.get('/optional', { headers: authorization('forged') }), 'CRUDAUTH_INVALID_TOKEN')
-    assert.deepEqual((await ann.get('/by-session', { headers: authorization('forged') })).json(), { who: 1, via: 'session' })
+    refuses(
+      await ann.get('/optional', { headers: authorization('forged') }),
+      'CRUDAUTH_INVALID_TOKEN',
+    )
+    assert.deepEqual((await ann.get('/by-session', { headers: authorization('forged') })).json(), {
+      who: 1,
+      via: 'session',
+    })
     const [info] = await app.auth.sessions.list(1)
     await app.auth.sessions.revoke(1, info?.sessionId ?? '')
-    assert.deepEqual((await ann.get('/own', { headers: authorization(bob.access_token) })).json(), { who: 2, via: 'bearer' })
+    assert.deepEqual((await ann.get('/own', { headers: authorization(bob.access_token) })).json(), {
+      who: 2,
+      via: 'bearer',
+    })
   })
 
   test('sessions first: a live one wins over a forged token unread, an ended one does not save it', async (t) => {
     const { app, ann, bob } = await annAndBob(t, [session, bearer()])
-    assert.deepEqual((await ann.get('/own', { headers: authorization('forged') })).json(), { who: 1, via: 'session' })
+    assert.deepEqual((await ann.get('/own', { headers: authorization('forged') })).json(), {
+      who: 1,
+      via: 'session',
+    })
     const [info] = await app.auth.sessions.list(1)
     await app.auth.sessions.revoke(1, info?.sessionId ?? '')
-    refuses(await ann.get('/optional', { headers: authorization('forged') }), 'CRUDAUTH_INVALID_TOKEN')
-    assert.deepEqual((await ann.get('/own', { headers: authorization(bob.access_token) })).json(), { who: 2, via: 'bearer' })
+    refuses(
+      await ann.get('/optional', { headers: authorization('forged') }),
+      'CRUDAUTH_INVALID_TOKEN',
+    )
+    assert.deepEqual((await ann.get('/own', { headers: authorization(bob.access_token) })).json(), {
+      who: 2,
+      via: 'bearer',
+    })
   })
 
   test('a live session without its CSRF header fails, even with a good token beside it; a token alone needs none', async (t) => {
     const { app, ann, header } = await annAndBob(t, [session, bearer()])
-    refuses(await ann.post('/own', {}, { headers: { ...header, 'x-csrf-token': 'wrong' } }), 'CRUDAUTH_CSRF')
+    refuses(
+      await ann.post('/own', {}, { headers: { ...header, 'x-csrf-token': 'wrong' } }),
+      'CRUDAUTH_CSRF',
+    )
     const response = await app.inject({ method: 'POST', url: '/own', headers: header, payload: {} })
     assert.deepEqual(response.json(), { who: 2, via: 'bearer' })
     const other = await annAndBob(t, [bearer(), session])
-    const first = await other.ann.post('/own', {}, { headers: { ...other.header, 'x-csrf-token': 'wrong' } })
+    const first = await other.ann.post(
+      '/own',
+      {},
+      { headers: { ...other.header, 'x-csrf-token': 'wrong' } },
+    )
     assert.deepEqual(first.json(), { who: 2, via: 'bearer' })
   })
 
@@ -120,13 +172,18 @@ describe('a request with a session of one and a token of another', () => {
 
 describe('gates over bearer tokens', () => {
   test('WWW-Authenticate as RFC 6750 says: bare for nobody, invalid_token, insufficient_scope with the scopes', async (t) => {
-    const { app, ann, bob } = await annAndBob(t, [session, bearer({ defaultScopes: ['reports:read'] })])
+    const { app, ann, bob } = await annAndBob(t, [
+      session,
+      bearer({ defaultScopes: ['reports:read'] }),
+    ])
     const challenge = async (url: string, headers: Record<string, string> = {}) => {
       const response = await app.inject({ method: 'GET', url, headers })
       return [response.statusCode, response.headers['www-authenticate']]
     }
     const good = authorization(bob.access_token)
-    const expired = authorization(forge(headerOf(bob.access_token), { ...claimsOf(bob.access_token), exp: 1 }))
+    const expired = authorization(
+      forge(headerOf(bob.access_token), { ...claimsOf(bob.access_token), exp: 1 }),
+    )
     for (const url of ['/own', '/by-bearer', '/by-session', '/sudo', '/fresh', '/reports', '/me']) {
       assert.deepEqual(await challenge(url), [401, 'Bearer'], url)
     }
@@ -140,8 +197,13 @@ describe('gates over bearer tokens', () => {
       'Bearer error="insufficient_scope", scope="reports:read reports:list"',
     ])
     for (const url of ['/by-session', '/both'])
-      assert.deepEqual(await challenge(url, good), [401, 'Bearer'], 'the token is good, only not here')
-    for (const url of ['/own', '/by-bearer', '/fresh']) assert.deepEqual(await challenge(url, good), [200, undefined], url)
+      assert.deepEqual(
+        await challenge(url, good),
+        [401, 'Bearer'],
+        'the token is good, only not here',
+      )
+    for (const url of ['/own', '/by-bearer', '/fresh'])
+      assert.deepEqual(await challenge(url, good), [200, undefined], url)
     assert.deepEqual(await challenge('/sudo', good), [403, undefined])
     assert.equal(
       (await ann.get('/reports')).headers['www-authenticate'],
@@ -154,7 +216,10 @@ describe('gates over bearer tokens', () => {
     const app = await bearerApp(t, null)
     const { access_token } = await signedInBearer(app)
     const payload = { current_password: 'wrong password', new_password: 'another good one' }
-    const response = await asBearer(app, access_token, '/change-password', { method: 'POST', payload })
+    const response = await asBearer(app, access_token, '/change-password', {
+      method: 'POST',
+      payload,
+    })
     refusesOwn(response, 'CRUDAUTH_WRONG_PASSWORD')
     assert.equal(response.headers['www-authenticate'], 'Bearer')
   })
@@ -168,7 +233,10 @@ describe('gates over bearer tokens', () => {
 
   test('scopes: all of them, letter by letter', async (t) => {
     const scopes = ['reports:read', 'reports:list']
-    const { app } = await annAndBob(t, [session, bearer({ grantableScopes: [...scopes, 'reports', 'reports:*', '*'] })])
+    const { app } = await annAndBob(t, [
+      session,
+      bearer({ grantableScopes: [...scopes, 'reports', 'reports:*', '*'] }),
+    ])
     for (const [scope, status] of [
       ['reports:read reports:list', 200],
       ['reports:list reports:read', 200],
@@ -203,12 +271,21 @@ describe('gates over bearer tokens', () => {
   test('requireSudo: 403 for a token, and none can be elevated', async (t) => {
     const { app, bob, header } = await annAndBob(t, [session, bearer()])
     refuses(await asBearer(app, bob.access_token, '/sudo'), 'CRUDAUTH_SUDO_REQUIRED')
-    refuses(await app.inject({ method: 'POST', url: '/elevate', headers: header }), 'CRUDAUTH_SUDO_REQUIRED')
+    refuses(
+      await app.inject({ method: 'POST', url: '/elevate', headers: header }),
+      'CRUDAUTH_SUDO_REQUIRED',
+    )
     refuses(await app.inject({ method: 'GET', url: '/sudo' }), 'CRUDAUTH_UNAUTHENTICATED')
   })
 
   test('requireFresh: by auth_time, which no refresh renews', async (t) => {
-    const app = await bearerApp(t, null, { accessSeconds: 3600 }, { freshSeconds: 60 }, { routes: mountRoutes })
+    const app = await bearerApp(
+      t,
+      null,
+      { accessSeconds: 3600 },
+      { freshSeconds: 60 },
+      { routes: mountRoutes },
+    )
     const bob = await signedInBearer(app, 'bob')
     assert.equal((await asBearer(app, bob.access_token, '/fresh')).statusCode, 200)
     const now = Date.now
@@ -221,7 +298,10 @@ describe('gates over bearer tokens', () => {
       await asBearer(app, next.access_token, '/set-password', { method: 'POST', payload }),
       'CRUDAUTH_FRESH_SIGN_IN_REQUIRED',
     )
-    assert.equal((await asBearer(app, tokensOf(await askToken(app, 'bob')).access_token, '/fresh')).statusCode, 200)
+    assert.equal(
+      (await asBearer(app, tokensOf(await askToken(app, 'bob')).access_token, '/fresh')).statusCode,
+      200,
+    )
   })
 
   test('set-password with a fresh token, and everything of before is over', async (t) => {
@@ -243,7 +323,10 @@ describe('gates over bearer tokens', () => {
     const { app, ann } = await annAndBob(t, [session, bearer()])
     const hers = tokensOf(await askToken(app, 'ann'))
     const payload = { current_password: password, new_password: 'another good one' }
-    answers(await asBearer(app, hers.access_token, '/change-password', { method: 'POST', payload }), 200)
+    answers(
+      await asBearer(app, hers.access_token, '/change-password', { method: 'POST', payload }),
+      200,
+    )
     refuses(await asBearer(app, hers.access_token), 'CRUDAUTH_UNAUTHENTICATED')
     refuses(await askRefresh(app, hers.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
     refuses(await ann.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
@@ -251,7 +334,8 @@ describe('gates over bearer tokens', () => {
 
   test('a gate that names a transport which is not there is the app’s mistake: 500, never a pass', async (t) => {
     const app = await build(t, { routes: mountRoutes })
-    for (const url of ['/by-bearer', '/maybe-by-bearer']) refuses(await app.inject({ method: 'GET', url }), 'CRUDAUTH_INTERNAL')
+    for (const url of ['/by-bearer', '/maybe-by-bearer'])
+      refuses(await app.inject({ method: 'GET', url }), 'CRUDAUTH_INTERNAL')
   })
 
   test('an app’s own transport stands beside the two, in its place', async (t) => {
@@ -261,19 +345,40 @@ describe('gates over bearer tokens', () => {
       async authenticate(request, auth) {
         if (request.headers['x-api-key'] !== 'key of ann') return null
         const user = await auth.users.findBy('username', 'ann')
-        return user && auth.createPrincipal(user, { transport: 'api-key', scopes: ['reports:read', 'reports:list'] })
+        return (
+          user &&
+          auth.createPrincipal(user, {
+            transport: 'api-key',
+            scopes: ['reports:read', 'reports:list'],
+          })
+        )
       },
     }
     const { app, header } = await annAndBob(t, [bearer(), apiKeys, session])
     const key = { 'x-api-key': 'key of ann' }
-    assert.deepEqual((await app.inject({ method: 'GET', url: '/own', headers: key })).json(), { who: 1, via: 'api-key' })
-    assert.deepEqual((await app.inject({ method: 'GET', url: '/own', headers: { ...key, ...header } })).json(), {
-      who: 2,
-      via: 'bearer',
+    assert.deepEqual((await app.inject({ method: 'GET', url: '/own', headers: key })).json(), {
+      who: 1,
+      via: 'api-key',
     })
-    assert.equal((await app.inject({ method: 'GET', url: '/reports', headers: key })).statusCode, 200)
-    refuses(await app.inject({ method: 'GET', url: '/by-bearer', headers: key }), 'CRUDAUTH_UNAUTHENTICATED')
-    refuses(await app.inject({ method: 'GET', url: '/fresh', headers: key }), 'CRUDAUTH_FRESH_SIGN_IN_REQUIRED')
+    assert.deepEqual(
+      (await app.inject({ method: 'GET', url: '/own', headers: { ...key, ...header } })).json(),
+      {
+        who: 2,
+        via: 'bearer',
+      },
+    )
+    assert.equal(
+      (await app.inject({ method: 'GET', url: '/reports', headers: key })).statusCode,
+      200,
+    )
+    refuses(
+      await app.inject({ method: 'GET', url: '/by-bearer', headers: key }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
+    refuses(
+      await app.inject({ method: 'GET', url: '/fresh', headers: key }),
+      'CRUDAUTH_FRESH_SIGN_IN_REQUIRED',
+    )
   })
 })
 
@@ -282,7 +387,10 @@ describe('one row a request, or none', () => {
     mountRoutes(app)
     app.get(
       '/many',
-      { onRequest: [app.currentUser(), app.requireFresh], preHandler: app.currentUser({ transport: 'bearer' }) },
+      {
+        onRequest: [app.currentUser(), app.requireFresh],
+        preHandler: app.currentUser({ transport: 'bearer' }),
+      },
       async (request) => ({
         who: request.principal.userId,
       }),
@@ -300,14 +408,23 @@ describe('one row a request, or none', () => {
       assert.deepEqual(calls, { ...before, findById: before.findById + 1 }, url)
     }
     const before = { ...calls }
-    for (const token of ['forged', forge(headerOf(access_token), { ...claimsOf(access_token), exp: 1 })])
+    for (const token of [
+      'forged',
+      forge(headerOf(access_token), { ...claimsOf(access_token), exp: 1 }),
+    ])
       await asBearer(app, token, '/own')
     assert.deepEqual(calls, before, 'what is forged or over costs no query')
   })
 
   test('statelessUser: no call to the users at all; principal.user throws; the row’s own routes load it', async (t) => {
     const { store, calls } = countingUsers()
-    const app = await bearerApp(t, null, { statelessUser: true, defaultScopes: ['read'] }, { users: store }, { routes: gates })
+    const app = await bearerApp(
+      t,
+      null,
+      { statelessUser: true, defaultScopes: ['read'] },
+      { users: store },
+      { routes: gates },
+    )
     await new Client(app).register('ann')
     await store.update(1, { isSuperuser: true, emailVerified: true })
     const { access_token, refresh_token } = tokensOf(await askToken(app))
@@ -318,7 +435,10 @@ describe('one row a request, or none', () => {
       assert.equal(response.json().who, 1, url)
     }
     refuses(await asBearer(app, access_token, '/sudo'), 'CRUDAUTH_SUDO_REQUIRED')
-    refuses(await app.inject({ method: 'POST', url: '/elevate', headers: authorization(access_token) }), 'CRUDAUTH_SUDO_REQUIRED')
+    refuses(
+      await app.inject({ method: 'POST', url: '/elevate', headers: authorization(access_token) }),
+      'CRUDAUTH_SUDO_REQUIRED',
+    )
     const thrown = await asBearer(app, access_token, '/user')
     assert.equal(thrown.statusCode, 500)
     refuses(thrown, 'CRUDAUTH_INTERNAL')
@@ -335,7 +455,11 @@ describe('one row a request, or none', () => {
     assert.equal(calls.findById, before.findById + 1)
     const payload = { current_password: password, new_password: 'another good one' }
     answers(await asBearer(app, access_token, '/change-password', { method: 'POST', payload }), 200)
-    assert.equal((await asBearer(app, access_token, '/own')).statusCode, 200, 'good until it expires')
+    assert.equal(
+      (await asBearer(app, access_token, '/own')).statusCode,
+      200,
+      'good until it expires',
+    )
     refuses(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
   })
 
@@ -347,7 +471,8 @@ describe('one row a request, or none', () => {
     }
     const app = await bearerApp(t, null, { statelessUser: true }, { users }, { routes })
     const plain = await signedInBearer(app)
-    for (const url of ['/super', '/verified']) assert.equal((await asBearer(app, plain.access_token, url)).statusCode, 403)
+    for (const url of ['/super', '/verified'])
+      assert.equal((await asBearer(app, plain.access_token, url)).statusCode, 403)
     await users.update(1, { isSuperuser: true, emailVerified: true })
     const next = tokensOf(await askRefresh(app, plain.refresh_token))
     for (const url of ['/super', '/verified']) {
@@ -364,7 +489,10 @@ describe('one row a request, or none', () => {
     refuses(await asBearer(app, access_token), 'CRUDAUTH_UNAUTHENTICATED')
     const payload = { new_password: 'another good one' }
     await users.update(1, { hashedPassword: app.auth.passwords.unusable() })
-    refuses(await asBearer(app, access_token, '/set-password', { method: 'POST', payload }), 'CRUDAUTH_UNAUTHENTICATED')
+    refuses(
+      await asBearer(app, access_token, '/set-password', { method: 'POST', payload }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
     const again = await app.auth.issueTokens((await users.findById(1)) as never)
     answers(await asBearer(app, again.accessToken), 200)
     await users.update(1, { isActive: false })
@@ -375,7 +503,13 @@ describe('one row a request, or none', () => {
 for (const backend of backends) {
   describe(`${backend.name}: mounting a part`, () => {
     test("routes: ['bearer'] mounts /token and /refresh and nothing else", async (t) => {
-      const app = await bearerApp(t, backend, {}, { routes: ['bearer'], prefix: '/auth' }, { routes: mountRoutes })
+      const app = await bearerApp(
+        t,
+        backend,
+        {},
+        { routes: ['bearer'], prefix: '/auth' },
+        { routes: mountRoutes },
+      )
       const user = await app.auth.users.create({
         email: 'ann@example.com',
         username: 'ann',
@@ -405,12 +539,18 @@ for (const backend of backends) {
         auth: {
           ...backend.options(),
           routes: false,
-          transports: [session, bearerTransport({ refresh: 'cookie', refreshCookiePath: '/api/tokens' })],
+          transports: [
+            session,
+            bearerTransport({ refresh: 'cookie', refreshCookiePath: '/api/tokens' }),
+          ],
         },
         async routes(app) {
           await app.register(accountRoutes, { prefix: '/accounts' })
           await app.register(sessionRoutes, { prefix: '/web' })
-          await app.register(async (api) => void (await api.register(bearerRoutes, { prefix: '/tokens' })), { prefix: '/api' })
+          await app.register(
+            async (api) => void (await api.register(bearerRoutes, { prefix: '/tokens' })),
+            { prefix: '/api' },
+          )
           mountRoutes(app)
         },
       })
@@ -418,7 +558,10 @@ for (const backend of backends) {
       const client = new Client(app)
       const response = await client.post('/api/tokens/token', { username: 'ann', password })
       const { access_token } = answers(response, 200)
-      assert.match(String(response.headers['set-cookie']), /^crudauth_refresh=[^;]+;.*Path=\/api\/tokens;/)
+      assert.match(
+        String(response.headers['set-cookie']),
+        /^crudauth_refresh=[^;]+;.*Path=\/api\/tokens;/,
+      )
       answers(await client.post('/api/tokens/refresh'), 200)
       answers(await asBearer(app, access_token, '/accounts/me'), 200)
       assert.equal((await asBearer(app, access_token, '/own')).statusCode, 200)
@@ -446,11 +589,22 @@ test('the exported gates refuse where the plugin is not, and work where they wer
   t.after(() => app.close())
   app.get('/elsewhere', { onRequest: currentUser({ transport: 'bearer' }) }, async () => 'never')
   await app.register(async (child) => {
-    child.get('/early', { onRequest: [currentUser(), requireFresh] }, async (request) => ({ who: request.principal.userId }))
-    await child.register(crudAuth, { secret, users: memoryUsers(), transports: [bearer()], passwords: { cost: cheap } })
+    child.get('/early', { onRequest: [currentUser(), requireFresh] }, async (request) => ({
+      who: request.principal.userId,
+    }))
+    await child.register(crudAuth, {
+      secret,
+      users: memoryUsers(),
+      transports: [bearer()],
+      passwords: { cost: cheap },
+    })
   })
   await app.ready()
-  assert.equal((await app.inject({ method: 'GET', url: '/elsewhere', headers: authorization('x') })).statusCode, 500)
+  assert.equal(
+    (await app.inject({ method: 'GET', url: '/elsewhere', headers: authorization('x') }))
+      .statusCode,
+    500,
+  )
   const { access_token } = await signedInBearer(app)
   assert.equal((await asBearer(app, access_token, '/early')).statusCode, 200)
   refuses(await asBearer(app, 'forged', '/early'), 'CRUDAUTH_INVALID_TOKEN')
@@ -479,5 +633,7 @@ test('many requests of many users at once are never mixed up', async (t) => {
   const tokens: string[] = []
   for (let n = 0; n < 8; n++) tokens.push((await signedInBearer(app, `user${n}`)).access_token)
   const responses = await Promise.all(times(200, (n) => asBearer(app, tokens[n % 8] ?? '', '/own')))
-  responses.forEach((response, n) => void assert.deepEqual(response.json(), { who: (n % 8) + 1, via: 'bearer' }))
+  responses.forEach(
+    (response, n) => void assert.deepEqual(response.json(), { who: (n % 8) + 1, via: 'bearer' }),
+  )
 })

@@ -20,7 +20,10 @@ const options = () => ({
 type Step = (app: FastifyInstance) => void | Promise<void>
 
 /** An app that does something to itself before or after the plugin. */
-async function around(t: Parameters<typeof build>[0], steps: { before?: Step; after?: Step; fastify?: FastifyServerOptions }) {
+async function around(
+  t: Parameters<typeof build>[0],
+  steps: { before?: Step; after?: Step; fastify?: FastifyServerOptions },
+) {
   const app = Fastify(steps.fastify ?? {})
   t.after(() => app.close())
   await steps.before?.(app)
@@ -33,20 +36,44 @@ async function around(t: Parameters<typeof build>[0], steps: { before?: Step; af
 /** Everything a front end does, with the answers that it must get whatever the app around is. */
 async function fullCircle(app: FastifyInstance, prefix = ''): Promise<void> {
   const client = new Client(app, prefix)
-  refusesOwn(await client.post('/register', { email: ['ann@example.com'], username: 'ann', password }), 'FST_ERR_VALIDATION')
-  refusesOwn(await client.post('/register', { email: 'ann@example.com', username: 5, password }), 'FST_ERR_VALIDATION')
-  refusesOwn(await client.post('/register', { email: 'ann@example.com', username: 'ann', password: null }), 'FST_ERR_VALIDATION')
+  refusesOwn(
+    await client.post('/register', { email: ['ann@example.com'], username: 'ann', password }),
+    'FST_ERR_VALIDATION',
+  )
+  refusesOwn(
+    await client.post('/register', { email: 'ann@example.com', username: 5, password }),
+    'FST_ERR_VALIDATION',
+  )
+  refusesOwn(
+    await client.post('/register', { email: 'ann@example.com', username: 'ann', password: null }),
+    'FST_ERR_VALIDATION',
+  )
   const registered = answers(
-    await client.post('/register', { email: 'ann@example.com', username: 'ann', password, more: 1 }),
+    await client.post('/register', {
+      email: 'ann@example.com',
+      username: 'ann',
+      password,
+      more: 1,
+    }),
     201,
   )
   assert.deepEqual(Object.keys(registered), ['id', 'email', 'username'])
   refusesOwn(await client.login('ann', 'wrong password'), 'CRUDAUTH_BAD_CREDENTIALS')
   answers(await client.login('ann'), 200)
   const me = answers(await client.get('/me'), 200)
-  assert.deepEqual(Object.keys(me).sort(), ['email', 'is_superuser', 'scopes', 'user_id', 'username', 'via'])
+  assert.deepEqual(Object.keys(me).sort(), [
+    'email',
+    'is_superuser',
+    'scopes',
+    'user_id',
+    'username',
+    'via',
+  ])
   assert.equal(answers(await client.get('/sessions'), 200).length, 1)
-  const text = await client.post('/change-password', undefined, { headers: { 'content-type': 'text/plain' }, payload: 'x' })
+  const text = await client.post('/change-password', undefined, {
+    headers: { 'content-type': 'text/plain' },
+    payload: 'x',
+  })
   answers(text, 415)
   refusesOwn(await client.post('/logout-all?keep_current=maybe'), 'FST_ERR_VALIDATION')
   answers(await client.post('/logout'), 200)
@@ -60,7 +87,14 @@ describe('the routes are the same in an app', () => {
       'that coerces, fills in and strips',
       {
         fastify: {
-          ajv: { customOptions: { coerceTypes: 'array', useDefaults: true, removeAdditional: 'all', allErrors: true } },
+          ajv: {
+            customOptions: {
+              coerceTypes: 'array',
+              useDefaults: true,
+              removeAdditional: 'all',
+              allErrors: true,
+            },
+          },
         },
       },
     ],
@@ -80,13 +114,18 @@ describe('the routes are the same in an app', () => {
         },
       },
     ],
-    ['that answers everything through its own serializer', { before: (app) => void app.setReplySerializer(() => '"replaced"') }],
+    [
+      'that answers everything through its own serializer',
+      { before: (app) => void app.setReplySerializer(() => '"replaced"') },
+    ],
     [
       'that parses cookies and forms by itself, before',
       {
         before(app) {
-          app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, _body, done) =>
-            done(null, { username: 'from the app’s parser' }),
+          app.addContentTypeParser(
+            'application/x-www-form-urlencoded',
+            { parseAs: 'string' },
+            (_request, _body, done) => done(null, { username: 'from the app’s parser' }),
           )
           app.register(
             fp(async (inner) => {
@@ -106,8 +145,10 @@ describe('the routes are the same in an app', () => {
       'that parses cookies and forms by itself, after',
       {
         after(app) {
-          app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, _body, done) =>
-            done(null, { username: 'from the app’s parser' }),
+          app.addContentTypeParser(
+            'application/x-www-form-urlencoded',
+            { parseAs: 'string' },
+            (_request, _body, done) => done(null, { username: 'from the app’s parser' }),
           )
           app.decorateRequest('cookies', null as never)
           app.decorateReply('setCookie', (() => 'app') as never)
@@ -121,7 +162,9 @@ describe('the routes are the same in an app', () => {
       {
         before(app) {
           app.removeAllContentTypeParsers()
-          app.addContentTypeParser('*', (_request, _payload, done) => done(null, { username: 'from the app’s parser' }))
+          app.addContentTypeParser('*', (_request, _payload, done) =>
+            done(null, { username: 'from the app’s parser' }),
+          )
         },
       },
     ],
@@ -130,7 +173,11 @@ describe('the routes are the same in an app', () => {
       {
         before(app) {
           app.removeContentTypeParser('application/json')
-          app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, _body, done) => done(null, { a: 1 }))
+          app.addContentTypeParser(
+            'application/json',
+            { parseAs: 'string' },
+            (_request, _body, done) => done(null, { a: 1 }),
+          )
         },
       },
     ],
@@ -146,9 +193,15 @@ describe('the routes are the same in an app', () => {
         },
       },
     ],
-    ['with shared schemas of ours by chance', { before: (app) => void app.addSchema({ $id: 'Me', type: 'object' }) }],
+    [
+      'with shared schemas of ours by chance',
+      { before: (app) => void app.addSchema({ $id: 'Me', type: 'object' }) },
+    ],
     ['that exposes no HEAD routes', { fastify: { exposeHeadRoutes: false } }],
-    ['that returns 503 while closing', { fastify: { return503OnClosing: true, forceCloseConnections: true } }],
+    [
+      'that returns 503 while closing',
+      { fastify: { return503OnClosing: true, forceCloseConnections: true } },
+    ],
   ]
   for (const [what, steps] of settings) {
     test(what, async (t) => fullCircle(await around(t, steps)))
@@ -171,18 +224,31 @@ describe('the routes are the same in an app', () => {
     }
     const app = Fastify({ routerOptions })
     t.after(() => app.close())
-    await app.register(crudAuth, { ...options(), prefix: '/auth', rateLimits: { register: { max: 3, windowSeconds: 60 } } })
+    await app.register(crudAuth, {
+      ...options(),
+      prefix: '/auth',
+      rateLimits: { register: { max: 3, windowSeconds: 60 } },
+    })
     const send = (url: string, name: string) =>
-      app.inject({ method: 'POST', url, payload: { email: `${name}@example.com`, username: name, password } })
+      app.inject({
+        method: 'POST',
+        url,
+        payload: { email: `${name}@example.com`, username: name, password },
+      })
     const urls = ['/auth/register', '/AUTH/Register/', '//auth///register']
     for (const [index, url] of urls.entries()) answers(await send(url, `user${index}`), 201)
-    for (const url of [...urls, '/auth/register;x=1']) refusesOwn(await send(url, 'more'), 'CRUDAUTH_RATE_LIMITED')
+    for (const url of [...urls, '/auth/register;x=1'])
+      refusesOwn(await send(url, 'more'), 'CRUDAUTH_RATE_LIMITED')
     const client = new Client(app)
-    client.csrf = answers(await client.form('//Auth/LOGIN/', { username: 'user0', password }), 200).csrf_token
+    client.csrf = answers(
+      await client.form('//Auth/LOGIN/', { username: 'user0', password }),
+      200,
+    ).csrf_token
     const { session_id } = answers(await client.get('/auth/SESSIONS'), 200)[0]
     const { csrf } = client
     client.csrf = null
-    for (const url of ['/auth/logout', '//auth//logout/', '/AUTH/LOGOUT']) refusesOwn(await client.post(url), 'CRUDAUTH_CSRF')
+    for (const url of ['/auth/logout', '//auth//logout/', '/AUTH/LOGOUT'])
+      refusesOwn(await client.post(url), 'CRUDAUTH_CSRF')
     client.csrf = csrf
     // Letters of the handle keep their case.
     answers(await client.delete(`//AUTH/Sessions/${session_id}/`), 200)
@@ -191,16 +257,24 @@ describe('the routes are the same in an app', () => {
 
 describe('the app’s own error handler', () => {
   const own: Step = (app) =>
-    void app.setErrorHandler((error: Error & { code?: string; statusCode?: number }, _request, reply) => {
-      reply.code(error.statusCode ?? 500).send({ ok: false, problem: { code: error.code, nested: [1, 2] } })
-    })
+    void app.setErrorHandler(
+      (error: Error & { code?: string; statusCode?: number }, _request, reply) => {
+        reply
+          .code(error.statusCode ?? 500)
+          .send({ ok: false, problem: { code: error.code, nested: [1, 2] } })
+      },
+    )
 
   test('sees ordinary errors, and its own shape goes through untouched with Retry-After and no-store', async (t) => {
     const app = await around(t, {
       before: own,
       after: (app) => {
         app.get('/guarded', { onRequest: app.currentUser() }, async () => 'in')
-        app.get('/limited', { onRequest: app.rateLimit('x', { max: 1, windowSeconds: 60 }) }, async () => 'in')
+        app.get(
+          '/limited',
+          { onRequest: app.rateLimit('x', { max: 1, windowSeconds: 60 }) },
+          async () => 'in',
+        )
       },
     })
     const shape = (code: string) => ({ ok: false, problem: { code, nested: [1, 2] } })
@@ -244,7 +318,9 @@ describe('the app’s own error handler', () => {
 
   test('an app’s schemaErrorFormatter is kept', async (t) => {
     const app = await around(t, {
-      fastify: { schemaErrorFormatter: (errors) => new Error(`formatted by the app: ${errors.length}`) },
+      fastify: {
+        schemaErrorFormatter: (errors) => new Error(`formatted by the app: ${errors.length}`),
+      },
     })
     const response = await new Client(app).post('/register', {})
     assert.equal(response.statusCode, 400)
@@ -257,7 +333,9 @@ describe('several mounts', () => {
     for (const twice of [
       async (app: FastifyInstance) => void (await app.register(crudAuth, options())),
       async (app: FastifyInstance) =>
-        void (await app.register(async (child) => void (await child.register(crudAuth, options())))),
+        void (await app.register(
+          async (child) => void (await child.register(crudAuth, options())),
+        )),
     ]) {
       const app = Fastify()
       t.after(() => app.close())
@@ -283,7 +361,11 @@ describe('several mounts', () => {
       app.register(
         async (child) => {
           await child.register(crudAuth, { ...options(), prefix: '/auth' })
-          child.get('/own', { onRequest: child.currentUser() }, async (request) => request.principal.user.username)
+          child.get(
+            '/own',
+            { onRequest: child.currentUser() },
+            async (request) => request.principal.user.username,
+          )
         },
         { prefix: `/${name}` },
       )
@@ -297,15 +379,25 @@ describe('several mounts', () => {
     two.cookies.clear()
     answers(await two.register('bob'), 201)
     answers(await two.login('bob'), 200)
-    assert.equal((await new Client(app, '/two').request('GET', '/own', { headers: { cookie: cookieOf(two) } })).body, 'bob')
-    refuses(await app.inject({ url: '/one/own', headers: { cookie: cookieOf(two) } }), 'CRUDAUTH_UNAUTHENTICATED')
+    assert.equal(
+      (await new Client(app, '/two').request('GET', '/own', { headers: { cookie: cookieOf(two) } }))
+        .body,
+      'bob',
+    )
+    refuses(
+      await app.inject({ url: '/one/own', headers: { cookie: cookieOf(two) } }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
     assert.equal(app.hasDecorator('auth'), false)
   })
 
   test('inside a context whose plugin has a prefix, both prefixes count', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
-    app.register(async (child) => void (await child.register(crudAuth, { ...options(), prefix: '/auth' })), { prefix: '/api' })
+    app.register(
+      async (child) => void (await child.register(crudAuth, { ...options(), prefix: '/auth' })),
+      { prefix: '/api' },
+    )
     await app.ready()
     await fullCircle(app, '/api/auth')
   })
@@ -317,7 +409,9 @@ describe('an HTTP/2 app', () => {
   test('registers, signs in, guards and signs out', async (t) => {
     const app = Fastify({ http2: true })
     await app.register(crudAuth, options())
-    app.post('/own', { onRequest: app.currentUser() }, async (request) => ({ id: request.principal.userId }))
+    app.post('/own', { onRequest: app.currentUser() }, async (request) => ({
+      id: request.principal.userId,
+    }))
     await app.listen({ port: 0, host: '127.0.0.1' })
     const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
     const session = http2.connect(origin)
@@ -327,29 +421,41 @@ describe('an HTTP/2 app', () => {
       await app.close()
     })
 
-    const send = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
-      new Promise<{ status: number; headers: http2.IncomingHttpHeaders; body: string }>((resolve, reject) => {
-        const stream = session.request({ ':method': method, ':path': path, ...headers })
-        let got: http2.IncomingHttpHeaders = {}
-        let text = ''
-        stream.on('response', (answer) => {
-          got = answer
-        })
-        stream.setEncoding('utf8')
-        stream.on('data', (chunk: string) => {
-          text += chunk
-        })
-        stream.on('end', () => resolve({ status: Number(got[':status']), headers: got, body: text }))
-        stream.on('error', reject)
-        stream.end(body)
-      })
+    const send = (
+      method: string,
+      path: string,
+      headers: Record<string, string> = {},
+      body?: string,
+    ) =>
+      new Promise<{ status: number; headers: http2.IncomingHttpHeaders; body: string }>(
+        (resolve, reject) => {
+          const stream = session.request({ ':method': method, ':path': path, ...headers })
+          let got: http2.IncomingHttpHeaders = {}
+          let text = ''
+          stream.on('response', (answer) => {
+            got = answer
+          })
+          stream.setEncoding('utf8')
+          stream.on('data', (chunk: string) => {
+            text += chunk
+          })
+          stream.on('end', () =>
+            resolve({ status: Number(got[':status']), headers: got, body: text }),
+          )
+          stream.on('error', reject)
+          stream.end(body)
+        },
+      )
 
     const json = { 'content-type': 'application/json' }
     const user = JSON.stringify({ email: 'ann@example.com', username: 'ann', password })
     assert.equal((await send('POST', '/register', json, user)).status, 201)
     const form = { 'content-type': 'application/x-www-form-urlencoded' }
     const fields = new URLSearchParams({ username: 'ann', password }).toString()
-    assert.equal((await send('POST', '/login', { ...form, origin: 'https://evil.example' }, fields)).status, 403)
+    assert.equal(
+      (await send('POST', '/login', { ...form, origin: 'https://evil.example' }, fields)).status,
+      403,
+    )
     const login = await send('POST', '/login', { ...form, origin }, fields)
     assert.equal(login.status, 200)
     const cookie = (login.headers['set-cookie'] ?? []).map((line) => line.split(';')[0]).join('; ')
@@ -357,7 +463,10 @@ describe('an HTTP/2 app', () => {
     assert.equal((await send('GET', '/me', { cookie })).status, 200)
     assert.equal((await send('GET', '/me')).status, 401)
     assert.equal((await send('POST', '/own', { cookie })).status, 403)
-    assert.deepEqual(JSON.parse((await send('POST', '/own', { cookie, 'x-csrf-token': csrf })).body), { id: 1 })
+    assert.deepEqual(
+      JSON.parse((await send('POST', '/own', { cookie, 'x-csrf-token': csrf })).body),
+      { id: 1 },
+    )
     assert.equal((await send('POST', '/logout', { cookie, 'x-csrf-token': csrf })).status, 200)
     assert.equal((await send('GET', '/me', { cookie })).status, 401)
   })

@@ -22,7 +22,10 @@ for (const own of [false, true]) {
     })
     await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap } })
     const response = await app.inject({ method: 'POST', url: '/register', payload })
-    assert.deepEqual([response.statusCode, response.body], [500, `${own ? 'own ' : ''}{"told":"no more"}`])
+    assert.deepEqual(
+      [response.statusCode, response.body],
+      [500, `${own ? 'own ' : ''}{"told":"no more"}`],
+    )
     const again = await app.inject({
       method: 'POST',
       url: '/register',

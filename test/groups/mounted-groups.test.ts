@@ -21,7 +21,8 @@ test('routes: false mounts nothing, the routes of a transport of the app’s own
     const app = await build(t, { auth: { routes, transports, prefix: '/auth' } })
     assert.equal((await app.inject('/auth/keys')).statusCode, status)
     assert.equal((await app.inject('/auth/me')).statusCode, status === 404 ? 404 : 401)
-    if (routes === false) assert.equal(app.printRoutes({ commonPrefix: false }).trim(), '(empty tree)')
+    if (routes === false)
+      assert.equal(app.printRoutes({ commonPrefix: false }).trim(), '(empty tree)')
   }
 })
 
@@ -30,11 +31,24 @@ test('the logLevel of its registration holds for every group of routes and for n
   const app = Fastify({ logger })
   t.after(() => app.close())
   const transports = [sessionTransport({ managementRoutes: true }), apikey]
-  await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap }, transports, logLevel: 'silent' })
+  await app.register(crudAuth, {
+    secret,
+    users: memoryUsers(),
+    passwords: { cost: cheap },
+    transports,
+    logLevel: 'silent',
+  })
   app.get('/own', { onRequest: app.currentUser({ optional: true }) }, async () => 'own')
   await app.ready()
   lines.length = 0
-  const quiet = ['GET /me', 'POST /login', 'POST /logout', 'GET /sessions', 'POST /csrf/refresh', 'GET /keys']
+  const quiet = [
+    'GET /me',
+    'POST /login',
+    'POST /logout',
+    'GET /sessions',
+    'POST /csrf/refresh',
+    'GET /keys',
+  ]
   for (const route of quiet) {
     const [method, url = ''] = route.split(' ') as ['GET' | 'POST', string]
     assert.notEqual((await app.inject({ method, url })).statusCode, 404)

@@ -33,8 +33,16 @@ describe('the routes option', () => {
   const cases: [what: string, auth: Partial<CrudAuthOptions>, groups: RouteGroup[]][] = [
     ['absent', {}, ['account', 'session', 'management']],
     ['true', { routes: true }, ['account', 'session', 'management']],
-    ['true, without management routes', { routes: true, transports: [sessionTransport()] }, ['account', 'session']],
-    ['the default transports', { routes: true, transports: undefined as never }, ['account', 'session']],
+    [
+      'true, without management routes',
+      { routes: true, transports: [sessionTransport()] },
+      ['account', 'session'],
+    ],
+    [
+      'the default transports',
+      { routes: true, transports: undefined as never },
+      ['account', 'session'],
+    ],
     ['false', { routes: false }, []],
     ['an empty list', { routes: [] }, []],
     ['session alone', { routes: ['session'] }, ['session']],
@@ -44,7 +52,11 @@ describe('the routes option', () => {
     test(`${what}: mounts ${groups.join(', ') || 'nothing'} and nothing else`, async (t) => {
       const app = await build(t, { auth: { prefix: '/auth', ...auth } })
       for (const [group, method, url] of all) {
-        assert.equal(app.hasRoute({ method, url: `/auth${url}` }), groups.includes(group), `${method} ${url}`)
+        assert.equal(
+          app.hasRoute({ method, url: `/auth${url}` }),
+          groups.includes(group),
+          `${method} ${url}`,
+        )
       }
     })
   }
@@ -55,7 +67,11 @@ describe('groups mounted by hand', () => {
     const app = await build(t, {
       auth: { routes: false },
       routes(app) {
-        app.get('/own', { onRequest: app.currentUser() }, async (request) => request.principal.userId)
+        app.get(
+          '/own',
+          { onRequest: app.currentUser() },
+          async (request) => request.principal.userId,
+        )
         app.post('/enter', async (request, reply) => {
           const { name, secret } = request.body as Record<string, string>
           const user = await app.auth.authenticatePassword(request, name ?? '', secret ?? '')
@@ -74,7 +90,10 @@ describe('groups mounted by hand', () => {
     })
     refuses(await app.inject('/own'), 'CRUDAUTH_UNAUTHENTICATED')
     const client = new Client(app)
-    assert.equal((await client.post('/enter', { name: 'ann', secret: 'a good phrase' })).statusCode, 200)
+    assert.equal(
+      (await client.post('/enter', { name: 'ann', secret: 'a good phrase' })).statusCode,
+      200,
+    )
     assert.equal((await client.get('/own')).body, '1')
   })
 
@@ -93,8 +112,18 @@ describe('groups mounted by hand', () => {
     await app.register(managementRoutes, { prefix: '/devices' })
     await app.ready()
     const client = new Client(app)
-    answers(await client.post('/users/register', { email: 'ann@example.com', username: 'ann', password: 'a good phrase' }), 201)
-    const login = answers(await client.form('/web/login', { username: 'ann', password: 'a good phrase' }), 200)
+    answers(
+      await client.post('/users/register', {
+        email: 'ann@example.com',
+        username: 'ann',
+        password: 'a good phrase',
+      }),
+      201,
+    )
+    const login = answers(
+      await client.form('/web/login', { username: 'ann', password: 'a good phrase' }),
+      200,
+    )
     client.csrf = login.csrf_token
     answers(await client.get('/users/me'), 200)
     const [session] = answers(await client.get('/devices/sessions'), 200)
@@ -105,18 +134,31 @@ describe('groups mounted by hand', () => {
   test('one group twice, under two prefixes', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
-    await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap }, routes: ['account'] })
+    await app.register(crudAuth, {
+      secret,
+      users: memoryUsers(),
+      passwords: { cost: cheap },
+      routes: ['account'],
+    })
     await app.register(sessionRoutes, { prefix: '/web' })
     await app.register(sessionRoutes, { prefix: '/desktop' })
     await app.ready()
-    for (const prefix of ['/web', '/desktop']) assert.ok(app.hasRoute({ method: 'POST', url: `${prefix}/login` }))
+    for (const prefix of ['/web', '/desktop'])
+      assert.ok(app.hasRoute({ method: 'POST', url: `${prefix}/login` }))
   })
 
   test('in a child of the instance that has the plugin', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
-    await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap }, routes: ['account'] })
-    await app.register(async (child) => void (await child.register(sessionRoutes)), { prefix: '/child' })
+    await app.register(crudAuth, {
+      secret,
+      users: memoryUsers(),
+      passwords: { cost: cheap },
+      routes: ['account'],
+    })
+    await app.register(async (child) => void (await child.register(sessionRoutes)), {
+      prefix: '/child',
+    })
     await app.ready()
     await new Client(app).register('ann')
     answers(await new Client(app, '/child').login('ann'), 200)
@@ -144,7 +186,13 @@ describe('groups mounted by hand', () => {
     for (const group of [sessionRoutes, managementRoutes]) {
       const app = Fastify()
       t.after(() => app.close())
-      await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap }, transports: [key], routes: false })
+      await app.register(crudAuth, {
+        secret,
+        users: memoryUsers(),
+        passwords: { cost: cheap },
+        transports: [key],
+        routes: false,
+      })
       await assert.rejects(
         async () => {
           await app.register(group)

@@ -35,8 +35,12 @@ interface Document {
   readonly components?: { securitySchemes?: Record<string, unknown> }
 }
 
-const committed = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8')) as Document
-const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+const committed = JSON.parse(
+  readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'),
+) as Document
+const manifest = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string }
 
 const apiKey: Transport = {
   name: 'key',
@@ -63,7 +67,8 @@ async function documented(t: { after(fn: () => unknown): void }, setup: Setup = 
   const { lines, logger } = captureLogs('warn')
   const app = Fastify({ logger })
   t.after(() => app.close())
-  const addSwagger = () => app.register(swagger, { openapi: setup.openapi ?? { openapi: '3.1.0' }, ...setup.swagger })
+  const addSwagger = () =>
+    app.register(swagger, { openapi: setup.openapi ?? { openapi: '3.1.0' }, ...setup.swagger })
   if (setup.order !== 'auth first') await addSwagger()
   await app.register(crudAuth, authOptions(setup.auth))
   if (setup.order === 'auth first') await addSwagger()
@@ -74,30 +79,50 @@ async function documented(t: { after(fn: () => unknown): void }, setup: Setup = 
 }
 
 async function isValid(document: object): Promise<void> {
-  const result = await new Validator().validate(structuredClone(document) as Record<string, unknown>)
+  const result = await new Validator().validate(
+    structuredClone(document) as Record<string, unknown>,
+  )
   assert.ok(result.valid, JSON.stringify(result, null, 2).slice(0, 2000))
 }
 
 const operations = (document: Document) =>
   Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+    Object.entries(methods).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      operation,
+    })),
   )
 
 /** What the contract lists for each route, beside what any route answers. */
 const contract: Record<string, { statuses: number[]; security: object[] }> = {
   'POST /register': { statuses: [201, 202, 400, 409, 413, 415, 429, 503], security: [] },
   'GET /me': { statuses: [200, 401, 503], security: [{ session: [] }, { bearer: [] }] },
-  'POST /set-password': { statuses: [200, 400, 401, 403, 413, 415, 503], security: [{ session: [], csrf: [] }, { bearer: [] }] },
+  'POST /set-password': {
+    statuses: [200, 400, 401, 403, 413, 415, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
   'POST /change-password': {
     statuses: [200, 400, 401, 403, 413, 415, 429, 503],
     security: [{ session: [], csrf: [] }, { bearer: [] }],
   },
   'POST /login': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [] },
-  'POST /logout': { statuses: [200, 400, 401, 403, 413, 415, 503], security: [{ session: [], csrf: [] }] },
+  'POST /logout': {
+    statuses: [200, 400, 401, 403, 413, 415, 503],
+    security: [{ session: [], csrf: [] }],
+  },
   'GET /sessions': { statuses: [200, 401, 503], security: [{ session: [] }] },
-  'DELETE /sessions/{session_id}': { statuses: [200, 400, 401, 403, 404, 413, 415, 503], security: [{ session: [], csrf: [] }] },
-  'POST /logout-all': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [{ session: [], csrf: [] }] },
-  'POST /csrf/refresh': { statuses: [200, 400, 401, 413, 415, 429, 503], security: [{ session: [] }] },
+  'DELETE /sessions/{session_id}': {
+    statuses: [200, 400, 401, 403, 404, 413, 415, 503],
+    security: [{ session: [], csrf: [] }],
+  },
+  'POST /logout-all': {
+    statuses: [200, 400, 401, 403, 413, 415, 429, 503],
+    security: [{ session: [], csrf: [] }],
+  },
+  'POST /csrf/refresh': {
+    statuses: [200, 400, 401, 413, 415, 429, 503],
+    security: [{ session: [] }],
+  },
   'POST /token': { statuses: [200, 400, 401, 413, 415, 429, 503], security: [] },
   'POST /refresh': { statuses: [200, 400, 401, 413, 415, 503], security: [] },
   'GET /.well-known/jwks.json': { statuses: [200], security: [] },
@@ -130,7 +155,10 @@ const isRedirect = (status: string | number) => Math.trunc(Number(status) / 100)
 
 describe('docs/openapi.json', () => {
   test('is what the plugin documents today, of the package’s version', async () => {
-    assert.equal(await openapiText(), readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'))
+    assert.equal(
+      await openapiText(),
+      readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'),
+    )
     assert.equal(committed.info.version, manifest.version)
   })
 
@@ -154,7 +182,11 @@ describe('docs/openapi.json', () => {
       assert.ok((operation.summary ?? '').length > 3, name)
       for (const [status, response] of Object.entries(operation.responses)) {
         assert.ok((response.description ?? '').length > 3, `${name} ${status}`)
-        assert.equal(Boolean(response.content?.['application/json']), !isRedirect(status), `${name} ${status}`)
+        assert.equal(
+          Boolean(response.content?.['application/json']),
+          !isRedirect(status),
+          `${name} ${status}`,
+        )
       }
     }
   })
@@ -171,11 +203,17 @@ describe('docs/openapi.json', () => {
   }
 
   test('takes the login as a form and as JSON, and the rest as JSON', () => {
-    const content = (path: string) => Object.keys(committed.paths[path]?.post?.requestBody?.content ?? {}).sort()
+    const content = (path: string) =>
+      Object.keys(committed.paths[path]?.post?.requestBody?.content ?? {}).sort()
     for (const path of ['/login', '/token', '/refresh', '/logout']) {
       assert.deepEqual(content(path), ['application/json', 'application/x-www-form-urlencoded'])
     }
-    for (const path of ['/register', '/set-password', '/change-password', '/oauth/{provider}/link']) {
+    for (const path of [
+      '/register',
+      '/set-password',
+      '/change-password',
+      '/oauth/{provider}/link',
+    ]) {
       assert.deepEqual(content(path), ['application/json'])
     }
     // What providers post is a form.
@@ -208,12 +246,18 @@ describe('the document of an app', () => {
           prefix: '/auth',
           transports: [sessionTransport({ managementRoutes: true }), apiKey],
           email: { sender: { send() {} }, frontendUrl: 'https://app.example.com' },
-          oauth: { baseUrl: 'https://app.example.com', providers: { github: github({ clientId: 'app', clientSecret: 'x' }) } },
+          oauth: {
+            baseUrl: 'https://app.example.com',
+            providers: { github: github({ clientId: 'app', clientSecret: 'x' }) },
+          },
           registration: {
             extraFields: ['plan', 'age'],
             schema: {
               type: 'object',
-              properties: { plan: { type: 'string', enum: ['free', 'gold'] }, username: { minLength: 3 } },
+              properties: {
+                plan: { type: 'string', enum: ['free', 'gold'] },
+                username: { minLength: 3 },
+              },
             },
           },
         },
@@ -232,29 +276,50 @@ describe('the document of an app', () => {
   })
 
   test('lets any transport in where any may, and a session alone where sessions may', async (t) => {
-    const { document } = await documented(t, { auth: { transports: [sessionTransport({ managementRoutes: true }), apiKey] } })
+    const { document } = await documented(t, {
+      auth: { transports: [sessionTransport({ managementRoutes: true }), apiKey] },
+    })
     assert.deepEqual(document.paths['/me']?.get?.security, [{ session: [] }, { key: [] }])
-    assert.deepEqual(document.paths['/change-password']?.post?.security, [{ session: [], csrf: [] }, { key: [] }])
+    assert.deepEqual(document.paths['/change-password']?.post?.security, [
+      { session: [], csrf: [] },
+      { key: [] },
+    ])
     assert.deepEqual(document.paths['/sessions']?.get?.security, [{ session: [] }])
     assert.deepEqual(document.components?.securitySchemes?.key, apiKey.securityScheme)
   })
 
   test('names no CSRF header where CSRF is off, and the cookie as it is called', async (t) => {
     const { document } = await documented(t, {
-      auth: { transports: [sessionTransport({ csrf: false, cookies: { secure: false, names: { session: 'sid' } } })] },
+      auth: {
+        transports: [
+          sessionTransport({ csrf: false, cookies: { secure: false, names: { session: 'sid' } } }),
+        ],
+      },
     })
-    assert.deepEqual(document.components?.securitySchemes, { session: { type: 'apiKey', in: 'cookie', name: 'sid' } })
+    assert.deepEqual(document.components?.securitySchemes, {
+      session: { type: 'apiKey', in: 'cookie', name: 'sid' },
+    })
     assert.deepEqual(document.paths['/logout']?.post?.security, [{ session: [] }])
   })
 
   test('with opted-in fields shows them in the body of /register', async (t) => {
     const { document } = await documented(t, {
-      auth: { registration: { extraFields: ['plan'], schema: { type: 'object', properties: { plan: { type: 'string' } } } } },
+      auth: {
+        registration: {
+          extraFields: ['plan'],
+          schema: { type: 'object', properties: { plan: { type: 'string' } } },
+        },
+      },
     })
     const body = document.paths['/register']?.post?.requestBody?.content['application/json'] as {
       schema: { properties: object; required: string[] }
     }
-    assert.deepEqual(Object.keys(body.schema.properties).sort(), ['email', 'password', 'plan', 'username'])
+    assert.deepEqual(Object.keys(body.schema.properties).sort(), [
+      'email',
+      'password',
+      'plan',
+      'username',
+    ])
     assert.deepEqual([...body.schema.required].sort(), ['email', 'password', 'username'])
   })
 
@@ -276,7 +341,11 @@ describe('the document of an app', () => {
 
 for (const order of ['swagger first', 'auth first'] as const) {
   describe(`the app’s own guarded routes, ${order}`, () => {
-    const operation = async (t: Parameters<typeof documented>[0], routes: (app: FastifyInstance) => void, auth = {}) => {
+    const operation = async (
+      t: Parameters<typeof documented>[0],
+      routes: (app: FastifyInstance) => void,
+      auth = {},
+    ) => {
       const { document, app } = await documented(t, {
         order,
         routes,
@@ -291,7 +360,12 @@ for (const order of ['swagger first', 'auth first'] as const) {
 
     test('show security and 401, and 403 where the gate can forbid', async (t) => {
       const cases: [(app: FastifyInstance) => object, 'GET' | 'POST', object[], string[]][] = [
-        [(app) => ({ onRequest: app.currentUser() }), 'GET', [{ session: [] }, { key: [] }], ['200', '401']],
+        [
+          (app) => ({ onRequest: app.currentUser() }),
+          'GET',
+          [{ session: [] }, { key: [] }],
+          ['200', '401'],
+        ],
         [
           (app) => ({ preValidation: [app.currentUser()] }),
           'POST',
@@ -304,8 +378,18 @@ for (const order of ['swagger first', 'auth first'] as const) {
           [{ session: [] }, { key: [] }],
           ['200', '401', '403'],
         ],
-        [() => ({ preHandler: currentUser({ scopes: ['a'] }) }), 'GET', [{ session: [] }, { key: [] }], ['200', '401', '403']],
-        [(app) => ({ onRequest: app.currentUser({ transport: 'key' }) }), 'POST', [{ key: [] }], ['200', '401']],
+        [
+          () => ({ preHandler: currentUser({ scopes: ['a'] }) }),
+          'GET',
+          [{ session: [] }, { key: [] }],
+          ['200', '401', '403'],
+        ],
+        [
+          (app) => ({ onRequest: app.currentUser({ transport: 'key' }) }),
+          'POST',
+          [{ key: [] }],
+          ['200', '401'],
+        ],
         [
           (app) => ({ onRequest: app.currentUser({ transport: 'session' }) }),
           'POST',
@@ -326,7 +410,10 @@ for (const order of ['swagger first', 'auth first'] as const) {
           ['200'],
         ],
         [
-          (app) => ({ onRequest: app.currentUser({ optional: true }), preHandler: app.currentUser() }),
+          (app) => ({
+            onRequest: app.currentUser({ optional: true }),
+            preHandler: app.currentUser(),
+          }),
           'GET',
           [{ session: [] }, { key: [] }],
           ['200', '401'],
@@ -354,7 +441,8 @@ for (const order of ['swagger first', 'auth first'] as const) {
       }
       const { one } = await operation(
         t,
-        (app) => void app.get('/own', { onRequest: app.currentUser(), schema }, async () => ({ a: 'b' })),
+        (app) =>
+          void app.get('/own', { onRequest: app.currentUser(), schema }, async () => ({ a: 'b' })),
       )
       assert.equal(one.summary, 'Mine')
       assert.deepEqual(one.tags, ['own'])
@@ -384,7 +472,12 @@ for (const order of ['swagger first', 'auth first'] as const) {
       }
       const { one } = await operation(
         t,
-        (app) => void app.get('/own', { onRequest: app.currentUser(), config: { swaggerTransform } as never }, async () => 'in'),
+        (app) =>
+          void app.get(
+            '/own',
+            { onRequest: app.currentUser(), config: { swaggerTransform } as never },
+            async () => 'in',
+          ),
       )
       assert.ok(called > 0)
       assert.equal(one.summary, 'Transformed')
@@ -395,7 +488,11 @@ for (const order of ['swagger first', 'auth first'] as const) {
       const { document } = await documented(t, {
         order,
         routes: (app) =>
-          void app.get('/own', { onRequest: app.currentUser(), schema: { hide: true } as never }, async () => 'in'),
+          void app.get(
+            '/own',
+            { onRequest: app.currentUser(), schema: { hide: true } as never },
+            async () => 'in',
+          ),
       })
       assert.equal(document.paths['/own'], undefined)
     })
@@ -405,12 +502,19 @@ for (const order of ['swagger first', 'auth first'] as const) {
         order,
         routes(app) {
           app.get('/own', { onRequest: app.currentUser() }, async () => ({ any: { nested: [1] } }))
-          app.get('/sends', { onRequest: app.currentUser() }, async (_request, reply) => reply.code(401).send({ mine: true }))
+          app.get('/sends', { onRequest: app.currentUser() }, async (_request, reply) =>
+            reply.code(401).send({ mine: true }),
+          )
           app.get('/throws', { onRequest: app.currentUser({ superuser: true }) }, async () => 'in')
         },
       })
       refuses(await app.inject('/own'), 'CRUDAUTH_UNAUTHENTICATED')
-      assert.deepEqual(Object.keys((await app.inject('/own')).json()).sort(), ['code', 'error', 'message', 'statusCode'])
+      assert.deepEqual(Object.keys((await app.inject('/own')).json()).sort(), [
+        'code',
+        'error',
+        'message',
+        'statusCode',
+      ])
       const client = await signedIn(app, 'ann')
       assert.deepEqual((await client.get('/own')).json(), { any: { nested: [1] } })
       assert.deepEqual((await client.get('/sends')).json(), { mine: true })
@@ -418,9 +522,13 @@ for (const order of ['swagger first', 'auth first'] as const) {
     })
 
     test('are documented with routes: false as well', async (t) => {
-      const { one } = await operation(t, (app) => void app.get('/own', { onRequest: app.currentUser() }, async () => 'in'), {
-        routes: false,
-      })
+      const { one } = await operation(
+        t,
+        (app) => void app.get('/own', { onRequest: app.currentUser() }, async () => 'in'),
+        {
+          routes: false,
+        },
+      )
       assert.deepEqual(statuses(one), ['200', '401'])
     })
 
@@ -434,7 +542,11 @@ for (const order of ['swagger first', 'auth first'] as const) {
         swagger: { transform: ({ url }) => ({ schema: { summary: 'By the app' }, url }) },
         routes(app) {
           app.setValidatorCompiler(() => () => true)
-          app.get('/own', { onRequest: app.currentUser(), schema: { querystring: new Foreign() } }, async () => 'in')
+          app.get(
+            '/own',
+            { onRequest: app.currentUser(), schema: { querystring: new Foreign() } },
+            async () => 'in',
+          )
         },
       })
       assert.equal(document.paths['/own']?.get?.summary, 'By the app')
@@ -500,7 +612,10 @@ describe('securitySchemes()', () => {
     ['insecure cookies of another name', { cookies: { secure: false, names: { session: 'sid' } } }],
     [
       'cookies of the transport’s own',
-      { cookies: { path: '/a' }, transports: [sessionTransport({ cookies: { path: '/', names: { session: 's' } } })] },
+      {
+        cookies: { path: '/a' },
+        transports: [sessionTransport({ cookies: { path: '/', names: { session: 's' } } })],
+      },
     ],
   ]
   for (const [what, options] of settings) {
@@ -511,6 +626,8 @@ describe('securitySchemes()', () => {
   }
 
   test('refuses mistakes as the plugin does', () => {
-    assert.throws(() => securitySchemes({ cookies: { sameSite: 'none' } }), { code: 'CRUDAUTH_CONFIG' })
+    assert.throws(() => securitySchemes({ cookies: { sameSite: 'none' } }), {
+      code: 'CRUDAUTH_CONFIG',
+    })
   })
 })

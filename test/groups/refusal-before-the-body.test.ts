@@ -10,9 +10,17 @@ import { refuses } from '../helpers/refuses.js'
 /** Bodies that no route takes, with what they answer to who may ask. */
 const bodies = [
   { status: 400, payload: '{"a":', headers: { 'content-type': 'application/json' } },
-  { status: 400, payload: Buffer.from([0x22, 0xff, 0x22]), headers: { 'content-type': 'application/json' } },
+  {
+    status: 400,
+    payload: Buffer.from([0x22, 0xff, 0x22]),
+    headers: { 'content-type': 'application/json' },
+  },
   { status: 415, payload: 'hello', headers: { 'content-type': 'text/plain' } },
-  { status: 413, payload: `"${'a'.repeat(20_000)}"`, headers: { 'content-type': 'application/json' } },
+  {
+    status: 413,
+    payload: `"${'a'.repeat(20_000)}"`,
+    headers: { 'content-type': 'application/json' },
+  },
 ] as const
 
 for (const backend of backends) {
@@ -31,7 +39,9 @@ for (const backend of backends) {
           const response = await client.request('POST', url, { payload, headers })
           refuses(response, 'CRUDAUTH_UNAUTHENTICATED')
           const set = setCookies(response)
-          const cleared = Object.keys(set).filter((name) => set[name]?.maxAge === 0 && set[name]?.value === '')
+          const cleared = Object.keys(set).filter(
+            (name) => set[name]?.maxAge === 0 && set[name]?.value === '',
+          )
           assert.deepEqual(cleared.sort(), url === '/logout' ? [csrfCookie, sessionCookie] : [])
         }
       }
@@ -49,8 +59,14 @@ for (const backend of backends) {
       assert.equal(response.headers['set-cookie'], undefined)
       // Only who may ask learns what is wrong with the body, and that does not end the session.
       client.csrf = csrf
-      assert.equal((await client.request('POST', '/logout', { payload, headers })).statusCode, status)
-      assert.equal((await client.request('POST', '/csrf/refresh', { payload, headers })).statusCode, status)
+      assert.equal(
+        (await client.request('POST', '/logout', { payload, headers })).statusCode,
+        status,
+      )
+      assert.equal(
+        (await client.request('POST', '/csrf/refresh', { payload, headers })).statusCode,
+        status,
+      )
     }
     assert.equal((await client.get('/me')).statusCode, 200)
     assert.equal((await client.post('/logout')).statusCode, 200)

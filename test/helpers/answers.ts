@@ -20,7 +20,9 @@ export function setCookies(response: LightMyRequestResponse): Record<string, Set
     const name = pair.slice(0, pair.indexOf('='))
     assert.ok(!(name in cookies), `${name} is set twice`)
     const of = (attribute: string) =>
-      parts.find((part) => part.toLowerCase().startsWith(`${attribute}=`))?.slice(attribute.length + 1)
+      parts
+        .find((part) => part.toLowerCase().startsWith(`${attribute}=`))
+        ?.slice(attribute.length + 1)
     const maxAge = of('max-age')
     cookies[name] = {
       value: pair.slice(pair.indexOf('=') + 1),
@@ -46,7 +48,11 @@ export function answers(response: LightMyRequestResponse, status: number): any {
 }
 
 /** A refusal by the plugin's own routes: `refuses`, in Fastify's own error shape, never stored. */
-export function refusesOwn(response: LightMyRequestResponse, code: string, secrets: readonly string[] = []): void {
+export function refusesOwn(
+  response: LightMyRequestResponse,
+  code: string,
+  secrets: readonly string[] = [],
+): void {
   refuses(response, code, secrets)
   answers(response, response.statusCode)
   const body = response.json()

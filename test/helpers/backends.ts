@@ -23,5 +23,7 @@ const redisUrl = serverUrl('TEST_REDIS_URL')
 
 export const backends: readonly Backend[] = [
   { name: 'memory', options: () => ({}) },
-  ...(redisUrl ? [{ name: 'redis', options: () => ({ redis: redisUrl, keyPrefix: uniquePrefix() }) }] : []),
+  ...(redisUrl
+    ? [{ name: 'redis', options: () => ({ redis: redisUrl, keyPrefix: uniquePrefix() }) }]
+    : []),
 ]

@@ -1,6 +1,11 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { oidc } from '../../src/index.js'
@@ -21,7 +26,11 @@ export async function serve(
     server.closeAllConnections()
     server.close()
   })
-  const served = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, connections: 0 }
+  const served = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    connections: 0,
+  }
   server.on('connection', () => {
     served.connections += 1
   })
@@ -73,9 +82,17 @@ export async function startBadProvider(t: TestContext): Promise<BadProvider> {
     makeToken: (claims) => idToken(claims, goodKey.privateKey),
     on: {},
   }
-  const jwk = { ...goodKey.publicKey.export({ format: 'jwk' }), kid: 'good', alg: 'RS256', use: 'sig' }
+  const jwk = {
+    ...goodKey.publicKey.export({ format: 'jwk' }),
+    kid: 'good',
+    alg: 'RS256',
+    use: 'sig',
+  }
   const good: Record<string, [part: keyof BadProvider['on'], Handler]> = {
-    '/.well-known/openid-configuration': ['metadata', (response) => json(response, metadataAt(provider.url))],
+    '/.well-known/openid-configuration': [
+      'metadata',
+      (response) => json(response, metadataAt(provider.url)),
+    ],
     '/token': [
       'token',
       (response) =>
@@ -111,19 +128,38 @@ export const metadataAt = (url: string) => ({
 export async function signInAt(
   t: TestContext,
   provider: BadProvider,
-  { timeoutMs = 10_000, callback = {} as Record<string, string | undefined>, options = {} as object } = {},
+  {
+    timeoutMs = 10_000,
+    callback = {} as Record<string, string | undefined>,
+    options = {} as object,
+  } = {},
 ) {
   const protocol = protocolOf(
     t,
-    oidc({ issuer: provider.url, clientId, clientSecret: 'secret-of-the-client', allowInsecure: true, ...options }),
+    oidc({
+      issuer: provider.url,
+      clientId,
+      clientSecret: 'secret-of-the-client',
+      allowInsecure: true,
+      ...options,
+    }),
     timeoutMs,
   )
   const secrets = freshSecrets()
   const nowS = Math.floor(Date.now() / 1000)
-  const standard = { iss: provider.url, aud: clientId, sub: 'user-1', nonce: secrets.nonce, iat: nowS, exp: nowS + 60 }
+  const standard = {
+    iss: provider.url,
+    aud: clientId,
+    sub: 'user-1',
+    nonce: secrets.nonce,
+    iat: nowS,
+    exp: nowS + 60,
+  }
   provider.claims = { ...standard, ...provider.claims }
   const params = { code, state: secrets.state, ...callback }
-  const given = Object.entries(params).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const given = Object.entries(params).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  )
   await protocol.begin(secrets)
   return protocol.finish(new URLSearchParams(given), secrets)
 }

@@ -1,9 +1,21 @@
-import { createHash, createHmac, generateKeyPairSync, hkdfSync, type KeyObject, sign as signBytes } from 'node:crypto'
+import {
+  createHash,
+  createHmac,
+  generateKeyPairSync,
+  hkdfSync,
+  type KeyObject,
+  sign as signBytes,
+} from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
-import { type BearerTransportOptions, bearerTransport, type CrudAuthOptions, type TokenKey } from '../../src/index.js'
+import {
+  type BearerTransportOptions,
+  bearerTransport,
+  type CrudAuthOptions,
+  type TokenKey,
+} from '../../src/index.js'
 import type { Backend } from './backends.js'
 import { type BuildOptions, build, password, secret } from './build.js'
 import { Client } from './client.js'
@@ -21,7 +33,11 @@ export function bearerApp(
 ): Promise<FastifyInstance> {
   return build(t, {
     ...more,
-    auth: { ...backend?.options(), transports: [bearerTransport({ refresh: 'body', ...options })], ...auth },
+    auth: {
+      ...backend?.options(),
+      transports: [bearerTransport({ refresh: 'body', ...options })],
+      ...auth,
+    },
   })
 }
 
@@ -34,15 +50,29 @@ export const asBearer = (
   url = '/me',
   options: InjectOptions = {},
 ): Promise<LightMyRequestResponse> =>
-  app.inject({ method: 'GET', url, ...options, headers: { ...authorization(token), ...options.headers } })
+  app.inject({
+    method: 'GET',
+    url,
+    ...options,
+    headers: { ...authorization(token), ...options.headers },
+  })
 
-export const postJson = (app: FastifyInstance, url: string, payload: object, headers: Record<string, string> = {}) =>
-  app.inject({ method: 'POST', url, payload, headers })
+export const postJson = (
+  app: FastifyInstance,
+  url: string,
+  payload: object,
+  headers: Record<string, string> = {},
+) => app.inject({ method: 'POST', url, payload, headers })
 
-export const askToken = (app: FastifyInstance, username = 'ann', fields: Record<string, unknown> = {}, url = '/token') =>
-  postJson(app, url, { username, password, ...fields })
+export const askToken = (
+  app: FastifyInstance,
+  username = 'ann',
+  fields: Record<string, unknown> = {},
+  url = '/token',
+) => postJson(app, url, { username, password, ...fields })
 
-export const askRefresh = (app: FastifyInstance, token: string, url = '/refresh') => postJson(app, url, { refresh_token: token })
+export const askRefresh = (app: FastifyInstance, token: string, url = '/refresh') =>
+  postJson(app, url, { refresh_token: token })
 
 export interface Issued {
   readonly access_token: string
@@ -54,12 +84,17 @@ export interface Issued {
 
 /** The tokens of an answer. Fails when it is none. */
 export function tokensOf(response: LightMyRequestResponse): Issued {
-  if (response.statusCode !== 200) throw new Error(`no tokens: ${response.statusCode} ${response.body}`)
+  if (response.statusCode !== 200)
+    throw new Error(`no tokens: ${response.statusCode} ${response.body}`)
   return response.json()
 }
 
 /** Registers a user and signs it in. */
-export async function signedInBearer(app: FastifyInstance, name = 'ann', fields: Record<string, unknown> = {}): Promise<Issued> {
+export async function signedInBearer(
+  app: FastifyInstance,
+  name = 'ann',
+  fields: Record<string, unknown> = {},
+): Promise<Issued> {
   const registered = await new Client(app).register(name)
   if (registered.statusCode !== 201) throw new Error(registered.body)
   return tokensOf(await askToken(app, name, fields))
@@ -82,7 +117,11 @@ export const hs = (input: string, key: Buffer | string, hash = 'sha256') =>
   createHmac(hash, key).update(input).digest('base64url')
 
 /** A token signed with HS256 whatever its parts say. @param payload text is taken as it is */
-export function forge(header: unknown, payload: unknown, key: Buffer | string = purposeKey('access-token')): string {
+export function forge(
+  header: unknown,
+  payload: unknown,
+  key: Buffer | string = purposeKey('access-token'),
+): string {
   const input = `${encode(header)}.${encode(payload)}`
   return `${input}.${hs(input, key)}`
 }
@@ -90,7 +129,12 @@ export function forge(header: unknown, payload: unknown, key: Buffer | string = 
 const algorithms = { EdDSA: null, ES256: 'sha256', RS256: 'sha256' } as const
 
 /** A token signed with a private key whatever its parts say. */
-export function forgeWith(alg: TokenKey['alg'], key: KeyObject, header: unknown, payload: unknown): string {
+export function forgeWith(
+  alg: TokenKey['alg'],
+  key: KeyObject,
+  header: unknown,
+  payload: unknown,
+): string {
   const input = `${encode(header)}.${encode(payload)}`
   const bytes = signBytes(algorithms[alg], Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' })
   return `${input}.${bytes.toString('base64url')}`
@@ -104,7 +148,10 @@ export function pairFor(alg: TokenKey['alg']): { privateKey: KeyObject; publicKe
 }
 
 export const pem = (key: KeyObject): string =>
-  key.export({ format: 'pem', type: (key.type === 'private' ? 'pkcs8' : 'spki') as 'spki' }) as string
+  key.export({
+    format: 'pem',
+    type: (key.type === 'private' ? 'pkcs8' : 'spki') as 'spki',
+  }) as string
 
 export const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
 
@@ -115,13 +162,21 @@ export async function listenOn(app: FastifyInstance): Promise<number> {
 }
 
 /** Sends a GET with header lines as they are, and returns what a real server answers. */
-export async function getRaw(port: number, url: string, headers: readonly string[]): Promise<{ status: number; text: string }> {
+export async function getRaw(
+  port: number,
+  url: string,
+  headers: readonly string[],
+): Promise<{ status: number; text: string }> {
   const socket = connect(port, '127.0.0.1')
   const chunks: Buffer[] = []
   socket.on('data', (chunk) => chunks.push(chunk))
   // A server that refuses a huge request resets the connection while it is still being sent.
   socket.on('error', () => {})
-  socket.write([`GET ${url} HTTP/1.1`, 'host: localhost', 'connection: close', ...headers, '', ''].join('\r\n'))
+  socket.write(
+    [`GET ${url} HTTP/1.1`, 'host: localhost', 'connection: close', ...headers, '', ''].join(
+      '\r\n',
+    ),
+  )
   await once(socket, 'close')
   const text = Buffer.concat(chunks).toString('utf8')
   return { status: Number(text.split(' ')[1] ?? 0), text }

@@ -30,7 +30,10 @@ export interface BuildOptions {
  * An app with the plugin over memory users, management routes on, limits off, cheap hashes; closed when the test ends.
  * Everything can be overridden by `auth`.
  */
-export async function build(t: TestContext, { auth, fastify, routes }: BuildOptions = {}): Promise<FastifyInstance> {
+export async function build(
+  t: TestContext,
+  { auth, fastify, routes }: BuildOptions = {},
+): Promise<FastifyInstance> {
   const app = Fastify(fastify ?? {})
   t.after(() => app.close())
   await app.register(crudAuth, {

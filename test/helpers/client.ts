@@ -12,7 +12,11 @@ export class Client {
     readonly base: Partial<InjectOptions> = {},
   ) {}
 
-  async request(method: 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH', url: string, options: InjectOptions = {}) {
+  async request(
+    method: 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH',
+    url: string,
+    options: InjectOptions = {},
+  ) {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
     const response = await this.app.inject({
       ...this.base,
@@ -51,7 +55,11 @@ export class Client {
   }
 
   register(name: string, secret = password) {
-    return this.post('/register', { email: `${name}@example.com`, username: name, password: secret })
+    return this.post('/register', {
+      email: `${name}@example.com`,
+      username: name,
+      password: secret,
+    })
   }
 
   async login(username: string, secret = password, fields: Record<string, string> = {}) {

@@ -5,7 +5,10 @@ import pg from 'pg'
 const needed = process.env.CRUDAUTH_TEST_ALL === '1'
 
 /** Where the tests of a server find it; `skip` is what node:test wants to hear where there is none. */
-export function serverOf(variable: 'TEST_POSTGRES_URL' | 'TEST_MARIADB_URL'): { url: string; skip: string | false } {
+export function serverOf(variable: 'TEST_POSTGRES_URL' | 'TEST_MARIADB_URL'): {
+  url: string
+  skip: string | false
+} {
   const url = process.env[variable]
   if (!url && needed) throw new Error(`${variable} is not set`)
   return { url: url ?? '', skip: url ? false : `${variable} is not set` }
@@ -13,8 +16,12 @@ export function serverOf(variable: 'TEST_POSTGRES_URL' | 'TEST_MARIADB_URL'): { 
 
 // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
 export const openPostgres = (url: string): Kysely<any> =>
-  new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 10 }) }) })
+  new Kysely({
+    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 10 }) }),
+  })
 
 // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
 export const openMariadb = (url: string, options: PoolOptions = {}): Kysely<any> =>
-  new Kysely({ dialect: new MysqlDialect({ pool: createPool({ uri: url, connectionLimit: 10, ...options }) }) })
+  new Kysely({
+    dialect: new MysqlDialect({ pool: createPool({ uri: url, connectionLimit: 10, ...options }) }),
+  })

@@ -38,7 +38,9 @@ export function captureLog() {
   const lines: string[] = []
   const write = (level: string) => (details: object, message: string) => {
     const { err } = details as { err?: Error }
-    const told = err ? { ...err, name: err.name, message: err.message, stack: err.stack } : undefined
+    const told = err
+      ? { ...err, name: err.name, message: err.message, stack: err.stack }
+      : undefined
     lines.push(`${level} ${message} ${JSON.stringify({ ...details, err: told })}`)
   }
   return { lines, log: { warn: write('warn'), error: write('error') } }

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import { bearerTransport, memoryUsers, sessionTransport, type UserId, type UserStore, type UserValues } from '../../src/index.js'
+import {
+  bearerTransport,
+  memoryUsers,
+  sessionTransport,
+  type UserId,
+  type UserStore,
+  type UserValues,
+} from '../../src/index.js'
 import { answers } from './answers.js'
 import type { Backend } from './backends.js'
 import { type BuildOptions, build, password } from './build.js'
@@ -8,7 +15,10 @@ import { Client } from './client.js'
 import { Mailbox, settle } from './mailbox.js'
 
 export const next = 'another good phrase'
-export const transports = [sessionTransport({ managementRoutes: true }), bearerTransport({ refresh: 'body' })]
+export const transports = [
+  sessionTransport({ managementRoutes: true }),
+  bearerTransport({ refresh: 'body' }),
+]
 /** Fields of a model that has a phone beside the email. */
 export const withPhone = [
   ...['email', 'username', 'hashedPassword', 'isActive', 'tokenVersion', 'emailVerified'],
@@ -40,12 +50,23 @@ export function mortalUsers(inner: UserStore = memoryUsers()) {
 export type Row = Record<string, unknown>
 
 /** An app whose mail ends in a box, over users that the test can look at; sessions and bearer tokens both. */
-export async function mailApp(t: TestContext, backend: Backend, { auth, ...more }: BuildOptions = {}) {
+export async function mailApp(
+  t: TestContext,
+  backend: Backend,
+  { auth, ...more }: BuildOptions = {},
+) {
   const mail = new Mailbox()
   const users = (auth?.users as UserStore | undefined) ?? memoryUsers()
   const app = await build(t, {
     ...more,
-    auth: { ...backend.options(), transports, email: mail.options(), lockout: false, ...auth, users },
+    auth: {
+      ...backend.options(),
+      transports,
+      email: mail.options(),
+      lockout: false,
+      ...auth,
+      users,
+    },
   })
   const row = async (name: string) => (await users.findBy('username', name)) as Row
 
@@ -63,7 +84,8 @@ export async function mailApp(t: TestContext, backend: Backend, { auth, ...more 
     row,
     /** Whoever asks without being signed in. */
     anyone: new Client(app),
-    set: async (name: string, values: UserValues) => assert.ok(await users.update((await row(name)).id as UserId, values)),
+    set: async (name: string, values: UserValues) =>
+      assert.ok(await users.update((await row(name)).id as UserId, values)),
     /** Signs up, and verifies the address by the mail that comes of it; returns a signed-in client. */
     async join(name: string, { verified = true } = {}): Promise<Client> {
       const client = new Client(app)
@@ -76,7 +98,9 @@ export async function mailApp(t: TestContext, backend: Backend, { auth, ...more 
     /** Asks for something and returns the token that was sent for it. */
     async ask(path: 'verify' | 'reset', name: string): Promise<string> {
       const [url, kind] =
-        path === 'verify' ? ['/email/verify-request', 'verify_email'] : ['/password/reset-request', 'reset_password']
+        path === 'verify'
+          ? ['/email/verify-request', 'verify_email']
+          : ['/password/reset-request', 'reset_password']
       const before = mail.to(addressOf(name), kind).length
       answers(await new Client(app).post(url, { email: addressOf(name) }), 202)
       return mail.token(addressOf(name), kind, before + 1)
@@ -106,14 +130,24 @@ export type MailApp = Awaited<ReturnType<typeof mailApp>>
 
 /** A bearer token and its refresh token. */
 export async function tokensOf(app: MailApp['app'], name: string, secret = password) {
-  const { access_token, refresh_token } = answers(await new Client(app).form('/token', { username: name, password: secret }), 200)
+  const { access_token, refresh_token } = answers(
+    await new Client(app).form('/token', { username: name, password: secret }),
+    200,
+  )
   return { access: access_token as string, refresh: refresh_token as string }
 }
 
 /** Statuses of what a session, an access token and a refresh token can still do. */
-export async function standing(app: MailApp['app'], client: Client, tokens: { access: string; refresh: string }) {
+export async function standing(
+  app: MailApp['app'],
+  client: Client,
+  tokens: { access: string; refresh: string },
+) {
   const me = await client.get('/me')
-  const bearer = await app.inject({ url: '/me', headers: { authorization: `Bearer ${tokens.access}` } })
+  const bearer = await app.inject({
+    url: '/me',
+    headers: { authorization: `Bearer ${tokens.access}` },
+  })
   const refreshed = await new Client(app).post('/refresh', { refresh_token: tokens.refresh })
   return [me.statusCode, bearer.statusCode, refreshed.statusCode]
 }

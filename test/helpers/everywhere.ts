@@ -8,17 +8,24 @@ import { type Backend, backends, serverUrl, uniquePrefix } from './backends.js'
 const nodes = serverUrl('TEST_REDIS_CLUSTER')
 
 /** Memory, Redis and, where there is one, a cluster. */
-export function places(t: TestContext, backend: Backend): Pick<CrudAuthOptions, 'redis' | 'keyPrefix'> {
+export function places(
+  t: TestContext,
+  backend: Backend,
+): Pick<CrudAuthOptions, 'redis' | 'keyPrefix'> {
   if (backend.name !== 'cluster') return backend.options()
-  const startup = (nodes ?? '')
-    .split(',')
-    .map((address) => ({ host: address.split(':')[0] as string, port: Number(address.split(':')[1]) }))
+  const startup = (nodes ?? '').split(',').map((address) => ({
+    host: address.split(':')[0] as string,
+    port: Number(address.split(':')[1]),
+  }))
   const client = new Cluster(startup)
   t.after(() => client.disconnect())
   return { redis: client, keyPrefix: uniquePrefix() }
 }
 
-export const everywhere: Backend[] = [...backends, ...(nodes ? [{ name: 'cluster', options: () => ({}) }] : [])]
+export const everywhere: Backend[] = [
+  ...backends,
+  ...(nodes ? [{ name: 'cluster', options: () => ({}) }] : []),
+]
 
 export const statusesOf = (responses: readonly LightMyRequestResponse[]) => {
   const counts: Record<number, number> = {}
@@ -30,8 +37,15 @@ export const statusesOf = (responses: readonly LightMyRequestResponse[]) => {
 export function reuses(t: TestContext) {
   const hooked: string[] = []
   const published: string[] = []
-  const listen = (message: unknown) => void published.push((message as { user: { username: string } }).user.username)
+  const listen = (message: unknown) =>
+    void published.push((message as { user: { username: string } }).user.username)
   subscribe('crudauth:onRefreshReuse', listen)
   t.after(() => void unsubscribe('crudauth:onRefreshReuse', listen))
-  return { hooked, published, hooks: { onRefreshReuse: (user: unknown) => hooked.push((user as { username: string }).username) } }
+  return {
+    hooked,
+    published,
+    hooks: {
+      onRefreshReuse: (user: unknown) => hooked.push((user as { username: string }).username),
+    },
+  }
 }

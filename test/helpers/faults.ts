@@ -29,7 +29,9 @@ export async function serve(t: TestContext, port?: number): Promise<RedisServer>
 }
 
 /** Asks until the answer is no 503; the limit is no expectation, it only ends a test that would hang. */
-export async function recovers(ask: () => Promise<LightMyRequestResponse>): Promise<LightMyRequestResponse> {
+export async function recovers(
+  ask: () => Promise<LightMyRequestResponse>,
+): Promise<LightMyRequestResponse> {
   const endMs = Date.now() + 30_000
   for (;;) {
     const response = await ask()

@@ -13,7 +13,12 @@ export interface GithubAccount {
   name: string | null
   /** The address shown in the profile, if any. */
   email: string | null
-  emails: { email: string; primary: boolean; verified: boolean; visibility: 'private' | 'public' | null }[]
+  emails: {
+    email: string
+    primary: boolean
+    verified: boolean
+    visibility: 'private' | 'public' | null
+  }[]
 }
 
 /** A stand-in for github.com and api.github.com on 127.0.0.1, as its documentation describes them. */
@@ -44,7 +49,10 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
 }
 
 /** Starts the stand-in; it signs everybody in as `account` without asking, and ends with the test. */
-export async function startGithub(t: TestContext, account: Partial<GithubAccount> = {}): Promise<GithubStandin> {
+export async function startGithub(
+  t: TestContext,
+  account: Partial<GithubAccount> = {},
+): Promise<GithubStandin> {
   const clientId = 'Iv1.0123456789abcdef'
   const clientSecret = randomBytes(20).toString('hex')
   const codes = new Map<string, { challenge: string; redirectUri: string }>()
@@ -74,7 +82,8 @@ export async function startGithub(t: TestContext, account: Partial<GithubAccount
     const verifier = createHash('sha256')
       .update(form.get('code_verifier') ?? '')
       .digest('base64url')
-    const isClient = form.get('client_id') === clientId && form.get('client_secret') === clientSecret
+    const isClient =
+      form.get('client_id') === clientId && form.get('client_secret') === clientSecret
     const error = !isClient
       ? 'incorrect_client_credentials'
       : !kept || kept.challenge !== verifier
@@ -85,7 +94,11 @@ export async function startGithub(t: TestContext, account: Partial<GithubAccount
     const token = `gho_${randomBytes(18).toString('hex')}`
     if (!error) tokens.add(token)
     const answer: Record<string, string> = error
-      ? { error, error_description: `The ${form.get('code')} passed is wrong.`, error_uri: 'https://docs.github.com/' }
+      ? {
+          error,
+          error_description: `The ${form.get('code')} passed is wrong.`,
+          error_uri: 'https://docs.github.com/',
+        }
       : { access_token: token, scope: 'read:user,user:email', token_type: 'bearer' }
     if (request.headers.accept?.includes('json')) json(response, 200, answer)
     else {
@@ -97,7 +110,8 @@ export async function startGithub(t: TestContext, account: Partial<GithubAccount
   const resource = (request: IncomingMessage, response: ServerResponse, path: string) => {
     const { account } = standin
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-    if (!request.headers['user-agent']) response.writeHead(403, { 'content-type': 'text/plain' }).end('no User-Agent')
+    if (!request.headers['user-agent'])
+      response.writeHead(403, { 'content-type': 'text/plain' }).end('no User-Agent')
     else if (!tokens.has(token)) json(response, 401, { message: 'Bad credentials', status: '401' })
     else if (path === '/user/emails') json(response, 200, account.emails)
     else {

@@ -57,7 +57,8 @@ export async function redisTexts(prefix: string): Promise<string[]> {
     for (const key of await client.keys(`${prefix}*`)) {
       texts.push(key)
       if ((await client.type(key)) === 'hash') {
-        for (const [field, value] of Object.entries(await client.hgetall(key))) texts.push(field, value)
+        for (const [field, value] of Object.entries(await client.hgetall(key)))
+          texts.push(field, value)
       } else texts.push((await client.get(key)) ?? '')
     }
     return texts
@@ -90,7 +91,10 @@ export async function listen(app: FastifyInstance): Promise<number> {
 }
 
 /** Sends text as it is to a real server, by port or socket path, and returns all that it answers until it closes. */
-export async function sendRaw(to: number | string, text: string): Promise<{ status: number; text: string }> {
+export async function sendRaw(
+  to: number | string,
+  text: string,
+): Promise<{ status: number; text: string }> {
   const socket = typeof to === 'number' ? connect(to, '127.0.0.1') : connect(to)
   const chunks: Buffer[] = []
   socket.on('data', (chunk) => chunks.push(chunk))

@@ -12,7 +12,9 @@ export class Mailbox {
   }
 
   to(address: string, kind?: string): EmailMessage[] {
-    return this.messages.filter((message) => message.to === address && (kind === undefined || message.kind === kind))
+    return this.messages.filter(
+      (message) => message.to === address && (kind === undefined || message.kind === kind),
+    )
   }
 
   /** The newest message of a kind to an address, as soon as it is there; `count` of them must have come. */
@@ -33,7 +35,8 @@ export class Mailbox {
   }
 }
 
-export const tokenOf = (message: EmailMessage): string => new URL(message.context.link).searchParams.get('token') ?? ''
+export const tokenOf = (message: EmailMessage): string =>
+  new URL(message.context.link).searchParams.get('token') ?? ''
 
 /** Lets what is off the path of an answer come to its end, where nothing is expected to come of it. */
 export const settle = () => sleep(120)

@@ -12,7 +12,14 @@ import {
   sessionTransport,
 } from '../../src/index.js'
 import { setCookies } from './answers.js'
-import { type BadProvider, clientId, goodKey, idToken, json, startBadProvider } from './bad-provider.js'
+import {
+  type BadProvider,
+  clientId,
+  goodKey,
+  idToken,
+  json,
+  startBadProvider,
+} from './bad-provider.js'
 import { build, limitsOff } from './build.js'
 import { Client } from './client.js'
 import { csrfCookie, openUsers, sessionCookie } from './hostile.js'
@@ -24,8 +31,27 @@ export const clientSecret = 'secret-of-the-client'
 
 /** Every field of the user model in these tests. */
 export const fields = [
-  ...['id', 'email', 'username', 'hashedPassword', 'isActive', 'isSuperuser', 'emailVerified', 'tokenVersion'],
-  ...['createdAt', 'updatedAt', 'oauthProvider', 'oauthCreatedAt', 'oauthUpdatedAt', 'acmeId', 'otherId', 'githubId', 'plan'],
+  ...[
+    'id',
+    'email',
+    'username',
+    'hashedPassword',
+    'isActive',
+    'isSuperuser',
+    'emailVerified',
+    'tokenVersion',
+  ],
+  ...[
+    'createdAt',
+    'updatedAt',
+    'oauthProvider',
+    'oauthCreatedAt',
+    'oauthUpdatedAt',
+    'acmeId',
+    'otherId',
+    'githubId',
+    'plan',
+  ],
 ]
 
 /** Claims of whoever signs in; `undefined` leaves a standard one out. */
@@ -40,7 +66,8 @@ export const ada: Person = {
 }
 
 /** The code of a callback in which whoever reads it finds the person, so that many can sign in at once. */
-export const codeOf = (person: Person): string => Buffer.from(JSON.stringify(person)).toString('base64url')
+export const codeOf = (person: Person): string =>
+  Buffer.from(JSON.stringify(person)).toString('base64url')
 const personOf = (code: string | null): Person | null => {
   try {
     return JSON.parse(Buffer.from(code ?? '', 'base64url').toString())
@@ -71,7 +98,14 @@ export async function startAcme(t: TestContext): Promise<Acme> {
     issued: [] as string[],
     grants: [] as URLSearchParams[],
     provider: (options: object = {}) =>
-      oidc({ issuer: bad.url, clientId, clientSecret, allowInsecure: true, useUserinfo: false, ...options }),
+      oidc({
+        issuer: bad.url,
+        clientId,
+        clientSecret,
+        allowInsecure: true,
+        useUserinfo: false,
+        ...options,
+      }),
   })
   acme.on.token = async (response, request) => {
     const form = await formOf(request)
@@ -85,7 +119,13 @@ export async function startAcme(t: TestContext): Promise<Acme> {
     const access = `access-${acme.issued.length}-at-${port}`
     const refresh = `refresh-${acme.issued.length}-at-${port}`
     acme.issued.push(access, refresh, token)
-    json(response, { access_token: access, refresh_token: refresh, token_type: 'Bearer', expires_in: 60, id_token: token })
+    json(response, {
+      access_token: access,
+      refresh_token: refresh,
+      token_type: 'Bearer',
+      expires_in: 60,
+      id_token: token,
+    })
   }
   return acme
 }
@@ -100,7 +140,11 @@ export class Browser extends Client {
   }
 
   /** Comes back from the provider as a person. */
-  finish(query: URLSearchParams, person: Person, provider = 'acme'): Promise<LightMyRequestResponse> {
+  finish(
+    query: URLSearchParams,
+    person: Person,
+    provider = 'acme',
+  ): Promise<LightMyRequestResponse> {
     const code = codeOf({ nonce: query.get('nonce'), ...person })
     return this.callback({ code, state: query.get('state') ?? '' }, provider)
   }
@@ -171,7 +215,10 @@ export async function buildOAuth(
     auth: {
       users: store,
       rateLimits: { ...limitsOff, oauth_authorize: false },
-      transports: [sessionTransport({ managementRoutes: true }), bearerTransport({ refresh: 'body' })],
+      transports: [
+        sessionTransport({ managementRoutes: true }),
+        bearerTransport({ refresh: 'body' }),
+      ],
       ...auth,
       oauth: {
         baseUrl,
@@ -201,7 +248,10 @@ export function landsFailed(response: LightMyRequestResponse): void {
 }
 
 /** A refused callback: 400, no session. */
-export function refusesCallback(response: LightMyRequestResponse, code = 'CRUDAUTH_BAD_REQUEST'): void {
+export function refusesCallback(
+  response: LightMyRequestResponse,
+  code = 'CRUDAUTH_BAD_REQUEST',
+): void {
   refuses(response, code)
   assert.ok(!(sessionCookie in setCookies(response)))
   assert.equal(response.headers['cache-control'], 'no-store')
@@ -212,11 +262,15 @@ export function memoryAccounts() {
   let accounts: OAuthAccount[] = []
   const store: OAuthAccountStore = {
     find: async (provider, subject) =>
-      accounts.find((account) => account.provider === provider && account.subject === subject) ?? null,
+      accounts.find((account) => account.provider === provider && account.subject === subject) ??
+      null,
     list: async (userId) => accounts.filter((account) => account.userId === userId),
     async add(account) {
       const { provider, subject, userId } = account
-      const isTaken = accounts.some((kept) => kept.provider === provider && (kept.subject === subject || kept.userId === userId))
+      const isTaken = accounts.some(
+        (kept) =>
+          kept.provider === provider && (kept.subject === subject || kept.userId === userId),
+      )
       if (!isTaken) accounts.push(account)
       return !isTaken
     },

@@ -58,7 +58,10 @@ export async function signedInByHand(app: FastifyInstance, name: string): Promis
 }
 
 /** A row of the store by its username; the test fails without it. */
-export async function rowOf(store: UserStore, username: string): Promise<Record<string, unknown> & { id: UserId }> {
+export async function rowOf(
+  store: UserStore,
+  username: string,
+): Promise<Record<string, unknown> & { id: UserId }> {
   const row = await store.findBy('username', username)
   if (!row) throw new Error(`there is no ${username}`)
   return row as Record<string, unknown> & { id: UserId }

@@ -2,14 +2,26 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { OAuthFailure } from '../../src/features/oauth/protocol/oauth-failure.js'
-import { createProtocol, type OAuthProtocol, type SignInSecrets } from '../../src/features/oauth/protocol/protocol.js'
+import {
+  createProtocol,
+  type OAuthProtocol,
+  type SignInSecrets,
+} from '../../src/features/oauth/protocol/protocol.js'
 import type { OAuthProvider } from '../../src/index.js'
 
 export const redirectUri = 'https://app.example.com/oauth/acme/callback'
 
 /** The exchange with a provider, closed after the test. */
-export function protocolOf(t: TestContext, provider: OAuthProvider, timeoutMs = 10_000, callback = redirectUri): OAuthProtocol {
-  const protocol = createProtocol('oauth.providers.acme', provider, { redirectUri: callback, timeoutMs })
+export function protocolOf(
+  t: TestContext,
+  provider: OAuthProvider,
+  timeoutMs = 10_000,
+  callback = redirectUri,
+): OAuthProtocol {
+  const protocol = createProtocol('oauth.providers.acme', provider, {
+    redirectUri: callback,
+    timeoutMs,
+  })
   t.after(() => protocol.close())
   return protocol
 }
@@ -28,17 +40,24 @@ export interface ExpectedFailure {
 }
 
 /** The failure that `promise` rejects with, which tells no secret however it is looked at. */
-export async function failsWith(promise: Promise<unknown>, expected: ExpectedFailure, secrets: readonly string[] = []) {
+export async function failsWith(
+  promise: Promise<unknown>,
+  expected: ExpectedFailure,
+  secrets: readonly string[] = [],
+) {
   const error = await promise.then(
     () => assert.fail(`expected ${expected.reason}`),
     (reason: unknown) => reason,
   )
   assert.ok(error instanceof OAuthFailure, `${error instanceof Error ? error.stack : error}`)
   const { reason, step, status, detail } = error
-  const actual = Object.fromEntries(Object.entries({ reason, step, status, detail }).filter(([name]) => name in expected))
+  const actual = Object.fromEntries(
+    Object.entries({ reason, step, status, detail }).filter(([name]) => name in expected),
+  )
   assert.deepEqual(actual, { ...expected })
   const { inspect } = await import('node:util')
-  const shown = inspect(error, { depth: 10, showHidden: true }) + JSON.stringify(error) + error.message
+  const shown =
+    inspect(error, { depth: 10, showHidden: true }) + JSON.stringify(error) + error.message
   for (const secret of secrets) assert.ok(!shown.includes(secret), 'a secret in the failure')
   return error
 }
@@ -46,13 +65,21 @@ export async function failsWith(promise: Promise<unknown>, expected: ExpectedFai
 /** A person at a browser: follows redirects, keeps cookies and fills in the forms of `startOidcProvider`. */
 export async function visit(
   authorizationUrl: string,
-  { login = 'ada', consent = 'allow', until = redirectUri }: { login?: string; consent?: 'allow' | 'deny'; until?: string } = {},
+  {
+    login = 'ada',
+    consent = 'allow',
+    until = redirectUri,
+  }: { login?: string; consent?: 'allow' | 'deny'; until?: string } = {},
 ): Promise<URLSearchParams> {
   const cookies = new Map<string, string>()
   const go = async (url: string, form?: Record<string, string>): Promise<Response> => {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
     const body = form && new URLSearchParams(form)
-    const response = await fetch(url, { redirect: 'manual', headers: { cookie }, ...(body && { method: 'POST', body }) })
+    const response = await fetch(url, {
+      redirect: 'manual',
+      headers: { cookie },
+      ...(body && { method: 'POST', body }),
+    })
     for (const line of response.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
       if (value === '' || /expires=Thu, 01 Jan 1970/i.test(line)) cookies.delete(name)
@@ -87,5 +114,7 @@ function postedForm(page: string, until: string): URLSearchParams {
     text.replace(/&#(?:x([\da-f]+)|(\d+));/gi, (_, hex, dec) =>
       String.fromCodePoint(hex ? Number.parseInt(hex, 16) : Number(dec)),
     )
-  return new URLSearchParams(fields.map(([, name = '', value = '']): [string, string] => [name, decode(value)]))
+  return new URLSearchParams(
+    fields.map(([, name = '', value = '']): [string, string] => [name, decode(value)]),
+  )
 }

@@ -33,8 +33,17 @@ const mariadb = serverOf('TEST_MARIADB_URL')
 const stores: { name: string; open: (t: TestContext) => Promise<UserStore> }[] = [
   { name: 'memory users', open: async () => memoryUsers() },
   { name: 'SQLite', open: sqlite },
-  ...(postgres.skip ? [] : [{ name: 'PostgreSQL', open: (t: TestContext) => table(t, openPostgres(postgres.url), 'postgres') }]),
-  ...(mariadb.skip ? [] : [{ name: 'MariaDB', open: (t: TestContext) => table(t, openMariadb(mariadb.url), 'mysql') }]),
+  ...(postgres.skip
+    ? []
+    : [
+        {
+          name: 'PostgreSQL',
+          open: (t: TestContext) => table(t, openPostgres(postgres.url), 'postgres'),
+        },
+      ]),
+  ...(mariadb.skip
+    ? []
+    : [{ name: 'MariaDB', open: (t: TestContext) => table(t, openMariadb(mariadb.url), 'mysql') }]),
 ]
 
 export interface Place {
@@ -50,5 +59,7 @@ const place = (backend: Backend, store: (typeof stores)[number]): Place => ({
 
 /** State by users: memory with memory, the last state (Redis, where there is one) with every store. */
 export const places: readonly Place[] = backends.flatMap((backend, index) =>
-  stores.slice(0, index === backends.length - 1 ? stores.length : 2).map((store) => place(backend, store)),
+  stores
+    .slice(0, index === backends.length - 1 ? stores.length : 2)
+    .map((store) => place(backend, store)),
 )

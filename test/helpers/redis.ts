@@ -15,7 +15,10 @@ export const clusterServers = () => serverFrom('TEST_REDIS_CLUSTER')
 /** A namespace of its own for each test: the server is shared. */
 export const newPrefix = () => `test:${randomBytes(9).toString('base64url')}:`
 
-export function openCluster(addresses: string, options: Omit<ClusterOptions, 'redisOptions'> = {}): Cluster {
+export function openCluster(
+  addresses: string,
+  options: Omit<ClusterOptions, 'redisOptions'> = {},
+): Cluster {
   const nodes = addresses.split(',').map((address) => {
     const [host = '', port = ''] = address.split(':')
     return { host, port: Number(port) }

@@ -26,7 +26,11 @@ const statuses: Record<string, number> = {
 }
 
 /** The answer refuses with that code and its status, and none of `secrets` stands in body or headers. */
-export function refuses(response: LightMyRequestResponse, code: string, secrets: readonly string[] = []): void {
+export function refuses(
+  response: LightMyRequestResponse,
+  code: string,
+  secrets: readonly string[] = [],
+): void {
   const text = `${response.body} ${JSON.stringify(response.headers)}`
   assert.equal(response.json().code, code, text)
   assert.equal(response.statusCode, statuses[code], text)

@@ -19,7 +19,10 @@ export const message: EmailMessage = {
 
 /** The server's URL with the credentials in it. */
 export const signedIn = (url: string): string =>
-  url.replace('://', `://${encodeURIComponent(credentials.user)}:${encodeURIComponent(credentials.pass)}@`)
+  url.replace(
+    '://',
+    `://${encodeURIComponent(credentials.user)}:${encodeURIComponent(credentials.pass)}@`,
+  )
 
 /** A mail server, and a sender that trusts it; both end with the test. */
 export async function connected(
@@ -28,7 +31,12 @@ export async function connected(
   options: (smtp: SmtpService) => Partial<SmtpSenderOptions> = () => ({}),
 ) {
   const smtp = await startSmtp(server)
-  const sender = smtpSender({ url: smtp.url, tls: { ca: smtp.ca }, from: 'no-reply@mail.example.com', ...options(smtp) })
+  const sender = smtpSender({
+    url: smtp.url,
+    tls: { ca: smtp.ca },
+    from: 'no-reply@mail.example.com',
+    ...options(smtp),
+  })
   t.after(async () => {
     await sender.close?.()
     await smtp.stop()

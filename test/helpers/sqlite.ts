@@ -11,5 +11,9 @@ export function openSqlite(path = ':memory:'): Kysely<any> {
     database.exec('pragma synchronous = normal')
     database.exec('pragma busy_timeout = 2000')
   }
-  return new Kysely({ dialect: new SqliteDialect({ database: cachedStatements(database as unknown as SqliteDatabase) }) })
+  return new Kysely({
+    dialect: new SqliteDialect({
+      database: cachedStatements(database as unknown as SqliteDatabase),
+    }),
+  })
 }

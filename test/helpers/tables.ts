@@ -30,7 +30,11 @@ const IDS = {
     bigint: 'bigint auto_increment primary key',
     uuid: 'uuid primary key default uuid()',
   },
-  sqlite: { integer: 'integer primary key', bigint: 'integer primary key', uuid: 'text primary key' },
+  sqlite: {
+    integer: 'integer primary key',
+    bigint: 'integer primary key',
+    uuid: 'text primary key',
+  },
 }
 
 const TYPES = {
@@ -75,11 +79,18 @@ const LEGACY_COLUMNS = {
 function bodyOf(dialect: Dialect, shape: Shape, name: string): string[] {
   const { text, flag, time } = TYPES[dialect]
   const quote = (column: string) => (dialect === 'mysql' ? `\`${column}\`` : `"${column}"`)
-  if (shape === 'minimal') return [`id ${IDS[dialect].integer}`, `email ${text} not null unique`, `hashed_password ${text}`]
+  if (shape === 'minimal')
+    return [
+      `id ${IDS[dialect].integer}`,
+      `email ${text} not null unique`,
+      `hashed_password ${text}`,
+    ]
   if (shape !== 'legacy') {
     const body = defaultBody(dialect, shape === 'bigint' ? 'bigint' : 'integer', name)
     // MySQL knows no named constraint beside a column.
-    return dialect === 'mysql' ? body.map((column) => column.replace(/ constraint \w+ unique/, ' unique')) : body
+    return dialect === 'mysql'
+      ? body.map((column) => column.replace(/ constraint \w+ unique/, ' unique'))
+      : body
   }
   return [
     `account_id ${IDS[dialect].uuid}`,
@@ -99,21 +110,37 @@ function bodyOf(dialect: Dialect, shape: Shape, name: string): string[] {
 }
 
 /** Makes a users table under a name of its own, so that tests can share a server. */
-// biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
-export async function createUsersTable(db: Kysely<any>, dialect: Dialect, shape: Shape = 'default'): Promise<UsersTable> {
+export async function createUsersTable(
+  // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
+  db: Kysely<any>,
+  dialect: Dialect,
+  shape: Shape = 'default',
+): Promise<UsersTable> {
   const name = `users_${randomBytes(6).toString('hex')}`
   await sql.raw(`create table ${name} (${bodyOf(dialect, shape, name).join(', ')})`).execute(db)
   if (shape === 'legacy') {
-    const columns = [LEGACY_COLUMNS.email, LEGACY_COLUMNS.username, LEGACY_COLUMNS.googleId, LEGACY_COLUMNS.githubId]
+    const columns = [
+      LEGACY_COLUMNS.email,
+      LEGACY_COLUMNS.username,
+      LEGACY_COLUMNS.googleId,
+      LEGACY_COLUMNS.githubId,
+    ]
     for (const [at, column] of columns.entries()) {
-      await sql`create unique index ${sql.id(`uq_${name}_${at}`)} on ${sql.id(name)} (${sql.id(column)})`.execute(db)
+      await sql`create unique index ${sql.id(`uq_${name}_${at}`)} on ${sql.id(name)} (${sql.id(column)})`.execute(
+        db,
+      )
     }
   }
   const none = Object.fromEntries(
-    ['username', 'isActive', 'isSuperuser', 'emailVerified', 'tokenVersion', 'createdAt', 'updatedAt'].map((field) => [
-      field,
-      null,
-    ]),
+    [
+      'username',
+      'isActive',
+      'isSuperuser',
+      'emailVerified',
+      'tokenVersion',
+      'createdAt',
+      'updatedAt',
+    ].map((field) => [field, null]),
   )
   const options: KyselyUsersOptions = { table: name }
   if (shape === 'minimal') options.columns = none

@@ -40,7 +40,8 @@ export function breakableUsers() {
   const inner = memoryUsers()
   const broken: Partial<Record<Verb, () => unknown>> = {}
   const verb = (name: Verb) =>
-    ((...args: never[]) => (broken[name] ?? (() => (inner[name] as (...given: never[]) => unknown)(...args)))()) as never
+    ((...args: never[]) =>
+      (broken[name] ?? (() => (inner[name] as (...given: never[]) => unknown)(...args)))()) as never
   const store: UserStore = {
     ...inner,
     findById: verb('findById'),

@@ -20,7 +20,9 @@ import { refuses } from '../helpers/refuses.js'
 
 test('a public key of any PEM form is no HMAC secret, with white space before it neither', async (t) => {
   const { privateKey, publicKey } = pairFor('RS256')
-  const app = await bearerApp(t, null, { keys: [{ kid: 'k', alg: 'RS256', publicKey, privateKey }] })
+  const app = await bearerApp(t, null, {
+    keys: [{ kid: 'k', alg: 'RS256', publicKey, privateKey }],
+  })
   const { access_token } = await signedInBearer(app)
   const pkcs1 = publicKey.export({ format: 'pem', type: 'pkcs1' }) as string
   for (const text of [pem(publicKey), pkcs1]) {
@@ -39,9 +41,21 @@ test('an issuer in an array of issuers is no issuer', async (t) => {
   const app = await bearerApp(t, null, { issuer, keys: [{ kid: 'k', alg: 'EdDSA', privateKey }] })
   const { access_token } = await signedInBearer(app)
   const [header, claims] = [headerOf(access_token), claimsOf(access_token)]
-  assert.equal((await asBearer(app, forgeWith('EdDSA', privateKey, header, claims))).statusCode, 200)
-  for (const iss of [[issuer], ['https://evil.example', issuer], [issuer, issuer], `${issuer}.evil.example`, `x${issuer}`]) {
-    refuses(await asBearer(app, forgeWith('EdDSA', privateKey, header, { ...claims, iss })), 'CRUDAUTH_INVALID_TOKEN')
+  assert.equal(
+    (await asBearer(app, forgeWith('EdDSA', privateKey, header, claims))).statusCode,
+    200,
+  )
+  for (const iss of [
+    [issuer],
+    ['https://evil.example', issuer],
+    [issuer, issuer],
+    `${issuer}.evil.example`,
+    `x${issuer}`,
+  ]) {
+    refuses(
+      await asBearer(app, forgeWith('EdDSA', privateKey, header, { ...claims, iss })),
+      'CRUDAUTH_INVALID_TOKEN',
+    )
   }
 })
 
@@ -57,7 +71,10 @@ test('critical extensions that nobody knows are refused', async (t) => {
     { crit: ['exp', 'exp'] },
   ]) {
     const header = { ...headerOf(access_token), ...extra }
-    refuses(await asBearer(app, forgeWith('ES256', privateKey, header, claimsOf(access_token))), 'CRUDAUTH_INVALID_TOKEN')
+    refuses(
+      await asBearer(app, forgeWith('ES256', privateKey, header, claimsOf(access_token))),
+      'CRUDAUTH_INVALID_TOKEN',
+    )
   }
 })
 
@@ -72,7 +89,10 @@ test('no cache takes one token for another that begins, ends or reads alike', as
   }
   const [head, annClaims, annSignature] = ann.access_token.split('.')
   const [, bobClaims, bobSignature] = bob.access_token.split('.')
-  for (const token of [`${head}.${bobClaims}.${annSignature}`, `${head}.${annClaims}.${bobSignature}`]) {
+  for (const token of [
+    `${head}.${bobClaims}.${annSignature}`,
+    `${head}.${annClaims}.${bobSignature}`,
+  ]) {
     refuses(await asBearer(app, token), 'CRUDAUTH_INVALID_TOKEN')
   }
   const again = tokensOf(await askToken(app, 'ann'))
@@ -85,6 +105,9 @@ test('an empty or missing key verifies nothing', async (t) => {
   const [header, claims] = [headerOf(access_token), claimsOf(access_token)]
   for (const key of ['', '\0', Buffer.alloc(32), 'undefined', 'null', '[object Object]']) {
     refuses(await asBearer(app, forge(header, claims, key)), 'CRUDAUTH_INVALID_TOKEN')
-    refuses(await asBearer(app, forge({ alg: 'HS256', typ: 'at+jwt' }, claims, key)), 'CRUDAUTH_INVALID_TOKEN')
+    refuses(
+      await asBearer(app, forge({ alg: 'HS256', typ: 'at+jwt' }, claims, key)),
+      'CRUDAUTH_INVALID_TOKEN',
+    )
   }
 })

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { answers } from '../helpers/answers.js'
-import { asBearer, bearerApp, claimsOf, forge, headerOf, signedInBearer } from '../helpers/bearer.js'
+import {
+  asBearer,
+  bearerApp,
+  claimsOf,
+  forge,
+  headerOf,
+  signedInBearer,
+} from '../helpers/bearer.js'
 import { refuses } from '../helpers/refuses.js'
 
 for (const [what, options, aheadSeconds] of [
@@ -18,7 +25,12 @@ for (const [what, options, aheadSeconds] of [
           { ...options, statelessUser },
           {},
           {
-            routes: (app) => void app.get('/optional', { onRequest: app.currentUser({ optional: true }) }, async () => ({})),
+            routes: (app) =>
+              void app.get(
+                '/optional',
+                { onRequest: app.currentUser({ optional: true }) },
+                async () => ({}),
+              ),
           },
         )
         const { access_token } = await signedInBearer(app)
@@ -30,7 +42,10 @@ for (const [what, options, aheadSeconds] of [
           asBearer(app, forge(header, { ...claims, exp: now + 9000, ...changes }), url)
         for (const url of ['/me', '/optional']) {
           for (const ahead of [0, 1, aheadSeconds])
-            assert.equal((await ask({ iat: now + ahead, auth_time: now + ahead }, url)).statusCode, 200)
+            assert.equal(
+              (await ask({ iat: now + ahead, auth_time: now + ahead }, url)).statusCode,
+              200,
+            )
           for (const ahead of [aheadSeconds + 1, aheadSeconds + 3600, 1e9]) {
             refuses(await ask({ iat: now + ahead }, url), 'CRUDAUTH_INVALID_TOKEN')
             refuses(await ask({ auth_time: now + ahead }, url), 'CRUDAUTH_INVALID_TOKEN')
@@ -47,7 +62,11 @@ test('a token of the future is taken once its time has come, and an end stays ex
   const now = Math.floor(Date.now() / 1000)
   let atMs = now * 1000
   t.mock.method(Date, 'now', () => atMs)
-  const token = forge(headerOf(access_token), { ...claimsOf(access_token), iat: now + 100, exp: now + 200 })
+  const token = forge(headerOf(access_token), {
+    ...claimsOf(access_token),
+    iat: now + 100,
+    exp: now + 200,
+  })
   refuses(await asBearer(app, token), 'CRUDAUTH_INVALID_TOKEN')
   atMs = (now + 95) * 1000
   answers(await asBearer(app, token), 200)

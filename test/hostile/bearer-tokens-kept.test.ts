@@ -4,7 +4,15 @@ import { Redis } from 'ioredis'
 import { bearerTransport, memoryUsers, sessionTransport } from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
 import { serverUrl, uniquePrefix } from '../helpers/backends.js'
-import { asBearer, askRefresh, askToken, postJson, sha256, signedInBearer, tokensOf } from '../helpers/bearer.js'
+import {
+  asBearer,
+  askRefresh,
+  askToken,
+  postJson,
+  sha256,
+  signedInBearer,
+  tokensOf,
+} from '../helpers/bearer.js'
 import { build, captureLogs, password } from '../helpers/build.js'
 
 const redis = serverUrl('TEST_REDIS_URL')
@@ -17,7 +25,8 @@ async function dump(prefix: string): Promise<string[]> {
     for (const key of await client.keys(`${prefix}*`)) {
       texts.push(key)
       const type = await client.type(key)
-      if (type === 'hash') for (const pair of Object.entries(await client.hgetall(key))) texts.push(...pair)
+      if (type === 'hash')
+        for (const pair of Object.entries(await client.hgetall(key))) texts.push(...pair)
       else if (type === 'zset') texts.push(...(await client.zrange(key, '0', '-1', 'WITHSCORES')))
       else if (type === 'set') texts.push(...(await client.smembers(key)))
       else texts.push((await client.get(key)) ?? '')
@@ -37,7 +46,10 @@ test('no part of any token stands in Redis, nor does anything that stands there 
       redis: redis as string,
       keyPrefix,
       lockout: false,
-      transports: [sessionTransport(), bearerTransport({ refresh: 'body', defaultScopes: ['read'] })],
+      transports: [
+        sessionTransport(),
+        bearerTransport({ refresh: 'body', defaultScopes: ['read'] }),
+      ],
     },
   })
   const first = await signedInBearer(app)
@@ -49,22 +61,31 @@ test('no part of any token stands in Redis, nor does anything that stands there 
   assert.ok(texts.length > 4)
   for (const { refresh_token, access_token } of [first, second, other]) {
     const [family = '', tag = '', key = ''] = refresh_token.split('.')
-    for (const part of [refresh_token, family, key, ...access_token.split('.')]) assert.ok(!whole.includes(part), part)
+    for (const part of [refresh_token, family, key, ...access_token.split('.')])
+      assert.ok(!whole.includes(part), part)
     // The tag is no secret: it names the slot of the user's keys.
     assert.ok(whole.includes(tag))
     assert.ok(whole.includes(sha256(family)))
   }
   assert.ok(whole.includes(sha256(second.refresh_token.split('.')[2] ?? '')))
-  assert.ok(!whole.includes(sha256(first.refresh_token.split('.')[2] ?? '')), 'not even the digest of a used one')
+  assert.ok(
+    !whole.includes(sha256(first.refresh_token.split('.')[2] ?? '')),
+    'not even the digest of a used one',
+  )
 
   const [family = '', tag = '', key = ''] = second.refresh_token.split('.')
-  const pieces = [...new Set(texts.flatMap((text) => [text, ...text.split(/[|:{}.,\s"[\]]/)]))].filter(
-    (piece) => piece.length > 3,
-  )
+  const pieces = [
+    ...new Set(texts.flatMap((text) => [text, ...text.split(/[|:{}.,\s"[\]]/)])),
+  ].filter((piece) => piece.length > 3)
   const tried = new Set<string>()
   for (const piece of pieces) {
     const short = piece.slice(0, 22)
-    for (const token of [piece, `${short}.${tag}.${piece}`, `${short}.${tag}.${key}`, `${piece}.${tag}.${piece}`])
+    for (const token of [
+      piece,
+      `${short}.${tag}.${piece}`,
+      `${short}.${tag}.${key}`,
+      `${piece}.${tag}.${piece}`,
+    ])
       tried.add(token)
   }
   for (const token of tried) {
@@ -88,7 +109,10 @@ for (const backend of [{}, ...(redis ? [{ redis }] : [])]) {
         ...backend,
         keyPrefix: uniquePrefix(),
         users,
-        transports: [sessionTransport(), bearerTransport({ refresh: 'body', reuseGraceSeconds: 0 })],
+        transports: [
+          sessionTransport(),
+          bearerTransport({ refresh: 'body', reuseGraceSeconds: 0 }),
+        ],
         hooks: {
           onRefreshReuse: () => {
             throw new Error('the hook fails')

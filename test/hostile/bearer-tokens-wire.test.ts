@@ -14,9 +14,13 @@ async function start(t: Parameters<typeof bearerApp>[0], fastify: FastifyServerO
     {
       fastify,
       routes(app) {
-        app.get('/optional', { onRequest: app.currentUser({ optional: true }) }, async (request) => ({
-          who: request.maybePrincipal?.userId ?? null,
-        }))
+        app.get(
+          '/optional',
+          { onRequest: app.currentUser({ optional: true }) },
+          async (request) => ({
+            who: request.maybePrincipal?.userId ?? null,
+          }),
+        )
       },
     },
   )
@@ -103,5 +107,8 @@ test('64 KiB of Authorization are Node’s to refuse, and ours where an app lets
     const many = Array.from({ length: 1500 }, () => `authorization: Bearer ${wide.token}`)
     assert.ok([401, 431].includes((await getRaw(wide.port, '/me', many.slice(0, 300))).status))
   }
-  assert.equal((await getRaw(wide.port, '/me', [`authorization: Bearer ${wide.token}`])).status, 200)
+  assert.equal(
+    (await getRaw(wide.port, '/me', [`authorization: Bearer ${wide.token}`])).status,
+    200,
+  )
 })

@@ -55,9 +55,17 @@ function mountGates(app: FastifyInstance): void {
   app.get('/sudo', { onRequest: app.requireSudo }, answer)
   app.get('/fresh', { onRequest: app.requireFresh }, answer)
   app.get('/optional', { onRequest: app.currentUser({ optional: true }) }, answer)
-  app.get('/optional-narrow', { onRequest: app.currentUser({ optional: true, transport: 'bearer' }) }, answer)
+  app.get(
+    '/optional-narrow',
+    { onRequest: app.currentUser({ optional: true, transport: 'bearer' }) },
+    answer,
+  )
   app.get('/session', { onRequest: app.currentUser({ transport: 'session' }) }, answer)
-  app.get('/optional-session', { onRequest: app.currentUser({ optional: true, transport: 'session' }) }, answer)
+  app.get(
+    '/optional-session',
+    { onRequest: app.currentUser({ optional: true, transport: 'session' }) },
+    answer,
+  )
 }
 
 async function start(t: TestContext, options: Parameters<typeof bearerTransport>[0] = {}) {
@@ -65,13 +73,22 @@ async function start(t: TestContext, options: Parameters<typeof bearerTransport>
   const app = await build(t, {
     auth: {
       users,
-      transports: [sessionTransport(), bearerTransport({ refresh: 'body', defaultScopes: ['read'], ...claimed, ...options })],
+      transports: [
+        sessionTransport(),
+        bearerTransport({ refresh: 'body', defaultScopes: ['read'], ...claimed, ...options }),
+      ],
     },
     routes: mountGates,
   })
   const tokens = await signedInBearer(app)
   await users.update(1, { isSuperuser: true, emailVerified: true })
-  return { app, users, tokens, header: headerOf(tokens.access_token), claims: claimsOf(tokens.access_token) }
+  return {
+    app,
+    users,
+    tokens,
+    header: headerOf(tokens.access_token),
+    claims: claimsOf(tokens.access_token),
+  }
 }
 
 /** Refused at every gate at once, optional ones too, and again when it is sent again. */
@@ -113,7 +130,8 @@ describe('tokens that the key of the app has signed, and that say what no token 
   test('claims', async (t) => {
     const { app, tokens, header, claims } = await start(t)
     const { exp, iat } = claims as { exp: number; iat: number }
-    const without = (name: string) => Object.fromEntries(Object.entries(claims).filter(([key]) => key !== name))
+    const without = (name: string) =>
+      Object.fromEntries(Object.entries(claims).filter(([key]) => key !== name))
     const table: [string, unknown][] = [
       ...['sub', 'ver', 'iat', 'exp', 'jti', 'typ', 'scope', 'eph', 'auth_time', 'iss', 'aud'].map(
         (name) => [`without ${name}`, without(name)] as [string, unknown],
@@ -132,13 +150,21 @@ describe('tokens that the key of the app has signed, and that say what no token 
       ),
       ...['0', 'x', 'nn', 1].map((idt) => [`idt ${idt}`, { ...claims, idt }] as [string, unknown]),
       ['sub of text as a number', { ...claims, sub: 'one' }],
-      ...['0', null, -1, 0.5, [0]].map((ver) => [`ver ${JSON.stringify(ver)}`, { ...claims, ver }] as [string, unknown]),
-      ...[['read'], null, 7].map((scope) => [`scope ${JSON.stringify(scope)}`, { ...claims, scope }] as [string, unknown]),
+      ...['0', null, -1, 0.5, [0]].map(
+        (ver) => [`ver ${JSON.stringify(ver)}`, { ...claims, ver }] as [string, unknown],
+      ),
+      ...[['read'], null, 7].map(
+        (scope) => [`scope ${JSON.stringify(scope)}`, { ...claims, scope }] as [string, unknown],
+      ),
       ...['refresh', 'Access', '', null, ['access'], 1].map(
         (typ) => [`typ ${JSON.stringify(typ)}`, { ...claims, typ }] as [string, unknown],
       ),
       ...[null, 7, ''].map(
-        (eph) => [`eph ${JSON.stringify(eph)}`, { ...claims, eph: eph === '' ? 0 : eph }] as [string, unknown],
+        (eph) =>
+          [`eph ${JSON.stringify(eph)}`, { ...claims, eph: eph === '' ? 0 : eph }] as [
+            string,
+            unknown,
+          ],
       ),
       ...[
         'https://auth.example.com/',
@@ -173,7 +199,11 @@ describe('tokens that the key of the app has signed, and that say what no token 
     ]
     for (const [what, payload] of table) await refusedEverywhere(app, forge(header, payload), what)
     assert.equal((await asBearer(app, tokens.access_token)).statusCode, 200)
-    assert.equal((await asBearer(app, forge(header, claims))).statusCode, 200, 'the forgery itself is a good one')
+    assert.equal(
+      (await asBearer(app, forge(header, claims))).statusCode,
+      200,
+      'the forgery itself is a good one',
+    )
   })
 
   test('headers', async (t) => {
@@ -198,19 +228,36 @@ describe('tokens that the key of the app has signed, and that say what no token 
         0,
         [kid],
         { kid },
-      ].map((other) => [`kid ${JSON.stringify(other)}`, { ...header, kid: other }] as [string, unknown]),
+      ].map(
+        (other) => [`kid ${JSON.stringify(other)}`, { ...header, kid: other }] as [string, unknown],
+      ),
       ['jku', { ...header, jku: 'https://evil.example/jwks.json' }],
       ['x5u', { ...header, x5u: 'https://evil.example/cert.pem' }],
-      ['jwk', { ...header, jwk: { kty: 'oct', k: purposeKey('access-token').toString('base64url') } }],
+      [
+        'jwk',
+        { ...header, jwk: { kty: 'oct', k: purposeKey('access-token').toString('base64url') } },
+      ],
       ['crit', { ...header, crit: ['exp'] }],
       ['crit of an unknown extension', { ...header, crit: ['x-mfa'], 'x-mfa': true }],
       ['crit that is empty', { ...header, crit: [] }],
       ['b64 false', { ...header, b64: false, crit: ['b64'] }],
       ['zip', { ...header, zip: 'DEF' }],
       ['cty', { ...header, cty: 'JWT' }],
-      ...['HS384', 'HS512', 'hs256', 'RS256', 'ES256', 'EdDSA', 'none', 'None', 'nOnE', '', null, ['HS256'], 256].map(
-        (alg) => [`alg ${JSON.stringify(alg)}`, { ...header, alg }] as [string, unknown],
-      ),
+      ...[
+        'HS384',
+        'HS512',
+        'hs256',
+        'RS256',
+        'ES256',
+        'EdDSA',
+        'none',
+        'None',
+        'nOnE',
+        '',
+        null,
+        ['HS256'],
+        256,
+      ].map((alg) => [`alg ${JSON.stringify(alg)}`, { ...header, alg }] as [string, unknown]),
       ['another order', { kid, typ: 'at+jwt', alg: 'HS256' }],
       ['alg twice', JSON.stringify(header).replace('{', '{"alg":"none",')],
       ['a space', JSON.stringify(header).replace('{', '{ ')],
@@ -233,9 +280,15 @@ test('signatures: none, of another algorithm, of another key, of another purpose
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   const last = alphabet.indexOf(signature.at(-1) ?? '')
   // 43 characters carry 258 bits for 256: three other last characters mean the same bytes to a loose decoder.
-  const respelled = [1, 2, 3].map((bit) => `${input}.${signature.slice(0, -1)}${alphabet[last ^ bit]}`)
+  const respelled = [1, 2, 3].map(
+    (bit) => `${input}.${signature.slice(0, -1)}${alphabet[last ^ bit]}`,
+  )
   for (const token of respelled) {
-    assert.ok(Buffer.from(token.split('.')[2] ?? '', 'base64url').equals(Buffer.from(signature, 'base64url')))
+    assert.ok(
+      Buffer.from(token.split('.')[2] ?? '', 'base64url').equals(
+        Buffer.from(signature, 'base64url'),
+      ),
+    )
   }
   const table: [string, string][] = [
     ...respelled.map((token, index) => [`respelled ${index}`, token] as [string, string]),
@@ -258,12 +311,33 @@ test('signatures: none, of another algorithm, of another key, of another purpose
     ['by the kid', `${input}.${hs(input, String(header.kid))}`],
     ['by the header', `${input}.${hs(input, head)}`],
     ['of the payload alone', `${input}.${hs(payload, key)}`],
-    ...['refresh', 'csrf', 'slot', 'family', 'device', 'counters', 'lineage', 'access', 'access-token ', ''].map(
-      (purpose) => [`by the key of "${purpose}"`, forge(header, claims, purposeKey(purpose))] as [string, string],
+    ...[
+      'refresh',
+      'csrf',
+      'slot',
+      'family',
+      'device',
+      'counters',
+      'lineage',
+      'access',
+      'access-token ',
+      '',
+    ].map(
+      (purpose) =>
+        [`by the key of "${purpose}"`, forge(header, claims, purposeKey(purpose))] as [
+          string,
+          string,
+        ],
     ),
-    ['by another app’s secret', forge(header, claims, purposeKey('access-token', 'another secret of thirty-two bytes!!'))],
+    [
+      'by another app’s secret',
+      forge(header, claims, purposeKey('access-token', 'another secret of thirty-two bytes!!')),
+    ],
     ['of another payload', `${head}.${encode({ ...claims, sub: '2' })}.${signature}`],
-    ['of a longer life', `${head}.${encode({ ...claims, exp: (claims.exp as number) + 1 })}.${signature}`],
+    [
+      'of a longer life',
+      `${head}.${encode({ ...claims, exp: (claims.exp as number) + 1 })}.${signature}`,
+    ],
     ['of more scopes', `${head}.${encode({ ...claims, scope: 'read admin' })}.${signature}`],
     ['four parts', `${access_token}.${signature}`],
     ['five parts', `${access_token}.a.b`],
@@ -276,15 +350,20 @@ test('signatures: none, of another algorithm, of another key, of another purpose
   ]
   for (const [what, token] of table) await refusedEverywhere(app, token, what)
   assert.equal((await asBearer(app, access_token)).statusCode, 200)
-  for (const [what, token] of table.slice(0, 6)) await refusedEverywhere(app, token, `${what}, with the true one known`)
+  for (const [what, token] of table.slice(0, 6))
+    await refusedEverywhere(app, token, `${what}, with the true one known`)
 })
 
 for (const alg of ['EdDSA', 'ES256', 'RS256'] as const) {
   test(`${alg}: a published public key, in whatever form, is no secret of HS256`, async (t) => {
     const { privateKey, publicKey } = pairFor(alg)
     const kid = 'k1'
-    const { app, tokens, claims, header } = await start(t, { keys: [{ kid, alg, privateKey }], jwks: true })
-    const published = (await app.inject({ method: 'GET', url: '/.well-known/jwks.json' })).json().keys[0]
+    const { app, tokens, claims, header } = await start(t, {
+      keys: [{ kid, alg, privateKey }],
+      jwks: true,
+    })
+    const published = (await app.inject({ method: 'GET', url: '/.well-known/jwks.json' })).json()
+      .keys[0]
     const spki = pem(publicKey)
     const forms: (string | Buffer)[] = [
       spki,
@@ -328,16 +407,28 @@ for (const alg of ['EdDSA', 'ES256', 'RS256'] as const) {
       { ...header, jku: 'http://127.0.0.1:1/jwks.json' },
       { ...header, kid: 'k2' },
     ]) {
-      await refusedEverywhere(app, forgeWith(alg, foreign.privateKey, forged, claims), 'of another pair')
+      await refusedEverywhere(
+        app,
+        forgeWith(alg, foreign.privateKey, forged, claims),
+        'of another pair',
+      )
     }
     // Keys of one type are none of another's, whatever the header says.
     for (const other of (['EdDSA', 'ES256', 'RS256'] as const).filter((name) => name !== alg)) {
       const pair = pairFor(other)
       for (const name of [alg, other])
-        await refusedEverywhere(app, forgeWith(other, pair.privateKey, { ...header, alg: name }, claims), other)
+        await refusedEverywhere(
+          app,
+          forgeWith(other, pair.privateKey, { ...header, alg: name }, claims),
+          other,
+        )
     }
     const [head, payload, signature = ''] = tokens.access_token.split('.')
-    await refusedEverywhere(app, `${head}.${payload}.${'A'.repeat(signature.length)}`, 'a signature of zeros')
+    await refusedEverywhere(
+      app,
+      `${head}.${payload}.${'A'.repeat(signature.length)}`,
+      'a signature of zeros',
+    )
     await refusedEverywhere(app, `${encode({ ...header, alg: 'none' })}.${payload}.`, 'alg none')
     if (alg === 'ES256') {
       const zeros = Buffer.alloc(64).toString('base64url')
@@ -350,8 +441,16 @@ for (const alg of ['EdDSA', 'ES256', 'RS256'] as const) {
       200,
       'the forgery itself is a good one',
     )
-    await refusedEverywhere(app, forgeWith(alg, privateKey, header, { ...claims, typ: 'id' }), 'another use of the pair')
-    await refusedEverywhere(app, forgeWith(alg, privateKey, { ...header, typ: 'JWT' }, claims), 'another type')
+    await refusedEverywhere(
+      app,
+      forgeWith(alg, privateKey, header, { ...claims, typ: 'id' }),
+      'another use of the pair',
+    )
+    await refusedEverywhere(
+      app,
+      forgeWith(alg, privateKey, { ...header, typ: 'JWT' }, claims),
+      'another type',
+    )
   })
 }
 
@@ -360,7 +459,8 @@ function forgeWithDer(key: KeyObject, input: string): string {
   const token = forgeWith('ES256', key, headerOf(`${head}.x`), claimsOf(`x.${payload}`))
   const raw = Buffer.from(token.split('.')[2] ?? '', 'base64url')
   const integer = (part: Buffer) => {
-    const trimmed = part[0] !== undefined && part[0] >= 128 ? Buffer.concat([Buffer.from([0]), part]) : part
+    const trimmed =
+      part[0] !== undefined && part[0] >= 128 ? Buffer.concat([Buffer.from([0]), part]) : part
     return Buffer.concat([Buffer.from([2, trimmed.length]), trimmed])
   }
   const body = Buffer.concat([integer(raw.subarray(0, 32)), integer(raw.subarray(32))])
@@ -371,17 +471,26 @@ test('a pair that signs ID tokens or anything else makes no access token, even o
   const keys: TokenKey[] = [{ kid: 'k', alg: 'ES256', privateKey: pairFor('ES256').privateKey }]
   const users = memoryUsers()
   const one = await bearerApp(t, null, { keys, ...claimed }, { users })
-  const two = await bearerApp(t, null, { keys, issuer: claimed.issuer, audience: 'billing' }, { users })
+  const two = await bearerApp(
+    t,
+    null,
+    { keys, issuer: claimed.issuer, audience: 'billing' },
+    { users },
+  )
   const three = await bearerApp(t, null, { keys }, { users })
   const first = await signedInBearer(one)
   refuses(await asBearer(two, first.access_token), 'CRUDAUTH_INVALID_TOKEN')
   refuses(await asBearer(one, tokensOf(await askToken(two)).access_token), 'CRUDAUTH_INVALID_TOKEN')
-  refuses(await asBearer(one, tokensOf(await askToken(three)).access_token), 'CRUDAUTH_INVALID_TOKEN')
+  refuses(
+    await asBearer(one, tokensOf(await askToken(three)).access_token),
+    'CRUDAUTH_INVALID_TOKEN',
+  )
 })
 
 test('a token is over when its time is, though it was looked at before', async (t) => {
   const { app, tokens } = await start(t, { accessSeconds: 2 })
-  for (let n = 0; n < 3; n++) assert.equal((await asBearer(app, tokens.access_token)).statusCode, 200)
+  for (let n = 0; n < 3; n++)
+    assert.equal((await asBearer(app, tokens.access_token)).statusCode, 200)
   const now = Date.now
   const expMs = (claimsOf(tokens.access_token).exp as number) * 1000
   t.mock.method(Date, 'now', () => expMs - 1)
@@ -437,11 +546,17 @@ test('one user’s token says nothing about another, whatever the request says',
       assert.deepEqual(response.json(), { who: id })
     }
   }
-  for (const url of [`/own?access_token=${tokens.access_token}`, `/own?token=${tokens.access_token}`]) {
+  for (const url of [
+    `/own?access_token=${tokens.access_token}`,
+    `/own?token=${tokens.access_token}`,
+  ]) {
     assert.equal((await app.inject({ method: 'GET', url })).statusCode, 401, 'never from the URL')
   }
   const body = { access_token: tokens.access_token }
-  assert.equal((await app.inject({ method: 'POST', url: '/change-password', payload: body })).statusCode, 401)
+  assert.equal(
+    (await app.inject({ method: 'POST', url: '/change-password', payload: body })).statusCode,
+    401,
+  )
 })
 
 test('a token of up to 8 KiB is read, and one of 16 KiB is refused unread', async (t) => {
@@ -474,8 +589,15 @@ test('a thousand forged tokens do not push out nor outlive the true one', async 
 test('schemes: case does not matter, and what is no bearer credential is no credential', async (t) => {
   const { app, tokens } = await start(t)
   const { access_token: token } = tokens
-  const ask = (value: string, url = '/optional') => app.inject({ method: 'GET', url, headers: { authorization: value } })
-  for (const value of [`Bearer ${token}`, `bearer ${token}`, `BEARER ${token}`, `bEaReR   ${token}`, `Bearer ${token} `]) {
+  const ask = (value: string, url = '/optional') =>
+    app.inject({ method: 'GET', url, headers: { authorization: value } })
+  for (const value of [
+    `Bearer ${token}`,
+    `bearer ${token}`,
+    `BEARER ${token}`,
+    `bEaReR   ${token}`,
+    `Bearer ${token} `,
+  ]) {
     assert.deepEqual((await ask(value)).json(), { who: 1 }, value)
   }
   for (const value of [
@@ -540,7 +662,14 @@ test('public routes of the plugin do not look at tokens', async (t) => {
   }
   const signUp = { email: 'bob@example.com', username: 'bob', password: 'correct horse battery' }
   assert.equal(
-    (await app.inject({ method: 'POST', url: '/register', headers: authorization('forged'), payload: signUp })).statusCode,
+    (
+      await app.inject({
+        method: 'POST',
+        url: '/register',
+        headers: authorization('forged'),
+        payload: signUp,
+      })
+    ).statusCode,
     201,
   )
 })

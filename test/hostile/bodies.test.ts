@@ -8,7 +8,21 @@ import { refuses } from '../helpers/refuses.js'
 const json = 'application/json'
 const ann = { email: 'ann@example.com', username: 'ann', password }
 
-const notText: unknown[] = [null, true, 7, 0, -1, 1e308, [], ['ann'], [[]], {}, { toString: 'ann' }, { $ne: null }, { length: 9 }]
+const notText: unknown[] = [
+  null,
+  true,
+  7,
+  0,
+  -1,
+  1e308,
+  [],
+  ['ann'],
+  [[]],
+  {},
+  { toString: 'ann' },
+  { $ne: null },
+  { length: 9 },
+]
 
 test('what is no string where a string belongs is refused, never coerced, and reaches neither users nor counters', async (t) => {
   const users = openUsers()
@@ -20,7 +34,10 @@ test('what is no string where a string belongs is refused, never coerced, and re
       refuses(await client.post('/register', { ...ann, [field]: value }), 'FST_ERR_VALIDATION')
     }
     for (const field of ['username', 'password']) {
-      refuses(await client.post('/login', { username: 'ann', password, [field]: value }), 'FST_ERR_VALIDATION')
+      refuses(
+        await client.post('/login', { username: 'ann', password, [field]: value }),
+        'FST_ERR_VALIDATION',
+      )
     }
     for (const field of ['current_password', 'new_password']) {
       const body = { current_password: password, new_password: 'another good one', [field]: value }
@@ -49,12 +66,26 @@ test('remember_me is yes, no, or refused', async (t) => {
 
 test('bodies that are no object are refused by every route that reads one', async (t) => {
   const client = await signedIn(await build(t), 'ann')
-  const headers = { 'x-csrf-token': client.csrf ?? '', cookie: [...client.cookies].map((pair) => pair.join('=')).join('; ') }
+  const headers = {
+    'x-csrf-token': client.csrf ?? '',
+    cookie: [...client.cookies].map((pair) => pair.join('=')).join('; '),
+  }
   for (const url of ['/register', '/login', '/change-password', '/set-password']) {
     for (const body of ['null', '[]', '"text"', '7', 'true', '', '{}', '[{"username":"ann"}]']) {
       refuses(await postBytes(client.app, url, body, json, headers), 'FST_ERR_VALIDATION')
     }
-    for (const body of ['{', '{"a":}', 'undefined', '{"a":1}}', "{'a':1}", '\0', '{"a":"\n"}', '{"a":1e}', '//', '{"a":NaN}']) {
+    for (const body of [
+      '{',
+      '{"a":}',
+      'undefined',
+      '{"a":1}}',
+      "{'a':1}",
+      '\0',
+      '{"a":"\n"}',
+      '{"a":1e}',
+      '//',
+      '{"a":NaN}',
+    ]) {
       const response = await postBytes(client.app, url, body, json, headers)
       assert.equal(response.statusCode, 400, `${url} ${body}`)
     }
@@ -94,7 +125,13 @@ test('a member that stands twice is one value in JSON and refused in a form', as
   ]) {
     refuses(await postBytes(app, '/login', body, form), 'FST_ERR_VALIDATION')
   }
-  for (const body of ['username[]=ann&password=x', 'username[a]=ann&password=x', 'user%6eame=ann&passwor=x', '&&&=&=', '%']) {
+  for (const body of [
+    'username[]=ann&password=x',
+    'username[a]=ann&password=x',
+    'user%6eame=ann&passwor=x',
+    '&&&=&=',
+    '%',
+  ]) {
     assert.equal((await postBytes(app, '/login', body, form)).statusCode, 400, body)
   }
 })
@@ -118,7 +155,8 @@ test('a body of 16 KiB is read and one byte more is 413, by its length and by it
   const bodyOf = (bytes: number) => `${start}${'x'.repeat(bytes - start.length - 2)}"}`
   assert.equal((await postBytes(app, '/login', bodyOf(16_384), json)).statusCode, 200)
   assert.equal((await postBytes(app, '/login', bodyOf(16_385), json)).statusCode, 413)
-  const formOf = (bytes: number) => `username=ann&password=correct+horse+battery&x=`.padEnd(bytes, 'x')
+  const formOf = (bytes: number) =>
+    `username=ann&password=correct+horse+battery&x=`.padEnd(bytes, 'x')
   assert.equal((await postBytes(app, '/login', formOf(16_384), form)).statusCode, 200)
   assert.equal((await postBytes(app, '/login', formOf(16_385), form)).statusCode, 413)
 })
@@ -182,7 +220,11 @@ test('any other content type, or none, is 415 and nothing is done', async (t) =>
     const response = await postBytes(app, '/register', JSON.stringify(ann), type)
     assert.equal(response.statusCode, 415, `${type}: ${response.body}`)
   }
-  const none = await app.inject({ method: 'POST', url: '/register', payload: Buffer.from(JSON.stringify(ann)) })
+  const none = await app.inject({
+    method: 'POST',
+    url: '/register',
+    payload: Buffer.from(JSON.stringify(ann)),
+  })
   assert.equal(none.statusCode, 415)
   assert.deepEqual(await users.rows(), [])
 })
@@ -199,7 +241,10 @@ test('other character sets are not guessed: UTF-16, Latin-1 and broken UTF-8 are
     ])
   const bodies: [string, Buffer][] = [
     ['application/json; charset=utf-16', Buffer.from(text, 'utf16le')],
-    ['application/json; charset=utf-16', Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, 'utf16le')])],
+    [
+      'application/json; charset=utf-16',
+      Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, 'utf16le')]),
+    ],
     ['application/json; charset=iso-8859-1', broken([0xe9])],
     [json, broken([0xff])],
     [json, broken([0xc0, 0x80])],
@@ -216,20 +261,33 @@ test('other character sets are not guessed: UTF-16, Latin-1 and broken UTF-8 are
 
 test('NUL and control characters in any field are refused, or unknown, and stored nowhere', async (t) => {
   const users = openUsers()
-  const app = await build(t, { auth: { users: users.store, lockout: false, registration: { extraFields: ['plan'] } } })
+  const app = await build(t, {
+    auth: { users: users.store, lockout: false, registration: { extraFields: ['plan'] } },
+  })
   const client = await signedIn(app, 'ann')
   const before = await users.rows()
   for (const code of [0, 1, 8, 10, 13, 27, 0x7f, 0x85, 0x2028, 0xfeff]) {
     const char = String.fromCharCode(code)
-    refuses(await client.post('/register', { email: `a${char}b@example.com`, username: 'bob', password }), 'CRUDAUTH_BAD_REQUEST')
-    refuses(await client.post('/register', { email: 'b@example.com', username: `b${char}b`, password }), 'CRUDAUTH_BAD_REQUEST')
+    refuses(
+      await client.post('/register', { email: `a${char}b@example.com`, username: 'bob', password }),
+      'CRUDAUTH_BAD_REQUEST',
+    )
+    refuses(
+      await client.post('/register', { email: 'b@example.com', username: `b${char}b`, password }),
+      'CRUDAUTH_BAD_REQUEST',
+    )
     refuses(await client.login(`ann${char}x`), 'CRUDAUTH_BAD_CREDENTIALS')
   }
   refuses(await client.login('ann\0'), 'CRUDAUTH_BAD_CREDENTIALS')
   refuses(await client.login('ann@example.com\0'), 'CRUDAUTH_BAD_CREDENTIALS')
   refuses(await client.login('\0'), 'CRUDAUTH_BAD_CREDENTIALS')
   refuses(
-    await client.post('/register', { email: 'b@example.com', username: 'bob', password, plan: 'a\0b' }),
+    await client.post('/register', {
+      email: 'b@example.com',
+      username: 'bob',
+      password,
+      plan: 'a\0b',
+    }),
     'CRUDAUTH_BAD_REQUEST',
   )
   assert.deepEqual(await users.rows(), before)
@@ -237,7 +295,9 @@ test('NUL and control characters in any field are refused, or unknown, and store
 
 test('extra fields take bounded scalars only, where the app gave no schema', async (t) => {
   const users = openUsers()
-  const app = await build(t, { auth: { users: users.store, registration: { extraFields: ['plan'] } } })
+  const app = await build(t, {
+    auth: { users: users.store, registration: { extraFields: ['plan'] } },
+  })
   for (const plan of [{}, [], ['gold'], { a: 1 }, 'x'.repeat(1025)]) {
     refuses(await new Client(app).post('/register', { ...ann, plan }), 'FST_ERR_VALIDATION')
   }

@@ -19,7 +19,12 @@ for (const backend of backends) {
     const pair = (text: string, name = sessionCookie) => `${name}=${text}`
 
     assert.equal((await me(pair(value))).statusCode, 200)
-    for (const cookie of [`${pair(value)} `, ` ${pair(value)};`, `a=b; ${pair(value)}; c`, `; ;${pair(value)}`]) {
+    for (const cookie of [
+      `${pair(value)} `,
+      ` ${pair(value)};`,
+      `a=b; ${pair(value)}; c`,
+      `; ;${pair(value)}`,
+    ]) {
       assert.equal((await me(cookie)).json().username, 'ann', cookie)
     }
     const none = [
@@ -70,7 +75,10 @@ for (const backend of backends) {
       { 'x-session': value },
       { [sessionCookie.toLowerCase()]: value },
     ]) {
-      refuses(await app.inject({ method: 'GET', url: '/me', headers: headers as never }), 'CRUDAUTH_UNAUTHENTICATED')
+      refuses(
+        await app.inject({ method: 'GET', url: '/me', headers: headers as never }),
+        'CRUDAUTH_UNAUTHENTICATED',
+      )
     }
     assert.equal((await ann.get('/me')).statusCode, 200, 'and none of that has ended it')
   })
@@ -103,10 +111,22 @@ for (const backend of backends) {
       { 'csrf-token': token },
       { 'x-csrf-token': ann.cookies.get(sessionCookie) ?? '' },
     ]
-    for (const headers of refusedWith) refuses(await post({ cookie: session, ...headers } as never), 'CRUDAUTH_CSRF', [token])
-    for (const url of [`/logout?x-csrf-token=${token}`, `/logout?csrf_token=${token}`, `/logout?_csrf=${token}`]) {
+    for (const headers of refusedWith)
+      refuses(await post({ cookie: session, ...headers } as never), 'CRUDAUTH_CSRF', [token])
+    for (const url of [
+      `/logout?x-csrf-token=${token}`,
+      `/logout?csrf_token=${token}`,
+      `/logout?_csrf=${token}`,
+    ]) {
       refuses(await post({ cookie: session }, url), 'CRUDAUTH_CSRF')
-      refuses(await post({ cookie: session }, url, { csrf_token: token, _csrf: token, 'x-csrf-token': token }), 'CRUDAUTH_CSRF')
+      refuses(
+        await post({ cookie: session }, url, {
+          csrf_token: token,
+          _csrf: token,
+          'x-csrf-token': token,
+        }),
+        'CRUDAUTH_CSRF',
+      )
     }
     for (const method of ['x-http-method-override', 'x-method-override', 'x-http-method']) {
       refuses(await post({ cookie: session, [method]: 'GET' }), 'CRUDAUTH_CSRF')
@@ -136,7 +156,8 @@ for (const backend of backends) {
         headers: { cookie: `${sessionCookie}=${ann.cookies.get(sessionCookie)}`, ...headers },
         ...(method === 'QUERY' && { payload: {} }),
       })
-    for (const method of ['GET', 'HEAD', 'OPTIONS']) assert.equal((await ask(method)).statusCode, 200, method)
+    for (const method of ['GET', 'HEAD', 'OPTIONS'])
+      assert.equal((await ask(method)).statusCode, 200, method)
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY']) {
       assert.equal((await ask(method)).statusCode, 403, method)
       assert.equal((await ask(method, { 'x-csrf-token': ann.csrf ?? '' })).statusCode, 200, method)
@@ -171,7 +192,11 @@ for (const backend of backends) {
       assert.ok(!seen.has(value) && !seen.has(client.csrf ?? ''))
       seen.add(value).add(client.csrf ?? '')
       await client.login('ann')
-      const response = await app.inject({ method: 'GET', url: '/me', headers: { cookie: `${sessionCookie}=${value}` } })
+      const response = await app.inject({
+        method: 'GET',
+        url: '/me',
+        headers: { cookie: `${sessionCookie}=${value}` },
+      })
       refuses(response, 'CRUDAUTH_UNAUTHENTICATED')
     }
     assert.equal((await client.get('/sessions')).json().length, 1)

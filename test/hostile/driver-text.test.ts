@@ -15,16 +15,25 @@ for (const { name, options } of places) {
       auth: { ...(await options(t)), registration: { extraFields: ['plan'] } },
     })
     const client = new Client(app)
-    const account = (username: string, more: object = {}) => ({ email: `${username}@example.com`, username, password, ...more })
+    const account = (username: string, more: object = {}) => ({
+      email: `${username}@example.com`,
+      username,
+      password,
+      ...more,
+    })
     assert.equal((await client.post('/register', account('ann'))).statusCode, 201)
     const answers = [
       await client.post('/register', account('ann')),
       await client.post('/register', { ...account('ann'), email: 'other@example.com' }),
       await client.post('/register', { ...account('other'), email: 'ann@example.com' }),
     ]
-    for (const answer of answers) refuses(answer, 'CRUDAUTH_DUPLICATE', [password, 'users_', 'constraint', 'UNIQUE', 'SQL'])
+    for (const answer of answers)
+      refuses(answer, 'CRUDAUTH_DUPLICATE', [password, 'users_', 'constraint', 'UNIQUE', 'SQL'])
     for (const plan of [long, 12, true, "'; drop table users; --"]) {
-      const answer = await client.post('/register', account(`user${typeof plan}${String(plan).length}`, { plan }))
+      const answer = await client.post(
+        '/register',
+        account(`user${typeof plan}${String(plan).length}`, { plan }),
+      )
       assert.ok([201, 400].includes(answer.statusCode), answer.body)
       assert.doesNotMatch(answer.body, /column|varying|Data too long|SQL|drop table/)
     }

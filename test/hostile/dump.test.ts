@@ -12,9 +12,17 @@ const redis = serverUrl('TEST_REDIS_URL')
 
 /** Everything in the texts that could be a secret: they themselves and what stands between separators. */
 const pieces = (texts: readonly string[]) =>
-  new Set(texts.flatMap((text) => [text, ...text.split(/[|:{}.,\s"]/)]).filter((piece) => piece.length > 3))
+  new Set(
+    texts
+      .flatMap((text) => [text, ...text.split(/[|:{}.,\s"]/)])
+      .filter((piece) => piece.length > 3),
+  )
 
-async function opensNothing(app: FastifyInstance, texts: readonly string[], session: string): Promise<void> {
+async function opensNothing(
+  app: FastifyInstance,
+  texts: readonly string[],
+  session: string,
+): Promise<void> {
   const tag = session.split('.')[1] ?? ''
   for (const piece of pieces(texts)) {
     for (const value of [piece, `${piece}.${tag}`, `${piece}.${piece}`]) {
@@ -24,7 +32,10 @@ async function opensNothing(app: FastifyInstance, texts: readonly string[], sess
         assert.equal(response.statusCode, 401, value)
       }
     }
-    const headers = { cookie: `${sessionCookie}=${session}`, 'x-csrf-token': piece.replace(/[^\x21-\x7e]/g, '') }
+    const headers = {
+      cookie: `${sessionCookie}=${session}`,
+      'x-csrf-token': piece.replace(/[^\x21-\x7e]/g, ''),
+    }
     const response = await app.inject({ method: 'POST', url: '/logout', headers })
     assert.equal(response.statusCode, 403, piece)
   }
@@ -40,14 +51,19 @@ test('nothing that stands in a dump of Redis is a cookie, a CSRF token or a devi
   const other = new Client(app)
   await other.login('ann', password, { remember_me: '1' })
   for (let i = 0; i < 7; i++)
-    await new Client(app, '', { remoteAddress: '192.0.2.77' }).login(`nobody${i % 2}`, 'a guessed password')
+    await new Client(app, '', { remoteAddress: '192.0.2.77' }).login(
+      `nobody${i % 2}`,
+      'a guessed password',
+    )
   await client.post('/csrf/refresh')
 
   const texts = await redisTexts(keyPrefix)
   assert.ok(texts.length > 6)
   const hash = String((await users.findById(1))?.hashedPassword)
   const secrets = [
-    ...[client, other].flatMap(({ cookies }) => [sessionCookie, csrfCookie, deviceCookie].map((name) => cookies.get(name) ?? '')),
+    ...[client, other].flatMap(({ cookies }) =>
+      [sessionCookie, csrfCookie, deviceCookie].map((name) => cookies.get(name) ?? ''),
+    ),
     ...[client, other].map(({ cookies }) => (cookies.get(sessionCookie) ?? '').split('.')[0] ?? ''),
     client.csrf ?? '',
     password,
@@ -112,28 +128,52 @@ for (const state of [{}, ...(redis ? [{ redis }] : [])]) {
     await note(client.login('nobody', guessed))
     await note(client.post('/sudo', { password: guessed }))
     await note(client.post('/change-password', { current_password: guessed, new_password: next }))
-    await note(client.post('/change-password', { current_password: password, new_password: 'short' }))
+    await note(
+      client.post('/change-password', { current_password: password, new_password: 'short' }),
+    )
     await note(client.post('/set-password', { new_password: next }))
     await note(client.request('POST', '/logout', { headers: { 'x-csrf-token': 'wrong-token' } }))
     await note(
-      client.request('POST', '/login', { payload: `{"password":"${guessed}`, headers: { 'content-type': 'application/json' } }),
+      client.request('POST', '/login', {
+        payload: `{"password":"${guessed}`,
+        headers: { 'content-type': 'application/json' },
+      }),
     )
     const hash = String((await users.findById(1))?.hashedPassword)
     const driver = (verb: string) => async () => {
-      throw Object.assign(new Error(`${verb} failed for password ${'*'.repeat(3)}`), { parameters: [hash, guessed], sql: hash })
+      throw Object.assign(new Error(`${verb} failed for password ${'*'.repeat(3)}`), {
+        parameters: [hash, guessed],
+        sql: hash,
+      })
     }
-    Object.assign(failing, { create: driver('create'), findBy: driver('findBy'), findById: driver('findById') })
+    Object.assign(failing, {
+      create: driver('create'),
+      findBy: driver('findBy'),
+      findById: driver('findById'),
+    })
     await note(client.register('bob', guessed))
     await note(client.login('ann', guessed))
     await note(client.get('/me'))
 
     assert.ok(bodies.length >= 11)
     assert.ok(lines.length > 20)
-    const secrets = [guessed, next, password, hash, hash.split('$').at(-1) ?? '', client.csrf ?? '', 'wrong-token', secret]
-    for (const name of [sessionCookie, csrfCookie, deviceCookie]) secrets.push(client.cookies.get(name) ?? '')
+    const secrets = [
+      guessed,
+      next,
+      password,
+      hash,
+      hash.split('$').at(-1) ?? '',
+      client.csrf ?? '',
+      'wrong-token',
+      secret,
+    ]
+    for (const name of [sessionCookie, csrfCookie, deviceCookie])
+      secrets.push(client.cookies.get(name) ?? '')
     for (const text of [...lines, ...bodies]) {
-      for (const value of secrets) assert.ok(value && !text.includes(value), `${value} stands in ${text}`)
+      for (const value of secrets)
+        assert.ok(value && !text.includes(value), `${value} stands in ${text}`)
     }
-    for (const body of bodies) assert.ok(!/failed for|\/work|node_modules|\.ts|at \w+ \(/.test(body), body)
+    for (const body of bodies)
+      assert.ok(!/failed for|\/work|node_modules|\.ts|at \w+ \(/.test(body), body)
   })
 }

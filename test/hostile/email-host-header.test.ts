@@ -26,18 +26,30 @@ for (const backend of backends) {
     const client = new Client(app, '', { headers: hostile })
     // An origin of elsewhere may ask, but nobody signs in from there.
     answers(await client.register('ann'), 202)
-    answers(await client.post('/register', { email: addressOf('ann'), username: 'eve', password }), 202)
+    answers(
+      await client.post('/register', { email: addressOf('ann'), username: 'eve', password }),
+      202,
+    )
     answers(await client.post('/email/verify-request', { email: addressOf('ann') }), 202)
     await mail.next(addressOf('ann'), 'verify_email', 2)
     const quiet = new Client(app)
     answers(await quiet.login('ann'), 200)
     for (const [name, value] of quiet.cookies) client.cookies.set(name, value)
     client.csrf = quiet.csrf
-    answers(await client.post('/email/change-request', { new_email: 'new@example.com', password }), 202)
+    answers(
+      await client.post('/email/change-request', { new_email: 'new@example.com', password }),
+      202,
+    )
     const change = await mail.token('new@example.com', 'change_email')
     const confirmed = await client.post('/email/change-confirm', { token: change })
     answers(confirmed, 200)
-    answers(await client.post('/password/reset-request', { email: 'new@example.com', redirect_to: '/on' }), 202)
+    answers(
+      await client.post('/password/reset-request', {
+        email: 'new@example.com',
+        redirect_to: '/on',
+      }),
+      202,
+    )
     const reset = await mail.token('new@example.com', 'reset_password')
     answers(await client.post('/password/reset-confirm', { token: reset, new_password: next }), 200)
     await mail.next('new@example.com', 'password_changed')
@@ -54,7 +66,11 @@ for (const backend of backends) {
     ])
     for (const message of mail.messages) {
       assert.equal(new URL(message.context.link).origin, 'https://app.example.com', message.kind)
-      assert.doesNotMatch(`${message.subject} ${message.text} ${message.html}`, /evil|192\.0\.2\.66/, message.kind)
+      assert.doesNotMatch(
+        `${message.subject} ${message.text} ${message.html}`,
+        /evil|192\.0\.2\.66/,
+        message.kind,
+      )
       for (const [url] of `${message.text} ${message.html}`.matchAll(/https?:\/\/[^\s"<]+/g)) {
         assert.equal(new URL(url).origin, 'https://app.example.com', message.kind)
       }

@@ -7,7 +7,9 @@ import { Redis } from 'ioredis'
 import type { EmailMessage } from '../../src/index.js'
 
 // Before anything imports it by name: every hash of the real library is counted.
-const argon = createRequire(import.meta.url)('@node-rs/argon2') as { -readonly [K in keyof typeof Argon]: (typeof Argon)[K] }
+const argon = createRequire(import.meta.url)('@node-rs/argon2') as {
+  -readonly [K in keyof typeof Argon]: (typeof Argon)[K]
+}
 let hashes = 0
 const { verify, hash } = argon
 argon.verify = (...args) => {
@@ -54,7 +56,10 @@ async function watched(t: TestContext, state: string, sender: (message: EmailMes
   const mail = new Mailbox()
   const made = await mailApp(
     t,
-    { name: state, options: () => (spied ? { redis: spied.client, keyPrefix: uniquePrefix() } : {}) },
+    {
+      name: state,
+      options: () => (spied ? { redis: spied.client, keyPrefix: uniquePrefix() } : {}),
+    },
     {
       auth: {
         users: users.store,
@@ -73,7 +78,10 @@ async function watched(t: TestContext, state: string, sender: (message: EmailMes
             name,
             count - ((begun as Record<string, number>)[name] ?? 0),
           ])
-          seen = { ...Object.fromEntries(counts), commands: spied ? spied.commands.slice(begun.redis, redis) : [] }
+          seen = {
+            ...Object.fromEntries(counts),
+            commands: spied ? spied.commands.slice(begun.redis, redis) : [],
+          }
         })
       },
     },
@@ -83,11 +91,26 @@ async function watched(t: TestContext, state: string, sender: (message: EmailMes
     await settle()
     begun = asked()
     const response = await send()
-    const { date, 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': reset, ...headers } = response.headers
-    return { status: response.statusCode, body: response.body, headers, cost: seen as Record<string, unknown> }
+    const {
+      date,
+      'x-ratelimit-remaining': remaining,
+      'x-ratelimit-reset': reset,
+      ...headers
+    } = response.headers
+    return {
+      status: response.statusCode,
+      body: response.body,
+      headers,
+      cost: seen as Record<string, unknown>,
+    }
   }
   const row = (name: string, values: object = {}) =>
-    users.store.create({ email: addressOf(name), username: name, hashedPassword: '!unusable', ...values })
+    users.store.create({
+      email: addressOf(name),
+      username: name,
+      hashedPassword: '!unusable',
+      ...values,
+    })
   return { ...made, ask, row }
 }
 
@@ -112,14 +135,31 @@ for (const state of states) {
         // The first counts in a window of its own making.
         await ask(() => anyone.post(url, { email: addressOf('first') }))
         const all = []
-        for (const name of ['known', 'unknown', 'verified', 'inactive', 'nopassword', 'known', 'unknown']) {
-          all.push(await ask(() => anyone.post(url, { email: addressOf(name), redirect_to: '/on' })))
+        for (const name of [
+          'known',
+          'unknown',
+          'verified',
+          'inactive',
+          'nopassword',
+          'known',
+          'unknown',
+        ]) {
+          all.push(
+            await ask(() => anyone.post(url, { email: addressOf(name), redirect_to: '/on' })),
+          )
         }
         for (const each of all) assert.deepEqual(each, all[0])
         const { status, cost } = all[0] as (typeof all)[number]
         assert.equal(status, 202)
         const { commands, ...rest } = cost as { commands: string[] }
-        assert.deepEqual(rest, { findById: 0, findBy: 0, create: 0, update: 0, compareAndSet: 0, hashes: 0 })
+        assert.deepEqual(rest, {
+          findById: 0,
+          findBy: 0,
+          create: 0,
+          update: 0,
+          compareAndSet: 0,
+          hashes: 0,
+        })
         assert.equal(commands.length, state === 'redis' ? 1 : 0, `${commands}`)
       }
     })
@@ -129,7 +169,8 @@ for (const state of states) {
       await row('known')
       await row('inactive', { isActive: false })
       let at = 0
-      const register = (email: string) => ask(() => anyone.post('/register', { email, username: `name${at++}`, password }))
+      const register = (email: string) =>
+        ask(() => anyone.post('/register', { email, username: `name${at++}`, password }))
       await register('first@example.com')
       const fresh = await register('fresh@example.com')
       const others = [
@@ -138,9 +179,17 @@ for (const state of states) {
         await register('fresh@example.com'),
       ]
       assert.equal(fresh.status, 202)
-      for (const other of [...others, await register('fresher@example.com')]) assert.deepEqual(other, fresh)
+      for (const other of [...others, await register('fresher@example.com')])
+        assert.deepEqual(other, fresh)
       const { commands, ...rest } = fresh.cost as { commands: string[] }
-      assert.deepEqual(rest, { findById: 0, findBy: 2, create: 1, update: 0, compareAndSet: 0, hashes: 1 })
+      assert.deepEqual(rest, {
+        findById: 0,
+        findBy: 2,
+        create: 1,
+        update: 0,
+        compareAndSet: 0,
+        hashes: 1,
+      })
     })
 
     test(`${state}, ${what}: a change to a free and to a taken address is answered alike, for the same work`, async (t) => {
@@ -149,7 +198,8 @@ for (const state of states) {
       answers(await client.register('ann'), 202)
       answers(await client.login('ann'), 200)
       await row('taken')
-      const request = (new_email: string) => ask(() => client.post('/email/change-request', { new_email, password }))
+      const request = (new_email: string) =>
+        ask(() => client.post('/email/change-request', { new_email, password }))
       await request('first@example.com')
       const free = await request('free@example.com')
       assert.equal(free.status, 202)

@@ -12,7 +12,8 @@ import { Mailbox, settle } from '../helpers/mailbox.js'
 const redis = serverUrl('TEST_REDIS_URL')
 const place = '/a-place-to-go-on'
 
-const tokensIn = (mail: Mailbox) => mail.messages.flatMap(({ context }) => new URL(context.link).searchParams.get('token') ?? [])
+const tokensIn = (mail: Mailbox) =>
+  mail.messages.flatMap(({ context }) => new URL(context.link).searchParams.get('token') ?? [])
 
 /** Leaves live tokens of each purpose, held addresses and counters. */
 async function everything({ join, move, ask, askChange, anyone }: MailApp) {
@@ -22,9 +23,15 @@ async function everything({ join, move, ask, askChange, anyone }: MailApp) {
   await join('bob', { verified: false })
   await ask('verify', 'bob')
   await ask('reset', 'bob')
-  answers(await anyone.post('/password/reset-request', { email: addressOf('bob'), redirect_to: place }), 202)
+  answers(
+    await anyone.post('/password/reset-request', { email: addressOf('bob'), redirect_to: place }),
+    202,
+  )
   answers(await anyone.post('/email/verify-request', { email: addressOf('nobody') }), 202)
-  answers(await anyone.post('/register', { email: addressOf('bob'), username: 'eve', password }), 202)
+  answers(
+    await anyone.post('/register', { email: addressOf('bob'), username: 'eve', password }),
+    202,
+  )
   await settle()
 }
 
@@ -32,10 +39,16 @@ test('nothing in a dump of Redis is a token, an address, a password or a place t
   skip: !redis,
 }, async (t) => {
   const keyPrefix = uniquePrefix()
-  const made = await mailApp(t, { name: 'redis', options: () => ({ redis: redis as string, keyPrefix }) })
+  const made = await mailApp(t, {
+    name: 'redis',
+    options: () => ({ redis: redis as string, keyPrefix }),
+  })
   await everything(made)
   const texts = await redisTexts(keyPrefix)
-  assert.ok(texts.filter((text) => text.includes(':o:')).length >= 8, 'tokens and held addresses stand there')
+  assert.ok(
+    texts.filter((text) => text.includes(':o:')).length >= 8,
+    'tokens and held addresses stand there',
+  )
   const tokens = tokensIn(made.mail)
   assert.ok(tokens.length >= 8)
   const dump = texts.join('\n')
@@ -52,10 +65,17 @@ test('nothing in a dump of Redis is a token, an address, a password or a place t
   ]
   for (const text of secrets) assert.ok(!dump.includes(text), `${text} stands in Redis`)
   const pieces = new Set(
-    texts.flatMap((text) => [text, ...text.split(/[|:{}.,\s"]/)]).filter((piece) => piece.length > 3 && piece.length <= 128),
+    texts
+      .flatMap((text) => [text, ...text.split(/[|:{}.,\s"]/)])
+      .filter((piece) => piece.length > 3 && piece.length <= 128),
   )
   for (const token of pieces) {
-    for (const url of ['/email/verify-confirm', '/password/reset-confirm', '/email/change-confirm', '/email/change-revert']) {
+    for (const url of [
+      '/email/verify-confirm',
+      '/password/reset-confirm',
+      '/email/change-confirm',
+      '/email/change-revert',
+    ]) {
       const response = await made.anyone.post(url, { token, new_password: next })
       assert.equal(response.statusCode, 400, token)
     }
@@ -69,7 +89,11 @@ for (const state of ['memory', ...(redis ? ['redis'] : [])]) {
     let failing = true
     const made = await mailApp(
       t,
-      { name: state, options: () => (state === 'redis' ? { redis: redis as string, keyPrefix: uniquePrefix() } : {}) },
+      {
+        name: state,
+        options: () =>
+          state === 'redis' ? { redis: redis as string, keyPrefix: uniquePrefix() } : {},
+      },
       {
         fastify: { logger: { level: logger.level, stream: logger.stream } },
         auth: {
@@ -78,7 +102,9 @@ for (const state of ['memory', ...(redis ? ['redis'] : [])]) {
             sender: {
               async send(message) {
                 if (message.kind === 'password_changed' && failing) {
-                  throw new Error(`550 <${message.to}> ${message.context.link} ${JSON.stringify(message.context)} refused`)
+                  throw new Error(
+                    `550 <${message.to}> ${message.context.link} ${JSON.stringify(message.context)} refused`,
+                  )
                 }
                 mail.messages.push(message)
               },
@@ -97,7 +123,11 @@ for (const state of ['memory', ...(redis ? ['redis'] : [])]) {
     }
     answers(await anyone.register('ann'), 202)
     const verify = await mail.token(addressOf('ann'), 'verify_email')
-    for (const url of ['/email/change-confirm', '/email/change-revert', '/password/reset-confirm']) {
+    for (const url of [
+      '/email/change-confirm',
+      '/email/change-revert',
+      '/password/reset-confirm',
+    ]) {
       await note(anyone.post(url, { token: verify, new_password: next }))
     }
     answers(await anyone.post('/email/verify-confirm', { token: verify }), 200)
@@ -105,13 +135,28 @@ for (const state of ['memory', ...(redis ? ['redis'] : [])]) {
     await note(anyone.post('/email/verify-confirm', { token: [verify] }))
     const client = new Client(app.app)
     answers(await client.login('ann'), 200)
-    await note(client.post('/email/change-request', { new_email: 'new@example.com', password: 'a guessed password' }))
-    await note(client.post('/email/change-request', { new_email: 'no address of anybody', password }))
-    answers(await client.post('/email/change-request', { new_email: 'new@example.com', password }), 202)
+    await note(
+      client.post('/email/change-request', {
+        new_email: 'new@example.com',
+        password: 'a guessed password',
+      }),
+    )
+    await note(
+      client.post('/email/change-request', { new_email: 'no address of anybody', password }),
+    )
+    answers(
+      await client.post('/email/change-request', { new_email: 'new@example.com', password }),
+      202,
+    )
     const change = await mail.token('new@example.com', 'change_email')
     await app.users.create({ email: 'new@example.com', username: 'quick', hashedPassword: null })
     await note(anyone.post('/email/change-confirm', { token: change }))
-    await note(anyone.post('/password/reset-request', { email: addressOf('ann'), redirect_to: '//evil.example' }))
+    await note(
+      anyone.post('/password/reset-request', {
+        email: addressOf('ann'),
+        redirect_to: '//evil.example',
+      }),
+    )
     answers(await anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
     const reset = await mail.token(addressOf('ann'), 'reset_password')
     await note(anyone.post('/password/reset-confirm', { token: reset, new_password: 'tooshrt' }))
@@ -138,7 +183,8 @@ for (const state of ['memory', ...(redis ? ['redis'] : [])]) {
       secret,
     ]
     for (const text of [...lines, ...refusals]) {
-      for (const value of secrets) assert.ok(value && !text.includes(value), `${value} stands in ${text}`)
+      for (const value of secrets)
+        assert.ok(value && !text.includes(value), `${value} stands in ${text}`)
     }
   })
 }

@@ -18,7 +18,11 @@ const milliseconds = async (run: () => Promise<{ statusCode: number }>): Promise
 }
 
 /** How many times longer the one takes than the other, by the middle of each, over interleaved runs in a random order. */
-async function ratio(count: number, one: (i: number) => Promise<{ statusCode: number }>, other: typeof one): Promise<number> {
+async function ratio(
+  count: number,
+  one: (i: number) => Promise<{ statusCode: number }>,
+  other: typeof one,
+): Promise<number> {
   const taken = { one: [] as number[], other: [] as number[] }
   for (const i of times(count, (index) => index)) {
     const runs = [['one', one] as const, ['other', other] as const]
@@ -30,7 +34,8 @@ async function ratio(count: number, one: (i: number) => Promise<{ statusCode: nu
     }
   }
   // The fastest third is what a patient attacker looks at: it has the least noise.
-  const third = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 3)] as number
+  const third = (values: number[]) =>
+    values.sort((a, b) => a - b)[Math.floor(values.length / 3)] as number
   return third(taken.one) / third(taken.other)
 }
 
@@ -60,7 +65,10 @@ for (const backend of backends) {
     for (const url of ['/password/reset-request', '/email/verify-request', '/leaky']) {
       for (const name of ['known', 'unknown']) for (let i = 0; i < 10; i++) await ask(url, name)()
     }
-    assert.ok(!alike(await ratio(30, ask('/leaky', 'known'), ask('/leaky', 'unknown'))), 'the test can tell')
+    assert.ok(
+      !alike(await ratio(30, ask('/leaky', 'known'), ask('/leaky', 'unknown'))),
+      'the test can tell',
+    )
     for (const url of ['/password/reset-request', '/email/verify-request']) {
       const found = await ratio(rounds, ask(url, 'known'), ask(url, 'unknown'))
       assert.ok(alike(found), `${url}: a known address takes ${found.toFixed(2)} times as long`)
@@ -81,7 +89,8 @@ for (const backend of backends) {
       routes(app) {
         app.post('/leaky', async (request, reply) => {
           const { email } = request.body as { email: string }
-          if (!(await app.auth.users.findBy('email', email))) await app.auth.passwords.hash(password)
+          if (!(await app.auth.users.findBy('email', email)))
+            await app.auth.passwords.hash(password)
           return reply.code(202).send({ detail: '…' })
         })
       },
@@ -92,7 +101,10 @@ for (const backend of backends) {
     const known = () => addressOf('known')
     const fresh = () => addressOf(`fresh${at}`)
     for (let i = 0; i < 3; i++) for (const email of [known, fresh]) await sign('/register', email)()
-    assert.ok(!alike(await ratio(12, sign('/leaky', known), sign('/leaky', fresh))), 'the test can tell')
+    assert.ok(
+      !alike(await ratio(12, sign('/leaky', known), sign('/leaky', fresh))),
+      'the test can tell',
+    )
     const found = await ratio(40, sign('/register', known), sign('/register', fresh))
     assert.ok(alike(found), `a known address takes ${found.toFixed(2)} times as long`)
   })

@@ -52,7 +52,11 @@ for (const [what, email] of Object.entries(refused)) {
   test(`an email with ${what} is refused and makes no account`, async (t) => {
     const users = openUsers()
     const app = await build(t, { auth: { users: users.store } })
-    const response = await new Client(app).post('/register', { email, username: 'somebody', password })
+    const response = await new Client(app).post('/register', {
+      email,
+      username: 'somebody',
+      password,
+    })
     refuses(response, 'CRUDAUTH_BAD_REQUEST', [password])
     assert.deepEqual(await users.rows(), [])
   })
@@ -78,7 +82,10 @@ for (const [what, spelled, canonical] of oneAddress) {
     assert.equal(response.statusCode, 201, response.body)
     assert.equal(response.json().email, canonical)
     assert.equal((await users.rows())[0]?.email, canonical)
-    refuses(await client.post('/register', { email: canonical, username: 'bob', password }), 'CRUDAUTH_DUPLICATE')
+    refuses(
+      await client.post('/register', { email: canonical, username: 'bob', password }),
+      'CRUDAUTH_DUPLICATE',
+    )
     assert.equal((await users.rows()).length, 1)
     assert.equal((await client.login(spelled)).statusCode, 200)
     assert.equal((await client.login(canonical)).statusCode, 200)

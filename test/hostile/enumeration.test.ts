@@ -5,7 +5,9 @@ import type * as Argon from '@node-rs/argon2'
 import type { LegacyVerifier } from '../../src/index.js'
 
 // Before anything imports it by name: every verification and every hash of the real library is counted.
-const argon = createRequire(import.meta.url)('@node-rs/argon2') as { -readonly [K in keyof typeof Argon]: (typeof Argon)[K] }
+const argon = createRequire(import.meta.url)('@node-rs/argon2') as {
+  -readonly [K in keyof typeof Argon]: (typeof Argon)[K]
+}
 const work = { verify: 0, hash: 0 }
 const { verify, hash } = argon
 argon.verify = async (...args) => {
@@ -26,7 +28,11 @@ const { countingUsers } = await import('../helpers/users.js')
 const { openUsers } = await import('../helpers/hostile.js')
 
 /** Runs it and tells what it cost: argon2 runs, calls of legacy verifiers, look-ups and writes of users. */
-async function costOf(legacy: { calls: number }, users: ReturnType<typeof countingUsers>, run: () => Promise<unknown>) {
+async function costOf(
+  legacy: { calls: number },
+  users: ReturnType<typeof countingUsers>,
+  run: () => Promise<unknown>,
+) {
   const before = { ...work, legacy: legacy.calls, ...users.calls }
   await run()
   return {
@@ -36,13 +42,19 @@ async function costOf(legacy: { calls: number }, users: ReturnType<typeof counti
     findBy: users.calls.findBy - before.findBy,
     findById: users.calls.findById - before.findById,
     writes:
-      users.calls.create + users.calls.compareAndSet + users.calls.update - before.create - before.compareAndSet - before.update,
+      users.calls.create +
+      users.calls.compareAndSet +
+      users.calls.update -
+      before.create -
+      before.compareAndSet -
+      before.update,
   }
 }
 
 /** Accounts of every kind that cannot sign in by the password tried. */
 async function accounts(store: ReturnType<typeof openUsers>['store'], hashed: string) {
-  const row = (username: string, values: object) => store.create({ email: `${username}@example.com`, username, ...values })
+  const row = (username: string, values: object) =>
+    store.create({ email: `${username}@example.com`, username, ...values })
   await row('usual', { hashedPassword: hashed })
   await row('disabled', { hashedPassword: hashed, isActive: false })
   await row('nohash', { hashedPassword: null })
@@ -56,7 +68,9 @@ const failures = ['usual', 'disabled', 'nohash', 'oauth', 'broken', 'foreign', '
 for (const backend of backends) {
   test(`${backend.name}: every failure to sign in gives one answer and costs one hash and the same look-ups`, async (t) => {
     const users = countingUsers()
-    const app = await build(t, { auth: { ...backend.options(), users: users.store, lockout: false } })
+    const app = await build(t, {
+      auth: { ...backend.options(), users: users.store, lockout: false },
+    })
     await accounts(users.store, await app.auth.passwords.hash(password))
     const answers = new Set<string>()
     const tries = [
@@ -77,7 +91,11 @@ for (const backend of backends) {
         answers.add(`${response.body} ${JSON.stringify(headers)}`)
       })
       const findBy = identifier.includes('@') ? 2 : 1
-      assert.deepEqual(cost, { verify: 1, hash: 0, legacy: 0, findBy, findById: 0, writes: 0 }, `${identifier} ${given}`)
+      assert.deepEqual(
+        cost,
+        { verify: 1, hash: 0, legacy: 0, findBy, findById: 0, writes: 0 },
+        `${identifier} ${given}`,
+      )
     }
     assert.equal(answers.size, 1)
   })
@@ -106,17 +124,32 @@ test('with a legacy verifier, too, an unknown user costs what a wrong password d
     sample: 'old:sample',
   }
   const users = countingUsers()
-  const app = await build(t, { auth: { users: users.store, lockout: false, passwords: { cost: cheap, legacy: [verifier] } } })
+  const app = await build(t, {
+    auth: { users: users.store, lockout: false, passwords: { cost: cheap, legacy: [verifier] } },
+  })
   await accounts(users.store, await app.auth.passwords.hash(password))
-  await users.store.create({ email: 'old@example.com', username: 'old', hashedPassword: `old:${password}!` })
-  await users.store.create({ email: 'o2@example.com', username: 'gone', hashedPassword: `old:${password}!`, isActive: false })
+  await users.store.create({
+    email: 'old@example.com',
+    username: 'old',
+    hashedPassword: `old:${password}!`,
+  })
+  await users.store.create({
+    email: 'o2@example.com',
+    username: 'gone',
+    hashedPassword: `old:${password}!`,
+    isActive: false,
+  })
   const tries = [...failures, 'old', 'gone'].map((name) => [name, 'wrong password'])
   // Right passwords of disabled accounts must not be told by their time either.
   for (const [name = '', given = ''] of [...tries, ['disabled', password], ['gone', password]]) {
     const cost = await costOf(legacy, users, async () => {
       refuses(await new Client(app).login(name, given), 'CRUDAUTH_BAD_CREDENTIALS')
     })
-    assert.deepEqual(cost, { verify: 1, hash: 0, legacy: 1, findBy: 1, findById: 0, writes: 0 }, name)
+    assert.deepEqual(
+      cost,
+      { verify: 1, hash: 0, legacy: 1, findBy: 1, findById: 0, writes: 0 },
+      name,
+    )
   }
 })
 
@@ -125,7 +158,8 @@ test('a locked-out identifier costs no hash, known or not, even with the right p
   const app = await build(t, { auth: { users: users.store, lockout: { maxAttempts: 2 } } })
   await new Client(app).register('ann')
   for (const name of ['ann', 'nobody']) {
-    for (let i = 0; i < 2; i++) refuses(await new Client(app).login(name, 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
+    for (let i = 0; i < 2; i++)
+      refuses(await new Client(app).login(name, 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
     const cost = await costOf({ calls: 0 }, users, async () => {
       refuses(await new Client(app).login(name), 'CRUDAUTH_LOCKED_OUT')
     })
@@ -145,8 +179,14 @@ test('a request refused for its body has cost no hash, no look-up and no attempt
     { username: 1, password },
     { username: 'ann', password, remember_me: 'x' },
   ]) {
-    assert.deepEqual(await costOf({ calls: 0 }, users, () => new Client(app).post('/login', body)), nothing)
-    assert.deepEqual(await costOf({ calls: 0 }, users, () => new Client(app).post('/register', body)), nothing)
+    assert.deepEqual(
+      await costOf({ calls: 0 }, users, () => new Client(app).post('/login', body)),
+      nothing,
+    )
+    assert.deepEqual(
+      await costOf({ calls: 0 }, users, () => new Client(app).post('/register', body)),
+      nothing,
+    )
   }
   assert.equal((await new Client(app).login('ann')).statusCode, 200)
 })

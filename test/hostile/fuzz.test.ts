@@ -5,7 +5,13 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import { backends } from '../helpers/backends.js'
 import { build, captureLogs, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
-import { csrfCookie, deviceCookie, form, noUnhandledRejections, sessionCookie } from '../helpers/hostile.js'
+import {
+  csrfCookie,
+  deviceCookie,
+  form,
+  noUnhandledRejections,
+  sessionCookie,
+} from '../helpers/hostile.js'
 import { countingUsers } from '../helpers/users.js'
 
 const routes = [
@@ -35,7 +41,18 @@ const headerText = fc
 const anything = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string({ unit: 'grapheme' }),
-  fc.constantFrom('', 'ann', 'ann@example.com', password, '\0', '\ud800', '__proto__', "' or 1=1 --", 'true', 'a'.repeat(2000)),
+  fc.constantFrom(
+    '',
+    'ann',
+    'ann@example.com',
+    password,
+    '\0',
+    '\ud800',
+    '__proto__',
+    "' or 1=1 --",
+    'true',
+    'a'.repeat(2000),
+  ),
   fc.anything({ withNullPrototype: true, maxDepth: 3 }).filter((value) => value !== undefined),
 )
 
@@ -56,7 +73,10 @@ const members = fc.constantFrom(
 )
 
 const json = fc
-  .oneof({ weight: 4, arbitrary: fc.dictionary(members, anything) }, { weight: 1, arbitrary: anything })
+  .oneof(
+    { weight: 4, arbitrary: fc.dictionary(members, anything) },
+    { weight: 1, arbitrary: anything },
+  )
   .map((value) => {
     try {
       return JSON.stringify(value) ?? 'null'
@@ -69,11 +89,19 @@ const body = fc.oneof(
   json.map((payload) => ({ type: 'application/json', payload: Buffer.from(payload) })),
   fc
     .array(fc.tuple(members, fc.string({ unit: 'binary', maxLength: 30 })), { maxLength: 6 })
-    .map((pairs) => ({ type: form, payload: Buffer.from(pairs.map((pair) => pair.join('=')).join('&')) })),
+    .map((pairs) => ({
+      type: form,
+      payload: Buffer.from(pairs.map((pair) => pair.join('=')).join('&')),
+    })),
   fc.record({
     type: fc.oneof(
       headerText,
-      fc.constantFrom('application/json', form, 'application/json; charset=utf-16', 'multipart/form-data'),
+      fc.constantFrom(
+        'application/json',
+        form,
+        'application/json; charset=utf-16',
+        'multipart/form-data',
+      ),
     ),
     payload: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
   }),
@@ -105,7 +133,10 @@ const headers = fc.dictionary(
 const cookies = fc.array(
   fc.tuple(
     fc.constantFrom(sessionCookie, csrfCookie, deviceCookie, '__proto__', ''),
-    fc.oneof(headerText, fc.constantFrom('SESSION', 'HALF', 'CSRF', 'DEVICE', `${'A'.repeat(43)}.${'B'.repeat(22)}`)),
+    fc.oneof(
+      headerText,
+      fc.constantFrom('SESSION', 'HALF', 'CSRF', 'DEVICE', `${'A'.repeat(43)}.${'B'.repeat(22)}`),
+    ),
   ),
   { maxLength: 4 },
 )
@@ -163,7 +194,12 @@ for (const backend of backends) {
     const { lines, logger } = captureLogs('error')
     const app = await build(t, {
       fastify: { logger: { level: logger.level, stream: logger.stream } },
-      auth: { ...backend.options(), users: users.store, lockout: false, registration: { extraFields: ['plan'] } },
+      auth: {
+        ...backend.options(),
+        users: users.store,
+        lockout: false,
+        registration: { extraFields: ['plan'] },
+      },
       routes(app) {
         app.get('/own', { onRequest: app.currentUser({ optional: true }) }, async (request) => ({
           who: request.maybePrincipal?.userId ?? null,
@@ -176,22 +212,27 @@ for (const backend of backends) {
     })
     let client = await signedIn(app, 'ann')
     await fc.assert(
-      fc.asyncProperty(fc.tuple(fc.constantFrom(...routes), query, body, headers, cookies, fc.boolean()), async (seed) => {
-        const writes = users.writes()
-        const response = await fuzzed(app, client, seed)
-        const told = `${JSON.stringify(seed)} ${response.body}`
-        assert.ok(response.statusCode < 500, told)
-        if (response.statusCode >= 400 && response.statusCode !== 409) assert.equal(users.writes(), writes, told)
-        if (response.statusCode >= 400) {
-          assert.ok([400, 401, 403, 404, 409, 413, 415, 429].includes(response.statusCode), told)
-          if (response.statusCode !== 404) assert.match(String(response.json().code), /^(CRUDAUTH|FST)_/, told)
-        }
-        // A hit that ended the session: go on with a new one.
-        if ((await client.get('/me')).statusCode !== 200) {
-          client = new Client(app)
-          await client.login('ann')
-        }
-      }),
+      fc.asyncProperty(
+        fc.tuple(fc.constantFrom(...routes), query, body, headers, cookies, fc.boolean()),
+        async (seed) => {
+          const writes = users.writes()
+          const response = await fuzzed(app, client, seed)
+          const told = `${JSON.stringify(seed)} ${response.body}`
+          assert.ok(response.statusCode < 500, told)
+          if (response.statusCode >= 400 && response.statusCode !== 409)
+            assert.equal(users.writes(), writes, told)
+          if (response.statusCode >= 400) {
+            assert.ok([400, 401, 403, 404, 409, 413, 415, 429].includes(response.statusCode), told)
+            if (response.statusCode !== 404)
+              assert.match(String(response.json().code), /^(CRUDAUTH|FST)_/, told)
+          }
+          // A hit that ended the session: go on with a new one.
+          if ((await client.get('/me')).statusCode !== 200) {
+            client = new Client(app)
+            await client.login('ann')
+          }
+        },
+      ),
       { numRuns: 1500 },
     )
     assert.deepEqual(lines, [])

@@ -13,25 +13,36 @@ for (const backend of backends) {
     const app = await build(t, { auth: backend.options() })
     const owner = await signedIn(app, 'ann')
     const stranger = new Client(app)
-    for (let i = 0; i < 5; i++) refuses(await stranger.login('ann', wrong), 'CRUDAUTH_BAD_CREDENTIALS')
+    for (let i = 0; i < 5; i++)
+      refuses(await stranger.login('ann', wrong), 'CRUDAUTH_BAD_CREDENTIALS')
     refuses(await stranger.login('ann'), 'CRUDAUTH_LOCKED_OUT')
-    for (const name of ['ann', 'ann@example.com']) assert.equal((await owner.login(name)).statusCode, 200)
+    for (const name of ['ann', 'ann@example.com'])
+      assert.equal((await owner.login(name)).statusCode, 200)
     refuses(await stranger.login('ann'), 'CRUDAUTH_LOCKED_OUT')
   })
 
   test(`${backend.name}: a known device has a budget of its own and no more`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const owner = await signedIn(app, 'ann')
-    for (let i = 0; i < 5; i++) refuses(await owner.login(i % 2 ? 'ann' : 'ann@example.com', wrong), 'CRUDAUTH_BAD_CREDENTIALS')
+    for (let i = 0; i < 5; i++)
+      refuses(
+        await owner.login(i % 2 ? 'ann' : 'ann@example.com', wrong),
+        'CRUDAUTH_BAD_CREDENTIALS',
+      )
     refuses(await owner.login('ann'), 'CRUDAUTH_LOCKED_OUT')
-    assert.equal((await new Client(app).login('ann')).statusCode, 200, 'and others are not kept out by it')
+    assert.equal(
+      (await new Client(app).login('ann')).statusCode,
+      200,
+      'and others are not kept out by it',
+    )
   })
 
   test(`${backend.name}: somebody else's device cookie gives no budget for an account`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     await new Client(app).register('ann')
     const mallory = await signedIn(app, 'mallory')
-    for (let i = 0; i < 5; i++) refuses(await mallory.login('ann', wrong), 'CRUDAUTH_BAD_CREDENTIALS')
+    for (let i = 0; i < 5; i++)
+      refuses(await mallory.login('ann', wrong), 'CRUDAUTH_BAD_CREDENTIALS')
     refuses(await mallory.login('ann'), 'CRUDAUTH_LOCKED_OUT')
     refuses(await new Client(app).login('ann'), 'CRUDAUTH_LOCKED_OUT')
   })
@@ -41,10 +52,15 @@ test('a device cookie that was altered, cut, spliced or signed by another secret
   const app = await build(t)
   const owner = await signedIn(app, 'ann')
   const mallory = await signedIn(app, 'mallory')
-  const elsewhere = await signedIn(await build(t, { auth: { secret: `${secret}-of-another-app` } }), 'ann')
+  const elsewhere = await signedIn(
+    await build(t, { auth: { secret: `${secret}-of-another-app` } }),
+    'ann',
+  )
   const value = owner.cookies.get(deviceCookie) ?? ''
   const [id = '', tag = '', signature = ''] = value.split('.')
-  const [otherId = '', otherTag = '', otherSignature = ''] = (mallory.cookies.get(deviceCookie) ?? '').split('.')
+  const [otherId = '', otherTag = '', otherSignature = ''] = (
+    mallory.cookies.get(deviceCookie) ?? ''
+  ).split('.')
   for (let i = 0; i < 6; i++) await new Client(app).login('ann', wrong)
 
   const forged = [
@@ -72,7 +88,9 @@ test('a device cookie that was altered, cut, spliced or signed by another secret
     client.cookies.set(deviceCookie, cookie)
     refuses(await client.login('ann'), 'CRUDAUTH_LOCKED_OUT')
   }
-  const doubled = new Client(app, '', { headers: { cookie: `${deviceCookie}=${value}; ${deviceCookie}=${value}` } })
+  const doubled = new Client(app, '', {
+    headers: { cookie: `${deviceCookie}=${value}; ${deviceCookie}=${value}` },
+  })
   refuses(await doubled.login('ann'), 'CRUDAUTH_LOCKED_OUT')
   const known = new Client(app)
   known.cookies.set(deviceCookie, value)
@@ -88,7 +106,8 @@ test('a device remembers five users and its cookie stays small', async (t) => {
   }
   assert.ok((shared.cookies.get(deviceCookie) ?? '').length <= 512)
   for (let i = 0; i < 7; i++)
-    for (let n = 0; n < 6; n++) await new Client(app, '', { remoteAddress: `10.0.${i}.${n}` }).login(`user${i}`, wrong)
+    for (let n = 0; n < 6; n++)
+      await new Client(app, '', { remoteAddress: `10.0.${i}.${n}` }).login(`user${i}`, wrong)
   const seen = []
   for (let i = 0; i < 7; i++) {
     const client = new Client(app, '', { remoteAddress: '192.0.2.9' })

@@ -9,12 +9,17 @@ import { refuses } from '../helpers/refuses.js'
 const wrong = 'not the password'
 
 /** One guess from a browser that nobody knows. */
-const guess = (app: FastifyInstance, username: string, remoteAddress = '192.0.2.1', headers: Record<string, string> = {}) =>
-  new Client(app, '', { remoteAddress, headers }).login(username, wrong)
+const guess = (
+  app: FastifyInstance,
+  username: string,
+  remoteAddress = '192.0.2.1',
+  headers: Record<string, string> = {},
+) => new Client(app, '', { remoteAddress, headers }).login(username, wrong)
 
 const guesses = async (app: FastifyInstance, username: string, spellings: readonly string[]) => {
   for (const spelling of spellings) refuses(await guess(app, spelling), 'CRUDAUTH_BAD_CREDENTIALS')
-  for (const spelling of [username, ...spellings]) refuses(await guess(app, spelling), 'CRUDAUTH_LOCKED_OUT')
+  for (const spelling of [username, ...spellings])
+    refuses(await guess(app, spelling), 'CRUDAUTH_LOCKED_OUT')
 }
 
 for (const backend of backends) {
@@ -40,13 +45,22 @@ for (const backend of backends) {
 
   test(`${backend.name}: who is locked out under which spelling does not tell whether an identifier is known`, async (t) => {
     const app = await build(t, { auth: backend.options() })
-    await new Client(app).post('/register', { email: 'ann@b\u00fccher.example', username: 'ann', password: 'a good password' })
+    await new Client(app).post('/register', {
+      email: 'ann@b\u00fccher.example',
+      username: 'ann',
+      password: 'a good password',
+    })
     const trace = async (spellings: readonly string[], address: string) => {
       const seen: number[] = []
       for (const spelling of spellings) seen.push((await guess(app, spelling, address)).statusCode)
       return seen
     }
-    const names = (name: string) => [...new Array(5).fill(name), name.toUpperCase(), ` ${name}`, name]
+    const names = (name: string) => [
+      ...new Array(5).fill(name),
+      name.toUpperCase(),
+      ` ${name}`,
+      name,
+    ]
     assert.deepEqual(await trace(names('ann'), '192.0.2.1'), await trace(names('bob'), '192.0.2.2'))
     const emails = (name: string) => [
       ...new Array(5).fill(`${name}@b\u00fccher.example`),
@@ -54,7 +68,11 @@ for (const backend of backends) {
       `${name.toUpperCase()}@B\u00dcCHER.example`,
     ]
     const other = await build(t, { auth: backend.options() })
-    await new Client(other).post('/register', { email: 'ann@b\u00fccher.example', username: 'ann', password: 'a good password' })
+    await new Client(other).post('/register', {
+      email: 'ann@b\u00fccher.example',
+      username: 'ann',
+      password: 'a good password',
+    })
     const seen = async (name: string) => {
       const codes: number[] = []
       for (const spelling of emails(name)) codes.push((await guess(other, spelling)).statusCode)
@@ -66,16 +84,26 @@ for (const backend of backends) {
   test(`${backend.name}: a success under one name gives the attempts under the others back`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     await new Client(app).register('ann')
-    for (let i = 0; i < 4; i++) refuses(await guess(app, 'ann@example.com'), 'CRUDAUTH_BAD_CREDENTIALS')
+    for (let i = 0; i < 4; i++)
+      refuses(await guess(app, 'ann@example.com'), 'CRUDAUTH_BAD_CREDENTIALS')
     assert.equal((await new Client(app).login('ann')).statusCode, 200)
-    for (let i = 0; i < 5; i++) refuses(await guess(app, 'ann@example.com'), 'CRUDAUTH_BAD_CREDENTIALS')
+    for (let i = 0; i < 5; i++)
+      refuses(await guess(app, 'ann@example.com'), 'CRUDAUTH_BAD_CREDENTIALS')
     refuses(await guess(app, 'ann@example.com'), 'CRUDAUTH_LOCKED_OUT')
   })
 
   test(`${backend.name}: the success of another account of a like name clears nothing of the first one's`, async (t) => {
     const app = await build(t, { auth: backend.options() })
-    await new Client(app).post('/register', { email: 'a@example.com', username: 'ann', password: 'a good password' })
-    await new Client(app).post('/register', { email: 'b@example.com', username: 'ANN', password: 'a good password' })
+    await new Client(app).post('/register', {
+      email: 'a@example.com',
+      username: 'ann',
+      password: 'a good password',
+    })
+    await new Client(app).post('/register', {
+      email: 'b@example.com',
+      username: 'ANN',
+      password: 'a good password',
+    })
     for (let i = 0; i < 4; i++) refuses(await guess(app, 'ann'), 'CRUDAUTH_BAD_CREDENTIALS')
     assert.equal((await new Client(app).login('ANN', 'a good password')).statusCode, 200)
     refuses(await guess(app, 'ann'), 'CRUDAUTH_BAD_CREDENTIALS')
@@ -85,13 +113,19 @@ for (const backend of backends) {
   test(`${backend.name}: addresses of one IPv6 /64 share a budget, and IPv4-mapped ones count as IPv4`, async (t) => {
     const app = await build(t, { auth: { ...backend.options(), lockout: { maxAttemptsPerIp: 3 } } })
     const sharing = [
-      ['2001:db8:1:2::1', '2001:db8:1:2:ffff:ffff:ffff:ffff', '2001:0DB8:0001:0002:0:0:0:abcd', '2001:db8:1:2::dead:1'],
+      [
+        '2001:db8:1:2::1',
+        '2001:db8:1:2:ffff:ffff:ffff:ffff',
+        '2001:0DB8:0001:0002:0:0:0:abcd',
+        '2001:db8:1:2::dead:1',
+      ],
       ['198.51.100.7', '::ffff:198.51.100.7', '0:0:0:0:0:ffff:c633:6407', '::ffff:c633:6407'],
       ['fe80::1%eth0', 'fe80::2%eth1', 'fe80::3', 'fe80::4'],
     ]
     let name = 0
     for (const [a = '', b = '', c = '', d = ''] of sharing) {
-      for (const address of [a, b, c]) refuses(await guess(app, `nobody${name++}`, address), 'CRUDAUTH_BAD_CREDENTIALS')
+      for (const address of [a, b, c])
+        refuses(await guess(app, `nobody${name++}`, address), 'CRUDAUTH_BAD_CREDENTIALS')
       refuses(await guess(app, `nobody${name++}`, d), 'CRUDAUTH_LOCKED_OUT')
     }
     refuses(await guess(app, 'elsewhere', '2001:db8:1:3::1'), 'CRUDAUTH_BAD_CREDENTIALS')
@@ -99,30 +133,58 @@ for (const backend of backends) {
   })
 }
 
-const forwarded = (address: string) => ({ 'x-forwarded-for': address, forwarded: `for=${address}`, 'x-real-ip': address })
+const forwarded = (address: string) => ({
+  'x-forwarded-for': address,
+  forwarded: `for=${address}`,
+  'x-real-ip': address,
+})
 
 test('X-Forwarded-For and its like open no fresh budget when no proxy is trusted', async (t) => {
   const app = await build(t, { auth: { lockout: { maxAttemptsPerIp: 3 } } })
   for (let i = 0; i < 3; i++) {
-    refuses(await guess(app, `nobody${i}`, '192.0.2.1', forwarded(`198.51.100.${i}`)), 'CRUDAUTH_BAD_CREDENTIALS')
+    refuses(
+      await guess(app, `nobody${i}`, '192.0.2.1', forwarded(`198.51.100.${i}`)),
+      'CRUDAUTH_BAD_CREDENTIALS',
+    )
   }
-  refuses(await guess(app, 'nobody9', '192.0.2.1', forwarded('198.51.100.9')), 'CRUDAUTH_LOCKED_OUT')
+  refuses(
+    await guess(app, 'nobody9', '192.0.2.1', forwarded('198.51.100.9')),
+    'CRUDAUTH_LOCKED_OUT',
+  )
 })
 
 test('X-Forwarded-For counts behind the trusted proxy alone', async (t) => {
-  const app = await build(t, { auth: { lockout: { maxAttemptsPerIp: 3 } }, fastify: { trustProxy: '192.0.2.1' } })
+  const app = await build(t, {
+    auth: { lockout: { maxAttemptsPerIp: 3 } },
+    fastify: { trustProxy: '192.0.2.1' },
+  })
   for (let i = 0; i < 6; i++) {
-    refuses(await guess(app, `nobody${i}`, '192.0.2.1', forwarded(`198.51.100.${i}`)), 'CRUDAUTH_BAD_CREDENTIALS')
+    refuses(
+      await guess(app, `nobody${i}`, '192.0.2.1', forwarded(`198.51.100.${i}`)),
+      'CRUDAUTH_BAD_CREDENTIALS',
+    )
   }
   for (let i = 0; i < 3; i++) {
-    refuses(await guess(app, `other${i}`, '203.0.113.1', forwarded(`198.51.100.${i}`)), 'CRUDAUTH_BAD_CREDENTIALS')
+    refuses(
+      await guess(app, `other${i}`, '203.0.113.1', forwarded(`198.51.100.${i}`)),
+      'CRUDAUTH_BAD_CREDENTIALS',
+    )
   }
-  refuses(await guess(app, 'other9', '203.0.113.1', forwarded('198.51.100.9')), 'CRUDAUTH_LOCKED_OUT')
+  refuses(
+    await guess(app, 'other9', '203.0.113.1', forwarded('198.51.100.9')),
+    'CRUDAUTH_LOCKED_OUT',
+  )
   // What the client itself wrote to the left of what the proxy added does not count.
   for (let i = 0; i < 3; i++) {
-    refuses(await guess(app, `more${i}`, '192.0.2.1', forwarded(`10.0.0.${i}, 198.51.100.77`)), 'CRUDAUTH_BAD_CREDENTIALS')
+    refuses(
+      await guess(app, `more${i}`, '192.0.2.1', forwarded(`10.0.0.${i}, 198.51.100.77`)),
+      'CRUDAUTH_BAD_CREDENTIALS',
+    )
   }
-  refuses(await guess(app, 'more9', '192.0.2.1', forwarded('10.0.0.9, 198.51.100.77')), 'CRUDAUTH_LOCKED_OUT')
+  refuses(
+    await guess(app, 'more9', '192.0.2.1', forwarded('10.0.0.9, 198.51.100.77')),
+    'CRUDAUTH_LOCKED_OUT',
+  )
 })
 
 test("one's own successes in between do not clear the address, so guesses at others still lock it", async (t) => {
@@ -135,7 +197,11 @@ test("one's own successes in between do not clear the address, so guesses at oth
     // Without the device cookie: an attacker who throws it away is a stranger.
     await new Client(app, '', { remoteAddress: '192.0.2.1' }).login('mallory')
   }
-  assert.equal(seen.filter((status) => status === 401).length, 5, 'successes count for the address as well')
+  assert.equal(
+    seen.filter((status) => status === 401).length,
+    5,
+    'successes count for the address as well',
+  )
   assert.equal(seen.at(-1), 429)
 })
 

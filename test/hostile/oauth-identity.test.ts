@@ -25,7 +25,12 @@ async function withGithub(t: TestContext, auth: Partial<CrudAuthOptions> = {}, o
   const built = await buildOAuth(t, { auth, oauth, providers: { github: githubAt(github) } })
   /** Id here of whoever GitHub says signed in. */
   const enter = async (account: Partial<GithubAccount>) => {
-    const address = { email: `${account.login ?? 'octocat'}@example.com`, primary: true, verified: true, visibility: null }
+    const address = {
+      email: `${account.login ?? 'octocat'}@example.com`,
+      primary: true,
+      verified: true,
+      visibility: null,
+    }
     Object.assign(github.account, { emails: [address] }, account)
     const browser = new Browser(built.app)
     const begun = await browser.get('/oauth/github/authorize')
@@ -39,7 +44,9 @@ async function withGithub(t: TestContext, auth: Partial<CrudAuthOptions> = {}, o
 for (const backend of backends) {
   for (const place of linkPlaces) {
     test(`${backend.name}, ${place.name}: ids of every kind are accounts of their own, and a number and its text are one`, async (t) => {
-      const { enter } = await withGithub(t, backend.options(), { accounts: place.accounts()?.store })
+      const { enter } = await withGithub(t, backend.options(), {
+        accounts: place.accounts()?.store,
+      })
       const ids = [
         ['0', 'zero'],
         ['1', 'one'],
@@ -68,7 +75,10 @@ for (const backend of backends) {
     })
 
     test(`${backend.name}, ${place.name}: one id at two providers is two people`, async (t) => {
-      const { app } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: place.accounts()?.store } })
+      const { app } = await buildOAuth(t, {
+        auth: backend.options(),
+        oauth: { accounts: place.accounts()?.store },
+      })
       const [one, two] = [new Browser(app), new Browser(app)]
       await one.signIn(ada)
       await two.signIn({ ...ada, email: 'other@example.com' }, 'other')
@@ -80,7 +90,9 @@ for (const backend of backends) {
     const { app, github, rows } = await withGithub(t, backend.options())
     await browserOf(app, 'ann')
     const before = await rows()
-    const emails = [{ email: 'ann@example.com', primary: true, verified: false, visibility: 'public' as const }]
+    const emails = [
+      { email: 'ann@example.com', primary: true, verified: false, visibility: 'public' as const },
+    ]
     Object.assign(github.account, { email: 'ann@example.com', emails })
     const browser = new Browser(app)
     const begun = await browser.get('/oauth/github/authorize')
@@ -92,14 +104,23 @@ for (const backend of backends) {
   test(`${backend.name}: one address in other letters, widths and forms of its domain is one account`, async (t) => {
     const { app, rows } = await buildOAuth(t, { auth: backend.options() })
     await new Browser(app).signIn({ ...ada, email: 'ada@bücher.example' })
-    for (const [i, email] of ['ADA@bücher.example', 'ada@xn--bcher-kva.example', 'ａｄａ@BÜCHER.example'].entries()) {
-      refusesCallback(await new Browser(app).signIn({ ...ada, sub: `s${i}`, email, email_verified: false }))
+    for (const [i, email] of [
+      'ADA@bücher.example',
+      'ada@xn--bcher-kva.example',
+      'ａｄａ@BÜCHER.example',
+    ].entries()) {
+      refusesCallback(
+        await new Browser(app).signIn({ ...ada, sub: `s${i}`, email, email_verified: false }),
+      )
       refusesCallback(await new Browser(app).signIn({ ...ada, sub: `s${i}`, email }))
     }
     assert.equal((await rows()).length, 1)
     assert.equal((await rows())[0]?.email, 'ada@xn--bcher-kva.example')
     const browser = new Browser(app)
-    landsOn(await browser.signIn({ ...ada, sub: 'at-other', email: 'ADA@BÜCHER.EXAMPLE' }, 'other'), '/start')
+    landsOn(
+      await browser.signIn({ ...ada, sub: 'at-other', email: 'ADA@BÜCHER.EXAMPLE' }, 'other'),
+      '/start',
+    )
     assert.equal((await browser.me()).user_id, 1)
   })
 }
@@ -122,7 +143,9 @@ test('names of parameters, headers and claims that look like ours change nothing
     __proto__: { email: 'ann@example.com' },
   }
   const browser = new Browser(app, '', { headers: { 'x-user-id': '1' } })
-  const query = await browser.begin('/oauth/acme/authorize?user_id=1&link=1&provider=other&acmeId=x')
+  const query = await browser.begin(
+    '/oauth/acme/authorize?user_id=1&link=1&provider=other&acmeId=x',
+  )
   landsOn(await browser.finish(query, person), '/start')
   const me = await browser.me()
   assert.equal(me.user_id, 2)
@@ -139,24 +162,44 @@ test('a password cannot be guessed into an account that was made at a provider, 
   const browser = new Browser(app)
   await browser.signIn(ada)
   const [row] = await rows()
-  for (const guess of ['', '!', password, String(row?.hashedPassword), String(row?.hashedPassword).slice(1)]) {
+  for (const guess of [
+    '',
+    '!',
+    password,
+    String(row?.hashedPassword),
+    String(row?.hashedPassword).slice(1),
+  ]) {
     refuses(await new Browser(app).login('ada', guess), 'CRUDAUTH_BAD_CREDENTIALS')
   }
   refuses(
-    await browser.post('/change-password', { current_password: password, new_password: 'another good one' }),
+    await browser.post('/change-password', {
+      current_password: password,
+      new_password: 'another good one',
+    }),
     'CRUDAUTH_BAD_REQUEST',
   )
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 601_000 })
-  refuses(await browser.post('/set-password', { new_password: 'another good one' }), 'CRUDAUTH_FRESH_SIGN_IN_REQUIRED')
+  refuses(
+    await browser.post('/set-password', { new_password: 'another good one' }),
+    'CRUDAUTH_FRESH_SIGN_IN_REQUIRED',
+  )
   landsOn(await browser.signIn(ada), '/start')
-  assert.equal((await browser.post('/set-password', { new_password: 'another good one' })).statusCode, 200)
+  assert.equal(
+    (await browser.post('/set-password', { new_password: 'another good one' })).statusCode,
+    200,
+  )
 })
 
 test('a link whose user is gone, or whose id is another user’s by now, opens nothing and gives way', async (t) => {
-  const inner = memoryUsers({ fields: ['email', 'username', 'hashedPassword', 'emailVerified', 'createdAt'] })
+  const inner = memoryUsers({
+    fields: ['email', 'username', 'hashedPassword', 'emailVerified', 'createdAt'],
+  })
   const gone = new Set<unknown>()
   const accounts = linkPlaces[1].accounts()
-  const users = { ...inner, findById: async (id: never) => (gone.has(id) ? null : inner.findById(id)) }
+  const users = {
+    ...inner,
+    findById: async (id: never) => (gone.has(id) ? null : inner.findById(id)),
+  }
   const { app } = await buildOAuth(t, { auth: { users }, oauth: { accounts: accounts.store } })
   await new Browser(app).signIn(ada)
   gone.add(1)
@@ -167,7 +210,11 @@ test('a link whose user is gone, or whose id is another user’s by now, opens n
     accounts.all().map(({ userId }) => userId),
     [2],
   )
-  await inner.update(2, { createdAt: new Date(Date.now() + 3_600_000), emailVerified: true, email: 'remade@example.com' })
+  await inner.update(2, {
+    createdAt: new Date(Date.now() + 3_600_000),
+    emailVerified: true,
+    email: 'remade@example.com',
+  })
   const former = new Browser(app)
   landsOn(await former.signIn({ ...ada, email: 'third@example.com' }), '/start')
   assert.equal((await former.me()).user_id, 3)

@@ -83,13 +83,18 @@ const good: [string, string][] = [
 ]
 
 /** Where a browser on the app's page would go. */
-const originOf = (location: string) => new URL(location, 'https://app.example.com/oauth/acme/callback').origin
+const originOf = (location: string) =>
+  new URL(location, 'https://app.example.com/oauth/acme/callback').origin
 
 for (const backend of backends) {
   test(`${backend.name}: a redirect_to that leads elsewhere, however it is spelled, lands on the default`, async (t) => {
     const { app } = await buildOAuth(t, { auth: backend.options() })
     for (const place of hostile) {
-      const response = await new Browser(app).signIn(ada, 'acme', `?redirect_to=${encodeURIComponent(place)}`)
+      const response = await new Browser(app).signIn(
+        ada,
+        'acme',
+        `?redirect_to=${encodeURIComponent(place)}`,
+      )
       const label = JSON.stringify(place)
       const location = String(response.headers.location)
       assert.equal(originOf(location), 'https://app.example.com', label)
@@ -101,7 +106,11 @@ for (const backend of backends) {
   test(`${backend.name}: a redirect_to of the same origin is kept, as a browser reads it`, async (t) => {
     const { app } = await buildOAuth(t, { auth: backend.options() })
     for (const [place, expected] of good) {
-      const response = await new Browser(app).signIn(ada, 'acme', `?redirect_to=${encodeURIComponent(place)}`)
+      const response = await new Browser(app).signIn(
+        ada,
+        'acme',
+        `?redirect_to=${encodeURIComponent(place)}`,
+      )
       landsOn(response, expected)
       assert.equal(originOf(expected), 'https://app.example.com')
       assert.equal(response.headers['referrer-policy'], 'no-referrer')
@@ -143,7 +152,10 @@ test('raw bytes in the query are no way round', async (t) => {
 test('one that is too long, doubled or no text is refused and begins nothing', async (t) => {
   const { app, acme } = await buildOAuth(t)
   const ann = await browserOf(app, 'ann')
-  for (const query of [`redirect_to=/${'a'.repeat(2048)}`, 'redirect_to=/a&redirect_to=//evil.example']) {
+  for (const query of [
+    `redirect_to=/${'a'.repeat(2048)}`,
+    'redirect_to=/a&redirect_to=//evil.example',
+  ]) {
     const response = await app.inject(`/oauth/acme/authorize?${query}`)
     refuses(response, 'FST_ERR_VALIDATION')
     assert.equal(response.headers.location, undefined)

@@ -7,9 +7,24 @@ import type { OAuthTokens } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import { captureLogs } from '../helpers/build.js'
 import { csrfCookie, listen, redisTexts, sendRaw, sessionCookie } from '../helpers/hostile.js'
-import { ada, Browser, browserOf, buildOAuth, clientSecret, codeOf, landsOn, oauthCookie } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  browserOf,
+  buildOAuth,
+  clientSecret,
+  codeOf,
+  landsOn,
+  oauthCookie,
+} from '../helpers/oauth.js'
 
-const channels = ['onAfterRegister', 'onAfterLogin', 'onAfterOAuth', 'onLoginFailed', 'onProviderTokens']
+const channels = [
+  'onAfterRegister',
+  'onAfterLogin',
+  'onAfterOAuth',
+  'onLoginFailed',
+  'onProviderTokens',
+]
 
 /** Everything that is published while the test runs, as a logger would write it. */
 function published(t: TestContext) {
@@ -41,7 +56,8 @@ for (const backend of backends) {
             handed.push(tokens)
             request.log.info({ tokens }, 'an app that logs what it gets')
           },
-          onAfterOAuth: (_user, context) => void texts.push(inspect({ ...context, request: null }, { depth: 12 })),
+          onAfterOAuth: (_user, context) =>
+            void texts.push(inspect({ ...context, request: null }, { depth: 12 })),
         },
       },
       fastify: { logger },
@@ -63,13 +79,24 @@ for (const backend of backends) {
         .filter((token) => acme.issued.includes(token as string)),
       acme.issued,
     )
-    assert.deepEqual([...new Set(names)].sort(), ['onAfterLogin', 'onAfterOAuth', 'onAfterRegister'])
+    assert.deepEqual([...new Set(names)].sort(), [
+      'onAfterLogin',
+      'onAfterOAuth',
+      'onAfterRegister',
+    ])
 
     const verifier = acme.grants[0]?.get('code_verifier') ?? ''
-    const tokens = handed.flatMap(({ accessToken, refreshToken, idToken }) => [accessToken, refreshToken, idToken])
+    const tokens = handed.flatMap(({ accessToken, refreshToken, idToken }) => [
+      accessToken,
+      refreshToken,
+      idToken,
+    ])
     const secrets = [
       ...tokens,
-      ...[query, linkQuery].flatMap((begun) => [begun.get('state'), codeOf({ nonce: begun.get('nonce'), ...ada })]),
+      ...[query, linkQuery].flatMap((begun) => [
+        begun.get('state'),
+        codeOf({ nonce: begun.get('nonce'), ...ada }),
+      ]),
       cookie,
       verifier,
       clientSecret,
@@ -85,8 +112,10 @@ for (const backend of backends) {
     }
     if (options.redis) assert.ok(underWay.length > 2)
     for (const [place, text] of Object.entries(places)) {
-      for (const secret of secrets) assert.ok(!text.includes(secret), `${place}: ${secret.slice(0, 20)}`)
-      for (const token of tokens) assert.ok(!text.includes((token as string).split('.').at(-1) as string), place)
+      for (const secret of secrets)
+        assert.ok(!text.includes(secret), `${place}: ${secret.slice(0, 20)}`)
+      for (const token of tokens)
+        assert.ok(!text.includes((token as string).split('.').at(-1) as string), place)
     }
     // Who signs in is nobody's business in the store either, nor is where to.
     for (const text of ['ada@example.com', query.get('nonce') as string, 'redirectTo'])
@@ -97,7 +126,8 @@ for (const backend of backends) {
     const { texts } = published(t)
     const { app, acme, rows } = await buildOAuth(t, { auth: backend.options() })
     landsOn(await new Browser(app).signIn(ada), '/start')
-    for (const token of acme.issued) assert.ok(!(texts.join('') + JSON.stringify(await rows())).includes(token))
+    for (const token of acme.issued)
+      assert.ok(!(texts.join('') + JSON.stringify(await rows())).includes(token))
   })
 }
 
@@ -118,12 +148,22 @@ test('the callback’s query never stands in the log: of a sign-in, a refusal, a
   assert.equal(unavailable.statusCode, 503)
   for (const provider of ['acme', 'other', 'unknown', 'a'.repeat(65)]) {
     await app.inject(`/oauth/${provider}/callback?${query}`)
-    await sendRaw(port, `GET /oauth/${provider}/callback?${query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    await sendRaw(
+      port,
+      `GET /oauth/${provider}/callback?${query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    )
   }
   const text = lines.join('')
   assert.ok(lines.length > 20)
   const used = codeOf({ nonce: begun.get('nonce'), ...ada })
-  for (const secret of [code, state, begun.get('state') as string, used, 'secret-text', 'secret-issuer']) {
+  for (const secret of [
+    code,
+    state,
+    begun.get('state') as string,
+    used,
+    'secret-text',
+    'secret-issuer',
+  ]) {
     assert.ok(!text.includes(secret), secret)
   }
   assert.ok(text.includes('/oauth/acme/callback'), 'the path does')

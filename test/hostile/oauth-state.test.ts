@@ -4,7 +4,17 @@ import { Redis } from 'ioredis'
 import { memoryUsers } from '../../src/index.js'
 import { backends, serverUrl } from '../helpers/backends.js'
 import { secret } from '../helpers/build.js'
-import { ada, Browser, buildOAuth, codeOf, fields, landsFailed, landsOn, oauthCookie, refusesCallback } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  buildOAuth,
+  codeOf,
+  fields,
+  landsFailed,
+  landsOn,
+  oauthCookie,
+  refusesCallback,
+} from '../helpers/oauth.js'
 
 for (const backend of backends) {
   test(`${backend.name}: a state that is missing, unknown, doubled, respelled or of another provider is 400, and the right one works after that`, async (t) => {
@@ -79,7 +89,9 @@ for (const backend of backends) {
       refusesCallback(await app.inject({ url, headers }))
     }
     // The browser's secret stands in no parameter.
-    refusesCallback(await app.inject({ url: `${url}&${oauthCookie}=${own}`, headers: { [oauthCookie]: own } }))
+    refusesCallback(
+      await app.inject({ url: `${url}&${oauthCookie}=${own}`, headers: { [oauthCookie]: own } }),
+    )
     assert.ok(!acme.requests.includes('POST /token'))
     assert.deepEqual(await rows(), [])
     landsOn(await browser.finish(query, ada), '/start')
@@ -96,7 +108,9 @@ for (const backend of backends) {
 
     const failing = new Browser(app)
     const declined = await failing.begin()
-    landsFailed(await failing.callback({ error: 'access_denied', state: declined.get('state') ?? '' }))
+    landsFailed(
+      await failing.callback({ error: 'access_denied', state: declined.get('state') ?? '' }),
+    )
     refusesCallback(await failing.finish(declined, ada))
     assert.equal(acme.grants.length, 1)
   })
@@ -162,7 +176,9 @@ for (const backend of shared) {
     const first = await browser.begin()
     const [firstKey] = await client.keys(`${options.keyPrefix}*`)
     const second = await browser.begin()
-    const secondKey = (await client.keys(`${options.keyPrefix}*`)).find((key) => key !== firstKey) as string
+    const secondKey = (await client.keys(`${options.keyPrefix}*`)).find(
+      (key) => key !== firstKey,
+    ) as string
     await client.rename(firstKey as string, secondKey)
     refusesCallback(await browser.finish(second, { ...ada, nonce: first.get('nonce') }))
     refusesCallback(await browser.finish(first, ada))

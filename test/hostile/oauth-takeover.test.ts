@@ -33,7 +33,11 @@ for (const backend of backends) {
       },
     })
     const stranger = new Browser(app)
-    const registered = await stranger.post('/register', { email: 'ann@example.com', phone, password })
+    const registered = await stranger.post('/register', {
+      email: 'ann@example.com',
+      phone,
+      password,
+    })
     assert.equal(registered.statusCode, 202, registered.body)
     const browser = new Browser(app)
     landsOn(await browser.signIn(owner), '/start')
@@ -52,7 +56,10 @@ for (const backend of backends) {
 
   for (const place of linkPlaces) {
     const setUp = (t: Parameters<typeof buildOAuth>[0], auth: Partial<CrudAuthOptions> = {}) =>
-      buildOAuth(t, { auth: { ...backend.options(), ...auth }, oauth: { accounts: place.accounts()?.store } })
+      buildOAuth(t, {
+        auth: { ...backend.options(), ...auth },
+        oauth: { accounts: place.accounts()?.store },
+      })
 
     test(`${backend.name}, ${place.name}: a link of the stranger's to the same provider keeps the true owner out no more than another`, async (t) => {
       const { app } = await setUp(t)
@@ -63,7 +70,9 @@ for (const backend of backends) {
       landsOn(await browser.signIn(owner), '/start')
       assert.equal((await browser.me()).user_id, 1)
       assert.deepEqual(
-        (await browser.get('/oauth/accounts')).json().map(({ provider }: { provider: string }) => provider),
+        (await browser.get('/oauth/accounts'))
+          .json()
+          .map(({ provider }: { provider: string }) => provider),
         ['acme'],
       )
       assert.equal(await stranger.me(), null)
@@ -111,7 +120,10 @@ for (const backend of backends) {
     const { app, store } = await buildOAuth(t, {
       auth: {
         ...backend.options(),
-        registration: { fields: ({ source }) => (source === 'oauth' ? { plan: `plan ${asked.push('fields')}` } : {}) },
+        registration: {
+          fields: ({ source }) =>
+            source === 'oauth' ? { plan: `plan ${asked.push('fields')}` } : {},
+        },
         hooks: { onBeforeRegister: (values) => void asked.push(values.username) },
       },
     })

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Fastify from 'fastify'
-import crudAuth, { type CrudAuthOptions, createRegistrationGate, memoryUsers } from '../../src/index.js'
+import crudAuth, {
+  type CrudAuthOptions,
+  createRegistrationGate,
+  memoryUsers,
+} from '../../src/index.js'
 import { cheap, password, secret } from '../helpers/build.js'
 
 const tables = {
@@ -29,7 +33,12 @@ const refusedAtStart = async (options: Partial<CrudAuthOptions>) => {
   try {
     await assert.rejects(
       async () => {
-        await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap }, ...options })
+        await app.register(crudAuth, {
+          secret,
+          users: memoryUsers(),
+          passwords: { cost: cheap },
+          ...options,
+        })
       },
       (error: { code?: string; message: string }) => {
         assert.equal(error.code, 'CRUDAUTH_CONFIG', error.message)
@@ -43,7 +52,20 @@ const refusedAtStart = async (options: Partial<CrudAuthOptions>) => {
 }
 
 test('cookie options that would split the header stop the start', async () => {
-  const evil = ['a;b', 'a; Domain=x', 'a\r\nSet-Cookie: x=y', 'a\n', 'a b', 'a"b', 'a,\u0000', 'a\u00e4', '', 7, null, ['a']]
+  const evil = [
+    'a;b',
+    'a; Domain=x',
+    'a\r\nSet-Cookie: x=y',
+    'a\n',
+    'a b',
+    'a"b',
+    'a,\u0000',
+    'a\u00e4',
+    '',
+    7,
+    null,
+    ['a'],
+  ]
   for (const value of evil as string[]) {
     for (const name of ['session', 'csrf', 'device']) {
       if (value !== null) await refusedAtStart({ cookies: { names: { [name]: value } } })
@@ -58,8 +80,10 @@ test('cookie options that would split the header stop the start', async () => {
 })
 
 test('other options with line breaks, quotes and path tricks stop the start', async () => {
-  for (const prefix of ['auth', '/a b', '/a\r\n', '/../x y', '/a?b', '/a#b', '//', '/*']) await refusedAtStart({ prefix })
-  for (const keyPrefix of ['a b', 'a\r\n', '{x}', 'a*', 'x'.repeat(65)]) await refusedAtStart({ keyPrefix })
+  for (const prefix of ['auth', '/a b', '/a\r\n', '/../x y', '/a?b', '/a#b', '//', '/*'])
+    await refusedAtStart({ prefix })
+  for (const keyPrefix of ['a b', 'a\r\n', '{x}', 'a*', 'x'.repeat(65)])
+    await refusedAtStart({ keyPrefix })
   for (const origin of [
     '*',
     'https://',
@@ -117,8 +141,11 @@ for (const name of privileged) {
   test(`"${name}" can be opted in for sign-up by no option and by no gate of the app's own`, async () => {
     const users = tables.mapped
     await refusedAtStart({ users, registration: { extraFields: [name] } })
-    assert.throws(() => createRegistrationGate({ fields: users.fields, allow: ['email', name] }), { code: 'CRUDAUTH_CONFIG' })
-    if (name !== '__proto__') await refusedAtStart({ users, registration: { defaults: { [name]: 'x' } } })
+    assert.throws(() => createRegistrationGate({ fields: users.fields, allow: ['email', name] }), {
+      code: 'CRUDAUTH_CONFIG',
+    })
+    if (name !== '__proto__')
+      await refusedAtStart({ users, registration: { defaults: { [name]: 'x' } } })
   })
 }
 

@@ -10,13 +10,15 @@ import { refuses } from '../helpers/refuses.js'
 
 const off = { lockout: false } as const
 
-const register = (app: FastifyInstance, name: string, secret: string) => new Client(app).register(name, secret)
+const register = (app: FastifyInstance, name: string, secret: string) =>
+  new Client(app).register(name, secret)
 const login = (app: FastifyInstance, name: string, secret: string) =>
   new Client(app).post('/login', { username: name, password: secret })
 
 const accepted: Record<string, string> = {
   'eight characters': 'x7 q!pz4',
-  'eight astral characters': '\u{1f600}\u{1f601}\u{1f602}\u{1f603}\u{1f604}\u{1f605}\u{1f606}\u{1f607}',
+  'eight astral characters':
+    '\u{1f600}\u{1f601}\u{1f602}\u{1f603}\u{1f604}\u{1f605}\u{1f606}\u{1f607}',
   'spaces at both ends': '  two  spaces  ',
   'nothing but spaces': ' '.repeat(12),
   'letters of many scripts': '\u043f\u0430\u0440\u043e\u043b\u044c \u5bc6\u7801 \u03ba\u03c9\u03b4',
@@ -37,7 +39,11 @@ for (const [what, secret] of Object.entries(accepted)) {
     assert.equal((await login(app, 'ann', secret)).statusCode, 200)
     assert.equal((await new Client(app).login('ann', secret)).statusCode, 200, 'as a form too')
     const points = [...secret]
-    for (const other of [points.slice(0, -1).join(''), `${points.slice(0, -1).join('')}\u{1f4a5}`, secret.trim().slice(0, 7)]) {
+    for (const other of [
+      points.slice(0, -1).join(''),
+      `${points.slice(0, -1).join('')}\u{1f4a5}`,
+      secret.trim().slice(0, 7),
+    ]) {
       refuses(await login(app, 'ann', other), 'CRUDAUTH_BAD_CREDENTIALS')
     }
   })
@@ -95,24 +101,46 @@ test('a password with half a surrogate pair is refused, since all such halves wo
     const body = `{"username":"ann","password":"${half} long enough"}`
     refuses(await postBytes(app, '/login', body, 'application/json'), 'CRUDAUTH_BAD_CREDENTIALS')
   }
-  assert.equal(await app.auth.passwords.verify(await app.auth.passwords.hash('\ufffd'), '\ud800'), false)
+  assert.equal(
+    await app.auth.passwords.verify(await app.auth.passwords.hash('\ufffd'), '\ud800'),
+    false,
+  )
 })
 
 test('bytes of a form that are no UTF-8, escaped or not, are refused: they would all be one password', async (t) => {
   const app = await build(t, { auth: off })
   await register(app, 'ann', '\ufffd\ufffd long enough')
   for (const bytes of ['%FF%FE', '%C3%28', '%ED%A0%80', '%F0%82%82%AC', '%C0%80', '%E2%82']) {
-    refuses(await postBytes(app, '/login', `username=ann&password=${bytes}+long+enough`, form), 'CRUDAUTH_BAD_REQUEST')
+    refuses(
+      await postBytes(app, '/login', `username=ann&password=${bytes}+long+enough`, form),
+      'CRUDAUTH_BAD_REQUEST',
+    )
   }
-  const raw = Buffer.concat([Buffer.from('username=ann&password='), Buffer.from([0xff, 0xfe]), Buffer.from('+long+enough')])
+  const raw = Buffer.concat([
+    Buffer.from('username=ann&password='),
+    Buffer.from([0xff, 0xfe]),
+    Buffer.from('+long+enough'),
+  ])
   refuses(await postBytes(app, '/login', raw, form), 'CRUDAUTH_BAD_REQUEST')
 })
 
 test('the commonest passwords and the own name are refused in any case', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { ...off, users: users.store } })
-  for (const secret of ['password', 'PassWord', '12345678', 'qwertyuiop', 'longname', 'LongName', 'longname@example.com']) {
-    refuses(await register(app, 'longname', secret), 'CRUDAUTH_BAD_REQUEST', secret === 'PassWord' ? [secret] : [])
+  for (const secret of [
+    'password',
+    'PassWord',
+    '12345678',
+    'qwertyuiop',
+    'longname',
+    'LongName',
+    'longname@example.com',
+  ]) {
+    refuses(
+      await register(app, 'longname', secret),
+      'CRUDAUTH_BAD_REQUEST',
+      secret === 'PassWord' ? [secret] : [],
+    )
   }
   assert.deepEqual(await users.rows(), [])
 })
@@ -126,7 +154,8 @@ const malformed: Record<string, unknown> = {
   'a hash of impossible cost': '$argon2id$v=19$m=1,t=0,p=0$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA',
   'a hash of an unknown version': '$argon2id$v=99$m=64,t=1,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA',
   'an unusable hash': '!whatever',
-  'a bcrypt hash without a verifier': '$2b$04$abcdefghijklmnopqrstuuPlGmT7/kCzSHZ7t4g8tKbIaU5eY1EJe',
+  'a bcrypt hash without a verifier':
+    '$2b$04$abcdefghijklmnopqrstuuPlGmT7/kCzSHZ7t4g8tKbIaU5eY1EJe',
   'the password in the clear': password,
   'a NUL': '\u0001$argon2id$',
   'a very long hash': '$argon2id$'.padEnd(100_000, 'x'),
@@ -153,15 +182,19 @@ const md5 = (text: string) => createHash('md5').update(text).digest('hex')
 /** As careless as an app's old verifier may be: takes the stored value for the password, and an empty one for any. */
 const careless: LegacyVerifier = {
   matches: (hash: string) => hash.startsWith('md5:'),
-  verify: (hash: string, given: string) => given === '' || given === hash || hash === `md5:${md5(given)}`,
+  verify: (hash: string, given: string) =>
+    given === '' || given === hash || hash === `md5:${md5(given)}`,
 }
 
 test('a legacy verifier signs in by the password alone, and the hash is then replaced by argon2id', async (t) => {
   const users = openUsers()
-  const app = await build(t, { auth: { ...off, users: users.store, passwords: { cost: cheap, legacy: [careless] } } })
+  const app = await build(t, {
+    auth: { ...off, users: users.store, passwords: { cost: cheap, legacy: [careless] } },
+  })
   const stored = `md5:${md5(password)}`
   await users.store.create({ email: 'ann@example.com', username: 'ann', hashedPassword: stored })
-  for (const secret of ['', stored, md5(password), 'wrong']) refuses(await login(app, 'ann', secret), 'CRUDAUTH_BAD_CREDENTIALS')
+  for (const secret of ['', stored, md5(password), 'wrong'])
+    refuses(await login(app, 'ann', secret), 'CRUDAUTH_BAD_CREDENTIALS')
   assert.equal((await users.rows())[0]?.hashedPassword, stored, 'no failure replaces a hash')
   assert.equal((await login(app, 'ann', password)).statusCode, 200)
   assert.match(String((await users.rows())[0]?.hashedPassword), /^\$argon2id\$/)
@@ -197,8 +230,14 @@ for (const [what, verifier] of Object.entries<LegacyVerifier>({
 })) {
   test(`a legacy verifier that ${what} lets nobody in and is no error`, async (t) => {
     const users = openUsers()
-    const app = await build(t, { auth: { ...off, users: users.store, passwords: { cost: cheap, legacy: [verifier] } } })
-    await users.store.create({ email: 'old@example.com', username: 'old', hashedPassword: `md5:${md5(password)}` })
+    const app = await build(t, {
+      auth: { ...off, users: users.store, passwords: { cost: cheap, legacy: [verifier] } },
+    })
+    await users.store.create({
+      email: 'old@example.com',
+      username: 'old',
+      hashedPassword: `md5:${md5(password)}`,
+    })
     await register(app, 'ann', password)
     refuses(await login(app, 'old', password), 'CRUDAUTH_BAD_CREDENTIALS')
     refuses(await login(app, 'nobody', password), 'CRUDAUTH_BAD_CREDENTIALS')
@@ -211,7 +250,11 @@ test('weaker parameters of an older hash are raised at the next good login and b
   const old = await build(t, { auth: { ...off, users: users.store } })
   await register(old, 'ann', password)
   const app = await build(t, {
-    auth: { ...off, users: users.store, passwords: { cost: { memoryKiB: 128, iterations: 2, parallelism: 1 } } },
+    auth: {
+      ...off,
+      users: users.store,
+      passwords: { cost: { memoryKiB: 128, iterations: 2, parallelism: 1 } },
+    },
   })
   const hash = async () => String((await users.rows())[0]?.hashedPassword)
   refuses(await login(app, 'ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
@@ -226,9 +269,18 @@ test('the salt under which an old hash is replaced depends on the secret, so it 
   for (const given of [secret, secret, `${secret}-other`]) {
     const users = openUsers()
     const app = await build(t, {
-      auth: { ...off, secret: given, users: users.store, passwords: { cost: cheap, legacy: [careless] } },
+      auth: {
+        ...off,
+        secret: given,
+        users: users.store,
+        passwords: { cost: cheap, legacy: [careless] },
+      },
     })
-    await users.store.create({ email: 'ann@example.com', username: 'ann', hashedPassword: `md5:${md5(password)}` })
+    await users.store.create({
+      email: 'ann@example.com',
+      username: 'ann',
+      hashedPassword: `md5:${md5(password)}`,
+    })
     assert.equal((await login(app, 'ann', password)).statusCode, 200)
     salts.push(String((await users.rows())[0]?.hashedPassword).split('$')[4])
   }

@@ -8,7 +8,18 @@ import { Client, signedIn } from '../helpers/client.js'
 import { openUsers, sessionCookie } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 
-const names = ['user_id', 'userId', 'sub', 'id', 'user', 'uid', 'username', 'email', 'principal', 'session_id']
+const names = [
+  'user_id',
+  'userId',
+  'sub',
+  'id',
+  'user',
+  'uid',
+  'username',
+  'email',
+  'principal',
+  'session_id',
+]
 
 const sudoRoute = (app: FastifyInstance) => {
   app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
@@ -33,9 +44,15 @@ test('whose account it is comes from the session alone: ids in query, body and h
 
   assert.equal((await mallory.get(`/me${query}`, { headers })).json().user_id, 2)
   assert.equal((await mallory.get(`/sessions${query}`, { headers })).json().length, 1)
-  assert.equal((await mallory.post(`/sudo${query}`, { ...values, password }, { headers })).statusCode, 200)
+  assert.equal(
+    (await mallory.post(`/sudo${query}`, { ...values, password }, { headers })).statusCode,
+    200,
+  )
   const change = { ...values, current_password: password, new_password: 'a password of mallory' }
-  assert.equal((await mallory.post(`/change-password${query}`, change, { headers })).statusCode, 200)
+  assert.equal(
+    (await mallory.post(`/change-password${query}`, change, { headers })).statusCode,
+    200,
+  )
   assert.equal((await mallory.post(`/logout-all${query}`, values, { headers })).json().revoked, 1)
 
   assert.equal((await victim.get('/me')).statusCode, 200)
@@ -55,7 +72,18 @@ for (const backend of backends) {
     refuses(nobodys, 'CRUDAUTH_NOT_FOUND')
     assert.equal(theirs.body, nobodys.body)
     assert.equal((await victim.get('/me')).statusCode, 200)
-    for (const odd of ['', '.', '..', '%00', '%2e%2e%2f', '*', '1|', '__proto__', '%F0%9F%98%80', 'x'.repeat(90)]) {
+    for (const odd of [
+      '',
+      '.',
+      '..',
+      '%00',
+      '%2e%2e%2f',
+      '*',
+      '1|',
+      '__proto__',
+      '%F0%9F%98%80',
+      'x'.repeat(90),
+    ]) {
       assert.equal((await mallory.delete(`/sessions/${odd}`)).statusCode, 404, odd)
     }
     assert.equal((await mallory.get('/sessions')).json().length, 1)
@@ -63,7 +91,10 @@ for (const backend of backends) {
 
   test(`${backend.name}: a disabled account is inert: sessions, sign-in, password and sudo; its row stays as it is`, async (t) => {
     const users = openUsers()
-    const app = await build(t, { auth: { ...backend.options(), users: users.store }, routes: sudoRoute })
+    const app = await build(t, {
+      auth: { ...backend.options(), users: users.store },
+      routes: sudoRoute,
+    })
     const client = await signedIn(app, 'ann')
     await users.store.update(1, { isActive: false })
     const before = await users.rows()
@@ -74,10 +105,16 @@ for (const backend of backends) {
     refuses(await client.post('/sudo', { password }), 'CRUDAUTH_UNAUTHENTICATED')
     refuses(await client.post('/logout-all'), 'CRUDAUTH_UNAUTHENTICATED')
     refuses(
-      await client.post('/change-password', { current_password: password, new_password: 'another good one' }),
+      await client.post('/change-password', {
+        current_password: password,
+        new_password: 'another good one',
+      }),
       'CRUDAUTH_UNAUTHENTICATED',
     )
-    refuses(await client.post('/set-password', { new_password: 'another good one' }), 'CRUDAUTH_UNAUTHENTICATED')
+    refuses(
+      await client.post('/set-password', { new_password: 'another good one' }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
     const right = await new Client(app).login('ann')
     const wrong = await new Client(app).login('ann', 'wrong')
     const unknown = await new Client(app).login('nobody')
@@ -89,9 +126,24 @@ for (const backend of backends) {
   })
 
   test(`${backend.name}: values for "active" that a database may hold are read as no, when they are no yes`, async (t) => {
-    for (const value of [false, null, 0, 0n, '0', 'f', 'false', '', 'yes', 2, Buffer.from([0]), {}]) {
+    for (const value of [
+      false,
+      null,
+      0,
+      0n,
+      '0',
+      'f',
+      'false',
+      '',
+      'yes',
+      2,
+      Buffer.from([0]),
+      {},
+    ]) {
       const users = openUsers()
-      const app = await build(t, { auth: { ...backend.options(), users: users.store, lockout: false } })
+      const app = await build(t, {
+        auth: { ...backend.options(), users: users.store, lockout: false },
+      })
       const client = await signedIn(app, 'ann')
       await users.store.update(1, { isActive: value })
       refuses(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
@@ -102,7 +154,9 @@ for (const backend of backends) {
   test(`${backend.name}: an account deleted and made again with the same id inherits no session`, async (t) => {
     for (const id of [1, 'u-1', 0, 7n] as UserId[]) {
       const table = oneRow(id)
-      const app = await build(t, { auth: { ...backend.options(), users: table.store, lockout: false } })
+      const app = await build(t, {
+        auth: { ...backend.options(), users: table.store, lockout: false },
+      })
       const first = await signedIn(app, 'ann')
       assert.equal((await first.get('/me')).statusCode, 200)
       const handle = (await first.get('/sessions')).json()[0].session_id
@@ -123,7 +177,8 @@ for (const backend of backends) {
     const store: UserStore = {
       ...base,
       findById: async (id) => rows.get(id) ?? null,
-      findBy: async (field, value) => [...rows.values()].find((row) => row[field] === value) ?? null,
+      findBy: async (field, value) =>
+        [...rows.values()].find((row) => row[field] === value) ?? null,
       async create(values) {
         const id = ids[rows.size] as UserId
         rows.set(id, { ...values, id })
@@ -162,7 +217,9 @@ function oneRow(id: UserId) {
 
 test('without a token version, too, a changed password ends every other session', async (t) => {
   const users = openUsers({ fields: ['email', 'username', 'hashedPassword'] })
-  const app = await build(t, { auth: { users: users.store, transports: [sessionTransport({ managementRoutes: true })] } })
+  const app = await build(t, {
+    auth: { users: users.store, transports: [sessionTransport({ managementRoutes: true })] },
+  })
   const one = await signedIn(app, 'ann')
   const two = new Client(app)
   await two.login('ann')

@@ -12,8 +12,13 @@ import { listen, sendRaw } from '../helpers/hostile.js'
 const roomy = { http: { maxHeaderSize: 262_144 } } as FastifyServerOptions
 const credentials = JSON.stringify({ username: 'ann', password })
 const post = (url: string, body: string, headers: readonly string[] = []) =>
-  [`POST ${url} HTTP/1.1`, 'host: localhost', 'connection: close', 'content-type: application/json', ...headers].join('\r\n') +
-  `\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  [
+    `POST ${url} HTTP/1.1`,
+    'host: localhost',
+    'connection: close',
+    'content-type: application/json',
+    ...headers,
+  ].join('\r\n') + `\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 
 for (const backend of backends) {
   test(`${backend.name}: a user agent of 64 KiB, of any bytes, becomes a short device name`, async (t) => {
@@ -34,7 +39,11 @@ for (const backend of backends) {
       const answer = await sendRaw(port, post('/login', credentials, [`user-agent: ${agent}`]))
       assert.equal(answer.status, 200, answer.text.slice(0, 200))
       const devices = (await client.get('/sessions')).json() as { device: string }[]
-      assert.ok(devices.every(({ device }) => device.length > 0 && device.length <= 120 && !/\p{C}/u.test(device)))
+      assert.ok(
+        devices.every(
+          ({ device }) => device.length > 0 && device.length <= 120 && !/\p{C}/u.test(device),
+        ),
+      )
       await client.login('ann')
     }
   })
@@ -45,7 +54,10 @@ test('headers above the limit of Node are refused by Node, and the server goes o
   await new Client(app).register('ann')
   const port = await listen(app)
   for (const header of ['user-agent', 'cookie', 'x-csrf-token', 'origin', 'x-forwarded-for']) {
-    const answer = await sendRaw(port, post('/login', credentials, [`${header}: ${'x'.repeat(65_536)}`]))
+    const answer = await sendRaw(
+      port,
+      post('/login', credentials, [`${header}: ${'x'.repeat(65_536)}`]),
+    )
     assert.equal(answer.status, 431)
   }
   assert.equal((await sendRaw(port, post('/login', credentials))).status, 200)
@@ -56,7 +68,8 @@ test('headers as large as an app allows are absent credentials or wrong ones, ne
   await new Client(app).register('ann')
   const port = await listen(app)
   const big = 'x'.repeat(65_536)
-  const get = (headers: string[]) => ['GET /me HTTP/1.1', 'host: localhost', 'connection: close', ...headers, '', ''].join('\r\n')
+  const get = (headers: string[]) =>
+    ['GET /me HTTP/1.1', 'host: localhost', 'connection: close', ...headers, '', ''].join('\r\n')
   for (const headers of [
     [`cookie: __Host-crudauth_session=${big}`],
     [`cookie: ${'a=b; '.repeat(13_000)}`],
@@ -71,8 +84,14 @@ test('headers as large as an app allows are absent credentials or wrong ones, ne
     assert.equal((await sendRaw(port, get(headers))).status, 401)
   }
   assert.equal((await sendRaw(port, post('/login', credentials, [`origin: ${big}`]))).status, 403)
-  assert.equal((await sendRaw(port, post('/login', credentials, [`sec-fetch-site: ${big}`]))).status, 200)
-  assert.equal((await sendRaw(port, post('/login', credentials, [`x-forwarded-for: ${big}`]))).status, 200)
+  assert.equal(
+    (await sendRaw(port, post('/login', credentials, [`sec-fetch-site: ${big}`]))).status,
+    200,
+  )
+  assert.equal(
+    (await sendRaw(port, post('/login', credentials, [`x-forwarded-for: ${big}`]))).status,
+    200,
+  )
 })
 
 test('an address that a client made up, where an app trusts every proxy, is kept short and is a budget of its own at most', async (t) => {
@@ -103,8 +122,16 @@ test('a chunked body above 16 KiB is 413 although it names no length', async (t)
   const app = await build(t)
   const port = await listen(app)
   const chunk = `1000\r\n${'x'.repeat(0x1000)}\r\n`
-  const head = ['POST /login HTTP/1.1', 'host: localhost', 'connection: close', 'content-type: application/json']
-  const answer = await sendRaw(port, `${head.join('\r\n')}\r\ntransfer-encoding: chunked\r\n\r\n${chunk.repeat(8)}0\r\n\r\n`)
+  const head = [
+    'POST /login HTTP/1.1',
+    'host: localhost',
+    'connection: close',
+    'content-type: application/json',
+  ]
+  const answer = await sendRaw(
+    port,
+    `${head.join('\r\n')}\r\ntransfer-encoding: chunked\r\n\r\n${chunk.repeat(8)}0\r\n\r\n`,
+  )
   assert.equal(answer.status, 413)
 })
 
@@ -112,7 +139,17 @@ test('a Host header that is none answers no 5xx and makes no foreign origin the 
   const app = await build(t, { auth: { lockout: false } })
   await new Client(app).register('ann')
   const port = await listen(app)
-  for (const host of ['', 'a b', 'localhost:99999', '[::1', '@', 'evil.example@localhost', 'localhost/..', 'localhost#', '%00']) {
+  for (const host of [
+    '',
+    'a b',
+    'localhost:99999',
+    '[::1',
+    '@',
+    'evil.example@localhost',
+    'localhost/..',
+    'localhost#',
+    '%00',
+  ]) {
     const body = credentials
     const request =
       `POST /login HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\norigin: https://evil.example\r\n` +
@@ -133,7 +170,10 @@ test('an app that listens on a socket of the file system, where there are no add
     assert.equal((await sendRaw(path, post('/register', account))).status, 201)
     assert.equal((await sendRaw(path, post('/login', credentials))).status, 200)
     const seen: number[] = []
-    for (let i = 0; i < 6; i++) seen.push((await sendRaw(path, post('/login', '{"username":"ann","password":"wrong"}'))).status)
+    for (let i = 0; i < 6; i++)
+      seen.push(
+        (await sendRaw(path, post('/login', '{"username":"ann","password":"wrong"}'))).status,
+      )
     assert.deepEqual(seen, [401, 401, 401, 401, 401, 429])
   }
 })

@@ -34,9 +34,11 @@ for (const [what, username] of Object.entries(refused)) {
   test(`a username with ${what} is refused and makes no account`, async (t) => {
     const users = openUsers()
     const app = await build(t, { auth: { users: users.store } })
-    refuses(await new Client(app).post('/register', { email: 'a@example.com', username, password }), 'CRUDAUTH_BAD_REQUEST', [
-      password,
-    ])
+    refuses(
+      await new Client(app).post('/register', { email: 'a@example.com', username, password }),
+      'CRUDAUTH_BAD_REQUEST',
+      [password],
+    )
     assert.deepEqual(await users.rows(), [])
   })
 }
@@ -61,8 +63,15 @@ for (const username of [
 
 test('a username that is composed and one that is decomposed are one name', async (t) => {
   const client = new Client(await build(t))
-  assert.equal((await client.post('/register', { email: 'a@example.com', username: 'Zoe\u0308', password })).statusCode, 201)
-  refuses(await client.post('/register', { email: 'b@example.com', username: 'Zo\u00eb', password }), 'CRUDAUTH_DUPLICATE')
+  assert.equal(
+    (await client.post('/register', { email: 'a@example.com', username: 'Zoe\u0308', password }))
+      .statusCode,
+    201,
+  )
+  refuses(
+    await client.post('/register', { email: 'b@example.com', username: 'Zo\u00eb', password }),
+    'CRUDAUTH_DUPLICATE',
+  )
   assert.equal((await client.login('Zo\u00eb')).statusCode, 200)
   assert.equal((await client.login('Zoe\u0308')).statusCode, 200)
 })
@@ -74,7 +83,14 @@ test('an identifier that is both an email and a name signs the owner of the emai
   await client.register('owner')
   // An older app may have let such a name in.
   const hashedPassword = await app.auth.passwords.hash('another good password')
-  await users.store.create({ email: 'b@example.com', username: 'owner@example.com', hashedPassword })
+  await users.store.create({
+    email: 'b@example.com',
+    username: 'owner@example.com',
+    hashedPassword,
+  })
   assert.equal((await client.login('owner@example.com')).json().id, 1)
-  refuses(await client.login('owner@example.com', 'another good password'), 'CRUDAUTH_BAD_CREDENTIALS')
+  refuses(
+    await client.login('owner@example.com', 'another good password'),
+    'CRUDAUTH_BAD_CREDENTIALS',
+  )
 })

@@ -23,7 +23,8 @@ for (const [ip, key] of [
 }
 
 test('what is no address counts as itself, and none at all as one', () => {
-  for (const text of ['', 'unix', 'localhost', '1.2.3', ':::', '1::2::3']) assert.equal(addressKey(text), text)
+  for (const text of ['', 'unix', 'localhost', '1.2.3', ':::', '1::2::3'])
+    assert.equal(addressKey(text), text)
   assert.equal(addressKey(undefined), 'none')
 })
 

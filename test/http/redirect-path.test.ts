@@ -29,7 +29,8 @@ describe('a place to go on', () => {
     '/a?q="x"': '/a?q=%22x%22',
   }
   for (const [given, path] of Object.entries(respelled)) {
-    test(`${given} is one, as a browser goes to it`, () => assert.equal(sameOriginPath(given), path))
+    test(`${given} is one, as a browser goes to it`, () =>
+      assert.equal(sameOriginPath(given), path))
   }
 
   const refused = [
@@ -72,10 +73,12 @@ describe('a place to go on', () => {
     '/'.padEnd(2049, 'a'),
   ]
   for (const text of refused) {
-    test(`${JSON.stringify(text.slice(0, 40))} is none`, () => assert.equal(sameOriginPath(text), null))
+    test(`${JSON.stringify(text.slice(0, 40))} is none`, () =>
+      assert.equal(sameOriginPath(text), null))
   }
 
-  test('the longest is one', () => assert.equal(sameOriginPath('/'.padEnd(2048, 'a'))?.length, 2048))
+  test('the longest is one', () =>
+    assert.equal(sameOriginPath('/'.padEnd(2048, 'a'))?.length, 2048))
 
   test('none is longer as a browser spells it than it may be as typed', () => {
     const path = sameOriginPath('/'.padEnd(2048, '€'))
@@ -108,7 +111,11 @@ describe('a place to go on', () => {
       fc.property(fc.array(part, { maxLength: 10 }), (parts) => {
         const path = sameOriginPath(`/${parts.join('')}`)
         if (path === null) return
-        for (const base of ['https://app.example.com', 'https://app.example.com/deep/er', 'http://localhost:3000/x?y#z']) {
+        for (const base of [
+          'https://app.example.com',
+          'https://app.example.com/deep/er',
+          'http://localhost:3000/x?y#z',
+        ]) {
           assert.equal(new URL(path, base).origin, new URL(base).origin)
           assert.equal(new URL(path, base).href, new URL(base).origin + path)
         }

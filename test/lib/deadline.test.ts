@@ -24,7 +24,9 @@ test('what is in time is passed on, be it a result or an error', async () => {
 test('what takes too long is given up, in the order in which it began', async () => {
   const deadline = createDeadline(5)
   const order: number[] = []
-  const waits = [1, 2, 3].map((n) => within(deadline, never, 'It', same).catch((error) => order.push(n) && error))
+  const waits = [1, 2, 3].map((n) =>
+    within(deadline, never, 'It', same).catch((error) => order.push(n) && error),
+  )
   await within(deadline, async () => {}, 'It', same)
   const errors = await Promise.all(waits)
   assert.deepEqual(order, [1, 2, 3])
@@ -38,7 +40,10 @@ test('what takes too long is given up, in the order in which it began', async ()
 test('a result or an error that comes too late is dropped', async () => {
   const deadline = createDeadline(1)
   const late: ((error?: Error) => void)[] = []
-  const start = () => new Promise<void>((resolve, reject) => late.push((error) => (error ? reject(error) : resolve())))
+  const start = () =>
+    new Promise<void>((resolve, reject) =>
+      late.push((error) => (error ? reject(error) : resolve())),
+    )
   for (const error of [undefined, new Error('late')]) {
     await assert.rejects(within(deadline, start, 'It', same), { code: 'CRUDAUTH_DEADLINE' })
     late.pop()?.(error)
@@ -51,7 +56,13 @@ test('a wait keeps its process alive, one that has ended does not', () => {
   const run = (script: string) =>
     execFileSync(
       process.execPath,
-      ['--import', 'tsx', '--input-type=module', '-e', `import { createDeadline } from '${file}'\n${script}`],
+      [
+        '--import',
+        'tsx',
+        '--input-type=module',
+        '-e',
+        `import { createDeadline } from '${file}'\n${script}`,
+      ],
       {
         encoding: 'utf8',
         timeout: 60_000,
@@ -59,7 +70,10 @@ test('a wait keeps its process alive, one that has ended does not', () => {
     )
   assert.equal(run("createDeadline(20).begin(() => console.log('expired'))"), 'expired\n')
   // An hour: were it waited for, the time limit of this call would end it.
-  assert.equal(run('const deadline = createDeadline(3_600_000); deadline.end(deadline.begin(() => {}))'), '')
+  assert.equal(
+    run('const deadline = createDeadline(3_600_000); deadline.end(deadline.begin(() => {}))'),
+    '',
+  )
   const again = 'const deadline = createDeadline(20); deadline.end(deadline.begin(() => {})); '
   assert.equal(run(`${again}deadline.begin(() => console.log('expired'))`), 'expired\n')
 })

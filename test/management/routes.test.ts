@@ -16,18 +16,31 @@ for (const backend of backends) {
       const before = Date.now()
       const client = await signedIn(app, 'ann')
       await signedIn(app, 'bob')
-      const other = new Client(app, '', { remoteAddress: '198.51.100.7', headers: { 'user-agent': firefox } })
+      const other = new Client(app, '', {
+        remoteAddress: '198.51.100.7',
+        headers: { 'user-agent': firefox },
+      })
       await other.login('ann')
       const list = answers(await client.get('/sessions'), 200)
       assert.equal(list.length, 2)
       for (const session of list) {
-        assert.deepEqual(Object.keys(session).sort(), ['created_at', 'current', 'device', 'ip', 'last_activity', 'session_id'])
+        assert.deepEqual(Object.keys(session).sort(), [
+          'created_at',
+          'current',
+          'device',
+          'ip',
+          'last_activity',
+          'session_id',
+        ])
         for (const time of [session.created_at, session.last_activity]) {
           assert.equal(new Date(time).toISOString(), time)
           assert.ok(Date.parse(time) >= before && Date.parse(time) <= Date.now())
         }
       }
-      assert.deepEqual(list.map(({ current }: { current: boolean }) => current).sort(), [false, true])
+      assert.deepEqual(list.map(({ current }: { current: boolean }) => current).sort(), [
+        false,
+        true,
+      ])
       const foreign = list.find(({ current }: { current: boolean }) => !current)
       assert.equal(foreign.ip, '198.51.100.7')
       assert.match(foreign.device, /Firefox.*Linux/)
@@ -39,10 +52,14 @@ for (const backend of backends) {
       const response = await client.get('/sessions')
       const value = client.cookies.get('__Host-crudauth_session') as string
       const [secret = '', tag = ''] = value.split('.')
-      for (const part of [secret, tag, client.csrf as string]) assert.ok(!response.body.includes(part))
+      for (const part of [secret, tag, client.csrf as string])
+        assert.ok(!response.body.includes(part))
       const handle = answers(response, 200)[0].session_id
       for (const forged of [handle, `${handle}.${tag}`]) {
-        refusesOwn(await app.inject({ url: '/me', cookies: { '__Host-crudauth_session': forged } }), 'CRUDAUTH_UNAUTHENTICATED')
+        refusesOwn(
+          await app.inject({ url: '/me', cookies: { '__Host-crudauth_session': forged } }),
+          'CRUDAUTH_UNAUTHENTICATED',
+        )
       }
     })
 
@@ -52,7 +69,9 @@ for (const backend of backends) {
       for (const agent of ['', 'x'.repeat(8000), '<script>alert(1)</script>\u0007', 'Bowser/9']) {
         const client = new Client(app, '', { headers: { 'user-agent': agent } })
         answers(await client.login('ann'), 200)
-        const mine = answers(await client.get('/sessions'), 200).find(({ current }: { current: boolean }) => current)
+        const mine = answers(await client.get('/sessions'), 200).find(
+          ({ current }: { current: boolean }) => current,
+        )
         assert.ok(mine.device.length > 0 && mine.device.length <= 120)
         await client.post('/logout')
       }
@@ -66,7 +85,9 @@ for (const backend of backends) {
 
   describe(`${backend.name}: DELETE /sessions/{session_id}`, () => {
     const handleOf = async (client: Client) =>
-      answers(await client.get('/sessions'), 200).find(({ current }: { current: boolean }) => current).session_id as string
+      answers(await client.get('/sessions'), 200).find(
+        ({ current }: { current: boolean }) => current,
+      ).session_id as string
 
     test('ends another of one’s own and leaves the caller’s, with no cookie touched', async (t) => {
       const app = await build(t, { auth: backend.options() })
@@ -88,7 +109,10 @@ for (const backend of backends) {
       const cleared = setCookies(response)
       assert.deepEqual(Object.keys(cleared).sort(), cookieNames)
       assert.ok(Object.values(cleared).every(({ maxAge }) => maxAge === 0))
-      assert.equal(cleared['__Host-crudauth_session']?.attributes, 'httponly; path=/; samesite=lax; secure')
+      assert.equal(
+        cleared['__Host-crudauth_session']?.attributes,
+        'httponly; path=/; samesite=lax; secure',
+      )
     })
 
     test('a foreign handle, an ended one and one that never was are the same 404', async (t) => {
@@ -100,7 +124,16 @@ for (const backend of backends) {
       const endedHandle = await handleOf(ended)
       await ended.post('/logout')
       const bodies = new Set<string>()
-      for (const handle of [await handleOf(bob), endedHandle, 'A'.repeat(43), 'x', '..%2f..', '%00', '*', '__proto__']) {
+      for (const handle of [
+        await handleOf(bob),
+        endedHandle,
+        'A'.repeat(43),
+        'x',
+        '..%2f..',
+        '%00',
+        '*',
+        '__proto__',
+      ]) {
         const response = await client.delete(`/sessions/${handle}`)
         refusesOwn(response, 'CRUDAUTH_NOT_FOUND')
         assert.equal(response.headers['set-cookie'], undefined)
@@ -125,7 +158,11 @@ for (const backend of backends) {
   describe(`${backend.name}: POST /logout-all`, () => {
     async function three(t: Parameters<typeof build>[0]) {
       const app = await build(t, { auth: backend.options() })
-      const clients = [await signedIn(app, 'ann'), new Client(app), new Client(app)] as [Client, Client, Client]
+      const clients = [await signedIn(app, 'ann'), new Client(app), new Client(app)] as [
+        Client,
+        Client,
+        Client,
+      ]
       for (const client of clients.slice(1)) await client.login('ann')
       const bob = await signedIn(app, 'bob')
       return { app, clients, bob }
@@ -151,7 +188,8 @@ for (const backend of backends) {
         assert.equal(answers(response, 200).revoked, 2)
         assert.equal(response.headers['set-cookie'], undefined)
         answers(await clients[0].get('/me'), 200)
-        for (const client of clients.slice(1)) refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+        for (const client of clients.slice(1))
+          refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
         assert.equal(answers(await clients[0].post(`/logout-all?${query}`), 200).revoked, 0)
       })
     }
@@ -185,7 +223,9 @@ for (const backend of backends) {
     })
 
     test('ten an hour a user', async (t) => {
-      const app = await build(t, { auth: { ...backend.options(), rateLimits: { register: false } } })
+      const app = await build(t, {
+        auth: { ...backend.options(), rateLimits: { register: false } },
+      })
       const client = await signedIn(app, 'ann')
       for (let n = 1; n <= 10; n++) {
         const response = await client.post('/logout-all?keep_current=true')
@@ -203,7 +243,10 @@ for (const backend of backends) {
 
 describe('the management routes', () => {
   test('are off unless asked for', async (t) => {
-    for (const auth of [{ transports: [sessionTransport()] }, { transports: [sessionTransport({ managementRoutes: false })] }]) {
+    for (const auth of [
+      { transports: [sessionTransport()] },
+      { transports: [sessionTransport({ managementRoutes: false })] },
+    ]) {
       const app = await build(t, { auth })
       const client = await signedIn(app, 'ann')
       for (const [method, url] of [

@@ -17,7 +17,12 @@ import {
 } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
-const ann = (more: Person = {}): Person => ({ sub: 'ann-at-acme', email: 'ann@example.com', email_verified: true, ...more })
+const ann = (more: Person = {}): Person => ({
+  sub: 'ann-at-acme',
+  email: 'ann@example.com',
+  email_verified: true,
+  ...more,
+})
 
 for (const backend of backends) {
   for (const place of linkPlaces) {
@@ -25,11 +30,17 @@ for (const backend of backends) {
     const setUp = async (t: Parameters<typeof buildOAuth>[0], auth: object = {}) => {
       const accounts = place.accounts()
       const store: OAuthAccountStore | undefined = accounts?.store
-      const built = await buildOAuth(t, { auth: { ...backend.options(), ...auth }, oauth: { accounts: store } })
+      const built = await buildOAuth(t, {
+        auth: { ...backend.options(), ...auth },
+        oauth: { accounts: store },
+      })
       /** Providers to which the account of a name is linked. */
       const linksOf = async (username: string) => {
         const row = await built.store.findBy('username', username)
-        if (accounts) return (await accounts.store.list(row?.id as number)).map(({ provider }) => provider).sort()
+        if (accounts)
+          return (await accounts.store.list(row?.id as number))
+            .map(({ provider }) => provider)
+            .sort()
         return ['acme', 'other'].filter((provider) => row?.[`${provider}Id`] !== null)
       }
       return { ...built, linksOf }
@@ -46,7 +57,15 @@ for (const backend of backends) {
       assert.equal((await browser.me()).user_id, 1)
       const [after] = await rows()
       assert.equal((await rows()).length, 1)
-      for (const field of ['email', 'username', 'hashedPassword', 'tokenVersion', 'isActive', 'emailVerified', 'plan']) {
+      for (const field of [
+        'email',
+        'username',
+        'hashedPassword',
+        'tokenVersion',
+        'isActive',
+        'emailVerified',
+        'plan',
+      ]) {
         assert.equal(after?.[field], before?.[field], field)
       }
       assert.deepEqual(await linksOf('ann'), ['acme', 'other'])
@@ -60,8 +79,16 @@ for (const backend of backends) {
       const mailbox = new Mailbox()
       const { app, rows, linksOf } = await setUp(t, { email: mailbox.options() })
       const squatter = await browserOf(app, 'ann')
-      landsOn(await squatter.link({ sub: 'squatter', email: 'evil@example.com', email_verified: true }, 'other'), '/start')
-      const { access_token, refresh_token } = (await squatter.form('/token', { username: 'ann', password })).json()
+      landsOn(
+        await squatter.link(
+          { sub: 'squatter', email: 'evil@example.com', email_verified: true },
+          'other',
+        ),
+        '/start',
+      )
+      const { access_token, refresh_token } = (
+        await squatter.form('/token', { username: 'ann', password })
+      ).json()
       await squatter.post('/password/reset-request', { email: 'ann@example.com' })
       const resetToken = await mailbox.token('ann@example.com', 'reset_password')
       const verifyToken = await mailbox.token('ann@example.com', 'verify_email')
@@ -80,17 +107,36 @@ for (const backend of backends) {
 
       assert.equal(await squatter.me(), null, 'the session has ended')
       refuses(await new Browser(app).login('ann'), 'CRUDAUTH_BAD_CREDENTIALS')
-      const asBearer = await app.inject({ url: '/me', headers: { authorization: `Bearer ${access_token}` } })
+      const asBearer = await app.inject({
+        url: '/me',
+        headers: { authorization: `Bearer ${access_token}` },
+      })
       assert.equal(asBearer.statusCode, 401)
       refuses(await squatter.post('/refresh', { refresh_token }), 'CRUDAUTH_INVALID_TOKEN')
       const reset = { token: resetToken, new_password: 'another good one' }
-      refuses(await squatter.post('/password/reset-confirm', reset), 'CRUDAUTH_TOKEN_INVALID_OR_USED')
-      refuses(await squatter.post('/email/verify-confirm', { token: verifyToken }), 'CRUDAUTH_TOKEN_INVALID_OR_USED')
-      refuses(await squatter.post('/email/change-confirm', { token: changeToken }), 'CRUDAUTH_TOKEN_INVALID_OR_USED')
+      refuses(
+        await squatter.post('/password/reset-confirm', reset),
+        'CRUDAUTH_TOKEN_INVALID_OR_USED',
+      )
+      refuses(
+        await squatter.post('/email/verify-confirm', { token: verifyToken }),
+        'CRUDAUTH_TOKEN_INVALID_OR_USED',
+      )
+      refuses(
+        await squatter.post('/email/change-confirm', { token: changeToken }),
+        'CRUDAUTH_TOKEN_INVALID_OR_USED',
+      )
       const back = new Browser(app)
-      const again = await back.signIn({ sub: 'squatter', email: 'evil@example.com', email_verified: true }, 'other')
+      const again = await back.signIn(
+        { sub: 'squatter', email: 'evil@example.com', email_verified: true },
+        'other',
+      )
       landsOn(again, '/start')
-      assert.equal((await back.me()).user_id, 2, 'the other provider leads to an account of its own')
+      assert.equal(
+        (await back.me()).user_id,
+        2,
+        'the other provider leads to an account of its own',
+      )
       assert.equal((await owner.me()).user_id, 1)
       assert.equal((await owner.get('/sessions')).json().length, 1)
     })
@@ -147,7 +193,9 @@ for (const backend of backends) {
 
     test(`${name}: a disabled account stays shut and as it is, by its id, by its address and by a link`, async (t) => {
       const failures: string[] = []
-      const hooks = { onLoginFailed: ({ reason }: { reason: string }) => void failures.push(reason) }
+      const hooks = {
+        onLoginFailed: ({ reason }: { reason: string }) => void failures.push(reason),
+      }
       const { app, store, rows, linksOf } = await setUp(t, { hooks })
       await new Browser(app).signIn(ann())
       const bob = await browserOf(app, 'bob')
@@ -157,7 +205,13 @@ for (const backend of backends) {
       const before = await rows()
       landsFailed(await new Browser(app).signIn(ann()))
       landsFailed(await new Browser(app).signIn(ann({ sub: 'another' }), 'other'))
-      landsFailed(await new Browser(app).signIn({ sub: 'bob', email: 'bob@example.com', email_verified: true }))
+      landsFailed(
+        await new Browser(app).signIn({
+          sub: 'bob',
+          email: 'bob@example.com',
+          email_verified: true,
+        }),
+      )
       refusesCallback(await bob.finish(linking, { sub: 'bob' }))
       assert.deepEqual(await rows(), before)
       assert.deepEqual(await linksOf('bob'), [])
@@ -179,12 +233,15 @@ for (const backend of backends) {
       const mailbox = new Mailbox()
       const { app, rows } = await setUp(t, { email: mailbox.options() })
       const owner = await browserOf(app, 'ann')
-      await owner.post('/email/verify-confirm', { token: await mailbox.token('ann@example.com', 'verify_email') })
+      await owner.post('/email/verify-confirm', {
+        token: await mailbox.token('ann@example.com', 'verify_email'),
+      })
       await owner.post('/email/change-request', { new_email: 'new@example.com', password })
       const token = await mailbox.token('new@example.com', 'change_email')
       assert.equal((await owner.post('/email/change-confirm', { token })).statusCode, 200)
       const before = await rows()
-      for (const email_verified of [true, false]) refusesCallback(await new Browser(app).signIn(ann({ email_verified })))
+      for (const email_verified of [true, false])
+        refusesCallback(await new Browser(app).signIn(ann({ email_verified })))
       assert.deepEqual(await rows(), before)
       const revert = await mailbox.token('ann@example.com', 'email_changed')
       assert.equal((await owner.post('/email/change-revert', { token: revert })).statusCode, 200)

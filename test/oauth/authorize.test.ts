@@ -9,7 +9,16 @@ import { clientId } from '../helpers/bad-provider.js'
 import { cheap, secret } from '../helpers/build.js'
 import { githubAt, startGithub } from '../helpers/github-standin.js'
 import { sessionCookie } from '../helpers/hostile.js'
-import { ada, Browser, baseUrl, buildOAuth, fields, landsOn, oauthCookie, startAcme } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  baseUrl,
+  buildOAuth,
+  fields,
+  landsOn,
+  oauthCookie,
+  startAcme,
+} from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
 for (const backend of backends) {
@@ -22,7 +31,12 @@ for (const backend of backends) {
     assert.equal(response.headers['cache-control'], 'no-store')
     const url = new URL(String(response.headers.location))
     assert.equal(url.origin + url.pathname, `${acme.url}/authorize`)
-    const { state, nonce, code_challenge: challenge, ...rest } = Object.fromEntries(url.searchParams)
+    const {
+      state,
+      nonce,
+      code_challenge: challenge,
+      ...rest
+    } = Object.fromEntries(url.searchParams)
     assert.deepEqual(rest, {
       response_type: 'code',
       client_id: clientId,
@@ -67,7 +81,11 @@ for (const backend of backends) {
       const response = await new Browser(app).signIn(ada, 'acme', query)
       assert.equal(setCookies(response)[sessionCookie]?.maxAge, maxAge, query)
     }
-    for (const query of ['?remember_me=yes', '?remember_me=1&remember_me=1', '?redirect_to=/a&redirect_to=/b']) {
+    for (const query of [
+      '?remember_me=yes',
+      '?remember_me=1&remember_me=1',
+      '?redirect_to=/a&redirect_to=/b',
+    ]) {
       refuses(await new Browser(app).get(`/oauth/acme/authorize${query}`), 'FST_ERR_VALIDATION')
     }
   })
@@ -76,7 +94,10 @@ for (const backend of backends) {
 for (const backend of backends) {
   test(`${backend.name}: one address may begin so many sign-ins, and ends all that it began`, async (t) => {
     const { app } = await buildOAuth(t, {
-      auth: { ...backend.options(), rateLimits: { oauth_authorize: { max: 2, windowSeconds: 3600 } } },
+      auth: {
+        ...backend.options(),
+        rateLimits: { oauth_authorize: { max: 2, windowSeconds: 3600 } },
+      },
     })
     const browser = new Browser(app)
     const first = await browser.begin()
@@ -87,7 +108,10 @@ for (const backend of backends) {
     assert.equal(refused.headers.location, undefined)
     landsOn(await browser.finish(first, ada), '/start')
     landsOn(await browser.finish(second, ada, 'other'), '/start')
-    const elsewhere = await app.inject({ url: '/oauth/acme/authorize', remoteAddress: '203.0.113.9' })
+    const elsewhere = await app.inject({
+      url: '/oauth/acme/authorize',
+      remoteAddress: '203.0.113.9',
+    })
     assert.equal(elsewhere.statusCode, 302)
   })
 }
@@ -115,7 +139,10 @@ test('a binding cookie that the plugin did not write is replaced', async (t) => 
     '"quoted"',
     `${'a'.repeat(43)}; ${oauthCookie}=${'b'.repeat(43)}`,
   ]) {
-    const response = await app.inject({ url: '/oauth/acme/authorize', headers: { cookie: `${oauthCookie}=${value}` } })
+    const response = await app.inject({
+      url: '/oauth/acme/authorize',
+      headers: { cookie: `${oauthCookie}=${value}` },
+    })
     const made = setCookies(response)[oauthCookie]?.value ?? ''
     assert.match(made, /^[\w-]{43}$/)
     assert.ok(!value.includes(made))
@@ -126,7 +153,10 @@ test('the binding cookie is Lax and of this very host, whatever the app’s othe
   const cookies = { sameSite: 'strict', domain: 'example.com', names: { oauth: 'way' } } as const
   const { app } = await buildOAuth(t, { auth: { cookies } })
   const response = await app.inject('/oauth/acme/authorize')
-  assert.equal(setCookies(response)['__Host-way']?.attributes, 'httponly; path=/; samesite=lax; secure')
+  assert.equal(
+    setCookies(response)['__Host-way']?.attributes,
+    'httponly; path=/; samesite=lax; secure',
+  )
 })
 
 test('GitHub gets no nonce, the OpenID provider does', async (t) => {
@@ -140,7 +170,17 @@ test('GitHub gets no nonce, the OpenID provider does', async (t) => {
 
 test('a provider that is not configured is 404, however it is called, and sets nothing', async (t) => {
   const { app } = await buildOAuth(t)
-  for (const name of ['google', 'ACME', 'acme%20', 'constructor', '__proto__', 'toString', 'accounts', '%00', 'a'.repeat(100)]) {
+  for (const name of [
+    'google',
+    'ACME',
+    'acme%20',
+    'constructor',
+    '__proto__',
+    'toString',
+    'accounts',
+    '%00',
+    'a'.repeat(100),
+  ]) {
     for (const path of [`/oauth/${name}/authorize`, `/oauth/${name}/callback?code=a&state=b`]) {
       const response = await app.inject(path)
       assert.equal(response.json().code, 'CRUDAUTH_NOT_FOUND', path)
@@ -178,12 +218,19 @@ test('redirect_uri stands below the prefix, and below the path of the base URL',
     ['https://APP.example.com:443', `${baseUrl}/auth/oauth/acme/callback`],
     ['http://localhost:3000', 'http://localhost:3000/auth/oauth/acme/callback'],
   ] as const) {
-    const { app, acme } = await buildOAuth(t, { auth: { prefix: '/auth' }, oauth: { baseUrl: base } })
+    const { app, acme } = await buildOAuth(t, {
+      auth: { prefix: '/auth' },
+      oauth: { baseUrl: base },
+    })
     const browser = new Browser(app, '/auth')
     const query = await browser.begin()
     assert.equal(query.get('redirect_uri'), expected)
     landsOn(await browser.finish(query, ada), '/start')
-    assert.equal(acme.grants[0]?.get('redirect_uri'), expected, 'the token endpoint is told the same')
+    assert.equal(
+      acme.grants[0]?.get('redirect_uri'),
+      expected,
+      'the token endpoint is told the same',
+    )
     assert.equal((await browser.me()).username, 'ada')
   }
 })
@@ -201,7 +248,9 @@ test('routes mounted by hand under another prefix have a redirect_uri there', as
     passwords: { cost: cheap },
     oauth: { baseUrl, providers: { acme: acme.provider() } },
   })
-  await app.register(async (child) => void (await child.register(oauthRoutes, { prefix: '/b' })), { prefix: '/a' })
+  await app.register(async (child) => void (await child.register(oauthRoutes, { prefix: '/b' })), {
+    prefix: '/a',
+  })
   await app.ready()
   assert.equal((await app.inject('/auth/oauth/acme/authorize')).statusCode, 404)
   const browser = new Browser(app, '/a/b')

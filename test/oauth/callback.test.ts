@@ -5,7 +5,16 @@ import { setCookies } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { githubAt, startGithub } from '../helpers/github-standin.js'
 import { csrfCookie, deviceCookie, sessionCookie } from '../helpers/hostile.js'
-import { ada, Browser, baseUrl, browserOf, buildOAuth, codeOf, landsOn, refusesCallback } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  baseUrl,
+  browserOf,
+  buildOAuth,
+  codeOf,
+  landsOn,
+  refusesCallback,
+} from '../helpers/oauth.js'
 import { visit } from '../helpers/protocol.js'
 import { refuses } from '../helpers/refuses.js'
 
@@ -15,12 +24,16 @@ function notes() {
   const hooks: CrudAuthHooks = {
     onBeforeRegister: (values) => void told.push(['onBeforeRegister', values]),
     onBeforeLogin: ({ username }) => void told.push(['onBeforeLogin', username]),
-    onAfterRegister: ({ username }, { source }) => void told.push(['onAfterRegister', username, source]),
-    onAfterLogin: ({ username }, { transport }) => void told.push(['onAfterLogin', username, transport]),
+    onAfterRegister: ({ username }, { source }) =>
+      void told.push(['onAfterRegister', username, source]),
+    onAfterLogin: ({ username }, { transport }) =>
+      void told.push(['onAfterLogin', username, transport]),
     onAfterOAuth: ({ username }, { provider, profile, created, linked }) =>
       void told.push(['onAfterOAuth', username, provider, profile.id, created, linked]),
-    onLoginFailed: ({ identifier, reason }) => void told.push(['onLoginFailed', identifier, reason]),
-    onProviderTokens: ({ username }, { provider, tokens }) => void told.push(['onProviderTokens', username, provider, tokens]),
+    onLoginFailed: ({ identifier, reason }) =>
+      void told.push(['onLoginFailed', identifier, reason]),
+    onProviderTokens: ({ username }, { provider, tokens }) =>
+      void told.push(['onProviderTokens', username, provider, tokens]),
   }
   return { told, hooks, names: () => told.map(([name]) => name) }
 }
@@ -47,7 +60,11 @@ for (const backend of backends) {
       scopes: [],
       via: 'session',
     })
-    assert.equal((await browser.post('/logout-all?keep_current=true')).statusCode, 200, 'the CSRF token fits')
+    assert.equal(
+      (await browser.post('/logout-all?keep_current=true')).statusCode,
+      200,
+      'the CSRF token fits',
+    )
 
     const [row] = await rows()
     assert.equal(row?.acmeId, 'ada-1')
@@ -76,7 +93,14 @@ for (const backend of backends) {
     await new Browser(app).signIn(ada)
     const before = await rows()
     told.length = 0
-    landsOn(await new Browser(app).signIn({ ...ada, email: 'changed@example.com', preferred_username: 'other' }), '/start')
+    landsOn(
+      await new Browser(app).signIn({
+        ...ada,
+        email: 'changed@example.com',
+        preferred_username: 'other',
+      }),
+      '/start',
+    )
     assert.deepEqual(names(), ['onBeforeLogin', 'onProviderTokens', 'onAfterLogin', 'onAfterOAuth'])
     assert.deepEqual(told.at(-1), ['onAfterOAuth', 'ada', 'acme', 'ada-1', false, false])
     assert.deepEqual(await rows(), before)
@@ -106,7 +130,14 @@ for (const backend of backends) {
         registration: {
           defaults: { plan: 'free' },
           async fields({ source, provider, profile, values, request }) {
-            contexts.push({ source, provider, id: profile?.id, name: profile?.raw.name, values, url: request.url.split('?')[0] })
+            contexts.push({
+              source,
+              provider,
+              id: profile?.id,
+              name: profile?.raw.name,
+              values,
+              url: request.url.split('?')[0],
+            })
             return source === 'oauth' ? { plan: `gold of ${profile?.name}` } : {}
           },
         },
@@ -173,10 +204,17 @@ for (const backend of backends) {
     const fail = () => {
       throw new Error('in a hook')
     }
-    const hooks = { onAfterRegister: fail, onAfterLogin: fail, onAfterOAuth: fail, onProviderTokens: async () => fail() }
+    const hooks = {
+      onAfterRegister: fail,
+      onAfterLogin: fail,
+      onAfterOAuth: fail,
+      onProviderTokens: async () => fail(),
+    }
     const { app } = await buildOAuth(t, {
       auth: { ...backend.options(), hooks },
-      fastify: { logger: { level: 'error', stream: { write: (line: string) => void lines.push(line) } } },
+      fastify: {
+        logger: { level: 'error', stream: { write: (line: string) => void lines.push(line) } },
+      },
     })
     const browser = new Browser(app)
     landsOn(await browser.signIn(ada), '/start')
@@ -186,7 +224,10 @@ for (const backend of backends) {
 
   test(`${backend.name}: signing in with GitHub, whose ids are numbers, through its own pages`, async (t) => {
     const github = await startGithub(t)
-    const { app, rows } = await buildOAuth(t, { auth: backend.options(), providers: { github: githubAt(github) } })
+    const { app, rows } = await buildOAuth(t, {
+      auth: backend.options(),
+      providers: { github: githubAt(github) },
+    })
     const browser = new Browser(app)
     const signIn = async () => {
       const begun = await browser.get('/oauth/github/authorize')
@@ -224,13 +265,18 @@ test('what one provider gave is nothing at the callback of another', async (t) =
   const atOther = await browser.begin('/oauth/other/authorize')
   // A code of acme's, brought to the other with a state of that one: the other's token endpoint gets it, and knows nothing of it.
   other.on.token = (response) =>
-    void response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"invalid_grant"}')
+    void response
+      .writeHead(400, { 'content-type': 'application/json' })
+      .end('{"error":"invalid_grant"}')
   const code = codeOf({ nonce: atAcme.get('nonce'), ...ada })
   const failed = '/start?error=oauth_failed'
   landsOn(await browser.callback({ code, state: atOther.get('state') ?? '' }, 'other'), failed)
   assert.equal(acme.grants.length, 0)
   // The issuer of the one at the callback of the other, before any code is sent anywhere.
-  landsOn(await browser.callback({ code, state: atAcme.get('state') ?? '', iss: other.url }), failed)
+  landsOn(
+    await browser.callback({ code, state: atAcme.get('state') ?? '', iss: other.url }),
+    failed,
+  )
   assert.equal(acme.grants.length, 0)
   // An ID token of the other's, given out by acme.
   acme.claims.iss = other.url
@@ -250,7 +296,9 @@ test('what one provider gave is nothing at the callback of another', async (t) =
 
 test('privileged columns cannot come from registration.fields, and the sign-in is a 500 that says nothing', async (t) => {
   for (const field of ['isSuperuser', 'emailVerified', 'acmeId', 'hashedPassword', 'id']) {
-    const { app, rows } = await buildOAuth(t, { auth: { registration: { fields: () => ({ [field]: 1 }) } } })
+    const { app, rows } = await buildOAuth(t, {
+      auth: { registration: { fields: () => ({ [field]: 1 }) } },
+    })
     const response = await new Browser(app).signIn(ada)
     assert.equal(response.statusCode, 500)
     assert.equal(response.headers['set-cookie'], undefined)

@@ -12,10 +12,21 @@ import crudAuth, {
   sessionTransport,
 } from '../../src/index.js'
 import { captureLogs, cheap, secret } from '../helpers/build.js'
-import { ada, Browser, baseUrl, buildOAuth, fields, landsOn, memoryAccounts } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  baseUrl,
+  buildOAuth,
+  fields,
+  landsOn,
+  memoryAccounts,
+} from '../helpers/oauth.js'
 
 const provider = google({ clientId: 'app', clientSecret: 'secret-of-the-client' })
-const models = { known: memoryUsers({ fields }), empty: memoryUsers({ fields: ['email', 'username', 'hashedPassword'] }) }
+const models = {
+  known: memoryUsers({ fields }),
+  empty: memoryUsers({ fields: ['email', 'username', 'hashedPassword'] }),
+}
 
 async function start(
   t: TestContext,
@@ -38,7 +49,12 @@ async function start(
 }
 
 /** Start-up stops with a message that names the option and holds no secret. */
-async function stops(t: TestContext, options: Parameters<typeof start>[1], message: RegExp, label = '') {
+async function stops(
+  t: TestContext,
+  options: Parameters<typeof start>[1],
+  message: RegExp,
+  label = '',
+) {
   const error = await start(t, options).then(
     () => assert.fail(`it starts: ${label} ${message}`),
     (reason: Error & { code?: string }) => reason,
@@ -51,7 +67,11 @@ async function stops(t: TestContext, options: Parameters<typeof start>[1], messa
 const acme = { acme: provider }
 
 test('sign-in at providers needs a session transport', async (t) => {
-  await stops(t, { transports: [bearerTransport()], oauth: { baseUrl, providers: acme } }, /"oauth" needs sessionTransport\(\)/)
+  await stops(
+    t,
+    { transports: [bearerTransport()], oauth: { baseUrl, providers: acme } },
+    /"oauth" needs sessionTransport\(\)/,
+  )
 })
 
 test('it needs a field for each provider, that is unique, unless links have a table', async (t) => {
@@ -61,12 +81,23 @@ test('it needs a field for each provider, that is unique, unless links have a ta
     /"oauth\.providers\.acme" needs the field "acmeId"/,
   )
   const users = memoryUsers({ fields: [...fields, 'ourId'], unique: [] })
-  await stops(t, { users, oauth: { baseUrl, providers: { our: provider } } }, /"ourId" must be unique/)
-  await start(t, { users: models.empty, oauth: { baseUrl, providers: acme, accounts: memoryAccounts().store } })
+  await stops(
+    t,
+    { users, oauth: { baseUrl, providers: { our: provider } } },
+    /"ourId" must be unique/,
+  )
+  await start(t, {
+    users: models.empty,
+    oauth: { baseUrl, providers: acme, accounts: memoryAccounts().store },
+  })
   const lacking: Partial<OAuthAccountStore> = memoryAccounts().store
   for (const verb of ['find', 'list', 'add', 'remove'] as const) {
     const accounts = { ...lacking, [verb]: undefined }
-    await stops(t, { oauth: { baseUrl, providers: acme, accounts } }, new RegExp(`"oauth\\.accounts" lacks the method "${verb}"`))
+    await stops(
+      t,
+      { oauth: { baseUrl, providers: acme, accounts } },
+      new RegExp(`"oauth\\.accounts" lacks the method "${verb}"`),
+    )
   }
   for (const accounts of [null, 1, 'table', {}]) {
     await stops(t, { oauth: { baseUrl, providers: acme, accounts } }, /"oauth\.accounts"/)
@@ -85,7 +116,12 @@ test('the base URL is an absolute one, https but on the own machine, and nothing
     'ftp://app.example.com',
     'javascript:alert(1)',
   ]
-  const insecure = ['http://app.example.com', 'http://10.0.0.1', 'http://localhost.evil.example', 'http://127.0.0.1.evil.example']
+  const insecure = [
+    'http://app.example.com',
+    'http://10.0.0.1',
+    'http://localhost.evil.example',
+    'http://127.0.0.1.evil.example',
+  ]
   const surplus = [
     'https://u:p@app.example.com',
     'https://app.example.com?a=1',
@@ -93,15 +129,36 @@ test('the base URL is an absolute one, https but on the own machine, and nothing
     'https://app.example.com?',
   ]
   for (const value of [...wrong, ...insecure, ...surplus]) {
-    await stops(t, { oauth: { baseUrl: value, providers: acme } }, /"oauth\.baseUrl"/, String(value))
+    await stops(
+      t,
+      { oauth: { baseUrl: value, providers: acme } },
+      /"oauth\.baseUrl"/,
+      String(value),
+    )
   }
-  for (const value of ['http://localhost:3000', 'http://127.0.0.1:1', 'http://[::1]:3000', 'http://app.localhost', baseUrl]) {
+  for (const value of [
+    'http://localhost:3000',
+    'http://127.0.0.1:1',
+    'http://[::1]:3000',
+    'http://app.localhost',
+    baseUrl,
+  ]) {
     await start(t, { oauth: { baseUrl: value, providers: acme } })
   }
 })
 
 test('the default landing is a path of the same origin', async (t) => {
-  for (const defaultRedirect of ['//evil.example', 'https://evil.example', 'home', '', '/\\evil.example', 1, null, {}, '/a\nb']) {
+  for (const defaultRedirect of [
+    '//evil.example',
+    'https://evil.example',
+    'home',
+    '',
+    '/\\evil.example',
+    1,
+    null,
+    {},
+    '/a\nb',
+  ]) {
     const oauth = { baseUrl, providers: acme, defaultRedirect }
     if (defaultRedirect === null) continue
     await stops(t, { oauth }, /"oauth\.defaultRedirect"/, String(defaultRedirect))
@@ -155,7 +212,9 @@ test('providers have keys that make a path and a field', async (t) => {
     )
   }
   for (const key of ['a', 'google2', 'a'.repeat(32)]) {
-    await start(t, { oauth: { baseUrl, providers: { [key]: provider }, accounts: memoryAccounts().store } })
+    await start(t, {
+      oauth: { baseUrl, providers: { [key]: provider }, accounts: memoryAccounts().store },
+    })
   }
 })
 
@@ -163,7 +222,10 @@ test('what is wrong with a provider is said at start-up, by its option', async (
   for (const [change, message] of [
     [{ clientId: '' }, /"oauth\.providers\.acme\.clientId"/],
     [{ protocol: 'saml' }, /"oauth\.providers\.acme" must be an OAuthProvider/],
-    [{ issuer: 'http://accounts.example.com' }, /"oauth\.providers\.acme\.issuer" must be an https URL/],
+    [
+      { issuer: 'http://accounts.example.com' },
+      /"oauth\.providers\.acme\.issuer" must be an https URL/,
+    ],
     [{ tokenEndpoint: 'nowhere' }, /"oauth\.providers\.acme\.tokenEndpoint"/],
     [{ scopes: ['a b'] }, /"oauth\.providers\.acme\.scopes"/],
     [{ responseMode: 'fragment' }, /"oauth\.providers\.acme\.responseMode"/],
@@ -172,10 +234,16 @@ test('what is wrong with a provider is said at start-up, by its option', async (
     [{ allowInsecure: 'yes' }, /"oauth\.providers\.acme\.allowInsecure"/],
     [{ clientAuthentication: undefined }, /"oauth\.providers\.acme\.clientAuthentication\.method"/],
   ] as const) {
-    await stops(t, { oauth: { baseUrl, providers: { acme: { ...provider, ...change } } } }, message, JSON.stringify(change))
+    await stops(
+      t,
+      { oauth: { baseUrl, providers: { acme: { ...provider, ...change } } } },
+      message,
+      JSON.stringify(change),
+    )
   }
   await stops(t, { oauth: { baseUrl, providers: acme, redirect: '/x' } }, /"oauth"/)
-  for (const oauth of [null, 'google', true, []]) await stops(t, { oauth }, /"oauth"/, String(oauth))
+  for (const oauth of [null, 'google', true, []])
+    await stops(t, { oauth }, /"oauth"/, String(oauth))
 })
 
 test('the group of routes needs the option, by name and by hand', async (t) => {
@@ -197,14 +265,25 @@ test('with the option its routes are mounted, and without it, or without the gro
   const oauth = { baseUrl, providers: acme }
   assert.equal(await statusOf({ oauth }), 'CRUDAUTH_NOT_FOUND')
   assert.equal(await statusOf({ oauth, routes: ['oauth'] }), 'CRUDAUTH_NOT_FOUND')
-  for (const options of [{}, { oauth, routes: false as const }, { oauth, routes: ['session' as const] }]) {
+  for (const options of [
+    {},
+    { oauth, routes: false as const },
+    { oauth, routes: ['session' as const] },
+  ]) {
     assert.notEqual(await statusOf(options), 'CRUDAUTH_NOT_FOUND')
   }
 })
 
 test('allowInsecure warns at start, once for all providers that have it, by name', async (t) => {
-  const insecure = oidc({ issuer: 'http://127.0.0.1:1', clientId: 'a', clientSecret: 's', allowInsecure: true })
-  const { lines } = await start(t, { oauth: { baseUrl, providers: { acme: insecure, other: insecure, github: provider } } })
+  const insecure = oidc({
+    issuer: 'http://127.0.0.1:1',
+    clientId: 'a',
+    clientSecret: 's',
+    allowInsecure: true,
+  })
+  const { lines } = await start(t, {
+    oauth: { baseUrl, providers: { acme: insecure, other: insecure, github: provider } },
+  })
   const warnings = lines.filter((line) => line.includes('allowInsecure'))
   assert.equal(warnings.length, 1)
   assert.match(warnings[0] ?? '', /is on for acme, other,/)
@@ -218,7 +297,9 @@ test('allowInsecure warns at start, once for all providers that have it, by name
 test('the callback of a provider has one address: the routes are not mounted under a prefix with parameters', async (t) => {
   const oauth = { baseUrl, providers: acme }
   for (const prefix of ['/:tenant', '/a/:b', '/*']) {
-    const byHand = start(t, { oauth, routes: false }, (app) => app.register(oauthRoutes, { prefix }))
+    const byHand = start(t, { oauth, routes: false }, (app) =>
+      app.register(oauthRoutes, { prefix }),
+    )
     await assert.rejects(byHand, { code: 'CRUDAUTH_CONFIG', message: /parameters/ }, prefix)
   }
 })
@@ -233,7 +314,17 @@ test('a model that cannot tell whether an address was verified is warned of', as
 
 test('nothing of a provider’s column can be opted in to registration', async (t) => {
   for (const name of ['acmeId', 'acme_id', 'ACMEID', 'oauthProvider', 'googleId']) {
-    await stops(t, { registration: { extraFields: [name] }, oauth: { baseUrl, providers: acme } }, /privileged/, name)
-    await stops(t, { registration: { defaults: { [name]: 'x' } }, oauth: { baseUrl, providers: acme } }, /privileged/, name)
+    await stops(
+      t,
+      { registration: { extraFields: [name] }, oauth: { baseUrl, providers: acme } },
+      /privileged/,
+      name,
+    )
+    await stops(
+      t,
+      { registration: { defaults: { [name]: 'x' } }, oauth: { baseUrl, providers: acme } },
+      /privileged/,
+      name,
+    )
   }
 })

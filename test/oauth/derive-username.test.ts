@@ -83,17 +83,24 @@ test('a taken name gets a number that says nothing of how many are taken, and ev
   for (const attempt of [1, 2, 5, 9]) {
     const names = new Set(times(50, () => usernameFor('ada', attempt)))
     assert.ok(names.size > 40)
-    for (const name of names) assert.match(name, new RegExp(`^ada-\\d{${Math.min(attempt + 4, 10)}}$`))
+    for (const name of names)
+      assert.match(name, new RegExp(`^ada-\\d{${Math.min(attempt + 4, 10)}}$`))
   }
 })
 
-const person = (sub: string, more: Person): Person => ({ ...ada, sub, email: `${sub}@example.com`, ...more })
+const person = (sub: string, more: Person): Person => ({
+  ...ada,
+  sub,
+  email: `${sub}@example.com`,
+  ...more,
+})
 
 for (const backend of backends) {
   test(`${backend.name}: people of one name get names of their own, and nobody gets one that is taken`, async (t) => {
     const { app, rows } = await buildOAuth(t, { auth: backend.options() })
     await new Browser(app).register('ada')
-    for (const i of times(12, (i) => i)) landsOn(await new Browser(app).signIn(person(`s${i}`, {})), '/start')
+    for (const i of times(12, (i) => i))
+      landsOn(await new Browser(app).signIn(person(`s${i}`, {})), '/start')
     const names = (await rows()).map((row) => String(row?.username))
     assert.equal(new Set(names).size, 13)
     for (const name of names.slice(1)) assert.match(name, /^ada-\d+$/)
@@ -121,8 +128,16 @@ for (const backend of backends) {
   test(`${backend.name}: nobody signs up under a name by which another's address could be reached`, async (t) => {
     const { app, rows } = await buildOAuth(t, { auth: backend.options() })
     await new Browser(app).register('ann')
-    for (const [i, name] of ['ann@example.com', 'ann＠example.com', 'ANN@EXAMPLE.COM', 'ann'].entries()) {
-      landsOn(await new Browser(app).signIn(person(`s${i}`, { preferred_username: name })), '/start')
+    for (const [i, name] of [
+      'ann@example.com',
+      'ann＠example.com',
+      'ANN@EXAMPLE.COM',
+      'ann',
+    ].entries()) {
+      landsOn(
+        await new Browser(app).signIn(person(`s${i}`, { preferred_username: name })),
+        '/start',
+      )
     }
     for (const row of (await rows()).slice(1)) assert.doesNotMatch(String(row?.username), /@|^ann$/)
     const found = await app.auth.users.findBy('email', 'ann@example.com')
@@ -133,7 +148,9 @@ for (const backend of backends) {
 test('a model without usernames signs up without one', async (t) => {
   const { memoryUsers } = await import('../../src/index.js')
   const users = memoryUsers({ fields: ['email', 'hashedPassword', 'acmeId', 'otherId'] })
-  const { app } = await buildOAuth(t, { auth: { users, identity: { login: ['email'], recovery: null } } })
+  const { app } = await buildOAuth(t, {
+    auth: { users, identity: { login: ['email'], recovery: null } },
+  })
   landsOn(await new Browser(app).signIn(ada), '/start')
   assert.deepEqual(await users.findById(1), {
     id: 1,

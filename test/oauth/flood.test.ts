@@ -14,10 +14,14 @@ test('sign-ins that are begun push out no token that was sent, since they are ke
   /** Caches of one-time values that were written to. */
   const written = new Set<unknown>()
   const { set } = LRUCache.prototype
-  t.mock.method(LRUCache.prototype, 'set', function (this: LRUCache<string, object>, ...args: Parameters<typeof set>) {
-    if (args[1] instanceof Map) written.add(this)
-    return set.apply(this, args)
-  })
+  t.mock.method(
+    LRUCache.prototype,
+    'set',
+    function (this: LRUCache<string, object>, ...args: Parameters<typeof set>) {
+      if (args[1] instanceof Map) written.add(this)
+      return set.apply(this, args)
+    },
+  )
   const during = async (run: () => Promise<unknown>) => {
     written.clear()
     await run()
@@ -40,7 +44,8 @@ test('sign-ins that are begun push out no token that was sent, since they are ke
 
 test('sign-ins are limited to 600 an hour and address by default', async (t) => {
   const { app } = await buildOAuth(t, { auth: { rateLimits: {} } })
-  const begin = (remoteAddress = '203.0.113.7') => app.inject({ url: '/oauth/acme/authorize', remoteAddress })
+  const begin = (remoteAddress = '203.0.113.7') =>
+    app.inject({ url: '/oauth/acme/authorize', remoteAddress })
   for (let i = 0; i < 600; i++) assert.equal((await begin()).statusCode, 302, `${i}`)
   const response = await begin()
   refuses(response, 'CRUDAUTH_RATE_LIMITED')

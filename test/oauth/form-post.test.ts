@@ -3,7 +3,16 @@ import { test } from 'node:test'
 import { backends } from '../helpers/backends.js'
 import { captureLogs } from '../helpers/build.js'
 import { form, postBytes } from '../helpers/hostile.js'
-import { ada, Browser, baseUrl, buildOAuth, codeOf, landsOn, refusesCallback, startAcme } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  baseUrl,
+  buildOAuth,
+  codeOf,
+  landsOn,
+  refusesCallback,
+  startAcme,
+} from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
 /** A provider that posts its callback, as Apple does, beside one that does not. */
@@ -25,10 +34,26 @@ for (const backend of backends) {
     const query = await browser.begin()
     assert.equal(query.get('response_mode'), 'form_post')
     const { code, state } = fieldsOf(query)
-    const user = JSON.stringify({ name: { firstName: 'Ada', lastName: 'L' }, email: 'evil@example.com' })
-    const payload = String(new URLSearchParams({ code, state, user, id_token: 'an.id.token', extra: 'x', redirect_to: '//evil' }))
+    const user = JSON.stringify({
+      name: { firstName: 'Ada', lastName: 'L' },
+      email: 'evil@example.com',
+    })
+    const payload = String(
+      new URLSearchParams({
+        code,
+        state,
+        user,
+        id_token: 'an.id.token',
+        extra: 'x',
+        redirect_to: '//evil',
+      }),
+    )
     // From another site, so without any cookie.
-    const headers = { origin: 'https://appleid.apple.com', 'sec-fetch-site': 'cross-site', host: 'evil.example' }
+    const headers = {
+      origin: 'https://appleid.apple.com',
+      'sec-fetch-site': 'cross-site',
+      host: 'evil.example',
+    }
     const posted = await postBytes(app, '/auth/oauth/acme/callback', payload, form, headers)
     assert.equal(posted.statusCode, 303, posted.body)
     assert.equal(posted.body, '')
@@ -40,7 +65,11 @@ for (const backend of backends) {
 
     refusesCallback(await app.inject(url.pathname + url.search))
     landsOn(await browser.callback(url.searchParams), '/start')
-    assert.equal((await browser.me()).email, 'ada@example.com', 'what the browser says of an address is nothing')
+    assert.equal(
+      (await browser.me()).email,
+      'ada@example.com',
+      'what the browser says of an address is nothing',
+    )
     refusesCallback(await browser.callback(url.searchParams))
   })
 
@@ -74,11 +103,19 @@ test('a post uses nothing up, and is no sign-in though it brings the cookie', as
 test('what is no form, too large, doubled or oddly encoded is refused', async (t) => {
   const { app } = await posting(t)
   const path = '/oauth/acme/callback'
-  for (const type of ['text/plain', 'multipart/form-data; boundary=x', 'application/xml', 'application/octet-stream']) {
+  for (const type of [
+    'text/plain',
+    'multipart/form-data; boundary=x',
+    'application/xml',
+    'application/octet-stream',
+  ]) {
     const response = await postBytes(app, path, 'code=a&state=b', type)
     assert.equal(response.statusCode, 415, type)
   }
-  assert.equal((await postBytes(app, path, `code=a&state=b&user=${'u'.repeat(16_384)}`, form)).statusCode, 413)
+  assert.equal(
+    (await postBytes(app, path, `code=a&state=b&user=${'u'.repeat(16_384)}`, form)).statusCode,
+    413,
+  )
   for (const payload of [
     'code=a&code=b&state=c',
     'code=a&state=b&state=c',
@@ -92,18 +129,36 @@ test('what is no form, too large, doubled or oddly encoded is refused', async (t
   for (const payload of ['code=%FF', 'code=%', Buffer.from([0x63, 0x3d, 0xff])]) {
     assert.equal((await postBytes(app, path, payload, form)).statusCode, 400)
   }
-  const split = await postBytes(app, path, 'code=a%0d%0aSet-Cookie:%20x=y&state=%0aLocation:%20//evil', form)
+  const split = await postBytes(
+    app,
+    path,
+    'code=a%0d%0aSet-Cookie:%20x=y&state=%0aLocation:%20//evil',
+    form,
+  )
   assert.equal(split.statusCode, 303)
   assert.equal(split.headers['set-cookie'], undefined)
-  assert.ok(String(split.headers.location).startsWith(`${baseUrl}/oauth/acme/callback?code=a%0D%0ASet-Cookie`))
+  assert.ok(
+    String(split.headers.location).startsWith(
+      `${baseUrl}/oauth/acme/callback?code=a%0D%0ASet-Cookie`,
+    ),
+  )
 })
 
 test('providers that do not post have no posted callback, whether another does or not', async (t) => {
   const { app } = await posting(t)
-  refuses(await postBytes(app, '/oauth/other/callback', 'code=a&state=b', form), 'CRUDAUTH_NOT_FOUND')
-  refuses(await postBytes(app, '/oauth/unknown/callback', 'code=a&state=b', form), 'CRUDAUTH_NOT_FOUND')
+  refuses(
+    await postBytes(app, '/oauth/other/callback', 'code=a&state=b', form),
+    'CRUDAUTH_NOT_FOUND',
+  )
+  refuses(
+    await postBytes(app, '/oauth/unknown/callback', 'code=a&state=b', form),
+    'CRUDAUTH_NOT_FOUND',
+  )
   const plain = await buildOAuth(t)
-  assert.equal((await postBytes(plain.app, '/oauth/acme/callback', 'code=a&state=b', form)).statusCode, 404)
+  assert.equal(
+    (await postBytes(plain.app, '/oauth/acme/callback', 'code=a&state=b', form)).statusCode,
+    404,
+  )
 })
 
 test('neither the posted fields nor the address they go to stand in the log', async (t) => {
@@ -112,9 +167,14 @@ test('neither the posted fields nor the address they go to stand in the log', as
   const browser = new Browser(app)
   const query = await browser.begin()
   const { code, state } = fieldsOf(query)
-  await browser.form('/oauth/acme/callback', { code, state, user: '{"name":{"firstName":"Secretname"}}' })
+  await browser.form('/oauth/acme/callback', {
+    code,
+    state,
+    user: '{"name":{"firstName":"Secretname"}}',
+  })
   await browser.form('/oauth/acme/callback', { code, state, error: 'e'.repeat(300) })
   await browser.form('/oauth/other/callback', { code, state })
   assert.ok(lines.length > 4)
-  for (const secret of [code, state, 'Secretname']) assert.ok(!lines.join('').includes(secret), secret)
+  for (const secret of [code, state, 'Secretname'])
+    assert.ok(!lines.join('').includes(secret), secret)
 })

@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memoryUsers, type OAuthAccountStore } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
-import { ada, Browser, browserOf, buildOAuth, fields, landsOn, memoryAccounts, type Person } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  browserOf,
+  buildOAuth,
+  fields,
+  landsOn,
+  memoryAccounts,
+  type Person,
+} from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
 /** Links in a table outlive users and providers, and are not written together with the row. */
@@ -15,10 +24,19 @@ const linkedTo = ({ all }: ReturnType<typeof memoryAccounts>) =>
 for (const backend of backends) {
   test(`${backend.name}: a link to a provider that is no longer configured is no way in, so the only other one stays`, async (t) => {
     const accounts = memoryAccounts()
-    const { app } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: accounts.store } })
+    const { app } = await buildOAuth(t, {
+      auth: backend.options(),
+      oauth: { accounts: accounts.store },
+    })
     const browser = new Browser(app)
     await browser.signIn(ada)
-    await accounts.store.add({ provider: 'gone', subject: 'ada', userId: 1, email: null, linkedAt: new Date() })
+    await accounts.store.add({
+      provider: 'gone',
+      subject: 'ada',
+      userId: 1,
+      email: null,
+      linkedAt: new Date(),
+    })
     refuses(await browser.delete('/oauth/acme'), 'CRUDAUTH_DUPLICATE')
     assert.deepEqual(linkedTo(accounts), ['acme ada-1 1', 'gone ada 1'])
     landsOn(await browser.link({ sub: 'ada' }, 'other'), '/start')
@@ -72,13 +90,19 @@ for (const backend of backends) {
   test(`${backend.name}: a link that is older than the user who has its id now goes, and one of a clock that is a little behind stays`, async (t) => {
     const accounts = memoryAccounts()
     const users = memoryUsers({ fields })
-    const { app } = await buildOAuth(t, { auth: { ...backend.options(), users }, oauth: { accounts: accounts.store } })
+    const { app } = await buildOAuth(t, {
+      auth: { ...backend.options(), users },
+      oauth: { accounts: accounts.store },
+    })
     await new Browser(app).signIn(ada)
     await users.update(1, { createdAt: new Date(Date.now() + 30_000) })
     const browser = new Browser(app)
     landsOn(await browser.signIn({ ...ada, email: 'moved@example.com' }), '/start')
     assert.equal((await browser.me()).user_id, 1)
-    await users.update(1, { createdAt: new Date(Date.now() + 3_600_000), email: 'heir@example.com' })
+    await users.update(1, {
+      createdAt: new Date(Date.now() + 3_600_000),
+      email: 'heir@example.com',
+    })
     const heir = await users.findById(1)
     const former = new Browser(app)
     landsOn(await former.signIn(ada), '/start')

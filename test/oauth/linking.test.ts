@@ -28,16 +28,29 @@ for (const backend of backends) {
     const name = `${backend.name}, ${place.name}`
     const setUp = async (t: TestContext, auth: object = {}) => {
       const accounts = place.accounts()
-      return buildOAuth(t, { auth: { ...backend.options(), ...auth }, oauth: { accounts: accounts?.store } })
+      return buildOAuth(t, {
+        auth: { ...backend.options(), ...auth },
+        oauth: { accounts: accounts?.store },
+      })
     }
 
     test(`${name}: a signed-in user links an account at a provider, keeps the session, and signs in by it from then on`, async (t) => {
       const told: unknown[] = []
       const hooks = {
-        onAfterOAuth: (user: { username?: unknown }, { provider, profile, created, linked }: Record<string, unknown>) =>
-          void told.push([user.username, provider, (profile as { id: string }).id, created, linked]),
+        onAfterOAuth: (
+          user: { username?: unknown },
+          { provider, profile, created, linked }: Record<string, unknown>,
+        ) =>
+          void told.push([
+            user.username,
+            provider,
+            (profile as { id: string }).id,
+            created,
+            linked,
+          ]),
         onAfterLogin: () => void told.push('login'),
-        onProviderTokens: (_user: unknown, { tokens }: { tokens: { accessToken: string } }) => void told.push(tokens.accessToken),
+        onProviderTokens: (_user: unknown, { tokens }: { tokens: { accessToken: string } }) =>
+          void told.push(tokens.accessToken),
       }
       const { app, acme, rows } = await setUp(t, { hooks })
       const ann = await browserOf(app, 'ann')
@@ -55,7 +68,14 @@ for (const backend of backends) {
       assert.equal(ann.cookies.get(sessionCookie), session)
       assert.deepEqual(told, [acme.issued[0], ['ann', 'acme', 'ann-at-acme', false, true]])
       const [after] = await rows()
-      for (const field of ['email', 'hashedPassword', 'tokenVersion', 'emailVerified', 'isSuperuser', 'username']) {
+      for (const field of [
+        'email',
+        'hashedPassword',
+        'tokenVersion',
+        'emailVerified',
+        'isSuperuser',
+        'username',
+      ]) {
         assert.equal(after?.[field], before?.[field], field)
       }
       const listed = answers(await ann.get('/oauth/accounts'), 200)
@@ -179,7 +199,11 @@ for (const backend of backends) {
       await ann.link({ sub: 'at-other' }, 'other')
       assert.equal(answers(await ann.delete('/oauth/acme'), 200).detail, 'Unlinked')
       refuses(await ann.delete('/oauth/acme'), 'CRUDAUTH_NOT_FOUND')
-      assert.equal(answers(await ann.delete('/oauth/other'), 200).detail, 'Unlinked', 'the password lets in')
+      assert.equal(
+        answers(await ann.delete('/oauth/other'), 200).detail,
+        'Unlinked',
+        'the password lets in',
+      )
       assert.deepEqual((await ann.get('/oauth/accounts')).json(), [])
       const browser = new Browser(app)
       landsOn(await browser.signIn(mine), '/start')
@@ -196,7 +220,10 @@ for (const backend of backends) {
       await browser.link({ sub: 'at-other' }, 'other')
       assert.equal((await browser.delete('/oauth/acme')).statusCode, 200)
       refuses(await browser.delete('/oauth/other'), 'CRUDAUTH_DUPLICATE')
-      assert.equal((await browser.post('/set-password', { new_password: 'another good one' })).statusCode, 200)
+      assert.equal(
+        (await browser.post('/set-password', { new_password: 'another good one' })).statusCode,
+        200,
+      )
       assert.equal((await browser.delete('/oauth/other')).statusCode, 200)
       assert.equal((await new Browser(app).login('ada', 'another good one')).statusCode, 200)
     })

@@ -3,7 +3,12 @@ import { type TestContext, test } from 'node:test'
 import swagger from '@fastify/swagger'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import Fastify from 'fastify'
-import crudAuth, { type CrudAuthOptions, google, memoryUsers, sessionTransport } from '../../src/index.js'
+import crudAuth, {
+  type CrudAuthOptions,
+  google,
+  memoryUsers,
+  sessionTransport,
+} from '../../src/index.js'
 import { cheap, secret } from '../helpers/build.js'
 import { baseUrl, fields } from '../helpers/oauth.js'
 
@@ -13,7 +18,10 @@ interface Operation {
   readonly tags: string[]
   readonly security: object[]
   readonly parameters?: { name: string; in: string; required?: boolean }[]
-  readonly responses: Record<string, { description: string; content?: Record<string, { schema: unknown }> }>
+  readonly responses: Record<
+    string,
+    { description: string; content?: Record<string, { schema: unknown }> }
+  >
   readonly requestBody?: { required?: boolean; content: Record<string, unknown> }
 }
 
@@ -22,7 +30,9 @@ const acme = google({ clientId: 'app', clientSecret: 's' })
 async function documented(t: TestContext, auth: Partial<CrudAuthOptions> = {}, version = '3.1.0') {
   const app = Fastify()
   t.after(() => app.close())
-  await app.register(swagger, { openapi: { openapi: version, info: { title: 'App', version: '1' } } })
+  await app.register(swagger, {
+    openapi: { openapi: version, info: { title: 'App', version: '1' } },
+  })
   await app.register(crudAuth, {
     secret,
     users: memoryUsers({ fields }),
@@ -35,7 +45,9 @@ async function documented(t: TestContext, auth: Partial<CrudAuthOptions> = {}, v
   const document = app.swagger() as unknown as { paths: Record<string, Record<string, Operation>> }
   const found = Object.entries(document.paths)
     .filter(([path]) => path.includes('/oauth/'))
-    .flatMap(([path, methods]) => Object.entries(methods).map(([method, one]) => [`${method.toUpperCase()} ${path}`, one]))
+    .flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, one]) => [`${method.toUpperCase()} ${path}`, one]),
+    )
   return { document, operations: Object.fromEntries(found) as Record<string, Operation> }
 }
 
@@ -66,7 +78,8 @@ for (const version of ['3.0.3', '3.1.0']) {
       assert.deepEqual(Object.keys(operation.responses).map(Number), statuses, name)
       assert.deepEqual(operation.tags, ['oauth'])
       assert.match(operation.operationId, /^oauth[A-Z][A-Za-z]+$/)
-      for (const { description } of Object.values(operation.responses)) assert.ok(description.length > 3, name)
+      for (const { description } of Object.values(operation.responses))
+        assert.ok(description.length > 3, name)
     }
     assert.equal(new Set(Object.values(operations).map(({ operationId }) => operationId)).size, 5)
   })
@@ -74,12 +87,20 @@ for (const version of ['3.0.3', '3.1.0']) {
 
 test('the query of authorize is documented, and the callback’s is not taken for an app’s', async (t) => {
   const { operations } = await documented(t)
-  const names = (name: string) => (operations[name]?.parameters ?? []).map((one) => `${one.in} ${one.name}`).sort()
-  assert.deepEqual(names('GET /oauth/{provider}/authorize'), ['path provider', 'query redirect_to', 'query remember_me'])
+  const names = (name: string) =>
+    (operations[name]?.parameters ?? []).map((one) => `${one.in} ${one.name}`).sort()
+  assert.deepEqual(names('GET /oauth/{provider}/authorize'), [
+    'path provider',
+    'query redirect_to',
+    'query remember_me',
+  ])
   assert.deepEqual(names('GET /oauth/{provider}/callback'), ['path provider'])
   const { 302: redirect } = operations['GET /oauth/{provider}/authorize']?.responses ?? {}
   assert.equal(redirect?.content, undefined)
-  assert.deepEqual(Object.keys(operations['POST /oauth/{provider}/link']?.requestBody?.content ?? {}), ['application/json'])
+  assert.deepEqual(
+    Object.keys(operations['POST /oauth/{provider}/link']?.requestBody?.content ?? {}),
+    ['application/json'],
+  )
 })
 
 test('the posted callback is there where a provider posts, as a form', async (t) => {
@@ -90,7 +111,9 @@ test('the posted callback is there where a provider posts, as a form', async (t)
   const posted = operations['POST /auth/oauth/{provider}/callback']
   assert.deepEqual(Object.keys(posted?.responses ?? {}).map(Number), [303, 400, 404, 413, 415])
   assert.deepEqual(posted?.security, [])
-  assert.ok(Object.keys(posted?.requestBody?.content ?? {}).includes('application/x-www-form-urlencoded'))
+  assert.ok(
+    Object.keys(posted?.requestBody?.content ?? {}).includes('application/x-www-form-urlencoded'),
+  )
   assert.equal(Object.keys(operations).length, 6)
 })
 

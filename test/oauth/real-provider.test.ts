@@ -4,7 +4,14 @@ import { startOidcProvider } from '../../scripts/services/oidc-provider.js'
 import { oidc } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import { Mailbox } from '../helpers/mailbox.js'
-import { Browser, baseUrl, buildOAuth, landsFailed, landsOn, refusesCallback } from '../helpers/oauth.js'
+import {
+  Browser,
+  baseUrl,
+  buildOAuth,
+  landsFailed,
+  landsOn,
+  refusesCallback,
+} from '../helpers/oauth.js'
 import { visit } from '../helpers/protocol.js'
 
 const clientId = 'app'
@@ -26,9 +33,16 @@ async function setUp(t: TestContext, auth: object = {}) {
 }
 
 /** Goes to the provider and comes back. */
-async function travel(browser: Browser, options: { login?: string; consent?: 'allow' | 'deny' } = {}, query = '') {
+async function travel(
+  browser: Browser,
+  options: { login?: string; consent?: 'allow' | 'deny' } = {},
+  query = '',
+) {
   const begun = await browser.get(`/oauth/other/authorize${query}`)
-  return browser.callback(await visit(String(begun.headers.location), { until, ...options }), 'other')
+  return browser.callback(
+    await visit(String(begun.headers.location), { until, ...options }),
+    'other',
+  )
 }
 
 for (const backend of backends) {

@@ -7,7 +7,15 @@ import { answers } from '../helpers/answers.js'
 import { type Backend, backends } from '../helpers/backends.js'
 import { password } from '../helpers/build.js'
 import { Mailbox } from '../helpers/mailbox.js'
-import { Browser, browserOf, buildOAuth, landsOn, linkPlaces, type Person, refusesCallback } from '../helpers/oauth.js'
+import {
+  Browser,
+  browserOf,
+  buildOAuth,
+  landsOn,
+  linkPlaces,
+  type Person,
+  refusesCallback,
+} from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
 /** What recovery does to links: those of whoever never proved the address, or knew the password, go. */
@@ -17,25 +25,41 @@ const stranger: Person = { sub: 'stranger', email: victim, email_verified: false
 
 interface Place {
   readonly name: string
-  readonly accounts: () => { store: OAuthAccountStore; all(): { provider: string; userId: unknown }[] } | undefined
+  readonly accounts: () =>
+    | { store: OAuthAccountStore; all(): { provider: string; userId: unknown }[] }
+    | undefined
 }
 
-async function setUp(t: TestContext, backend: Backend, place: Place, auth: Partial<CrudAuthOptions> = {}) {
+async function setUp(
+  t: TestContext,
+  backend: Backend,
+  place: Place,
+  auth: Partial<CrudAuthOptions> = {},
+) {
   const mail = new Mailbox()
   const accounts = place.accounts()
   const options = { ...backend.options(), email: mail.options(), ...auth }
   const built = await buildOAuth(t, { auth: options, oauth: { accounts: accounts?.store } })
   /** Providers to which the first account is linked, those that are no longer configured too. */
   const links = async () => {
-    if (accounts) return accounts.all().flatMap(({ provider, userId }) => (userId === 1 ? [provider] : []))
+    if (accounts)
+      return accounts.all().flatMap(({ provider, userId }) => (userId === 1 ? [provider] : []))
     const [row] = await built.rows()
-    return ['acme', 'other', 'github'].filter((provider) => typeof row?.[`${provider}Id`] === 'string')
+    return ['acme', 'other', 'github'].filter(
+      (provider) => typeof row?.[`${provider}Id`] === 'string',
+    )
   }
   /** Links the first account to a provider that is no longer configured. */
   const linkFormer = async () => {
     const linkedAt = new Date()
     await (accounts
-      ? accounts.store.add({ provider: 'github', subject: 'former', userId: 1, email: null, linkedAt })
+      ? accounts.store.add({
+          provider: 'github',
+          subject: 'former',
+          userId: 1,
+          email: null,
+          linkedAt,
+        })
       : built.store.update(1, { githubId: 'former' }))
   }
   const reset = async (address: string) => {
@@ -85,12 +109,20 @@ for (const backend of backends) {
     test(`${name}: going back to an earlier address takes away what whoever moved it had linked`, async (t) => {
       const { app, mail, links } = await setUp(t, backend, place)
       const ann = await browserOf(app, 'ann')
-      answers(await ann.post('/email/verify-confirm', { token: await mail.token('ann@example.com', 'verify_email') }), 200)
+      answers(
+        await ann.post('/email/verify-confirm', {
+          token: await mail.token('ann@example.com', 'verify_email'),
+        }),
+        200,
+      )
       const thief = new Browser(app)
       await thief.login('ann')
       const evil: Person = { sub: 'thief', email: 'thief@example.com', email_verified: true }
       landsOn(await thief.link(evil), '/start')
-      answers(await thief.post('/email/change-request', { new_email: 'thief@example.com', password }), 202)
+      answers(
+        await thief.post('/email/change-request', { new_email: 'thief@example.com', password }),
+        202,
+      )
       const token = await mail.token('thief@example.com', 'change_email')
       answers(await thief.post('/email/change-confirm', { token }), 200)
       assert.deepEqual(await links(), ['acme'])
@@ -125,7 +157,9 @@ for (const backend of backends) {
     const confirm = { token: await mail.token(victim, 'reset_password'), new_password: next }
     const [before] = await rows()
     failsAt = removals + 2
-    refuses(await anyone.post('/password/reset-confirm', confirm), 'CRUDAUTH_UNAVAILABLE', ['table-7'])
+    refuses(await anyone.post('/password/reset-confirm', confirm), 'CRUDAUTH_UNAVAILABLE', [
+      'table-7',
+    ])
     // Were the address verified by now, nobody would take the second link away any more.
     assert.deepEqual((await rows())[0], before)
     assert.equal((await links()).length, 1)
@@ -144,10 +178,15 @@ for (const backend of backends) {
       },
     }
     const place: Place = { name: 'table', accounts: () => ({ ...accounts, store }) }
-    const { app, mail, rows, links } = await setUp(t, backend, place, { delivery: { firstRetrySeconds: 0.02 } })
+    const { app, mail, rows, links } = await setUp(t, backend, place, {
+      delivery: { firstRetrySeconds: 0.02 },
+    })
     const ann = await browserOf(app, 'ann')
     landsOn(await ann.link({ sub: 'thief' }), '/start')
-    answers(await ann.post('/email/change-request', { new_email: 'thief@example.com', password }), 202)
+    answers(
+      await ann.post('/email/change-request', { new_email: 'thief@example.com', password }),
+      202,
+    )
     const token = await mail.token('thief@example.com', 'change_email')
     answers(await ann.post('/email/change-confirm', { token }), 200)
     const revert = await mail.token('ann@example.com', 'email_changed')
@@ -173,7 +212,10 @@ for (const backend of backends) {
         return listed
       },
     }
-    const { app, links, reset } = await setUp(t, backend, { name: 'table', accounts: () => ({ ...accounts, store }) })
+    const { app, links, reset } = await setUp(t, backend, {
+      name: 'table',
+      accounts: () => ({ ...accounts, store }),
+    })
     const evil = await browserOf(app, 'victim')
     const query = await evil.beginLink()
     // After the links were read that are to go.
@@ -192,9 +234,19 @@ test('whether an address is held cannot be told: a new person gets 503, no accou
   let isDown = false
   const { app, store, rows } = await buildOAuth(t, { auth: { email: mail.options() } })
   const ann = await browserOf(app, 'ann')
-  answers(await ann.post('/email/verify-confirm', { token: await mail.token('ann@example.com', 'verify_email') }), 200)
+  answers(
+    await ann.post('/email/verify-confirm', {
+      token: await mail.token('ann@example.com', 'verify_email'),
+    }),
+    200,
+  )
   answers(await ann.post('/email/change-request', { new_email: 'new@example.com', password }), 202)
-  answers(await ann.post('/email/change-confirm', { token: await mail.token('new@example.com', 'change_email') }), 200)
+  answers(
+    await ann.post('/email/change-confirm', {
+      token: await mail.token('new@example.com', 'change_email'),
+    }),
+    200,
+  )
   const before = await rows()
   const { get } = LRUCache.prototype
   t.mock.method(LRUCache.prototype, 'get', function (this: LRUCache<string, object>, key: string) {
@@ -211,7 +263,11 @@ test('whether an address is held cannot be told: a new person gets 503, no accou
   }
   const browser = new Browser(app)
   const query = await browser.begin()
-  const response = await browser.finish(query, { sub: 'new-ann', email: 'ann@example.com', email_verified: true })
+  const response = await browser.finish(query, {
+    sub: 'new-ann',
+    email: 'ann@example.com',
+    email_verified: true,
+  })
   assert.equal(isDown, false, 'the outage was met')
   refusesCallback(response, 'CRUDAUTH_UNAVAILABLE')
   assert.ok(!response.body.includes('state-7'))

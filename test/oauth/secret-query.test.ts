@@ -21,7 +21,10 @@ interface Answer {
 /** What a real server answers, and the lines that it logs meanwhile. */
 async function setUp(t: TestContext, fastify: FastifyServerOptions = {}, posts = false) {
   const { lines, logger } = captureLogs('trace')
-  const provider = posts && { ...(await startAcme(t)).provider(), responseMode: 'form_post' as const }
+  const provider = posts && {
+    ...(await startAcme(t)).provider(),
+    responseMode: 'form_post' as const,
+  }
   const { app } = await buildOAuth(t, {
     fastify: { ...fastify, logger },
     ...(provider && { providers: { acme: provider } }),
@@ -35,7 +38,10 @@ async function setUp(t: TestContext, fastify: FastifyServerOptions = {}, posts =
           body += text
         })
         response.on('end', () => {
-          resolve({ status: response.statusCode ?? 0, text: `${JSON.stringify(response.headers)} ${body}` })
+          resolve({
+            status: response.statusCode ?? 0,
+            text: `${JSON.stringify(response.headers)} ${body}`,
+          })
         })
       })
       sent.on('error', reject)
@@ -47,7 +53,8 @@ async function setUp(t: TestContext, fastify: FastifyServerOptions = {}, posts =
     const answer = await send(method, path)
     const what = `${method} ${path}`
     // The last line comes after the answer.
-    while (!lines.some((line) => line.includes('request completed'))) await new Promise(setImmediate)
+    while (!lines.some((line) => line.includes('request completed')))
+      await new Promise(setImmediate)
     const log = lines.join('')
     assert.match(log, /\/oauth\//i, `${what} is logged`)
     assert.ok(!log.includes(secret), `${what} stands in the log: ${log}`)
@@ -64,11 +71,19 @@ for (const provider of ['acme', 'unknown']) {
   test(`what else comes to the callback of ${provider} is 404 and keeps its code to itself: other methods, and what is below`, async (t) => {
     const { keepsSecret } = await setUp(t)
     for (const method of methods) {
-      assert.equal((await keepsSecret(method, `/oauth/${provider}/callback?${query}`)).status, 404, method)
+      assert.equal(
+        (await keepsSecret(method, `/oauth/${provider}/callback?${query}`)).status,
+        404,
+        method,
+      )
     }
     for (const path of deeper) {
       for (const method of ['GET', ...methods]) {
-        assert.equal((await keepsSecret(method, `/oauth/${provider}/callback${path}?${query}`)).status, 404, method + path)
+        assert.equal(
+          (await keepsSecret(method, `/oauth/${provider}/callback${path}?${query}`)).status,
+          404,
+          method + path,
+        )
       }
     }
   })
@@ -93,8 +108,16 @@ const routers = [
   },
   {
     what: 'folds slashes and case',
-    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, caseSensitive: false },
-    paths: [`${base}/?${query}`, `/oauth//acme///callback?${query}`, `/OAUTH/acme/CALLBACK?${query}`],
+    routerOptions: {
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      caseSensitive: false,
+    },
+    paths: [
+      `${base}/?${query}`,
+      `/oauth//acme///callback?${query}`,
+      `/OAUTH/acme/CALLBACK?${query}`,
+    ],
   },
 ]
 
@@ -104,7 +127,10 @@ for (const { what, routerOptions, paths } of routers) {
     for (const path of [...paths, `${base}?${query}`]) {
       for (const method of ['GET', ...methods]) {
         const { status } = await keepsSecret(method, path)
-        assert.ok(status === 404 || (method === 'GET' && status === 400), `${method} ${path}: ${status}`)
+        assert.ok(
+          status === 404 || (method === 'GET' && status === 400),
+          `${method} ${path}: ${status}`,
+        )
       }
     }
     landsOn(await new Browser(app).signIn(ada), '/start')

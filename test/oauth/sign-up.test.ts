@@ -28,9 +28,21 @@ async function setUp(t: TestContext, backend: Backend, derived: UserValues) {
 
 const canonical: [what: string, given: UserValues, stored: UserValues][] = [
   ['an address in capitals', { email: 'Countess@EXAMPLE.com' }, { email: 'countess@example.com' }],
-  ['an address with a wide domain', { email: 'countess@bücher.example' }, { email: 'countess@xn--bcher-kva.example' }],
-  ['a username of two code points a letter', { username: 'Ame\u0301lie' }, { username: 'Am\u00e9lie' }],
-  ['a phone number, which does not log in', { phone: '+4915112345678' }, { phone: '+4915112345678' }],
+  [
+    'an address with a wide domain',
+    { email: 'countess@bücher.example' },
+    { email: 'countess@xn--bcher-kva.example' },
+  ],
+  [
+    'a username of two code points a letter',
+    { username: 'Ame\u0301lie' },
+    { username: 'Am\u00e9lie' },
+  ],
+  [
+    'a phone number, which does not log in',
+    { phone: '+4915112345678' },
+    { phone: '+4915112345678' },
+  ],
 ]
 const refused: [what: string, given: UserValues][] = [
   ['no address', { email: 'countess' }],

@@ -22,7 +22,11 @@ import {
 const mine: Person = { sub: 'ann-at-acme', email: 'anything@example.com', email_verified: true }
 
 /** What a browser brings that comes from the provider's site, where the other cookies are strict; with what is named beside. */
-function fromElsewhere(app: FastifyInstance, browser: Browser, more: Record<string, string> = {}): Browser {
+function fromElsewhere(
+  app: FastifyInstance,
+  browser: Browser,
+  more: Record<string, string> = {},
+): Browser {
   const withheld = new Browser(app)
   withheld.cookies.set(oauthCookie, browser.cookies.get(oauthCookie) as string)
   for (const [name, value] of Object.entries(more)) withheld.cookies.set(name, value)
@@ -33,7 +37,10 @@ for (const backend of backends) {
   for (const place of linkPlaces) {
     const name = `${backend.name}, ${place.name}`
     const setUp = (t: TestContext, sameSite: 'strict' | 'lax' = 'strict') =>
-      buildOAuth(t, { auth: { ...backend.options(), cookies: { sameSite } }, oauth: { accounts: place.accounts()?.store } })
+      buildOAuth(t, {
+        auth: { ...backend.options(), cookies: { sameSite } },
+        oauth: { accounts: place.accounts()?.store },
+      })
 
     test(`${name}: under strict cookies a link comes about in the session that began it, which the provider's site cannot show`, async (t) => {
       const { app } = await setUp(t)
@@ -41,7 +48,11 @@ for (const backend of backends) {
       const query = await ann.beginLink('acme', { redirect_to: '/settings' })
       const ended = await fromElsewhere(app, ann).finish(query, mine)
       landsOn(ended, '/settings')
-      assert.deepEqual(setCookies(ended), {}, 'no session for whoever brings the binding cookie alone')
+      assert.deepEqual(
+        setCookies(ended),
+        {},
+        'no session for whoever brings the binding cookie alone',
+      )
       assert.equal((await ann.get('/oauth/accounts')).json()[0].provider, 'acme')
       refusesCallback(await fromElsewhere(app, ann).finish(query, mine))
       const withCookie = await ann.beginLink('other')
@@ -93,7 +104,9 @@ for (const backend of backends) {
   }
 
   test(`${backend.name}: under strict cookies a sign-in ends the session in which it was begun, and no other`, async (t) => {
-    const { app } = await buildOAuth(t, { auth: { ...backend.options(), cookies: { sameSite: 'strict' } } })
+    const { app } = await buildOAuth(t, {
+      auth: { ...backend.options(), cookies: { sameSite: 'strict' } },
+    })
     const elsewhere = await browserOf(app, 'ann')
     const ann = new Browser(app)
     await ann.login('ann')
@@ -106,7 +119,9 @@ for (const backend of backends) {
   })
 
   test(`${backend.name}: a sign-in that fails, or is refused, ends nothing`, async (t) => {
-    const { app } = await buildOAuth(t, { auth: { ...backend.options(), cookies: { sameSite: 'strict' } } })
+    const { app } = await buildOAuth(t, {
+      auth: { ...backend.options(), cookies: { sameSite: 'strict' } },
+    })
     const ann = await browserOf(app, 'ann')
     const failing = await ann.begin()
     const denied = { error: 'access_denied', state: failing.get('state') ?? '' }
@@ -118,7 +133,9 @@ for (const backend of backends) {
   })
 
   test(`${backend.name}: a session that began a sign-in and ended meanwhile does not come back, nor does it stop that`, async (t) => {
-    const { app } = await buildOAuth(t, { auth: { ...backend.options(), cookies: { sameSite: 'strict' } } })
+    const { app } = await buildOAuth(t, {
+      auth: { ...backend.options(), cookies: { sameSite: 'strict' } },
+    })
     const ann = await browserOf(app, 'ann')
     const query = await ann.begin()
     const withheld = fromElsewhere(app, ann)
@@ -129,10 +146,18 @@ for (const backend of backends) {
   })
 }
 
-const session = (cookies: object) => [sessionTransport({ managementRoutes: true, cookies }), bearerTransport({ refresh: 'body' })]
+const session = (cookies: object) => [
+  sessionTransport({ managementRoutes: true, cookies }),
+  bearerTransport({ refresh: 'body' }),
+]
 const hostWide = 'httponly; path=/; samesite=lax; secure'
 
-const cases: { what: string; auth: Partial<CrudAuthOptions>; name?: string; attributes?: string }[] = [
+const cases: {
+  what: string
+  auth: Partial<CrudAuthOptions>
+  name?: string
+  attributes?: string
+}[] = [
   { what: 'strict', auth: { cookies: { sameSite: 'strict' } } },
   { what: 'of a domain', auth: { cookies: { domain: 'example.com' } } },
   { what: 'below a path', auth: { cookies: { path: '/app' } } },
@@ -140,7 +165,11 @@ const cases: { what: string; auth: Partial<CrudAuthOptions>; name?: string; attr
     what: 'all of it, by the transport',
     auth: { transports: session({ sameSite: 'strict', domain: 'example.com', path: '/app' }) },
   },
-  { what: 'under another name', auth: { cookies: { names: { oauth: 'way' }, path: '/app' } }, name: '__Host-way' },
+  {
+    what: 'under another name',
+    auth: { cookies: { names: { oauth: 'way' }, path: '/app' } },
+    name: '__Host-way',
+  },
   {
     what: 'not secure',
     auth: { cookies: { secure: false } },

@@ -23,21 +23,35 @@ function byHand(app: FastifyInstance) {
   const { oauth, sessions } = app.auth
   app.post('/hand/:provider', async (request, reply) => {
     const { provider } = request.params as { provider: string }
-    const { user, created, linked } = await oauth.resolve(request, provider, request.body as OAuthProfile)
+    const { user, created, linked } = await oauth.resolve(
+      request,
+      provider,
+      request.body as OAuthProfile,
+    )
     if (user.isActive === false) return reply.code(403).send({})
     sessions.setCookies(request, reply, await sessions.create(request, user))
     return { id: user.id, created, linked }
   })
-  app.post('/hand/:provider/link', { onRequest: [app.currentUser(), app.requireFresh] }, async (request) => {
-    const { provider } = request.params as { provider: string }
-    const outcome = await oauth.link(request.principal.user, provider, request.body as OAuthProfile)
-    return { outcome: typeof outcome === 'string' ? outcome : outcome.user.id }
-  })
+  app.post(
+    '/hand/:provider/link',
+    { onRequest: [app.currentUser(), app.requireFresh] },
+    async (request) => {
+      const { provider } = request.params as { provider: string }
+      const outcome = await oauth.link(
+        request.principal.user,
+        provider,
+        request.body as OAuthProfile,
+      )
+      return { outcome: typeof outcome === 'string' ? outcome : outcome.user.id }
+    },
+  )
   app.post('/hand/:provider/unlink', { onRequest: app.currentUser() }, async (request) => {
     await oauth.unlink(request.principal.user, (request.params as { provider: string }).provider)
     return {}
   })
-  app.get('/hand', { onRequest: app.currentUser() }, async (request) => oauth.accounts(request.principal.user))
+  app.get('/hand', { onRequest: app.currentUser() }, async (request) =>
+    oauth.accounts(request.principal.user),
+  )
 }
 
 for (const backend of backends) {
@@ -51,7 +65,11 @@ for (const backend of backends) {
       })
       const first = await new Browser(app).post('/hand/acme', profile())
       assert.deepEqual(first.json(), { id: 1, created: true, linked: false })
-      assert.deepEqual((await new Browser(app).post('/hand/acme', profile())).json(), { id: 1, created: false, linked: false })
+      assert.deepEqual((await new Browser(app).post('/hand/acme', profile())).json(), {
+        id: 1,
+        created: false,
+        linked: false,
+      })
       const browser = new Browser(app)
       landsOn(await browser.signIn(ada), '/start')
       assert.equal((await browser.me()).user_id, 1, 'the route’s own callback finds it too')
@@ -75,11 +93,16 @@ for (const backend of backends) {
 
     test(`${backend.name}, ${place.name}: links are made, told of and taken away by hand`, async (t) => {
       const accounts = place.accounts()
-      const { app } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: accounts?.store }, routes: byHand })
+      const { app } = await buildOAuth(t, {
+        auth: backend.options(),
+        oauth: { accounts: accounts?.store },
+        routes: byHand,
+      })
       const other = new Browser(app)
       await other.signIn(ada)
       const ann = await browserOf(app, 'ann')
-      const link = async (id: string) => (await ann.post('/hand/acme/link', profile({ id }))).json().outcome
+      const link = async (id: string) =>
+        (await ann.post('/hand/acme/link', profile({ id }))).json().outcome
       assert.equal(await link('ada-1'), 'elsewhere')
       assert.deepEqual((await ann.get('/hand')).json(), [])
       assert.equal(await link('mine'), 2)
@@ -128,7 +151,11 @@ test('it throws 503 where the users’ database is down', async (t) => {
   }
   const identity = { login: ['email'], recovery: null } as const
   const { logger } = captureLogs('fatal')
-  const { app } = await buildOAuth(t, { auth: { users, identity }, fastify: { logger }, routes: byHand })
+  const { app } = await buildOAuth(t, {
+    auth: { users, identity },
+    fastify: { logger },
+    routes: byHand,
+  })
   const response = await app.inject({ method: 'POST', url: '/hand/acme', payload: profile() })
   assert.equal(response.statusCode, 503)
   assert.equal(response.json().code, 'CRUDAUTH_UNAVAILABLE')
@@ -143,7 +170,11 @@ for (const backend of backends) {
     const before = await rows()
     const mine = { id: 'evil', email: 'ann@example.com' }
     for (const emailVerified of ['true', 'false', 1, 'yes', {}, [true], null]) {
-      const response = await new Browser(app).post('/hand/acme', { ...mine, emailVerified, raw: {} })
+      const response = await new Browser(app).post('/hand/acme', {
+        ...mine,
+        emailVerified,
+        raw: {},
+      })
       refuses(response, 'CRUDAUTH_BAD_REQUEST')
     }
     refuses(await new Browser(app).post('/hand/acme', mine), 'CRUDAUTH_BAD_REQUEST')
@@ -163,10 +194,19 @@ for (const backend of backends) {
   for (const place of linkPlaces) {
     test(`${backend.name}, ${place.name}: a profile without a usable id is 400, and a number and its text are one account`, async (t) => {
       const accounts = place.accounts()
-      const { app, rows } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: accounts?.store }, routes: byHand })
+      const { app, rows } = await buildOAuth(t, {
+        auth: backend.options(),
+        oauth: { accounts: accounts?.store },
+        routes: byHand,
+      })
       const ann = await browserOf(app, 'ann')
       const before = await rows()
-      const at = (id: unknown) => ({ id, email: 'seven@example.com', emailVerified: false, raw: {} })
+      const at = (id: unknown) => ({
+        id,
+        email: 'seven@example.com',
+        emailVerified: false,
+        raw: {},
+      })
       const unusable = [
         null,
         undefined,
@@ -188,12 +228,19 @@ for (const backend of backends) {
         refuses(await ann.post('/hand/acme/link', at(id)), 'CRUDAUTH_BAD_REQUEST')
       }
       for (const body of [[], 'text', 7, null]) {
-        const response = await app.inject({ method: 'POST', url: '/hand/acme', payload: JSON.stringify(body), headers: json })
+        const response = await app.inject({
+          method: 'POST',
+          url: '/hand/acme',
+          payload: JSON.stringify(body),
+          headers: json,
+        })
         refuses(response, 'CRUDAUTH_BAD_REQUEST')
       }
       assert.deepEqual(await rows(), before)
       assert.deepEqual((await ann.get('/hand')).json(), [])
-      const answers = [7, '7', 7].map(async (id) => (await new Browser(app).post('/hand/acme', at(id))).json())
+      const answers = [7, '7', 7].map(async (id) =>
+        (await new Browser(app).post('/hand/acme', at(id))).json(),
+      )
       const [first, ...others] = await Promise.all(answers)
       for (const other of others) assert.equal(other.id, first.id)
       assert.equal((await ann.post('/hand/acme/link', at(7))).json().outcome, 'elsewhere')

@@ -60,7 +60,9 @@ test('each dependency is used, and each package in use is a dependency or a peer
 })
 
 test('Fastify is the only peer that must be there', () => {
-  const required = Object.keys(manifest.peerDependencies).filter((name) => !manifest.peerDependenciesMeta[name]?.optional)
+  const required = Object.keys(manifest.peerDependencies).filter(
+    (name) => !manifest.peerDependenciesMeta[name]?.optional,
+  )
   assert.deepEqual(required, ['fastify'])
 })
 
@@ -81,7 +83,11 @@ test('the package says what it is to bundlers, npm and the law', () => {
   assert.equal(manifest.sideEffects, false)
   assert.equal(manifest.license, 'MIT')
   assert.deepEqual(manifest.engines, { node: '>=20.19' })
-  for (const name of [...manifest.files.filter((file) => file !== 'dist'), 'README.md', 'LICENSE']) {
+  for (const name of [
+    ...manifest.files.filter((file) => file !== 'dist'),
+    'README.md',
+    'LICENSE',
+  ]) {
     assert.ok(existsSync(join(root, name)), `${name} is promised and missing`)
   }
 })

@@ -12,7 +12,8 @@ for (const { name, options } of places) {
     const app = await build(t, { auth: await options(t) })
     const responses = await Promise.all(times(100, () => new Client(app).register('ann')))
     assert.deepEqual(statuses(responses), { 201: 1, 409: 99 })
-    for (const response of responses) if (response.statusCode === 409) refuses(response, 'CRUDAUTH_DUPLICATE', [password])
+    for (const response of responses)
+      if (response.statusCode === 409) refuses(response, 'CRUDAUTH_DUPLICATE', [password])
     const id = responses.find(({ statusCode }) => statusCode === 201)?.json().id
     assert.equal((await new Client(app).login('ann')).json().id, id)
     assert.equal((await new Client(app).login('ann@example.com')).json().id, id)
@@ -21,20 +22,44 @@ for (const { name, options } of places) {
   test(`${name}: of 100 parallel sign-ups of one email in other spellings and names exactly one makes an account`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: await options(t) })
-    const spellings = ['ann@example.com', 'ANN@Example.com', ' ann@example.com', 'ann\uff20example.com', 'ann@example\u3002com']
+    const spellings = [
+      'ann@example.com',
+      'ANN@Example.com',
+      ' ann@example.com',
+      'ann\uff20example.com',
+      'ann@example\u3002com',
+    ]
     const responses = await Promise.all(
-      times(100, (i) => new Client(app).post('/register', { email: spellings[i % 5], username: `name${i}`, password })),
+      times(100, (i) =>
+        new Client(app).post('/register', {
+          email: spellings[i % 5],
+          username: `name${i}`,
+          password,
+        }),
+      ),
     )
     assert.deepEqual(statuses(responses), { 201: 1, 409: 99 })
-    const signedIn = await Promise.all(times(100, (i) => new Client(app, '', { remoteAddress: `10.0.0.${i}` }).login(`name${i}`)))
-    assert.deepEqual(statuses(signedIn), { 200: 1, 401: 99 }, 'nothing of the others has been stored')
+    const signedIn = await Promise.all(
+      times(100, (i) => new Client(app, '', { remoteAddress: `10.0.0.${i}` }).login(`name${i}`)),
+    )
+    assert.deepEqual(
+      statuses(signedIn),
+      { 200: 1, 401: 99 },
+      'nothing of the others has been stored',
+    )
   })
 
   test(`${name}: of 100 parallel sign-ups of one name with other emails exactly one makes an account`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: await options(t) })
     const responses = await Promise.all(
-      times(100, (i) => new Client(app).post('/register', { email: `mail${i}@example.com`, username: 'ann', password })),
+      times(100, (i) =>
+        new Client(app).post('/register', {
+          email: `mail${i}@example.com`,
+          username: 'ann',
+          password,
+        }),
+      ),
     )
     assert.deepEqual(statuses(responses), { 201: 1, 409: 99 })
     assert.equal((await new Client(app).login('ann')).statusCode, 200)
@@ -43,11 +68,15 @@ for (const { name, options } of places) {
   test(`${name}: 100 parallel sign-ups of different people make 100 accounts, each of which signs in`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: { ...(await options(t)), lockout: false } })
-    const responses = await Promise.all(times(100, (i) => new Client(app).register(`user${i}`, `the password ${i}`)))
+    const responses = await Promise.all(
+      times(100, (i) => new Client(app).register(`user${i}`, `the password ${i}`)),
+    )
     assert.deepEqual(statuses(responses), { 201: 100 })
     assert.equal(new Set(responses.map((response) => response.json().id)).size, 100)
     const clients = times(100, () => new Client(app))
-    const logins = await Promise.all(clients.map((client, i) => client.login(`user${i}`, `the password ${i}`)))
+    const logins = await Promise.all(
+      clients.map((client, i) => client.login(`user${i}`, `the password ${i}`)),
+    )
     assert.deepEqual(statuses(logins), { 200: 100 })
     const me = await Promise.all(clients.map((client) => client.get('/me')))
     assert.deepEqual(

@@ -3,7 +3,14 @@ import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type BearerTransportOptions, memoryUsers } from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
-import { askRefresh, askToken, bearerApp, signedInBearer, times, tokensOf } from '../helpers/bearer.js'
+import {
+  askRefresh,
+  askToken,
+  bearerApp,
+  signedInBearer,
+  times,
+  tokensOf,
+} from '../helpers/bearer.js'
 import { everywhere, places, reuses, statusesOf } from '../helpers/everywhere.js'
 import { refuses } from '../helpers/refuses.js'
 
@@ -15,9 +22,20 @@ function clockOff(t: TestContext, ms: number): void {
 
 for (const backend of everywhere) {
   describe(`${backend.name}: refresh tokens and clocks`, () => {
-    const start = async (t: TestContext, options: BearerTransportOptions = {}, users = memoryUsers()) => {
+    const start = async (
+      t: TestContext,
+      options: BearerTransportOptions = {},
+      users = memoryUsers(),
+    ) => {
       const heard = reuses(t)
-      return { heard, app: await bearerApp(t, null, options, { ...places(t, backend), users, hooks: heard.hooks }) }
+      return {
+        heard,
+        app: await bearerApp(t, null, options, {
+          ...places(t, backend),
+          users,
+          hooks: heard.hooks,
+        }),
+      }
     }
 
     for (const behindMs of [1, 5, 60_000]) {
@@ -36,10 +54,15 @@ for (const backend of everywhere) {
       const { app, heard } = await start(t, { reuseGraceSeconds: 0 })
       const { refresh_token } = await signedInBearer(app)
       tokensOf(await askRefresh(app, refresh_token))
-      assert.deepEqual(statusesOf(await Promise.all(times(50, () => askRefresh(app, refresh_token)))), { 401: 50 })
+      assert.deepEqual(
+        statusesOf(await Promise.all(times(50, () => askRefresh(app, refresh_token)))),
+        { 401: 50 },
+      )
       assert.deepEqual([heard.hooked, heard.published], [['ann'], ['ann']])
       const again = tokensOf(await askToken(app))
-      const statuses = statusesOf(await Promise.all(times(100, () => askRefresh(app, again.refresh_token))))
+      const statuses = statusesOf(
+        await Promise.all(times(100, () => askRefresh(app, again.refresh_token))),
+      )
       assert.ok((statuses[200] ?? 0) <= 1, JSON.stringify(statuses))
       assert.deepEqual([heard.hooked.length, heard.published.length], [2, 2])
     })
@@ -55,10 +78,16 @@ for (const backend of everywhere) {
         const { refresh_token } = await signedInBearer(app)
         const first = tokensOf(await askRefresh(app, refresh_token))
         clockOff(t, offMs)
-        assert.equal(tokensOf(await askRefresh(app, refresh_token)).refresh_token, first.refresh_token)
+        assert.equal(
+          tokensOf(await askRefresh(app, refresh_token)).refresh_token,
+          first.refresh_token,
+        )
         const second = tokensOf(await askRefresh(app, first.refresh_token))
         t.mock.restoreAll()
-        assert.equal(tokensOf(await askRefresh(app, first.refresh_token)).refresh_token, second.refresh_token)
+        assert.equal(
+          tokensOf(await askRefresh(app, first.refresh_token)).refresh_token,
+          second.refresh_token,
+        )
         answers(await askRefresh(app, second.refresh_token), 200)
         assert.deepEqual(heard.hooked, [])
       })

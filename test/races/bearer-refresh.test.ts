@@ -11,7 +11,16 @@ import {
 } from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
 import { serverUrl, uniquePrefix } from '../helpers/backends.js'
-import { asBearer, askRefresh, askToken, bearerApp, postJson, signedInBearer, times, tokensOf } from '../helpers/bearer.js'
+import {
+  asBearer,
+  askRefresh,
+  askToken,
+  bearerApp,
+  postJson,
+  signedInBearer,
+  times,
+  tokensOf,
+} from '../helpers/bearer.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { everywhere, places, reuses, statusesOf } from '../helpers/everywhere.js'
@@ -19,8 +28,11 @@ import { refuses } from '../helpers/refuses.js'
 
 for (const backend of everywhere) {
   describe(`${backend.name}: refresh tokens`, () => {
-    const start = async (t: TestContext, options: BearerTransportOptions = {}, auth: Partial<CrudAuthOptions> = {}) =>
-      bearerApp(t, null, options, { ...places(t, backend), ...auth })
+    const start = async (
+      t: TestContext,
+      options: BearerTransportOptions = {},
+      auth: Partial<CrudAuthOptions> = {},
+    ) => bearerApp(t, null, options, { ...places(t, backend), ...auth })
 
     test('100 parallel uses of one token end with one line alive, and everybody holds the same successor', async (t) => {
       const heard = reuses(t)
@@ -31,7 +43,8 @@ for (const backend of everywhere) {
       const successors = new Set(responses.map((response) => tokensOf(response).refresh_token))
       assert.equal(successors.size, 1)
       assert.equal(new Set(responses.map((response) => tokensOf(response).access_token)).size, 100)
-      for (const response of responses.slice(0, 10)) answers(await asBearer(app, tokensOf(response).access_token), 200)
+      for (const response of responses.slice(0, 10))
+        answers(await asBearer(app, tokensOf(response).access_token), 200)
       assert.equal((await app.auth.sessions.list(1)).length, 1)
       const next = [...successors][0] ?? ''
       const again = await Promise.all(times(100, () => askRefresh(app, next)))
@@ -58,10 +71,30 @@ for (const backend of everywhere) {
       (use: (token: string) => Promise<string>, token: string) => Promise<void>,
       number,
     ][] = [
-      ['after the grace', { reuseGraceSeconds: 1 }, async (use, token) => void (await use(token)), 1100],
-      ['whose successor has been used', {}, async (use, token) => void (await use(await use(token))), 0],
-      ['whose line is far ahead', {}, async (use, token) => void (await use(await use(await use(token)))), 0],
-      ['at once where there is no grace', { reuseGraceSeconds: 0 }, async (use, token) => void (await use(token)), 0],
+      [
+        'after the grace',
+        { reuseGraceSeconds: 1 },
+        async (use, token) => void (await use(token)),
+        1100,
+      ],
+      [
+        'whose successor has been used',
+        {},
+        async (use, token) => void (await use(await use(token))),
+        0,
+      ],
+      [
+        'whose line is far ahead',
+        {},
+        async (use, token) => void (await use(await use(await use(token)))),
+        0,
+      ],
+      [
+        'at once where there is no grace',
+        { reuseGraceSeconds: 0 },
+        async (use, token) => void (await use(token)),
+        0,
+      ],
     ]
     for (const [what, options, use, laterMs] of theft) {
       test(`a used token ${what} ends its line, tells so once, and no other line`, async (t) => {
@@ -75,9 +108,13 @@ for (const backend of everywhere) {
           return newest
         }, refresh_token)
         await delay(laterMs)
-        refuses(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN', [refresh_token, newest])
+        refuses(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN', [
+          refresh_token,
+          newest,
+        ])
         assert.deepEqual([heard.hooked, heard.published], [['ann'], ['ann']])
-        for (const token of [newest, refresh_token]) refuses(await askRefresh(app, token), 'CRUDAUTH_INVALID_TOKEN')
+        for (const token of [newest, refresh_token])
+          refuses(await askRefresh(app, token), 'CRUDAUTH_INVALID_TOKEN')
         assert.deepEqual([heard.hooked.length, heard.published.length], [1, 1])
         answers(await askRefresh(app, other.refresh_token), 200)
         assert.equal((await app.auth.sessions.list(1)).length, 1)
@@ -101,10 +138,15 @@ for (const backend of everywhere) {
       const app = await start(t)
       const { refresh_token } = await signedInBearer(app)
       const next = tokensOf(await askRefresh(app, refresh_token))
-      const responses = await Promise.all(times(40, (n) => askRefresh(app, n % 2 ? refresh_token : next.refresh_token)))
-      const given = responses.filter(({ statusCode }) => statusCode === 200).map((response) => tokensOf(response).refresh_token)
+      const responses = await Promise.all(
+        times(40, (n) => askRefresh(app, n % 2 ? refresh_token : next.refresh_token)),
+      )
+      const given = responses
+        .filter(({ statusCode }) => statusCode === 200)
+        .map((response) => tokensOf(response).refresh_token)
       const alive: string[] = []
-      for (const token of new Set(given)) if ((await askRefresh(app, token)).statusCode === 200) alive.push(token)
+      for (const token of new Set(given))
+        if ((await askRefresh(app, token)).statusCode === 200) alive.push(token)
       assert.ok(alive.length <= 1)
       assert.ok((await app.auth.sessions.list(1)).length <= 1)
       for (const { statusCode } of responses) assert.ok(statusCode === 200 || statusCode === 401)
@@ -134,7 +176,10 @@ for (const backend of everywhere) {
         auth: {
           ...places(t, backend),
           lockout: false,
-          transports: [sessionTransport({ managementRoutes: true }), bearerTransport({ refresh: 'body' })],
+          transports: [
+            sessionTransport({ managementRoutes: true }),
+            bearerTransport({ refresh: 'body' }),
+          ],
         },
       })
       const client = await signedIn(app, 'ann')
@@ -148,7 +193,10 @@ for (const backend of everywhere) {
         for (const response of responses) {
           assert.ok([200, 401].includes(response.statusCode), response.body)
           if (response.statusCode === 200)
-            refuses(await askRefresh(app, tokensOf(response).refresh_token), 'CRUDAUTH_INVALID_TOKEN')
+            refuses(
+              await askRefresh(app, tokensOf(response).refresh_token),
+              'CRUDAUTH_INVALID_TOKEN',
+            )
         }
         assert.deepEqual(
           (await app.auth.sessions.list(1)).map(({ kind }) => kind),
@@ -159,7 +207,11 @@ for (const backend of everywhere) {
 
     test('refreshes beside a password change: nothing of before is alive after it, access tokens too', async (t) => {
       const app = await build(t, {
-        auth: { ...places(t, backend), lockout: false, transports: [sessionTransport(), bearerTransport({ refresh: 'body' })] },
+        auth: {
+          ...places(t, backend),
+          lockout: false,
+          transports: [sessionTransport(), bearerTransport({ refresh: 'body' })],
+        },
       })
       const client = await signedIn(app, 'ann')
       let current = password
@@ -207,11 +259,19 @@ for (const backend of everywhere) {
   })
 }
 
-test('two processes over one Redis: 100 parallel uses, one successor', { skip: !serverUrl('TEST_REDIS_URL') }, async (t) => {
-  const shared = { redis: serverUrl('TEST_REDIS_URL') as string, keyPrefix: uniquePrefix(), users: memoryUsers() }
+test('two processes over one Redis: 100 parallel uses, one successor', {
+  skip: !serverUrl('TEST_REDIS_URL'),
+}, async (t) => {
+  const shared = {
+    redis: serverUrl('TEST_REDIS_URL') as string,
+    keyPrefix: uniquePrefix(),
+    users: memoryUsers(),
+  }
   const apps = [await bearerApp(t, null, {}, shared), await bearerApp(t, null, {}, shared)]
   const { refresh_token } = await signedInBearer(apps[0] as never)
-  const responses = await Promise.all(times(100, (n) => askRefresh(apps[n % 2] as never, refresh_token)))
+  const responses = await Promise.all(
+    times(100, (n) => askRefresh(apps[n % 2] as never, refresh_token)),
+  )
   assert.deepEqual(statusesOf(responses), { 200: 100 })
   assert.equal(new Set(responses.map((response) => tokensOf(response).refresh_token)).size, 1)
 })

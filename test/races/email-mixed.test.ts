@@ -18,7 +18,9 @@ for (const { name, options } of places) {
   test(`${name}: 100 parallel requests for a reset are 202 each, five mails come, and each token works until one does`, async (t) => {
     const { app, anyone, join, mail } = await open(t)
     await join('ann')
-    const asked = await Promise.all(times(100, () => anyone.post('/password/reset-request', { email: addressOf('ann') })))
+    const asked = await Promise.all(
+      times(100, () => anyone.post('/password/reset-request', { email: addressOf('ann') })),
+    )
     assert.deepEqual(statuses(asked), { 202: 100 })
     await mail.next(addressOf('ann'), 'reset_password', 5)
     await settle()
@@ -26,7 +28,9 @@ for (const { name, options } of places) {
       .to(addressOf('ann'), 'reset_password')
       .map(({ context }) => new URL(context.link).searchParams.get('token'))
     assert.equal(new Set(tokens).size, 5)
-    const used = await Promise.all(tokens.map((token) => anyone.post('/password/reset-confirm', { token, new_password: next })))
+    const used = await Promise.all(
+      tokens.map((token) => anyone.post('/password/reset-confirm', { token, new_password: next })),
+    )
     assert.deepEqual(statuses(used), { 200: 1, 400: 4 })
     answers(await new Client(app).login('ann', next), 200)
   })
@@ -36,11 +40,15 @@ for (const { name, options } of places) {
     await join('before')
     const names = times(100, (i) => `name${i}`)
     const responses = await Promise.all(
-      names.map((username) => new Client(app).post('/register', { email: addressOf('ann'), username, password })),
+      names.map((username) =>
+        new Client(app).post('/register', { email: addressOf('ann'), username, password }),
+      ),
     )
     assert.deepEqual(statuses(responses), { 202: 100 })
     assert.equal(new Set(responses.map(({ body }) => body)).size, 1)
-    const rows = (await Promise.all(names.map((username) => row(username)))).filter((found) => found !== null)
+    const rows = (await Promise.all(names.map((username) => row(username)))).filter(
+      (found) => found !== null,
+    )
     assert.equal(rows.length, 1)
     await mail.next(addressOf('ann'), 'existing_account', 99)
     await mail.next(addressOf('ann'), 'verify_email')
@@ -50,11 +58,15 @@ for (const { name, options } of places) {
 
   test(`${name}: of 100 parallel sign-ups of one address and one name one makes an account, and all are 202 or 409`, async (t) => {
     const { app } = await open(t)
-    const responses = await Promise.all(times(100, (i) => new Client(app).register('ann', `the phrase of ${i}`)))
+    const responses = await Promise.all(
+      times(100, (i) => new Client(app).register('ann', `the phrase of ${i}`)),
+    )
     const seen = statuses(responses)
     assert.equal((seen[202] ?? 0) + (seen[409] ?? 0), 100, JSON.stringify(seen))
     assert.ok((seen[202] ?? 0) >= 1)
-    const logins = await Promise.all(times(100, (i) => new Client(app).login('ann', `the phrase of ${i}`)))
+    const logins = await Promise.all(
+      times(100, (i) => new Client(app).login('ann', `the phrase of ${i}`)),
+    )
     assert.deepEqual(statuses(logins), { 200: 1, 401: 99 })
   })
 
@@ -74,7 +86,9 @@ for (const { name, options } of places) {
     assert.equal((await reset)?.statusCode, 200)
     const seen = statuses(logins)
     assert.equal((seen[200] ?? 0) + (seen[401] ?? 0), 40, JSON.stringify(seen))
-    assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.get('/me')))), { 401: 40 })
+    assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.get('/me')))), {
+      401: 40,
+    })
     answers(await new Client(app).login('ann', next), 200)
   })
 
@@ -86,12 +100,17 @@ for (const { name, options } of places) {
       const token = await ask('reset', user)
       const [reset, change] = await Promise.all([
         anyone.post('/password/reset-confirm', { token, new_password: 'by the reset alone' }),
-        client.post('/change-password', { current_password: password, new_password: 'by the change alone' }),
+        client.post('/change-password', {
+          current_password: password,
+          new_password: 'by the change alone',
+        }),
       ])
       assert.ok([200, 400].includes(reset.statusCode), reset.body)
       assert.ok([200, 401].includes(change.statusCode), change.body)
       const logins = await Promise.all(
-        [password, 'by the reset alone', 'by the change alone'].map((secret) => new Client(app).login(user, secret)),
+        [password, 'by the reset alone', 'by the change alone'].map((secret) =>
+          new Client(app).login(user, secret),
+        ),
       )
       assert.deepEqual(
         logins.map(({ statusCode }) => statusCode),
@@ -111,7 +130,8 @@ for (const { name, options } of places) {
       anyone.post('/email/change-confirm', { token: onward }),
       client.post('/change-password', { current_password: password, new_password: next }),
     ])
-    for (const { statusCode, body } of responses) assert.ok([200, 400, 401].includes(statusCode), body)
+    for (const { statusCode, body } of responses)
+      assert.ok([200, 400, 401].includes(statusCode), body)
     if ((await row('ann')).email !== addressOf('ann')) {
       // Whatever came first, the old address has been sent another token.
       await settle()

@@ -24,15 +24,25 @@ for (const backend of backends) {
       await gate
       return true
     }
-    const { anyone, join, move, row, mail } = await mailApp(t, backend, { auth: { passwords: { cost: cheap, check } } })
+    const { anyone, join, move, row, mail } = await mailApp(t, backend, {
+      auth: { passwords: { cost: cheap, check } },
+    })
     const client = await join('ann')
-    const change = client.post('/change-password', { current_password: password, new_password: next })
+    const change = client.post('/change-password', {
+      current_password: password,
+      new_password: next,
+    })
     await underWay
     const first = await move(client, old, 'thief@example.com')
     go()
     answers(await change, 200)
     assert.equal((await anyone.post('/email/change-revert', { token: first })).statusCode, 400)
-    answers(await anyone.post('/email/change-revert', { token: await mail.token(old, 'email_changed', 2) }), 200)
+    answers(
+      await anyone.post('/email/change-revert', {
+        token: await mail.token(old, 'email_changed', 2),
+      }),
+      200,
+    )
     assert.equal((await row('ann')).email, old)
   })
 }

@@ -26,7 +26,11 @@ for (const { name, options } of places) {
       onAfterPasswordReset: note('reset'),
       onAfterEmailChanged: note('changed'),
     }
-    const made = await mailApp(t, { name, options: () => ({}) }, { auth: { ...(await options(t)), hooks } })
+    const made = await mailApp(
+      t,
+      { name, options: () => ({}) },
+      { auth: { ...(await options(t)), hooks } },
+    )
     return { ...made, events }
   }
 
@@ -38,7 +42,9 @@ for (const { name, options } of places) {
     oneWins(await all('/email/verify-confirm', { token: await ask('verify', 'ann') }))
     assert.deepEqual(events.splice(0), ['verified'])
 
-    oneWins(await all('/email/change-confirm', { token: await askChange(client, 'first@example.com') }))
+    oneWins(
+      await all('/email/change-confirm', { token: await askChange(client, 'first@example.com') }),
+    )
     assert.deepEqual(events.splice(0), ['changed'])
     assert.equal(mail.to('first@example.com', 'change_email').length, 1)
 
@@ -51,7 +57,12 @@ for (const { name, options } of places) {
     answers(await anyone.post('/password/reset-request', { email: 'first@example.com' }), 202)
     const reset = await mail.token('first@example.com', 'reset_password')
     const wins = await Promise.all(
-      times(100, (i) => anyone.post('/password/reset-confirm', { token: reset, new_password: `the new phrase ${i}` })),
+      times(100, (i) =>
+        anyone.post('/password/reset-confirm', {
+          token: reset,
+          new_password: `the new phrase ${i}`,
+        }),
+      ),
     )
     oneWins(wins)
     assert.deepEqual(events.splice(0), ['reset'])
@@ -65,7 +76,12 @@ for (const { name, options } of places) {
     const tokens = [await ask('reset', 'ann'), await ask('reset', 'ann'), await ask('reset', 'ann')]
     events.splice(0)
     const responses = await Promise.all(
-      times(30, (i) => anyone.post('/password/reset-confirm', { token: tokens[i % 3], new_password: `the new phrase ${i}` })),
+      times(30, (i) =>
+        anyone.post('/password/reset-confirm', {
+          token: tokens[i % 3],
+          new_password: `the new phrase ${i}`,
+        }),
+      ),
     )
     oneWins(responses)
     assert.deepEqual(events, ['reset'])
@@ -86,11 +102,17 @@ for (const { name, options } of places) {
         const client = await join(name)
         tokens.push(await askChange(client, wanted))
       }
-      const responses = await Promise.all(tokens.map((token) => anyone.post('/email/change-confirm', { token })))
+      const responses = await Promise.all(
+        tokens.map((token) => anyone.post('/email/change-confirm', { token })),
+      )
       assert.deepEqual(statuses(responses), { 200: 1, 409: 1 })
-      for (const response of responses) if (response.statusCode === 409) refusesOwn(response, 'CRUDAUTH_DUPLICATE')
+      for (const response of responses)
+        if (response.statusCode === 409) refusesOwn(response, 'CRUDAUTH_DUPLICATE')
       const owner = (await users.findBy('email', wanted)) as Record<string, unknown>
-      assert.equal(owner.username, names[responses.findIndex(({ statusCode }) => statusCode === 200)])
+      assert.equal(
+        owner.username,
+        names[responses.findIndex(({ statusCode }) => statusCode === 200)],
+      )
     }
   })
 }

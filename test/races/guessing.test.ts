@@ -14,7 +14,10 @@ for (const backend of backends) {
     const app = await build(t, {
       auth: {
         ...backend.options(),
-        hooks: { onLoginFailed: ({ reason }) => looked.push(reason), onLockout: ({ reason }) => locked.push(reason) },
+        hooks: {
+          onLoginFailed: ({ reason }) => looked.push(reason),
+          onLockout: ({ reason }) => locked.push(reason),
+        },
       },
     })
     await new Client(app).register('ann')
@@ -24,23 +27,34 @@ for (const backend of backends) {
       const names = [name, `${name}@example.com`]
       const guesses = await Promise.all(
         times(100, (i) =>
-          new Client(app, '', { remoteAddress: `10.${names.length}.0.${i}` }).login(names[0] ?? '', `guess ${i}`),
+          new Client(app, '', { remoteAddress: `10.${names.length}.0.${i}` }).login(
+            names[0] ?? '',
+            `guess ${i}`,
+          ),
         ),
       )
       assert.deepEqual(statuses(guesses), { 401: 5, 429: 95 })
       assert.equal(looked.length, 5)
       assert.deepEqual(locked, ['identifier'], 'told of once')
       for (const response of guesses) {
-        refuses(response, response.statusCode === 401 ? 'CRUDAUTH_BAD_CREDENTIALS' : 'CRUDAUTH_LOCKED_OUT')
+        refuses(
+          response,
+          response.statusCode === 401 ? 'CRUDAUTH_BAD_CREDENTIALS' : 'CRUDAUTH_LOCKED_OUT',
+        )
       }
     }
-    refuses(await new Client(app, '', { remoteAddress: '10.9.9.9' }).login('ann'), 'CRUDAUTH_LOCKED_OUT')
+    refuses(
+      await new Client(app, '', { remoteAddress: '10.9.9.9' }).login('ann'),
+      'CRUDAUTH_LOCKED_OUT',
+    )
   })
 
   test(`${backend.name}: of 100 parallel guesses from an address at 100 accounts thirty are looked at`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: backend.options() })
-    const guesses = await Promise.all(times(100, (i) => new Client(app).login(`user${i}`, 'password of the year')))
+    const guesses = await Promise.all(
+      times(100, (i) => new Client(app).login(`user${i}`, 'password of the year')),
+    )
     assert.deepEqual(statuses(guesses), { 401: 30, 429: 70 })
   })
 
@@ -59,7 +73,9 @@ for (const backend of backends) {
     const client = await signedIn(app, 'ann')
     const change = { new_password: 'another good one' }
     const guesses = await Promise.all(
-      times(100, (i) => client.post('/change-password', { current_password: `guess ${i}`, ...change })),
+      times(100, (i) =>
+        client.post('/change-password', { current_password: `guess ${i}`, ...change }),
+      ),
     )
     assert.deepEqual(statuses(guesses), { 401: 5, 429: 95 })
   })

@@ -7,16 +7,22 @@ import { noUnhandledRejections, sessionCookie, statuses, times } from '../helper
 import { places } from '../helpers/races.js'
 import { refuses } from '../helpers/refuses.js'
 
-const transports = (maxSessionsPerUser: number) => [sessionTransport({ managementRoutes: true, maxSessionsPerUser })]
+const transports = (maxSessionsPerUser: number) => [
+  sessionTransport({ managementRoutes: true, maxSessionsPerUser }),
+]
 
 for (const { name, options } of places) {
   for (const cap of [1, 5]) {
     test(`${name}: 100 parallel logins under a cap of ${cap} leave exactly ${cap} sessions, which work`, async (t) => {
       noUnhandledRejections(t)
-      const app = await build(t, { auth: { ...(await options(t)), lockout: false, transports: transports(cap) } })
+      const app = await build(t, {
+        auth: { ...(await options(t)), lockout: false, transports: transports(cap) },
+      })
       await new Client(app).register('ann')
       const clients = times(100, () => new Client(app))
-      assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.login('ann')))), { 200: 100 })
+      assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.login('ann')))), {
+        200: 100,
+      })
       const me = await Promise.all(clients.map((client) => client.get('/me')))
       assert.deepEqual(statuses(me), { 200: cap, 401: 100 - cap })
       const alive = clients.filter((_, i) => me[i]?.statusCode === 200)
@@ -32,7 +38,9 @@ for (const { name, options } of places) {
 
   test(`${name}: a device that signs in 30 times in a row and at once pushes no other device out`, async (t) => {
     noUnhandledRejections(t)
-    const app = await build(t, { auth: { ...(await options(t)), lockout: false, transports: transports(2) } })
+    const app = await build(t, {
+      auth: { ...(await options(t)), lockout: false, transports: transports(2) },
+    })
     const phone = await signedIn(app, 'ann')
     const laptop = new Client(app)
     await laptop.login('ann')
@@ -43,7 +51,9 @@ for (const { name, options } of places) {
 
   test(`${name}: 50 parallel logins that come with one session end it and leave no more than the cap`, async (t) => {
     noUnhandledRejections(t)
-    const app = await build(t, { auth: { ...(await options(t)), lockout: false, transports: transports(5) } })
+    const app = await build(t, {
+      auth: { ...(await options(t)), lockout: false, transports: transports(5) },
+    })
     const first = await signedIn(app, 'ann')
     const cookie = `${sessionCookie}=${first.cookies.get(sessionCookie)}`
     const clients = times(50, () => {
@@ -51,14 +61,21 @@ for (const { name, options } of places) {
       client.cookies.set(sessionCookie, first.cookies.get(sessionCookie) ?? '')
       return client
     })
-    assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.login('ann')))), { 200: 50 })
-    refuses(await app.inject({ method: 'GET', url: '/me', headers: { cookie } }), 'CRUDAUTH_UNAUTHENTICATED')
+    assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.login('ann')))), {
+      200: 50,
+    })
+    refuses(
+      await app.inject({ method: 'GET', url: '/me', headers: { cookie } }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
     assert.equal(statuses(await Promise.all(clients.map((client) => client.get('/me'))))[200], 5)
   })
 
   test(`${name}: sessions that end everywhere while others begin: none that had begun before lives on`, async (t) => {
     noUnhandledRejections(t)
-    const app = await build(t, { auth: { ...(await options(t)), lockout: false, transports: transports(1000) } })
+    const app = await build(t, {
+      auth: { ...(await options(t)), lockout: false, transports: transports(1000) },
+    })
     const before = times(20, () => new Client(app))
     await new Client(app).register('ann')
     for (const client of before) await client.login('ann')
@@ -70,23 +87,35 @@ for (const { name, options } of places) {
     })
     const seen = statuses(await Promise.all(work))
     assert.equal((seen[200] ?? 0) + (seen[401] ?? 0), work.length, JSON.stringify(seen))
-    assert.deepEqual(statuses(await Promise.all(before.map((client) => client.get('/me')))), { 401: 20 })
+    assert.deepEqual(statuses(await Promise.all(before.map((client) => client.get('/me')))), {
+      401: 20,
+    })
     const live = statuses(await Promise.all(during.map((client) => client.get('/me'))))[200] ?? 0
     const last = new Client(app)
     await last.login('ann')
-    assert.equal((await last.get('/sessions')).json().length, live + 1, 'what is listed is what works')
+    assert.equal(
+      (await last.get('/sessions')).json().length,
+      live + 1,
+      'what is listed is what works',
+    )
   })
 
   test(`${name}: a session revoked amid 100 of its requests is never alive again`, async (t) => {
     noUnhandledRejections(t)
     // An idle window so short that every request writes its activity back.
     const app = await build(t, {
-      auth: { ...(await options(t)), transports: [sessionTransport({ managementRoutes: true, idleSeconds: 20 })] },
+      auth: {
+        ...(await options(t)),
+        transports: [sessionTransport({ managementRoutes: true, idleSeconds: 20 })],
+      },
     })
     const victim = await signedIn(app, 'ann')
     const admin = new Client(app)
     await admin.login('ann')
-    const sessions = (await admin.get('/sessions')).json() as { session_id: string; current: boolean }[]
+    const sessions = (await admin.get('/sessions')).json() as {
+      session_id: string
+      current: boolean
+    }[]
     const handle = sessions.find(({ current }) => !current)?.session_id ?? ''
     // Older than a thirtieth of the window.
     await new Promise((resolve) => setTimeout(resolve, 700))

@@ -10,7 +10,15 @@ import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { backends } from '../helpers/backends.js'
 import { openMariadb, openPostgres, serverOf } from '../helpers/databases.js'
 import { noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
-import { ada, Browser, browserOf, buildOAuth, fields, landsOn, refusesCallback } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  browserOf,
+  buildOAuth,
+  fields,
+  landsOn,
+  refusesCallback,
+} from '../helpers/oauth.js'
 import { clusterServers, newPrefix, openCluster, removeKeys } from '../helpers/redis.js'
 import { createUsersTable, type Dialect, openSqlite } from '../helpers/tables.js'
 
@@ -22,10 +30,20 @@ async function table(t: TestContext, db: Kysely<any>, dialect: Dialect): Promise
     await drop()
     await db.destroy()
   })
-  const time = dialect === 'postgres' ? 'timestamptz(3)' : dialect === 'mysql' ? 'datetime(3)' : 'text'
-  const columns = { acmeId: 'acme_id', otherId: 'other_id', oauthProvider: 'oauth_provider', oauthUpdatedAt: 'oauth_updated_at' }
+  const time =
+    dialect === 'postgres' ? 'timestamptz(3)' : dialect === 'mysql' ? 'datetime(3)' : 'text'
+  const columns = {
+    acmeId: 'acme_id',
+    otherId: 'other_id',
+    oauthProvider: 'oauth_provider',
+    oauthUpdatedAt: 'oauth_updated_at',
+  }
   for (const column of Object.values(columns)) {
-    await sql.raw(`alter table ${name} add column ${column} ${column.endsWith('_at') ? time : 'varchar(255)'}`).execute(db)
+    await sql
+      .raw(
+        `alter table ${name} add column ${column} ${column.endsWith('_at') ? time : 'varchar(255)'}`,
+      )
+      .execute(db)
   }
   for (const column of ['acme_id', 'other_id']) {
     await sql.raw(`create unique index ${name}_${column} on ${name} (${column})`).execute(db)
@@ -57,7 +75,11 @@ function slowUsers(): UserStore {
 const postgres = serverOf('TEST_POSTGRES_URL')
 const mariadb = serverOf('TEST_MARIADB_URL')
 
-const stores: { name: string; skip?: string | false; open: (t: TestContext) => Promise<UserStore> }[] = [
+const stores: {
+  name: string
+  skip?: string | false
+  open: (t: TestContext) => Promise<UserStore>
+}[] = [
   { name: 'slow memory users', open: async () => slowUsers() },
   {
     name: 'SQLite',
@@ -68,7 +90,11 @@ const stores: { name: string; skip?: string | false; open: (t: TestContext) => P
       return store
     },
   },
-  { name: 'PostgreSQL', skip: postgres.skip, open: (t) => table(t, openPostgres(postgres.url), 'postgres') },
+  {
+    name: 'PostgreSQL',
+    skip: postgres.skip,
+    open: (t) => table(t, openPostgres(postgres.url), 'postgres'),
+  },
   { name: 'MariaDB', skip: mariadb.skip, open: (t) => table(t, openMariadb(mariadb.url), 'mysql') },
 ]
 
@@ -81,7 +107,10 @@ async function mainFlow(t: TestContext, auth: Partial<CrudAuthOptions>) {
   landsOn(await browser.signIn(ada), '/start')
   assert.equal((await browser.me()).user_id, id)
   refusesCallback(await browser.signIn({ ...ada, email_verified: false }, 'other'))
-  landsOn(await browser.link({ sub: 'ada-at-other' }, 'other', { redirect_to: '/settings' }), '/settings')
+  landsOn(
+    await browser.link({ sub: 'ada-at-other' }, 'other', { redirect_to: '/settings' }),
+    '/settings',
+  )
   const accounts = (await browser.get('/oauth/accounts')).json()
   assert.deepEqual(
     accounts.map(({ provider }: { provider: string }) => provider),
@@ -89,9 +118,15 @@ async function mainFlow(t: TestContext, auth: Partial<CrudAuthOptions>) {
   )
   assert.equal(new Date(accounts[1].linked_at).getUTCFullYear(), new Date().getUTCFullYear())
   const foreign = await browserOf(app, 'ann')
-  landsOn(await foreign.link({ sub: 'ada-at-other' }, 'other'), '/start?error=oauth_linked_elsewhere')
+  landsOn(
+    await foreign.link({ sub: 'ada-at-other' }, 'other'),
+    '/start?error=oauth_linked_elsewhere',
+  )
   const owner = new Browser(app)
-  landsOn(await owner.signIn({ sub: 'ann', email: 'ann@example.com', email_verified: true }), '/start')
+  landsOn(
+    await owner.signIn({ sub: 'ann', email: 'ann@example.com', email_verified: true }),
+    '/start',
+  )
   assert.equal(await foreign.me(), null)
   assert.equal((await new Browser(app).login('ann')).statusCode, 401)
   assert.equal((await browser.delete('/oauth/acme')).statusCode, 200)
@@ -114,7 +149,9 @@ for (const { name, skip, open } of stores) {
       options,
       async (t) => {
         noUnhandledRejections(t)
-        const { app } = await buildOAuth(t, { auth: { ...backend.options(), users: await open(t) } })
+        const { app } = await buildOAuth(t, {
+          auth: { ...backend.options(), users: await open(t) },
+        })
         const person = { ...ada, email_verified }
         const browsers = await Promise.all(
           times(50, async () => {
@@ -122,8 +159,14 @@ for (const { name, skip, open } of stores) {
             return { browser, query: await browser.begin() }
           }),
         )
-        const answers = await Promise.all(browsers.map(({ browser, query }) => browser.finish(query, person)))
-        assert.deepEqual(statuses(answers), { 302: 50 }, answers.find(({ statusCode }) => statusCode !== 302)?.body)
+        const answers = await Promise.all(
+          browsers.map(({ browser, query }) => browser.finish(query, person)),
+        )
+        assert.deepEqual(
+          statuses(answers),
+          { 302: 50 },
+          answers.find(({ statusCode }) => statusCode !== 302)?.body,
+        )
         const ids = new Set<unknown>()
         // At most five of the sessions live; whoever is in is in the one account.
         for (const { browser } of browsers) ids.add((await browser.me())?.user_id)
@@ -146,8 +189,14 @@ for (const { name, skip, open } of stores) {
           return { browser, query: await browser.begin() }
         }),
       )
-      const answers = await Promise.all(browsers.map(({ browser, query }) => browser.finish(query, ada)))
-      assert.deepEqual(statuses(answers), { 302: 50 }, answers.find(({ statusCode }) => statusCode !== 302)?.body)
+      const answers = await Promise.all(
+        browsers.map(({ browser, query }) => browser.finish(query, ada)),
+      )
+      assert.deepEqual(
+        statuses(answers),
+        { 302: 50 },
+        answers.find(({ statusCode }) => statusCode !== 302)?.body,
+      )
       for (const { headers } of answers) assert.equal(headers.location, '/start')
     },
   )

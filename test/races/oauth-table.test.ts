@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { OAuthAccount } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
-import { ada, Browser, browserOf, buildOAuth, landsOn, memoryAccounts, type Person } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  browserOf,
+  buildOAuth,
+  landsOn,
+  memoryAccounts,
+  type Person,
+} from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
 const owner: Person = { sub: 'ann', email: 'ann@example.com', email_verified: true }
@@ -29,7 +37,10 @@ for (const backend of backends) {
       }
       return accounts.store.add(account)
     }
-    const { app } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: { ...accounts.store, add } } })
+    const { app } = await buildOAuth(t, {
+      auth: backend.options(),
+      oauth: { accounts: { ...accounts.store, add } },
+    })
     const squatter = await browserOf(app, 'ann')
     const linking = squatter.link(stranger, 'other')
     await waiting.opened
@@ -53,7 +64,10 @@ for (const backend of backends) {
       if (isDown) throw new Error('the table is locked')
       return accounts.store.remove(...args)
     }
-    const { app } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: { ...accounts.store, remove } } })
+    const { app } = await buildOAuth(t, {
+      auth: backend.options(),
+      oauth: { accounts: { ...accounts.store, remove } },
+    })
     const squatter = await browserOf(app, 'ann')
     landsOn(await squatter.link(stranger, 'other'), '/start')
     isDown = true
@@ -78,7 +92,10 @@ for (const backend of backends) {
       if (isDown) throw new Error('the table is locked')
       return accounts.store.add(account)
     }
-    const { app, rows } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: { ...accounts.store, add } } })
+    const { app, rows } = await buildOAuth(t, {
+      auth: backend.options(),
+      oauth: { accounts: { ...accounts.store, add } },
+    })
     refuses(await new Browser(app).signIn(ada), 'CRUDAUTH_UNAVAILABLE', ['locked'])
     isDown = false
     const browser = new Browser(app)
@@ -89,14 +106,22 @@ for (const backend of backends) {
 
   test(`${backend.name}: the table keeps who, where, which address and when, and GET /oauth/accounts tells of it`, async (t) => {
     const accounts = memoryAccounts()
-    const { app, rows } = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: accounts.store } })
+    const { app, rows } = await buildOAuth(t, {
+      auth: backend.options(),
+      oauth: { accounts: accounts.store },
+    })
     const browser = new Browser(app)
     const before = Date.now()
     await browser.signIn(ada)
     await browser.link({ sub: 'second' }, 'other')
     const [first, second] = accounts.all()
     const { linkedAt, ...kept } = first as OAuthAccount
-    assert.deepEqual(kept, { provider: 'acme', subject: 'ada-1', userId: 1, email: 'ada@example.com' })
+    assert.deepEqual(kept, {
+      provider: 'acme',
+      subject: 'ada-1',
+      userId: 1,
+      email: 'ada@example.com',
+    })
     assert.ok(linkedAt.getTime() >= before && linkedAt.getTime() <= Date.now())
     assert.equal(second?.email, null)
     assert.equal((await rows())[0]?.acmeId, null, 'the column stays empty')
@@ -111,13 +136,20 @@ for (const backend of backends) {
 test('a table that hangs is 503 in its time, and one that answers another account is not believed', async (t) => {
   const accounts = memoryAccounts()
   const hanging = { ...accounts.store, find: () => new Promise<never>(() => {}) }
-  const { app } = await buildOAuth(t, { auth: { timeouts: { usersMs: 100 } }, oauth: { accounts: hanging } })
+  const { app } = await buildOAuth(t, {
+    auth: { timeouts: { usersMs: 100 } },
+    oauth: { accounts: hanging },
+  })
   refuses(await new Browser(app).signIn(ada), 'CRUDAUTH_UNAVAILABLE')
 
   const folding = memoryAccounts()
   const find: typeof folding.store.find = async (provider, subject) =>
-    folding.all().find((account) => account.provider === provider && account.subject.toLowerCase() === subject.toLowerCase()) ??
-    null
+    folding
+      .all()
+      .find(
+        (account) =>
+          account.provider === provider && account.subject.toLowerCase() === subject.toLowerCase(),
+      ) ?? null
   const loose = await buildOAuth(t, { oauth: { accounts: { ...folding.store, find } } })
   await new Browser(loose.app).signIn(ada)
   const browser = new Browser(loose.app)

@@ -52,7 +52,10 @@ for (const backend of backends) {
     const setUp = async (t: TestContext) => {
       noUnhandledRejections(t)
       const accounts = place.accounts()
-      const built = await buildOAuth(t, { auth: backend.options(), oauth: { accounts: accounts?.store } })
+      const built = await buildOAuth(t, {
+        auth: backend.options(),
+        oauth: { accounts: accounts?.store },
+      })
       return { ...built, accounts }
     }
 
@@ -60,7 +63,9 @@ for (const backend of backends) {
       test(`${name}: one person signs up 100 times at once (address ${email_verified ? '' : 'not '}verified): exactly one account, and all get in`, async (t) => {
         const { app, rows } = await setUp(t)
         const answers = await Promise.all(
-          (await begun(app, 100)).map(({ browser, query }) => browser.finish(query, { ...ada, email_verified })),
+          (await begun(app, 100)).map(({ browser, query }) =>
+            browser.finish(query, { ...ada, email_verified }),
+          ),
         )
         assert.deepEqual(places(answers), { '/start': 100 })
         assert.equal((await rows()).length, 1)
@@ -76,7 +81,9 @@ for (const backend of backends) {
       const two = await begun(app, 10, '/oauth/other/authorize')
       const answers = await Promise.all([
         ...one.map(({ browser, query }) => browser.finish(query, ada)),
-        ...two.map(({ browser, query }) => browser.finish(query, { ...ada, sub: 'ada-at-other' }, 'other')),
+        ...two.map(({ browser, query }) =>
+          browser.finish(query, { ...ada, sub: 'ada-at-other' }, 'other'),
+        ),
       ])
       assert.deepEqual(places(answers), { '/start': 20 })
       assert.equal((await rows()).length, 1)
@@ -93,32 +100,51 @@ for (const backend of backends) {
     test(`${name}: many people of one name sign up at once: each has a name of their own`, async (t) => {
       const { app, rows } = await setUp(t)
       const person = (i: number): Person => ({ ...ada, sub: `s${i}`, email: `s${i}@example.com` })
-      const answers = await Promise.all((await begun(app, 30)).map(({ browser, query }, i) => browser.finish(query, person(i))))
+      const answers = await Promise.all(
+        (await begun(app, 30)).map(({ browser, query }, i) => browser.finish(query, person(i))),
+      )
       assert.deepEqual(places(answers), { '/start': 30 })
       assert.equal(new Set((await rows()).map((row) => row?.username)).size, 30)
     })
 
     test(`${name}: two users link one account at a provider at once: exactly one gets it`, async (t) => {
       const { app, rows, accounts } = await setUp(t)
-      const browsers = [await browserOf(app, 'ann'), await browserOf(app, 'bob'), await browserOf(app, 'cyd')]
+      const browsers = [
+        await browserOf(app, 'ann'),
+        await browserOf(app, 'bob'),
+        await browserOf(app, 'cyd'),
+      ]
       const queries = await Promise.all(browsers.map((browser) => browser.beginLink()))
       const answers = await Promise.all(
-        browsers.map((browser, i) => browser.finish(queries[i] as URLSearchParams, { sub: 'shared' })),
+        browsers.map((browser, i) =>
+          browser.finish(queries[i] as URLSearchParams, { sub: 'shared' }),
+        ),
       )
       assert.deepEqual(places(answers), { '/start': 1, '/start?error=oauth_linked_elsewhere': 2 })
-      const holders = accounts ? accounts.all().length : (await rows()).filter((row) => row?.acmeId === 'shared').length
+      const holders = accounts
+        ? accounts.all().length
+        : (await rows()).filter((row) => row?.acmeId === 'shared').length
       assert.equal(holders, 1)
     })
 
     test(`${name}: one user links two accounts of a provider at once: one stays, and the other is free`, async (t) => {
       const { app } = await setUp(t)
       const ann = await browserOf(app, 'ann')
-      const queries = [await ann.beginLink(), await ann.beginLink(), await ann.beginLink(), await ann.beginLink()]
-      const answers = await Promise.all(queries.map((query, i) => ann.finish(query, { sub: `mine-${i}` })))
+      const queries = [
+        await ann.beginLink(),
+        await ann.beginLink(),
+        await ann.beginLink(),
+        await ann.beginLink(),
+      ]
+      const answers = await Promise.all(
+        queries.map((query, i) => ann.finish(query, { sub: `mine-${i}` })),
+      )
       const landed = answers.map(({ headers }) => String(headers.location))
       assert.equal(landed.filter((location) => location === '/start').length, 1, landed.join())
       assert.ok(
-        landed.every((location) => location === '/start' || location === '/start?error=oauth_failed'),
+        landed.every(
+          (location) => location === '/start' || location === '/start?error=oauth_failed',
+        ),
         landed.join(),
       )
       assert.equal((await ann.get('/oauth/accounts')).json().length, 1)
@@ -166,7 +192,10 @@ for (const backend of backends) {
       assert.equal(set?.statusCode, 200)
       assert.ok([200, 409].includes(removed?.statusCode ?? 0), removed?.body)
       assert.equal(accounts.length, removed?.statusCode === 200 ? 0 : 1)
-      assert.equal((await new Browser(app).login(`s${i}@example.com`, 'another good one')).statusCode, 200)
+      assert.equal(
+        (await new Browser(app).login(`s${i}@example.com`, 'another good one')).statusCode,
+        200,
+      )
     }
   })
 
@@ -180,7 +209,9 @@ for (const backend of backends) {
       }
       return inner.compareAndSet(id, expected, values)
     }
-    const { app } = await buildOAuth(t, { auth: { ...backend.options(), users: { ...inner, compareAndSet } } })
+    const { app } = await buildOAuth(t, {
+      auth: { ...backend.options(), users: { ...inner, compareAndSet } },
+    })
     const ann = await browserOf(app, 'ann')
     landsOn(await ann.link({ sub: 'mine' }), '/start')
     meanwhile = () => inner.update(1, { hashedPassword: app.auth.passwords.unusable() })

@@ -19,12 +19,15 @@ for (const { name, options } of places) {
     for (const client of others) await client.login('ann')
     const next = times(100, (i) => `the next password ${i}`)
     const responses = await Promise.all(
-      next.map((new_password) => caller.post('/change-password', { current_password: password, new_password })),
+      next.map((new_password) =>
+        caller.post('/change-password', { current_password: password, new_password }),
+      ),
     )
     const seen = statuses(responses)
     assert.deepEqual(seen, { 200: 1, 401: 99 })
     for (const response of responses) {
-      if (response.statusCode === 401) assert.ok(/WRONG_PASSWORD|UNAUTHENTICATED/.test(response.json().code))
+      if (response.statusCode === 401)
+        assert.ok(/WRONG_PASSWORD|UNAUTHENTICATED/.test(response.json().code))
     }
     const winner = responses.findIndex(({ statusCode }) => statusCode === 200)
     assert.equal((await caller.get('/me')).statusCode, 200, "the caller's session lives")
@@ -43,7 +46,10 @@ for (const { name, options } of places) {
     for (const client of clients) await client.login('ann')
     const responses = await Promise.all(
       clients.map((client, i) =>
-        client.post('/change-password', { current_password: password, new_password: `the next password ${i}` }),
+        client.post('/change-password', {
+          current_password: password,
+          new_password: `the next password ${i}`,
+        }),
       ),
     )
     assert.deepEqual(statuses(responses), { 200: 1, 401: 19 })
@@ -53,7 +59,11 @@ for (const { name, options } of places) {
       responses.map(({ statusCode }) => statusCode),
     )
     assert.equal(
-      (await (clients[me.findIndex(({ statusCode }) => statusCode === 200)] as Client).get('/sessions')).json().length,
+      (
+        await (clients[me.findIndex(({ statusCode }) => statusCode === 200)] as Client).get(
+          '/sessions',
+        )
+      ).json().length,
       1,
     )
   })
@@ -67,14 +77,20 @@ for (const { name, options } of places) {
     const logins = await Promise.all(
       clients.map((client, i) => {
         const login = client.login('ann')
-        if (i === 20) changed = caller.post('/change-password', { current_password: password, new_password: 'another good one' })
+        if (i === 20)
+          changed = caller.post('/change-password', {
+            current_password: password,
+            new_password: 'another good one',
+          })
         return login
       }),
     )
     assert.equal((await changed)?.statusCode, 200)
     const seen = statuses(logins)
     assert.equal((seen[200] ?? 0) + (seen[401] ?? 0), 60)
-    assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.get('/me')))), { 401: 60 })
+    assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.get('/me')))), {
+      401: 60,
+    })
     assert.equal((await caller.get('/me')).statusCode, 200)
     assert.equal((await caller.get('/sessions')).json().length, 1)
   })
@@ -83,12 +99,18 @@ for (const { name, options } of places) {
     noUnhandledRejections(t)
     const auth = { ...(await options(t)), lockout: false, transports } as const
     const app = await build(t, { auth, routes: mountHandLogin })
-    const user = { email: 'ann@example.com', username: 'ann', hashedPassword: app.auth.passwords.unusable() }
+    const user = {
+      email: 'ann@example.com',
+      username: 'ann',
+      hashedPassword: app.auth.passwords.unusable(),
+    }
     await (auth.users as UserStore).create(user)
     const caller = new Client(app)
     caller.csrf = (await caller.post('/by-hand/ann')).json().csrf_token
     const next = times(100, (i) => `the first password ${i}`)
-    const responses = await Promise.all(next.map((new_password) => caller.post('/set-password', { new_password })))
+    const responses = await Promise.all(
+      next.map((new_password) => caller.post('/set-password', { new_password })),
+    )
     const seen = statuses(responses)
     assert.equal(seen[200], 1)
     assert.equal((seen[400] ?? 0) + (seen[401] ?? 0), 99, JSON.stringify(seen))
@@ -107,7 +129,12 @@ for (const { name, options } of places) {
       matches: (hash) => hash.startsWith('old:'),
       verify: (hash, given) => hash === `old:${[...given].reverse().join('')}`,
     }
-    const auth = { ...(await options(t)), lockout: false, transports, passwords: { cost: cheap, legacy: [verifier] } } as const
+    const auth = {
+      ...(await options(t)),
+      lockout: false,
+      transports,
+      passwords: { cost: cheap, legacy: [verifier] },
+    } as const
     const inner = auth.users as UserStore
     const replaced: unknown[] = []
     const users: UserStore = {
@@ -127,14 +154,20 @@ for (const { name, options } of places) {
     assert.equal((await earlier.get('/me')).statusCode, 200)
 
     const clients = times(100, () => new Client(app))
-    assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.login('ann')))), { 200: 100 })
+    assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.login('ann')))), {
+      200: 100,
+    })
     assert.equal(replaced.length, 1)
     const id = (row as { id: number }).id
     assert.equal(
-      ((await users.findById(id)) as { hashed_password?: string; hashedPassword?: string }).hashed_password ?? replaced[0],
+      ((await users.findById(id)) as { hashed_password?: string; hashedPassword?: string })
+        .hashed_password ?? replaced[0],
       replaced[0],
     )
-    assert.deepEqual(statuses(await Promise.all([...clients, earlier].map((client) => client.get('/me')))), { 200: 101 })
+    assert.deepEqual(
+      statuses(await Promise.all([...clients, earlier].map((client) => client.get('/me')))),
+      { 200: 101 },
+    )
     refuses(await new Client(app).login('ann', hashedPassword), 'CRUDAUTH_BAD_CREDENTIALS')
   })
 }

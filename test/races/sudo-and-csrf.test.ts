@@ -39,7 +39,8 @@ for (const backend of backends) {
       assert.equal(refreshed?.statusCode, 200)
       // The rotation may have come first; then the old token is dead, as it should be.
       client.csrf = refreshed?.json().csrf_token
-      if (sudo?.statusCode !== 200) assert.equal((await client.post('/sudo', { password })).statusCode, 200, sudo?.body)
+      if (sudo?.statusCode !== 200)
+        assert.equal((await client.post('/sudo', { password })).statusCode, 200, sudo?.body)
       assert.equal((await client.get('/elevated')).statusCode, 200, 'the elevation stands')
       const [session] = (await client.get('/sessions')).json()
       assert.ok(Date.parse(session.last_activity) > Date.parse(before), 'the activity stands')
@@ -65,30 +66,49 @@ for (const backend of backends) {
         mountHandLogin(app)
       },
     })
-    await app.auth.users.create({ email: 'ann@example.com', username: 'ann', hashedPassword: `plain:${password}` })
+    await app.auth.users.create({
+      email: 'ann@example.com',
+      username: 'ann',
+      hashedPassword: `plain:${password}`,
+    })
     const client = new Client(app)
     // Not by a password, which would replace the hash: from here on each look at a password is counted.
     client.csrf = (await client.post('/by-hand/ann')).json().csrf_token
     assert.equal((await client.post('/sudo', { password })).statusCode, 200)
     assert.equal((await client.get('/elevated')).statusCode, 200)
     looks = 0
-    const wrong = await Promise.all(times(100, (i) => client.post('/sudo', { password: `wrong ${i}` })))
+    const wrong = await Promise.all(
+      times(100, (i) => client.post('/sudo', { password: `wrong ${i}` })),
+    )
     assert.deepEqual(statuses(wrong), { 401: 3, 429: 97 })
     for (const response of wrong) {
-      refuses(response, response.statusCode === 401 ? 'CRUDAUTH_WRONG_PASSWORD' : 'CRUDAUTH_LOCKED_OUT')
+      refuses(
+        response,
+        response.statusCode === 401 ? 'CRUDAUTH_WRONG_PASSWORD' : 'CRUDAUTH_LOCKED_OUT',
+      )
     }
     assert.equal(looks, 3)
     refuses(await client.post('/sudo', { password }), 'CRUDAUTH_LOCKED_OUT')
     refuses(await client.get('/elevated'), 'CRUDAUTH_SUDO_REQUIRED')
-    assert.equal((await new Client(app).login('ann')).statusCode, 200, 'login has a budget of its own')
+    assert.equal(
+      (await new Client(app).login('ann')).statusCode,
+      200,
+      'login has a budget of its own',
+    )
   })
 
   test(`${backend.name}: sudo and the end of the session at once: an ended session is never elevated nor alive again`, async (t) => {
     noUnhandledRejections(t)
-    const app = await build(t, { auth: { ...backend.options(), lockout: false }, routes: sudoRoutes })
+    const app = await build(t, {
+      auth: { ...backend.options(), lockout: false },
+      routes: sudoRoutes,
+    })
     for (let round = 0; round < 10; round++) {
       const client = await signedIn(app, `ann${round}`)
-      const [sudo, logout] = await Promise.all([client.post('/sudo', { password }), client.request('POST', '/logout')])
+      const [sudo, logout] = await Promise.all([
+        client.post('/sudo', { password }),
+        client.request('POST', '/logout'),
+      ])
       assert.equal(logout?.statusCode, 200)
       assert.ok(sudo?.statusCode === 200 || sudo?.statusCode === 401, sudo?.body)
       refuses(await client.get('/elevated'), 'CRUDAUTH_UNAUTHENTICATED')

@@ -21,9 +21,24 @@ interface Case {
 const otherSecret = 'q8Zt3Lm7Xc1Vb5Nn9Kj2Hg6Fd4Sa0Pw-other'
 const cases: Case[] = [
   { what: 'by default', auth: {}, prefix: '__Host-', attributes: 'path=/; samesite=lax; secure' },
-  { what: 'strict', auth: { cookies: { sameSite: 'strict' } }, prefix: '__Host-', attributes: 'path=/; samesite=strict; secure' },
-  { what: 'not secure', auth: { cookies: { secure: false } }, prefix: '', attributes: 'path=/; samesite=lax' },
-  { what: 'below a path', auth: { cookies: { path: '/app' } }, prefix: '', attributes: 'path=/app; samesite=lax; secure' },
+  {
+    what: 'strict',
+    auth: { cookies: { sameSite: 'strict' } },
+    prefix: '__Host-',
+    attributes: 'path=/; samesite=strict; secure',
+  },
+  {
+    what: 'not secure',
+    auth: { cookies: { secure: false } },
+    prefix: '',
+    attributes: 'path=/; samesite=lax',
+  },
+  {
+    what: 'below a path',
+    auth: { cookies: { path: '/app' } },
+    prefix: '',
+    attributes: 'path=/app; samesite=lax; secure',
+  },
   {
     what: 'of a domain',
     auth: { cookies: { domain: 'example.com' } },
@@ -40,8 +55,17 @@ const cases: Case[] = [
   {
     what: 'with the transport over the plugin, name by name',
     auth: {
-      cookies: { sameSite: 'strict', domain: 'example.com', names: { session: 'sid', csrf: 'xsrf' } },
-      transports: [sessionTransport({ managementRoutes: true, cookies: { path: '/t', names: { csrf: 'token' } } })],
+      cookies: {
+        sameSite: 'strict',
+        domain: 'example.com',
+        names: { session: 'sid', csrf: 'xsrf' },
+      },
+      transports: [
+        sessionTransport({
+          managementRoutes: true,
+          cookies: { path: '/t', names: { csrf: 'token' } },
+        }),
+      ],
     },
     prefix: '',
     attributes: 'domain=example.com; path=/t; samesite=strict; secure',
@@ -53,9 +77,9 @@ const httpOnly = (attributes: string) => ['httponly', ...attributes.split('; ')]
 
 for (const { what, auth, prefix, attributes, names } of cases) {
   describe(`cookies ${what}`, () => {
-    const [session, csrf, device] = (names ?? ['crudauth_session', 'crudauth_csrf', 'crudauth_device']).map(
-      (name) => prefix + name,
-    ) as [string, string, string]
+    const [session, csrf, device] = (
+      names ?? ['crudauth_session', 'crudauth_csrf', 'crudauth_device']
+    ).map((name) => prefix + name) as [string, string, string]
 
     test('are set with these attributes, and with a lifetime only when remembered', async (t) => {
       const app = await build(t, { auth })
@@ -91,7 +115,10 @@ for (const { what, auth, prefix, attributes, names } of cases) {
         assert.equal(cleared[name]?.value, '')
         assert.equal(cleared[name]?.attributes, expected)
         assert.equal(cleared[name]?.maxAge, 0)
-        assert.ok(new Date(cleared[name]?.expires ?? Number.NaN).getTime() <= 0, cleared[name]?.expires)
+        assert.ok(
+          new Date(cleared[name]?.expires ?? Number.NaN).getTime() <= 0,
+          cleared[name]?.expires,
+        )
       }
     })
   })
@@ -117,9 +144,16 @@ describe('the session cookie of a request', () => {
       `${name}=${value};${name}=`,
       `${name}=${value}; a=b;  ${name} =${value}`,
     ]) {
-      refusesOwn(await app.inject({ url: '/me', headers: { cookie } }), 'CRUDAUTH_UNAUTHENTICATED', [value])
+      refusesOwn(
+        await app.inject({ url: '/me', headers: { cookie } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+        [value],
+      )
     }
-    answers(await app.inject({ url: '/me', headers: { cookie: `x=1; ${name}=${value}; y=2` } }), 200)
+    answers(
+      await app.inject({ url: '/me', headers: { cookie: `x=1; ${name}=${value}; y=2` } }),
+      200,
+    )
   })
 
   test('that is malformed, oversized or of another name is absent', async (t) => {
@@ -141,14 +175,21 @@ describe('the session cookie of a request', () => {
       `crudauth_session=${value}`,
       `__Host-__Host-crudauth_session=${value}`,
     ]) {
-      refusesOwn(await app.inject({ url: '/me', headers: { cookie } }), 'CRUDAUTH_UNAUTHENTICATED', [value])
+      refusesOwn(
+        await app.inject({ url: '/me', headers: { cookie } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+        [value],
+      )
     }
   })
 
   test('made under another secret is nobody’s', async (t) => {
     const { app, value } = await signIn(t)
     const foreign = await build(t, { auth: { users: app.auth.users, secret: otherSecret } })
-    refusesOwn(await foreign.inject({ url: '/me', cookies: { [name]: value } }), 'CRUDAUTH_UNAUTHENTICATED')
+    refusesOwn(
+      await foreign.inject({ url: '/me', cookies: { [name]: value } }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
   })
 
   // Two apps share no memory, so only a server can show this.
@@ -167,9 +208,15 @@ describe('the session cookie of a request', () => {
       await fresh.login('ann')
       assert.equal(answers(await fresh.get('/sessions'), 200).length, 2)
       const dropped = await build(t, { auth: { users, ...state, secret: otherSecret } })
-      refusesOwn(await dropped.inject({ url: '/me', cookies: { [name]: value } }), 'CRUDAUTH_UNAUTHENTICATED')
+      refusesOwn(
+        await dropped.inject({ url: '/me', cookies: { [name]: value } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+      )
       assert.equal(answers(await fresh.post('/logout-all?keep_current=true'), 200).revoked, 1)
-      refusesOwn(await rotated.inject({ url: '/me', cookies: { [name]: value } }), 'CRUDAUTH_UNAUTHENTICATED')
+      refusesOwn(
+        await rotated.inject({ url: '/me', cookies: { [name]: value } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+      )
     })
   }
 })

@@ -7,7 +7,11 @@ import { Client } from '../helpers/client.js'
 type Headers = Record<string, string>
 
 const post = async (app: Awaited<ReturnType<typeof build>>, headers: Headers) =>
-  new Client(app).form('/login', { username: 'ann', password }, { headers: { host: 'auth.example.com', ...headers } })
+  new Client(app).form(
+    '/login',
+    { username: 'ann', password },
+    { headers: { host: 'auth.example.com', ...headers } },
+  )
 
 async function withAnn(t: Parameters<typeof build>[0], trustedOrigins: string[] = []) {
   const app = await build(t, { auth: { trustedOrigins } })
@@ -22,7 +26,10 @@ describe('POST /login from a browser', () => {
     ['of the same origin over http, as the request', { origin: 'http://auth.example.com' }],
     ['of the same origin in other letters', { origin: 'HTTPS://AUTH.example.com' }],
     ['of the same origin with its default port', { origin: 'https://auth.example.com:443' }],
-    ['of the same origin, told twice', { origin: 'https://auth.example.com', 'sec-fetch-site': 'same-origin' }],
+    [
+      'of the same origin, told twice',
+      { origin: 'https://auth.example.com', 'sec-fetch-site': 'same-origin' },
+    ],
     ['without Origin, same-origin', { 'sec-fetch-site': 'same-origin' }],
     ['without Origin, same-site', { 'sec-fetch-site': 'same-site' }],
     ['without Origin, by the user’s own hand', { 'sec-fetch-site': 'none' }],
@@ -46,7 +53,10 @@ describe('POST /login from a browser', () => {
     ['of an extension', { origin: 'chrome-extension://abc' }],
     ['of two', { origin: 'https://auth.example.com, https://evil.example' }],
     ['of our name as user name', { origin: 'https://auth.example.com@evil.example' }],
-    ['of another site that says same-origin', { origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' }],
+    [
+      'of another site that says same-origin',
+      { origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' },
+    ],
   ]
   for (const [what, headers] of refused) {
     test(`refuses an Origin ${what}`, async (t) => {
@@ -58,7 +68,10 @@ describe('POST /login from a browser', () => {
   }
 
   test('refuses Sec-Fetch-Site: cross-site without an Origin', async (t) => {
-    refusesOwn(await post(await withAnn(t), { 'sec-fetch-site': 'cross-site' }), 'CRUDAUTH_CROSS_SITE')
+    refusesOwn(
+      await post(await withAnn(t), { 'sec-fetch-site': 'cross-site' }),
+      'CRUDAUTH_CROSS_SITE',
+    )
   })
 
   test('lets a trusted origin pass whatever Sec-Fetch-Site says, and that one alone', async (t) => {
@@ -67,7 +80,11 @@ describe('POST /login from a browser', () => {
       answers(await post(app, { origin: 'https://app.example.com', 'sec-fetch-site': site }), 200)
     }
     answers(await post(app, { origin: 'http://localhost:5173' }), 200)
-    for (const origin of ['http://app.example.com', 'https://app.example.com:444', 'http://localhost:5174']) {
+    for (const origin of [
+      'http://app.example.com',
+      'https://app.example.com:444',
+      'http://localhost:5174',
+    ]) {
       refusesOwn(await post(app, { origin }), 'CRUDAUTH_CROSS_SITE')
     }
   })
@@ -75,7 +92,8 @@ describe('POST /login from a browser', () => {
   test('refuses before the body is read and counts no attempt', async (t) => {
     const app = await build(t, { auth: { lockout: { maxAttempts: 1 } } })
     await new Client(app).register('ann')
-    for (let n = 0; n < 3; n++) refusesOwn(await post(app, { origin: 'https://evil.example' }), 'CRUDAUTH_CROSS_SITE')
+    for (let n = 0; n < 3; n++)
+      refusesOwn(await post(app, { origin: 'https://evil.example' }), 'CRUDAUTH_CROSS_SITE')
     const response = await app.inject({
       method: 'POST',
       url: '/login',

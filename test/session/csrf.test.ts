@@ -28,7 +28,11 @@ describe('the X-CSRF-Token header', () => {
       const { csrf } = client
       const cookie = [...client.cookies].map((pair) => pair.join('=')).join('; ')
       const send = (method: (typeof verbs)[number] | 'GET' | 'HEAD' | 'OPTIONS', token?: string) =>
-        app.inject({ method, url: '/thing', headers: { cookie, ...(token !== undefined && { 'x-csrf-token': token }) } })
+        app.inject({
+          method,
+          url: '/thing',
+          headers: { cookie, ...(token !== undefined && { 'x-csrf-token': token }) },
+        })
       for (const method of verbs) {
         refuses(await send(method), 'CRUDAUTH_CSRF')
         for (const wrong of [
@@ -44,7 +48,8 @@ describe('the X-CSRF-Token header', () => {
         }
         assert.equal((await send(method, csrf ?? '')).body, 'done')
       }
-      for (const method of ['GET', 'HEAD', 'OPTIONS'] as const) assert.equal((await send(method)).statusCode, 200, method)
+      for (const method of ['GET', 'HEAD', 'OPTIONS'] as const)
+        assert.equal((await send(method)).statusCode, 200, method)
     })
 
     test(`${backend.name}: is the session's own: another session's, of the same or another user, is refused`, async (t) => {
@@ -72,7 +77,10 @@ describe('the X-CSRF-Token header', () => {
       refuses(await client.form('/thing', { [name]: token }), 'CRUDAUTH_CSRF')
     }
     for (const name of ['x-xsrf-token', 'csrf-token', 'x-csrftoken']) {
-      refuses(await client.post('/thing', undefined, { headers: { [name]: token } }), 'CRUDAUTH_CSRF')
+      refuses(
+        await client.post('/thing', undefined, { headers: { [name]: token } }),
+        'CRUDAUTH_CSRF',
+      )
     }
   })
 
@@ -87,7 +95,12 @@ describe('the X-CSRF-Token header', () => {
 
   test('missing fails the request on an optional route too, and is never an anonymous pass', async (t) => {
     const app = await build(t, {
-      routes: (app) => void app.post('/maybe', { onRequest: app.currentUser({ optional: true }) }, async () => 'in'),
+      routes: (app) =>
+        void app.post(
+          '/maybe',
+          { onRequest: app.currentUser({ optional: true }) },
+          async () => 'in',
+        ),
     })
     const client = await signedIn(app, 'ann')
     assert.equal((await new Client(app).post('/maybe')).body, 'in')
@@ -100,7 +113,11 @@ describe('the X-CSRF-Token header', () => {
     const client = await signedIn(app, 'ann')
     client.csrf = null
     refuses(
-      await client.post('/thing?_method=GET', { _method: 'GET' }, { headers: { 'x-http-method-override': 'GET' } }),
+      await client.post(
+        '/thing?_method=GET',
+        { _method: 'GET' },
+        { headers: { 'x-http-method-override': 'GET' } },
+      ),
       'CRUDAUTH_CSRF',
     )
   })
@@ -124,7 +141,13 @@ describe('the X-CSRF-Token header', () => {
     const client = await signedIn(app, 'ann')
     assert.equal(client.csrf, null)
     assert.equal((await client.post('/thing')).statusCode, 200)
-    answers(await client.post('/change-password', { current_password: password, new_password: 'another good phrase' }), 200)
+    answers(
+      await client.post('/change-password', {
+        current_password: password,
+        new_password: 'another good phrase',
+      }),
+      200,
+    )
   })
 })
 
@@ -187,7 +210,9 @@ describe('POST /csrf/refresh', () => {
     })
 
     test(`${backend.name}: thirty an hour a session, with the headers that tell it`, async (t) => {
-      const app = await build(t, { auth: { ...backend.options(), rateLimits: { register: false } } })
+      const app = await build(t, {
+        auth: { ...backend.options(), rateLimits: { register: false } },
+      })
       const client = await signedIn(app, 'ann')
       for (let n = 1; n <= 30; n++) {
         const response = await client.post('/csrf/refresh')
@@ -203,7 +228,9 @@ describe('POST /csrf/refresh', () => {
   }
 
   test('is 400 with CSRF off', async (t) => {
-    const app = await build(t, { auth: { transports: [sessionTransport({ csrf: false, managementRoutes: true })] } })
+    const app = await build(t, {
+      auth: { transports: [sessionTransport({ csrf: false, managementRoutes: true })] },
+    })
     const client = await signedIn(app, 'ann')
     refusesOwn(await client.post('/csrf/refresh'), 'CRUDAUTH_BAD_REQUEST')
   })

@@ -9,9 +9,17 @@ import { Client } from '../helpers/client.js'
 
 const second = 1 / 86_400
 
-async function signIn(t: Parameters<typeof build>[0], backend: Backend, options: SessionTransportOptions, remember_me = 'off') {
+async function signIn(
+  t: Parameters<typeof build>[0],
+  backend: Backend,
+  options: SessionTransportOptions,
+  remember_me = 'off',
+) {
   const app = await build(t, {
-    auth: { ...backend.options(), transports: [sessionTransport({ managementRoutes: true, ...options })] },
+    auth: {
+      ...backend.options(),
+      transports: [sessionTransport({ managementRoutes: true, ...options })],
+    },
   })
   const client = new Client(app)
   await client.register('ann')
@@ -50,7 +58,12 @@ for (const backend of backends) {
     })
 
     test('a remembered one outlives the idle window, and ends after its own', async (t) => {
-      const { client, cookies } = await signIn(t, backend, { idleSeconds: 1, rememberMeDays: 3 * second }, 'on')
+      const { client, cookies } = await signIn(
+        t,
+        backend,
+        { idleSeconds: 1, rememberMeDays: 3 * second },
+        'on',
+      )
       assert.equal(cookies['__Host-crudauth_session']?.maxAge, 3)
       await wait(1500)
       answers(await client.get('/me'), 200)
@@ -97,7 +110,9 @@ for (const backend of backends) {
       const app = await build(t, {
         auth: {
           ...backend.options(),
-          transports: [sessionTransport({ managementRoutes: true, maxSessionsPerUser: 2, idleSeconds: 30 })],
+          transports: [
+            sessionTransport({ managementRoutes: true, maxSessionsPerUser: 2, idleSeconds: 30 }),
+          ],
         },
       })
       await new Client(app).register('ann')
@@ -114,7 +129,9 @@ for (const backend of backends) {
     })
 
     test('is exact under 20 parallel logins', async (t) => {
-      const app = await build(t, { auth: { ...backend.options(), lockout: { maxAttempts: 1000, maxAttemptsPerIp: 1000 } } })
+      const app = await build(t, {
+        auth: { ...backend.options(), lockout: { maxAttempts: 1000, maxAttemptsPerIp: 1000 } },
+      })
       await new Client(app).register('ann')
       const clients = Array.from({ length: 20 }, () => new Client(app))
       await Promise.all(clients.map(async (client) => answers(await client.login('ann'), 200)))
@@ -123,7 +140,10 @@ for (const backend of backends) {
 
     test('may be Infinity', async (t) => {
       const app = await build(t, {
-        auth: { ...backend.options(), transports: [sessionTransport({ maxSessionsPerUser: Number.POSITIVE_INFINITY })] },
+        auth: {
+          ...backend.options(),
+          transports: [sessionTransport({ maxSessionsPerUser: Number.POSITIVE_INFINITY })],
+        },
       })
       await new Client(app).register('ann')
       const clients = Array.from({ length: 8 }, () => new Client(app))

@@ -63,7 +63,13 @@ for (const backend of backends.filter(({ name }) => name === 'redis')) {
     assert.deepEqual(await costOf(signIn), { trips: 2, commands: 3 })
     client.cookies.clear()
     assert.deepEqual(await costOf(signIn), { trips: 2, commands: 3 })
-    assert.deepEqual(await costOf(async () => void (await client.login('ann', 'wrong'))), { trips: 1, commands: 1 })
-    assert.deepEqual(await costOf(async () => void (await client.get('/me'))), { trips: 1, commands: 1 })
+    assert.deepEqual(await costOf(async () => void (await client.login('ann', 'wrong'))), {
+      trips: 1,
+      commands: 1,
+    })
+    assert.deepEqual(await costOf(async () => void (await client.get('/me'))), {
+      trips: 1,
+      commands: 1,
+    })
   })
 }

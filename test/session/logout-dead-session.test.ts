@@ -22,7 +22,12 @@ test('/logout clears the cookies of a session that has ended, whatever the body,
     [403, { ...json, origin: 'https://evil.example' }, '{}', []],
   ]
   for (const [status, headers, payload, cleared] of cases) {
-    const response = await app.inject({ method: 'POST', url: '/logout', headers: { ...dead, ...headers }, payload })
+    const response = await app.inject({
+      method: 'POST',
+      url: '/logout',
+      headers: { ...dead, ...headers },
+      payload,
+    })
     assert.equal(response.statusCode, status, response.body)
     assert.deepEqual(Object.keys(setCookies(response)).sort(), cleared.sort())
     assert.equal([response.headers['set-cookie'] ?? []].flat().length, cleared.length, 'each once')

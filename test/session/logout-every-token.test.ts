@@ -15,14 +15,23 @@ for (const backend of backends) {
     const start = (t: TestContext, options: BearerTransportOptions, session = false) => {
       const told: string[] = []
       const transports = [...(session ? [sessionTransport()] : []), bearerTransport(options)]
-      const hooks = { onAfterLogout: (user: unknown) => told.push((user as { username: string }).username) }
-      return build(t, { auth: { ...backend.options(), transports, hooks } }).then((app) => ({ app, told }))
+      const hooks = {
+        onAfterLogout: (user: unknown) => told.push((user as { username: string }).username),
+      }
+      return build(t, { auth: { ...backend.options(), transports, hooks } }).then((app) => ({
+        app,
+        told,
+      }))
     }
 
     test('a planted or stale cookie does not keep the token of the body alive', async (t) => {
       const { app, told } = await start(t, { refresh: 'body' })
       await new Client(app).register('ann')
-      for (const beside of ['planted', `${'a'.repeat(22)}.${'b'.repeat(22)}.${'c'.repeat(43)}`, '']) {
+      for (const beside of [
+        'planted',
+        `${'a'.repeat(22)}.${'b'.repeat(22)}.${'c'.repeat(43)}`,
+        '',
+      ]) {
         const { refresh_token } = tokensOf(await askToken(app))
         answers(await postJson(app, '/logout', { refresh_token }, cookie(beside)), 200)
         refuses(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
@@ -54,9 +63,15 @@ for (const backend of backends) {
         }
         const [one = '', two = ''] = tokens
         answers(await postJson(app, '/logout', { refresh_token: two }, cookie(one)), 200)
-        assert.deepEqual(await Promise.all([app.auth.sessions.list(1), app.auth.sessions.list(2)]), [[], []])
+        assert.deepEqual(
+          await Promise.all([app.auth.sessions.list(1), app.auth.sessions.list(2)]),
+          [[], []],
+        )
         assert.deepEqual(told.sort(), ['ann', 'bob'])
-        refuses(await postJson(app, '/logout', { refresh_token: two }, cookie(one)), 'CRUDAUTH_UNAUTHENTICATED')
+        refuses(
+          await postJson(app, '/logout', { refresh_token: two }, cookie(one)),
+          'CRUDAUTH_UNAUTHENTICATED',
+        )
       })
     }
   })

@@ -51,7 +51,10 @@ describe('POST /login', () => {
       const second = client.cookies.get(sessionCookie) as string
       assert.notEqual(second, first)
       assert.notEqual(client.csrf, firstCsrf)
-      refusesOwn(await app.inject({ url: '/me', cookies: { [sessionCookie]: first } }), 'CRUDAUTH_UNAUTHENTICATED')
+      refusesOwn(
+        await app.inject({ url: '/me', cookies: { [sessionCookie]: first } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+      )
       assert.equal(answers(await client.get('/sessions'), 200).length, 1)
     })
 
@@ -62,7 +65,10 @@ describe('POST /login', () => {
       await client.login('ann')
       const anns = client.cookies.get(sessionCookie) as string
       await client.login('bob')
-      refusesOwn(await app.inject({ url: '/me', cookies: { [sessionCookie]: anns } }), 'CRUDAUTH_UNAUTHENTICATED')
+      refusesOwn(
+        await app.inject({ url: '/me', cookies: { [sessionCookie]: anns } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+      )
       assert.equal(answers(await client.get('/me'), 200).username, 'bob')
     })
 
@@ -82,14 +88,23 @@ describe('POST /login', () => {
       client.cookies.set(sessionCookie, planted)
       answers(await client.login('ann'), 200)
       assert.notEqual(client.cookies.get(sessionCookie), planted)
-      refusesOwn(await app.inject({ url: '/me', cookies: { [sessionCookie]: planted } }), 'CRUDAUTH_UNAUTHENTICATED')
+      refusesOwn(
+        await app.inject({ url: '/me', cookies: { [sessionCookie]: planted } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+      )
     })
   }
 
   test('finds the user by email in any case, width and with spaces around, and by the exact username', async (t) => {
     const app = await build(t, { auth: { lockout } })
     const client = await registered(app)
-    for (const identifier of ['ann', 'ann@example.com', 'ANN@EXAMPLE.COM', ' Ann@Example.com ', 'ａｎｎ＠example.com']) {
+    for (const identifier of [
+      'ann',
+      'ann@example.com',
+      'ANN@EXAMPLE.COM',
+      ' Ann@Example.com ',
+      'ａｎｎ＠example.com',
+    ]) {
       answers(await client.login(identifier), 200)
     }
     for (const identifier of ['Ann', 'ANN', 'ann ', ' ann', 'ann@example.co', '', 'ann\0']) {
@@ -101,8 +116,18 @@ describe('POST /login', () => {
     const app = await build(t, { auth: { lockout } })
     for (const name of ['ann', 'disabled', 'malformed']) await registered(app, name)
     const base = { isActive: true, tokenVersion: 0 }
-    await app.auth.users.create({ ...base, username: 'free', email: 'free@example.com', hashedPassword: '!x' })
-    await app.auth.users.create({ ...base, username: 'none', email: 'none@example.com', hashedPassword: null })
+    await app.auth.users.create({
+      ...base,
+      username: 'free',
+      email: 'free@example.com',
+      hashedPassword: '!x',
+    })
+    await app.auth.users.create({
+      ...base,
+      username: 'none',
+      email: 'none@example.com',
+      hashedPassword: null,
+    })
     await app.auth.users.update(2, { isActive: false })
     await app.auth.users.update(3, { hashedPassword: '$argon2id$v=19$m=1,t=x' })
     const bodies = new Set<string>()
@@ -132,7 +157,10 @@ describe('POST /login', () => {
     await registered(app)
     const asked = async (identifier: string) => {
       const before = { ...users.calls }
-      refusesOwn(await new Client(app).login(identifier, 'wrong password'), 'CRUDAUTH_BAD_CREDENTIALS')
+      refusesOwn(
+        await new Client(app).login(identifier, 'wrong password'),
+        'CRUDAUTH_BAD_CREDENTIALS',
+      )
       return [users.calls.findBy - before.findBy, users.calls.findById - before.findById]
     }
     assert.deepEqual(await asked('ann'), await asked('bob'))
@@ -171,7 +199,8 @@ describe('POST /login', () => {
     test(`refuses ${what} with 400 and counts no attempt`, async (t) => {
       const app = await build(t, { auth: { lockout: { maxAttempts: 1 } } })
       await registered(app)
-      for (let n = 0; n < 3; n++) refusesOwn(await jsonLogin(app, body), 'FST_ERR_VALIDATION', [password])
+      for (let n = 0; n < 3; n++)
+        refusesOwn(await jsonLogin(app, body), 'FST_ERR_VALIDATION', [password])
       answers(await new Client(app).login('ann'), 200)
     })
   }
@@ -188,7 +217,10 @@ describe('POST /login', () => {
     answers(await form(`username=ann&password=${'x'.repeat(16_400)}`), 413)
     answers(await app.inject({ method: 'POST', url: '/login' }), 400)
     answers(
-      await form(`username=ann&password=${encodeURIComponent(password)}`, 'Application/X-WWW-Form-Urlencoded; charset=UTF-8'),
+      await form(
+        `username=ann&password=${encodeURIComponent(password)}`,
+        'Application/X-WWW-Form-Urlencoded; charset=UTF-8',
+      ),
       200,
     )
   })
@@ -207,7 +239,10 @@ describe('POST /login', () => {
           await jsonLogin(app, { username: 'ann', password, remember_me: remembered }),
         ]) {
           answers(response, 200)
-          assert.equal(setCookies(response)[sessionCookie]?.maxAge, remembered ? 30 * 86_400 : undefined)
+          assert.equal(
+            setCookies(response)[sessionCookie]?.maxAge,
+            remembered ? 30 * 86_400 : undefined,
+          )
         }
       })
     }
@@ -238,7 +273,10 @@ describe('POST /login', () => {
     const before = await build(t, { auth: { users: users.store } })
     await signedIn(before, 'ann')
     const app = await build(t, {
-      auth: { users: users.store, passwords: { cost: { memoryKiB: 128, iterations: 1, parallelism: 1 } } },
+      auth: {
+        users: users.store,
+        passwords: { cost: { memoryKiB: 128, iterations: 1, parallelism: 1 } },
+      },
     })
     const [first, second] = [new Client(app), new Client(app)]
     answers(await first.login('ann'), 200)
@@ -261,7 +299,10 @@ describe('POST /logout', () => {
       const response = await client.post('/logout')
       assert.deepEqual(Object.keys(answers(response, 200)), ['detail'])
       assert.deepEqual(Object.keys(setCookies(response)).sort(), [csrfCookie, sessionCookie])
-      refusesOwn(await app.inject({ url: '/me', cookies: { [sessionCookie]: value } }), 'CRUDAUTH_UNAUTHENTICATED')
+      refusesOwn(
+        await app.inject({ url: '/me', cookies: { [sessionCookie]: value } }),
+        'CRUDAUTH_UNAUTHENTICATED',
+      )
     })
 
     test(`${backend.name}: leaves the user's other sessions alone`, async (t) => {
@@ -306,7 +347,10 @@ describe('POST /logout', () => {
     const app = await build(t)
     for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
       const client = await signedIn(app, type.slice(12, 16))
-      answers(await client.post('/logout', undefined, { headers: { 'content-type': type }, payload: '' }), 200)
+      answers(
+        await client.post('/logout', undefined, { headers: { 'content-type': type }, payload: '' }),
+        200,
+      )
     }
   })
 })

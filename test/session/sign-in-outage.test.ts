@@ -37,7 +37,13 @@ for (const backend of backends.filter(({ name }) => name === 'redis')) {
     const transports = [sessionTransport(), bearerTransport()]
     const users = memoryUsers()
     const app = await build(t, {
-      auth: { ...options, redis, users, transports, lockout: { maxAttempts: 100, maxAttemptsPerIp: 1000 } },
+      auth: {
+        ...options,
+        redis,
+        users,
+        transports,
+        lockout: { maxAttempts: 100, maxAttemptsPerIp: 1000 },
+      },
     })
     for (const name of ['ann', 'bob']) await new Client(app).register(name)
     let outages = 0

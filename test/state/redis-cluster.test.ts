@@ -28,8 +28,14 @@ if (skip) {
       prefixes.push(keyPrefix)
       return redisState(client, { keyPrefix, timeoutMs: 5000 })
     }
-    sessionStoreConformance(() => ({ store: state().sessions }), { name: `Cluster sessions by ${kind}` })
-    oneTimeStoreConformance(() => ({ store: state().oneTime }), { name: `Cluster one-time values by ${kind}` })
-    counterStoreConformance(() => ({ store: state().counters }), { name: `Cluster counters by ${kind}` })
+    sessionStoreConformance(() => ({ store: state().sessions }), {
+      name: `Cluster sessions by ${kind}`,
+    })
+    oneTimeStoreConformance(() => ({ store: state().oneTime }), {
+      name: `Cluster one-time values by ${kind}`,
+    })
+    counterStoreConformance(() => ({ store: state().counters }), {
+      name: `Cluster counters by ${kind}`,
+    })
   }
 }

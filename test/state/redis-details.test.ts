@@ -81,7 +81,17 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       ['evalsha', () => sessions.create('tag', one, 50)],
       ['hget', () => sessions.read('tag', one.handle)],
       ['evalsha', () => sessions.readTimed('tag', one.handle)],
-      ['evalsha', () => sessions.update('tag', one.handle, { sudoUntilMs: 0 }, { sudoUntilMs: 0 }, Date.now() + HOUR_MS)],
+      [
+        'evalsha',
+        () =>
+          sessions.update(
+            'tag',
+            one.handle,
+            { sudoUntilMs: 0 },
+            { sudoUntilMs: 0 },
+            Date.now() + HOUR_MS,
+          ),
+      ],
       ['evalsha', () => sessions.update('tag', one.handle, { sudoUntilMs: 1 }, { sudoUntilMs: 0 })],
       ['evalsha', () => sessions.list('tag')],
       ['evalsha', () => sessions.revoke('tag', one.handle)],
@@ -114,7 +124,9 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     const { sessions } = await open(t)
     const one = record()
     await sessions.create('tag', one, 5)
-    const commands = await onTheWire(t, () => Promise.all(Array.from({ length: 100 }, () => sessions.read('tag', one.handle))))
+    const commands = await onTheWire(t, () =>
+      Promise.all(Array.from({ length: 100 }, () => sessions.read('tag', one.handle))),
+    )
     assert.deepEqual(commands, Array(100).fill('hget'))
   })
 
@@ -202,12 +214,22 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       assert.equal(await client.exists(`${prefix}s:{tag}`), 0)
     }
     await client.hset(`${prefix}s:{tag}`, 'good', good)
-    assert.notEqual(await sessions.read('tag', 'good'), null, 'the damage above is what was refused')
+    assert.notEqual(
+      await sessions.read('tag', 'good'),
+      null,
+      'the damage above is what was refused',
+    )
   })
 
   test('the escalation is remembered for 24 hours after a lock has ended, and no longer', async (t) => {
     const { client, prefix, counters } = await open(t)
-    const lane = { key: 'a', maxAttempts: 0, windowMs: 1000, lockMs: HOUR_MS, maxLockMs: 100 * HOUR_MS }
+    const lane = {
+      key: 'a',
+      maxAttempts: 0,
+      windowMs: 1000,
+      lockMs: HOUR_MS,
+      maxLockMs: 100 * HOUR_MS,
+    }
     const lockMs = async () => (await counters.attempt([lane]))[0]?.retryMs
     const key = `${prefix}l:{a}`
     /** As if so much time had gone by: the times that the lane holds lie that much further back. */
@@ -231,7 +253,14 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
 
   test('attempts count against the day for a day', async (t) => {
     const { client, prefix, counters } = await open(t)
-    const lane = { key: 'a', maxAttempts: 5, windowMs: 1000, lockMs: 1000, maxLockMs: 1000, maxPerDay: 2 }
+    const lane = {
+      key: 'a',
+      maxAttempts: 5,
+      windowMs: 1000,
+      lockMs: 1000,
+      maxLockMs: 1000,
+      maxPerDay: 2,
+    }
     const passes = async () => (await counters.attempt([lane]))[0]?.retryMs === 0
     const pass = async (ms: number) => {
       const text = (await client.get(`${prefix}l:{a}`)) ?? ''
@@ -260,7 +289,9 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       maxLockMs: 1000,
       maxPerDay: Number.POSITIVE_INFINITY,
     }
-    const results = (await counters.attempt(Array(1100).fill(lane))).filter(({ count }) => count > 0)
+    const results = (await counters.attempt(Array(1100).fill(lane))).filter(
+      ({ count }) => count > 0,
+    )
     assert.equal(results.length, 1000)
     assert.ok((await client.strlen(`${prefix}l:{a}`)) < 16_384)
   })
@@ -269,7 +300,8 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     const { client, prefix, sessions, oneTime, counters } = await open(t)
     const secret = 'secret-of-the-argument'
     for (const key of [`s:{${secret}}`, `g:{${secret}}`]) await client.set(prefix + key, secret)
-    for (const key of [`o:{${secret}}`, `w:{${secret}}`, `l:{${secret}}`]) await client.hset(prefix + key, secret, secret)
+    for (const key of [`o:{${secret}}`, `w:{${secret}}`, `l:{${secret}}`])
+      await client.hset(prefix + key, secret, secret)
     const lane = { key: secret, maxAttempts: 1, windowMs: 1, lockMs: 1, maxLockMs: 1 }
     for (const call of [
       () => sessions.read(secret, secret),

@@ -33,9 +33,17 @@ const serve = async (t: TestContext, port?: number, args: string[] = []): Promis
 
 const open = (t: TestContext, input: string | RedisOptions, timeoutMs: number) => {
   const messages: string[] = []
-  const opened = openRedis(input, { timeoutMs, log: (message, cause) => messages.push(`${message} ${inspect(cause)}`) })
+  const opened = openRedis(input, {
+    timeoutMs,
+    log: (message, cause) => messages.push(`${message} ${inspect(cause)}`),
+  })
   t.after(() => opened.close())
-  return { opened, messages, client: opened.client as Redis, ...redisState(opened.client, { keyPrefix: 'x:', timeoutMs }) }
+  return {
+    opened,
+    messages,
+    client: opened.client as Redis,
+    ...redisState(opened.client, { keyPrefix: 'x:', timeoutMs }),
+  }
 }
 
 const unavailable = (call: () => Promise<unknown>) => assert.rejects(call, StateUnavailableError)
@@ -55,9 +63,12 @@ async function recovers<T>(call: () => Promise<T>): Promise<T> {
 }
 
 const failures = async (calls: readonly Promise<unknown>[]) =>
-  (await Promise.allSettled(calls)).map((result) => (result.status === 'rejected' ? result.reason : 'answered'))
+  (await Promise.allSettled(calls)).map((result) =>
+    result.status === 'rejected' ? result.reason : 'answered',
+  )
 
-const times = <T>(count: number, make: (index: number) => T) => Array.from({ length: count }, (_, index) => make(index))
+const times = <T>(count: number, make: (index: number) => T) =>
+  Array.from({ length: count }, (_, index) => make(index))
 
 suite('Redis in trouble', { skip: redisServer().skip }, () => {
   test('a Redis that is down at start-up stops nothing, is told of once, and is found when it comes', async (t) => {
@@ -74,7 +85,11 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     assert.doesNotMatch(messages[0] ?? '', new RegExp(`${port}`))
     await serve(t, port)
     assert.equal((await recovers(() => counters.hit('late', MINUTE_MS))).count, 1)
-    assert.equal((await counters.hit('early', MINUTE_MS)).count, 1, 'what failed while it was down has not been kept for later')
+    assert.equal(
+      (await counters.hit('early', MINUTE_MS)).count,
+      1,
+      'what failed while it was down has not been kept for later',
+    )
     assert.equal(messages.length, 2)
     assert.match(messages[1] ?? '', /answers again/)
   })
@@ -97,7 +112,10 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     const { counters, oneTime } = open(t, server.url, 10_000)
     await counters.hit('before', MINUTE_MS)
     server.pause()
-    const underWay = failures([...times(100, () => counters.hit('key', MINUTE_MS)), oneTime.put('key', 'value', MINUTE_MS)])
+    const underWay = failures([
+      ...times(100, () => counters.hit('key', MINUTE_MS)),
+      oneTime.put('key', 'value', MINUTE_MS),
+    ])
     await delay(100)
     await server.kill()
     for (const reason of await underWay) assert.ok(reason instanceof StateUnavailableError)
@@ -111,7 +129,11 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     const { counters, sessions, client } = open(t, server.url, 200)
     await recovers(() => counters.hit('before', MINUTE_MS))
     server.pause()
-    for (const reason of await failures([sessions.read('a', 'b'), sessions.list('a'), counters.hit('key', MINUTE_MS)])) {
+    for (const reason of await failures([
+      sessions.read('a', 'b'),
+      sessions.list('a'),
+      counters.hit('key', MINUTE_MS),
+    ])) {
       assert.ok(reason instanceof StateUnavailableError)
       assert.match(inspect(reason), /no answer within 200 ms/)
     }
@@ -122,7 +144,11 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
       assert.match(inspect(reason), /not connected/)
     }
     server.resume()
-    assert.equal((await recovers(() => counters.hit('down', MINUTE_MS))).count, 1, 'none of those has reached it')
+    assert.equal(
+      (await recovers(() => counters.hit('down', MINUTE_MS))).count,
+      1,
+      'none of those has reached it',
+    )
   })
 
   test('a short interruption is waited out', async (t) => {
@@ -169,7 +195,11 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
 
   test('a wrong password is a Redis that is down, and is written nowhere', async (t) => {
     const server = await serve(t, undefined, ['--requirepass', 'right-password'])
-    const { opened, messages, counters } = open(t, `redis://:wrong-password@127.0.0.1:${server.port}`, 300)
+    const { opened, messages, counters } = open(
+      t,
+      `redis://:wrong-password@127.0.0.1:${server.port}`,
+      300,
+    )
     opened.connect()
     for (let i = 0; i < 3; i += 1) {
       await assert.rejects(counters.hit('key', MINUTE_MS), (error) => {
@@ -242,7 +272,10 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
       const client = openCluster(cluster.url, { enableAutoPipelining, retryDelayOnFailover: 0 })
       client.on('error', () => {})
       t.after(() => client.disconnect())
-      const { counters } = redisState(client, { keyPrefix: `${enableAutoPipelining}:`, timeoutMs: 500 })
+      const { counters } = redisState(client, {
+        keyPrefix: `${enableAutoPipelining}:`,
+        timeoutMs: 500,
+      })
       const hitAll = () => Promise.all(times(60, (i) => counters.hit(`key${i}`, MINUTE_MS)))
       assert.ok((await recovers(hitAll)).every(({ count }) => count >= 1))
 

@@ -11,7 +11,12 @@ import { signedIn } from '../helpers/client.js'
 async function boot(options: object): Promise<void> {
   const app = Fastify()
   try {
-    await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap }, ...options } as CrudAuthOptions)
+    await app.register(crudAuth, {
+      secret,
+      users: memoryUsers(),
+      passwords: { cost: cheap },
+      ...options,
+    } as CrudAuthOptions)
     await app.ready()
   } finally {
     await app.close()
@@ -53,11 +58,14 @@ for (const value of [
 }
 
 test('redis: what is refused is not repeated, since it may hold a password', async () => {
-  await assert.rejects(boot({ redis: 'reddis://:hunter2@localhost:6379' }), (error: Error & { code: string }) => {
-    assert.equal(error.code, 'CRUDAUTH_CONFIG')
-    assert.ok(!error.message.includes('hunter2'))
-    return true
-  })
+  await assert.rejects(
+    boot({ redis: 'reddis://:hunter2@localhost:6379' }),
+    (error: Error & { code: string }) => {
+      assert.equal(error.code, 'CRUDAUTH_CONFIG')
+      assert.ok(!error.message.includes('hunter2'))
+      return true
+    },
+  )
 })
 
 test('redis: undefined means the memory of this process, and the log says so', async (t) => {
@@ -76,7 +84,13 @@ for (const [what, options] of [
     const { seen, url } = await countingServer(t)
     const app = Fastify()
     if (what.startsWith('a decorator')) app.decorate('rateLimit' as string, () => {})
-    const auth = { secret, users: memoryUsers(), passwords: { cost: cheap }, redis: url, ...options }
+    const auth = {
+      secret,
+      users: memoryUsers(),
+      passwords: { cost: cheap },
+      redis: url,
+      ...options,
+    }
     await assert.rejects(
       async () => {
         await app.register(crudAuth, auth)

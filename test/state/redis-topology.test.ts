@@ -67,7 +67,10 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
     })
     t.after(() => sentinel.stop())
 
-    const opened = openRedis({ sentinels: [{ host: '127.0.0.1', port }], name: 'main' }, { timeoutMs: 500 })
+    const opened = openRedis(
+      { sentinels: [{ host: '127.0.0.1', port }], name: 'main' },
+      { timeoutMs: 500 },
+    )
     t.after(() => opened.close())
     const { counters } = redisState(opened.client, { keyPrefix: 'x:', timeoutMs: 500 })
     assert.equal((await recovers(() => counters.hit('key', MINUTE_MS))).count, 1)
@@ -75,7 +78,8 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
     const watcher = new Redis({ port })
     t.after(() => watcher.disconnect())
     // Sentinel must have heard of the replica before it can promote it.
-    const known = async () => ((await watcher.call('SENTINEL', 'REPLICAS', 'main')) as unknown[]).length === 1
+    const known = async () =>
+      ((await watcher.call('SENTINEL', 'REPLICAS', 'main')) as unknown[]).length === 1
     while (!(await known())) await delay(100)
     const copy = new Redis({ port: replica.port })
     t.after(() => copy.disconnect())
@@ -98,14 +102,19 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
       await hitAll()
 
       // Every slot that the first node serves and a key lies in goes to the second, the keys with it.
-      const [from, to] = [cluster.nodes[0], cluster.nodes[1]].map((node) => new Redis(node?.url ?? '')) as [Redis, Redis]
+      const [from, to] = [cluster.nodes[0], cluster.nodes[1]].map(
+        (node) => new Redis(node?.url ?? ''),
+      ) as [Redis, Redis]
       t.after(() => {
         for (const one of [from, to]) one.disconnect()
       })
-      const [fromId, toId] = (await Promise.all([from, to].map((one) => one.call('CLUSTER', 'MYID')))) as [string, string]
+      const [fromId, toId] = (await Promise.all(
+        [from, to].map((one) => one.call('CLUSTER', 'MYID')),
+      )) as [string, string]
       const mine: { name: string; slot: string }[] = []
       for (const name of keys.map((key) => `x:w:{${key}}`)) {
-        if (await from.exists(name).catch(() => 0)) mine.push({ name, slot: String(await from.cluster('KEYSLOT', name)) })
+        if (await from.exists(name).catch(() => 0))
+          mine.push({ name, slot: String(await from.cluster('KEYSLOT', name)) })
       }
       assert.ok(mine.length > 2)
       let rounds = 0
@@ -117,7 +126,16 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
         await to.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId)
         await from.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId)
         await delay(20)
-        await from.call('MIGRATE', '127.0.0.1', String(cluster.nodes[1]?.port), '', '0', '5000', 'KEYS', name)
+        await from.call(
+          'MIGRATE',
+          '127.0.0.1',
+          String(cluster.nodes[1]?.port),
+          '',
+          '0',
+          '5000',
+          'KEYS',
+          name,
+        )
         await delay(20)
         await to.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId)
         await from.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId)
@@ -129,7 +147,16 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
       for (const { name, slot } of mine) {
         await from.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', toId)
         await to.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', fromId)
-        await to.call('MIGRATE', '127.0.0.1', String(cluster.nodes[0]?.port), '', '0', '5000', 'KEYS', name)
+        await to.call(
+          'MIGRATE',
+          '127.0.0.1',
+          String(cluster.nodes[0]?.port),
+          '',
+          '0',
+          '5000',
+          'KEYS',
+          name,
+        )
         await from.call('CLUSTER', 'SETSLOT', slot, 'NODE', fromId)
         await to.call('CLUSTER', 'SETSLOT', slot, 'NODE', fromId)
       }
@@ -150,10 +177,14 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
       [server.url, 'answered\n'],
       [`redis://127.0.0.1:${port}`, 'failed\n'],
     ] as const) {
-      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
-        env: { ...process.env, URL_UNDER_TEST: url },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
+      const child = spawn(
+        process.execPath,
+        ['--import', 'tsx', '--input-type=module', '-e', program],
+        {
+          env: { ...process.env, URL_UNDER_TEST: url },
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      )
       t.after(() => child.kill('SIGKILL'))
       let output = ''
       child.stdout.on('data', (chunk) => (output += chunk))

@@ -30,8 +30,14 @@ if (skip) {
       prefixes.push(keyPrefix)
       return redisState(client, { keyPrefix, timeoutMs: 5000 })
     }
-    sessionStoreConformance(() => ({ store: state().sessions }), { name: `Redis sessions by ${kind}` })
-    oneTimeStoreConformance(() => ({ store: state().oneTime }), { name: `Redis one-time values by ${kind}` })
-    counterStoreConformance(() => ({ store: state().counters }), { name: `Redis counters by ${kind}` })
+    sessionStoreConformance(() => ({ store: state().sessions }), {
+      name: `Redis sessions by ${kind}`,
+    })
+    oneTimeStoreConformance(() => ({ store: state().oneTime }), {
+      name: `Redis one-time values by ${kind}`,
+    })
+    counterStoreConformance(() => ({ store: state().counters }), {
+      name: `Redis counters by ${kind}`,
+    })
   }
 }

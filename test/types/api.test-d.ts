@@ -28,7 +28,8 @@ import crudAuth, {
   type UserStore,
 } from '../../src/index.js'
 
-type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+type Equals<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const is = <T extends true>(): T => true as T
 
 const secret = 'never used'
@@ -38,15 +39,35 @@ const users = memoryUsers()
 {
   const app = Fastify({ trustProxy: ['10.0.0.0/8'] })
   await app.register(crudAuth, { secret, users })
-  app.register(crudAuth, { secret: [secret, Buffer.from(secret)], users, prefix: '/auth', logLevel: 'warn' })
-  app.get('/dashboard', { preHandler: app.currentUser() }, async (request) => ({ hello: request.principal.userId }))
-  app.get('/reports', { preHandler: app.currentUser({ scopes: ['reports:read'], transport: 'bearer' }) }, async () => ({}))
+  app.register(crudAuth, {
+    secret: [secret, Buffer.from(secret)],
+    users,
+    prefix: '/auth',
+    logLevel: 'warn',
+  })
+  app.get('/dashboard', { preHandler: app.currentUser() }, async (request) => ({
+    hello: request.principal.userId,
+  }))
+  app.get(
+    '/reports',
+    { preHandler: app.currentUser({ scopes: ['reports:read'], transport: 'bearer' }) },
+    async () => ({}),
+  )
   app.delete('/account', { preHandler: [app.currentUser(), app.requireSudo] }, async () => ({}))
-  for (const gate of [app.currentUser(), app.requireSudo, app.requireFresh, app.rateLimit('x', { max: 1, windowSeconds: 1 })]) {
+  for (const gate of [
+    app.currentUser(),
+    app.requireSudo,
+    app.requireFresh,
+    app.rateLimit('x', { max: 1, windowSeconds: 1 }),
+  ]) {
     app.get('/a', { onRequest: gate }, async () => ({}))
     app.get('/b', { preValidation: gate }, async () => ({}))
     app.get('/c', { preHandler: gate }, async () => ({}))
-    app.get('/d', { onRequest: [gate], preValidation: [gate, gate], preHandler: [gate] }, async () => ({}))
+    app.get(
+      '/d',
+      { onRequest: [gate], preValidation: [gate, gate], preHandler: [gate] },
+      async () => ({}),
+    )
     app.addHook('onRequest', gate)
     app.addHook('preHandler', gate)
   }
@@ -66,12 +87,23 @@ const users = memoryUsers()
       return request.principal.userId
     },
   )
-  app.post<{ Body: { password: string } }>('/sudo', { preHandler: currentUser() }, async (request) => ({
-    until: await app.auth.sudo.elevate(request, request.body.password),
-  }))
+  app.post<{ Body: { password: string } }>(
+    '/sudo',
+    { preHandler: currentUser() },
+    async (request) => ({
+      until: await app.auth.sudo.elevate(request, request.body.password),
+    }),
+  )
   app.post<{ Body: { name: string; password: string } }>('/enter', async (request, reply) => {
-    const user = await app.auth.authenticatePassword(request, request.body.name, request.body.password)
-    const session = await app.auth.sessions.create(request, user, { rememberMe: true, metadata: { tenant: 1 } })
+    const user = await app.auth.authenticatePassword(
+      request,
+      request.body.name,
+      request.body.password,
+    )
+    const session = await app.auth.sessions.create(request, user, {
+      rememberMe: true,
+      metadata: { tenant: 1 },
+    })
     app.auth.sessions.setCookies(request, reply, session)
     return { csrf: session.csrfToken }
   })
@@ -109,17 +141,29 @@ const users = memoryUsers()
   await app.register(crudAuth, { secret, users })
   app.get(
     '/x',
-    { onRequest: app.currentUser(), preValidation: [app.requireFresh], preHandler: app.requireSudo },
+    {
+      onRequest: app.currentUser(),
+      preValidation: [app.requireFresh],
+      preHandler: app.requireSudo,
+    },
     async (request) => {
       is<Equals<typeof request.principal.transport, string>>()
       return request.principal.userId
     },
   )
-  app.get('/y', { onRequest: currentUser(), preHandler: [requireSudo, requireFresh] }, async (request) => request.maybePrincipal)
-  app.post<{ Body: { password: string } }>('/sudo', { preHandler: app.currentUser() }, async (request) => {
-    is<Equals<typeof request.body.password, string>>()
-    return app.auth.sudo.elevate(request, request.body.password)
-  })
+  app.get(
+    '/y',
+    { onRequest: currentUser(), preHandler: [requireSudo, requireFresh] },
+    async (request) => request.maybePrincipal,
+  )
+  app.post<{ Body: { password: string } }>(
+    '/sudo',
+    { preHandler: app.currentUser() },
+    async (request) => {
+      is<Equals<typeof request.body.password, string>>()
+      return app.auth.sudo.elevate(request, request.body.password)
+    },
+  )
   app.addHook('onRequest', app.currentUser())
   await app.register(sessionRoutes)
 }
@@ -132,14 +176,23 @@ interface TypeBoxProvider extends FastifyTypeProvider {
 for (const app of [Fastify().withTypeProvider<TypeBoxProvider>()]) {
   await app.register(crudAuth, { secret, users })
   const body = Type.Object({ amount: Type.Integer(), note: Type.Optional(Type.String()) })
-  app.post('/pay', { schema: { body }, onRequest: app.currentUser(), preHandler: [app.requireSudo] }, async (request) => {
-    is<Equals<typeof request.body.amount, number>>()
-    is<Equals<typeof request.body.note, string | undefined>>()
-    return request.principal.userId
-  })
+  app.post(
+    '/pay',
+    { schema: { body }, onRequest: app.currentUser(), preHandler: [app.requireSudo] },
+    async (request) => {
+      is<Equals<typeof request.body.amount, number>>()
+      is<Equals<typeof request.body.note, string | undefined>>()
+      return request.principal.userId
+    },
+  )
   app.post(
     '/pay-too',
-    { schema: { body }, onRequest: currentUser(), preValidation: requireFresh, preHandler: [requireSudo] },
+    {
+      schema: { body },
+      onRequest: currentUser(),
+      preValidation: requireFresh,
+      preHandler: [requireSudo],
+    },
     async (request) => {
       is<Equals<typeof request.body.amount, number>>()
       // @ts-expect-error: the body has no such member
@@ -148,7 +201,10 @@ for (const app of [Fastify().withTypeProvider<TypeBoxProvider>()]) {
   )
   app.get(
     '/typed',
-    { schema: { response: { 200: Type.Object({ ok: Type.Boolean() }) } }, onRequest: app.currentUser() },
+    {
+      schema: { response: { 200: Type.Object({ ok: Type.Boolean() }) } },
+      onRequest: app.currentUser(),
+    },
     async () => ({ ok: true }),
   )
 }
@@ -157,7 +213,11 @@ for (const app of [Fastify().withTypeProvider<TypeBoxProvider>()]) {
   await app.register(crudAuth, { secret, users })
   app.post(
     '/pay',
-    { schema: { body: Type.Object({ amount: Type.Integer() }) }, onRequest: [app.currentUser()], preHandler: requireSudo },
+    {
+      schema: { body: Type.Object({ amount: Type.Integer() }) },
+      onRequest: [app.currentUser()],
+      preHandler: requireSudo,
+    },
     async (request) => {
       is<Equals<typeof request.body.amount, number>>()
       return {}
@@ -174,10 +234,20 @@ export const acme: OAuthProvider = {
   clientId: 'app',
   clientAuthentication: { method: 'client_secret_post', clientSecret: async () => 'secret' },
   scopes: ['me'],
-  mapProfile: (claims) => ({ id: claims.id, email: claims.email, emailVerified: claims.verified === true }),
+  mapProfile: (claims) => ({
+    id: claims.id,
+    email: claims.email,
+    emailVerified: claims.verified === true,
+  }),
 }
 export const linked: OAuthAccountStore = {
-  find: async (provider, subject) => ({ provider, subject, userId: 1, email: null, linkedAt: new Date() }),
+  find: async (provider, subject) => ({
+    provider,
+    subject,
+    userId: 1,
+    email: null,
+    linkedAt: new Date(),
+  }),
   list: async () => [],
   add: async ({ userId }) => userId === 1,
   remove: async (_userId, _provider, keepLast) => (keepLast ? 'last' : 'removed'),
@@ -188,23 +258,37 @@ export const options: CrudAuthOptions = {
   secret: process.env.AUTH_SECRET,
   users,
   redis: process.env.REDIS_URL,
-  transports: [sessionTransport({ managementRoutes: true, maxSessionsPerUser: Number.POSITIVE_INFINITY })],
+  transports: [
+    sessionTransport({ managementRoutes: true, maxSessionsPerUser: Number.POSITIVE_INFINITY }),
+  ],
   identity: { login: ['email'], recovery: null },
   registration: {
     schema: Type.Object({ plan: Type.String() }),
     extraFields: ['plan'],
     defaults: { tenant: 1 },
-    fields: async ({ source, request, values }) => ({ host: request.hostname, source, plan: values.plan }),
+    fields: async ({ source, request, values }) => ({
+      host: request.hostname,
+      source,
+      plan: values.plan,
+    }),
   },
-  passwords: { minLength: 12, check: async (password, { email }) => (password === email ? 'Not that' : true) },
+  passwords: {
+    minLength: 12,
+    check: async (password, { email }) => (password === email ? 'Not that' : true),
+  },
   lockout: false,
   email: {
     sender: logSender(),
     frontendUrl: 'https://app.example.com',
     paths: { verify: '/v' },
-    render: (kind, { link, expiresInSeconds }) => ({ subject: kind, text: `${link} ${expiresInSeconds.toFixed()}` }),
+    render: (kind, { link, expiresInSeconds }) => ({
+      subject: kind,
+      text: `${link} ${expiresInSeconds.toFixed()}`,
+    }),
   },
-  channels: [{ name: 'sms', deliver: async ({ kind, token, recipient }) => [kind, token, recipient] }],
+  channels: [
+    { name: 'sms', deliver: async ({ kind, token, recipient }) => [kind, token, recipient] },
+  ],
   delivery: { enqueue: ({ id, payload }) => [id, payload], attempts: 3 },
   oauth: {
     baseUrl: 'https://app.example.com',
@@ -228,7 +312,12 @@ export const options: CrudAuthOptions = {
       request.log.info({ identifier, reason })
     },
     onAfterSudo: (_user, { until }) => until.getTime(),
-    onAfterOAuth: (_user, { provider, profile, created, linked }) => [provider, profile.email, created, linked],
+    onAfterOAuth: (_user, { provider, profile, created, linked }) => [
+      provider,
+      profile.email,
+      created,
+      linked,
+    ],
     onProviderTokens: (_user, { provider, tokens }) => [provider, tokens.refreshToken],
     onAfterRecoveryVerified: (_user, { factor }) => factor.length,
     onDeliveryFailed: ({ kind, channel, reason, attempts }) => [kind, channel, reason, attempts],
@@ -255,7 +344,9 @@ export const apiKey: Transport = {
     return user && auth.createPrincipal(user, { transport: 'key', scopes: ['read'] })
   },
 }
-export const sender: EmailSender = { send: ({ to, subject, text, html }) => [to, subject, text, html] }
+export const sender: EmailSender = {
+  send: ({ to, subject, text, html }) => [to, subject, text, html],
+}
 export const channel: DeliveryChannel = {
   deliver({ token }) {
     is<Equals<typeof token, string | null>>()
@@ -276,7 +367,10 @@ export const typedStore: UserStore<Row> = {
   compareAndSet: async () => false,
 }
 export const typedOptions: CrudAuthOptions = { secret, users: typedStore }
-export const pick: (body: object) => Record<string, unknown> = createRegistrationGate({ fields: users.fields, allow: ['email'] })
+export const pick: (body: object) => Record<string, unknown> = createRegistrationGate({
+  fields: users.fields,
+  allow: ['email'],
+})
 
 // Misuse.
 {
@@ -309,8 +403,9 @@ export const pick: (body: object) => Record<string, unknown> = createRegistratio
   app.register(crudAuth, { secret, users, cookies: { sameSite: 'Lax' } })
   // @ts-expect-error: links need a front end
   app.register(crudAuth, { secret, users, email: { sender } })
+  const email = { sender: {}, frontendUrl: 'https://app.example.com' }
   // @ts-expect-error: a sender sends
-  app.register(crudAuth, { secret, users, email: { sender: {}, frontendUrl: 'https://app.example.com' } })
+  app.register(crudAuth, { secret, users, email })
   app.get('/y', async (request) => {
     // @ts-expect-error: a principal is set by gates alone
     request.principal = null

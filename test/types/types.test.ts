@@ -11,9 +11,17 @@ const folder = join(root, 'test', 'types')
 /** The repository's own settings, with the package's name leading to its sources. */
 function compilerOptions(): ts.CompilerOptions {
   const path = join(root, 'tsconfig.json')
-  const { options, errors } = ts.parseJsonConfigFileContent(ts.readConfigFile(path, ts.sys.readFile).config, ts.sys, root)
+  const { options, errors } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(path, ts.sys.readFile).config,
+    ts.sys,
+    root,
+  )
   assert.deepEqual(errors, [])
-  return { ...options, noEmit: true, paths: { 'fastify-crudauth': [join(root, 'src', 'index.ts')] } }
+  return {
+    ...options,
+    noEmit: true,
+    paths: { 'fastify-crudauth': [join(root, 'src', 'index.ts')] },
+  }
 }
 
 /** What the compiler says of a text that stands in for a file of this folder, in a program of its own. */

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CompiledQuery, type DatabaseConnection, type Driver, Kysely, SqliteAdapter, SqliteDialect, sql } from 'kysely'
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  SqliteAdapter,
+  SqliteDialect,
+  sql,
+} from 'kysely'
 import Database from 'libsql'
 import { batchedExecutor } from '../../src/user-stores/kysely/sqlite/batched-executor.js'
 
@@ -8,7 +16,9 @@ const answerOf = (n: number) => CompiledQuery.raw(`select ${n} as n`, [])
 
 function openSqlite() {
   // biome-ignore lint/suspicious/noExplicitAny: no tables are needed
-  const db = new Kysely<any>({ dialect: new SqliteDialect({ database: new Database(':memory:') as never }) })
+  const db = new Kysely<any>({
+    dialect: new SqliteDialect({ database: new Database(':memory:') as never }),
+  })
   return { db, executor: batchedExecutor(db) }
 }
 
@@ -30,7 +40,9 @@ function openManual(single: boolean) {
     releaseConnection: nothing,
     destroy: nothing,
   }
-  const { createIntrospector, createQueryCompiler } = new SqliteDialect({ database: undefined as never })
+  const { createIntrospector, createQueryCompiler } = new SqliteDialect({
+    database: undefined as never,
+  })
   // biome-ignore lint/suspicious/noExplicitAny: no tables are needed
   const db = new Kysely<any>({
     dialect: {
@@ -50,7 +62,9 @@ test('each of many parallel statements gets its own answer', async (t) => {
   t.after(() => db.destroy())
   for (let round = 0; round < 3; round++) {
     const numbers = Array.from({ length: 100 }, (_, at) => round * 100 + at)
-    const results = await Promise.all(numbers.map((n) => executor.executeQuery<{ n: number }>(answerOf(n))))
+    const results = await Promise.all(
+      numbers.map((n) => executor.executeQuery<{ n: number }>(answerOf(n))),
+    )
     assert.deepEqual(
       results.map(({ rows }) => rows[0]?.n),
       numbers,
@@ -63,7 +77,9 @@ test('a statement that fails fails alone', async (t) => {
   t.after(() => db.destroy())
   for (let round = 0; round < 3; round++) {
     const settled = await Promise.allSettled(
-      [1, 2, 3].map((n) => executor.executeQuery(n === 2 ? CompiledQuery.raw('select nonsense', []) : answerOf(n))),
+      [1, 2, 3].map((n) =>
+        executor.executeQuery(n === 2 ? CompiledQuery.raw('select nonsense', []) : answerOf(n)),
+      ),
     )
     assert.deepEqual(
       settled.map(({ status }) => status),
@@ -79,7 +95,9 @@ test('statements wait for a transaction to end, and are answered then', async (t
   const done: string[] = []
   let waiting: Promise<unknown> | undefined
   await db.transaction().execute(async (trx) => {
-    waiting = Promise.all([1, 2, 3].map((n) => executor.executeQuery(answerOf(n)))).then(() => done.push('statements'))
+    waiting = Promise.all([1, 2, 3].map((n) => executor.executeQuery(answerOf(n)))).then(() =>
+      done.push('statements'),
+    )
     await turn()
     await sql`select 1`.execute(trx)
     done.push('transaction')

@@ -15,7 +15,9 @@ function open(options?: { max?: number }) {
     close: () => database.close(),
   }
   // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
-  const db = new Kysely<any>({ dialect: new SqliteDialect({ database: cachedStatements(counting, options) }) })
+  const db = new Kysely<any>({
+    dialect: new SqliteDialect({ database: cachedStatements(counting, options) }),
+  })
   return { database, prepared, db }
 }
 
@@ -24,10 +26,20 @@ test('a statement is prepared once, whatever its parameters, and as reader or wr
   t.after(() => db.destroy())
   await sql`create table numbers (n integer primary key)`.execute(db)
   for (const n of [1, 2, 3])
-    assert.equal((await db.insertInto('numbers').values({ n }).executeTakeFirst()).numInsertedOrUpdatedRows, 1n)
-  for (const n of [4, 5]) assert.deepEqual(await db.insertInto('numbers').values({ n }).returningAll().executeTakeFirst(), { n })
+    assert.equal(
+      (await db.insertInto('numbers').values({ n }).executeTakeFirst()).numInsertedOrUpdatedRows,
+      1n,
+    )
+  for (const n of [4, 5])
+    assert.deepEqual(
+      await db.insertInto('numbers').values({ n }).returningAll().executeTakeFirst(),
+      { n },
+    )
   for (const n of [1, 5, 6])
-    assert.equal((await db.selectFrom('numbers').selectAll().where('n', '=', n).execute()).length, n === 6 ? 0 : 1)
+    assert.equal(
+      (await db.selectFrom('numbers').selectAll().where('n', '=', n).execute()).length,
+      n === 6 ? 0 : 1,
+    )
   assert.equal(prepared.length, 4)
 })
 
@@ -60,7 +72,8 @@ test('an iteration has a statement of its own, since others would reset the one 
     const { n } = row as { n: number }
     seen.push(n)
     assert.equal(database.prepare(text).all([n]).length, 500 - n)
-    if (n === 250) for (const inner of database.prepare(text).iterate([499])) assert.deepEqual(inner, { n: 499 })
+    if (n === 250)
+      for (const inner of database.prepare(text).iterate([499])) assert.deepEqual(inner, { n: 499 })
   }
   assert.deepEqual(
     seen,

@@ -38,7 +38,11 @@ function openAsMysql(options: PoolOptions = {}) {
         if (error) return done(error, undefined as never)
         done(undefined, {
           release: () => connection.release(),
-          query: (text: string, parameters: unknown[], answer: (error: unknown, result: unknown) => void) => {
+          query: (
+            text: string,
+            parameters: unknown[],
+            answer: (error: unknown, result: unknown) => void,
+          ) => {
             asked.push(text)
             if (/version\(\)/.test(text)) return answer(undefined, [{ version: '8.4.3' }])
             return connection.query(text, parameters, answer)
@@ -54,7 +58,11 @@ function openAsMysql(options: PoolOptions = {}) {
 for (const shape of shapes) {
   userStoreConformance(
     async () => {
-      const { db } = openAsMysql({ flags: ['-FOUND_ROWS'], supportBigNumbers: true, bigNumberStrings: true })
+      const { db } = openAsMysql({
+        flags: ['-FOUND_ROWS'],
+        supportBigNumbers: true,
+        bigNumberStrings: true,
+      })
       const table = await createUsersTable(db, 'mysql', shape)
       return {
         store: kyselyUsers(db, table.options),
@@ -64,7 +72,10 @@ for (const shape of shapes) {
         },
       }
     },
-    { name: `as MySQL, counting changed rows, big numbers as text, ${shape}`, test: (title, run) => test(title, { skip }, run) },
+    {
+      name: `as MySQL, counting changed rows, big numbers as text, ${shape}`,
+      test: (title, run) => test(title, { skip }, run),
+    },
   )
 }
 
@@ -105,7 +116,9 @@ test('as MySQL: a row is found after its insertion by its id, made here, by the 
   await nameless.drop()
 })
 
-test('mariadb: an insertion that was the victim of a deadlock is run again', { skip }, async (t) => {
+test('mariadb: an insertion that was the victim of a deadlock is run again', {
+  skip,
+}, async (t) => {
   const { users, db, table } = await open(t)
   const isWaiting = async () =>
     (
@@ -130,29 +143,45 @@ test('mariadb: an insertion that was the victim of a deadlock is run again', { s
   assert.equal((await row).username, 'anna')
 })
 
-test('mariadb: parallel insertions over three unique keys fail by duplicates alone', { skip }, async (t) => {
+test('mariadb: parallel insertions over three unique keys fail by duplicates alone', {
+  skip,
+}, async (t) => {
   const { users, db, table } = await open(t, 'legacy')
   await sql.raw(`alter table ${table.name} add unique (idp)`).execute(db)
   const results = await Promise.allSettled(
     Array.from({ length: 300 }, (_, at) =>
-      users.create({ email: `${at % 7}@example.com`, username: `${(at * 3) % 11}`, oauthProvider: `${(at * 5) % 13}` }),
+      users.create({
+        email: `${at % 7}@example.com`,
+        username: `${(at * 3) % 11}`,
+        oauthProvider: `${(at * 5) % 13}`,
+      }),
     ),
   )
   for (const result of results) {
-    if (result.status === 'rejected') assert.ok(result.reason instanceof DuplicateUserError, String(result.reason))
+    if (result.status === 'rejected')
+      assert.ok(result.reason instanceof DuplicateUserError, String(result.reason))
   }
   assert.ok(results.some((result) => result.status === 'fulfilled'))
 })
 
-test('mariadb: the field of a duplicate is told by keys of any name, whatever the value says', { skip }, async (t) => {
+test('mariadb: the field of a duplicate is told by keys of any name, whatever the value says', {
+  skip,
+}, async (t) => {
   for (const shape of ['default', 'legacy'] as const) {
     const { users } = await open(t, shape)
     const mail = "it's for key 'username'"
     const row = await users.create({ email: mail, username: 'anna' })
-    const isTold = (field: string) => (error: unknown) => error instanceof DuplicateUserError && error.field === field
+    const isTold = (field: string) => (error: unknown) =>
+      error instanceof DuplicateUserError && error.field === field
     await assert.rejects(users.create({ email: mail, username: 'b' }), isTold('email'))
-    await assert.rejects(users.create({ email: 'b@example.com', username: 'ANNA' }), isTold('username'))
-    await assert.rejects(users.create({ email: 'b@example.com', id: row[users.fields.columns.id ?? ''] }), isTold('id'))
+    await assert.rejects(
+      users.create({ email: 'b@example.com', username: 'ANNA' }),
+      isTold('username'),
+    )
+    await assert.rejects(
+      users.create({ email: 'b@example.com', id: row[users.fields.columns.id ?? ''] }),
+      isTold('id'),
+    )
   }
 })
 
@@ -165,9 +194,13 @@ test('mariadb: a name that a collation takes for another’s finds nobody', { sk
   assert.deepEqual(await users.findBy('email', 'Rene@Example.com'), row)
 })
 
-test('mariadb: values that do not fit are UserValueErrors, and its owner’s mistakes are not', { skip }, async (t) => {
+test('mariadb: values that do not fit are UserValueErrors, and its owner’s mistakes are not', {
+  skip,
+}, async (t) => {
   const { users, db, table } = await open(t)
-  await sql.raw(`alter table ${table.name} modify plan varchar(20) character set latin1`).execute(db)
+  await sql
+    .raw(`alter table ${table.name} modify plan varchar(20) character set latin1`)
+    .execute(db)
   await users.create({ email: 'a@example.com' })
   for (const values of [
     { email: 'x'.repeat(256) },

@@ -38,9 +38,15 @@ const open = async (t: TestContext, shape: Shape = 'default', options: KyselyUse
   return { db, table, users: kyselyUsers(db, { ...table.options, ...options }) }
 }
 
-test('postgres: a statement that the server rolled back for a conflict is run again', { skip }, async (t) => {
+test('postgres: a statement that the server rolled back for a conflict is run again', {
+  skip,
+}, async (t) => {
   const { table, db: other } = await open(t)
-  const pool = new pg.Pool({ connectionString: url, max: 10, options: '-c default_transaction_isolation=serializable' })
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 10,
+    options: '-c default_transaction_isolation=serializable',
+  })
   // biome-ignore lint/suspicious/noExplicitAny: any schema
   const db = new Kysely<any>({ dialect: new PostgresDialect({ pool }) })
   t.after(() => db.destroy())
@@ -62,18 +68,29 @@ test('postgres: a statement that the server rolled back for a conflict is run ag
   assert.deepEqual([row?.username, row?.plan], ['anna', 'pro'])
 })
 
-test('postgres: the field of a duplicate is told by keys, expressions and constraints of any name', { skip }, async (t) => {
+test('postgres: the field of a duplicate is told by keys, expressions and constraints of any name', {
+  skip,
+}, async (t) => {
   const { users, db, table } = await open(t)
   await sql.raw(`create unique index ${table.name}_by_plan on ${table.name} (plan)`).execute(db)
-  await sql.raw(`create unique index ${table.name}_folded on ${table.name} (lower(username))`).execute(db)
+  await sql
+    .raw(`create unique index ${table.name}_folded on ${table.name} (lower(username))`)
+    .execute(db)
   await users.create({ id: 7, email: 'a@example.com', username: 'anna', plan: 'pro' })
-  for (const [field, value] of Object.entries({ plan: 'pro', id: 7, username: 'ANNA', email: 'a@example.com' })) {
+  for (const [field, value] of Object.entries({
+    plan: 'pro',
+    id: 7,
+    username: 'ANNA',
+    email: 'a@example.com',
+  })) {
     const isTold = (error: unknown) => error instanceof DuplicateUserError && error.field === field
     await assert.rejects(users.create({ email: 'b@example.com', [field]: value }), isTold, field)
   }
 })
 
-test('postgres: values that do not fit are UserValueErrors, and its owner’s mistakes are not', { skip }, async (t) => {
+test('postgres: values that do not fit are UserValueErrors, and its owner’s mistakes are not', {
+  skip,
+}, async (t) => {
   const { users } = await open(t)
   await users.create({ email: 'a@example.com' })
   for (const values of [
@@ -88,7 +105,12 @@ test('postgres: values that do not fit are UserValueErrors, and its owner’s mi
     await assert.rejects(users.update(1, values), UserValueError)
     assert.equal(await users.update(99, values), false, 'no such row')
   }
-  for (const expected of [{ tokenVersion: 'x' }, { tokenVersion: 2 ** 40 }, { isActive: 'maybe' }, { createdAt: 'never' }]) {
+  for (const expected of [
+    { tokenVersion: 'x' },
+    { tokenVersion: 2 ** 40 },
+    { isActive: 'maybe' },
+    { createdAt: 'never' },
+  ]) {
     assert.equal(await users.compareAndSet(1, expected, { plan: 'x' }), false)
   }
   await assert.rejects(users.create({ email: 'b@example.com', nothing: 1 }), { code: '42703' })
@@ -107,7 +129,14 @@ test('postgres: flags in columns of numbers, and hashes in columns of fixed widt
   const users = kyselyUsers(db, { ...table.options, booleans: 'number' })
   const row = await users.create({ email: 'a@example.com', hashedPassword: 'h' })
   assert.equal(row.is_active, 1)
-  assert.equal(await users.compareAndSet(1, { isActive: true, hashedPassword: row.hashed_password }, { isActive: false }), true)
+  assert.equal(
+    await users.compareAndSet(
+      1,
+      { isActive: true, hashedPassword: row.hashed_password },
+      { isActive: false },
+    ),
+    true,
+  )
   assert.equal((await users.findById(1))?.is_active, 0)
 })
 

@@ -4,7 +4,11 @@ import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
 import { DuplicateUserError, UserValueError } from '../../src/errors.js'
 import { userStoreConformance } from '../../src/testing/user-store.js'
-import { cachedStatements, type KyselyUsersOptions, kyselyUsers } from '../../src/user-stores/kysely/index.js'
+import {
+  cachedStatements,
+  type KyselyUsersOptions,
+  kyselyUsers,
+} from '../../src/user-stores/kysely/index.js'
 import { createUsersTable, openSqlite, type Shape } from '../helpers/tables.js'
 
 const shapes: Shape[] = ['default', 'legacy', 'minimal']
@@ -24,7 +28,9 @@ const open = async (t: TestContext, shape: Shape = 'default', options: KyselyUse
   const queries: string[] = []
   // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
   const db = new Kysely<any>({
-    dialect: new SqliteDialect({ database: cachedStatements(new Database(':memory:') as unknown as SqliteDatabase) }),
+    dialect: new SqliteDialect({
+      database: cachedStatements(new Database(':memory:') as unknown as SqliteDatabase),
+    }),
     log: (event) => void queries.push(event.query.sql),
   })
   t.after(() => db.destroy())
@@ -48,7 +54,11 @@ test('each verb is one statement, and a write by a text id looks the id up first
     assert.equal(queries.splice(0).length, 1)
     await users.update(id, { email: 'b@example.com' })
     assert.equal(queries.splice(0).length, perWrite)
-    await users.compareAndSet(id, { email: 'b@example.com', username: null }, { email: 'c@example.com' })
+    await users.compareAndSet(
+      id,
+      { email: 'b@example.com', username: null },
+      { email: 'c@example.com' },
+    )
     assert.equal(queries.splice(0).length, perWrite)
   }
 })
@@ -58,21 +68,43 @@ test('the app’s own columns are written under their own names, by any order an
   const row = await users.create({ plan: 'pro', email: 'a@example.com', username: undefined })
   assert.equal(row.plan, 'pro')
   assert.equal(row.username, null)
-  assert.equal(await users.compareAndSet(1, { plan: 'pro', token_version: 0 }, { email: 'b@example.com', plan: null }), true)
-  assert.equal(await users.compareAndSet(1, { token_version: 0, plan: null }, { plan: 'free', email: 'c@example.com' }), true)
+  assert.equal(
+    await users.compareAndSet(
+      1,
+      { plan: 'pro', token_version: 0 },
+      { email: 'b@example.com', plan: null },
+    ),
+    true,
+  )
+  assert.equal(
+    await users.compareAndSet(
+      1,
+      { token_version: 0, plan: null },
+      { plan: 'free', email: 'c@example.com' },
+    ),
+    true,
+  )
   const { email, plan } = (await users.findById(1)) ?? {}
   assert.deepEqual([email, plan], ['c@example.com', 'free'])
 })
 
 test('a column given twice, by its own and its logical name, is refused', async (t) => {
   const { users } = await open(t)
-  await assert.rejects(users.create({ email: 'a@example.com', isSuperuser: false, is_superuser: true }), UserValueError)
+  await assert.rejects(
+    users.create({ email: 'a@example.com', isSuperuser: false, is_superuser: true }),
+    UserValueError,
+  )
   assert.equal(await users.findBy('email', 'a@example.com'), null)
 })
 
 test('logical fields that the model lacks are not written, and are null to compareAndSet', async (t) => {
   const { users } = await open(t, 'minimal')
-  const row = await users.create({ email: 'a@example.com', tokenVersion: 4, isActive: true, googleId: '7' })
+  const row = await users.create({
+    email: 'a@example.com',
+    tokenVersion: 4,
+    isActive: true,
+    googleId: '7',
+  })
   assert.deepEqual(row, { id: 1, email: 'a@example.com', hashed_password: null })
   assert.equal(await users.compareAndSet(1, { tokenVersion: 4 }, { hashedPassword: 'x' }), false)
   assert.equal(await users.compareAndSet(1, { tokenVersion: null }, { hashedPassword: 'x' }), true)
@@ -125,12 +157,25 @@ test('values that the table refuses are UserValueErrors, and its owner’s mista
     )
     .execute(db)
   const none = Object.fromEntries(
-    ['username', 'hashedPassword', 'isActive', 'isSuperuser', 'emailVerified', 'tokenVersion', 'createdAt', 'updatedAt'].map(
-      (f) => [f, null],
-    ),
+    [
+      'username',
+      'hashedPassword',
+      'isActive',
+      'isSuperuser',
+      'emailVerified',
+      'tokenVersion',
+      'createdAt',
+      'updatedAt',
+    ].map((f) => [f, null]),
   )
   const strict = kyselyUsers(db, { table: 'strict_users', columns: none })
-  for (const values of [{ plan: 'enterprise' }, { size: 'big' }, { email: null }, { id: 'abc' }, { size: 2n ** 64n }]) {
+  for (const values of [
+    { plan: 'enterprise' },
+    { size: 'big' },
+    { email: null },
+    { id: 'abc' },
+    { size: 2n ** 64n },
+  ]) {
     await assert.rejects(
       strict.create({ email: 'a@example.com', plan: 'pro', ...values }),
       UserValueError,
@@ -156,7 +201,19 @@ test('a row that does not carry the columns as configured is refused by name', a
 test('options that cannot be are refused at once', async (t) => {
   const { db } = await open(t)
   const wrong: KyselyUsersOptions[] = [
-    ...['a"b', "a'b", 'a`b', 'a;b', 'a\nb', 'a\0b', 'a.b', '', '__proto__', 'constructor', ' a'].map((column) => ({
+    ...[
+      'a"b',
+      "a'b",
+      'a`b',
+      'a;b',
+      'a\nb',
+      'a\0b',
+      'a.b',
+      '',
+      '__proto__',
+      'constructor',
+      ' a',
+    ].map((column) => ({
       columns: { email: column },
     })),
     ...['a"b', 'a;b', '', 'users as u', 'a.b.c.d', 'a\nb'].map((name) => ({ table: name })),
@@ -169,7 +226,12 @@ test('options that cannot be are refused at once', async (t) => {
     { booleans: 'yes' as 'number' },
     { dialect: 'oracle' as 'sqlite' },
   ]
-  for (const options of wrong) assert.throws(() => kyselyUsers(db, options), { code: 'CRUDAUTH_CONFIG' }, JSON.stringify(options))
+  for (const options of wrong)
+    assert.throws(
+      () => kyselyUsers(db, options),
+      { code: 'CRUDAUTH_CONFIG' },
+      JSON.stringify(options),
+    )
   assert.throws(() => kyselyUsers({} as Kysely<unknown>), { code: 'CRUDAUTH_CONFIG' })
 })
 
@@ -207,7 +269,8 @@ test('a locked database is tried again, and passed on in the end', async (t) => 
     close: () => database.close(),
     prepare(text) {
       tries++
-      if (locked-- > 0) throw Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' })
+      if (locked-- > 0)
+        throw Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' })
       return database.prepare(text)
     },
   }

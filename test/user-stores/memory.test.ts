@@ -7,12 +7,20 @@ import { memoryUsers } from '../../src/user-stores/memory.js'
 const isConfigError = { code: 'CRUDAUTH_CONFIG' }
 
 userStoreConformance(async () => ({ store: memoryUsers() }), { name: 'memory' })
-userStoreConformance(async () => ({ store: memoryUsers({ fields: ['email', 'hashedPassword', 'plan'] }) }), {
-  name: 'memory, few fields',
-})
-userStoreConformance(async () => ({ store: memoryUsers({ fields: ['phone', 'phoneVerified', 'createdAt', 'acmeId'] }) }), {
-  name: 'memory, phone',
-})
+userStoreConformance(
+  async () => ({ store: memoryUsers({ fields: ['email', 'hashedPassword', 'plan'] }) }),
+  {
+    name: 'memory, few fields',
+  },
+)
+userStoreConformance(
+  async () => ({
+    store: memoryUsers({ fields: ['phone', 'phoneVerified', 'createdAt', 'acmeId'] }),
+  }),
+  {
+    name: 'memory, phone',
+  },
+)
 
 test('by default every standard field exists, and the app’s own are accepted', async () => {
   const users = memoryUsers()
@@ -24,7 +32,15 @@ test('by default every standard field exists, and the app’s own are accepted',
   assert.ok(row.createdAt instanceof Date && row.updatedAt instanceof Date)
   const { createdAt: _, updatedAt: __, ...rest } = row
   assert.deepEqual(
-    { id: 1, isActive: true, isSuperuser: false, emailVerified: false, tokenVersion: 0, username: null, discordId: null },
+    {
+      id: 1,
+      isActive: true,
+      isSuperuser: false,
+      emailVerified: false,
+      tokenVersion: 0,
+      username: null,
+      discordId: null,
+    },
     {
       id: rest.id,
       isActive: rest.isActive,
@@ -41,7 +57,12 @@ test('given fields are all that exist', async () => {
   const users = memoryUsers({ fields: ['email', 'plan'] })
   assert.deepEqual({ ...users.fields.columns }, { id: 'id', email: 'email', plan: 'plan' })
   assert.deepEqual(users.fields.writable, ['email', 'plan'])
-  const row = await users.create({ email: 'a@example.com', plan: 'pro', isSuperuser: true, hashedPassword: 'x' })
+  const row = await users.create({
+    email: 'a@example.com',
+    plan: 'pro',
+    isSuperuser: true,
+    hashedPassword: 'x',
+  })
   assert.deepEqual(row, { id: 1, email: 'a@example.com', plan: 'pro' })
   await assert.rejects(users.create({ email: 'b@example.com', role: 'admin' }), UserValueError)
   assert.equal(await users.findBy('email', 'b@example.com'), null)
@@ -50,8 +71,14 @@ test('given fields are all that exist', async () => {
 test('what the model lacks is null to compareAndSet', async () => {
   const users = memoryUsers({ fields: ['email'] })
   const row = await users.create({ email: 'a@example.com' })
-  assert.equal(await users.compareAndSet(row.id as number, { tokenVersion: 0 }, { email: 'b@example.com' }), false)
-  assert.equal(await users.compareAndSet(row.id as number, { tokenVersion: null }, { email: 'b@example.com' }), true)
+  assert.equal(
+    await users.compareAndSet(row.id as number, { tokenVersion: 0 }, { email: 'b@example.com' }),
+    false,
+  )
+  assert.equal(
+    await users.compareAndSet(row.id as number, { tokenVersion: null }, { email: 'b@example.com' }),
+    true,
+  )
 })
 
 test('login fields, the recovery factor and provider ids are unique; unique adds to them', () => {
@@ -65,12 +92,14 @@ test('login fields, the recovery factor and provider ids are unique; unique adds
     'gitlabId',
     'discordId',
   ])
-  assert.deepEqual(memoryUsers({ fields: ['pager', 'pagerVerified', 'email', 'acmeId', 'plan'] }).fields.unique, [
-    'pager',
-    'email',
-    'acmeId',
-  ])
-  assert.deepEqual(memoryUsers({ fields: ['email', 'tenantId', 'googleId'], unique: [] }).fields.unique, ['email', 'googleId'])
+  assert.deepEqual(
+    memoryUsers({ fields: ['pager', 'pagerVerified', 'email', 'acmeId', 'plan'] }).fields.unique,
+    ['pager', 'email', 'acmeId'],
+  )
+  assert.deepEqual(
+    memoryUsers({ fields: ['email', 'tenantId', 'googleId'], unique: [] }).fields.unique,
+    ['email', 'googleId'],
+  )
   const users = memoryUsers({ unique: ['employee'] })
   assert.equal(users.fields.columns.employee, 'employee')
   assert.ok(users.fields.unique.includes('employee'))

@@ -5,7 +5,11 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Kysely, type KyselyConfig, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
-import { cachedStatements, type KyselyUsersOptions, kyselyUsers } from '../../src/user-stores/kysely/index.js'
+import {
+  cachedStatements,
+  type KyselyUsersOptions,
+  kyselyUsers,
+} from '../../src/user-stores/kysely/index.js'
 import { createUsersTable, type Shape } from '../helpers/tables.js'
 
 interface Settings {
@@ -16,11 +20,16 @@ interface Settings {
 }
 
 /** A table with one user, over prepared statements that are kept. */
-async function open(t: TestContext, { path = ':memory:', shape = 'default', options, config }: Settings = {}) {
+async function open(
+  t: TestContext,
+  { path = ':memory:', shape = 'default', options, config }: Settings = {},
+) {
   const database = new Database(path)
   // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
   const db = new Kysely<any>({
-    dialect: new SqliteDialect({ database: cachedStatements(database as unknown as SqliteDatabase) }),
+    dialect: new SqliteDialect({
+      database: cachedStatements(database as unknown as SqliteDatabase),
+    }),
     ...config,
   })
   t.after(() => db.destroy())
@@ -43,10 +52,17 @@ for (const shape of ['default', 'legacy', 'minimal'] as const) {
     const { users, id, created } = opened
     assert.deepEqual(await users.findById(id), created)
     assert.deepEqual(Object.keys((await users.findById(id)) ?? {}), Object.keys(created))
-    assert.notEqual(await users.findById(id), await users.findById(id), 'each is given a row of their own')
+    assert.notEqual(
+      await users.findById(id),
+      await users.findById(id),
+      'each is given a row of their own',
+    )
     assert.equal(await users.findById(typeof id === 'number' ? id + 1 : `${id}x`), null)
     for (const email of ['a@example.com', 'A@example.com']) {
-      assert.deepEqual(await users.findBy('email', email), email === 'a@example.com' ? created : null)
+      assert.deepEqual(
+        await users.findBy('email', email),
+        email === 'a@example.com' ? created : null,
+      )
     }
     await users.update(id, { email: 'b@example.com' })
     assert.equal((await users.findById(id))?.[users.fields.columns.email ?? ''], 'b@example.com')
@@ -119,11 +135,16 @@ test('what another connection has committed is seen by the next read', async (t)
   for (let version = 1; version <= 5; version++) {
     other.exec(`update ${table.name} set token_version = ${version} where id = ${id}`)
     assert.equal((await users.findById(id))?.token_version, version)
-    other.exec(`insert into ${table.name} (id, email, created_at, updated_at) values (${100 + version}, '${version}', '', '')`)
+    other.exec(
+      `insert into ${table.name} (id, email, created_at, updated_at) values (${100 + version}, '${version}', '', '')`,
+    )
     assert.equal((await users.findById(100 + version))?.email, `${version}`)
   }
   // A read that went on would keep the log from being emptied.
-  assert.equal((other.prepare('pragma wal_checkpoint(truncate)').all()[0] as { busy: number }).busy, 0)
+  assert.equal(
+    (other.prepare('pragma wal_checkpoint(truncate)').all()[0] as { busy: number }).busy,
+    0,
+  )
 })
 
 test('columns that change are never taken for each other, and a new one is soon seen', async (t) => {
@@ -133,7 +154,10 @@ test('columns that change are never taken for each other, and a new one is soon 
   await users.update(id, { plan: 'pro' })
   const alter = (change: string) => sql.raw(`alter table ${table.name} ${change}`).execute(db)
   await alter('rename column plan to tariff')
-  assert.deepEqual([(await users.findById(id))?.plan, (await users.findById(id))?.tariff], [undefined, 'pro'])
+  assert.deepEqual(
+    [(await users.findById(id))?.plan, (await users.findById(id))?.tariff],
+    [undefined, 'pro'],
+  )
   t.mock.timers.tick(1000)
   assert.equal((await users.findById(id))?.tariff, 'pro')
   await alter('drop column tariff')
@@ -153,7 +177,11 @@ test('columns that change are never taken for each other, and a new one is soon 
 test('bytes are read as Kysely reads them', async (t) => {
   const { db, table, users, id } = await open(t)
   await users.update(id, { plan: new Uint8Array([1, 2]) })
-  const byKysely = await db.selectFrom(table.name).selectAll().where('id', '=', id).executeTakeFirst()
+  const byKysely = await db
+    .selectFrom(table.name)
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
   for (let i = 0; i < 3; i++) assert.deepEqual(await users.findById(id), byKysely)
 })
 

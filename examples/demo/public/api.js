@@ -31,7 +31,8 @@ async function send(method, url, body) {
     throw new ApiError(0, { code: 'OFFLINE', message: 'The server cannot be reached' })
   }
   const answer = await response.json().catch(() => ({}))
-  if (!response.ok) throw new ApiError(response.status, answer, Number(response.headers.get('retry-after')) || null)
+  if (!response.ok)
+    throw new ApiError(response.status, answer, Number(response.headers.get('retry-after')) || null)
   return answer
 }
 

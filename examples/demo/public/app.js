@@ -73,7 +73,11 @@ onSubmit('register', async ({ email, username, password }, form) => {
   byId('login-name').value = username
   byId('login-password').focus()
   // The same for a free address and for one that has an account: only its owner is told, by a message.
-  return [`Almost there: a message to ${email} is on its way. It comes into the `, link('/mailbox', 'mailbox'), '.']
+  return [
+    `Almost there: a message to ${email} is on its way. It comes into the `,
+    link('/mailbox', 'mailbox'),
+    '.',
+  ]
 })
 
 onSubmit('login', async (fields) => {
@@ -108,7 +112,11 @@ onSubmit('first', async ({ new_password }, form) => {
 onSubmit('move', async ({ new_email, password }, form) => {
   await call('POST', '/auth/email/change-request', { new_email, password, redirect_to: '/' })
   form.reset()
-  return [`If ${new_email} is free, a message is on its way to it, into the `, link('/mailbox', 'mailbox'), '.']
+  return [
+    `If ${new_email} is free, a message is on its way to it, into the `,
+    link('/mailbox', 'mailbox'),
+    '.',
+  ]
 })
 
 onClick('verify', async () => {

@@ -4,7 +4,13 @@ import { ApiError } from './api.js'
 import { byId, quiet, say, sayError } from './view.js'
 
 /** What a message calls a field. The user's name stands unseen in some forms; it is never at fault there. */
-const words = { email: 'email', new_email: 'email', username: 'username', password: 'password', new_password: 'password' }
+const words = {
+  email: 'email',
+  new_email: 'email',
+  username: 'username',
+  password: 'password',
+  new_password: 'password',
+}
 
 /** The field to look at again; the server tells a bad value by its field's name. */
 function culprit(form, { code, status, message }) {

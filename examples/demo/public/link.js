@@ -42,7 +42,8 @@ redeem.textContent = page.button
 
 if (token === null) {
   redeem.hidden = true
-  byId('hint').textContent = 'There is no token in the address. Open the link of your message as it is, to its end.'
+  byId('hint').textContent =
+    'There is no token in the address. Open the link of your message as it is, to its end.'
   sayError(new ApiError(400, { code: 'NO_TOKEN' }))
 }
 

@@ -11,9 +11,15 @@ const nameOf = (key) => providers.find((provider) => provider.key === key)?.name
 /** Where a sign-in at a provider begins: the browser goes there, no script does. */
 function signInLink({ key, name }) {
   const remember = byId('login-remember')
-  const anchor = Object.assign(document.createElement('a'), { className: 'button', textContent: `Sign in with ${name}` })
+  const anchor = Object.assign(document.createElement('a'), {
+    className: 'button',
+    textContent: `Sign in with ${name}`,
+  })
   const lead = () => {
-    const query = new URLSearchParams({ redirect_to: '/', ...(remember.checked && { remember_me: 'on' }) })
+    const query = new URLSearchParams({
+      redirect_to: '/',
+      ...(remember.checked && { remember_me: 'on' }),
+    })
     anchor.href = `/auth/oauth/${encodeURIComponent(key)}/authorize?${query}`
   }
   remember.addEventListener('change', lead)
@@ -26,8 +32,10 @@ function signInLink({ key, name }) {
 export async function loadProviders() {
   providers = await call('GET', '/providers')
   byId('providers').replaceChildren(...providers.map(signInLink))
-  for (const part of document.querySelectorAll('.for-providers')) part.hidden = providers.length === 0
-  for (const hint of document.querySelectorAll('.providers-hint')) hint.textContent = providers.map(({ hint }) => hint).join(' ')
+  for (const part of document.querySelectorAll('.for-providers'))
+    part.hidden = providers.length === 0
+  for (const hint of document.querySelectorAll('.providers-hint'))
+    hint.textContent = providers.map(({ hint }) => hint).join(' ')
 }
 
 /** "the local provider" where it stands alone. */
@@ -40,9 +48,15 @@ function accountItem({ key, name }, account, act) {
   const since = account?.linked_at ? `linked ${ago(account.linked_at)}` : 'linked'
   const details = [account?.email, account ? since : 'not linked'].filter(Boolean).join(' · ')
   const text = document.createElement('div')
-  text.append(heading, Object.assign(document.createElement('p'), { className: 'hint', textContent: details }))
+  text.append(
+    heading,
+    Object.assign(document.createElement('p'), { className: 'hint', textContent: details }),
+  )
   const verb = account ? 'Unlink' : 'Link'
-  const button = Object.assign(document.createElement('button'), { type: 'button', textContent: verb })
+  const button = Object.assign(document.createElement('button'), {
+    type: 'button',
+    textContent: verb,
+  })
   button.setAttribute('aria-label', `${verb} ${name}`)
   button.addEventListener('click', () => act(key, Boolean(account), button))
   const item = document.createElement('li')
@@ -54,13 +68,17 @@ export async function refreshAccounts(act) {
   if (providers.length === 0) return []
   const accounts = await call('GET', '/auth/oauth/accounts')
   const accountOf = (key) => accounts.find(({ provider }) => provider === key)
-  byId('accounts').replaceChildren(...providers.map((provider) => accountItem(provider, accountOf(provider.key), act)))
+  byId('accounts').replaceChildren(
+    ...providers.map((provider) => accountItem(provider, accountOf(provider.key), act)),
+  )
   return accounts
 }
 
 export async function beginLink(key) {
   const url = `/auth/oauth/${encodeURIComponent(key)}/link`
-  const { authorize_url } = await call('POST', url, { redirect_to: `/?linked=${encodeURIComponent(key)}` })
+  const { authorize_url } = await call('POST', url, {
+    redirect_to: `/?linked=${encodeURIComponent(key)}`,
+  })
   location.assign(authorize_url)
 }
 
@@ -78,7 +96,11 @@ export function takeLanding() {
   const [error, linked] = [query.get('error'), query.get('linked')]
   if (error !== null || linked !== null) history.replaceState(null, '', location.pathname)
   return {
-    error: error === 'oauth_failed' || error === 'oauth_linked_elsewhere' ? new ApiError(400, { code: error }) : null,
-    linkedMessage: (accounts) => (accounts.some(({ provider }) => provider === linked) ? `Linked ${nameOf(linked)}.` : null),
+    error:
+      error === 'oauth_failed' || error === 'oauth_linked_elsewhere'
+        ? new ApiError(400, { code: error })
+        : null,
+    linkedMessage: (accounts) =>
+      accounts.some(({ provider }) => provider === linked) ? `Linked ${nameOf(linked)}.` : null,
   }
 }

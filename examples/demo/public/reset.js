@@ -10,11 +10,18 @@ showView(token === null ? 'ask' : 'set')
 onSubmit('request', async ({ email }, form) => {
   await call('POST', '/auth/password/reset-request', { email, redirect_to: '/' })
   form.reset()
-  return [`If ${email} has an account, a message is on its way. It comes into the `, link('/mailbox', 'mailbox'), '.']
+  return [
+    `If ${email} has an account, a message is on its way. It comes into the `,
+    link('/mailbox', 'mailbox'),
+    '.',
+  ]
 })
 
 onSubmit('confirm', async ({ new_password }) => {
-  const { redirect_to } = await call('POST', '/auth/password/reset-confirm', { token, new_password })
+  const { redirect_to } = await call('POST', '/auth/password/reset-confirm', {
+    token,
+    new_password,
+  })
   // The answer's, which the server has checked: anybody could have written another one into the address.
   byId('next').href = redirect_to ?? '/'
   showView('done')

@@ -8,12 +8,15 @@ const texts = {
   CRUDAUTH_WRONG_PASSWORD: 'That is not your password.',
   CRUDAUTH_UNAUTHENTICATED: 'You are no longer signed in.',
   CRUDAUTH_SUDO_REQUIRED: 'Confirm your password first.',
-  CRUDAUTH_FRESH_SIGN_IN_REQUIRED: 'You signed in too long ago for that. Sign out, sign in again, and do it then.',
-  oauth_failed: 'The provider did not sign you in: it was refused there, or something failed on the way. Try again.',
+  CRUDAUTH_FRESH_SIGN_IN_REQUIRED:
+    'You signed in too long ago for that. Sign out, sign in again, and do it then.',
+  oauth_failed:
+    'The provider did not sign you in: it was refused there, or something failed on the way. Try again.',
   oauth_linked_elsewhere:
     'That account at the provider lets somebody into another account here. Sign in with it, and unlink it there first.',
   CRUDAUTH_NOT_FOUND: 'That session has ended already.',
-  CRUDAUTH_TOKEN_INVALID_OR_USED: 'This link has been used, has expired, or was replaced by a newer one.',
+  CRUDAUTH_TOKEN_INVALID_OR_USED:
+    'This link has been used, has expired, or was replaced by a newer one.',
   NO_TOKEN: 'The link is not complete.',
   CRUDAUTH_LOCKED_OUT: 'Too many wrong passwords.',
   CRUDAUTH_RATE_LIMITED: 'That was too often.',
@@ -21,7 +24,8 @@ const texts = {
   CRUDAUTH_CROSS_SITE: 'The sign-in came from another site.',
   CRUDAUTH_UNAVAILABLE: 'The service is unavailable for the moment.',
   CRUDAUTH_OVERLOADED: 'The service is busy.',
-  COOKIE_REFUSED: 'This browser did not keep the cookie. Open http://localhost, or start the demo with COOKIE_SECURE=0.',
+  COOKIE_REFUSED:
+    'This browser did not keep the cookie. Open http://localhost, or start the demo with COOKIE_SECURE=0.',
 }
 
 function wait(seconds) {
@@ -30,13 +34,15 @@ function wait(seconds) {
 }
 
 function show(id, ...parts) {
-  for (const other of ['status', 'alert']) byId(other).replaceChildren(...(other === id ? parts : []))
+  for (const other of ['status', 'alert'])
+    byId(other).replaceChildren(...(other === id ? parts : []))
 }
 
 /** @param parts texts and elements */
 export const say = (...parts) => show('status', ...parts)
 
-export const link = (href, textContent) => Object.assign(document.createElement('a'), { href, textContent })
+export const link = (href, textContent) =>
+  Object.assign(document.createElement('a'), { href, textContent })
 
 /** An error by its code: our words where there are any, the server's for what only it knows. */
 export function sayError(error) {
@@ -109,14 +115,25 @@ function deviceItem(session, onEnd) {
   const title = document.createElement('p')
   title.append(name, ...(session.current ? [' ', badge('this device')] : []))
   const details = Object.assign(document.createElement('p'), { className: 'hint' })
-  details.append(`${session.ip} · signed in `, time(session.created_at), ' · active ', time(session.last_activity))
+  details.append(
+    `${session.ip} · signed in `,
+    time(session.created_at),
+    ' · active ',
+    time(session.last_activity),
+  )
   const text = document.createElement('div')
   text.append(title, details)
   const item = document.createElement('li')
   item.append(text)
   if (!session.current) {
-    const button = Object.assign(document.createElement('button'), { type: 'button', textContent: 'End' })
-    button.setAttribute('aria-label', `End the session of ${session.device}, signed in ${ago(session.created_at)}`)
+    const button = Object.assign(document.createElement('button'), {
+      type: 'button',
+      textContent: 'End',
+    })
+    button.setAttribute(
+      'aria-label',
+      `End the session of ${session.device}, signed in ${ago(session.created_at)}`,
+    )
     button.addEventListener('click', () => onEnd(session, button))
     item.append(button)
   }

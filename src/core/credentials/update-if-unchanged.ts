@@ -20,10 +20,16 @@ export async function updateIfUnchanged(
   for (let attempt = 0; attempt < maxAttempts && row; attempt++) {
     const values = valuesOf(row)
     if (Object.keys(values).length === 0) return row
-    if (await users.compareAndSet(id, { ...users.credentialOf(row), ...held }, values)) return users.changed(row, values)
+    if (await users.compareAndSet(id, { ...users.credentialOf(row), ...held }, values))
+      return users.changed(row, values)
     row = await users.findById(id)
     const moved = row && (!users.isActive(row) || users.epochOf(row) !== epoch)
-    if (!row || moved || fields.some((field) => (users.read(row as Row, field) ?? null) !== held[field])) return null
+    if (
+      !row ||
+      moved ||
+      fields.some((field) => (users.read(row as Row, field) ?? null) !== held[field])
+    )
+      return null
   }
   return null
 }

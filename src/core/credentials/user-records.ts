@@ -26,7 +26,11 @@ export const isOfEpoch = ({ epoch }: SessionRecord, current: string): boolean =>
   epoch === current || (epoch.includes(' ') && epoch.split(' ').includes(current))
 
 /** @param keys of a purpose of its own for each kind, so that no record of one is ever found as the other */
-export function createUserRecords(store: SessionStore, users: Users, keys: PurposeKeys): UserRecords {
+export function createUserRecords(
+  store: SessionStore,
+  users: Users,
+  keys: PurposeKeys,
+): UserRecords {
   // Every request of a session needs its user's tags, and an HMAC costs more than all else that it computes.
   const knownTags = new LRUCache<string, readonly [string, ...string[]]>({ max: maxKnownTags })
 
@@ -44,7 +48,9 @@ export function createUserRecords(store: SessionStore, users: Users, keys: Purpo
 
     async list(user) {
       const epoch = users.epochOf(user)
-      const lists = await orUnavailable(Promise.all(tagsOf(users.idOf(user)).map((tag) => store.list(tag))))
+      const lists = await orUnavailable(
+        Promise.all(tagsOf(users.idOf(user)).map((tag) => store.list(tag))),
+      )
       return lists
         .flat()
         .filter((record) => isOfEpoch(record, epoch))
@@ -52,12 +58,16 @@ export function createUserRecords(store: SessionStore, users: Users, keys: Purpo
     },
 
     async revoke(id, handle) {
-      const ended = await orUnavailable(Promise.all(tagsOf(id).map((tag) => store.revoke(tag, handle))))
+      const ended = await orUnavailable(
+        Promise.all(tagsOf(id).map((tag) => store.revoke(tag, handle))),
+      )
       return ended.includes(true)
     },
 
     async revokeAll(id, keep) {
-      const ended = await orUnavailable(Promise.all(tagsOf(id).map((tag) => store.revokeAll(tag, keep))))
+      const ended = await orUnavailable(
+        Promise.all(tagsOf(id).map((tag) => store.revokeAll(tag, keep))),
+      )
       return ended.reduce((sum, count) => sum + count, 0)
     },
   }

@@ -37,20 +37,35 @@ function spellings(secret: string): string[] {
 }
 
 /** A text of somebody else without what it may repeat of a message. */
-function scrub(text: string, { token, recipient }: Pick<DeliveryIntent, 'token' | 'recipient'>): string {
-  const found = [...spellings(token ?? ''), ...spellings(recipient)].filter((secret) => secret.length > 2)
+function scrub(
+  text: string,
+  { token, recipient }: Pick<DeliveryIntent, 'token' | 'recipient'>,
+): string {
+  const found = [...spellings(token ?? ''), ...spellings(recipient)].filter(
+    (secret) => secret.length > 2,
+  )
   let scrubbed = text.slice(0, maxSearched)
   for (const secret of found) scrubbed = scrubbed.replaceAll(secret, '[…]')
-  return scrubbed.replace(credentialsOfUrl, '//[…]@').replace(addressLike, '[…]').slice(0, maxLength)
+  return scrubbed
+    .replace(credentialsOfUrl, '//[…]@')
+    .replace(addressLike, '[…]')
+    .slice(0, maxLength)
 }
 
 /** What may be told of a channel's error. */
-export function deliveryFailure(cause: unknown, intent: Pick<DeliveryIntent, 'token' | 'recipient'>): DeliveryFailedError {
+export function deliveryFailure(
+  cause: unknown,
+  intent: Pick<DeliveryIntent, 'token' | 'recipient'>,
+): DeliveryFailedError {
   const error =
-    cause instanceof Error ? cause : new Error(typeof cause === 'string' ? cause : 'the channel threw what is no error')
+    cause instanceof Error
+      ? cause
+      : new Error(typeof cause === 'string' ? cause : 'the channel threw what is no error')
   const { code } = error as { code?: unknown }
   const told = new DeliveryFailedError(scrub(error.message, intent), {
-    ...(typeof code === 'string' && codeLike.test(code) && scrub(code, intent) === code && { code }),
+    ...(typeof code === 'string' &&
+      codeLike.test(code) &&
+      scrub(code, intent) === code && { code }),
     permanent: isPermanent(cause),
   })
   // Where it happened, without what repeats the message, whose lines may look like these.

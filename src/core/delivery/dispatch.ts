@@ -1,11 +1,22 @@
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { createSeal } from '../../crypto/seal.js'
 import { unavailable } from '../../lib/unavailable.js'
-import type { DeliveryChannel, DeliveryIntent, DeliveryJob, DeliveryKind } from '../../ports/delivery-channel.js'
+import type {
+  DeliveryChannel,
+  DeliveryIntent,
+  DeliveryJob,
+  DeliveryKind,
+} from '../../ports/delivery-channel.js'
 import type { RegisteredUser } from '../../ports/fastify.js'
 import { DeliveryFailedError, deliveryFailure } from './delivery-error.js'
 import { type JobContent, openJob, sealJob } from './jobs.js'
-import { createDeliveryQueue, type DeliveryQueue, type DropReason, type QueueLimits, type QueueReports } from './retry-queue.js'
+import {
+  createDeliveryQueue,
+  type DeliveryQueue,
+  type DropReason,
+  type QueueLimits,
+  type QueueReports,
+} from './retry-queue.js'
 import { attempt } from './with-timeout.js'
 
 /** Where failures are told; Fastify's loggers fit. What is passed holds neither tokens nor addresses. */
@@ -65,7 +76,8 @@ interface Label {
 }
 
 /** What tells somebody that the account may be in other hands: strangers' sign-ups must not fill its places. */
-const isAlert = ({ kind }: DeliveryIntent): boolean => kind === 'password_changed' || kind === 'email_changed'
+const isAlert = ({ kind }: DeliveryIntent): boolean =>
+  kind === 'password_changed' || kind === 'email_changed'
 
 /** Until a message is this old, it says of its token what was said when it was made. */
 const roundedMs = 60_000
@@ -74,7 +86,10 @@ const endOf = ({ token, expiresInSeconds }: DeliveryIntent): number | null =>
   token === null ? null : Date.now() + expiresInSeconds * 1000
 
 /** Seconds that are left of a token; null when none are. */
-function secondsLeft({ expiresInSeconds }: Pick<DeliveryIntent, 'expiresInSeconds'>, endsAtMs: number | null): number | null {
+function secondsLeft(
+  { expiresInSeconds }: Pick<DeliveryIntent, 'expiresInSeconds'>,
+  endsAtMs: number | null,
+): number | null {
   if (endsAtMs === null) return expiresInSeconds
   const leftMs = endsAtMs - Date.now()
   if (leftMs <= 0) return null
@@ -83,7 +98,8 @@ function secondsLeft({ expiresInSeconds }: Pick<DeliveryIntent, 'expiresInSecond
 
 function reportsTo({ log, onGivenUp }: DispatchOptions): QueueReports<Label> {
   return {
-    onRetry: (label, err, attempts) => log.warn({ err, ...label, attempts }, 'a message could not be delivered; trying again'),
+    onRetry: (label, err, attempts) =>
+      log.warn({ err, ...label, attempts }, 'a message could not be delivered; trying again'),
     onFailed(label, err, attempts) {
       log.error({ err, ...label, attempts }, 'a message was not delivered')
       onGivenUp?.({ ...label, reason: 'failed', attempts })
@@ -107,7 +123,9 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   // Each has places of its own, so that one that hangs keeps no other from delivering.
   const newQueue = () => createDeliveryQueue<Label>(limits, reports)
   const lanes = new Map(
-    options.channels.map((channel) => [channel.name, { channel, queue: newQueue(), alerts: newQueue() }] as const),
+    options.channels.map(
+      (channel) => [channel.name, { channel, queue: newQueue(), alerts: newQueue() }] as const,
+    ),
   )
   const jobs = enqueue ? newQueue() : undefined
   const alertJobs = enqueue ? newQueue() : undefined
@@ -115,7 +133,11 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   let closing: Promise<void> | undefined
 
   /** One attempt at one channel. */
-  const deliverTo = async (channel: DeliveryChannel, intent: DeliveryIntent, endsAtMs: number | null) => {
+  const deliverTo = async (
+    channel: DeliveryChannel,
+    intent: DeliveryIntent,
+    endsAtMs: number | null,
+  ) => {
     const expiresInSeconds = secondsLeft(intent, endsAtMs)
     if (expiresInSeconds === null) return
     try {
@@ -125,7 +147,11 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     }
   }
 
-  const contentOf = (channel: string, { user, ...intent }: DeliveryIntent, endsAtMs: number | null): JobContent => ({
+  const contentOf = (
+    channel: string,
+    { user, ...intent }: DeliveryIntent,
+    endsAtMs: number | null,
+  ): JobContent => ({
     ...intent,
     channel,
     userId: options.encodeUser(user),
@@ -159,7 +185,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     if (secondsLeft(content, endsAtMs) === null) return
     const user = await options.findUser(userId)
     if (!user) return
-    await attempt(() => deliverTo(lane.channel, { ...content, user }, endsAtMs), limits.attemptTimeoutMs)
+    await attempt(
+      () => deliverTo(lane.channel, { ...content, user }, endsAtMs),
+      limits.attemptTimeoutMs,
+    )
   }
 
   const queues = () => [
@@ -179,16 +208,19 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     ])
     const closeChannel = ({ channel }: { channel: NamedChannel }) =>
       // Even after a drain that took all its time a connection gets the time to say goodbye.
-      attempt(() => channel.close?.(), Math.max(1000, leftMs()), { keepAlive: true }).catch((cause) => {
-        const err = deliveryFailure(cause, { token: null, recipient: '' })
-        log.warn({ err, channel: channel.name }, 'a channel could not be closed')
-      })
+      attempt(() => channel.close?.(), Math.max(1000, leftMs()), { keepAlive: true }).catch(
+        (cause) => {
+          const err = deliveryFailure(cause, { token: null, recipient: '' })
+          log.warn({ err, channel: channel.name }, 'a channel could not be closed')
+        },
+      )
     await Promise.all([...lanes.values()].map(closeChannel))
   }
 
   return {
     dispatch(intent) {
-      for (const { channel, queue, alerts } of lanes.values()) take(channel, isAlert(intent) ? alerts : queue, intent)
+      for (const { channel, queue, alerts } of lanes.values())
+        take(channel, isAlert(intent) ? alerts : queue, intent)
     },
     async deliver(job) {
       if (closing) throw unavailable()

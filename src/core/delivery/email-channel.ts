@@ -1,5 +1,10 @@
 import type { DeliveryIntent, DeliveryKind } from '../../ports/delivery-channel.js'
-import type { EmailContext, EmailSender, RenderEmail, RenderedEmail } from '../../ports/email-sender.js'
+import type {
+  EmailContext,
+  EmailSender,
+  RenderEmail,
+  RenderedEmail,
+} from '../../ports/email-sender.js'
 import type { NamedChannel } from './dispatch.js'
 import { renderEmail } from './email-templates.js'
 
@@ -9,7 +14,12 @@ interface EmailChannelOptions {
   /** Without a slash at its end. */
   readonly frontendUrl: string
   /** Each begins with a slash. */
-  readonly paths: { readonly verify: string; readonly reset: string; readonly change: string; readonly revert: string }
+  readonly paths: {
+    readonly verify: string
+    readonly reset: string
+    readonly change: string
+    readonly revert: string
+  }
   /** Default: the plugin's own emails. */
   readonly render?: RenderEmail | undefined
 }
@@ -34,13 +44,20 @@ function checkRendered(value: unknown): RenderedEmail {
   if (typeof subject !== 'string' || subject === '' || typeof text !== 'string' || text === '') {
     throw new RenderResultError('must return { subject, text, html? } with a subject and a text')
   }
-  if (notOneLine.test(subject)) throw new RenderResultError('returned a subject of more than one line')
-  if (html !== undefined && typeof html !== 'string') throw new RenderResultError('returned an "html" that is no string')
+  if (notOneLine.test(subject))
+    throw new RenderResultError('returned a subject of more than one line')
+  if (html !== undefined && typeof html !== 'string')
+    throw new RenderResultError('returned an "html" that is no string')
   return { subject, text, ...(html !== undefined && { html }) }
 }
 
 /** Email as a channel: makes the link, words the message, hands it to the sender. */
-export function emailChannel({ sender, frontendUrl, paths, render = renderEmail }: EmailChannelOptions): NamedChannel {
+export function emailChannel({
+  sender,
+  frontendUrl,
+  paths,
+  render = renderEmail,
+}: EmailChannelOptions): NamedChannel {
   const pages: Readonly<Record<DeliveryKind, string>> = {
     verify_email: paths.verify,
     reset_password: paths.reset,
@@ -53,7 +70,8 @@ export function emailChannel({ sender, frontendUrl, paths, render = renderEmail 
   const linkOf = ({ kind, token, redirectTo }: DeliveryIntent): string => {
     const page = frontendUrl + pages[kind]
     if (token === null) return page
-    const redirect = redirectTo === undefined ? '' : `&redirect_to=${encodeURIComponent(redirectTo)}`
+    const redirect =
+      redirectTo === undefined ? '' : `&redirect_to=${encodeURIComponent(redirectTo)}`
     return `${page}?token=${encodeURIComponent(token)}${redirect}`
   }
 
@@ -72,7 +90,12 @@ export function emailChannel({ sender, frontendUrl, paths, render = renderEmail 
         resetLink: frontendUrl + paths.reset,
       }
       const rendered = checkRendered(await render(kind, context))
-      await sender.send({ to: recipient, ...rendered, kind, context: { link, recipient, expiresInSeconds } })
+      await sender.send({
+        to: recipient,
+        ...rendered,
+        kind,
+        context: { link, recipient, expiresInSeconds },
+      })
     },
     close: () => sender.close?.(),
   }

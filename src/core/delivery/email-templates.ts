@@ -46,7 +46,10 @@ const once = ({ expiresInSeconds }: EmailContext): Paragraph => ({
 const wordings: Readonly<Record<DeliveryKind, Word>> = {
   verify_email: (context, site) => ({
     subject: `Confirm your email address for ${site}`,
-    lead: [`An account was made at ${site} with this email address.`, 'If you made it, confirm that the address is yours.'],
+    lead: [
+      `An account was made at ${site} with this email address.`,
+      'If you made it, confirm that the address is yours.',
+    ],
     action: 'Confirm the address',
     after: [
       once(context),
@@ -58,9 +61,15 @@ const wordings: Readonly<Record<DeliveryKind, Word>> = {
   }),
   reset_password: (context, site) => ({
     subject: `Reset your password for ${site}`,
-    lead: [`Somebody asked for a new password for your account at ${site}.`, 'If that was you, choose one.'],
+    lead: [
+      `Somebody asked for a new password for your account at ${site}.`,
+      'If that was you, choose one.',
+    ],
     action: 'Choose a new password',
-    after: [once(context), { text: 'If it was not you, ignore this email: your password stays as it is.' }],
+    after: [
+      once(context),
+      { text: 'If it was not you, ignore this email: your password stays as it is.' },
+    ],
   }),
   change_email: (context, site) => ({
     subject: `Confirm your new email address for ${site}`,
@@ -69,7 +78,10 @@ const wordings: Readonly<Record<DeliveryKind, Word>> = {
       'If that was you, confirm it.',
     ],
     action: 'Confirm the new address',
-    after: [once(context), { text: 'If it was not you, ignore this email: the address will not be used.' }],
+    after: [
+      once(context),
+      { text: 'If it was not you, ignore this email: the address will not be used.' },
+    ],
   }),
   email_changed: (context, site) => ({
     subject: `Your email address for ${site} was changed`,
@@ -103,21 +115,31 @@ const wordings: Readonly<Record<DeliveryKind, Word>> = {
   }),
 }
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
 
 function asText({ lead, action, after }: Wording, link: string): string {
   const paragraphs = [
     lead.join('\n'),
     `${action}:\n${link}`,
-    ...after.map((paragraph) => (paragraph.link === undefined ? paragraph.text : `${paragraph.text}\n${paragraph.link}`)),
+    ...after.map((paragraph) =>
+      paragraph.link === undefined ? paragraph.text : `${paragraph.text}\n${paragraph.link}`,
+    ),
   ]
   return `${paragraphs.join('\n\n')}\n`
 }
 
 /** Colours are left to the reader's program, except the button's, so that dark and light both work. */
 function asHtml({ subject, lead, action, after }: Wording, link: string): string {
-  const anchor = (url: string, style = '') => `<a href="${escapeHtml(url)}"${style && ` style="${style}"`}>${escapeHtml(url)}</a>`
+  const anchor = (url: string, style = '') =>
+    `<a href="${escapeHtml(url)}"${style && ` style="${style}"`}>${escapeHtml(url)}</a>`
   const paragraph = (html: string) => `<p style="margin:0 0 16px">${html}</p>`
   const button =
     'display:inline-block;padding:12px 20px;border-radius:6px;background-color:#1d4ed8;color:#ffffff;text-decoration:none;font-weight:bold'
@@ -133,7 +155,9 @@ function asHtml({ subject, lead, action, after }: Wording, link: string): string
     // For programs that show no buttons, and for eyes that want to see where it leads.
     paragraph(anchor(link, 'word-break:break-all')),
     ...after.map(({ text, link: other }) =>
-      paragraph(other === undefined ? escapeHtml(text) : `${escapeHtml(text)}<br>\n${anchor(other)}`),
+      paragraph(
+        other === undefined ? escapeHtml(text) : `${escapeHtml(text)}<br>\n${anchor(other)}`,
+      ),
     ),
     '</div></body></html>',
     '',
@@ -146,5 +170,9 @@ function asHtml({ subject, lead, action, after }: Wording, link: string): string
  */
 export const renderEmail: RenderEmail = (kind, context) => {
   const wording = wordings[kind](context, new URL(context.resetLink).host)
-  return { subject: wording.subject, text: asText(wording, context.link), html: asHtml(wording, context.link) }
+  return {
+    subject: wording.subject,
+    text: asText(wording, context.link),
+    html: asHtml(wording, context.link),
+  }
 }

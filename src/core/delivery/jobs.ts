@@ -28,6 +28,9 @@ export function openJob(seal: Seal, job: unknown): JobContent {
     throw refuse('A delivery job is { id, payload }, as it was given to "enqueue"')
   }
   const text = seal.open(payload)
-  if (text === null) throw refuse('The delivery job was changed, or sealed with a secret that this app no longer has')
+  if (text === null)
+    throw refuse(
+      'The delivery job was changed, or sealed with a secret that this app no longer has',
+    )
   return JSON.parse(text) as JobContent
 }

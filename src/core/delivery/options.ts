@@ -1,4 +1,12 @@
-import { checkFunction, checkInteger, checkObject, checkPositive, describe, fail, isLoopback } from '../../lib/option-checks.js'
+import {
+  checkFunction,
+  checkInteger,
+  checkObject,
+  checkPositive,
+  describe,
+  fail,
+  isLoopback,
+} from '../../lib/option-checks.js'
 import type { DeliveryChannel, DeliveryJob } from '../../ports/delivery-channel.js'
 import type { EmailSender, RenderEmail } from '../../ports/email-sender.js'
 
@@ -61,7 +69,15 @@ const emailOptions = [
   'revertSeconds',
   'render',
 ]
-const deliveryOptions = ['enqueue', 'maxQueued', 'concurrency', 'attempts', 'firstRetrySeconds', 'attemptSeconds', 'drainSeconds']
+const deliveryOptions = [
+  'enqueue',
+  'maxQueued',
+  'concurrency',
+  'attempts',
+  'firstRetrySeconds',
+  'attemptSeconds',
+  'drainSeconds',
+]
 
 /** Longer than the longest lifetime that makes sense, shorter than what a timer or a TTL can hold. */
 const maxSeconds = 30 * 86_400
@@ -70,25 +86,37 @@ const pathOfPage = /^(?:\/[\w.~!$&'()*+,;=:@%-]+)+\/?$/
 
 function resolveFrontendUrl(value: unknown): string {
   const example = 'such as "https://app.example.com"'
-  if (typeof value !== 'string') fail(`"email.frontendUrl" must be a URL ${example}, got ${describe(value)}`)
+  if (typeof value !== 'string')
+    fail(`"email.frontendUrl" must be a URL ${example}, got ${describe(value)}`)
   const url = URL.canParse(value) ? new URL(value) : null
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    fail(`"email.frontendUrl" must be an absolute URL ${example}, got ${value === '' ? 'an empty string' : 'another text'}`)
+    fail(
+      `"email.frontendUrl" must be an absolute URL ${example}, got ${value === '' ? 'an empty string' : 'another text'}`,
+    )
   }
-  if (url.username !== '' || url.password !== '') fail('"email.frontendUrl" must not carry a user or a password')
+  if (url.username !== '' || url.password !== '')
+    fail('"email.frontendUrl" must not carry a user or a password')
   if (value.includes('?') || value.includes('#')) {
     fail('"email.frontendUrl" must not have a query or a fragment; the links add theirs to it')
   }
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    fail('"email.frontendUrl" must be https: its links carry secrets; http is for "http://localhost:…" in development')
+    fail(
+      '"email.frontendUrl" must be https: its links carry secrets; http is for "http://localhost:…" in development',
+    )
   }
   return url.href.replace(/\/+$/, '')
 }
 
 function resolvePath(name: keyof EmailPaths, value: unknown, fallback: string): string {
   if (value === undefined) return fallback
-  if (typeof value !== 'string' || !pathOfPage.test(value) || /(?:^|\/)\.{1,2}(?:\/|$)/.test(value)) {
-    fail(`"email.paths.${name}" must be a path such as "${fallback}", without query and fragment, got ${describe(value)}`)
+  if (
+    typeof value !== 'string' ||
+    !pathOfPage.test(value) ||
+    /(?:^|\/)\.{1,2}(?:\/|$)/.test(value)
+  ) {
+    fail(
+      `"email.paths.${name}" must be a path such as "${fallback}", without query and fragment, got ${describe(value)}`,
+    )
   }
   return value
 }
@@ -96,15 +124,19 @@ function resolvePath(name: keyof EmailPaths, value: unknown, fallback: string): 
 function resolveSender(value: unknown): EmailSender {
   const sender = value as EmailSender | undefined
   if (typeof sender?.send !== 'function') {
-    fail(`"email.sender" must have a "send" function, got ${describe(value)}; try smtpSender(), or logSender() in development`)
+    fail(
+      `"email.sender" must have a "send" function, got ${describe(value)}; try smtpSender(), or logSender() in development`,
+    )
   }
   if (sender.close !== undefined) checkFunction('email.sender.close', sender.close)
   return sender
 }
 
 function resolveLifetimes(options: Partial<EmailOptions>) {
-  const seconds = (name: 'verifySeconds' | 'resetSeconds' | 'changeSeconds' | 'revertSeconds', fallback: number) =>
-    checkInteger(`email.${name}`, options[name], fallback, 1, maxSeconds)
+  const seconds = (
+    name: 'verifySeconds' | 'resetSeconds' | 'changeSeconds' | 'revertSeconds',
+    fallback: number,
+  ) => checkInteger(`email.${name}`, options[name], fallback, 1, maxSeconds)
   return Object.freeze({
     verifySeconds: seconds('verifySeconds', 86_400),
     resetSeconds: seconds('resetSeconds', 3600),
@@ -131,23 +163,34 @@ function resolveEmail(options: EmailOptions) {
 }
 
 /** Channels with their names settled. */
-function resolveChannels(value: unknown, hasEmail: boolean): readonly (DeliveryChannel & { readonly name: string })[] {
+function resolveChannels(
+  value: unknown,
+  hasEmail: boolean,
+): readonly (DeliveryChannel & { readonly name: string })[] {
   if (value === undefined) return Object.freeze([])
   if (!Array.isArray(value)) fail(`"channels" must be an array of channels, got ${describe(value)}`)
   const names = new Set(hasEmail ? ['email'] : [])
   return Object.freeze(
     (value as DeliveryChannel[]).map((channel, at) => {
       if (typeof channel?.deliver !== 'function') {
-        fail(`"channels" takes objects with a "deliver" function; the one at ${at} is ${describe(channel)}`)
+        fail(
+          `"channels" takes objects with a "deliver" function; the one at ${at} is ${describe(channel)}`,
+        )
       }
       const name = channel.name ?? `channel-${at + 1}`
       if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name)) {
-        fail(`"name" of the channel at ${at} must be at most 64 letters, digits and "._-", such as "sms"`)
+        fail(
+          `"name" of the channel at ${at} must be at most 64 letters, digits and "._-", such as "sms"`,
+        )
       }
       if (names.has(name)) fail(`"channels" has two of the name "${name}"; give each its own`)
       names.add(name)
       const close = channel.close?.bind(channel)
-      return Object.freeze({ name, deliver: channel.deliver.bind(channel), ...(close && { close }) })
+      return Object.freeze({
+        name,
+        deliver: channel.deliver.bind(channel),
+        ...(close && { close }),
+      })
     }),
   )
 }
@@ -156,7 +199,8 @@ function resolveQueue(options: DeliveryOptions = {}) {
   checkObject('delivery', options, deliveryOptions)
   const milliseconds = (name: 'firstRetrySeconds' | 'attemptSeconds', fallback: number) => {
     const value = checkPositive(`delivery.${name}`, options[name], fallback)
-    if (value > 3600) fail(`"delivery.${name}" must be a number above 0 and at most 3600, got ${describe(value)}`)
+    if (value > 3600)
+      fail(`"delivery.${name}" must be a number above 0 and at most 3600, got ${describe(value)}`)
     return Math.max(1, value * 1000)
   }
   const firstRetryMs = milliseconds('firstRetrySeconds', 1)
@@ -191,10 +235,13 @@ export function resolveDelivery(
   const channels = resolveChannels(options.channels, email !== null)
   const queue = resolveQueue(options.delivery)
   if (email && channels.length === 0 && recovery !== null && recovery !== 'email') {
-    fail(`"identity.recovery" is "${recovery}", which no email reaches; add a channel that does to "channels"`)
+    fail(
+      `"identity.recovery" is "${recovery}", which no email reaches; add a channel that does to "channels"`,
+    )
   }
   if (!email && channels.length === 0) {
-    if (options.delivery !== undefined) fail('"delivery" needs "email" or "channels"; leave it out where nothing is delivered')
+    if (options.delivery !== undefined)
+      fail('"delivery" needs "email" or "channels"; leave it out where nothing is delivered')
     return null
   }
   return Object.freeze({

@@ -53,13 +53,17 @@ interface Item<Label> {
 }
 
 /** Whether an error says of itself that trying again is of no use. */
-export const isPermanent = (cause: unknown): boolean => (cause as { permanent?: unknown } | null | undefined)?.permanent === true
+export const isPermanent = (cause: unknown): boolean =>
+  (cause as { permanent?: unknown } | null | undefined)?.permanent === true
 
 /** Somewhere between one and one and a half times the delay: what failed together is not tried again together. */
 const withJitter = (milliseconds: number): number => milliseconds * (1 + Math.random() / 2)
 
 /** A bounded queue with retries. Its timers keep no process alive, except while somebody waits for it. */
-export function createDeliveryQueue<Label>(limits: QueueLimits, reports: QueueReports<Label> = {}): DeliveryQueue<Label> {
+export function createDeliveryQueue<Label>(
+  limits: QueueLimits,
+  reports: QueueReports<Label> = {},
+): DeliveryQueue<Label> {
   const { maxQueued, concurrency, attempts, firstRetryMs, maxRetryMs, attemptTimeoutMs } = limits
   const unfinished = new Set<Item<Label>>()
   const ready: Item<Label>[] = []
@@ -114,7 +118,9 @@ export function createDeliveryQueue<Label>(limits: QueueLimits, reports: QueueRe
     report(() => reports.onRetry?.(item.label, cause, item.attempts))
     if (closing) makeReady(item)
     else {
-      const delayMs = withJitter(Math.min(maxRetryMs, firstRetryMs * backOff ** (item.attempts - 1)))
+      const delayMs = withJitter(
+        Math.min(maxRetryMs, firstRetryMs * backOff ** (item.attempts - 1)),
+      )
       item.retry = setTimeout(() => makeReady(item), delayMs).unref()
     }
   }

@@ -9,7 +9,8 @@ const localPart =
   /^[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+(?:\.[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+)*$/u
 /** Of ASCII only what a host name has: `domainToASCII` parses as URLs do, drops line breaks, paths and queries, and decodes %. */
 const domainInput = /^(?:[a-z0-9.-]|[^\0-\x7f\p{C}\p{Z}\p{Default_Ignorable_Code_Point}])+$/u
-const domainName = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+const domainName =
+  /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/u
 const phoneNumber = /^\+[1-9]\d{6,14}$/
 
@@ -21,7 +22,8 @@ function foldEmail(text: string): string | null {
   const typedDomain = folded.slice(at + 1)
   if (!domainInput.test(typedDomain)) return null
   const domain = domainToASCII(typedDomain)
-  if (Buffer.byteLength(local) > 64 || !localPart.test(local) || !domainName.test(domain)) return null
+  if (Buffer.byteLength(local) > 64 || !localPart.test(local) || !domainName.test(domain))
+    return null
   const email = `${local}@${domain}`
   return email.length > maxEmailLength ? null : email
 }
@@ -46,7 +48,8 @@ export function canonicalUsername(text: string): string | null {
 }
 
 /** A phone number in E.164; null for anything else. */
-export const canonicalPhone = (text: string): string | null => (phoneNumber.test(text) ? text : null)
+export const canonicalPhone = (text: string): string | null =>
+  phoneNumber.test(text) ? text : null
 
 /** A value of a factor of the app's own: NFC, nothing invisible in it; its form is for the app's schema to say. */
 function canonicalText(text: string): string | null {
@@ -58,10 +61,16 @@ function canonicalText(text: string): string | null {
  * Canonical form of the value of a field that names somebody, or null when it is none.
  * @param login logical names of the fields that log in, whose values must not be taken for an email
  */
-export function canonicalValue(login: readonly string[], field: string, text: string): string | null {
+export function canonicalValue(
+  login: readonly string[],
+  field: string,
+  text: string,
+): string | null {
   if (field === 'email') return canonicalEmail(text)
   if (field === 'phone') return canonicalPhone(text)
-  return field === 'username' || login.includes(field) ? canonicalUsername(text) : canonicalText(text)
+  return field === 'username' || login.includes(field)
+    ? canonicalUsername(text)
+    : canonicalText(text)
 }
 
 const malformed: Record<string, string> = {
@@ -70,7 +79,8 @@ const malformed: Record<string, string> = {
 }
 
 /** What is said of a value that `canonicalValue` refuses. */
-export const malformedValue = (field: string): string => malformed[field] ?? `The ${field} is not valid`
+export const malformedValue = (field: string): string =>
+  malformed[field] ?? `The ${field} is not valid`
 
 /** Form in which a stored value is looked up: laxer than registration, since an app's older usernames may be anything. */
 export function lookupForm(field: string, text: string): string | null {
@@ -80,7 +90,10 @@ export function lookupForm(field: string, text: string): string | null {
 }
 
 /** What an identifier is tried as, in the order of the login fields; by its spelling alone, so that nothing is told. */
-export function candidates(login: readonly string[], identifier: string): [field: string, value: string][] {
+export function candidates(
+  login: readonly string[],
+  identifier: string,
+): [field: string, value: string][] {
   return login.flatMap((field) => {
     const value = lookupForm(field, identifier)
     return value === null ? [] : [[field, value] as [string, string]]

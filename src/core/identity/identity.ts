@@ -14,7 +14,11 @@ export interface Identity {
   findBy(field: string, value: string): Promise<Row | null>
 }
 
-export function createIdentity(login: readonly string[], recovery: string | null, users: Users): Identity {
+export function createIdentity(
+  login: readonly string[],
+  recovery: string | null,
+  users: Users,
+): Identity {
   const findBy = async (field: string, value: string) => {
     const row = await users.findBy(field, value)
     // A database whose collation folds case or trailing spaces finds more than was asked for.
@@ -27,22 +31,34 @@ export function createIdentity(login: readonly string[], recovery: string | null
     recovery,
     findBy,
     async find(identifier) {
-      const rows = await Promise.all(candidates(login, identifier).map(([field, value]) => findBy(field, value)))
+      const rows = await Promise.all(
+        candidates(login, identifier).map(([field, value]) => findBy(field, value)),
+      )
       return rows.find((row) => row !== null) ?? null
     },
   }
 }
 
 /** A stored value in canonical form; what an app stored otherwise is taken as it is. */
-export function readCanonical(users: Users, { login }: Identity, user: Row, field: string): string | null {
+export function readCanonical(
+  users: Users,
+  { login }: Identity,
+  user: Row,
+  field: string,
+): string | null {
   const stored = users.read(user, field)
-  return typeof stored === 'string' && stored !== '' ? (canonicalValue(login, field, stored) ?? stored) : null
+  return typeof stored === 'string' && stored !== ''
+    ? (canonicalValue(login, field, stored) ?? stored)
+    : null
 }
 
 /** Fields that name somebody: stored in their one canonical form, whether they log in or not. */
 const names = ['email', 'username', 'phone']
 
-export function canonicalValues({ login, recovery }: Identity, picked: Record<string, unknown>): Record<string, unknown> {
+export function canonicalValues(
+  { login, recovery }: Identity,
+  picked: Record<string, unknown>,
+): Record<string, unknown> {
   const values = { ...picked }
   for (const field of new Set([...login, ...names, ...(recovery === null ? [] : [recovery])])) {
     const value = picked[field]

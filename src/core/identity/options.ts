@@ -5,9 +5,12 @@ const verbs = ['findById', 'findBy', 'create', 'update', 'compareAndSet'] as con
 
 function checkStore(users: UserStore | undefined): asserts users is UserStore {
   if (typeof users !== 'object' || users === null) {
-    fail(`"users" must be a UserStore, got ${describe(users)}; try memoryUsers() or kyselyUsers(db)`)
+    fail(
+      `"users" must be a UserStore, got ${describe(users)}; try memoryUsers() or kyselyUsers(db)`,
+    )
   }
-  for (const verb of verbs) if (typeof users[verb] !== 'function') fail(`"users" lacks the method "${verb}" of a UserStore`)
+  for (const verb of verbs)
+    if (typeof users[verb] !== 'function') fail(`"users" lacks the method "${verb}" of a UserStore`)
   if (typeof users.fields?.columns !== 'object' || !Array.isArray(users.fields.unique)) {
     fail('"users.fields" must be { columns, unique } in logical names')
   }
@@ -36,14 +39,25 @@ export function resolveIdentity(options: IdentityOptions = {}, users: UserStore 
       )
     }
   }
-  const recovery = options.recovery === undefined ? (columns.email === undefined ? undefined : 'email') : options.recovery
+  const recovery =
+    options.recovery === undefined
+      ? columns.email === undefined
+        ? undefined
+        : 'email'
+      : options.recovery
   if (recovery === undefined)
-    fail('"identity.recovery" is "email" by default, which the user model lacks; set it to a field or to null')
+    fail(
+      '"identity.recovery" is "email" by default, which the user model lacks; set it to a field or to null',
+    )
   if (recovery !== null) {
-    if (typeof recovery !== 'string') fail(`"identity.recovery" must be a field name or null, got ${describe(recovery)}`)
+    if (typeof recovery !== 'string')
+      fail(`"identity.recovery" must be a field name or null, got ${describe(recovery)}`)
     if (columns[recovery] === undefined)
-      fail(`"identity.recovery" names "${recovery}", which the user model lacks; map its column or set null`)
-    if (!unique.includes(recovery)) fail(`"identity.recovery" names "${recovery}", which is not unique in the user model`)
+      fail(
+        `"identity.recovery" names "${recovery}", which the user model lacks; map its column or set null`,
+      )
+    if (!unique.includes(recovery))
+      fail(`"identity.recovery" names "${recovery}", which is not unique in the user model`)
   }
   return Object.freeze({ login, recovery })
 }

@@ -14,14 +14,19 @@ interface Redemption<T> {
 }
 
 /** Uses a token for its purpose, once. @throws TokenInvalidOrUsedError (400); UnavailableError (503), which keeps the token */
-export type Redeem = <T>(purpose: TokenPurpose, token: string, redemption: Redemption<T>) => Promise<T>
+export type Redeem = <T>(
+  purpose: TokenPurpose,
+  token: string,
+  redemption: Redemption<T>,
+) => Promise<T>
 
 export function createRedeem(users: Users, tokens: RecoveryTokens): Redeem {
   return async (purpose, token, { judge, holds, work }) => {
     const claim = await tokens.peek(purpose, token)
     const id = claim && decodeUserId(claim.user)
     const user = id === null ? null : await users.findById(id)
-    if (!claim || !user || !users.isActive(user) || users.epochOf(user) !== claim.epoch) throw new TokenInvalidOrUsedError()
+    if (!claim || !user || !users.isActive(user) || users.epochOf(user) !== claim.epoch)
+      throw new TokenInvalidOrUsedError()
     if (holds && !(await holds(user, claim))) throw new TokenInvalidOrUsedError()
     await judge?.(user, claim)
     try {

@@ -48,7 +48,13 @@ export interface RecoveryTokens {
    * Remembers the token as the newest, unless there is one that was asked for later; false then.
    * @param requestedAtMs when it was asked for, which may be a while ago when it had to be tried again
    */
-  markNewest(purpose: TokenPurpose, user: Row, token: string, ttlSeconds: number, requestedAtMs: number): Promise<boolean>
+  markNewest(
+    purpose: TokenPurpose,
+    user: Row,
+    token: string,
+    ttlSeconds: number,
+    requestedAtMs: number,
+  ): Promise<boolean>
 }
 
 const keyOf = (purpose: TokenPurpose, token: string) => sha256(`${purpose} ${token}`)
@@ -76,18 +82,28 @@ export function createRecoveryTokens(
     async issue(purpose, user, claim, ttlSeconds) {
       const token = randomToken(16)
       const endsAtMs = Date.now() + ttlSeconds * 1000
-      const whole = { ...claim, user: encodeUserId(users.idOf(user)), epoch: users.epochOf(user), endsAtMs }
+      const whole = {
+        ...claim,
+        user: encodeUserId(users.idOf(user)),
+        epoch: users.epochOf(user),
+        endsAtMs,
+      }
       await write(keyOf(purpose, token), whole, ttlSeconds * 1000)
       return token
     },
     // Stored for no time at all: the store is asked the same, and keeps nothing that would push live ones out.
     imitate: (purpose) =>
-      write(keyOf(purpose, randomToken(16)), { user: '', epoch: randomToken(16), value: '', endsAtMs: Date.now() }, 0),
+      write(
+        keyOf(purpose, randomToken(16)),
+        { user: '', epoch: randomToken(16), value: '', endsAtMs: Date.now() },
+        0,
+      ),
     async peek(purpose, token) {
       const key = keyOf(purpose, token)
       const sealed = await orUnavailable(store.peek(key))
       const text = sealed === null ? null : open(sealed)
-      const claim = text === null ? givenBack.get(key) : (JSON.parse(text) as Claim & { key: string })
+      const claim =
+        text === null ? givenBack.get(key) : (JSON.parse(text) as Claim & { key: string })
       if (!claim || ('key' in claim && claim.key !== key)) return null
       return claim.endsAtMs > Date.now() ? claim : null
     },
@@ -110,12 +126,15 @@ export function createRecoveryTokens(
       await giveBack().catch(() => later(giveBack))
     },
     isNewest: async (purpose, token, claim) =>
-      (await orUnavailable(store.peek(newestKey(purpose, claim.user))))?.split(' ')[1] === keyOf(purpose, token),
+      (await orUnavailable(store.peek(newestKey(purpose, claim.user))))?.split(' ')[1] ===
+      keyOf(purpose, token),
     async markNewest(purpose, user, token, ttlSeconds, requestedAtMs) {
       const key = newestKey(purpose, encodeUserId(users.idOf(user)))
       const newest = await orUnavailable(store.peek(key))
       if (newest !== null && Number(newest.split(' ')[0]) > requestedAtMs) return false
-      await orUnavailable(store.put(key, `${requestedAtMs} ${keyOf(purpose, token)}`, ttlSeconds * 1000))
+      await orUnavailable(
+        store.put(key, `${requestedAtMs} ${keyOf(purpose, token)}`, ttlSeconds * 1000),
+      )
       return true
     },
   }

@@ -1,4 +1,8 @@
-import { type Options as ArgonOptions, hash as argonHash, verify as argonVerify } from '@node-rs/argon2'
+import {
+  type Options as ArgonOptions,
+  hash as argonHash,
+  verify as argonVerify,
+} from '@node-rs/argon2'
 import { randomToken } from '../../crypto/random.js'
 
 /** Cost of argon2id (RFC 9106). */
@@ -12,7 +16,8 @@ export interface PasswordCost {
 }
 
 const encoded = /^\$argon2id\$v=19\$(m=(\d+),t=(\d+),p=(\d+))\$/
-const parametersOf = (cost: PasswordCost) => `m=${cost.memoryKiB},t=${cost.iterations},p=${cost.parallelism}`
+const parametersOf = (cost: PasswordCost) =>
+  `m=${cost.memoryKiB},t=${cost.iterations},p=${cost.parallelism}`
 
 /** Costs of older hashes that are imitated for accounts that have none. Few configurations have seen more. */
 const maxOlderCosts = 3
@@ -49,7 +54,11 @@ export async function createArgon2(cost: PasswordCost): Promise<Argon2> {
   const learn = async (hash: string): Promise<void> => {
     const [, parameters, memory, iterations, parallelism] = encoded.exec(hash) ?? []
     if (parameters === undefined || dummies.has(parameters) || dummies.size > maxOlderCosts) return
-    const older = { memoryKiB: Number(memory), iterations: Number(iterations), parallelism: Number(parallelism) }
+    const older = {
+      memoryKiB: Number(memory),
+      iterations: Number(iterations),
+      parallelism: Number(parallelism),
+    }
     if (older.memoryKiB > maxOlderKiB) return
     dummies.set(parameters, await argonHash(randomToken(), optionsOf(older)))
   }
@@ -66,7 +75,10 @@ export async function createArgon2(cost: PasswordCost): Promise<Argon2> {
 
   return {
     hash: (password, salt) =>
-      argonHash(password.normalize('NFC'), salt === undefined ? options : { ...options, salt: Buffer.from(salt, 'base64') }),
+      argonHash(
+        password.normalize('NFC'),
+        salt === undefined ? options : { ...options, salt: Buffer.from(salt, 'base64') },
+      ),
     async verify(hash, password) {
       const result = await verify(hash, password)
       if (result !== null) await learn(hash)
@@ -75,7 +87,8 @@ export async function createArgon2(cost: PasswordCost): Promise<Argon2> {
     parameters,
     isCurrent: (hash) => parameters(hash) === current,
     async imitate(password, done) {
-      for (const [parameters, dummy] of dummies) if (parameters !== done) await verify(dummy, password)
+      for (const [parameters, dummy] of dummies)
+        if (parameters !== done) await verify(dummy, password)
     },
   }
 }

@@ -5,11 +5,19 @@ import type { LegacyVerifier } from './passwords.js'
 import type { PasswordCheck } from './policy.js'
 
 export function resolvePasswords(options: PasswordOptions = {}) {
-  checkObject('passwords', options, ['cost', 'minLength', 'maxConcurrent', 'maxQueued', 'check', 'legacy'])
+  checkObject('passwords', options, [
+    'cost',
+    'minLength',
+    'maxConcurrent',
+    'maxQueued',
+    'check',
+    'legacy',
+  ])
   const cost = options.cost ?? {}
   checkObject('passwords.cost', cost, ['memoryKiB', 'iterations', 'parallelism'])
   const legacy: readonly LegacyVerifier[] = options.legacy ?? []
-  const isVerifier = (item: LegacyVerifier) => typeof item?.matches === 'function' && typeof item?.verify === 'function'
+  const isVerifier = (item: LegacyVerifier) =>
+    typeof item?.matches === 'function' && typeof item?.verify === 'function'
   if (!Array.isArray(legacy) || !legacy.every(isVerifier)) {
     fail('"passwords.legacy" must be an array of { matches(hash), verify(hash, password) }')
   }
@@ -18,12 +26,23 @@ export function resolvePasswords(options: PasswordOptions = {}) {
   const threads = Math.max(1, (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1)
   return {
     cost: {
-      memoryKiB: checkInteger('passwords.cost.memoryKiB', cost.memoryKiB, 19_456, 8 * parallelism, 4_194_304),
+      memoryKiB: checkInteger(
+        'passwords.cost.memoryKiB',
+        cost.memoryKiB,
+        19_456,
+        8 * parallelism,
+        4_194_304,
+      ),
       iterations: checkInteger('passwords.cost.iterations', cost.iterations, 2, 1, 1000),
       parallelism,
     },
     minLength: checkInteger('passwords.minLength', options.minLength, 8, 1, 64),
-    maxConcurrent: checkInteger('passwords.maxConcurrent', options.maxConcurrent, Math.min(availableParallelism(), threads), 1),
+    maxConcurrent: checkInteger(
+      'passwords.maxConcurrent',
+      options.maxConcurrent,
+      Math.min(availableParallelism(), threads),
+      1,
+    ),
     maxQueued: checkInteger('passwords.maxQueued', options.maxQueued, 256, 0),
     check: checkFunction('passwords.check', options.check),
     legacy,

@@ -108,7 +108,11 @@ export async function createPasswords(
   const argon2 = await createArgon2(cost)
   const legacy = createLegacy(verifiers)
 
-  const check = async (stored: string | null, password: string, mayPass = true): Promise<Verification> => {
+  const check = async (
+    stored: string | null,
+    password: string,
+    mayPass = true,
+  ): Promise<Verification> => {
     const hash = isUsable(stored) ? stored : null
     const { fits, kind, done } = await verifyStored(hash, password, argon2, legacy)
     // The stored value itself is never a password, whatever a verifier thinks of it.

@@ -9,7 +9,10 @@ export interface PasswordContext {
 }
 
 /** The app's own rule: a string (told to the client) or false refuses. */
-export type PasswordCheck = (password: string, context: PasswordContext) => string | boolean | Promise<string | boolean>
+export type PasswordCheck = (
+  password: string,
+  context: PasswordContext,
+) => string | boolean | Promise<string | boolean>
 
 /** Judges a new password. @throws BadRequestError saying what is wrong with it */
 export type PasswordPolicy = (password: string, context: PasswordContext) => Promise<void>
@@ -22,17 +25,24 @@ function refuse(reason: string): never {
  * NIST SP 800-63B-4: a least length, no composition rules, no common or context words.
  * @param minLength in code points of the NFC form
  */
-export function createPasswordPolicy(minLength: number, check: PasswordCheck | undefined): PasswordPolicy {
+export function createPasswordPolicy(
+  minLength: number,
+  check: PasswordCheck | undefined,
+): PasswordPolicy {
   return async (raw, context) => {
     const password = raw.normalize('NFC')
     const { length } = [...password]
-    if (/\p{Surrogate}/u.test(password)) refuse('The password has a character that is none (half of a surrogate pair)')
+    if (/\p{Surrogate}/u.test(password))
+      refuse('The password has a character that is none (half of a surrogate pair)')
     if (length < minLength) refuse(`The password must have at least ${minLength} characters`)
-    if (length > maxPasswordLength) refuse(`The password must have at most ${maxPasswordLength} characters`)
-    if (isCommonPassword(password)) refuse('The password is one of the most common ones; choose another')
+    if (length > maxPasswordLength)
+      refuse(`The password must have at most ${maxPasswordLength} characters`)
+    if (isCommonPassword(password))
+      refuse('The password is one of the most common ones; choose another')
     const folded = password.toLowerCase()
     for (const word of [context.email, context.email?.split('@')[0], context.username]) {
-      if (typeof word === 'string' && folded === word.toLowerCase()) refuse('The password must not be the email or username')
+      if (typeof word === 'string' && folded === word.toLowerCase())
+        refuse('The password must not be the email or username')
     }
     const verdict = await check?.(password, context)
     if (verdict === false) refuse('The password is not acceptable; choose another')

@@ -31,7 +31,9 @@ export function subjectOf(users: Users, recovery: string | null, user: Registere
     isSuperuser: users.flagOf(user, 'isSuperuser', false),
     emailVerified,
     recoveryVerified:
-      recovery === 'email' ? emailVerified : recovery !== null && users.flagOf(user, `${recovery}Verified`, false),
+      recovery === 'email'
+        ? emailVerified
+        : recovery !== null && users.flagOf(user, `${recovery}Verified`, false),
   }
 }
 
@@ -76,7 +78,9 @@ export class AuthenticatedPrincipal implements Principal {
   /** @throws InternalError where the transport makes principals of tokens alone */
   get user(): RegisteredUser {
     if (this.#user !== null) return this.#user
-    throw new InternalError('principal.user is not known with statelessUser; load the row by principal.userId')
+    throw new InternalError(
+      'principal.user is not known with statelessUser; load the row by principal.userId',
+    )
   }
 
   /** Handle of the session, for session principals. */
@@ -99,9 +103,16 @@ export class AuthenticatedPrincipal implements Principal {
   }
 
   /** The same principal with the row that it lacks. */
-  static withUser(principal: Principal, subject: Subject, user: RegisteredUser): AuthenticatedPrincipal {
+  static withUser(
+    principal: Principal,
+    subject: Subject,
+    user: RegisteredUser,
+  ): AuthenticatedPrincipal {
     const { transport, scopes, metadata } = principal
-    const known = principal instanceof AuthenticatedPrincipal ? { authenticatedAtMs: principal.#authenticatedAtMs } : {}
+    const known =
+      principal instanceof AuthenticatedPrincipal
+        ? { authenticatedAtMs: principal.#authenticatedAtMs }
+        : {}
     return new AuthenticatedPrincipal(subject, user, { transport, scopes, metadata, ...known })
   }
 
@@ -113,7 +124,10 @@ export class AuthenticatedPrincipal implements Principal {
   /** What this request has changed in its own session, so that later gates of the same request see it. */
   static patchSession(principal: Principal, patch: Partial<SessionRecord>): void {
     if (!(principal instanceof AuthenticatedPrincipal) || !principal.#session) return
-    principal.#session = { tag: principal.#session.tag, record: { ...principal.#session.record, ...patch } }
+    principal.#session = {
+      tag: principal.#session.tag,
+      record: { ...principal.#session.record, ...patch },
+    }
   }
 
   /** Whether the session stands in sudo. */
@@ -125,6 +139,9 @@ export class AuthenticatedPrincipal implements Principal {
   /** Whether a credential was proved within `seconds`, or the session stands in sudo. */
   static isFresh(principal: Principal, seconds: number): boolean {
     if (!(principal instanceof AuthenticatedPrincipal)) return false
-    return principal.#authenticatedAtMs + seconds * 1000 > Date.now() || AuthenticatedPrincipal.isElevated(principal)
+    return (
+      principal.#authenticatedAtMs + seconds * 1000 > Date.now() ||
+      AuthenticatedPrincipal.isElevated(principal)
+    )
   }
 }

@@ -12,4 +12,5 @@ export interface RequestAuth {
 
 export type Carrier = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }
 
-export const principalOf = (request: FastifyRequest): Principal | null => (request as Carrier)[kRequestAuth]?.principal ?? null
+export const principalOf = (request: FastifyRequest): Principal | null =>
+  (request as Carrier)[kRequestAuth]?.principal ?? null

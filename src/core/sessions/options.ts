@@ -1,6 +1,13 @@
 import { type ResolvedCookies, resolveCookies } from '../../http/cookie-options.js'
 import type { CookieOptions } from '../../http/cookies.js'
-import { checkBoolean, checkInteger, checkObject, checkPositive, checkStrings, fail } from '../../lib/option-checks.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkObject,
+  checkPositive,
+  checkStrings,
+  fail,
+} from '../../lib/option-checks.js'
 import type { SecurityScheme, Transport } from '../../ports/transport.js'
 
 const dayMs = 86_400_000
@@ -17,22 +24,38 @@ const known = [
 ]
 
 /** @param shared the plugin's own `cookies`, which the transport's override */
-export function resolveSession(options: SessionTransportOptions, shared: CookieOptions | undefined) {
+export function resolveSession(
+  options: SessionTransportOptions,
+  shared: CookieOptions | undefined,
+) {
   checkObject('sessionTransport', options, known)
-  const cookies: ResolvedCookies = resolveCookies('sessionTransport.cookies', shared, options.cookies)
+  const cookies: ResolvedCookies = resolveCookies(
+    'sessionTransport.cookies',
+    shared,
+    options.cookies,
+  )
   if (cookies.policy.sameSite === 'none') {
-    fail('"cookies.sameSite" must be "lax" or "strict" for sessions: with "none" every site could use them')
+    fail(
+      '"cookies.sameSite" must be "lax" or "strict" for sessions: with "none" every site could use them',
+    )
   }
   const cap = options.maxSessionsPerUser
-  const days = (name: 'rememberMeDays' | 'absoluteDays') => checkPositive(`sessionTransport.${name}`, options[name], 30) * dayMs
+  const days = (name: 'rememberMeDays' | 'absoluteDays') =>
+    checkPositive(`sessionTransport.${name}`, options[name], 30) * dayMs
   const absoluteMs = days('absoluteDays')
   return Object.freeze({
     cookies,
     csrf: checkBoolean('sessionTransport.csrf', options.csrf, true),
     scopes: checkStrings('sessionTransport.scopes', options.scopes, []),
     maxSessionsPerUser:
-      cap === Number.POSITIVE_INFINITY ? cap : checkInteger('sessionTransport.maxSessionsPerUser', cap, 5, 1, 1_000_000),
-    managementRoutes: checkBoolean('sessionTransport.managementRoutes', options.managementRoutes, false),
+      cap === Number.POSITIVE_INFINITY
+        ? cap
+        : checkInteger('sessionTransport.maxSessionsPerUser', cap, 5, 1, 1_000_000),
+    managementRoutes: checkBoolean(
+      'sessionTransport.managementRoutes',
+      options.managementRoutes,
+      false,
+    ),
     lifetime: {
       idleMs: checkPositive('sessionTransport.idleSeconds', options.idleSeconds, 1800) * 1000,
       rememberMs: days('rememberMeDays'),
@@ -79,11 +102,17 @@ export function sessionTransport(options: SessionTransportOptions = {}): Session
     name: 'session',
     [kSessionTransport]: true,
     options,
-    authenticate: async () => fail('The session transport works only as one of the "transports" of crudAuth'),
+    authenticate: async () =>
+      fail('The session transport works only as one of the "transports" of crudAuth'),
   }
 }
 
-export const isSessionTransport = (transport: Transport): transport is SessionTransport => kSessionTransport in transport
+export const isSessionTransport = (transport: Transport): transport is SessionTransport =>
+  kSessionTransport in transport
 
 /** OpenAPI security scheme of the session cookie. */
-export const sessionScheme = (cookieName: string): SecurityScheme => ({ type: 'apiKey', in: 'cookie', name: cookieName })
+export const sessionScheme = (cookieName: string): SecurityScheme => ({
+  type: 'apiKey',
+  in: 'cookie',
+  name: cookieName,
+})

@@ -74,18 +74,31 @@ interface Standing {
   readonly handle: string
 }
 
-export function createSessions({ store, users, slots, revokeEverything, csrfKey, settings, cookies, device }: Services) {
+export function createSessions({
+  store,
+  users,
+  slots,
+  revokeEverything,
+  csrfKey,
+  settings,
+  cookies,
+  device,
+}: Services) {
   const { tagsOf } = slots
 
   const parse = (request: FastifyRequest): Standing | null => {
     const value = cookies.session.read(request)
-    return value !== null && cookieForm.test(value) ? { tag: value.slice(44), handle: sha256(value.slice(0, 43)) } : null
+    return value !== null && cookieForm.test(value)
+      ? { tag: value.slice(44), handle: sha256(value.slice(0, 43)) }
+      : null
   }
 
   /** While secrets rotate a user's sessions stand under several tags, and the cap holds over all of them. */
   const capOverTags = async (tags: readonly string[]) => {
     if (tags.length < 2 || settings.maxSessionsPerUser === Number.POSITIVE_INFINITY) return
-    const lists = await Promise.all(tags.map(async (tag) => (await store.list(tag)).map((record) => ({ tag, record }))))
+    const lists = await Promise.all(
+      tags.map(async (tag) => (await store.list(tag)).map((record) => ({ tag, record }))),
+    )
     const surplus = lists
       .flat()
       .sort((a, b) => b.record.lastActivityAtMs - a.record.lastActivityAtMs)
@@ -124,10 +137,16 @@ export function createSessions({ store, users, slots, revokeEverything, csrfKey,
      * @param began where the session stands that the request would have come with, had its browser sent the cookie
      * @throws ForbiddenError for a disabled account, InternalError for what is no row
      */
-    async create(request: FastifyRequest, user: Row, init: SessionInit = {}, began: Standing | null = null): Promise<NewSession> {
+    async create(
+      request: FastifyRequest,
+      user: Row,
+      init: SessionInit = {},
+      began: Standing | null = null,
+    ): Promise<NewSession> {
       assertMaySignIn(users, user)
       const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
-      if (Buffer.byteLength(metadata) > maxMetadataBytes) throw new BadRequestError('The session metadata is too large')
+      if (Buffer.byteLength(metadata) > maxMetadataBytes)
+        throw new BadRequestError('The session metadata is too large')
       const id = users.idOf(user)
       const tags = tagsOf(id)
       const secret = randomToken()
@@ -150,9 +169,16 @@ export function createSessions({ store, users, slots, revokeEverything, csrfKey,
       const replaces = previous?.tag === tags[0] ? previous.handle : undefined
       await orUnavailable(store.create(tags[0], record, settings.maxSessionsPerUser, replaces))
       // Somebody else's, or one made with an older secret: not before there is a new one.
-      if (previous && replaces === undefined) await orUnavailable(store.revoke(previous.tag, previous.handle))
+      if (previous && replaces === undefined)
+        await orUnavailable(store.revoke(previous.tag, previous.handle))
       await orUnavailable(capOverTags(tags))
-      return { sessionId: record.handle, csrfToken, rememberMe, secretCookie: `${secret}.${tags[0]}`, tag: tags[0] }
+      return {
+        sessionId: record.handle,
+        csrfToken,
+        rememberMe,
+        secretCookie: `${secret}.${tags[0]}`,
+        tag: tags[0],
+      }
     },
 
     setCookies(request: FastifyRequest, reply: FastifyReply, session: NewSession): void {
@@ -169,12 +195,19 @@ export function createSessions({ store, users, slots, revokeEverything, csrfKey,
     async rotateCsrf({ tag, record }: LiveSession): Promise<string | null> {
       const token = hmac(csrfKey, `${record.handle} ${record.csrfDigest}`)
       const csrfDigest = sha256(token)
-      if (await orUnavailable(store.update(tag, record.handle, { csrfDigest }, { csrfDigest: record.csrfDigest }))) return token
+      if (
+        await orUnavailable(
+          store.update(tag, record.handle, { csrfDigest }, { csrfDigest: record.csrfDigest }),
+        )
+      )
+        return token
       const now = await orUnavailable(store.read(tag, record.handle))
       if (!now) return null
       if (now.csrfDigest === csrfDigest) return token
       const other = randomToken()
-      return (await orUnavailable(store.update(tag, record.handle, { csrfDigest: sha256(other) }))) ? other : null
+      return (await orUnavailable(store.update(tag, record.handle, { csrfDigest: sha256(other) })))
+        ? other
+        : null
     },
 
     setCsrfCookie(reply: FastifyReply, token: string, record: SessionRecord): void {
@@ -198,7 +231,8 @@ export function createSessions({ store, users, slots, revokeEverything, csrfKey,
     /** Writes activity back, rarely and off the request's path. */
     touch({ tag, record }: { tag: string; record: SessionRecord }): void {
       const now = Date.now()
-      if (needsTouch(record, now)) store.update(tag, record.handle, { lastActivityAtMs: now }).catch(() => {})
+      if (needsTouch(record, now))
+        store.update(tag, record.handle, { lastActivityAtMs: now }).catch(() => {})
     },
 
     list: slots.list,
@@ -210,9 +244,14 @@ export function createSessions({ store, users, slots, revokeEverything, csrfKey,
      * live at every moment. Should the change not come about, nothing has ever been under that epoch. Returns what the
      * record's epoch is now.
      */
-    async announceEpoch({ tag, record }: { tag: string; record: SessionRecord }, next: string): Promise<string> {
+    async announceEpoch(
+      { tag, record }: { tag: string; record: SessionRecord },
+      next: string,
+    ): Promise<string> {
       const epoch = `${record.epoch} ${next}`
-      const announced = await orUnavailable(store.update(tag, record.handle, { epoch }, { epoch: record.epoch }))
+      const announced = await orUnavailable(
+        store.update(tag, record.handle, { epoch }, { epoch: record.epoch }),
+      )
       return announced ? epoch : record.epoch
     },
   }

@@ -21,7 +21,11 @@ export interface LoginContext {
 }
 
 /** Checks identifier and password, with the same work for every failure. */
-export type Authenticate = (identifier: string, password: string, context: LoginContext) => Promise<Authenticated>
+export type Authenticate = (
+  identifier: string,
+  password: string,
+  context: LoginContext,
+) => Promise<Authenticated>
 
 interface Services {
   readonly users: Users
@@ -32,7 +36,14 @@ interface Services {
   readonly emit: Emit
 }
 
-export function createPasswordAuthentication({ users, identity, passwords, lockout, hooks, emit }: Services): Authenticate {
+export function createPasswordAuthentication({
+  users,
+  identity,
+  passwords,
+  lockout,
+  hooks,
+  emit,
+}: Services): Authenticate {
   /** Replaces an outdated hash; the row as it is afterwards, or null when the password is no longer the account's. */
   const rehash = async (user: Row, password: string): Promise<Row | null> => {
     const hashedPassword = await passwords.rehash(password, users.saltOf(user))
@@ -64,7 +75,11 @@ export function createPasswordAuthentication({ users, identity, passwords, locko
       (reason) => emit('onLockout', { identifier, reason }, request),
     )
     const isActive = found !== null && users.isActive(found)
-    const { ok, outdated } = await passwords.check(found ? users.hashOf(found) : null, password, isActive)
+    const { ok, outdated } = await passwords.check(
+      found ? users.hashOf(found) : null,
+      password,
+      isActive,
+    )
     const reason = failureOf(found, ok)
     if (reason !== null || !found) {
       await emit('onLoginFailed', { identifier, reason: reason ?? 'unknown_identifier' }, request)

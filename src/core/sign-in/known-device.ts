@@ -56,12 +56,20 @@ interface KnownDevices {
 }
 
 /** @param cookies of a transport that signs in with a password */
-export function createKnownDevices(cookies: ResolvedCookies, keys: PurposeKeys, users: Users, slots: UserRecords): KnownDevices {
+export function createKnownDevices(
+  cookies: ResolvedCookies,
+  keys: PurposeKeys,
+  users: Users,
+  slots: UserRecords,
+): KnownDevices {
   const device = createDeviceCookie(createCookie(cookies.names.device, cookies.policy, true), keys)
   const tagsOf = (user: Row) => slots.tagsOf(users.idOf(user))
   return {
     device,
-    loginContext: (request) => ({ request, deviceOf: (user) => device.idFor(request, tagsOf(user)) }),
+    loginContext: (request) => ({
+      request,
+      deviceOf: (user) => device.idFor(request, tagsOf(user)),
+    }),
     remember: (request, reply, user) => device.remember(request, reply, tagsOf(user)[0]),
   }
 }

@@ -40,15 +40,24 @@ export interface Lockout {
    * Counts the attempt, before any password is looked at. Returns what gives it back after a success.
    * @throws LockedOutError (429) @throws UnavailableError (503): no lockout is skipped in an outage
    */
-  attempt(attempt: Attempt, onLocked: (reason: LockoutReason) => Promise<void>): Promise<() => Promise<void>>
+  attempt(
+    attempt: Attempt,
+    onLocked: (reason: LockoutReason) => Promise<void>,
+  ): Promise<() => Promise<void>>
 }
 
 export const noLockout: Lockout = { attempt: async () => async () => {} }
 
 /** Letters of any case and width are one identifier, and all spellings of an address are. */
-const foldIdentifier = (identifier: string) => canonicalEmail(identifier) ?? identifier.normalize('NFKC').trim().toLowerCase()
+const foldIdentifier = (identifier: string) =>
+  canonicalEmail(identifier) ?? identifier.normalize('NFKC').trim().toLowerCase()
 
-export function createLockout(counters: CounterStore, policy: LockoutPolicy, users: Users, key: Buffer): Lockout {
+export function createLockout(
+  counters: CounterStore,
+  policy: LockoutPolicy,
+  users: Users,
+  key: Buffer,
+): Lockout {
   const times = {
     windowMs: policy.windowSeconds * 1000,
     lockMs: policy.lockSeconds * 1000,
@@ -64,19 +73,39 @@ export function createLockout(counters: CounterStore, policy: LockoutPolicy, use
       return typeof name === 'string' ? [nameKey(name)] : []
     })
 
-  const budgetsOf = ({ identifier, user, ip, deviceId }: Attempt): { reason: LockoutReason; lane: AttemptBudget }[] => {
-    const subject = user ? `user:${encodeUserId(users.idOf(user))}` : `name:${foldIdentifier(identifier)}`
-    const own = { ...times, maxAttempts: policy.maxAttempts, maxPerDay: Math.max(maxAttemptsPerDay, policy.maxAttempts) }
+  const budgetsOf = ({
+    identifier,
+    user,
+    ip,
+    deviceId,
+  }: Attempt): { reason: LockoutReason; lane: AttemptBudget }[] => {
+    const subject = user
+      ? `user:${encodeUserId(users.idOf(user))}`
+      : `name:${foldIdentifier(identifier)}`
+    const own = {
+      ...times,
+      maxAttempts: policy.maxAttempts,
+      maxPerDay: Math.max(maxAttemptsPerDay, policy.maxAttempts),
+    }
     if (deviceId !== null) {
       // A device that this user has signed in on guesses against a budget of its own and can guess at no one else, so
       // neither strangers' attempts at the account nor those from the same address keep its owner out.
-      return [{ reason: 'device', lane: { ...own, key: `lock:d:${shortHmac(key, `${deviceId} ${subject}`)}` } }]
+      return [
+        {
+          reason: 'device',
+          lane: { ...own, key: `lock:d:${shortHmac(key, `${deviceId} ${subject}`)}` },
+        },
+      ]
     }
     return [
       // First, so that a locked address burns no account's budget and makes no counters.
       {
         reason: 'address',
-        lane: { ...times, maxAttempts: policy.maxAttemptsPerIp, key: `lock:a:${shortHmac(key, addressKey(ip))}` },
+        lane: {
+          ...times,
+          maxAttempts: policy.maxAttemptsPerIp,
+          key: `lock:a:${shortHmac(key, addressKey(ip))}`,
+        },
       },
       { reason: 'identifier', lane: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
       // By its spelling as well, known or not: else the spellings that share a budget would tell that the name is taken.

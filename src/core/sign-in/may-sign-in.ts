@@ -2,7 +2,9 @@ import { ForbiddenError, InternalError } from '../../errors.js'
 import type { Row, Users } from '../users/users.js'
 
 const isUsableId = (id: unknown): boolean =>
-  (typeof id === 'string' && id !== '') || typeof id === 'bigint' || (typeof id === 'number' && Number.isFinite(id))
+  (typeof id === 'string' && id !== '') ||
+  typeof id === 'bigint' ||
+  (typeof id === 'number' && Number.isFinite(id))
 
 /**
  * Whether something may be established for the row, by whatever code: a session or tokens of a disabled account would come
@@ -11,7 +13,9 @@ const isUsableId = (id: unknown): boolean =>
  */
 export function assertMaySignIn(users: Users, user: Row): void {
   if (typeof user !== 'object' || user === null || !isUsableId(users.idOf(user))) {
-    throw new InternalError('The user is no row of the user store: it has no id that is a text, a number or a bigint')
+    throw new InternalError(
+      'The user is no row of the user store: it has no id that is a text, a number or a bigint',
+    )
   }
   if (!users.isActive(user)) throw new ForbiddenError()
 }

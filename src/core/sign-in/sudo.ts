@@ -1,6 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { shortHmac } from '../../crypto/digest.js'
-import { BadRequestError, LockedOutError, SudoRequiredError, UnauthenticatedError, WrongPasswordError } from '../../errors.js'
+import {
+  BadRequestError,
+  LockedOutError,
+  SudoRequiredError,
+  UnauthenticatedError,
+  WrongPasswordError,
+} from '../../errors.js'
 import type { Emit } from '../../events.js'
 import { checkInteger, checkObject } from '../../lib/option-checks.js'
 import { orUnavailable, retryAfter } from '../../lib/unavailable.js'
@@ -63,7 +69,8 @@ export function createSudo(policy: SudoPolicy | false, services: Services): Sudo
         maxLockMs: policy.lockoutSeconds * 1000,
       }
       const [attempt] = await orUnavailable(counters.attempt([lane]))
-      if (!attempt || attempt.retryMs > 0) throw retryAfter(new LockedOutError(), (attempt?.retryMs ?? 1000) / 1000)
+      if (!attempt || attempt.retryMs > 0)
+        throw retryAfter(new LockedOutError(), (attempt?.retryMs ?? 1000) / 1000)
 
       const { ok } = await passwords.check(users.hashOf(principal.user), password)
       if (!ok) {

@@ -35,11 +35,16 @@ export interface NewAccount {
  * @param providerKeys keys of the OAuth providers, whose `<key>Id` is a privileged field
  * @throws ConfigError when `registration.defaults` names a privileged field
  */
-export function createNewAccount(users: Users, options: NewAccountOptions, providerKeys: readonly string[]): NewAccount {
+export function createNewAccount(
+  users: Users,
+  options: NewAccountOptions,
+  providerKeys: readonly string[],
+): NewAccount {
   const isPrivileged = privilegedNames(users.store.fields, providerKeys)
   const refusePrivileged = (values: UserValues, option: string, Failure: typeof ConfigError) => {
     for (const name of Object.keys(values)) {
-      if (isPrivileged(name)) throw new Failure(`"${option}" may not set the privileged field "${name}"; remove it`)
+      if (isPrivileged(name))
+        throw new Failure(`"${option}" may not set the privileged field "${name}"; remove it`)
     }
   }
   refusePrivileged(options.defaults, 'registration.defaults', ConfigError)
@@ -47,8 +52,10 @@ export function createNewAccount(users: Users, options: NewAccountOptions, provi
   /** A table whose flags have no default would otherwise start accounts at NULL. */
   const initial: UserValues = {}
   const starting = { isActive: true, isSuperuser: false, tokenVersion: 0 }
-  for (const [field, value] of Object.entries(starting)) if (users.has(field)) initial[field] = value
-  for (const field of Object.keys(users.store.fields.columns)) if (field.endsWith('Verified')) initial[field] = false
+  for (const [field, value] of Object.entries(starting))
+    if (users.has(field)) initial[field] = value
+  for (const field of Object.keys(users.store.fields.columns))
+    if (field.endsWith('Verified')) initial[field] = false
 
   return {
     async derive(context) {

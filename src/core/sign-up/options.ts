@@ -1,11 +1,22 @@
 import { loginFieldSchemas, PasswordInput } from '../../../schemas/common.js'
-import { checkBoolean, checkFunction, checkObject, checkStrings, fail } from '../../lib/option-checks.js'
+import {
+  checkBoolean,
+  checkFunction,
+  checkObject,
+  checkStrings,
+  fail,
+} from '../../lib/option-checks.js'
 import type { UserValues } from '../../ports/user-store.js'
 import type { RegistrationContext } from './new-account.js'
 
 /** A value for which the app gave no schema: a bounded scalar. */
 const anyScalar = {
-  anyOf: [{ type: 'string', maxLength: 1024 }, { type: 'number' }, { type: 'boolean' }, { type: 'null' }],
+  anyOf: [
+    { type: 'string', maxLength: 1024 },
+    { type: 'number' },
+    { type: 'boolean' },
+    { type: 'null' },
+  ],
 }
 
 interface ObjectSchema {
@@ -15,11 +26,19 @@ interface ObjectSchema {
 }
 
 /** The body's schema of `POST /register`: login fields, password, and what the app opted in. */
-function bodySchema(login: readonly string[], extraFields: readonly string[], schema: ObjectSchema) {
+function bodySchema(
+  login: readonly string[],
+  extraFields: readonly string[],
+  schema: ObjectSchema,
+) {
   const extra = schema.properties ?? {}
   const properties: Record<string, object> = {}
   for (const field of login)
-    properties[field] = loginFieldSchemas[field as 'email'] ?? { type: 'string', minLength: 1, maxLength: 256 }
+    properties[field] = loginFieldSchemas[field as 'email'] ?? {
+      type: 'string',
+      minLength: 1,
+      maxLength: 256,
+    }
   for (const field of extraFields) {
     const named = loginFieldSchemas[field as 'email']
     properties[field] = named ? { anyOf: [named, { type: 'null' }] } : anyScalar
@@ -30,24 +49,39 @@ function bodySchema(login: readonly string[], extraFields: readonly string[], sc
   }
   properties.password = PasswordInput
   // What is not named is ignored, whatever the app's schema says of further members.
-  return { type: 'object', properties, required: [...new Set([...login, 'password', ...(schema.required ?? [])])] }
+  return {
+    type: 'object',
+    properties,
+    required: [...new Set([...login, 'password', ...(schema.required ?? [])])],
+  }
 }
 
 /** What `registration.schema` says of a field of the app's own, which holds wherever its values are taken. */
-export function schemaOfField(registration: RegistrationOptions | undefined, field: string): object | undefined {
+export function schemaOfField(
+  registration: RegistrationOptions | undefined,
+  field: string,
+): object | undefined {
   const schema = (registration?.schema as ObjectSchema | undefined)?.properties?.[field]
-  return schema && loginFieldSchemas[field as 'email'] ? { allOf: [loginFieldSchemas[field as 'email'], schema] } : schema
+  return schema && loginFieldSchemas[field as 'email']
+    ? { allOf: [loginFieldSchemas[field as 'email'], schema] }
+    : schema
 }
 
 export function resolveRegistration(options: RegistrationOptions = {}, login: readonly string[]) {
   checkObject('registration', options, ['schema', 'extraFields', 'defaults', 'fields', 'enabled'])
   const extraFields = checkStrings('registration.extraFields', options.extraFields, [])
   const schema = (options.schema ?? {}) as ObjectSchema
-  if (typeof schema !== 'object' || schema === null || (options.schema && schema.type !== 'object')) {
+  if (
+    typeof schema !== 'object' ||
+    schema === null ||
+    (options.schema && schema.type !== 'object')
+  ) {
     fail('"registration.schema" must be an object schema: { type: "object", properties: { … } }')
   }
   if (schema.properties?.password !== undefined) {
-    fail('"registration.schema" may not describe "password"; use "passwords.minLength" and "passwords.check"')
+    fail(
+      '"registration.schema" may not describe "password"; use "passwords.minLength" and "passwords.check"',
+    )
   }
   const defaults = options.defaults ?? {}
   checkObject('registration.defaults', defaults, Object.keys(defaults))

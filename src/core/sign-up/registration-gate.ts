@@ -25,7 +25,10 @@ const providers = ['google', 'github', 'microsoft', 'apple', 'gitlab', 'discord'
 const fold = (name: string) => name.replace(/[^\p{L}\p{N}]/gu, '').toLowerCase()
 
 /** Tells whether a name, logical or column, is one that only the server may set. */
-export function privilegedNames(fields: UserFields, providerKeys: readonly string[] = []): (name: string) => boolean {
+export function privilegedNames(
+  fields: UserFields,
+  providerKeys: readonly string[] = [],
+): (name: string) => boolean {
   const names = new Set<string>()
   const add = (logical: string) => {
     names.add(fold(logical))
@@ -55,11 +58,15 @@ export interface RegistrationGateOptions {
  * never be allowed, neither by logical nor by column name.
  * @throws ConfigError at set-up when a privileged name is allowed
  */
-export function createRegistrationGate(options: RegistrationGateOptions): (body: object) => Record<string, unknown> {
+export function createRegistrationGate(
+  options: RegistrationGateOptions,
+): (body: object) => Record<string, unknown> {
   const isPrivileged = privilegedNames(options.fields, options.providers)
   for (const name of options.allow) {
     if (isPrivileged(name)) {
-      throw new ConfigError(`"${name}" is a privileged field and can not be taken from a sign-up; remove it from the list`)
+      throw new ConfigError(
+        `"${name}" is a privileged field and can not be taken from a sign-up; remove it from the list`,
+      )
     }
   }
   return (body) => {

@@ -12,8 +12,15 @@ export interface Credential {
 const tokenEpochLength = 11
 
 /** The credential epoch as tokens carry it: enough of it to tell one from another. */
-export const tokenEpoch = (users: Users, user: RegisteredUser): string => users.epochOf(user).slice(0, tokenEpochLength)
+export const tokenEpoch = (users: Users, user: RegisteredUser): string =>
+  users.epochOf(user).slice(0, tokenEpochLength)
 
 /** Whether the credential is still the row's. */
-export const isCurrent = (users: Users, user: RegisteredUser, { version, epoch }: Credential): boolean =>
-  users.versionOf(user) === version && epoch.length === tokenEpochLength && users.epochOf(user).startsWith(epoch)
+export const isCurrent = (
+  users: Users,
+  user: RegisteredUser,
+  { version, epoch }: Credential,
+): boolean =>
+  users.versionOf(user) === version &&
+  epoch.length === tokenEpochLength &&
+  users.epochOf(user).startsWith(epoch)

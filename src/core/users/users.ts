@@ -68,13 +68,18 @@ function refuseAnswer(verb: string): never {
 }
 
 /** A time as its database gives it; of a Date every millisecond, in no time zone. */
-const timeText = (time: unknown): string => (time instanceof Date ? String(time.getTime()) : String(time ?? ''))
+const timeText = (time: unknown): string =>
+  time instanceof Date ? String(time.getTime()) : String(time ?? '')
 
 /**
  * @param milliseconds how long the store may take before the request gets its 503
  * @param lineageKey see `saltOf`
  */
-export function createUsers(store: UserStore<Row>, milliseconds: number, lineageKey: Buffer): Users {
+export function createUsers(
+  store: UserStore<Row>,
+  milliseconds: number,
+  lineageKey: Buffer,
+): Users {
   const { columns } = store.fields
   const column = new Map(Object.entries(columns))
   // Read of each row of each request, so not looked up each time.
@@ -87,25 +92,34 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
   const deadline = createDeadline(milliseconds)
 
   const failure = (cause: unknown) =>
-    cause instanceof DuplicateUserError || cause instanceof UserValueError ? cause : unavailable(cause)
-  const bounded = <T>(call: () => Promise<T>): Promise<T> => within(deadline, call, 'The user store', failure)
+    cause instanceof DuplicateUserError || cause instanceof UserValueError
+      ? cause
+      : unavailable(cause)
+  const bounded = <T>(call: () => Promise<T>): Promise<T> =>
+    within(deadline, call, 'The user store', failure)
 
   // A store that answers nonsense is as good as none: what is no row must not become somebody, nor an error of ours.
   const rowOf = (verb: string, row: unknown): Row => {
-    const id = typeof row === 'object' && row !== null ? (row as Record<string, unknown>)[idName] : undefined
-    return typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint' ? (row as Row) : refuseAnswer(verb)
+    const id =
+      typeof row === 'object' && row !== null ? (row as Record<string, unknown>)[idName] : undefined
+    return typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint'
+      ? (row as Row)
+      : refuseAnswer(verb)
   }
-  const rowOrNull = (verb: string, row: unknown) => (row === null || row === undefined ? null : rowOf(verb, row))
+  const rowOrNull = (verb: string, row: unknown) =>
+    row === null || row === undefined ? null : rowOf(verb, row)
   const owned = (id: UserId, found: unknown): Row | null => {
     const row = rowOrNull('findById', found)
     return row && users.idOf(row) === id ? row : null
   }
-  const flag = (verb: string, done: unknown) => (typeof done === 'boolean' ? done : refuseAnswer(verb))
+  const flag = (verb: string, done: unknown) =>
+    typeof done === 'boolean' ? done : refuseAnswer(verb)
 
   const guarded: UserStore<Row> = {
     fields: store.fields,
     findById: async (id) => owned(id, await bounded(() => store.findById(id))),
-    findBy: async (field, value) => rowOrNull('findBy', await bounded(() => store.findBy(field, value))),
+    findBy: async (field, value) =>
+      rowOrNull('findBy', await bounded(() => store.findBy(field, value))),
     create: async (values) => rowOf('create', await bounded(() => store.create(values))),
     update: async (id, values) => flag('update', await bounded(() => store.update(id, values))),
     compareAndSet: async (id, expected, values) =>
@@ -113,7 +127,9 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
   }
 
   // Every authenticated request asks for its user's epoch, which hardly ever changes. What is kept are salts, no hashes.
-  const epochs = new LRUCache<string, { readonly version: number; readonly epoch: string }>({ max: maxKnownEpochs })
+  const epochs = new LRUCache<string, { readonly version: number; readonly epoch: string }>({
+    max: maxKnownEpochs,
+  })
 
   const users: Users = {
     store: guarded,
@@ -134,9 +150,14 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, lineage
       // Without any hash the time of creation has to tell the account from a later one of the same id. An unusable one is
       // random, and no rotation of secrets changes it.
       const credential =
-        hash === null ? timeText(users.read(row, 'createdAt')) : hash.startsWith(unusablePrefix) ? hash : users.saltOf(row)
+        hash === null
+          ? timeText(users.read(row, 'createdAt'))
+          : hash.startsWith(unusablePrefix)
+            ? hash
+            : users.saltOf(row)
       const epoch = sha256(`${version} ${credential}`).slice(0, 22)
-      if (head !== null && (head === hash || containsSalt(head))) epochs.set(head, { version, epoch })
+      if (head !== null && (head === hash || containsSalt(head)))
+        epochs.set(head, { version, epoch })
       return epoch
     },
     hashPrefixOf(row) {

@@ -22,7 +22,12 @@ interface Services {
 /** Changing the password, and setting a first one. */
 export interface PasswordChange {
   /** @throws BadRequestError when the account has no password; WrongPasswordError */
-  change(principal: Principal, current: string, next: string, request: FastifyRequest): Promise<void>
+  change(
+    principal: Principal,
+    current: string,
+    next: string,
+    request: FastifyRequest,
+  ): Promise<void>
   /** @throws BadRequestError when the account has a password; UnauthenticatedError when the credential ended meanwhile */
   set(principal: Principal, next: string, request: FastifyRequest): Promise<void>
 }
@@ -44,14 +49,26 @@ export function createPasswordChange({
   })
 
   /** One statement decides: the new hash and the new epoch are written together, or not at all. */
-  const replace = async (principal: Principal, next: string, request: FastifyRequest, first: boolean): Promise<boolean> => {
+  const replace = async (
+    principal: Principal,
+    next: string,
+    request: FastifyRequest,
+    first: boolean,
+  ): Promise<boolean> => {
     const hashedPassword = await passwords.hash(next)
     const stored = users.hashOf(principal.user)
     let user: Row | null = principal.user
     // Of a first password nothing but the sign-in has been proved, so whatever moves the version on ends that as well.
     const most = first ? 1 : maxAttempts
-    for (let attempt = 0; user && users.isActive(user) && users.hashOf(user) === stored && attempt < most; attempt++) {
-      const values = { hashedPassword, ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(user) + 1 }) }
+    for (
+      let attempt = 0;
+      user && users.isActive(user) && users.hashOf(user) === stored && attempt < most;
+      attempt++
+    ) {
+      const values = {
+        hashedPassword,
+        ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(user) + 1 }),
+      }
       const changed = users.changed(user, values)
       await keepCaller(changed, principal)
       if (await users.compareAndSet(principal.userId, users.credentialOf(user), values)) {
@@ -70,7 +87,8 @@ export function createPasswordChange({
   return {
     async change(principal, current, next, request) {
       const hash = users.hashOf(principal.user)
-      if (!passwords.isUsable(hash)) throw new BadRequestError('The account has no password yet; set one first')
+      if (!passwords.isUsable(hash))
+        throw new BadRequestError('The account has no password yet; set one first')
       await policy(next, contextOf(principal.user))
       const { ok } = await passwords.check(hash, current)
       // A lost race means that the password given is the current one no more.

@@ -35,12 +35,18 @@ function passwordChangeOf({ users, passwords, policy, emit, credentials }: Core)
       for (const revocable of revocables) await revocable.announce?.(changed, caller)
     },
     async endOthers(user, caller, request) {
-      const keep = caller.sessionId === undefined ? undefined : { handle: caller.sessionId, epoch: users.epochOf(user) }
+      const keep =
+        caller.sessionId === undefined
+          ? undefined
+          : { handle: caller.sessionId, epoch: users.epochOf(user) }
       try {
         await Promise.all(revocables.map(({ revokeAll }) => revokeAll(caller.userId, keep)))
       } catch (error) {
         // The new epoch stands in the users' database, so all others have ended already.
-        request.log.error({ err: error }, 'sessions could not be cleaned up after a password change')
+        request.log.error(
+          { err: error },
+          'sessions could not be cleaned up after a password change',
+        )
       }
     },
   })
@@ -58,7 +64,18 @@ export const account: Feature = {
   configure: (_options, { registration }) => ({
     lacks: () => null,
     create(core, limits) {
-      const { users, identity, passwords, policy, hooks, emit, newAccount, providerKeys, signUp, principals } = core
+      const {
+        users,
+        identity,
+        passwords,
+        policy,
+        hooks,
+        emit,
+        newAccount,
+        providerKeys,
+        signUp,
+        principals,
+      } = core
       const { extraFields } = registration
       const part: AccountPart = {
         ...limits,
@@ -82,7 +99,10 @@ export const account: Feature = {
         principals,
       }
       const { hash, verify, isUsable, unusable } = passwords
-      return { part, toolbox: { passwords: { hash, verify, isUsable, unusable, validate: policy } } }
+      return {
+        part,
+        toolbox: { passwords: { hash, verify, isUsable, unusable, validate: policy } },
+      }
     },
   }),
 }

@@ -6,7 +6,12 @@ import type { NewAccount } from '../../core/sign-up/new-account.js'
 import { createRegistrationGate } from '../../core/sign-up/registration-gate.js'
 import type { SignUpMessages } from '../../core/sign-up/sign-up-messages.js'
 import type { Row, Users } from '../../core/users/users.js'
-import { BadRequestError, DuplicateError, DuplicateUserError, UserValueError } from '../../errors.js'
+import {
+  BadRequestError,
+  DuplicateError,
+  DuplicateUserError,
+  UserValueError,
+} from '../../errors.js'
 import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
 import type { UserValues } from '../../ports/user-store.js'
 
@@ -31,10 +36,24 @@ interface Services {
  * has been told.
  * @throws BadRequestError, DuplicateError, OverloadedError, UnavailableError
  */
-export type RegisterAccount = (body: Record<string, unknown>, request: FastifyRequest) => Promise<Row | null>
+export type RegisterAccount = (
+  body: Record<string, unknown>,
+  request: FastifyRequest,
+) => Promise<Row | null>
 
 export function createRegister(services: Services): RegisterAccount {
-  const { users, identity, passwords, policy, hooks, emit, extraFields, providerKeys, newAccount, signUp } = services
+  const {
+    users,
+    identity,
+    passwords,
+    policy,
+    hooks,
+    emit,
+    extraFields,
+    providerKeys,
+    newAccount,
+    signUp,
+  } = services
   const pick = createRegistrationGate({
     fields: users.store.fields,
     allow: [...new Set([...identity.login, ...extraFields])],
@@ -44,8 +63,10 @@ export function createRegister(services: Services): RegisterAccount {
     try {
       return await users.create(values)
     } catch (error) {
-      if (error instanceof UserValueError) throw new BadRequestError('A value can not be stored', { cause: error })
-      if (error instanceof DuplicateUserError) throw new DuplicateError(taken(error.field, identity), { cause: error })
+      if (error instanceof UserValueError)
+        throw new BadRequestError('A value can not be stored', { cause: error })
+      if (error instanceof DuplicateUserError)
+        throw new DuplicateError(taken(error.field, identity), { cause: error })
       throw error
     }
   }
@@ -61,18 +82,26 @@ export function createRegister(services: Services): RegisterAccount {
   }
 
   /** Null for a value that is known and not public, whose owner is told instead. @throws the error, if it is any other */
-  const notKnown = async (error: unknown, values: UserValues, discreet: SignUpMessages, request: FastifyRequest) => {
+  const notKnown = async (
+    error: unknown,
+    values: UserValues,
+    discreet: SignUpMessages,
+    request: FastifyRequest,
+  ) => {
     const { fields, known } = discreet
     const { cause } = error as { cause?: unknown }
     if (!(error instanceof DuplicateError && cause instanceof DuplicateUserError)) throw error
     const { field: refused } = cause
-    const suspects = (refused === 'unknown' ? fields : fields.filter((field) => field === refused)).flatMap((field) => {
+    const suspects = (
+      refused === 'unknown' ? fields : fields.filter((field) => field === refused)
+    ).flatMap((field) => {
       const value = values[field]
       return typeof value === 'string' ? [{ field, value }] : []
     })
     // A database that does not tell the field may have refused a name that is public.
     const isKnown = async ({ field, value }: { field: string; value: string }) =>
-      refused === field || (users.store.fields.unique.includes(field) && (await users.findBy(field, value)) !== null)
+      refused === field ||
+      (users.store.fields.unique.includes(field) && (await users.findBy(field, value)) !== null)
     const answers = await Promise.all(suspects.map(isKnown))
     if (!answers.includes(true)) throw error
     // A name that was free a moment ago may be taken now: a store tells of one value, where several stand in the way.
@@ -80,14 +109,18 @@ export function createRegister(services: Services): RegisterAccount {
       // That it can not be looked up just now must not tell a known address from another.
       if (cause instanceof DuplicateError) throw cause
     })
-    for (const [i, { field, value }] of suspects.entries()) if (answers[i]) known(request, field, value)
+    for (const [i, { field, value }] of suspects.entries())
+      if (answers[i]) known(request, field, value)
     return null
   }
 
   return async (body, request) => {
     const values = canonicalValues(identity, pick(body))
     const password = String(body.password)
-    const context = { email: values.email as string | null, username: values.username as string | null }
+    const context = {
+      email: values.email as string | null,
+      username: values.username as string | null,
+    }
     await policy(password, context)
     await runBefore(() => hooks.onBeforeRegister?.(values, { request }))
     const derived = await newAccount.derive({ source: 'register', request, values })
@@ -106,7 +139,9 @@ export function createRegister(services: Services): RegisterAccount {
     const { email } = row
     const held = typeof email === 'string' && (await discreet.isHeld(email))
     if (held) discreet.held(request, email)
-    const user = held ? null : await create(row).catch((error) => notKnown(error, row, discreet, request))
+    const user = held
+      ? null
+      : await create(row).catch((error) => notKnown(error, row, discreet, request))
     if (user) {
       // As much work as for a known address.
       await refuseTakenNames(row, discreet).catch(() => {})
@@ -119,4 +154,6 @@ export function createRegister(services: Services): RegisterAccount {
 }
 
 const taken = (field: string, identity: Identity) =>
-  identity.login.includes(field) ? `The ${field} is taken` : 'An account with one of these values exists'
+  identity.login.includes(field)
+    ? `The ${field} is taken`
+    : 'An account with one of these values exists'

@@ -24,7 +24,10 @@ export interface AccountPart extends RouteLimits {
   /** Logical name of the recovery factor, or null. */
   readonly recoveryField: string | null
   readonly register: RegisterAccount
-  readonly registration: { readonly enabled: boolean; readonly bodySchema: Readonly<Record<string, unknown>> }
+  readonly registration: {
+    readonly enabled: boolean
+    readonly bodySchema: Readonly<Record<string, unknown>>
+  }
   readonly passwordChange: PasswordChange
   readonly signUp: { readonly messages: object | null }
   readonly principals: { readonly mayBeStateless: boolean }
@@ -76,7 +79,12 @@ export const accountRoutes = defineGroup('account', (app) => {
   const me: OwnRoute = {
     method: 'GET',
     url: '/me',
-    schema: { operationId: 'me', tags: ['account'], summary: 'The signed-in user', response: { 200: Me } },
+    schema: {
+      operationId: 'me',
+      tags: ['account'],
+      summary: 'The signed-in user',
+      response: { 200: Me },
+    },
     docs: { auth: 'any', errors: authenticated },
     before: [currentUser(), ...caller],
     handler: (request) => meView(users, request.principal),
@@ -127,7 +135,11 @@ export const accountRoutes = defineGroup('account', (app) => {
         429: 'Too many changes or wrong passwords (CRUDAUTH_RATE_LIMITED)',
       },
     },
-    before: [currentUser(), ...caller, rateLimit('change_password', limits.change_password, { key: 'user', failClosed: true })],
+    before: [
+      currentUser(),
+      ...caller,
+      rateLimit('change_password', limits.change_password, { key: 'user', failClosed: true }),
+    ],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangePassword> }>) {
       const { current_password, new_password } = request.body
       await passwordChange.change(request.principal, current_password, new_password, request)

@@ -38,11 +38,18 @@ interface Settings extends TokenClaims {
 }
 
 /** Seconds, or a version. */
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+const isCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 
 function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
   const { sub, idt, ver, eph, scope, iat, exp, typ, auth_time } = claims
-  if (typ !== 'access' || typeof sub !== 'string' || sub === '' || typeof eph !== 'string' || typeof scope !== 'string')
+  if (
+    typ !== 'access' ||
+    typeof sub !== 'string' ||
+    sub === '' ||
+    typeof eph !== 'string' ||
+    typeof scope !== 'string'
+  )
     return null
   if (!isCount(iat) || !isCount(exp) || !isCount(ver) || !isCount(auth_time)) return null
   if (idt !== undefined && idt !== 'n' && idt !== 'b') return null
@@ -63,7 +70,11 @@ function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
   })
 }
 
-export function createAccessTokens(keys: TokenKeys, users: Users, settings: Settings): AccessTokens {
+export function createAccessTokens(
+  keys: TokenKeys,
+  users: Users,
+  settings: Settings,
+): AccessTokens {
   const { accessSeconds, issuer, audience, recovery } = settings
   return {
     checkSigner: () => void keys.needSigner(),
@@ -73,7 +84,10 @@ export function createAccessTokens(keys: TokenKeys, users: Users, settings: Sett
       const subject = subjectOf(users, recovery, user)
       const id = subject.userId
       const version = users.versionOf(user)
-      if (!isCount(version)) throw new InternalError('The "tokenVersion" of the user is no whole number from 0 to 2^53 - 1')
+      if (!isCount(version))
+        throw new InternalError(
+          'The "tokenVersion" of the user is no whole number from 0 to 2^53 - 1',
+        )
       const token = keys.needSigner()({
         sub: String(id),
         ...(typeof id === 'string' ? {} : { idt: encodeUserId(id)[0] }),

@@ -20,14 +20,19 @@ declare module '../../core/options.js' {
   }
 }
 
-async function create(core: Core, settings: ReturnType<typeof resolveBearer>): Promise<CreatedFeature> {
+async function create(
+  core: Core,
+  settings: ReturnType<typeof resolveBearer>,
+): Promise<CreatedFeature> {
   const { users, emit, families: slots, credentials } = core
   const { keys, identity, timeouts, trustedOrigins } = core.settings
   const { recovery } = identity
   // Loaded where tokens are used: fast-jwt is a tenth of what the package takes to import.
   const { asymmetricKeys, secretKeys } = await import('./signing-keys.js')
   const tokenKeys =
-    settings.keys === undefined ? secretKeys(keys('access-token'), settings) : asymmetricKeys(settings.keys, settings)
+    settings.keys === undefined
+      ? secretKeys(keys('access-token'), settings)
+      : asymmetricKeys(settings.keys, settings)
   const tokens = createAccessTokens(tokenKeys, users, { ...settings, recovery })
   const rotation = createRotation({
     store: core.state.sessions,
@@ -80,7 +85,9 @@ export const bearer: Feature = {
     const { cookies, refresh, canIssue } = settings
     return {
       lacks: () =>
-        canIssue ? null : 'a "privateKey" among the "keys" of bearerTransport: public ones verify tokens and issue none',
+        canIssue
+          ? null
+          : 'a "privateKey" among the "keys" of bearerTransport: public ones verify tokens and issue none',
       isCarrier: true,
       // The refresh cookie has a path of its own; the device is to be known on every way of signing in.
       deviceCookies: { ...cookies, policy: { ...cookies.policy, path: '/' } },

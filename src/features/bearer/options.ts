@@ -1,6 +1,14 @@
 import { resolveCookies } from '../../http/cookie-options.js'
 import type { CookieOptions } from '../../http/cookies.js'
-import { checkBoolean, checkInteger, checkObject, checkPositive, checkStrings, describe, fail } from '../../lib/option-checks.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkObject,
+  checkPositive,
+  checkStrings,
+  describe,
+  fail,
+} from '../../lib/option-checks.js'
 import type { SecurityScheme, Transport } from '../../ports/transport.js'
 import type { TokenKey } from './signing-keys.js'
 
@@ -36,28 +44,38 @@ function checkScopes(name: string, value: unknown, fallback: readonly string[]) 
   const scopes = checkStrings(name, value, fallback)
   const { length } = scopes.join(' ')
   if (length > maxScopesLength)
-    fail(`"${name}" must have at most ${maxScopesLength} characters in all, got ${length}: a token has to hold them`)
+    fail(
+      `"${name}" must have at most ${maxScopesLength} characters in all, got ${length}: a token has to hold them`,
+    )
   const bad = scopes.find((scope) => !scopeToken.test(scope))
-  if (bad !== undefined) fail(`"${name}" takes scopes without spaces, quotes and backslashes; one is not`)
+  if (bad !== undefined)
+    fail(`"${name}" takes scopes without spaces, quotes and backslashes; one is not`)
   return scopes
 }
 
 function checkName(name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined
-  if (typeof value !== 'string' || value === '') fail(`"${name}" must be a non-empty string, got ${describe(value)}`)
-  if (value.length > maxNameLength) fail(`"${name}" must have at most ${maxNameLength} characters, got ${value.length}`)
+  if (typeof value !== 'string' || value === '')
+    fail(`"${name}" must be a non-empty string, got ${describe(value)}`)
+  if (value.length > maxNameLength)
+    fail(`"${name}" must have at most ${maxNameLength} characters, got ${value.length}`)
   return value
 }
 
 /** False where every key is a public one, which can only verify. What is no list of keys is refused when it is imported. */
 const canIssue = (keys: unknown): boolean =>
-  !Array.isArray(keys) || keys.some((key) => (key as Partial<TokenKey> | null)?.privateKey !== undefined)
+  !Array.isArray(keys) ||
+  keys.some((key) => (key as Partial<TokenKey> | null)?.privateKey !== undefined)
 
 /**
  * @param shared the plugin's own `cookies`, which the transport's override
  * @param prefix where the routes are mounted: the refresh cookie goes nowhere else
  */
-export function resolveBearer(options: BearerTransportOptions, shared: CookieOptions | undefined, prefix: string) {
+export function resolveBearer(
+  options: BearerTransportOptions,
+  shared: CookieOptions | undefined,
+  prefix: string,
+) {
   checkObject('bearerTransport', options, known)
   const refresh = options.refresh ?? 'cookie'
   if (refresh !== 'cookie' && refresh !== 'body')
@@ -65,22 +83,43 @@ export function resolveBearer(options: BearerTransportOptions, shared: CookieOpt
   // A browser knows nothing of parameters: the part before the first is all that it can match.
   const path = { path: options.refreshCookiePath ?? (prefix.replace(/\/:.*$/, '') || '/') }
   const cookies = resolveCookies('bearerTransport.cookies', shared, path, options.cookies)
-  if (cookies.policy.sameSite === 'none' && !cookies.policy.secure) fail('"cookies.sameSite" of "none" needs "cookies.secure"')
+  if (cookies.policy.sameSite === 'none' && !cookies.policy.secure)
+    fail('"cookies.sameSite" of "none" needs "cookies.secure"')
   const defaultScopes = checkScopes('bearerTransport.defaultScopes', options.defaultScopes, [])
-  const grantableScopes = checkScopes('bearerTransport.grantableScopes', options.grantableScopes, defaultScopes)
+  const grantableScopes = checkScopes(
+    'bearerTransport.grantableScopes',
+    options.grantableScopes,
+    defaultScopes,
+  )
   const beyond = defaultScopes.find((scope) => !grantableScopes.includes(scope))
-  if (beyond !== undefined) fail(`"bearerTransport.grantableScopes" lacks "${beyond}" of "defaultScopes"; add it`)
+  if (beyond !== undefined)
+    fail(`"bearerTransport.grantableScopes" lacks "${beyond}" of "defaultScopes"; add it`)
   const jwks = checkBoolean('bearerTransport.jwks', options.jwks, false)
-  if (jwks && options.keys === undefined) fail('"bearerTransport.jwks" needs "keys": a secret has no public half to publish')
-  const toleranceSeconds = checkInteger('bearerTransport.clockToleranceSeconds', options.clockToleranceSeconds, 0, 0, 60)
+  if (jwks && options.keys === undefined)
+    fail('"bearerTransport.jwks" needs "keys": a secret has no public half to publish')
+  const toleranceSeconds = checkInteger(
+    'bearerTransport.clockToleranceSeconds',
+    options.clockToleranceSeconds,
+    0,
+    0,
+    60,
+  )
   return Object.freeze({
-    accessSeconds: checkInteger('bearerTransport.accessSeconds', options.accessSeconds, 900, 1, 86_400),
+    accessSeconds: checkInteger(
+      'bearerTransport.accessSeconds',
+      options.accessSeconds,
+      900,
+      1,
+      86_400,
+    ),
     toleranceMs: toleranceSeconds * 1000,
     aheadMs: Math.max(minAheadSeconds, toleranceSeconds) * 1000,
     refreshMs: checkPositive('bearerTransport.refreshDays', options.refreshDays, 30) * 86_400_000,
     refresh,
     rotate: checkBoolean('bearerTransport.rotateRefresh', options.rotateRefresh, true),
-    graceMs: checkInteger('bearerTransport.reuseGraceSeconds', options.reuseGraceSeconds, 10, 0, 300) * 1000,
+    graceMs:
+      checkInteger('bearerTransport.reuseGraceSeconds', options.reuseGraceSeconds, 10, 0, 300) *
+      1000,
     defaultScopes,
     grantableScopes,
     issuer: checkName('bearerTransport.issuer', options.issuer),
@@ -154,8 +193,10 @@ export function bearerTransport(options: BearerTransportOptions = {}): BearerTra
     [kBearerTransport]: true,
     options,
     securityScheme: bearerScheme,
-    authenticate: async () => fail('The bearer transport works only as one of the "transports" of crudAuth'),
+    authenticate: async () =>
+      fail('The bearer transport works only as one of the "transports" of crudAuth'),
   }
 }
 
-export const isBearerTransport = (transport: Transport): transport is BearerTransport => kBearerTransport in transport
+export const isBearerTransport = (transport: Transport): transport is BearerTransport =>
+  kBearerTransport in transport

@@ -1,5 +1,9 @@
 import type { FastifyRequest } from 'fastify'
-import { isOfEpoch, type RevokeEverything, type UserRecords } from '../../core/credentials/user-records.js'
+import {
+  isOfEpoch,
+  type RevokeEverything,
+  type UserRecords,
+} from '../../core/credentials/user-records.js'
 import { decodeUserId, encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { equalConstantTime } from '../../crypto/compare.js'
@@ -23,7 +27,9 @@ interface Refreshed<Issued> {
 type Issue<Issued> = (user: Row, scopes: readonly string[], authenticatedAtMs: number) => Issued
 
 /** Why a refresh token was refused. `reuse` has ended its family. */
-export type Refusal = { readonly refused: 'unknown' } | { readonly refused: 'reuse'; readonly user: Row }
+export type Refusal =
+  | { readonly refused: 'unknown' }
+  | { readonly refused: 'reuse'; readonly user: Row }
 
 interface Settings {
   /** Lifetime of an unused token, in milliseconds. */
@@ -71,7 +77,14 @@ function parse(token: string): Presented | null {
  * the time. A token's successor is a keyed digest of it, so that a repeated request gets the same successor though only digests are
  * stored; and a token is known to be of the family's past by its holding the family's secret, which no list shows.
  */
-export function createRotation({ store, users, slots, revokeEverything, successorKeys, settings }: Services) {
+export function createRotation({
+  store,
+  users,
+  slots,
+  revokeEverything,
+  successorKeys,
+  settings,
+}: Services) {
   const successor = (key: Buffer, { family, secret }: Presented) => hmac(key, `${family}.${secret}`)
   const refuse: Refusal = { refused: 'unknown' }
 
@@ -90,7 +103,10 @@ export function createRotation({ store, users, slots, revokeEverything, successo
   }
 
   /** The family's record, and a clock that runs at the pace of the store's and never before it. */
-  const look = async ({ tag, handle }: Presented): Promise<(TimedRecord & { readonly clock: () => number }) | null> => {
+  const look = async ({
+    tag,
+    handle,
+  }: Presented): Promise<(TimedRecord & { readonly clock: () => number }) | null> => {
     const found = await orUnavailable(store.readTimed(tag, handle))
     if (!found) return null
     const receivedAt = performance.now()
@@ -133,7 +149,10 @@ export function createRotation({ store, users, slots, revokeEverything, successo
      * Uses a token: two round trips at the most, but where two requests use one token at the same moment, or the store is
      * slow. @param issue called before the token is used up, so that what it throws costs the client nothing
      */
-    async redeem<Issued>(token: string, issue: Issue<Issued>): Promise<Refreshed<Issued> | Refusal> {
+    async redeem<Issued>(
+      token: string,
+      issue: Issue<Issued>,
+    ): Promise<Refreshed<Issued> | Refusal> {
       const presented = parse(token)
       if (!presented) return refuse
       const { tag, handle, family, secret } = presented
@@ -148,26 +167,39 @@ export function createRotation({ store, users, slots, revokeEverything, successo
       const { record } = found
       if (!isOfEpoch(record, users.epochOf(user))) return refuse
       const issueNow = () => issue(user, scopesOf(record), record.authenticatedAtMs)
-      const good = (issued: Issued, next: string | null) => ({ user, issued, refreshToken: next && `${family}.${tag}.${next}` })
+      const good = (issued: Issued, next: string | null) => ({
+        user,
+        issued,
+        refreshToken: next && `${family}.${tag}.${next}`,
+      })
 
       const digest = sha256(secret)
       for (let attempt = 1; equalConstantTime(digest, found.record.csrfDigest); attempt++) {
-        if (attempt > maxAttempts) throw unavailable(new Error('The state backend is too slow to rotate a refresh token'))
+        if (attempt > maxAttempts)
+          throw unavailable(new Error('The state backend is too slow to rotate a refresh token'))
         const issued = issueNow()
         if (!settings.rotate) return good(issued, null)
         const next = successor(successorKeys[0], presented)
         const now = found.clock()
-        const patch = { csrfDigest: sha256(next), lastActivityAtMs: Date.now(), sudoUntilMs: now + settings.graceMs }
+        const patch = {
+          csrfDigest: sha256(next),
+          lastActivityAtMs: Date.now(),
+          sudoUntilMs: now + settings.graceMs,
+        }
         // A stalled store runs what it was sent when it wakes up, by which time the request has had its 503 and the client
         // still holds this token: then the write must not happen.
         const notAfterMs = now + settings.waitMs
-        if (await orUnavailable(store.update(tag, handle, patch, { csrfDigest: digest }, notAfterMs))) return good(issued, next)
+        if (
+          await orUnavailable(store.update(tag, handle, patch, { csrfDigest: digest }, notAfterMs))
+        )
+          return good(issued, next)
         // Somebody was faster with the same token, the family has ended, or the write came too late.
         found = await look(presented)
         if (!found) return refuse
       }
       const next = repeated(presented, found.record)
-      if (next !== null && settings.graceMs > 0 && found.atMs < found.record.sudoUntilMs) return good(issueNow(), next)
+      if (next !== null && settings.graceMs > 0 && found.atMs < found.record.sudoUntilMs)
+        return good(issueNow(), next)
       // Of any number who find it out at the same moment one ends the family, and tells.
       return (await orUnavailable(store.revoke(tag, handle))) ? { refused: 'reuse', user } : refuse
     },
@@ -178,7 +210,8 @@ export function createRotation({ store, users, slots, revokeEverything, successo
       if (!presented) return null
       const record = await orUnavailable(store.read(presented.tag, presented.handle))
       // A token of the family's past ends it as well: its holder can only lose by it.
-      if (!record || !(await orUnavailable(store.revoke(presented.tag, presented.handle)))) return null
+      if (!record || !(await orUnavailable(store.revoke(presented.tag, presented.handle))))
+        return null
       return decodeUserId(record.userId)
     },
   }

@@ -37,7 +37,10 @@ export interface BearerPart {
 export const bearerRoutes = defineGroup('bearer', (app) => {
   const services = partOf<BearerPart>(app, 'bearer', needs)
   const { emit, trustedOrigins, bearer, canIssue } = services
-  if (!canIssue) fail('The "bearer" routes issue tokens, for which one of the "keys" of bearerTransport needs a "privateKey"')
+  if (!canIssue)
+    fail(
+      'The "bearer" routes issue tokens, for which one of the "keys" of bearerTransport needs a "privateKey"',
+    )
   const byCookie = bearer.refresh === 'cookie'
 
   /** Where a cookie is set or read, a foreign page could sign somebody in, or on. */
@@ -97,10 +100,17 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     before: crossSite,
     async handler(request: FastifyRequest<{ Body: Static<typeof TokenRequest> }>, reply) {
       const { username, password, scope } = request.body
-      const { user, forgive } = await services.authenticate(username, password, services.loginContext(request))
+      const { user, forgive } = await services.authenticate(
+        username,
+        password,
+        services.loginContext(request),
+      )
       const asked = scope?.split(' ').filter(Boolean) ?? []
       // Sent at once, as at a login.
-      const [tokens] = await Promise.all([bearer.issue(request, user, asked.length > 0 ? asked : undefined), forgive()])
+      const [tokens] = await Promise.all([
+        bearer.issue(request, user, asked.length > 0 ? asked : undefined),
+        forgive(),
+      ])
       // Not before there is another: an outage signs nobody out.
       await endReplaced(request)
       const answered = answer(reply, tokens)
@@ -152,7 +162,12 @@ export const jwksRoutes = defineGroup('jwks', (app) => {
   const route: OwnRoute = {
     method: 'GET',
     url: '/.well-known/jwks.json',
-    schema: { operationId: 'jwks', tags, summary: 'Public keys of the access tokens', response: { 200: KeySet } },
+    schema: {
+      operationId: 'jwks',
+      tags,
+      summary: 'Public keys of the access tokens',
+      response: { 200: KeySet },
+    },
     docs: { auth: 'none', errors: {} },
     isPublic: true,
     before: [],

@@ -62,7 +62,16 @@ function make(
     cache: false,
     // Expiry is judged by the caller, for whom an expired token is an ended one and not a forged one.
     ignoreExpiration: true,
-    requiredClaims: ['sub', 'iat', 'exp', 'jti', 'ver', 'typ', ...(issuer ? ['iss'] : []), ...(audience ? ['aud'] : [])],
+    requiredClaims: [
+      'sub',
+      'iat',
+      'exp',
+      'jti',
+      'ver',
+      'typ',
+      ...(issuer ? ['iss'] : []),
+      ...(audience ? ['aud'] : []),
+    ],
     ...(issuer && { allowedIss: issuer }),
     ...(audience && { allowedAud: audience }),
   })
@@ -85,7 +94,8 @@ function keyring(halves: readonly Half[], publicKeys: readonly PublicJwk[]): Tok
   const byHeader = new Map(halves.map((half) => [half.header, half]))
   const sign = halves.find((half) => half.sign !== null)?.sign
   return {
-    needSigner: () => sign ?? fail('"keys" of bearerTransport has no private key, so no token can be issued here'),
+    needSigner: () =>
+      sign ?? fail('"keys" of bearerTransport has no private key, so no token can be issued here'),
     verify(token) {
       const half = byHeader.get(token.slice(0, token.indexOf('.')))
       if (!half) return null
@@ -104,7 +114,9 @@ function keyring(halves: readonly Half[], publicKeys: readonly PublicJwk[]): Tok
 /** HS256 with keys derived from the app's secrets: the first signs, all verify. */
 export const secretKeys = (keys: PurposeKeys, claims: TokenClaims): TokenKeys =>
   keyring(
-    keys.map((key) => make(sha256(`kid ${key.toString('base64')}`).slice(0, 11), 'HS256', key, key, claims)),
+    keys.map((key) =>
+      make(sha256(`kid ${key.toString('base64')}`).slice(0, 11), 'HS256', key, key, claims),
+    ),
     [],
   )
 
@@ -123,17 +135,23 @@ function importKey(
       return fail(`"${name}.${option}" is no key that can be read; give it as PEM or a KeyObject`)
     }
   }
-  if (privateKey === undefined && publicKey === undefined) fail(`"${name}" needs a "privateKey" or a "publicKey"`)
+  if (privateKey === undefined && publicKey === undefined)
+    fail(`"${name}" needs a "privateKey" or a "publicKey"`)
   const secret =
     privateKey === undefined
       ? null
-      : read('privateKey', () => (typeof privateKey === 'string' ? createPrivateKey(privateKey) : privateKey))
+      : read('privateKey', () =>
+          typeof privateKey === 'string' ? createPrivateKey(privateKey) : privateKey,
+        )
   const open =
     publicKey === undefined
       ? read('privateKey', () => createPublicKey(secret as KeyObject))
-      : read('publicKey', () => (typeof publicKey === 'string' ? createPublicKey(publicKey) : publicKey))
+      : read('publicKey', () =>
+          typeof publicKey === 'string' ? createPublicKey(publicKey) : publicKey,
+        )
   if (open?.type !== 'public') fail(`"${name}.publicKey" must be a public key`)
-  if (secret !== null && secret?.type !== 'private') fail(`"${name}.privateKey" must be a private key`)
+  if (secret !== null && secret?.type !== 'private')
+    fail(`"${name}.privateKey" must be a private key`)
   const kind = open.asymmetricKeyType
   const details = open.asymmetricKeyDetails
   if (
@@ -141,10 +159,14 @@ function importKey(
     (alg === 'ES256' && details?.namedCurve !== 'prime256v1') ||
     (alg === 'RS256' && (details?.modulusLength ?? 0) < minRsaBits)
   ) {
-    fail(`"${name}" is no key for ${alg}: EdDSA takes Ed25519, ES256 takes P-256, RS256 takes RSA of at least ${minRsaBits} bits`)
+    fail(
+      `"${name}" is no key for ${alg}: EdDSA takes Ed25519, ES256 takes P-256, RS256 takes RSA of at least ${minRsaBits} bits`,
+    )
   }
-  if (secret !== null && !createPublicKey(secret).equals(open)) fail(`"${name}": "privateKey" and "publicKey" are no pair`)
-  const pem = (key: KeyObject, encoding: 'pkcs8' | 'spki') => key.export({ format: 'pem', type: encoding as 'spki' }) as string
+  if (secret !== null && !createPublicKey(secret).equals(open))
+    fail(`"${name}": "privateKey" and "publicKey" are no pair`)
+  const pem = (key: KeyObject, encoding: 'pkcs8' | 'spki') =>
+    key.export({ format: 'pem', type: encoding as 'spki' }) as string
   const half = make(kid, alg, secret && pem(secret, 'pkcs8'), pem(open, 'spki'), claims)
   return { half, jwk: { ...open.export({ format: 'jwk' }), kid, alg, use: 'sig' } }
 }
@@ -152,7 +174,9 @@ function importKey(
 /** Checks the `keys` option and makes the key ring. @throws CRUDAUTH_CONFIG */
 export function asymmetricKeys(option: unknown, claims: TokenClaims): TokenKeys {
   if (!Array.isArray(option) || option.length === 0) {
-    fail(`"bearerTransport.keys" must be an array of { kid, alg, privateKey | publicKey }, got ${describe(option)}`)
+    fail(
+      `"bearerTransport.keys" must be an array of { kid, alg, privateKey | publicKey }, got ${describe(option)}`,
+    )
   }
   const kids = new Set<string>()
   const imported = option.map((key: TokenKey, index) => {
@@ -161,7 +185,8 @@ export function asymmetricKeys(option: unknown, claims: TokenClaims): TokenKeys 
     if (typeof key.kid !== 'string' || !/^[\w.~-]{1,64}$/.test(key.kid))
       fail(`"${name}.kid" must be 1 to 64 letters, digits or "._~-"`)
     if (kids.has(key.kid)) fail(`"${name}.kid" stands twice; give each key its own`)
-    if (!Object.hasOwn(curves, key.alg)) fail(`"${name}.alg" must be "EdDSA", "ES256" or "RS256", got ${describe(key.alg)}`)
+    if (!Object.hasOwn(curves, key.alg))
+      fail(`"${name}.alg" must be "EdDSA", "ES256" or "RS256", got ${describe(key.alg)}`)
     kids.add(key.kid)
     return importKey(name, key, claims)
   })

@@ -46,8 +46,13 @@ function checkAsked(scopes: unknown): readonly string[] {
 export function createBearer({ tokens, users, rotation, slots, settings, cookie }: Services) {
   const { accessSeconds, grantableScopes } = settings
   /** What may be granted today of what was asked for once. */
-  const clamp = (scopes: readonly string[]) => scopes.filter((scope) => grantableScopes.includes(scope))
-  const issued = (accessToken: string, scopes: readonly string[], refreshToken?: string | null): IssuedTokens => ({
+  const clamp = (scopes: readonly string[]) =>
+    scopes.filter((scope) => grantableScopes.includes(scope))
+  const issued = (
+    accessToken: string,
+    scopes: readonly string[],
+    refreshToken?: string | null,
+  ): IssuedTokens => ({
     accessToken,
     expiresInSeconds: accessSeconds,
     scopes,
@@ -62,10 +67,16 @@ export function createBearer({ tokens, users, rotation, slots, settings, cookie 
      * @throws InternalError for what makes no token that would be accepted, ForbiddenError for a disabled account; in both
      * cases before anything is stored
      */
-    async issue(request: FastifyRequest | undefined, user: Row, asked?: readonly string[]): Promise<IssuedTokens> {
+    async issue(
+      request: FastifyRequest | undefined,
+      user: Row,
+      asked?: readonly string[],
+    ): Promise<IssuedTokens> {
       tokens.checkSigner()
       assertMaySignIn(users, user)
-      const scopes = clamp([...new Set(asked === undefined ? settings.defaultScopes : checkAsked(asked))])
+      const scopes = clamp([
+        ...new Set(asked === undefined ? settings.defaultScopes : checkAsked(asked)),
+      ])
       const now = Date.now()
       const accessToken = tokens.issue(user, scopes, now)
       return issued(accessToken, scopes, await rotation.begin(request, user, scopes, now))
@@ -95,7 +106,9 @@ export function createBearer({ tokens, users, rotation, slots, settings, cookie 
     carried(request: FastifyRequest): readonly string[] {
       const body = request.body as { refresh_token?: unknown } | null | undefined
       const tokens = [cookie.read(request), body?.refresh_token]
-      return [...new Set(tokens.filter((token) => typeof token === 'string' && token !== ''))] as string[]
+      return [
+        ...new Set(tokens.filter((token) => typeof token === 'string' && token !== '')),
+      ] as string[]
     },
 
     /** The refresh token in the request's cookie. */
@@ -117,7 +130,12 @@ export function createBearer({ tokens, users, rotation, slots, settings, cookie 
 export type Bearer = ReturnType<typeof createBearer>
 
 /** Uses a refresh token, and tells of a reuse. @throws InvalidTokenError */
-export async function refreshTokens(bearer: Bearer, emit: Emit, request: FastifyRequest, token: string): Promise<IssuedTokens> {
+export async function refreshTokens(
+  bearer: Bearer,
+  emit: Emit,
+  request: FastifyRequest,
+  token: string,
+): Promise<IssuedTokens> {
   const result = await bearer.redeem(token)
   if (!('refused' in result)) {
     // A route of the app's may answer what it gets here, and the row has a hash in it.

@@ -16,7 +16,10 @@ declare module '../../core/toolbox.js' {
      */
     issueTokens(
       user: RegisteredUser,
-      options?: { readonly scopes?: readonly string[] | undefined; readonly request?: AnyRequest | undefined },
+      options?: {
+        readonly scopes?: readonly string[] | undefined
+        readonly request?: AnyRequest | undefined
+      },
     ): Promise<IssuedTokens>
     /**
      * Uses a refresh token as `/refresh` does.
@@ -35,10 +38,12 @@ export function createBearerToolbox(
   bearer: Bearer | null,
   emit: Emit,
 ): Pick<AuthToolbox, 'issueTokens' | 'refreshTokens' | 'setRefreshCookie' | 'clearRefreshCookie'> {
-  const need = () => bearer ?? fail('This method of "app.auth" needs bearerTransport() among the "transports"')
+  const need = () =>
+    bearer ?? fail('This method of "app.auth" needs bearerTransport() among the "transports"')
   return {
     issueTokens: async (user, { scopes, request } = {}) => need().issue(request, user, scopes),
-    refreshTokens: async (request, refreshToken) => refreshTokens(need(), emit, request, refreshToken),
+    refreshTokens: async (request, refreshToken) =>
+      refreshTokens(need(), emit, request, refreshToken),
     setRefreshCookie: (reply, refreshToken) => need().setCookie(reply, refreshToken),
     clearRefreshCookie: (reply) => need().clearCookie(reply),
   }

@@ -54,7 +54,14 @@ interface Services {
 }
 
 /** The transport that gates ask. Needs no shared state. */
-export function bindBearerTransport({ tokens, users, recovery, statelessUser, toleranceMs, aheadMs }: Services): Transport {
+export function bindBearerTransport({
+  tokens,
+  users,
+  recovery,
+  statelessUser,
+  toleranceMs,
+  aheadMs,
+}: Services): Transport {
   // By the very text of the header, and so of the token: a respelled one is another one. What can change (expiry, the user's
   // epoch) is judged each time, and the keys are those of this process from start to end.
   const known = new LRUCache<string, KnownToken>({ max: maxKnown })
@@ -79,7 +86,12 @@ export function bindBearerTransport({ tokens, users, recovery, statelessUser, to
   /** As `isCurrent`; for a token that comes again the epoch is not worked out again. */
   const isOfRow = (token: KnownToken, user: Row): boolean => {
     const { head, claims } = token
-    if (head !== null && users.versionOf(user) === claims.version && users.hasHashPrefix(user, head)) return true
+    if (
+      head !== null &&
+      users.versionOf(user) === claims.version &&
+      users.hasHashPrefix(user, head)
+    )
+      return true
     if (!isCurrent(users, user, claims)) return false
     token.head = users.hashPrefixOf(user)
     return true

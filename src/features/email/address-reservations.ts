@@ -39,7 +39,12 @@ export interface Reservations {
 const maxHeld = 8
 
 /** @param keys while secrets rotate, what was held under an older one still is */
-export function createReservations(store: OneTimeStore, users: Users, { seal, open }: Seal, keys: PurposeKeys): Reservations {
+export function createReservations(
+  store: OneTimeStore,
+  users: Users,
+  { seal, open }: Seal,
+  keys: PurposeKeys,
+): Reservations {
   const idOf = (user: Row) => encodeUserId(users.idOf(user))
   const userKey = (key: Buffer, user: Row) => shortHmac(key, `user ${idOf(user)}`)
   const emailKey = (key: Buffer, email: string) => shortHmac(key, `email ${email}`)
@@ -52,7 +57,9 @@ export function createReservations(store: OneTimeStore, users: Users, { seal, op
 
   const of = async (user: Row): Promise<readonly Held[]> => {
     const text = await first((key) => userKey(key, user))
-    return text === null ? [] : (JSON.parse(text) as Held[]).filter(({ endsAtMs }) => endsAtMs > Date.now())
+    return text === null
+      ? []
+      : (JSON.parse(text) as Held[]).filter(({ endsAtMs }) => endsAtMs > Date.now())
   }
   const write = (user: Row, list: readonly Held[]) => {
     const ttlMs = Math.max(...list.map(({ endsAtMs }) => endsAtMs)) - Date.now()
@@ -63,7 +70,8 @@ export function createReservations(store: OneTimeStore, users: Users, { seal, op
     of,
     async hold(user, former, ttlSeconds, exclusive) {
       const ttlMs = ttlSeconds * 1000
-      if (exclusive) await orUnavailable(store.put(emailKey(keys[0], former.email), seal(idOf(user)), ttlMs))
+      if (exclusive)
+        await orUnavailable(store.put(emailKey(keys[0], former.email), seal(idOf(user)), ttlMs))
       const list = [...(await of(user))]
       const known = list.findIndex(({ email }) => email === former.email)
       list[known < 0 ? list.length : known] = { ...former, endsAtMs: Date.now() + ttlMs }
@@ -74,7 +82,9 @@ export function createReservations(store: OneTimeStore, users: Users, { seal, op
       const list = await of(user)
       const at = list.findIndex((held) => held.email === email)
       if (at < 0) return
-      const ended = list.slice(at).flatMap((held) => keys.map((key) => store.take(emailKey(key, held.email))))
+      const ended = list
+        .slice(at)
+        .flatMap((held) => keys.map((key) => store.take(emailKey(key, held.email))))
       const forgotten = keys.map((key) => store.take(userKey(key, user)))
       await orUnavailable(Promise.all([...ended, ...forgotten]))
       if (at > 0) await write(user, list.slice(0, at))

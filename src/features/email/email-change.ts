@@ -43,7 +43,11 @@ export interface EmailChange {
   request(
     request: FastifyRequest,
     principal: Principal,
-    change: { readonly email: string; readonly password: string; readonly redirectTo?: string | undefined },
+    change: {
+      readonly email: string
+      readonly password: string
+      readonly redirectTo?: string | undefined
+    },
   ): Promise<void>
   /** Returns where the page goes on. @throws TokenInvalidOrUsedError; DuplicateError when the address was taken meanwhile */
   confirm(request: FastifyRequest, token: string): Promise<string | undefined>
@@ -64,17 +68,28 @@ const onlyDuplicate = (error: unknown): undefined => {
 }
 
 export function createEmailChange(services: Services): EmailChange {
-  const { users, identity, passwords, emit, tokens, redeem, outbox, withinRecipientLimit, reservations, seconds, links } =
-    services
+  const { users, identity, passwords, emit, tokens } = services
+  const { redeem, outbox, withinRecipientLimit, reservations, seconds, links } = services
   const emailOf = (user: Row) => readCanonical(users, identity, user, 'email')
   /** What nobody ever proved is held for nobody: else who registers with a stranger's address and moves on keeps its owner out. */
   const isHeld = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
   const verified = (value: boolean) => (users.has('emailVerified') ? { emailVerified: value } : {})
 
-  const sendRevert = async (user: Row, former: { email: string; wasVerified: boolean }, ttlSeconds: number) => {
+  const sendRevert = async (
+    user: Row,
+    former: { email: string; wasVerified: boolean },
+    ttlSeconds: number,
+  ) => {
     const claim = { value: null, next: former.email, wasVerified: former.wasVerified }
     const token = await tokens.issue('revert', user, claim, ttlSeconds)
-    outbox.send({ kind: 'email_changed', token, user, recipient: former.email, factor: 'email', expiresInSeconds: ttlSeconds })
+    outbox.send({
+      kind: 'email_changed',
+      token,
+      user,
+      recipient: former.email,
+      factor: 'email',
+      expiresInSeconds: ttlSeconds,
+    })
   }
 
   /** As it is now: what was read before a hash was computed may have been moved on meanwhile. */
@@ -92,7 +107,8 @@ export function createEmailChange(services: Services): EmailChange {
         if (ttlSeconds <= 0 || former.email === emailOf(row)) continue
         // Whoever proved the address is not to be kept from going back by a budget that somebody else uses up. One that nobody
         // ever proved may be a stranger's, whom whoever has the account could write to by it.
-        if (!former.wasVerified && !(await withinRecipientLimit('email_changed', former.email))) continue
+        if (!former.wasVerified && !(await withinRecipientLimit('email_changed', former.email)))
+          continue
         await sendRevert(row, former, ttlSeconds)
       }
     })
@@ -122,7 +138,10 @@ export function createEmailChange(services: Services): EmailChange {
   }
 
   const isFree = async (user: Row, email: string) => {
-    const [owner, holder] = await Promise.all([identity.findBy('email', email), reservations.holderOf(email)])
+    const [owner, holder] = await Promise.all([
+      identity.findBy('email', email),
+      reservations.holderOf(email),
+    ])
     return owner === null && (holder === null || holder === encodeUserId(users.idOf(user)))
   }
 
@@ -132,19 +151,26 @@ export function createEmailChange(services: Services): EmailChange {
    */
   const freeFromStranger = async (email: string): Promise<boolean> => {
     const owner = await identity.findBy('email', email)
-    if (!owner || !users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false)) return false
+    if (!owner || !users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false))
+      return false
     // Never a mailbox (RFC 2606), and no other account's.
     const nowhere = `gone-${randomToken(16).toLowerCase()}@account.invalid`
-    return (await updateIfUnchanged(users, owner, ['email', 'emailVerified'], () => ({ email: nowhere }))) !== null
+    return (
+      (await updateIfUnchanged(users, owner, ['email', 'emailVerified'], () => ({
+        email: nowhere,
+      }))) !== null
+    )
   }
 
   return {
     async request(request, { user }, { email: typed, password, redirectTo }) {
       const email = canonicalEmail(typed)
       if (email === null) throw new BadRequestError(malformedValue('email'))
-      if (email === emailOf(user)) throw new BadRequestError('That is the address of the account already')
+      if (email === emailOf(user))
+        throw new BadRequestError('That is the address of the account already')
       const hash = users.hashOf(user)
-      if (!passwords.isUsable(hash)) throw new BadRequestError('The account has no password yet; set one first')
+      if (!passwords.isUsable(hash))
+        throw new BadRequestError('The account has no password yet; set one first')
       const { ok } = await passwords.check(hash, password)
       if (!ok) throw new BadRequestError('The password is wrong')
       // Finer than a millisecond, in which two requests can be made.
@@ -153,10 +179,20 @@ export function createEmailChange(services: Services): EmailChange {
       outbox.defer(request, async () => {
         const free = await isFree(user, email)
         allowed ??= await withinRecipientLimit('change_email', free ? email : '')
-        const claim = { value: emailOf(user), next: email, ...(redirectTo !== undefined && { redirectTo }) }
+        const claim = {
+          value: emailOf(user),
+          next: email,
+          ...(redirectTo !== undefined && { redirectTo }),
+        }
         // For an address that is taken as well, so that the work is the same and the older request ends.
         const token = await tokens.issue('change', user, claim, seconds.change)
-        const isNewest = await tokens.markNewest('change', user, token, seconds.change, requestedAtMs)
+        const isNewest = await tokens.markNewest(
+          'change',
+          user,
+          token,
+          seconds.change,
+          requestedAtMs,
+        )
         if (!free || !allowed || !isNewest) return
         outbox.send({
           kind: 'change_email',
@@ -172,7 +208,8 @@ export function createEmailChange(services: Services): EmailChange {
 
     async confirm(request, token) {
       const { redirectTo } = await redeem('change', token, {
-        holds: async (user, claim) => emailOf(user) === claim.value && (await tokens.isNewest('change', token, claim)),
+        holds: async (user, claim) =>
+          emailOf(user) === claim.value && (await tokens.isNewest('change', token, claim)),
         async work(user, claim) {
           const email = claim.next as string
           const former = claim.value
@@ -185,7 +222,10 @@ export function createEmailChange(services: Services): EmailChange {
           if (held) await reservations.hold(user, held, seconds.revert, isHeld(wasVerified))
           let row: Row | null
           try {
-            row = await updateIfUnchanged(users, user, ['email'], () => ({ email, ...verified(true) }))
+            row = await updateIfUnchanged(users, user, ['email'], () => ({
+              email,
+              ...verified(true),
+            }))
           } catch (error) {
             if (error instanceof DuplicateUserError) throw taken()
             if (held) tellFormer(request, user, held, false)
@@ -193,7 +233,11 @@ export function createEmailChange(services: Services): EmailChange {
           }
           if (!row) return null
           if (held) tellFormer(request, row, held, true)
-          await emit('onAfterEmailChanged', { user: row, previous: former, reverted: false }, request)
+          await emit(
+            'onAfterEmailChanged',
+            { user: row, previous: former, reverted: false },
+            request,
+          )
           return { redirectTo: claim.redirectTo }
         },
       })
@@ -204,7 +248,8 @@ export function createEmailChange(services: Services): EmailChange {
       await redeem('revert', token, {
         // Without an epoch to end them, tokens of addresses left later than one that was gone back to are told by that.
         holds: async (user, claim) =>
-          users.has('tokenVersion') || (await reservations.of(user)).some(({ email }) => email === claim.next),
+          users.has('tokenVersion') ||
+          (await reservations.of(user)).some(({ email }) => email === claim.next),
         // Whatever the address is by now: whoever took the account over may have moved it on.
         async work(user, claim) {
           const email = claim.next as string
@@ -219,9 +264,13 @@ export function createEmailChange(services: Services): EmailChange {
             }))
           const changed = await write().catch(async (error) => {
             if (!(error instanceof DuplicateUserError)) throw error
-            const again = (await freeFromStranger(email)) ? await write().catch(onlyDuplicate) : undefined
+            const again = (await freeFromStranger(email))
+              ? await write().catch(onlyDuplicate)
+              : undefined
             if (again !== undefined) return again
-            throw new BadRequestError('The address belongs to another account by now', { cause: error })
+            throw new BadRequestError('The address belongs to another account by now', {
+              cause: error,
+            })
           })
           if (!changed) return null
           await sweepLinks(links, outbox, request, changed)

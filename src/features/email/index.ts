@@ -65,14 +65,25 @@ function createEmail(core: Core, limits: RouteLimits) {
 
   // Looking up who is written to waits for no mail server, so it has a queue of its own.
   const reports: QueueReports<FastifyRequest> = {
-    onRetry: (request, err) => request.log.warn({ err }, 'a message could not be prepared; trying again'),
+    onRetry: (request, err) =>
+      request.log.warn({ err }, 'a message could not be prepared; trying again'),
     onFailed(request, err, attempts) {
       request.log.error({ err, attempts }, 'a message could not be prepared')
-      void emitWithoutRequest('onDeliveryFailed', { kind: null, channel: null, reason: 'failed', attempts })
+      void emitWithoutRequest('onDeliveryFailed', {
+        kind: null,
+        channel: null,
+        reason: 'failed',
+        attempts,
+      })
     },
     onDropped(request, reason) {
       request.log.error({ reason }, 'a message was dropped before it was prepared')
-      void emitWithoutRequest('onDeliveryFailed', { kind: null, channel: null, reason, attempts: 0 })
+      void emitWithoutRequest('onDeliveryFailed', {
+        kind: null,
+        channel: null,
+        reason,
+        attempts: 0,
+      })
     },
   }
   const preparing = createDeliveryQueue(queueLimits, reports)
@@ -132,7 +143,8 @@ function createEmail(core: Core, limits: RouteLimits) {
           ...shared,
           reservations,
           // A factor that is not the email is as it was, and so is what its owner can do with it.
-          offerReset: async (user: Row) => (identity.recovery === 'email' ? recovery?.offerReset(user) : undefined),
+          offerReset: async (user: Row) =>
+            identity.recovery === 'email' ? recovery?.offerReset(user) : undefined,
           seconds: { change: lifetimes.changeSeconds, revert: lifetimes.revertSeconds },
         })
       : null
@@ -157,7 +169,13 @@ function createEmail(core: Core, limits: RouteLimits) {
   const isReserved = async (address: string) => (await reservations.holderOf(address)) !== null
   core.signUp.messages = {
     // A phone is private where something reaches it.
-    fields: [...new Set(['email', ...(delivery.channels.length > 0 ? ['phone'] : []), ...(field === null ? [] : [field])])],
+    fields: [
+      ...new Set([
+        'email',
+        ...(delivery.channels.length > 0 ? ['phone'] : []),
+        ...(field === null ? [] : [field]),
+      ]),
+    ],
     // Without the store registration goes on, as it does without its rate limit.
     isHeld: (address) => isReserved(address).catch(() => false),
     isReserved,
@@ -193,11 +211,23 @@ export const email: Feature = {
   routes: emailRoutes,
   configure: (_options, { delivery, identity }) => ({
     lacks: () =>
-      delivery !== null && identity.recovery !== null ? null : '"email" or "channels", and a recovery factor in "identity"',
+      delivery !== null && identity.recovery !== null
+        ? null
+        : '"email" or "channels", and a recovery factor in "identity"',
     create(core, limits) {
       const made = createEmail(core, limits)
       const part = made?.part ?? null
-      return { part, toolbox: { recovery: createRecoveryToolbox(core.users, identity.recovery, part, made?.deliver ?? null) } }
+      return {
+        part,
+        toolbox: {
+          recovery: createRecoveryToolbox(
+            core.users,
+            identity.recovery,
+            part,
+            made?.deliver ?? null,
+          ),
+        },
+      }
     },
   }),
 }

@@ -45,7 +45,11 @@ export function createNotifications({
       const value = field === null ? null : readCanonical(users, identity, user, field)
       return field === null || value === null ? [] : [[field, value]]
     })
-    return contacts.find(([field]) => users.flagOf(user, `${field}Verified`, false)) ?? contacts[0] ?? null
+    return (
+      contacts.find(([field]) => users.flagOf(user, `${field}Verified`, false)) ??
+      contacts[0] ??
+      null
+    )
   }
 
   return {

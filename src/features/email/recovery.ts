@@ -46,10 +46,23 @@ export interface Recovery {
 }
 
 export function createRecovery(services: Services): Recovery {
-  const { users, passwords, policy, emit, factor, tokens, redeem, outbox, withinRecipientLimit, seconds, links } = services
+  const {
+    users,
+    passwords,
+    policy,
+    emit,
+    factor,
+    tokens,
+    redeem,
+    outbox,
+    withinRecipientLimit,
+    seconds,
+    links,
+  } = services
   const { field, verifiedField } = factor
   const factorOf = factor.read
-  const isVerified = (user: Row) => verifiedField !== null && users.flagOf(user, verifiedField, false)
+  const isVerified = (user: Row) =>
+    verifiedField !== null && users.flagOf(user, verifiedField, false)
 
   /** The same work in the stores for everybody. May be done again when it fails, but is counted once. */
   const request = (
@@ -62,7 +75,8 @@ export function createRecovery(services: Services): Recovery {
     let allowed: boolean | undefined
     return async () => {
       const user = await found()
-      const wanted = user && users.isActive(user) && !(purpose === 'verify' && isVerified(user)) ? user : null
+      const wanted =
+        user && users.isActive(user) && !(purpose === 'verify' && isVerified(user)) ? user : null
       // What goes to nobody costs nobody's budget. Another password, which ends what was sent before, has a budget of its own:
       // else whoever knows the password could use the budget up and then end what its owner was sent.
       const budget = wanted && purpose === 'reset' ? `${value} ${users.epochOf(wanted)}` : value
@@ -72,16 +86,30 @@ export function createRecovery(services: Services): Recovery {
     }
   }
 
-  const send = async (kind: 'verify_email' | 'reset_password', user: Row, value: string, redirectTo?: string) => {
+  const send = async (
+    kind: 'verify_email' | 'reset_password',
+    user: Row,
+    value: string,
+    redirectTo?: string,
+  ) => {
     const purpose = kind === 'verify_email' ? 'verify' : 'reset'
     const expiresInSeconds = seconds[purpose]
     const landing = redirectTo === undefined ? {} : { redirectTo }
     const token = await tokens.issue(purpose, user, { value, ...landing }, expiresInSeconds)
-    outbox.send({ kind, token, user, recipient: value, factor: field, expiresInSeconds, ...landing })
+    outbox.send({
+      kind,
+      token,
+      user,
+      recipient: value,
+      factor: field,
+      expiresInSeconds,
+      ...landing,
+    })
   }
 
   /** Whoever proves the factor of an account that never was verified may not be who made it: what that one set up goes. */
-  const othersWaysIn = (user: Row): UserValues => (verifiedField === null || isVerified(user) ? {} : links.cleared)
+  const othersWaysIn = (user: Row): UserValues =>
+    verifiedField === null || isVerified(user) ? {} : links.cleared
 
   return {
     requestVerification(httpRequest, value, redirectTo) {
@@ -102,10 +130,13 @@ export function createRecovery(services: Services): Recovery {
 
     async verify(httpRequest, token) {
       return redeem('verify', token, {
-        holds: (user, claim) => factorOf(user) === claim.value && verifiedField !== null && !isVerified(user),
+        holds: (user, claim) =>
+          factorOf(user) === claim.value && verifiedField !== null && !isVerified(user),
         async work(user, claim) {
           const fields = [field, verifiedField as string]
-          const verified = await updateIfUnchanged(users, user, fields, () => ({ [verifiedField as string]: true }))
+          const verified = await updateIfUnchanged(users, user, fields, () => ({
+            [verifiedField as string]: true,
+          }))
           if (!verified) return null
           await emit('onAfterRecoveryVerified', { user: verified, factor: field }, httpRequest)
           return { redirectTo: claim.redirectTo }

@@ -1,7 +1,13 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { Detail } from '../../../schemas/common.js'
-import { ChangeEmail, Confirmed, ConfirmToken, factorRequest, ResetPassword } from '../../../schemas/email.js'
+import {
+  ChangeEmail,
+  Confirmed,
+  ConfirmToken,
+  factorRequest,
+  ResetPassword,
+} from '../../../schemas/email.js'
 import type { Users } from '../../core/users/users.js'
 import { BadRequestError } from '../../errors.js'
 import { currentUser } from '../../gates/current-user.js'
@@ -31,14 +37,17 @@ export interface EmailPart extends RouteLimits {
 
 const tags = ['email']
 const malformed = 'Malformed body (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)'
-const invalid = 'The token is invalid, expired or used (CRUDAUTH_TOKEN_INVALID_OR_USED), or the body is malformed'
-const unavailable = 'Shared state or the users’ database is unreachable; the token stays good (CRUDAUTH_UNAVAILABLE)'
+const invalid =
+  'The token is invalid, expired or used (CRUDAUTH_TOKEN_INVALID_OR_USED), or the body is malformed'
+const unavailable =
+  'Shared state or the users’ database is unreachable; the token stays good (CRUDAUTH_UNAVAILABLE)'
 
 /** @throws BadRequestError for anything but a path of the same origin */
 function landing(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const path = sameOriginPath(text)
-  if (path === null) throw new BadRequestError('"redirect_to" must be a path of the same origin, such as "/welcome"')
+  if (path === null)
+    throw new BadRequestError('"redirect_to" must be a path of the same origin, such as "/welcome"')
   return path
 }
 
@@ -59,7 +68,13 @@ function requestRoute(
     method: 'POST',
     url,
     schema: { operationId, tags, summary, body, response: { 202: Detail } },
-    docs: { auth: 'none', errors: { 400: malformed, 429: 'Too many requests from this address (CRUDAUTH_RATE_LIMITED)' } },
+    docs: {
+      auth: 'none',
+      errors: {
+        400: malformed,
+        429: 'Too many requests from this address (CRUDAUTH_RATE_LIMITED)',
+      },
+    },
     isPublic: true,
     before: [before],
     async handler(request: FastifyRequest<{ Body: Record<string, string> }>, reply) {
@@ -73,7 +88,13 @@ function requestRoute(
 
 /** A route that redeems a token. */
 function confirmRoute<B extends TSchema>(
-  route: { url: string; operationId: string; summary: string; body: B; errors?: Record<number, string> },
+  route: {
+    url: string
+    operationId: string
+    summary: string
+    body: B
+    errors?: Record<number, string>
+  },
   confirm: (request: FastifyRequest, body: Static<B>) => Promise<Static<typeof Confirmed>>,
 ): OwnRoute {
   const { url, operationId, summary, body, errors } = route
@@ -88,7 +109,13 @@ function confirmRoute<B extends TSchema>(
   }
 }
 
-function verificationRoutes({ rateLimit, limits, recovery, factor, schema }: EmailPart): OwnRoute[] {
+function verificationRoutes({
+  rateLimit,
+  limits,
+  recovery,
+  factor,
+  schema,
+}: EmailPart): OwnRoute[] {
   const part = { field: factor.field, schema }
   return [
     requestRoute(
@@ -100,7 +127,8 @@ function verificationRoutes({ rateLimit, limits, recovery, factor, schema }: Ema
         detail: 'If that is an account to be verified, a message is on its way',
         before: rateLimit('email_verify_request', limits.email_verify_request),
       },
-      (request, value, redirectTo) => recovery.requestVerification(request, factor.parse(value), redirectTo),
+      (request, value, redirectTo) =>
+        recovery.requestVerification(request, factor.parse(value), redirectTo),
     ),
     confirmRoute(
       {
@@ -126,7 +154,8 @@ function resetRoutes({ rateLimit, limits, recovery, factor, schema }: EmailPart)
         detail: 'If that is an account, a message is on its way',
         before: rateLimit('password_reset_request', limits.password_reset_request),
       },
-      (request, value, redirectTo) => recovery.requestReset(request, factor.parse(value), redirectTo),
+      (request, value, redirectTo) =>
+        recovery.requestReset(request, factor.parse(value), redirectTo),
     ),
     confirmRoute(
       {
@@ -134,9 +163,12 @@ function resetRoutes({ rateLimit, limits, recovery, factor, schema }: EmailPart)
         operationId: 'resetPassword',
         summary: 'Set a new password by a token, and end every session and all tokens',
         body: ResetPassword,
-        errors: { 400: `${invalid}, or the password is not acceptable; the token is then still good` },
+        errors: {
+          400: `${invalid}, or the password is not acceptable; the token is then still good`,
+        },
       },
-      async (request, { token, new_password }) => confirmed('Password set', await recovery.reset(request, token, new_password)),
+      async (request, { token, new_password }) =>
+        confirmed('Password set', await recovery.reset(request, token, new_password)),
     ),
   ]
 }
@@ -166,7 +198,10 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
     before: [
       currentUser(),
       ...(services.principals.mayBeStateless ? [loadUser(services)] : []),
-      rateLimit('email_change_request', limits.email_change_request, { key: 'user', failClosed: true }),
+      rateLimit('email_change_request', limits.email_change_request, {
+        key: 'user',
+        failClosed: true,
+      }),
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangeEmail> }>, reply) {
       const { new_email, password, redirect_to } = request.body
@@ -186,7 +221,8 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
         body: ConfirmToken,
         errors: { 409: 'The address was taken meanwhile (CRUDAUTH_DUPLICATE)' },
       },
-      async (request, { token }) => confirmed('Email changed', await emailChange.confirm(request, token)),
+      async (request, { token }) =>
+        confirmed('Email changed', await emailChange.confirm(request, token)),
     ),
     confirmRoute(
       {
@@ -197,7 +233,10 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
       },
       async (request, { token }) => {
         await emailChange.revert(request, token)
-        return confirmed('The old email is back; set a new password if somebody else has yours', undefined)
+        return confirmed(
+          'The old email is back; set a new password if somebody else has yours',
+          undefined,
+        )
       },
     ),
   ]

@@ -39,7 +39,12 @@ export interface RecoveryToolbox {
    * call is a guess at the password.
    * @throws CRUDAUTH_BAD_REQUEST for no address, the present one, or a wrong password; CRUDAUTH_CONFIG where users have no email
    */
-  requestEmailChange(request: AnyRequest, email: string, password: string, options?: RedirectOption): Promise<void>
+  requestEmailChange(
+    request: AnyRequest,
+    email: string,
+    password: string,
+    options?: RedirectOption,
+  ): Promise<void>
   /** @throws CRUDAUTH_DUPLICATE (409) when the address was taken meanwhile */
   confirmEmailChange(request: AnyRequest, token: string): Promise<RedirectOption>
   revertEmailChange(request: AnyRequest, token: string): Promise<void>
@@ -53,7 +58,8 @@ export interface RecoveryToolbox {
 const landing = (redirectTo: string | undefined): string | undefined => {
   if (redirectTo === undefined) return undefined
   const path = typeof redirectTo === 'string' ? sameOriginPath(redirectTo) : null
-  if (path === null) throw new BadRequestError('"redirectTo" must be a path of the same origin, such as "/welcome"')
+  if (path === null)
+    throw new BadRequestError('"redirectTo" must be a path of the same origin, such as "/welcome"')
   return path
 }
 
@@ -74,23 +80,37 @@ export function createRecoveryToolbox(
 ): RecoveryToolbox {
   const caller = loadUser({ users, recoveryField })
   const needPart = () =>
-    part ?? fail('"app.auth.recovery" needs a way to send ("email" or "channels") and a factor to send to ("identity.recovery")')
-  const needChange = () => needPart().emailChange ?? fail('The user model has no "email" that could be changed; map its column')
-  const answer = (redirectTo: string | undefined): RedirectOption => (redirectTo === undefined ? {} : { redirectTo })
+    part ??
+    fail(
+      '"app.auth.recovery" needs a way to send ("email" or "channels") and a factor to send to ("identity.recovery")',
+    )
+  const needChange = () =>
+    needPart().emailChange ??
+    fail('The user model has no "email" that could be changed; map its column')
+  const answer = (redirectTo: string | undefined): RedirectOption =>
+    redirectTo === undefined ? {} : { redirectTo }
 
   return {
     requestVerification(request, value, { redirectTo } = {}) {
       const { recovery, factor } = needPart()
-      if (factor.verifiedField === null) fail(`The user model has no "${factor.field}Verified"; map its column`)
-      recovery.requestVerification(request, factor.parse(text(factor.field, value)), landing(redirectTo))
+      if (factor.verifiedField === null)
+        fail(`The user model has no "${factor.field}Verified"; map its column`)
+      recovery.requestVerification(
+        request,
+        factor.parse(text(factor.field, value)),
+        landing(redirectTo),
+      )
     },
-    confirmVerification: async (request, token) => answer(await needPart().recovery.verify(request, text('token', token))),
+    confirmVerification: async (request, token) =>
+      answer(await needPart().recovery.verify(request, text('token', token))),
     requestPasswordReset(request, value, { redirectTo } = {}) {
       const { recovery, factor } = needPart()
       recovery.requestReset(request, factor.parse(text(factor.field, value)), landing(redirectTo))
     },
     resetPassword: async (request, token, password) =>
-      answer(await needPart().recovery.reset(request, text('token', token), text('password', password))),
+      answer(
+        await needPart().recovery.reset(request, text('token', token), text('password', password)),
+      ),
     async requestEmailChange(request, email, password, { redirectTo } = {}) {
       const change = needChange()
       await caller(request)
@@ -100,8 +120,13 @@ export function createRecoveryToolbox(
         redirectTo: landing(redirectTo),
       })
     },
-    confirmEmailChange: async (request, token) => answer(await needChange().confirm(request, text('token', token))),
+    confirmEmailChange: async (request, token) =>
+      answer(await needChange().confirm(request, text('token', token))),
     revertEmailChange: async (request, token) => needChange().revert(request, text('token', token)),
-    deliver: async (job) => (deliver ?? fail('"app.auth.recovery.deliver" needs a way to send: set "email" or "channels"'))(job),
+    deliver: async (job) =>
+      (
+        deliver ??
+        fail('"app.auth.recovery.deliver" needs a way to send: set "email" or "channels"')
+      )(job),
   }
 }

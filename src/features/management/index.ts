@@ -30,7 +30,13 @@ export const management: Feature = {
     isMountedByDefault: session?.managementRoutes ?? false,
     create({ sessions, emit, credentials: { revocables } }, limits) {
       if (!sessions || !session) return {}
-      const part: ManagementPart = { ...limits, emit, sessions: sessions.sessions, csrf: session.csrf, revocables }
+      const part: ManagementPart = {
+        ...limits,
+        emit,
+        sessions: sessions.sessions,
+        csrf: session.csrf,
+        revocables,
+      }
       return { part }
     },
   }),

@@ -1,7 +1,13 @@
 import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { Detail, isTruthy } from '../../../schemas/common.js'
-import { CsrfToken, LogoutAllQuery, Revoked, SessionList, SessionParams } from '../../../schemas/management.js'
+import {
+  CsrfToken,
+  LogoutAllQuery,
+  Revoked,
+  SessionList,
+  SessionParams,
+} from '../../../schemas/management.js'
 import type { Revocable } from '../../core/credentials/credentials.js'
 import { isCsrfToken } from '../../core/sessions/csrf.js'
 import type { LiveSession, Sessions } from '../../core/sessions/sessions.js'
@@ -40,15 +46,26 @@ export interface ManagementPart extends RouteLimits {
 /** `GET /sessions`, `DELETE /sessions/{session_id}`, `POST /logout-all`, `POST /csrf/refresh`. */
 export const managementRoutes = defineGroup('management', (app) => {
   const needs = 'The "management" routes need sessionTransport() among the "transports"'
-  const { rateLimit, limits, emit, revocables, sessions, csrf } = partOf<ManagementPart>(app, 'management', needs)
+  const { rateLimit, limits, emit, revocables, sessions, csrf } = partOf<ManagementPart>(
+    app,
+    'management',
+    needs,
+  )
   const session = currentUser({ transport: 'session' })
   // Counted by session, once it is known to be one: no cookie of an attacker's making opens a counter.
-  const limitRefresh = rateLimit('csrf_refresh', limits.csrf_refresh, { key: (request) => sessions.handleOf(request) ?? '' })
+  const limitRefresh = rateLimit('csrf_refresh', limits.csrf_refresh, {
+    key: (request) => sessions.handleOf(request) ?? '',
+  })
 
   const list: OwnRoute = {
     method: 'GET',
     url: '/sessions',
-    schema: { operationId: 'listSessions', tags, summary: 'Devices that are signed in', response: { 200: SessionList } },
+    schema: {
+      operationId: 'listSessions',
+      tags,
+      summary: 'Devices that are signed in',
+      response: { 200: SessionList },
+    },
     docs: { auth: 'session', errors: common },
     before: [session],
     async handler(request) {
@@ -67,7 +84,10 @@ export const managementRoutes = defineGroup('management', (app) => {
       params: SessionParams,
       response: { 200: Detail },
     },
-    docs: { auth: 'session', errors: { ...withCsrf, 404: 'Not found, or not yours (CRUDAUTH_NOT_FOUND)' } },
+    docs: {
+      auth: 'session',
+      errors: { ...withCsrf, 404: 'Not found, or not yours (CRUDAUTH_NOT_FOUND)' },
+    },
     before: [session],
     async handler(request: FastifyRequest<{ Params: Static<typeof SessionParams> }>, reply) {
       const { userId, user, sessionId } = request.principal
@@ -93,7 +113,11 @@ export const managementRoutes = defineGroup('management', (app) => {
     },
     docs: {
       auth: 'session',
-      errors: { ...withCsrf, 400: 'Malformed query (FST_ERR_VALIDATION)', 429: 'Too often (CRUDAUTH_RATE_LIMITED)' },
+      errors: {
+        ...withCsrf,
+        400: 'Malformed query (FST_ERR_VALIDATION)',
+        429: 'Too often (CRUDAUTH_RATE_LIMITED)',
+      },
     },
     before: [session, rateLimit('logout_all', limits.logout_all, { key: 'user' })],
     async handler(request: FastifyRequest<{ Querystring: Static<typeof LogoutAllQuery> }>, reply) {
@@ -123,7 +147,11 @@ export const managementRoutes = defineGroup('management', (app) => {
     docs: {
       auth: 'session',
       csrf: false,
-      errors: { ...common, 400: 'CSRF is off (CRUDAUTH_BAD_REQUEST)', 429: 'Too often (CRUDAUTH_RATE_LIMITED)' },
+      errors: {
+        ...common,
+        400: 'CSRF is off (CRUDAUTH_BAD_REQUEST)',
+        429: 'Too often (CRUDAUTH_RATE_LIMITED)',
+      },
     },
     isPublic: true,
     before: [

@@ -40,12 +40,17 @@ interface Services {
  * Finds or makes the account of whoever signed in at a provider: by the provider's id, by a verified email, else a new one.
  * @throws BadRequestError (400) for an unverified email that is somebody's, or none to make an account with
  */
-export type MatchAccount = (request: FastifyRequest, provider: string, profile: OAuthProfile) => Promise<OAuthResolution>
+export type MatchAccount = (
+  request: FastifyRequest,
+  provider: string,
+  profile: OAuthProfile,
+) => Promise<OAuthResolution>
 
 const maxAttempts = 10
 
 export function createMatchAccount(services: Services): MatchAccount {
-  const { users, identity, passwords, hooks, emit, newAccount, links, isHeld, endAll, welcome } = services
+  const { users, identity, passwords, hooks, emit, newAccount, links, isHeld, endAll, welcome } =
+    services
   const hasEmail = users.has('email')
   const knowsVerified = users.has('emailVerified')
   const { recovery } = identity
@@ -53,10 +58,17 @@ export function createMatchAccount(services: Services): MatchAccount {
   const otherFactor: UserValues =
     recovery === null || recovery === 'email'
       ? {}
-      : { [recovery]: null, ...(users.has(`${recovery}Verified`) && { [`${recovery}Verified`]: false }) }
+      : {
+          [recovery]: null,
+          ...(users.has(`${recovery}Verified`) && { [`${recovery}Verified`]: false }),
+        }
 
   /** Null when the row has moved on, or the account was linked elsewhere: to be looked at again. */
-  const link = async (user: Row, provider: string, profile: OAuthProfile): Promise<OAuthResolution | null> => {
+  const link = async (
+    user: Row,
+    provider: string,
+    profile: OAuthProfile,
+  ): Promise<OAuthResolution | null> => {
     const isVerified = users.flagOf(user, 'emailVerified', false)
     const fields = ['email', ...links.fields, 'emailVerified']
     // Before the address counts as verified too: were the table to fail after that, nobody would come back for them.
@@ -75,7 +87,9 @@ export function createMatchAccount(services: Services): MatchAccount {
     })).catch((error) => {
       if (error instanceof DuplicateUserError) return null
       if (error instanceof UserValueError)
-        throw new BadRequestError('The account with this email can not be taken over', { cause: error })
+        throw new BadRequestError('The account with this email can not be taken over', {
+          cause: error,
+        })
       throw error
     })
     if (!changed) return null
@@ -83,14 +97,23 @@ export function createMatchAccount(services: Services): MatchAccount {
       await links.detachAll(changed)
       await endAll(changed)
     }
-    return (await links.attach(changed, provider, profile)) ? { user: changed, created: false, linked: true } : null
+    return (await links.attach(changed, provider, profile))
+      ? { user: changed, created: false, linked: true }
+      : null
   }
 
   /** What a new account holds beside its username. The app is asked once, however often the username has to be changed. */
-  const prepare = async (request: FastifyRequest, provider: string, profile: OAuthProfile, email: string | null) => {
-    if (hasEmail && email === null) throw new BadRequestError('The provider told no email to make an account with')
+  const prepare = async (
+    request: FastifyRequest,
+    provider: string,
+    profile: OAuthProfile,
+    email: string | null,
+  ) => {
+    if (hasEmail && email === null)
+      throw new BadRequestError('The provider told no email to make an account with')
     const base = usernameBase(profile.username, profile.name, email?.split('@')[0])
-    const nameOf = (attempt: number) => (users.has('username') ? { username: usernameFor(base, attempt) } : {})
+    const nameOf = (attempt: number) =>
+      users.has('username') ? { username: usernameFor(base, attempt) } : {}
     const values: UserValues = { ...(hasEmail && { email }), ...nameOf(0) }
     await runBefore(() => hooks.onBeforeRegister?.(values, { request }))
     const derived = await newAccount.derive({ source: 'oauth', request, values, provider, profile })
@@ -98,7 +121,10 @@ export function createMatchAccount(services: Services): MatchAccount {
     return (attempt: number): UserValues => {
       const named = { ...values, ...(attempt > 0 && nameOf(attempt)), ...derived }
       return newAccount.row({
-        ...canonicalValues({ ...identity, login: identity.login.filter((field) => field in named) }, named),
+        ...canonicalValues(
+          { ...identity, login: identity.login.filter((field) => field in named) },
+          named,
+        ),
         hashedPassword,
         ...(knowsVerified && { emailVerified: profile.emailVerified }),
         ...links.valuesFor(provider, profile.id, false),
@@ -107,14 +133,20 @@ export function createMatchAccount(services: Services): MatchAccount {
     }
   }
 
-  const create = async (request: FastifyRequest, provider: string, profile: OAuthProfile, row: UserValues) => {
+  const create = async (
+    request: FastifyRequest,
+    provider: string,
+    profile: OAuthProfile,
+    row: UserValues,
+  ) => {
     let user: Row
     try {
       user = await users.create(row)
     } catch (error) {
       // Somebody else has the name, or this very person has just signed up in another tab.
       if (error instanceof DuplicateUserError) return null
-      if (error instanceof UserValueError) throw new BadRequestError('A value can not be stored', { cause: error })
+      if (error instanceof UserValueError)
+        throw new BadRequestError('A value can not be stored', { cause: error })
       throw error
     }
     if (!(await links.attach(user, provider, profile))) return null
@@ -124,7 +156,11 @@ export function createMatchAccount(services: Services): MatchAccount {
   }
 
   /** Why an account with the address is not the caller's to enter; null when it is. */
-  const refusalOf = async (holder: Row, provider: string, profile: OAuthProfile): Promise<string | null> => {
+  const refusalOf = async (
+    holder: Row,
+    provider: string,
+    profile: OAuthProfile,
+  ): Promise<string | null> => {
     if (!profile.emailVerified) {
       return 'The provider does not vouch for the email, and an account with it exists; sign in to that and link'
     }
@@ -133,7 +169,8 @@ export function createMatchAccount(services: Services): MatchAccount {
     // Whoever made it may never have owned the address, and nothing tells: neither in nor out without its own credential.
     if (!knowsVerified) return 'An account with the email exists; sign in to that and link'
     // Of one that was never verified the link goes with everything else.
-    if (!users.flagOf(holder, 'emailVerified', false) || !(await links.isLinked(holder, provider))) return null
+    if (!users.flagOf(holder, 'emailVerified', false) || !(await links.isLinked(holder, provider)))
+      return null
     return 'The account with this email is linked to another account of this provider'
   }
 

@@ -44,11 +44,16 @@ export interface AuthorizationRequests {
 export const attemptSeconds = 600
 
 const refuse = () =>
-  new BadRequestError('The sign-in has expired, has been used, or was begun in another browser; begin it again')
+  new BadRequestError(
+    'The sign-in has expired, has been used, or was begun in another browser; begin it again',
+  )
 
 const keyOf = (state: string) => sha256(`oauth ${state}`)
 
-export function createAuthorizationRequests(store: OneTimeStore, { seal, open }: Seal): AuthorizationRequests {
+export function createAuthorizationRequests(
+  store: OneTimeStore,
+  { seal, open }: Seal,
+): AuthorizationRequests {
   return {
     async begin(browser, attempt) {
       const state = randomToken()
@@ -67,7 +72,12 @@ export function createAuthorizationRequests(store: OneTimeStore, { seal, open }:
       if (text === null) throw refuse()
       const kept = JSON.parse(text) as Kept
       // Judged before it is taken: a foreign browser must not use it up.
-      if (kept.key !== key || kept.provider !== provider || !equalConstantTime(kept.browser, sha256(browser))) throw refuse()
+      if (
+        kept.key !== key ||
+        kept.provider !== provider ||
+        !equalConstantTime(kept.browser, sha256(browser))
+      )
+        throw refuse()
       if ((await orUnavailable(store.take(key))) === null) throw refuse()
       return kept
     },

@@ -20,7 +20,8 @@ function withError(path: string, error: string): string {
 
 /** The end of a sign-in at a provider. */
 export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, OAuthProtocol>) {
-  const { users, emit, hooks, sessions, attempts, browser, linking, resolve, defaultRedirect } = oauth
+  const { users, emit, hooks, sessions, attempts, browser, linking, resolve, defaultRedirect } =
+    oauth
 
   const land = (reply: FastifyReply, path: string) => {
     // The address of this page has a code in it, which is nobody else's business though it is used up.
@@ -28,7 +29,12 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     return reply.redirect(path, 302)
   }
 
-  const failed = (request: FastifyRequest, reply: FastifyReply, provider: string, error: unknown) => {
+  const failed = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    provider: string,
+    error: unknown,
+  ) => {
     if (error instanceof UnavailableError) throw error
     if (error instanceof OAuthFailure) {
       const { reason, step, status, detail } = error
@@ -39,7 +45,12 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     return land(reply, withError(defaultRedirect, 'oauth_failed'))
   }
 
-  const handOverTokens = async (request: FastifyRequest, provider: string, user: Row, result: SignInResult) => {
+  const handOverTokens = async (
+    request: FastifyRequest,
+    provider: string,
+    user: Row,
+    result: SignInResult,
+  ) => {
     const tokens = result.takeTokens()
     if (!tokens || !hooks.onProviderTokens) return
     try {
@@ -52,7 +63,12 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
   const link = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    { provider, redirectTo = defaultRedirect, began, link: wanted }: OAuthAttempt & { link: NonNullable<OAuthAttempt['link']> },
+    {
+      provider,
+      redirectTo = defaultRedirect,
+      began,
+      link: wanted,
+    }: OAuthAttempt & { link: NonNullable<OAuthAttempt['link']> },
     result: SignInResult,
   ) => {
     // The session that began it, and no other; a browser that withholds a strict cookie here is known by its binding cookie.
@@ -60,14 +76,21 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     const isOther = present === null ? !oauth.isSessionWithheld : present.handle !== began?.handle
     const live = began && !isOther ? await sessions.liveAt(began) : null
     const isSame =
-      live !== null && encodeUserId(users.idOf(live.user)) === wanted.user && users.epochOf(live.user) === wanted.epoch
-    if (!isSame) throw new BadRequestError('The link was begun in another session; sign in and begin it again')
+      live !== null &&
+      encodeUserId(users.idOf(live.user)) === wanted.user &&
+      users.epochOf(live.user) === wanted.epoch
+    if (!isSame)
+      throw new BadRequestError('The link was begun in another session; sign in and begin it again')
     const { profile } = result
     const outcome = await linking.link(live.user, provider, profile)
     if (outcome === 'elsewhere') return land(reply, withError(redirectTo, 'oauth_linked_elsewhere'))
     if (outcome === 'stale') return land(reply, withError(redirectTo, 'oauth_failed'))
     await handOverTokens(request, provider, outcome.user, result)
-    await emit('onAfterOAuth', { user: outcome.user, provider, profile, created: false, linked: true }, request)
+    await emit(
+      'onAfterOAuth',
+      { user: outcome.user, provider, profile, created: false, linked: true },
+      request,
+    )
     return land(reply, redirectTo)
   }
 
@@ -80,7 +103,11 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     const { profile } = result
     const { user, created, linked } = await resolve(request, provider, profile)
     if (!users.isActive(user)) {
-      await emit('onLoginFailed', { identifier: profile.email ?? profile.id, reason: 'inactive' }, request)
+      await emit(
+        'onLoginFailed',
+        { identifier: profile.email ?? profile.id, reason: 'inactive' },
+        request,
+      )
       request.log.info({ provider, reason: 'inactive' }, 'a sign-in at a provider was refused')
       return land(reply, withError(defaultRedirect, 'oauth_failed'))
     }
@@ -111,7 +138,9 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
         return failed(request, reply, provider, error)
       }
       const { link: wanted } = attempt
-      return wanted ? link(request, reply, { ...attempt, link: wanted }, result) : signIn(request, reply, attempt, result)
+      return wanted
+        ? link(request, reply, { ...attempt, link: wanted }, result)
+        : signIn(request, reply, attempt, result)
     },
   }
 }

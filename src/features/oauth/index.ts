@@ -44,12 +44,21 @@ declare module '../../core/rate-limits.js' {
 type OAuthSettings = NonNullable<ReturnType<typeof resolveOAuth>>
 
 /** Where links are kept; there may be some of providers that are not configured any more. */
-function linksOf({ users, settings: { timeouts } }: Core, oauth: OAuthSettings | null): LinkedAccounts {
+function linksOf(
+  { users, settings: { timeouts } }: Core,
+  oauth: OAuthSettings | null,
+): LinkedAccounts {
   const providers = Object.keys(oauth?.providers ?? {})
-  const fields = [...new Set([...PROVIDER_ID_FIELDS, ...providers.map(providerField)])].filter(users.has)
+  const fields = [...new Set([...PROVIDER_ID_FIELDS, ...providers.map(providerField)])].filter(
+    users.has,
+  )
   const cleared = Object.fromEntries(fields.map((field) => [field, null]))
   return oauth?.accounts
-    ? linkedAccountsInTable(users, oauth.accounts, { milliseconds: timeouts.usersMs, providers, cleared })
+    ? linkedAccountsInTable(users, oauth.accounts, {
+        milliseconds: timeouts.usersMs,
+        providers,
+        cleared,
+      })
     : linkedAccountsInColumns(users, providers, cleared)
 }
 
@@ -84,7 +93,11 @@ async function createPart(
   const { names: cookieNames, policy } = session.cookies
   // It serves this very host, whatever sessions do; and the provider sends the browser here from another site, which a
   // stricter one does not survive.
-  const cookie = createCookie(cookieNames.oauth, { secure: policy.secure, sameSite: 'lax', path: '/' }, true)
+  const cookie = createCookie(
+    cookieNames.oauth,
+    { secure: policy.secure, sameSite: 'lax', path: '/' },
+    true,
+  )
   if (users.has('email') && !users.has('emailVerified')) {
     app.log.warn(
       'fastify-crudauth: the user model has no "emailVerified", so nobody is linked to an account by its email, and must sign in to it and link; add the column',
@@ -96,7 +109,8 @@ async function createPart(
       `fastify-crudauth: "allowInsecure" is on for ${insecure.join(', ')}, so codes and tokens may travel in the clear and to private addresses; use it for development alone`,
     )
   }
-  const redirectUri = (prefix: string, provider: string) => `${oauth.baseUrl}${prefix}/oauth/${provider}/callback`
+  const redirectUri = (prefix: string, provider: string) =>
+    `${oauth.baseUrl}${prefix}/oauth/${provider}/callback`
   const opened = new Set<OAuthProtocol>()
   app.addHook('onClose', async function closeProviders() {
     await Promise.all([...opened].map((protocol) => protocol.close()))

@@ -18,7 +18,9 @@ interface TableLinksOptions {
 const clockToleranceMs = 60_000
 
 const timeOf = (value: unknown): number =>
-  value instanceof Date || typeof value === 'string' || typeof value === 'number' ? new Date(value).getTime() : Number.NaN
+  value instanceof Date || typeof value === 'string' || typeof value === 'number'
+    ? new Date(value).getTime()
+    : Number.NaN
 
 /** Links in a table of the app's. */
 export function linkedAccountsInTable(
@@ -27,7 +29,8 @@ export function linkedAccountsInTable(
   { milliseconds, providers, cleared }: TableLinksOptions,
 ): LinkedAccounts {
   const deadline = createDeadline(milliseconds)
-  const bounded = <T>(call: () => Promise<T>): Promise<T> => within(deadline, call, 'The store of OAuth accounts', unavailable)
+  const bounded = <T>(call: () => Promise<T>): Promise<T> =>
+    within(deadline, call, 'The store of OAuth accounts', unavailable)
 
   return {
     fields: [],
@@ -37,7 +40,9 @@ export function linkedAccountsInTable(
       if (!account || account.provider !== provider || account.subject !== subject) return null
       const user = await users.findById(account.userId)
       // The user is gone, or another one has the id by now: whoever was linked must not come back as that one.
-      const isOlder = user !== null && timeOf(account.linkedAt) + clockToleranceMs < timeOf(users.read(user, 'createdAt'))
+      const isOlder =
+        user !== null &&
+        timeOf(account.linkedAt) + clockToleranceMs < timeOf(users.read(user, 'createdAt'))
       if (user && !isOlder) return user
       await bounded(() => store.remove(account.userId, provider, false))
       return null
@@ -53,13 +58,16 @@ export function linkedAccountsInTable(
     valuesFor: (_provider, _subject, alone) => (alone ? cleared : {}),
     async attach(user, provider, { id: subject, email }) {
       const userId = users.idOf(user)
-      if (await bounded(() => store.add({ provider, subject, userId, email, linkedAt: new Date() }))) {
+      if (
+        await bounded(() => store.add({ provider, subject, userId, email, linkedAt: new Date() }))
+      ) {
         // Row and table are not written together. Who has taken the account over meanwhile has cleared the table already, and
         // would never know of a link that came after.
         const now = await users.findById(userId)
         if (now && users.epochOf(now) === users.epochOf(user)) return true
         // Only while it is this link: the owner may be linked here too by now.
-        if (await bounded(() => store.find(provider, subject))) await bounded(() => store.remove(userId, provider, false))
+        if (await bounded(() => store.find(provider, subject)))
+          await bounded(() => store.remove(userId, provider, false))
         return false
       }
       const holder = await bounded(() => store.find(provider, subject))
@@ -77,7 +85,9 @@ export function linkedAccountsInTable(
       const row = await users.findById(userId)
       if (!row || users.epochOf(row) !== users.epochOf(user)) return 'absent'
       if (!accounts.some((account) => account.provider === provider)) return 'absent'
-      const others = accounts.filter((account) => account.provider !== provider && providers.includes(account.provider))
+      const others = accounts.filter(
+        (account) => account.provider !== provider && providers.includes(account.provider),
+      )
       if (others.length === 0 && !hasOtherWay(row)) return 'last'
       return bounded(() => store.remove(userId, provider, !hasOtherWay(row)))
     },

@@ -26,7 +26,11 @@ export interface LinkedAccounts extends SignInMethods {
   /** Does what is not in the row, after it was written. False when another user has the account by now, or the row has moved on. */
   attach(user: Row, provider: string, profile: OAuthProfile): Promise<boolean>
   /** @param hasOtherWay whether the row lets its user in without any link; else the only one is not taken away */
-  detach(user: Row, provider: string, hasOtherWay: (row: Row) => boolean): Promise<'removed' | 'absent' | 'last'>
+  detach(
+    user: Row,
+    provider: string,
+    hasOtherWay: (row: Row) => boolean,
+  ): Promise<'removed' | 'absent' | 'last'>
 }
 
 export const providerField = (provider: string): string => `${provider}Id`
@@ -37,14 +41,19 @@ const maxAttempts = 5
  * Links in the `<provider>Id` columns of the users table.
  * @param cleared every such column that the model has, of providers that are no longer configured too
  */
-export function linkedAccountsInColumns(users: Users, providers: readonly string[], cleared: UserValues): LinkedAccounts {
+export function linkedAccountsInColumns(
+  users: Users,
+  providers: readonly string[],
+  cleared: UserValues,
+): LinkedAccounts {
   const fields = providers.map(providerField)
   const idOf = (user: Row, provider: string): string | null => {
     const value = users.read(user, providerField(provider))
     return value === null || value === undefined || value === '' ? null : String(value)
   }
   const linked = (user: Row) => providers.filter((provider) => idOf(user, provider) !== null)
-  const known = (values: UserValues) => Object.fromEntries(Object.entries(values).filter(([field]) => users.has(field)))
+  const known = (values: UserValues) =>
+    Object.fromEntries(Object.entries(values).filter(([field]) => users.has(field)))
 
   return {
     fields,
@@ -57,9 +66,16 @@ export function linkedAccountsInColumns(users: Users, providers: readonly string
     async list(user) {
       return linked(user).map((provider) => {
         const isNewest = users.read(user, 'oauthProvider') === provider
-        const time = isNewest ? (users.read(user, 'oauthUpdatedAt') ?? users.read(user, 'oauthCreatedAt')) : null
-        const linkedAt = time === null || time === undefined ? null : new Date(time as string | number | Date)
-        return { provider, email: null, linkedAt: linkedAt && !Number.isNaN(linkedAt.getTime()) ? linkedAt : null }
+        const time = isNewest
+          ? (users.read(user, 'oauthUpdatedAt') ?? users.read(user, 'oauthCreatedAt'))
+          : null
+        const linkedAt =
+          time === null || time === undefined ? null : new Date(time as string | number | Date)
+        return {
+          provider,
+          email: null,
+          linkedAt: linkedAt && !Number.isNaN(linkedAt.getTime()) ? linkedAt : null,
+        }
       })
     },
     isLinked: async (user, provider) => idOf(user, provider) !== null,
@@ -80,10 +96,13 @@ export function linkedAccountsInColumns(users: Users, providers: readonly string
         if (linked(row).length < 2 && !hasOtherWay(row)) return 'last'
         // All of them are expected as they are, so that two removals at once never take the last two; so is the password,
         // which may be what lets the last one go.
-        const held = Object.fromEntries(fields.map((field) => [field, users.read(row as Row, field) ?? null]))
+        const held = Object.fromEntries(
+          fields.map((field) => [field, users.read(row as Row, field) ?? null]),
+        )
         const { hashedPassword } = users.credentialOf(row)
         const values = { [providerField(provider)]: null }
-        if (await users.compareAndSet(users.idOf(row), { ...held, hashedPassword }, values)) return 'removed'
+        if (await users.compareAndSet(users.idOf(row), { ...held, hashedPassword }, values))
+          return 'removed'
         row = await users.findById(users.idOf(row))
       }
       return 'absent'

@@ -17,7 +17,11 @@ export interface OAuthLinking {
   /** @throws DuplicateError (409) when the user is linked to an account there already */
   refuseSecond(user: Row, provider: string): Promise<void>
   /** `elsewhere`: that account at the provider is another user's. `stale`: the user's credential or links have changed meanwhile. */
-  link(user: Row, provider: string, profile: OAuthProfile): Promise<{ readonly user: Row } | 'elsewhere' | 'stale'>
+  link(
+    user: Row,
+    provider: string,
+    profile: OAuthProfile,
+  ): Promise<{ readonly user: Row } | 'elsewhere' | 'stale'>
   /** @throws NotFoundError (404); DuplicateError (409) when nothing else would let the user in */
   unlink(user: Row, provider: string): Promise<void>
 }
@@ -30,7 +34,9 @@ export function createOAuthLinking({ users, passwords, links }: Services): OAuth
 
     async refuseSecond(user, provider) {
       if (await links.isLinked(user, provider)) {
-        throw new DuplicateError('The account is linked to this provider already; unlink that first')
+        throw new DuplicateError(
+          'The account is linked to this provider already; unlink that first',
+        )
       }
     },
 
@@ -40,7 +46,9 @@ export function createOAuthLinking({ users, passwords, links }: Services): OAuth
       if (await links.isLinked(user, provider)) return 'stale'
       let changed: Row | null
       try {
-        changed = await updateIfUnchanged(users, user, links.fields, () => links.valuesFor(provider, profile.id, false))
+        changed = await updateIfUnchanged(users, user, links.fields, () =>
+          links.valuesFor(provider, profile.id, false),
+        )
       } catch (error) {
         if (error instanceof DuplicateUserError) return 'elsewhere'
         throw error
@@ -53,7 +61,8 @@ export function createOAuthLinking({ users, passwords, links }: Services): OAuth
     async unlink(user, provider) {
       const outcome = await links.detach(user, provider, hasPassword)
       if (outcome === 'absent') throw new NotFoundError()
-      if (outcome === 'last') throw new DuplicateError('It is the only way into the account; set a password first')
+      if (outcome === 'last')
+        throw new DuplicateError('It is the only way into the account; set a password first')
     },
   }
 }

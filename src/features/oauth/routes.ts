@@ -30,7 +30,11 @@ type WithProvider<R = unknown> = FastifyRequest<{ Params: Static<typeof Provider
 
 /** Signing in at providers, and linking accounts there. */
 export const oauthRoutes = defineGroup('oauth', (app) => {
-  const oauth = partOf<OAuthPart>(app, 'oauth', 'The "oauth" routes need "oauth": { baseUrl, providers }')
+  const oauth = partOf<OAuthPart>(
+    app,
+    'oauth',
+    'The "oauth" routes need "oauth": { baseUrl, providers }',
+  )
   const { attempts, browser, linking, sessions, users } = oauth
   const protocols = oauth.protocolsAt(app.prefix)
   const session = currentUser({ transport: 'session' })
@@ -69,7 +73,10 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     isPublic: true,
     // Each keeps something for ten minutes, for whoever asks.
     before: [oauth.rateLimit('oauth_authorize', oauth.limits.oauth_authorize)],
-    async handler(request: WithProvider<{ Querystring: Static<typeof AuthorizeQuery> }>, reply: FastifyReply) {
+    async handler(
+      request: WithProvider<{ Querystring: Static<typeof AuthorizeQuery> }>,
+      reply: FastifyReply,
+    ) {
       const { provider, protocol } = protocolOf(request)
       const { redirect_to, remember_me } = request.query
       const secret = browser.write(request, reply)
@@ -110,7 +117,10 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       },
     },
     before: [session, requireFresh],
-    async handler(request: WithProvider<{ Body: Static<typeof LinkRequest> }>, reply: FastifyReply) {
+    async handler(
+      request: WithProvider<{ Body: Static<typeof LinkRequest> }>,
+      reply: FastifyReply,
+    ) {
       const { provider, protocol } = protocolOf(request)
       const { principal } = request
       const standing = AuthenticatedPrincipal.sessionOf(principal) ?? undefined
@@ -161,12 +171,24 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
   const accounts: OwnRoute = {
     method: 'GET',
     url: '/oauth/accounts',
-    schema: { operationId: 'oauthAccounts', tags, summary: 'Linked accounts', response: { 200: LinkedAccounts } },
-    docs: { auth: 'session', errors: { 401: 'No live session (CRUDAUTH_UNAUTHENTICATED)', 503: outage } },
+    schema: {
+      operationId: 'oauthAccounts',
+      tags,
+      summary: 'Linked accounts',
+      response: { 200: LinkedAccounts },
+    },
+    docs: {
+      auth: 'session',
+      errors: { 401: 'No live session (CRUDAUTH_UNAUTHENTICATED)', 503: outage },
+    },
     before: [session],
     async handler(request) {
       const linked = await linking.list(request.principal.user)
-      return linked.map(({ provider, email, linkedAt }) => ({ provider, email, linked_at: linkedAt?.toISOString() ?? null }))
+      return linked.map(({ provider, email, linkedAt }) => ({
+        provider,
+        email,
+        linked_at: linkedAt?.toISOString() ?? null,
+      }))
     },
   }
 
@@ -179,7 +201,10 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       summary: 'End a sign-in: where the provider sends the browser back to',
       params: ProviderParams,
       response: {
-        302: { type: 'null', description: 'To the landing place; with `?error=oauth_failed` when the provider failed' },
+        302: {
+          type: 'null',
+          description: 'To the landing place; with `?error=oauth_failed` when the provider failed',
+        },
       },
     },
     docs: {
@@ -206,16 +231,24 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     schema: {
       operationId: 'oauthPostedCallback',
       tags,
-      summary: 'The callback of a provider that posts it: sends the browser on to the GET, which brings its cookie',
+      summary:
+        'The callback of a provider that posts it: sends the browser on to the GET, which brings its cookie',
       params: ProviderParams,
       body: PostedCallback,
       response: { 303: { type: 'null', description: 'To the GET form of itself' } },
     },
-    docs: { auth: 'none', form: true, errors: { 400: 'Malformed body (FST_ERR_VALIDATION)', 404: unknown } },
+    docs: {
+      auth: 'none',
+      form: true,
+      errors: { 400: 'Malformed body (FST_ERR_VALIDATION)', 404: unknown },
+    },
     isPublic: true,
     hasSecretQuery: true,
     before: [],
-    async handler(request: WithProvider<{ Body: Static<typeof PostedCallback> }>, reply: FastifyReply) {
+    async handler(
+      request: WithProvider<{ Body: Static<typeof PostedCallback> }>,
+      reply: FastifyReply,
+    ) {
       const { provider, protocol } = protocolOf(request)
       if (!protocol.formPost) throw new NotFoundError()
       const query = new URLSearchParams()

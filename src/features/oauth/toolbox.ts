@@ -52,12 +52,17 @@ export function createOAuthToolbox(oauth: OAuthPart | null): OAuthToolbox {
   }
   /** As strict with the app's own profile as with one that a provider's mapping made. */
   const checked = (profile: OAuthProfile): OAuthProfile => {
-    const usable = typeof profile === 'object' && profile !== null ? checkedProfile(profile, profile.raw ?? {}) : null
+    const usable =
+      typeof profile === 'object' && profile !== null
+        ? checkedProfile(profile, profile.raw ?? {})
+        : null
     return usable ?? refuse('The profile has no usable "id": text, a whole number or a bigint')
   }
   return {
-    resolve: async (request, provider, profile) => need(provider).resolve(request, provider, checked(profile)),
-    link: async (user, provider, profile) => need(provider).linking.link(user, provider, checked(profile)),
+    resolve: async (request, provider, profile) =>
+      need(provider).resolve(request, provider, checked(profile)),
+    link: async (user, provider, profile) =>
+      need(provider).linking.link(user, provider, checked(profile)),
     unlink: async (user, provider) => need(provider).linking.unlink(user, provider),
     accounts: async (user) => need().linking.list(user),
   }

@@ -38,7 +38,9 @@ export const session: Feature = {
   configure: (_options, { session: settings }) => ({
     // With tokens alone there is still something to sign out of.
     lacks: (others) =>
-      settings || others.some(({ isCarrier }) => isCarrier) ? null : 'sessionTransport() among the "transports"',
+      settings || others.some(({ isCarrier }) => isCarrier)
+        ? null
+        : 'sessionTransport() among the "transports"',
     inTheClear: settings && !settings.cookies.policy.secure ? 'sessions' : null,
     create(core) {
       const { users, emit, authenticate, loginContext, credentials } = core
@@ -53,11 +55,21 @@ export const session: Feature = {
         sessions,
         carriers: credentials.carriers,
       }
-      const toolbox = createSessionToolbox({ users, authenticate, loginContext, sessions, credentials })
+      const toolbox = createSessionToolbox({
+        users,
+        authenticate,
+        loginContext,
+        sessions,
+        credentials,
+      })
       if (!core.sessions || !settings) return { part, toolbox }
       const { csrf, scopes } = settings
       const recovery = core.settings.identity.recovery
-      return { part, toolbox, transport: bindSessionTransport({ ...core.sessions, users, recovery, csrf, scopes }) }
+      return {
+        part,
+        toolbox,
+        transport: bindSessionTransport({ ...core.sessions, users, recovery, csrf, scopes }),
+      }
     },
   }),
 }

@@ -69,9 +69,16 @@ function loginRoute(services: SessionPart, sessions: Sessions): OwnRoute {
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof Login> }>, reply) {
       const { username, password, remember_me } = request.body
-      const { user, forgive } = await services.authenticate(username, password, services.loginContext(request))
+      const { user, forgive } = await services.authenticate(
+        username,
+        password,
+        services.loginContext(request),
+      )
       // Sent at once, so both take one round trip.
-      const [session] = await Promise.all([sessions.create(request, user, { rememberMe: isTruthy(remember_me) }), forgive()])
+      const [session] = await Promise.all([
+        sessions.create(request, user, { rememberMe: isTruthy(remember_me) }),
+        forgive(),
+      ])
       sessions.setCookies(request, reply, session)
       await emit('onAfterLogin', { user, transport: 'session' }, request)
       const view = accountView(users, user)
@@ -93,7 +100,9 @@ function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: Sessio
   /** Whose families they were that ended, each once. */
   const endFamilies = async (request: FastifyRequest): Promise<ReadonlySet<UserId>> => {
     const owners = await Promise.all(
-      carriers.flatMap((carrier) => carrier.carried(request).map((credential) => carrier.end(credential))),
+      carriers.flatMap((carrier) =>
+        carrier.carried(request).map((credential) => carrier.end(credential)),
+      ),
     )
     return new Set(owners.filter((owner) => owner !== null))
   }
@@ -136,7 +145,8 @@ function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: Sessio
     async handler(request, reply) {
       const principal = request.maybePrincipal
       const owners = await endFamilies(request)
-      if (principal?.sessionId !== undefined) await sessions?.revoke(principal.userId, principal.sessionId)
+      if (principal?.sessionId !== undefined)
+        await sessions?.revoke(principal.userId, principal.sessionId)
       if (principal || !sessions?.handleOf(request)) sessions?.clearCookies(reply)
       clearCarriers(reply)
       if (!principal && owners.size === 0) throw new UnauthenticatedError()

@@ -15,7 +15,11 @@ declare module '../../core/toolbox.js' {
      * @throws what `/login` answers: CRUDAUTH_BAD_CREDENTIALS (401), CRUDAUTH_LOCKED_OUT (429), CRUDAUTH_UNAVAILABLE and
      * CRUDAUTH_OVERLOADED (503)
      */
-    authenticatePassword(request: AnyRequest, identifier: string, password: string): Promise<RegisteredUser>
+    authenticatePassword(
+      request: AnyRequest,
+      identifier: string,
+      password: string,
+    ): Promise<RegisteredUser>
     /** Sessions and refresh tokens of users. */
     readonly sessions: SessionsToolbox
   }
@@ -71,7 +75,9 @@ export function createSessionToolbox({
   sessions: own,
   credentials: { revocables },
 }: Dependencies): Pick<AuthToolbox, 'authenticatePassword' | 'sessions'> {
-  const needSession = () => own ?? fail('This method of "app.auth.sessions" needs sessionTransport() among the "transports"')
+  const needSession = () =>
+    own ??
+    fail('This method of "app.auth.sessions" needs sessionTransport() among the "transports"')
   const infoOf =
     (kind: SessionInfo['kind']) =>
     (record: SessionRecord): SessionInfo => ({
@@ -88,7 +94,9 @@ export function createSessionToolbox({
     async list(userId) {
       const user = await users.findById(userId)
       if (!user) return []
-      const lists = await Promise.all(revocables.map(async ({ kind, list }) => (await list(user)).map(infoOf(kind))))
+      const lists = await Promise.all(
+        revocables.map(async ({ kind, list }) => (await list(user)).map(infoOf(kind))),
+      )
       return lists.flat().sort((a, b) => b.lastActivity.getTime() - a.lastActivity.getTime())
     },
     async revoke(userId, sessionId) {

@@ -15,7 +15,14 @@ interface Services {
 }
 
 /** The transport that gates ask. */
-export function bindSessionTransport({ sessions, users, recovery, csrf, scopes, cookieName }: Services): Transport {
+export function bindSessionTransport({
+  sessions,
+  users,
+  recovery,
+  csrf,
+  scopes,
+  cookieName,
+}: Services): Transport {
   return {
     name: 'session',
     securityScheme: sessionScheme(cookieName),
@@ -26,7 +33,12 @@ export function bindSessionTransport({ sessions, users, recovery, csrf, scopes, 
       if (csrf) requireCsrf(request, record)
       sessions.touch(live)
       const metadata = record.metadata === '' ? undefined : JSON.parse(record.metadata)
-      const init = { transport: 'session', scopes, authenticatedAtMs: record.authenticatedAtMs, metadata }
+      const init = {
+        transport: 'session',
+        scopes,
+        authenticatedAtMs: record.authenticatedAtMs,
+        metadata,
+      }
       return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, live)
     },
   }

@@ -35,12 +35,17 @@ export function memoryCounters(max = 100_000): CounterStore {
 
   const attempt = (budget: AttemptBudget, now: number): BudgetResult => {
     const lane = laneOf(budget.key, now)
-    if (lane.lockedUntilMs > now) return { retryMs: lane.lockedUntilMs - now, count: 0, lockedNow: false }
-    const keptMs = budget.maxPerDay === undefined ? budget.windowMs : Math.max(budget.windowMs, DAY_MS)
+    if (lane.lockedUntilMs > now)
+      return { retryMs: lane.lockedUntilMs - now, count: 0, lockedNow: false }
+    const keptMs =
+      budget.maxPerDay === undefined ? budget.windowMs : Math.max(budget.windowMs, DAY_MS)
     lane.times = lane.times.filter((time) => time > now - keptMs)
     const count = lane.times.filter((time) => time > now - budget.windowMs).length
     const today = lane.times.filter((time) => time > now - DAY_MS).length
-    if (count < budget.maxAttempts && (budget.maxPerDay === undefined || today < budget.maxPerDay)) {
+    if (
+      count < budget.maxAttempts &&
+      (budget.maxPerDay === undefined || today < budget.maxPerDay)
+    ) {
       lane.times.push(now)
       return { retryMs: 0, count: count + 1, lockedNow: false }
     }
@@ -56,7 +61,8 @@ export function memoryCounters(max = 100_000): CounterStore {
     async hit(key, windowMs) {
       const now = Date.now()
       const current = windows.get(key)
-      const window = current && current.endsAtMs > now ? current : { count: 0, endsAtMs: now + windowMs }
+      const window =
+        current && current.endsAtMs > now ? current : { count: 0, endsAtMs: now + windowMs }
       window.count += 1
       if (window !== current) windows.set(key, window)
       return { count: window.count, resetMs: window.endsAtMs - now }

@@ -4,14 +4,18 @@ import type { OneTimeStore } from '../../ports/one-time-store.js'
 type Values = Map<string, { readonly value: string; readonly endsAtMs: number }>
 
 /** A value without a group is a group of its own; the prefix keeps the two kinds apart. */
-const groupOf = (key: string, group: string | undefined) => (group === undefined ? `k:${key}` : `g:${group}`)
+const groupOf = (key: string, group: string | undefined) =>
+  group === undefined ? `k:${key}` : `g:${group}`
 
 /**
  * One-time values in this process. No method awaits anything, so each is atomic. Beyond `max` values in all, the groups
  * used least recently are forgotten, which makes their tokens invalid.
  */
 export function memoryOneTime(max = 100_000): OneTimeStore {
-  const groups = new LRUCache<string, Values>({ maxSize: max, sizeCalculation: (values) => values.size || 1 })
+  const groups = new LRUCache<string, Values>({
+    maxSize: max,
+    sizeCalculation: (values) => values.size || 1,
+  })
 
   const liveOf = (name: string): Values => {
     const values = groups.get(name)

@@ -13,14 +13,19 @@ const matches = (record: SessionRecord, expected: SessionPatch) =>
 
 /** `patch` without what is undefined, so that a named but undefined field does not blank the record's. */
 const defined = (patch: SessionPatch) =>
-  Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as SessionPatch
+  Object.fromEntries(
+    Object.entries(patch).filter(([, value]) => value !== undefined),
+  ) as SessionPatch
 
 /**
  * Sessions in this process. No method awaits anything, so each is atomic. Records are frozen. Beyond `max` sessions in
  * all, those of the users seen least recently are forgotten.
  */
 export function memorySessions(max = 100_000): SessionStore {
-  const users = new LRUCache<string, Sessions>({ maxSize: max, sizeCalculation: (sessions) => sessions.size || 1 })
+  const users = new LRUCache<string, Sessions>({
+    maxSize: max,
+    sizeCalculation: (sessions) => sessions.size || 1,
+  })
 
   /** The user's live sessions; forgets those that have ended. */
   const liveOf = (tag: string, now: number): Sessions => {
@@ -96,7 +101,8 @@ export function memorySessions(max = 100_000): SessionStore {
       const record = kept && sessions.get(kept.handle)
       const ended = sessions.size - (record ? 1 : 0)
       sessions.clear()
-      if (record) sessions.set(record.handle, Object.freeze({ ...record, epoch: kept.epoch ?? record.epoch }))
+      if (record)
+        sessions.set(record.handle, Object.freeze({ ...record, epoch: kept.epoch ?? record.epoch }))
       keep(tag, sessions)
       return ended
     },

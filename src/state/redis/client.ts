@@ -25,17 +25,27 @@ const ignore = () => undefined
 export function isRedisClient(input: unknown): input is RedisClient {
   if (typeof input !== 'object' || input === null) return false
   const client = input as Partial<Record<'defineCommand' | 'nodes' | 'status', unknown>>
-  return typeof client.defineCommand === 'function' && (typeof client.status === 'string' || typeof client.nodes === 'function')
+  return (
+    typeof client.defineCommand === 'function' &&
+    (typeof client.status === 'string' || typeof client.nodes === 'function')
+  )
 }
 
 /**
  * Opens what the app gave as `redis`: a URL or options of ioredis make a client of ours, a client stays the app's. Opens no
  * socket yet and does not throw when Redis is down.
  */
-export function openRedis(input: string | RedisOptions | RedisClient, options: OpenRedisOptions = {}): OpenedRedis {
-  if (isRedisClient(input)) return { client: input, owned: false, connect: ignore, close: async () => {} }
+export function openRedis(
+  input: string | RedisOptions | RedisClient,
+  options: OpenRedisOptions = {},
+): OpenedRedis {
+  if (isRedisClient(input))
+    return { client: input, owned: false, connect: ignore, close: async () => {} }
   const timeoutMs = options.timeoutMs ?? 1000
-  const client = typeof input === 'string' ? new Redis(input, ours({}, timeoutMs)) : new Redis(ours(input, timeoutMs))
+  const client =
+    typeof input === 'string'
+      ? new Redis(input, ours({}, timeoutMs))
+      : new Redis(ours(input, timeoutMs))
   reportOutages(client, options.log ?? ignore)
   return {
     client,
@@ -56,7 +66,8 @@ function ours(input: RedisOptions, timeoutMs: number): RedisOptions & { replyMap
     // A server that hangs without closing would collect unanswered commands for ever; this ends such a connection.
     socketTimeout: Math.max(2 * timeoutMs, 1000),
     disconnectTimeout: Math.min(timeoutMs, 500),
-    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times - 1, 10), 1000) + Math.floor(Math.random() * 50),
+    retryStrategy: (times) =>
+      Math.min(50 * 2 ** Math.min(times - 1, 10), 1000) + Math.floor(Math.random() * 50),
     // A former primary that Sentinel has demoted: connect anew, which asks Sentinel again. 1 = without sending again.
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
     ...input,

@@ -13,7 +13,10 @@ interface Script {
   readonly sha: string
 }
 
-export const script = (lua: string): Script => ({ lua, sha: createHash('sha1').update(lua).digest('hex') })
+export const script = (lua: string): Script => ({
+  lua,
+  sha: createHash('sha1').update(lua).digest('hex'),
+})
 
 /** The way to Redis that all stores share: bounded waits, one kind of error, no data in it. */
 export interface RedisLink {
@@ -106,7 +109,10 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
     return connected
   }
 
-  const sendWhenConnected = async <T>(first: () => Promise<T>, again: () => Promise<T>): Promise<T> => {
+  const sendWhenConnected = async <T>(
+    first: () => Promise<T>,
+    again: () => Promise<T>,
+  ): Promise<T> => {
     if (client.status === 'end') throw unavailable('The client of Redis was closed')
     const now = performance.now()
     if (client.status === 'wait') {
@@ -121,7 +127,8 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
   }
 
   const ask = <T>(first: () => Promise<T>, again = first): Promise<T> => {
-    if (client.status !== 'ready' && client.status !== undefined) return sendWhenConnected(first, again)
+    if (client.status !== 'ready' && client.status !== undefined)
+      return sendWhenConnected(first, again)
     downSince = undefined
     return send(first, again, deadline)
   }

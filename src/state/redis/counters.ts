@@ -95,7 +95,11 @@ const laneResults = (flat: unknown): BudgetResult[] => {
   const numbers = (flat as unknown[]).map(Number)
   const results: BudgetResult[] = []
   for (let i = 0; i + 2 < numbers.length; i += 3) {
-    results.push({ retryMs: numbers[i] as number, count: numbers[i + 1] as number, lockedNow: numbers[i + 2] === 1 })
+    results.push({
+      retryMs: numbers[i] as number,
+      count: numbers[i + 1] as number,
+      lockedNow: numbers[i + 2] === 1,
+    })
   }
   return results
 }
@@ -116,7 +120,11 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
 
   return {
     async hit(key, windowMs) {
-      const answer = (await link.run(HIT, [windowKey(key)], [Math.max(1, whole(windowMs))])) as unknown[]
+      const answer = (await link.run(
+        HIT,
+        [windowKey(key)],
+        [Math.max(1, whole(windowMs))],
+      )) as unknown[]
       return { count: Number(answer[0]), resetMs: Math.max(1, Number(answer[1])) }
     },
 
@@ -134,7 +142,8 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
 
     async forgive(keys) {
       if (keys.length === 0) return
-      if (link.isCluster) await Promise.all(keys.map((key) => link.ask(() => client.del(laneKey(key)))))
+      if (link.isCluster)
+        await Promise.all(keys.map((key) => link.ask(() => client.del(laneKey(key)))))
       else await link.ask(() => client.del(...keys.map(laneKey)))
     },
   }

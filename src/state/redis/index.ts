@@ -27,7 +27,12 @@ interface RedisStateOptions {
 export function redisState(
   client: RedisClient,
   { keyPrefix = 'crudauth:', timeoutMs = 1000 }: RedisStateOptions = {},
-): { sessions: SessionStore; oneTime: OneTimeStore; attempts: OneTimeStore; counters: CounterStore } {
+): {
+  sessions: SessionStore
+  oneTime: OneTimeStore
+  attempts: OneTimeStore
+  counters: CounterStore
+} {
   const link = redisLink(client, timeoutMs)
   const oneTime = redisOneTime(link, keyPrefix)
   return {

@@ -69,7 +69,9 @@ export function redisOneTime(link: RedisLink, keyPrefix: string): OneTimeStore {
     async put(key, value, ttlMs, group) {
       const ttl = Math.min(Math.floor(ttlMs), LONGEST_MS)
       if (!(ttl > 0)) {
-        await link.ask<number>(() => (group === undefined ? client.del(keyOf(key)) : client.hdel(groupOf(group), key)))
+        await link.ask<number>(() =>
+          group === undefined ? client.del(keyOf(key)) : client.hdel(groupOf(group), key),
+        )
       } else if (group === undefined) {
         await link.ask(() => client.set(keyOf(key), value, 'PX', ttl))
       } else {

@@ -4,8 +4,12 @@
  */
 export function withoutData(error: unknown): Error {
   const { name, message, code } = error as { name?: unknown; message?: unknown; code?: unknown }
-  if (name === 'ReplyError') return new Error(`Redis answered ${/^[A-Z]+/.exec(String(message))?.[0] ?? 'an error'}`)
-  if (typeof code === 'string' && /^[A-Z_]+$/.test(code)) return new Error(`Redis failed with ${code}`)
+  if (name === 'ReplyError')
+    return new Error(`Redis answered ${/^[A-Z]+/.exec(String(message))?.[0] ?? 'an error'}`)
+  if (typeof code === 'string' && /^[A-Z_]+$/.test(code))
+    return new Error(`Redis failed with ${code}`)
   if (message === 'Connection is closed.') return new Error('The connection to Redis was lost')
-  return new Error(`Redis failed with ${typeof name === 'string' && /^\w+$/.test(name) ? name : 'an error'}`)
+  return new Error(
+    `Redis failed with ${typeof name === 'string' && /^\w+$/.test(name) ? name : 'an error'}`,
+  )
 }

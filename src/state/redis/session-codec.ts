@@ -15,10 +15,13 @@ type Fields = [T, T, T, T, T, T, T, T, T, T, T, T, T, T]
 export const ABSENT = '|'
 
 /** Whole milliseconds from 0 to the largest safe integer. */
-const timeText = (ms: number) => Math.min(Math.max(Math.trunc(ms) || 0, 0), Number.MAX_SAFE_INTEGER).toString(36)
+const timeText = (ms: number) =>
+  Math.min(Math.max(Math.trunc(ms) || 0, 0), Number.MAX_SAFE_INTEGER).toString(36)
 
 const escapeText = (text: string) =>
-  text.includes('|') || text.includes('%') ? text.replace(/[%|]/g, (found) => (found === '%' ? '%25' : '%7C')) : text
+  text.includes('|') || text.includes('%')
+    ? text.replace(/[%|]/g, (found) => (found === '%' ? '%25' : '%7C'))
+    : text
 
 const unescapeText = (text: string) =>
   text.includes('%') ? text.replace(/%(25|7C)/g, (_, code) => (code === '25' ? '%' : '|')) : text
@@ -46,8 +49,22 @@ export function recordText(record: SessionRecord): string {
 export function parseRecord(handle: string, text: string): SessionRecord | null {
   const fields = text.split('|', FIELDS + 1)
   if (fields.length !== FIELDS || fields[0] !== '1') return null
-  const [, created, idle, absolute, last, authenticated, sudo, epoch, csrf, remember, userId, ip, device, metadata] =
-    fields as Fields
+  const [
+    ,
+    created,
+    idle,
+    absolute,
+    last,
+    authenticated,
+    sudo,
+    epoch,
+    csrf,
+    remember,
+    userId,
+    ip,
+    device,
+    metadata,
+  ] = fields as Fields
   const record = {
     handle,
     userId: unescapeText(userId),
@@ -88,4 +105,5 @@ export function patchTexts(patch: SessionPatch | undefined): string[] {
   ]
 }
 
-export const epochText = (epoch: string | undefined) => (epoch === undefined ? ABSENT : escapeText(epoch))
+export const epochText = (epoch: string | undefined) =>
+  epoch === undefined ? ABSENT : escapeText(epoch)

@@ -145,7 +145,8 @@ end
 return ended
 `)
 
-const endsAtMs = (record: SessionRecord) => Math.min(record.lastActivityAtMs + record.idleMs, record.absoluteExpiresAtMs)
+const endsAtMs = (record: SessionRecord) =>
+  Math.min(record.lastActivityAtMs + record.idleMs, record.absoluteExpiresAtMs)
 
 const liveRecord = (handle: string, text: string | null): SessionRecord | null => {
   const record = text ? parseRecord(handle, text) : null
@@ -173,7 +174,10 @@ export function redisSessions(link: RedisLink, keyPrefix: string): SessionStore 
     },
 
     async readTimed(tag, handle) {
-      const [text, atMs] = (await link.run(READ_TIMED, [keyOf(tag)], [Date.now(), handle])) as [string, number | string]
+      const [text, atMs] = (await link.run(READ_TIMED, [keyOf(tag)], [Date.now(), handle])) as [
+        string,
+        number | string,
+      ]
       const record = liveRecord(handle, text)
       return record && { record, atMs: Number(atMs) }
     },

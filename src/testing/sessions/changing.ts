@@ -32,16 +32,28 @@ export function updating(declare: Declare<SessionStore>) {
     const one = record({ sudoUntilMs: Date.now() + MINUTE_MS })
     await store.create(tag, one, 5)
     assert.equal(await store.update(tag, one.handle, { csrfDigest: '', sudoUntilMs: 0 }), true)
-    assert.deepEqual({ ...(await store.read(tag, one.handle)) }, { ...one, csrfDigest: '', sudoUntilMs: 0 })
+    assert.deepEqual(
+      { ...(await store.read(tag, one.handle)) },
+      { ...one, csrfDigest: '', sudoUntilMs: 0 },
+    )
   })
 
-  declare('activity never goes backwards, and the rest of such an update is written', async (store) => {
-    const tag = tagText()
-    const one = record()
-    await store.create(tag, one, 5)
-    assert.equal(await store.update(tag, one.handle, { lastActivityAtMs: one.lastActivityAtMs - 1000, epoch: 'x' }), true)
-    assert.deepEqual({ ...(await store.read(tag, one.handle)) }, { ...one, epoch: 'x' })
-  })
+  declare(
+    'activity never goes backwards, and the rest of such an update is written',
+    async (store) => {
+      const tag = tagText()
+      const one = record()
+      await store.create(tag, one, 5)
+      assert.equal(
+        await store.update(tag, one.handle, {
+          lastActivityAtMs: one.lastActivityAtMs - 1000,
+          epoch: 'x',
+        }),
+        true,
+      )
+      assert.deepEqual({ ...(await store.read(tag, one.handle)) }, { ...one, epoch: 'x' })
+    },
+  )
 
   declare('an update with expectations happens only when each of them holds', async (store) => {
     const tag = tagText()
@@ -55,7 +67,8 @@ export function updating(declare: Declare<SessionStore>) {
       { authenticatedAtMs: one.authenticatedAtMs + 1 },
       { csrfDigest: one.csrfDigest, epoch: '' },
     ]
-    for (const expected of wrong) assert.equal(await store.update(tag, one.handle, { epoch: 'other' }, expected), false)
+    for (const expected of wrong)
+      assert.equal(await store.update(tag, one.handle, { epoch: 'other' }, expected), false)
     assert.deepEqual({ ...(await store.read(tag, one.handle)) }, one)
     const { csrfDigest, epoch, sudoUntilMs, lastActivityAtMs, authenticatedAtMs } = one
     const all = { csrfDigest, epoch, sudoUntilMs, lastActivityAtMs, authenticatedAtMs }
@@ -66,18 +79,21 @@ export function updating(declare: Declare<SessionStore>) {
 
 /** Revocation. */
 export function ending(declare: Declare<SessionStore>) {
-  declare('a revoked session is gone, the second time there is none, and the others live', async (store) => {
-    const tag = tagText()
-    const [one, other] = [record(), record()]
-    await store.create(tag, one, 5)
-    await store.create(tag, other, 5)
-    assert.equal(await store.revoke(tag, one.handle), true)
-    assert.equal(await store.revoke(tag, one.handle), false)
-    assert.equal(await store.read(tag, one.handle), null)
-    assert.equal(await store.update(tag, one.handle, { lastActivityAtMs: Date.now() }), false)
-    assert.equal(await store.read(tag, one.handle), null)
-    assert.deepEqual(handlesOf(await store.list(tag)), [other.handle])
-  })
+  declare(
+    'a revoked session is gone, the second time there is none, and the others live',
+    async (store) => {
+      const tag = tagText()
+      const [one, other] = [record(), record()]
+      await store.create(tag, one, 5)
+      await store.create(tag, other, 5)
+      assert.equal(await store.revoke(tag, one.handle), true)
+      assert.equal(await store.revoke(tag, one.handle), false)
+      assert.equal(await store.read(tag, one.handle), null)
+      assert.equal(await store.update(tag, one.handle, { lastActivityAtMs: Date.now() }), false)
+      assert.equal(await store.read(tag, one.handle), null)
+      assert.deepEqual(handlesOf(await store.list(tag)), [other.handle])
+    },
+  )
 
   declare('revoking all ends every session and says how many', async (store) => {
     const tag = tagText()
@@ -89,18 +105,21 @@ export function ending(declare: Declare<SessionStore>) {
     for (const { handle } of records) assert.equal(await store.read(tag, handle), null)
   })
 
-  declare('revoking all but one keeps that one, with a new epoch when given and nothing else changed', async (store) => {
-    const tag = tagText()
-    const kept = record({ metadata: '{"a":1}' })
-    for (const one of [record(), kept, record()]) await store.create(tag, one, 5)
-    assert.equal(await store.revokeAll(tag, { handle: kept.handle, epoch: 'epoch2' }), 2)
-    assert.deepEqual({ ...(await store.read(tag, kept.handle)) }, { ...kept, epoch: 'epoch2' })
-    assert.equal(await store.revokeAll(tag, { handle: kept.handle }), 0)
-    assert.deepEqual(
-      (await store.list(tag)).map((found) => ({ ...found })),
-      [{ ...kept, epoch: 'epoch2' }],
-    )
-  })
+  declare(
+    'revoking all but one keeps that one, with a new epoch when given and nothing else changed',
+    async (store) => {
+      const tag = tagText()
+      const kept = record({ metadata: '{"a":1}' })
+      for (const one of [record(), kept, record()]) await store.create(tag, one, 5)
+      assert.equal(await store.revokeAll(tag, { handle: kept.handle, epoch: 'epoch2' }), 2)
+      assert.deepEqual({ ...(await store.read(tag, kept.handle)) }, { ...kept, epoch: 'epoch2' })
+      assert.equal(await store.revokeAll(tag, { handle: kept.handle }), 0)
+      assert.deepEqual(
+        (await store.list(tag)).map((found) => ({ ...found })),
+        [{ ...kept, epoch: 'epoch2' }],
+      )
+    },
+  )
 
   declare('revoking all but an unknown one ends all', async (store) => {
     const tag = tagText()

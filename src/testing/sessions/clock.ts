@@ -4,7 +4,12 @@ import { atOnce, type Declare } from '../store-kit.js'
 import { digestText, record, tagText } from './records.js'
 
 /** Waits until the store's own clock has reached `atMs`. */
-async function reached(store: SessionStore, tag: string, handle: string, atMs: number): Promise<void> {
+async function reached(
+  store: SessionStore,
+  tag: string,
+  handle: string,
+  atMs: number,
+): Promise<void> {
   for (;;) {
     const found = await store.readTimed(tag, handle)
     assert.ok(found)
@@ -30,33 +35,57 @@ export function timing(declare: Declare<SessionStore>) {
     assert.equal(await store.readTimed(tagText(), one.handle), null)
   })
 
-  declare('an update is made before its time limit, and from it on nothing is written', async (store) => {
-    const tag = tagText()
-    const one = record()
-    await store.create(tag, one, 5)
-    const now = (await store.readTimed(tag, one.handle))?.atMs ?? 0
-    assert.equal(await store.update(tag, one.handle, { epoch: 'in time' }, undefined, now + 60_000), true)
-    assert.equal(await store.update(tag, one.handle, { epoch: 'late' }, undefined, now), false)
-    assert.equal(await store.update(tag, one.handle, { epoch: 'late' }, { epoch: 'in time' }, now), false)
-    assert.equal(await store.update(tag, one.handle, { epoch: 'other' }, { epoch: 'none' }, now + 60_000), false)
-    assert.equal(await store.update(tag, one.handle, { epoch: 'never' }, undefined, 0), false)
-    assert.deepEqual({ ...(await store.read(tag, one.handle)) }, { ...one, epoch: 'in time' })
-    await reached(store, tag, one.handle, now + 30)
-    assert.equal(await store.update(tag, one.handle, { epoch: 'late' }, undefined, now + 30), false)
-    assert.equal((await store.read(tag, one.handle))?.epoch, 'in time')
-  })
+  declare(
+    'an update is made before its time limit, and from it on nothing is written',
+    async (store) => {
+      const tag = tagText()
+      const one = record()
+      await store.create(tag, one, 5)
+      const now = (await store.readTimed(tag, one.handle))?.atMs ?? 0
+      assert.equal(
+        await store.update(tag, one.handle, { epoch: 'in time' }, undefined, now + 60_000),
+        true,
+      )
+      assert.equal(await store.update(tag, one.handle, { epoch: 'late' }, undefined, now), false)
+      assert.equal(
+        await store.update(tag, one.handle, { epoch: 'late' }, { epoch: 'in time' }, now),
+        false,
+      )
+      assert.equal(
+        await store.update(tag, one.handle, { epoch: 'other' }, { epoch: 'none' }, now + 60_000),
+        false,
+      )
+      assert.equal(await store.update(tag, one.handle, { epoch: 'never' }, undefined, 0), false)
+      assert.deepEqual({ ...(await store.read(tag, one.handle)) }, { ...one, epoch: 'in time' })
+      await reached(store, tag, one.handle, now + 30)
+      assert.equal(
+        await store.update(tag, one.handle, { epoch: 'late' }, undefined, now + 30),
+        false,
+      )
+      assert.equal((await store.read(tag, one.handle))?.epoch, 'in time')
+    },
+  )
 
-  declare('of 100 parallel updates with one expectation and a time limit exactly one happens', async (store) => {
-    const tag = tagText()
-    const one = record()
-    await store.create(tag, one, 5)
-    const now = (await store.readTimed(tag, one.handle))?.atMs ?? 0
-    const limits = [now, now + 60_000]
-    const answers = await atOnce(100, (i) =>
-      store.update(tag, one.handle, { csrfDigest: `new${i}` }, { csrfDigest: one.csrfDigest }, limits[i % 2]),
-    )
-    assert.equal(answers.filter(Boolean).length, 1)
-    assert.equal(answers.indexOf(true) % 2, 1)
-    assert.equal((await store.read(tag, one.handle))?.csrfDigest, `new${answers.indexOf(true)}`)
-  })
+  declare(
+    'of 100 parallel updates with one expectation and a time limit exactly one happens',
+    async (store) => {
+      const tag = tagText()
+      const one = record()
+      await store.create(tag, one, 5)
+      const now = (await store.readTimed(tag, one.handle))?.atMs ?? 0
+      const limits = [now, now + 60_000]
+      const answers = await atOnce(100, (i) =>
+        store.update(
+          tag,
+          one.handle,
+          { csrfDigest: `new${i}` },
+          { csrfDigest: one.csrfDigest },
+          limits[i % 2],
+        ),
+      )
+      assert.equal(answers.filter(Boolean).length, 1)
+      assert.equal(answers.indexOf(true) % 2, 1)
+      assert.equal((await store.read(tag, one.handle))?.csrfDigest, `new${answers.indexOf(true)}`)
+    },
+  )
 }

@@ -10,21 +10,44 @@ export function keeping(declare: Declare<SessionStore>) {
   declare('a session reads back exactly as it was created', async (store) => {
     const tag = tagText()
     const plain = record()
-    const full = record({ remember: true, sudoUntilMs: Date.now() + MINUTE_MS, metadata: '{"tenant":"a|b"}', ip: '2001:db8::1' })
+    const full = record({
+      remember: true,
+      sudoUntilMs: Date.now() + MINUTE_MS,
+      metadata: '{"tenant":"a|b"}',
+      ip: '2001:db8::1',
+    })
     assert.deepEqual(await store.create(tag, plain, 5), [])
     assert.deepEqual(await store.create(tag, full, 5), [])
     assert.deepEqual({ ...(await store.read(tag, plain.handle)) }, plain)
     assert.deepEqual({ ...(await store.read(tag, full.handle)) }, full)
-    assert.deepEqual((await store.list(tag)).map((found) => ({ ...found })).sort(byHandle), [plain, full].sort(byHandle))
+    assert.deepEqual(
+      (await store.list(tag)).map((found) => ({ ...found })).sort(byHandle),
+      [plain, full].sort(byHandle),
+    )
   })
 
   declare('texts of any kind come back unchanged, also after an update', async (store) => {
     for (const text of HOSTILE_TEXTS) {
       const tag = tagText()
-      const odd = record({ userId: text, epoch: text, csrfDigest: text, ip: text, device: text, metadata: text })
+      const odd = record({
+        userId: text,
+        epoch: text,
+        csrfDigest: text,
+        ip: text,
+        device: text,
+        metadata: text,
+      })
       await store.create(tag, odd, 5)
       assert.deepEqual({ ...(await store.read(tag, odd.handle)) }, odd)
-      assert.equal(await store.update(tag, odd.handle, { sudoUntilMs: 5, epoch: `${text}2` }, { csrfDigest: text }), true)
+      assert.equal(
+        await store.update(
+          tag,
+          odd.handle,
+          { sudoUntilMs: 5, epoch: `${text}2` },
+          { csrfDigest: text },
+        ),
+        true,
+      )
       const expected = { ...odd, sudoUntilMs: 5, epoch: `${text}2` }
       assert.deepEqual({ ...(await store.read(tag, odd.handle)) }, expected)
       assert.deepEqual({ ...(await store.list(tag))[0] }, expected)
@@ -40,12 +63,23 @@ export function keeping(declare: Declare<SessionStore>) {
       absoluteExpiresAtMs: Number.MAX_SAFE_INTEGER,
       sudoUntilMs: Number.MAX_SAFE_INTEGER,
     })
-    const smallest = record({ createdAtMs: 0, authenticatedAtMs: 0, epoch: '', csrfDigest: '', device: '', ip: '', userId: '' })
+    const smallest = record({
+      createdAtMs: 0,
+      authenticatedAtMs: 0,
+      epoch: '',
+      csrfDigest: '',
+      device: '',
+      ip: '',
+      userId: '',
+    })
     await store.create(tag, largest, 5)
     await store.create(tag, smallest, 5)
     assert.deepEqual({ ...(await store.read(tag, largest.handle)) }, largest)
     assert.deepEqual({ ...(await store.read(tag, smallest.handle)) }, smallest)
-    assert.equal(await store.update(tag, largest.handle, { sudoUntilMs: Number.MAX_SAFE_INTEGER - 1 }), true)
+    assert.equal(
+      await store.update(tag, largest.handle, { sudoUntilMs: Number.MAX_SAFE_INTEGER - 1 }),
+      true,
+    )
     assert.equal((await store.read(tag, largest.handle))?.sudoUntilMs, Number.MAX_SAFE_INTEGER - 1)
   })
 
@@ -81,29 +115,41 @@ export function keeping(declare: Declare<SessionStore>) {
 
 /** Creation, the cap and the order of the list. */
 export function making(declare: Declare<SessionStore>) {
-  declare('a session that is replaced ends with the new one, before anybody has to give way', async (store) => {
-    const [tag, foreign] = [tagText(), tagText()]
-    const records = [3, 2, 1].map((minutes) => record({ lastActivityAtMs: Date.now() - minutes * MINUTE_MS }))
-    for (const one of records) await store.create(tag, one, 3)
-    const yours = record()
-    await store.create(foreign, yours, 3)
-    const [oldest, middle, newest] = records.map(({ handle }) => handle) as [string, string, string]
-    const next = record()
-    assert.deepEqual(await store.create(tag, next, 3, newest), [])
-    assert.deepEqual(sorted(handlesOf(await store.list(tag))), sorted([oldest, middle, next.handle]))
-    // What is nobody's, ended or somebody else's makes no room.
-    for (const [i, handle] of [digestText(), newest, yours.handle].entries()) {
-      const another = record({ lastActivityAtMs: Date.now() + i })
-      assert.equal((await store.create(tag, another, 3, handle)).length, 1)
-    }
-    assert.deepEqual(handlesOf(await store.list(foreign)), [yours.handle])
-    const alone = record()
-    await store.create(foreign, alone, 1, yours.handle)
-    assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
-    const ended = record({ lastActivityAtMs: 0, absoluteExpiresAtMs: 1 })
-    assert.deepEqual(await store.create(foreign, ended, 1, alone.handle), [])
-    assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
-  })
+  declare(
+    'a session that is replaced ends with the new one, before anybody has to give way',
+    async (store) => {
+      const [tag, foreign] = [tagText(), tagText()]
+      const records = [3, 2, 1].map((minutes) =>
+        record({ lastActivityAtMs: Date.now() - minutes * MINUTE_MS }),
+      )
+      for (const one of records) await store.create(tag, one, 3)
+      const yours = record()
+      await store.create(foreign, yours, 3)
+      const [oldest, middle, newest] = records.map(({ handle }) => handle) as [
+        string,
+        string,
+        string,
+      ]
+      const next = record()
+      assert.deepEqual(await store.create(tag, next, 3, newest), [])
+      assert.deepEqual(
+        sorted(handlesOf(await store.list(tag))),
+        sorted([oldest, middle, next.handle]),
+      )
+      // What is nobody's, ended or somebody else's makes no room.
+      for (const [i, handle] of [digestText(), newest, yours.handle].entries()) {
+        const another = record({ lastActivityAtMs: Date.now() + i })
+        assert.equal((await store.create(tag, another, 3, handle)).length, 1)
+      }
+      assert.deepEqual(handlesOf(await store.list(foreign)), [yours.handle])
+      const alone = record()
+      await store.create(foreign, alone, 1, yours.handle)
+      assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
+      const ended = record({ lastActivityAtMs: 0, absoluteExpiresAtMs: 1 })
+      assert.deepEqual(await store.create(foreign, ended, 1, alone.handle), [])
+      assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
+    },
+  )
 
   declare('beyond the cap the least recently active give way, and are named', async (store) => {
     const tag = tagText()
@@ -121,7 +167,10 @@ export function making(declare: Declare<SessionStore>) {
       sorted(await store.create(tag, last, 3)),
       sorted([records[0]?.handle ?? '', records[3]?.handle ?? '', records[4]?.handle ?? '']),
     )
-    assert.deepEqual(sorted(handlesOf(await store.list(tag))), sorted([records[1]?.handle ?? '', newest.handle, last.handle]))
+    assert.deepEqual(
+      sorted(handlesOf(await store.list(tag))),
+      sorted([records[1]?.handle ?? '', newest.handle, last.handle]),
+    )
   })
 
   declare('activity written by an update decides who gives way', async (store) => {
@@ -135,17 +184,20 @@ export function making(declare: Declare<SessionStore>) {
     assert.deepEqual(await store.create(tag, record(), 2), [idle.handle])
   })
 
-  declare('the new session never gives way, however long ago it was active and whatever the cap', async (store) => {
-    const tag = tagText()
-    const before = record()
-    await store.create(tag, before, 5)
-    const old = record({ lastActivityAtMs: Date.now() - 20 * MINUTE_MS })
-    assert.deepEqual(await store.create(tag, old, 1), [before.handle])
-    assert.deepEqual(handlesOf(await store.list(tag)), [old.handle])
-    const next = record()
-    assert.deepEqual(await store.create(tag, next, 0), [old.handle])
-    assert.deepEqual(handlesOf(await store.list(tag)), [next.handle])
-  })
+  declare(
+    'the new session never gives way, however long ago it was active and whatever the cap',
+    async (store) => {
+      const tag = tagText()
+      const before = record()
+      await store.create(tag, before, 5)
+      const old = record({ lastActivityAtMs: Date.now() - 20 * MINUTE_MS })
+      assert.deepEqual(await store.create(tag, old, 1), [before.handle])
+      assert.deepEqual(handlesOf(await store.list(tag)), [old.handle])
+      const next = record()
+      assert.deepEqual(await store.create(tag, next, 0), [old.handle])
+      assert.deepEqual(handlesOf(await store.list(tag)), [next.handle])
+    },
+  )
 
   declare('a handle created anew replaces its session and takes no second place', async (store) => {
     const tag = tagText()
@@ -160,26 +212,36 @@ export function making(declare: Declare<SessionStore>) {
 
   declare('a cap of Infinity lets every session live', async (store) => {
     const tag = tagText()
-    await atOnce(200, async () => assert.deepEqual(await store.create(tag, record(), Number.POSITIVE_INFINITY), []))
+    await atOnce(200, async () =>
+      assert.deepEqual(await store.create(tag, record(), Number.POSITIVE_INFINITY), []),
+    )
     assert.equal((await store.list(tag)).length, 200)
   })
 
-  declare('a session that is over before it begins is not stored and makes nobody give way', async (store) => {
-    const tag = tagText()
-    const live = record()
-    await store.create(tag, live, 1)
-    const now = Date.now()
-    for (const dead of [record({ absoluteExpiresAtMs: now - 1 }), record({ lastActivityAtMs: now - MINUTE_MS, idleMs: 1000 })]) {
-      assert.deepEqual(await store.create(tag, dead, 1), [])
-      assert.equal(await store.read(tag, dead.handle), null)
-    }
-    assert.deepEqual(handlesOf(await store.list(tag)), [live.handle])
-  })
+  declare(
+    'a session that is over before it begins is not stored and makes nobody give way',
+    async (store) => {
+      const tag = tagText()
+      const live = record()
+      await store.create(tag, live, 1)
+      const now = Date.now()
+      for (const dead of [
+        record({ absoluteExpiresAtMs: now - 1 }),
+        record({ lastActivityAtMs: now - MINUTE_MS, idleMs: 1000 }),
+      ]) {
+        assert.deepEqual(await store.create(tag, dead, 1), [])
+        assert.equal(await store.read(tag, dead.handle), null)
+      }
+      assert.deepEqual(handlesOf(await store.list(tag)), [live.handle])
+    },
+  )
 
   declare('the list names the most recently active first', async (store) => {
     const tag = tagText()
     const now = Date.now()
-    const records = [4, 2, 6, 1, 3].map((minutes) => record({ lastActivityAtMs: now - minutes * MINUTE_MS }))
+    const records = [4, 2, 6, 1, 3].map((minutes) =>
+      record({ lastActivityAtMs: now - minutes * MINUTE_MS }),
+    )
     for (const one of records) await store.create(tag, one, 10)
     const expected = [...records].sort((a, b) => b.lastActivityAtMs - a.lastActivityAtMs)
     assert.deepEqual(handlesOf(await store.list(tag)), handlesOf(expected))

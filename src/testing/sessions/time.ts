@@ -15,28 +15,35 @@ export function expiring(declare: Declare<SessionStore>) {
     return { idle, absolute, living, endMs: now + ms }
   }
 
-  declare('a session past its idle window or its lifetime is not read, updated, listed or counted', async (store) => {
-    const tag = tagText()
-    const { idle, absolute, living, endMs } = await dying(store, tag, 300)
-    await past(endMs)
-    for (const { handle } of [idle, absolute]) {
-      assert.equal(await store.read(tag, handle), null)
-      assert.equal(await store.readTimed(tag, handle), null)
-      assert.equal(await store.update(tag, handle, { lastActivityAtMs: Date.now() }), false)
-      assert.equal(await store.read(tag, handle), null)
-    }
-    assert.deepEqual(handlesOf(await store.list(tag)), [living.handle])
-    for (const { handle } of [idle, absolute]) assert.equal(await store.revoke(tag, handle), false)
-    assert.equal(await store.revokeAll(tag), 1)
-  })
+  declare(
+    'a session past its idle window or its lifetime is not read, updated, listed or counted',
+    async (store) => {
+      const tag = tagText()
+      const { idle, absolute, living, endMs } = await dying(store, tag, 300)
+      await past(endMs)
+      for (const { handle } of [idle, absolute]) {
+        assert.equal(await store.read(tag, handle), null)
+        assert.equal(await store.readTimed(tag, handle), null)
+        assert.equal(await store.update(tag, handle, { lastActivityAtMs: Date.now() }), false)
+        assert.equal(await store.read(tag, handle), null)
+      }
+      assert.deepEqual(handlesOf(await store.list(tag)), [living.handle])
+      for (const { handle } of [idle, absolute])
+        assert.equal(await store.revoke(tag, handle), false)
+      assert.equal(await store.revokeAll(tag), 1)
+    },
+  )
 
-  declare('ended sessions take no place under the cap and are not named among those that gave way', async (store) => {
-    const tag = tagText()
-    const { living, endMs } = await dying(store, tag, 300)
-    await past(endMs)
-    assert.deepEqual(await store.create(tag, record(), 2), [])
-    assert.deepEqual(await store.create(tag, record(), 2), [living.handle])
-  })
+  declare(
+    'ended sessions take no place under the cap and are not named among those that gave way',
+    async (store) => {
+      const tag = tagText()
+      const { living, endMs } = await dying(store, tag, 300)
+      await past(endMs)
+      assert.deepEqual(await store.create(tag, record(), 2), [])
+      assert.deepEqual(await store.create(tag, record(), 2), [living.handle])
+    },
+  )
 
   declare('an ended session is not counted by revokeAll, nor kept by it', async (store) => {
     const tag = tagText()
@@ -86,7 +93,9 @@ export function racing(declare: Declare<SessionStore>) {
   declare('the cap is exact under 100 parallel creations', async (store) => {
     const tag = tagText()
     const records = Array.from({ length: 100 }, () => record())
-    const evicted = (await atOnce(100, (i) => store.create(tag, records[i] as SessionRecord, 5))).flat()
+    const evicted = (
+      await atOnce(100, (i) => store.create(tag, records[i] as SessionRecord, 5))
+    ).flat()
     const live = handlesOf(await store.list(tag))
     assert.equal(live.length, 5)
     assert.equal(evicted.length, 95)
@@ -99,13 +108,25 @@ export function racing(declare: Declare<SessionStore>) {
     await store.create(tag, one, 5)
     const later = Date.now() + 100
     const answers = await atOnce(100, (i) => {
-      const patches = [{ csrfDigest: 'csrf' }, { sudoUntilMs: 42 }, { epoch: 'epoch' }, { authenticatedAtMs: 43 }]
+      const patches = [
+        { csrfDigest: 'csrf' },
+        { sudoUntilMs: 42 },
+        { epoch: 'epoch' },
+        { authenticatedAtMs: 43 },
+      ]
       return store.update(tag, one.handle, patches[i % 5] ?? { lastActivityAtMs: later - i })
     })
     assert.ok(answers.every(Boolean))
     assert.deepEqual(
       { ...(await store.read(tag, one.handle)) },
-      { ...one, csrfDigest: 'csrf', sudoUntilMs: 42, epoch: 'epoch', authenticatedAtMs: 43, lastActivityAtMs: later - 4 },
+      {
+        ...one,
+        csrfDigest: 'csrf',
+        sudoUntilMs: 42,
+        epoch: 'epoch',
+        authenticatedAtMs: 43,
+        lastActivityAtMs: later - 4,
+      },
     )
   })
 
@@ -129,12 +150,17 @@ export function racing(declare: Declare<SessionStore>) {
   })
 
   declare('updates that race a revocation never bring the session back', async (store) => {
-    for (const revoke of [(tag: string, handle: string) => store.revoke(tag, handle), (tag: string) => store.revokeAll(tag)]) {
+    for (const revoke of [
+      (tag: string, handle: string) => store.revoke(tag, handle),
+      (tag: string) => store.revokeAll(tag),
+    ]) {
       const tag = tagText()
       const one = record()
       await store.create(tag, one, 5)
       const answers = await atOnce<boolean | number>(100, (i) =>
-        i === 50 ? revoke(tag, one.handle) : store.update(tag, one.handle, { lastActivityAtMs: Date.now() + i }),
+        i === 50
+          ? revoke(tag, one.handle)
+          : store.update(tag, one.handle, { lastActivityAtMs: Date.now() + i }),
       )
       assert.equal(Number(answers[50]), 1)
       assert.equal(await store.read(tag, one.handle), null)

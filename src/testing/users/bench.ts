@@ -17,7 +17,8 @@ export function bench(store: AnyUserStore) {
   const has = (field: string) => columns[field] !== undefined
   const read = (row: Row | null, field: string): unknown => row?.[columns[field] ?? '']
   const id = (row: Row) => read(row, 'id') as UserId
-  const key = ['email', 'username', ...unique].find((field) => has(field) && unique.includes(field)) ?? ''
+  const key =
+    ['email', 'username', ...unique].find((field) => has(field) && unique.includes(field)) ?? ''
   /** A field that anything may be written to. */
   const free = has('hashedPassword') ? 'hashedPassword' : key
   const person = (mark: string | number, further: UserValues = {}): UserValues => {

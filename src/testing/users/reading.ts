@@ -14,7 +14,10 @@ export const READING: Cases = {
     for (const field of store.fields.unique) assert.equal(typeof field, 'string')
   },
 
-  async 'create returns the row as it is read later, by id and by each unique field'(store, { person, read, id, find, unique }) {
+  async 'create returns the row as it is read later, by id and by each unique field'(
+    store,
+    { person, read, id, find, unique },
+  ) {
     const values = person('A')
     const row = await store.create(values)
     assert.deepEqual(await find(row), row)
@@ -47,14 +50,18 @@ export const READING: Cases = {
 
   async 'an id is told from impossible ones before any row was read'(store, { person, id, free }) {
     // In a store of its own, the first thing a process does may be a write.
-    for (const wrong of foreignIds(1) as UserId[]) assert.equal(await store.update(wrong, { [free]: 'x' }), false)
+    for (const wrong of foreignIds(1) as UserId[])
+      assert.equal(await store.update(wrong, { [free]: 'x' }), false)
     for (const wrong of foreignIds('0e8a1d5c-2f4b-4c3a-9b1e-5d6f7a8b9c0d') as UserId[])
       assert.equal(await store.findById(wrong), null)
     const row = await store.create(person('A'))
     assert.equal(await store.update(id(row), { [free]: 'x' }), true)
   },
 
-  async 'a unique field is matched by its value alone, never by another type or a conversion'(store, { person, key, unique }) {
+  async 'a unique field is matched by its value alone, never by another type or a conversion'(
+    store,
+    { person, key, unique },
+  ) {
     await store.create(person('A', { username: '0', email: '0' }))
     await store.create(person('B'))
     for (const field of unique) {
@@ -83,36 +90,66 @@ export const READING: Cases = {
       assert.equal(await store.findBy(field, 'userB'), null)
     for (const near of [' ', '%', '_', '']) assert.equal(await store.findBy(key, near), null)
     const held = person('B')[key] as string
-    for (const near of [`${held} `, ` ${held}`, `${held}\0`, `${held}\ud800`, held.replace('u', 'ú'), held.replace('u', 'ｕ')]) {
+    for (const near of [
+      `${held} `,
+      ` ${held}`,
+      `${held}\0`,
+      `${held}\ud800`,
+      held.replace('u', 'ú'),
+      held.replace('u', 'ｕ'),
+    ]) {
       assert.equal(await store.findBy(key, near), null, JSON.stringify(near))
     }
   },
 
-  async 'a taken value is refused by its field at creation and at change, and nothing is written'(store, on) {
+  async 'a taken value is refused by its field at creation and at change, and nothing is written'(
+    store,
+    on,
+  ) {
     const { person, read, id, unique, unchanged } = on
     for (const field of unique.filter(on.has)) {
       const mark = `${field}1`
       const first = await store.create(person(mark, { [field]: `taken-${field}` }))
-      await refusesDuplicate(store.create(person(`${field}2`, { [field]: read(first, field) })), field)
+      await refusesDuplicate(
+        store.create(person(`${field}2`, { [field]: read(first, field) })),
+        field,
+      )
       const other = await store.create(person(`${field}3`, { [field]: `free-${field}` }))
       await refusesDuplicate(
-        store.update(id(other), { [field]: read(first, field), [on.free]: on.free === field ? read(first, field) : 'x' }),
+        store.update(id(other), {
+          [field]: read(first, field),
+          [on.free]: on.free === field ? read(first, field) : 'x',
+        }),
         field,
       )
       await refusesDuplicate(
-        store.compareAndSet(id(other), { [field]: read(other, field) }, { [field]: read(first, field) }),
+        store.compareAndSet(
+          id(other),
+          { [field]: read(other, field) },
+          { [field]: read(first, field) },
+        ),
         field,
       )
       await unchanged(other)
       await unchanged(first)
-      assert.equal(await store.update(id(first), { [field]: read(first, field) }), true, 'one may keep one’s own')
+      assert.equal(
+        await store.update(id(first), { [field]: read(first, field) }),
+        true,
+        'one may keep one’s own',
+      )
     }
   },
 
   async 'no value collides with no value'(store, { person, unique, read, has, key }) {
-    const optional = unique.filter((field) => has(field) && field !== 'email' && field !== 'username' && field !== key)
+    const optional = unique.filter(
+      (field) => has(field) && field !== 'email' && field !== 'username' && field !== key,
+    )
     const none = Object.fromEntries(optional.map((field) => [field, null]))
-    const rows = [await store.create(person('A', none)), await store.create(person('B', none)), await store.create(person('C'))]
+    const rows = [
+      await store.create(person('A', none)),
+      await store.create(person('B', none)),
+      await store.create(person('C')),
+    ]
     for (const field of optional) {
       for (const row of rows) assert.equal(read(row, field) ?? null, null)
       assert.equal(await store.findBy(field, null), null)
@@ -120,9 +157,12 @@ export const READING: Cases = {
   },
 
   async 'of 100 parallel creations with one value exactly one succeeds'(store, { person, key }) {
-    const { values, errors } = await settled(many.map((at) => store.create(person(at, { [key]: 'same@example.com' }))))
+    const { values, errors } = await settled(
+      many.map((at) => store.create(person(at, { [key]: 'same@example.com' }))),
+    )
     assert.equal(values.length, 1, String(errors[0]))
-    for (const error of errors) assert.ok(error instanceof DuplicateUserError && error.field === key, String(error))
+    for (const error of errors)
+      assert.ok(error instanceof DuplicateUserError && error.field === key, String(error))
     assert.deepEqual(await store.findBy(key, 'same@example.com'), values[0])
   },
 
@@ -142,7 +182,10 @@ export const READING: Cases = {
     assert.equal(await compareAndSet(id(row), { [free]: 'b' }, { [free]: 'c' }), true)
   },
 
-  async 'values that differ only in case are two, or one that is taken'(store, { person, key, id }) {
+  async 'values that differ only in case are two, or one that is taken'(
+    store,
+    { person, key, id },
+  ) {
     const row = await store.create(person('A'))
     const held = person('A')[key] as string
     const made = await store

@@ -28,7 +28,19 @@ export function foreignIds(id: UserId): unknown[] {
   if (typeof id !== 'string') others.push(text)
   if (typeof id !== 'number' && /^\d+$/.test(text)) others.push(Number(text))
   if (typeof id !== 'bigint' && /^\d+$/.test(text)) others.push(BigInt(text))
-  others.push(caseFolded(text), '', '0', 'abc', '%', '\0', '\ud800', '😀', "' or 1=1 --", '9'.repeat(40), 'x'.repeat(10_000))
+  others.push(
+    caseFolded(text),
+    '',
+    '0',
+    'abc',
+    '%',
+    '\0',
+    '\ud800',
+    '😀',
+    "' or 1=1 --",
+    '9'.repeat(40),
+    'x'.repeat(10_000),
+  )
   others.push(
     0,
     -1,
@@ -64,7 +76,8 @@ export function foreignIds(id: UserId): unknown[] {
 }
 
 /** The same letters in the other case. */
-export const caseFolded = (text: string): string => (text === text.toUpperCase() ? text.toLowerCase() : text.toUpperCase())
+export const caseFolded = (text: string): string =>
+  text === text.toUpperCase() ? text.toLowerCase() : text.toUpperCase()
 
 /** Texts that are stored as they are or refused, but never anything else. */
 export const HOSTILE_TEXTS: readonly string[] = [

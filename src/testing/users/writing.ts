@@ -20,10 +20,21 @@ export const WRITING: Cases = {
       { [free]: 'Old', [key]: 'x@example.com' },
     ]) {
       if (free === key && expected[key] === 'x@example.com') continue
-      assert.equal(await store.compareAndSet(id(row), expected, { [free]: 'new' }), false, JSON.stringify(expected))
+      assert.equal(
+        await store.compareAndSet(id(row), expected, { [free]: 'new' }),
+        false,
+        JSON.stringify(expected),
+      )
     }
     await unchanged(row)
-    assert.equal(await store.compareAndSet(id(row), { [free]: read(row, free), id: id(row) }, { [free]: 'new' }), true)
+    assert.equal(
+      await store.compareAndSet(
+        id(row),
+        { [free]: read(row, free), id: id(row) },
+        { [free]: 'new' },
+      ),
+      true,
+    )
     assert.equal(read(await find(row), free), 'new')
     assert.equal(await store.compareAndSet(id(row), {}, { [free]: 'newer' }), true)
     assert.equal(read(await find(row), free), 'newer')
@@ -46,7 +57,9 @@ export const WRITING: Cases = {
   async 'of 100 parallel compareAndSet exactly one wins'(store, { person, id, find, read, free }) {
     const row = await store.create(person('A'))
     const won = await Promise.all(
-      many.map((at) => store.compareAndSet(id(row), { [free]: read(row, free) }, { [free]: `winner${at}` })),
+      many.map((at) =>
+        store.compareAndSet(id(row), { [free]: read(row, free) }, { [free]: `winner${at}` }),
+      ),
     )
     assert.equal(won.filter(Boolean).length, 1)
     assert.equal(read(await find(row), free), `winner${won.indexOf(true)}`)
@@ -57,15 +70,28 @@ export const WRITING: Cases = {
     const row = await store.create(person('A'))
     const step = async (): Promise<void> => {
       const version = read(await find(row), 'tokenVersion') as number
-      if (!(await store.compareAndSet(id(row), { tokenVersion: version }, { tokenVersion: Number(version) + 1 }))) return step()
+      if (
+        !(await store.compareAndSet(
+          id(row),
+          { tokenVersion: version },
+          { tokenVersion: Number(version) + 1 },
+        ))
+      )
+        return step()
     }
     await Promise.all(Array.from({ length: 10 }, step))
     assert.equal(Number(read(await find(row), 'tokenVersion')), 10)
   },
 
-  async 'a write that changes nothing succeeds where the row is'(store, { person, id, read, free, unchanged, has }) {
+  async 'a write that changes nothing succeeds where the row is'(
+    store,
+    { person, id, read, free, unchanged, has },
+  ) {
     const row = await store.create(person('A'))
-    const same = { [free]: read(row, free), ...(has('updatedAt') && { updatedAt: read(row, 'updatedAt') }) }
+    const same = {
+      [free]: read(row, free),
+      ...(has('updatedAt') && { updatedAt: read(row, 'updatedAt') }),
+    }
     for (let round = 0; round < 2; round++) {
       assert.equal(await store.update(id(row), same), true)
       assert.equal(await store.compareAndSet(id(row), { [free]: read(row, free) }, same), true)
@@ -84,11 +110,15 @@ export const WRITING: Cases = {
       for (const value of [true, false, true]) {
         assert.equal(await store.update(id(row), { [flag]: value }), true)
         assert.equal(isYes(read(await find(row), flag)), value)
-        assert.equal(await store.compareAndSet(id(row), { [flag]: !value }, { [flag]: value }), false)
+        assert.equal(
+          await store.compareAndSet(id(row), { [flag]: !value }, { [flag]: value }),
+          false,
+        )
         assert.equal(await store.compareAndSet(id(row), { [flag]: value }, { [flag]: value }), true)
       }
     }
-    for (const time of ['createdAt', 'updatedAt'].filter(has)) assert.notEqual(read(row, time) ?? null, null, time)
+    for (const time of ['createdAt', 'updatedAt'].filter(has))
+      assert.notEqual(read(row, time) ?? null, null, time)
   },
 
   async 'hostile text is stored as it is or refused, and touches no other row'(
@@ -104,8 +134,18 @@ export const WRITING: Cases = {
           .update(id(row), { [field]: text })
           .catch((error) => assert.ok(error instanceof UserValueError, `${shown}: ${error}`))
         if (stored) assert.equal(read(await find(row), field), text, shown)
-        if (stored) assert.equal(await store.compareAndSet(id(row), { [field]: text }, { [field]: `plain${at}` }), true, shown)
-        if (!stored) assert.equal(await store.compareAndSet(id(row), { [field]: text }, { [field]: 'x' }), false, shown)
+        if (stored)
+          assert.equal(
+            await store.compareAndSet(id(row), { [field]: text }, { [field]: `plain${at}` }),
+            true,
+            shown,
+          )
+        if (!stored)
+          assert.equal(
+            await store.compareAndSet(id(row), { [field]: text }, { [field]: 'x' }),
+            false,
+            shown,
+          )
       }
       const made = await store
         .create(person(`h${at}`, { [key]: text }))
@@ -118,8 +158,14 @@ export const WRITING: Cases = {
   async 'a refused value says so without repeating it'(store, { person, id, free, unchanged }) {
     const row = await store.create(person('A'))
     for (const value of ['secret\0value', 'secret\ud800value', Number.NaN, () => 'secret']) {
-      for (const work of [store.update(id(row), { [free]: value }), store.create(person('B', { [free]: value }))]) {
-        await assert.rejects(work, (error) => error instanceof UserValueError && !error.message.includes('secret'))
+      for (const work of [
+        store.update(id(row), { [free]: value }),
+        store.create(person('B', { [free]: value })),
+      ]) {
+        await assert.rejects(
+          work,
+          (error) => error instanceof UserValueError && !error.message.includes('secret'),
+        )
       }
     }
     await unchanged(row)
@@ -127,7 +173,13 @@ export const WRITING: Cases = {
 
   async 'names like __proto__ are neither fields nor properties'(store, { person, id, unchanged }) {
     const row = await store.create(person('A'))
-    for (const name of ['__proto__', 'constructor', 'prototype.x', 'email"; drop table users; --', 'a\0b']) {
+    for (const name of [
+      '__proto__',
+      'constructor',
+      'prototype.x',
+      'email"; drop table users; --',
+      'a\0b',
+    ]) {
       const evil = JSON.parse(`{${JSON.stringify(name)}:{"isSuperuser":true}}`)
       await assert.rejects(store.update(id(row), evil))
       await assert.rejects(store.create({ ...person('B'), ...evil }))
@@ -147,7 +199,10 @@ export const WRITING: Cases = {
         else handed[name] = 'spoilt'
       }
     }
-    assert.deepEqual(await store.findById(before[store.fields.columns.id ?? 'id'] as UserId), before)
+    assert.deepEqual(
+      await store.findById(before[store.fields.columns.id ?? 'id'] as UserId),
+      before,
+    )
   },
 
   async 'a flag that is expected as it was read lets the write pass, and as it is not stops it'(
@@ -159,7 +214,14 @@ export const WRITING: Cases = {
     const stood = read(row, 'isActive')
     assert.equal(await store.compareAndSet(id(row), { isActive: stood }, { isActive: false }), true)
     assert.equal(await store.compareAndSet(id(row), { isActive: stood }, { isActive: true }), false)
-    assert.equal(await store.compareAndSet(id(row), { isActive: read(await find(row), 'isActive') }, { isActive: true }), true)
+    assert.equal(
+      await store.compareAndSet(
+        id(row),
+        { isActive: read(await find(row), 'isActive') },
+        { isActive: true },
+      ),
+      true,
+    )
   },
 
   async 'an id is never changed by a write'(store, { person, id, unchanged, free }) {

@@ -5,12 +5,16 @@ import type { Dialect } from '../sql/dialect.js'
 /** What a Kysely instance speaks, by its adapter; by the adapter's name too, for a Kysely that is there in two copies. */
 export function dialectOf(db: Kysely<unknown>, told: Dialect | undefined): Dialect {
   if (told === 'postgres' || told === 'mysql' || told === 'sqlite') return told
-  if (told !== undefined) throw new ConfigError('"dialect" must be "postgres", "mysql" (also for MariaDB) or "sqlite"')
-  if (typeof db?.getExecutor !== 'function') throw new ConfigError('kyselyUsers(db) needs a Kysely instance')
+  if (told !== undefined)
+    throw new ConfigError('"dialect" must be "postgres", "mysql" (also for MariaDB) or "sqlite"')
+  if (typeof db?.getExecutor !== 'function')
+    throw new ConfigError('kyselyUsers(db) needs a Kysely instance')
   const { adapter } = db.getExecutor()
   const name = adapter.constructor.name
   if (adapter instanceof PostgresAdapter || /postgres/i.test(name)) return 'postgres'
   if (adapter instanceof MysqlAdapter || /mysql|mariadb/i.test(name)) return 'mysql'
   if (adapter instanceof SqliteAdapter || /sqlite/i.test(name)) return 'sqlite'
-  throw new ConfigError(`kyselyUsers does not know the dialect of ${name}; set "dialect" to the one whose SQL it speaks`)
+  throw new ConfigError(
+    `kyselyUsers does not know the dialect of ${name}; set "dialect" to the one whose SQL it speaks`,
+  )
 }

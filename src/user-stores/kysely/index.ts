@@ -1,7 +1,14 @@
 import { type CompiledQuery, type Kysely, type QueryResult, sql } from 'kysely'
 import { ConfigError, DuplicateUserError, UserValueError } from '../../errors.js'
 import type { UserId, UserStore, UserValues } from '../../ports/user-store.js'
-import { CORE_FIELDS, checkTable, isIdentifier, isStandardField, resolveColumns, uniqueFields } from '../fields.js'
+import {
+  CORE_FIELDS,
+  checkTable,
+  isIdentifier,
+  isStandardField,
+  resolveColumns,
+  uniqueFields,
+} from '../fields.js'
 import { type Failure, failureOf, persistently } from '../sql/driver-errors.js'
 import { modelCheck } from '../sql/model-check.js'
 import { encoder, isPossibleId, isPossibleKey, isSameKey } from '../sql/values.js'
@@ -39,19 +46,28 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const dialect = dialectOf(db, options.dialect)
   const columns = resolveColumns(CORE_FIELDS, options.columns)
   const unique = uniqueFields(Object.keys(columns), options.unique ?? [])
-  const fieldOf = new Map(Object.entries(columns).map(([field, column]) => [column.toLowerCase(), field]))
+  const fieldOf = new Map(
+    Object.entries(columns).map(([field, column]) => [column.toLowerCase(), field]),
+  )
   const idColumn = columns.id ?? 'id'
   const encode = encoder(dialect, options)
   const prepared = statements(db, dialect, table, idColumn)
   const checkModel = modelCheck(table, columns)
-  const executor = dialect === 'sqlite' && !db.isTransaction ? batchedExecutor(db) : db.getExecutor()
+  const executor =
+    dialect === 'sqlite' && !db.isTransaction ? batchedExecutor(db) : db.getExecutor()
   /** Types of the ids that rows carry. Which they are is the driver's choice: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
   let returning: Promise<boolean> | undefined
 
-  const execute = (query: CompiledQuery, parameters: readonly unknown[]): Promise<QueryResult<Record<string, unknown>>> => {
+  const execute = (
+    query: CompiledQuery,
+    parameters: readonly unknown[],
+  ): Promise<QueryResult<Record<string, unknown>>> => {
     const run = () =>
-      executor.executeQuery<Record<string, unknown>>({ ...(query as CompiledQuery<Record<string, unknown>>), parameters })
+      executor.executeQuery<Record<string, unknown>>({
+        ...(query as CompiledQuery<Record<string, unknown>>),
+        parameters,
+      })
     return db.isTransaction ? run() : persistently(dialect, run)
   }
 
@@ -98,9 +114,11 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     if (column !== undefined && !set.has(column)) set.set(column, encode(field, value))
   }
 
-  const valueIn = (set: Map<string, unknown>, field: string): unknown => set.get(columns[field] ?? field)
+  const valueIn = (set: Map<string, unknown>, field: string): unknown =>
+    set.get(columns[field] ?? field)
 
-  const lookUp = (field: string, value: unknown) => first(prepared.selectBy(columns[field] ?? field), [value])
+  const lookUp = (field: string, value: unknown) =>
+    first(prepared.selectBy(columns[field] ?? field), [value])
 
   /** Whether this is the id of a row exactly as rows carry it: databases convert `'1'`, `'01'` and `'1abc'` to 1. */
   const isStoredId = async (id: UserId): Promise<boolean> => {
@@ -112,11 +130,16 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     return row?.[idColumn] === id
   }
 
-  const takenField = async (failure: Failure, set: Map<string, unknown>, id?: UserId): Promise<string> => {
+  const takenField = async (
+    failure: Failure,
+    set: Map<string, unknown>,
+    id?: UserId,
+  ): Promise<string> => {
     const named: string[] = []
     for (const column of failure.columns) {
       const bare = column.toLowerCase().replace(`${table.toLowerCase().replace(/^.*\./, '')}_`, '')
-      const field = column === 'PRIMARY' ? 'id' : (fieldOf.get(column.toLowerCase()) ?? fieldOf.get(bare))
+      const field =
+        column === 'PRIMARY' ? 'id' : (fieldOf.get(column.toLowerCase()) ?? fieldOf.get(bare))
       if (field !== undefined) named.push(field)
       else if (set.has(column)) named.push(column)
     }
@@ -133,23 +156,34 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   }
 
   /** What to throw for a failed write. */
-  const failed = async (cause: unknown, set: Map<string, unknown>, id?: UserId): Promise<unknown> => {
+  const failed = async (
+    cause: unknown,
+    set: Map<string, unknown>,
+    id?: UserId,
+  ): Promise<unknown> => {
     const failure = failureOf(dialect, cause)
-    if (failure.kind === 'duplicate') return new DuplicateUserError(await takenField(failure, set, id), { cause })
+    if (failure.kind === 'duplicate')
+      return new DuplicateUserError(await takenField(failure, set, id), { cause })
     if (failure.kind === 'value') return new UserValueError('unknown', { cause })
     if (failure.kind !== 'null') return cause
     // A column that nobody gave a value for is a mistake in the app, not in the value.
-    const empty = [...set.keys()].find((column) => set.get(column) === null && (failure.columns[0] || column) === column)
-    return empty === undefined ? cause : new UserValueError(fieldOf.get(empty.toLowerCase()) ?? empty, { cause })
+    const empty = [...set.keys()].find(
+      (column) => set.get(column) === null && (failure.columns[0] || column) === column,
+    )
+    return empty === undefined
+      ? cause
+      : new UserValueError(fieldOf.get(empty.toLowerCase()) ?? empty, { cause })
   }
 
   /** MariaDB returns the inserted row since 10.5; MySQL does not. */
   const insertReturns = async (): Promise<boolean> => {
     if (dialect !== 'mysql') return true
-    returning ??= sql<{ version: string }>`select version() as version`.execute(db).then(({ rows }) => {
-      const [, major, minor] = /(\d+)\.(\d+)\.\d+-mariadb/i.exec(rows[0]?.version ?? '') ?? []
-      return Number(major) > 10 || (Number(major) === 10 && Number(minor) >= 5)
-    })
+    returning ??= sql<{ version: string }>`select version() as version`
+      .execute(db)
+      .then(({ rows }) => {
+        const [, major, minor] = /(\d+)\.(\d+)\.\d+-mariadb/i.exec(rows[0]?.version ?? '') ?? []
+        return Number(major) > 10 || (Number(major) === 10 && Number(minor) >= 5)
+      })
     return returning.catch((error) => {
       returning = undefined
       throw error
@@ -177,13 +211,14 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       }
     }
     if (!(await isStoredId(id))) return false
-    const isAsExpected = async () => (await first(prepared.selectId(conditions), compared)) !== undefined
+    const isAsExpected = async () =>
+      (await first(prepared.selectId(conditions), compared)) !== undefined
     if (set.size === 0) return isAsExpected()
     try {
-      const { insertId, numAffectedRows } = await execute(prepared.update([...set.keys()], conditions), [
-        ...set.values(),
-        ...compared,
-      ])
+      const { insertId, numAffectedRows } = await execute(
+        prepared.update([...set.keys()], conditions),
+        [...set.values(), ...compared],
+      )
       return Number(numAffectedRows) > 0 || (dialect === 'mysql' && insertId === 1n)
     } catch (error) {
       const { kind } = failureOf(dialect, error)
@@ -225,7 +260,10 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       const id = set.get(idColumn) ?? insertId
       const known = id === undefined ? unique.find((field) => valueIn(set, field) != null) : 'id'
       const row = known === undefined ? undefined : await lookUp(known, id ?? valueIn(set, known))
-      if (!row) throw new ConfigError('The row just inserted cannot be found again; give kyselyUsers a "generateId"')
+      if (!row)
+        throw new ConfigError(
+          'The row just inserted cannot be found again; give kyselyUsers a "generateId"',
+        )
       return asRow(row)
     },
     async update(id, values) {

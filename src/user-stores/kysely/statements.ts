@@ -18,7 +18,10 @@ const MAX_SHAPES = 500
 // biome-ignore lint/suspicious/noExplicitAny: any schema of the app's fits
 export function statements(db: Kysely<any>, dialect: Dialect, table: string, idColumn: string) {
   const compiled = new Map<string, CompiledQuery>()
-  const once = (shape: string | readonly unknown[], compile: () => CompiledQuery): CompiledQuery => {
+  const once = (
+    shape: string | readonly unknown[],
+    compile: () => CompiledQuery,
+  ): CompiledQuery => {
     const key = typeof shape === 'string' ? shape : JSON.stringify(shape)
     const found = compiled.get(key)
     if (found) return found
@@ -30,7 +33,8 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
   }
 
   const isExpected = ({ column, isText }: Condition) => {
-    if (dialect === 'postgres') return sql<boolean>`${sql.ref(column)} is not distinct from ${PLACE}`
+    if (dialect === 'postgres')
+      return sql<boolean>`${sql.ref(column)} is not distinct from ${PLACE}`
     if (dialect === 'sqlite') return sql<boolean>`${sql.ref(column)} is ${PLACE}`
     // By bytes: to most collations a hash is the same in capitals, or with spaces at its end.
     if (isText) {
@@ -45,14 +49,22 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
    */
   const assignments = (columns: readonly string[]) =>
     Object.fromEntries(
-      columns.map((column, at) => [column, dialect === 'mysql' && at === 0 ? sql`if(last_insert_id(1), ${PLACE}, null)` : PLACE]),
+      columns.map((column, at) => [
+        column,
+        dialect === 'mysql' && at === 0 ? sql`if(last_insert_id(1), ${PLACE}, null)` : PLACE,
+      ]),
     )
 
   return {
     /** Parameters: the value. One row at most. */
     selectBy: (column: string) =>
       once(`selectBy ${column}`, () =>
-        db.selectFrom(table).selectAll().where(sql.ref(column), '=', PLACE).limit(sql.lit(1)).compile(),
+        db
+          .selectFrom(table)
+          .selectAll()
+          .where(sql.ref(column), '=', PLACE)
+          .limit(sql.lit(1))
+          .compile(),
       ),
     /** Parameters: the id, then what is expected. */
     selectId: (expected: readonly Condition[]) =>
@@ -64,7 +76,9 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
     /** Parameters: the values. */
     insert: (columns: readonly string[], returning: boolean) =>
       once(['insert', columns, returning], () => {
-        const query = db.insertInto(table).values(Object.fromEntries(columns.map((column) => [column, PLACE])))
+        const query = db
+          .insertInto(table)
+          .values(Object.fromEntries(columns.map((column) => [column, PLACE])))
         return returning ? query.returningAll().compile() : query.compile()
       }),
     /** Parameters: the values, the id, then what is expected. */

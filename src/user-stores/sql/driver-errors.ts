@@ -33,7 +33,8 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 /** The columns of `Key (lower(email::text))=(a@b.c) already exists.`, in whatever language the server speaks. */
 function postgresKey(error: DriverError): string[] {
   const key = /\((.+?)\)=\(/s.exec(text(error.detail))?.[1]
-  if (key !== undefined) return key.split(/[(),]|::/).map((part) => part.trim().replace(/^"(.*)"$/, '$1'))
+  if (key !== undefined)
+    return key.split(/[(),]|::/).map((part) => part.trim().replace(/^"(.*)"$/, '$1'))
   // Without the right to read the table there is no detail, only the constraint: users_email_key.
   const name = text(error.constraint) || text(error.constraint_name)
   return /_pkey$/.test(name) ? ['PRIMARY'] : [name.replace(/_(?:key|idx|unique)$/, ''), name]
@@ -52,7 +53,9 @@ function postgresFailure(error: DriverError): Failure {
  * Besides class 22 of SQLSTATE: data truncated, incorrect, too long or out of range; a check (MySQL, MariaDB); text that
  * cannot be compared with or converted to the column's character set; a number beside a UUID (MariaDB).
  */
-const MYSQL_VALUE = new Set([1264, 1265, 1292, 1366, 1406, 1690, 3140, 3819, 4025, 1267, 1270, 1271, 3854, 3988, 4078, 4079])
+const MYSQL_VALUE = new Set([
+  1264, 1265, 1292, 1366, 1406, 1690, 3140, 3819, 4025, 1267, 1270, 1271, 3854, 3988, 4078, 4079,
+])
 
 function mysqlFailure(error: DriverError): Failure {
   const message = text(error.sqlMessage) || text(error.message)
@@ -80,11 +83,18 @@ function sqliteFailure(error: DriverError): Failure {
   }
   const absent = /NOT NULL constraint failed: (?:.*\.)?(.*)/.exec(message)?.[1]
   if (absent !== undefined) return failure('null', [absent])
-  if (/CHECK constraint failed|datatype mismatch|cannot store \w+ value in \w+ column|string or blob too big/.test(message)) {
+  if (
+    /CHECK constraint failed|datatype mismatch|cannot store \w+ value in \w+ column|string or blob too big/.test(
+      message,
+    )
+  ) {
     return failure('value')
   }
   return failure(
-    /SQLITE_BUSY|SQLITE_LOCKED/.test(text(error.code)) || /database (?:table )?is locked/.test(message) ? 'again' : 'other',
+    /SQLITE_BUSY|SQLITE_LOCKED/.test(text(error.code)) ||
+      /database (?:table )?is locked/.test(message)
+      ? 'again'
+      : 'other',
   )
 }
 

@@ -7,14 +7,20 @@ const BOOLEANS = ['isActive', 'isSuperuser', 'emailVerified']
  * the table: a column that is not there, or a flag whose type makes "no" look like "yes" (`N`, a BIT as Buffer), must
  * not be taken for an answer. The returned function does nothing once a row has told all.
  */
-export function modelCheck(table: string, columns: Readonly<Record<string, string>>): (row: Record<string, unknown>) => void {
+export function modelCheck(
+  table: string,
+  columns: Readonly<Record<string, string>>,
+): (row: Record<string, unknown>) => void {
   let isChecked = false
-  const cure = (field: string) => `name another column in "columns.${field}", or set it to null if the model has none`
+  const cure = (field: string) =>
+    `name another column in "columns.${field}", or set it to null if the model has none`
   return function checkModel(row) {
     if (isChecked) return
     for (const [field, column] of Object.entries(columns)) {
       if (column in row) continue
-      throw new ConfigError(`Table "${table}" has no column "${column}" for "${field}"; ${cure(field)}`)
+      throw new ConfigError(
+        `Table "${table}" has no column "${column}" for "${field}"; ${cure(field)}`,
+      )
     }
     const idType = typeof row[columns.id ?? 'id']
     if (idType !== 'number' && idType !== 'string' && idType !== 'bigint') {
@@ -23,13 +29,22 @@ export function modelCheck(table: string, columns: Readonly<Record<string, strin
       )
     }
     let isComplete = true
-    for (const field of [...BOOLEANS, ...Object.keys(columns).filter((name) => name.endsWith('Verified'))]) {
+    for (const field of [
+      ...BOOLEANS,
+      ...Object.keys(columns).filter((name) => name.endsWith('Verified')),
+    ]) {
       const column = columns[field]
       if (column === undefined) continue
       const value = row[column]
       if (value === null) isComplete = false
-      else if (typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'bigint') {
-        throw new ConfigError(`Column "${column}" of table "${table}" must be read as boolean or number; ${cure(field)}`)
+      else if (
+        typeof value !== 'boolean' &&
+        typeof value !== 'number' &&
+        typeof value !== 'bigint'
+      ) {
+        throw new ConfigError(
+          `Column "${column}" of table "${table}" must be read as boolean or number; ${cure(field)}`,
+        )
       }
     }
     isChecked = isComplete

@@ -24,11 +24,16 @@ const DATES = {
  * object into SQL and writes NaN as a column's name, and libsql ends the process at a boolean.
  * @throws UserValueError from the returned function, for what no database holds as it is
  */
-export function encoder(dialect: Dialect, options: ValueOptions): (field: string, value: unknown) => unknown {
+export function encoder(
+  dialect: Dialect,
+  options: ValueOptions,
+): (field: string, value: unknown) => unknown {
   const dates = options.dates ?? (dialect === 'sqlite' ? 'text' : 'native')
   const booleans = options.booleans ?? (dialect === 'sqlite' ? 'number' : 'native')
-  if (!Object.hasOwn(DATES, dates)) throw new ConfigError('"dates" must be "native", "text", "seconds" or "milliseconds"')
-  if (booleans !== 'native' && booleans !== 'number') throw new ConfigError('"booleans" must be "native" or "number"')
+  if (!Object.hasOwn(DATES, dates))
+    throw new ConfigError('"dates" must be "native", "text", "seconds" or "milliseconds"')
+  if (booleans !== 'native' && booleans !== 'number')
+    throw new ConfigError('"booleans" must be "native" or "number"')
   const encodeDate = DATES[dates]
 
   return function encode(field, value) {
@@ -66,7 +71,9 @@ export function isPossibleId(dialect: Dialect, id: unknown): boolean {
 
 /** Whether some row could carry this in a unique field. */
 export const isPossibleKey = (value: unknown): value is string | number | bigint =>
-  typeof value === 'string' ? isStorableText(value) : Number.isSafeInteger(value) || typeof value === 'bigint'
+  typeof value === 'string'
+    ? isStorableText(value)
+    : Number.isSafeInteger(value) || typeof value === 'bigint'
 
 const lowered = (value: string): string => value.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 
@@ -76,6 +83,9 @@ const lowered = (value: string): string => value.replace(/[A-Z]/g, (letter) => l
  * differ in case (citext, `_ci` collations), and a numeric column may be asked with digits as text.
  */
 export function isSameKey(stored: unknown, asked: string | number | bigint): boolean {
-  if (typeof stored === 'string') return typeof asked === 'string' && lowered(stored) === lowered(asked)
-  return (typeof stored === 'number' || typeof stored === 'bigint') && String(stored) === String(asked)
+  if (typeof stored === 'string')
+    return typeof asked === 'string' && lowered(stored) === lowered(asked)
+  return (
+    (typeof stored === 'number' || typeof stored === 'bigint') && String(stored) === String(asked)
+  )
 }

@@ -20,17 +20,32 @@ for (const backend of backends) {
       const app = await build(t, { auth: { ...backend.options(), users, transports } })
       const sessions = [await signedIn(app, 'ann'), new Client(app)]
       answers(await (sessions[1] as Client).login('ann'), 200)
-      const lines = [tokensOf(await askToken(app)).refresh_token, tokensOf(await askToken(app)).refresh_token]
+      const lines = [
+        tokensOf(await askToken(app)).refresh_token,
+        tokensOf(await askToken(app)).refresh_token,
+      ]
       await signedIn(app, 'bob')
       await askToken(app, 'bob')
       assert.equal((await app.auth.sessions.list(1)).length, 4)
-      return { app, users, sessions: sessions as [Client, Client], lines: lines as [string, string] }
+      return {
+        app,
+        users,
+        sessions: sessions as [Client, Client],
+        lines: lines as [string, string],
+      }
     }
     type Started = Awaited<ReturnType<typeof start>>
 
     const meetings: [string, (started: Started) => Promise<unknown>][] = [
-      ['a session', async ({ sessions }) => refuses(await sessions[0].get('/me'), 'CRUDAUTH_UNAUTHENTICATED')],
-      ['a refresh token', async ({ app, lines }) => refuses(await askRefresh(app, lines[0]), 'CRUDAUTH_INVALID_TOKEN')],
+      [
+        'a session',
+        async ({ sessions }) => refuses(await sessions[0].get('/me'), 'CRUDAUTH_UNAUTHENTICATED'),
+      ],
+      [
+        'a refresh token',
+        async ({ app, lines }) =>
+          refuses(await askRefresh(app, lines[0]), 'CRUDAUTH_INVALID_TOKEN'),
+      ],
     ]
     for (const [what, meet] of meetings) {
       test(`has no session and no line left once ${what} of it was met, and others have theirs`, async (t) => {
@@ -73,7 +88,10 @@ for (const backend of backends) {
       const { app, users } = await start(t)
       await users.update(1, { isActive: false })
       const row = (await users.findById(1)) as Record<string, unknown>
-      for (const sign of [() => app.auth.issueTokens(row), () => app.auth.sessions.create(request, row)])
+      for (const sign of [
+        () => app.auth.issueTokens(row),
+        () => app.auth.sessions.create(request, row),
+      ])
         await assert.rejects(sign, { code: 'CRUDAUTH_FORBIDDEN', statusCode: 403 })
       assert.equal((await app.auth.sessions.list(1)).length, 4)
     })
@@ -82,15 +100,33 @@ for (const backend of backends) {
 
 test('what is no row with a usable id is signed in by no hand, and a message says why', async (t) => {
   const app = await build(t, {
-    auth: { transports: [sessionTransport(), bearerTransport({ refresh: 'body', statelessUser: true })] },
+    auth: {
+      transports: [sessionTransport(), bearerTransport({ refresh: 'body', statelessUser: true })],
+    },
   })
-  for (const id of [undefined, null, {}, [], true, '', Number.NaN, Number.POSITIVE_INFINITY, Symbol('id')]) {
+  for (const id of [
+    undefined,
+    null,
+    {},
+    [],
+    true,
+    '',
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    Symbol('id'),
+  ]) {
     const row = { id, hashedPassword: 'x', isActive: true }
-    for (const sign of [() => app.auth.issueTokens(row), () => app.auth.sessions.create(request, row)])
+    for (const sign of [
+      () => app.auth.issueTokens(row),
+      () => app.auth.sessions.create(request, row),
+    ])
       await assert.rejects(sign, { code: 'CRUDAUTH_INTERNAL', message: /id/ })
   }
   for (const row of [undefined, null, 'ann', 1] as never[]) {
-    for (const sign of [() => app.auth.issueTokens(row), () => app.auth.sessions.create(request, row)])
+    for (const sign of [
+      () => app.auth.issueTokens(row),
+      () => app.auth.sessions.create(request, row),
+    ])
       await assert.rejects(sign, { code: 'CRUDAUTH_INTERNAL' })
   }
   for (const id of ['x', 7, -1, 2n ** 70n]) {

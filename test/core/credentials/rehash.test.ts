@@ -5,7 +5,14 @@ import { backends } from '../../helpers/backends.js'
 import { build, cheap, password } from '../../helpers/build.js'
 import { Client } from '../../helpers/client.js'
 import { statuses, times } from '../../helpers/hostile.js'
-import { backwards, interrupted, oldHash, otherHash, rowOf, signedInByHand } from '../../helpers/passwords.js'
+import {
+  backwards,
+  interrupted,
+  oldHash,
+  otherHash,
+  rowOf,
+  signedInByHand,
+} from '../../helpers/passwords.js'
 import { refuses } from '../../helpers/refuses.js'
 import { mountHandLogin } from '../../helpers/users.js'
 
@@ -21,7 +28,13 @@ for (const backend of backends) {
     const open = async (t: Parameters<typeof build>[0]) => {
       const users = interrupted(memoryUsers())
       const passwords = { cost: cheap, legacy: [backwards] }
-      const auth = { ...backend.options(), users: users.store, lockout: false, transports, passwords } as const
+      const auth = {
+        ...backend.options(),
+        users: users.store,
+        lockout: false,
+        transports,
+        passwords,
+      } as const
       const app = await build(t, { auth, routes: mountHandLogin })
       const hashedPassword = await makeHash()
       await users.store.create({ email: 'ann@example.com', username: 'ann', hashedPassword })
@@ -45,9 +58,14 @@ for (const backend of backends) {
       const { app, users } = await open(t)
       const earlier = await signedInByHand(app, 'ann')
       const clients = times(100, () => new Client(app))
-      assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.login('ann')))), { 200: 100 })
+      assert.deepEqual(statuses(await Promise.all(clients.map((client) => client.login('ann')))), {
+        200: 100,
+      })
       const { hashedPassword } = await rowOf(users.store, 'ann')
-      assert.deepEqual([...new Set(users.swaps.map((values) => values.hashedPassword))], [hashedPassword])
+      assert.deepEqual(
+        [...new Set(users.swaps.map((values) => values.hashedPassword))],
+        [hashedPassword],
+      )
       assert.ok(users.swaps.length > 1, 'there was no race')
       const me = await Promise.all([earlier, ...clients].map((client) => client.get('/me')))
       assert.deepEqual(statuses(me), { 200: 101 })
@@ -96,8 +114,11 @@ for (const backend of backends) {
 
 test('the hash that replaces one of another cost keeps its salt; one of another system gets a salt per user', async (t) => {
   const users = memoryUsers()
-  const app = await build(t, { auth: { users, lockout: false, passwords: { cost: cheap, legacy: [backwards] } } })
-  const saltOf = async (name: string) => String((await rowOf(users, name)).hashedPassword).split('$')[4]
+  const app = await build(t, {
+    auth: { users, lockout: false, passwords: { cost: cheap, legacy: [backwards] } },
+  })
+  const saltOf = async (name: string) =>
+    String((await rowOf(users, name)).hashedPassword).split('$')[4]
   const replace = async (username: string, hashedPassword: string) => {
     await users.create({ email: `${username}@example.com`, username, hashedPassword })
     assert.equal((await new Client(app).login(username)).statusCode, 200)

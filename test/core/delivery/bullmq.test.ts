@@ -21,7 +21,10 @@ function bullmq(t: TestContext, deliver: (intent: DeliveryIntent) => unknown) {
   const events = new QueueEvents('delivery', { connection, prefix })
   const enqueue = (job: DeliveryJob) =>
     queue.add('deliver', job, { jobId: job.id, attempts: 3, backoff: { type: 'fixed', delay: 10 } })
-  const producer = testDispatch({ channels: [{ name: 'email', deliver: () => assert.fail('here') }], enqueue })
+  const producer = testDispatch({
+    channels: [{ name: 'email', deliver: () => assert.fail('here') }],
+    enqueue,
+  })
   const consumer = testDispatch({ channels: [{ name: 'email', deliver }] })
   const worker = new Worker<DeliveryJob>(
     'delivery',
@@ -49,7 +52,9 @@ function bullmq(t: TestContext, deliver: (intent: DeliveryIntent) => unknown) {
 const stored = async (queue: Queue<DeliveryJob>): Promise<string> =>
   JSON.stringify((await queue.getJobs()).map((job) => job.toJSON()))
 
-test('a message goes through BullMQ to a worker, tried again by it, with nothing in Redis to read', { skip }, async (t) => {
+test('a message goes through BullMQ to a worker, tried again by it, with nothing in Redis to read', {
+  skip,
+}, async (t) => {
   const got: DeliveryIntent[] = []
   const { queue, worker, events, producer } = bullmq(t, (one) => {
     got.push(one)
@@ -64,11 +69,14 @@ test('a message goes through BullMQ to a worker, tried again by it, with nothing
   await job.waitUntilFinished(events)
   assert.deepEqual(got, [intent, intent, intent])
   const text = await stored(queue)
-  for (const secret of [intent.token as string, 'ada@', 'reset_password']) assert.ok(!text.includes(secret), secret)
+  for (const secret of [intent.token as string, 'ada@', 'reset_password'])
+    assert.ok(!text.includes(secret), secret)
   assert.match(text, /550/, 'the failure is kept, without them')
 })
 
-test('BullMQ does not try a permanent failure again, nor a job that was changed', { skip }, async (t) => {
+test('BullMQ does not try a permanent failure again, nor a job that was changed', {
+  skip,
+}, async (t) => {
   let attempts = 0
   const { queue, worker, events, producer, enqueue } = bullmq(t, () => {
     attempts++
@@ -79,7 +87,10 @@ test('BullMQ does not try a permanent failure again, nor a job that was changed'
   const [job] = await queue.getJobs()
   assert.ok(job)
   const { payload } = job.data
-  const changed = await enqueue({ id: 'changed', payload: `${payload.slice(0, -1)}${payload.endsWith('A') ? 'B' : 'A'}` })
+  const changed = await enqueue({
+    id: 'changed',
+    payload: `${payload.slice(0, -1)}${payload.endsWith('A') ? 'B' : 'A'}`,
+  })
   await events.waitUntilReady()
   void worker.run()
   await assert.rejects(job.waitUntilFinished(events), /no such user/)
@@ -99,7 +110,9 @@ test('a job that is handed over twice is one job', { skip }, async (t) => {
   assert.equal((await queue.getJobs()).length, 1)
 })
 
-test('the example in docs/email.md delivers through BullMQ, and loses nothing when the app closes', { skip }, async (t) => {
+test('the example in docs/email.md delivers through BullMQ, and loses nothing when the app closes', {
+  skip,
+}, async (t) => {
   const { REDIS_URL } = process.env
   process.env.REDIS_URL = url
   const left = new Queue<DeliveryJob>('delivery', { connection: { url: url as string } })
@@ -128,11 +141,19 @@ test('the example in docs/email.md delivers through BullMQ, and loses nothing wh
   assert.deepEqual([kind, to], ['verify_email', ada.email])
 
   const token = new URL(context.link).searchParams.get('token')
-  const confirmed = await app.inject({ method: 'POST', url: '/email/verify-confirm', payload: { token } })
+  const confirmed = await app.inject({
+    method: 'POST',
+    url: '/email/verify-confirm',
+    payload: { token },
+  })
   assert.equal(confirmed.statusCode, 200, confirmed.body)
 
   // Answered, and hardly handed over yet: closing does that first, and what its worker has not taken stays in the queue.
-  const requested = await app.inject({ method: 'POST', url: '/password/reset-request', payload: { email: ada.email } })
+  const requested = await app.inject({
+    method: 'POST',
+    url: '/password/reset-request',
+    payload: { email: ada.email },
+  })
   assert.equal(requested.statusCode, 202)
   await app.close()
   const sent = kinds.filter((one) => one === 'reset_password').length

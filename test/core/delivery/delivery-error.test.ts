@@ -11,7 +11,8 @@ const told = (cause: unknown) => {
   return { ...failure, message: failure.message, stack: String(failure.stack), code: failure.code }
 }
 const hides = (text: string) => {
-  for (const secret of [token as string, recipient, recipient.slice(0, 4)]) assert.ok(!text.includes(secret), text)
+  for (const secret of [token as string, recipient, recipient.slice(0, 4)])
+    assert.ok(!text.includes(secret), text)
 }
 
 test('what a server says at length is searched and told in part only', () => {
@@ -39,7 +40,9 @@ const pathological: Record<string, string> = {
 }
 
 test('a text of 100 kB comes to its end, whatever it is', () => {
-  const source = pathToFileURL(fileURLToPath(new URL('../../../src/core/delivery/delivery-error.ts', import.meta.url))).href
+  const source = pathToFileURL(
+    fileURLToPath(new URL('../../../src/core/delivery/delivery-error.ts', import.meta.url)),
+  ).href
   const code = `
     import { readFileSync, writeSync } from 'node:fs'
     const { deliveryFailure } = await import(${JSON.stringify(source)})
@@ -51,25 +54,40 @@ test('a text of 100 kB comes to its end, whatever it is', () => {
       }
     }`
   // In a process of its own: a search that is under way can be ended from outside only.
-  const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
-    cwd: fileURLToPath(new URL('../../..', import.meta.url)),
-    encoding: 'utf8',
-    input: JSON.stringify({ texts: pathological, intent: { token, recipient } }),
-    timeout: 60_000,
-  })
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '-e', code],
+    {
+      cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+      encoding: 'utf8',
+      input: JSON.stringify({ texts: pathological, intent: { token, recipient } }),
+      timeout: 60_000,
+    },
+  )
   const done = stdout
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as [string, number, number])
-  assert.equal(done.length, 4 * Object.keys(pathological).length, `it hangs after ${JSON.stringify(done.at(-1))} ${stderr}`)
-  for (const [name, message, stack] of done) assert.ok(message <= 500 && stack < 20_000, `${name}: ${message} ${stack}`)
+  assert.equal(
+    done.length,
+    4 * Object.keys(pathological).length,
+    `it hangs after ${JSON.stringify(done.at(-1))} ${stderr}`,
+  )
+  for (const [name, message, stack] of done)
+    assert.ok(message <= 500 && stack < 20_000, `${name}: ${message} ${stack}`)
 })
 
 test('no frame holds the token or the address, and what only looks like one is none', () => {
   const link = `https://app.example.com/reset?token=${token}`
-  const lies = new Error(`upstream said\n    at https://api.example/send?to=${recipient}&token=${token}`)
+  const lies = new Error(
+    `upstream said\n    at https://api.example/send?to=${recipient}&token=${token}`,
+  )
   hides(told(lies).stack)
-  assert.equal(told(lies).stack.split('api.example').length, 2, 'it stands in the message, and in no frame')
+  assert.equal(
+    told(lies).stack.split('api.example').length,
+    2,
+    'it stands in the message, and in no frame',
+  )
 
   const frames = [
     'Error: no',
@@ -109,7 +127,13 @@ test('no code holds the token or the address, and an ordinary one is kept', () =
     assert.equal(failure.code, 'CRUDAUTH_DELIVERY_FAILED', String(code))
     hides(JSON.stringify(failure))
   }
-  for (const code of ['EAUTH', 'ECONNREFUSED', 'CRUDAUTH_DELIVERY_TIMEOUT', 'rate.limited', 'x-1:2']) {
+  for (const code of [
+    'EAUTH',
+    'ECONNREFUSED',
+    'CRUDAUTH_DELIVERY_TIMEOUT',
+    'rate.limited',
+    'x-1:2',
+  ]) {
     assert.equal(told(Object.assign(new Error('no'), { code })).code, code)
   }
 })
@@ -117,10 +141,13 @@ test('no code holds the token or the address, and an ordinary one is kept', () =
 test('a number for an address is hidden in its spellings, as a code too', () => {
   const phone = '+4915112345678'
   for (const code of [phone.slice(1), `to:${phone.slice(1)}`]) {
-    const failure = deliveryFailure(Object.assign(new Error(`no ${phone} ${encodeURIComponent(phone)}`), { code }), {
-      token: null,
-      recipient: phone,
-    })
+    const failure = deliveryFailure(
+      Object.assign(new Error(`no ${phone} ${encodeURIComponent(phone)}`), { code }),
+      {
+        token: null,
+        recipient: phone,
+      },
+    )
     assert.ok(!`${failure.message} ${failure.code} ${failure.stack}`.includes('15112345678'))
   }
 })
@@ -128,7 +155,14 @@ test('a number for an address is hidden in its spellings, as a code too', () => 
 test('an error whose properties throw or lie is told like any other', () => {
   const permanent = told(Object.assign(new Error('no'), { permanent: true }))
   assert.equal(permanent.permanent, true)
-  for (const cause of [null, undefined, 7, {}, { message: recipient }, Object.assign(new Error('no'), { stack: undefined })]) {
+  for (const cause of [
+    null,
+    undefined,
+    7,
+    {},
+    { message: recipient },
+    Object.assign(new Error('no'), { stack: undefined }),
+  ]) {
     const failure = told(cause)
     hides(`${failure.message} ${failure.stack}`)
     assert.equal(failure.permanent, false)

@@ -3,7 +3,15 @@ import { test } from 'node:test'
 import type { NamedChannel } from '../../../src/core/delivery/dispatch.js'
 import { createKeyring } from '../../../src/crypto/keys.js'
 import type { DeliveryIntent, DeliveryJob } from '../../../src/ports/delivery-channel.js'
-import { ada, deferred, intent, type LostMessage, limits, secret, testDispatch } from '../../helpers/delivery.js'
+import {
+  ada,
+  deferred,
+  intent,
+  type LostMessage,
+  limits,
+  secret,
+  testDispatch,
+} from '../../helpers/delivery.js'
 
 /** A channel that keeps what it gets. */
 function collector(name = 'email') {
@@ -106,15 +114,26 @@ test('neither token nor address nor credentials of a failing channel get into th
       throw Object.assign(new Error(text, { cause }), { code: 'ETALKS', token, to: phone })
     },
   }
-  const { dispatch, idle, lines } = testDispatch({ channels: [channel], limits: { ...limits, attempts: 2 } })
+  const { dispatch, idle, lines } = testDispatch({
+    channels: [channel],
+    limits: { ...limits, attempts: 2 },
+  })
   dispatch(intent)
   await idle()
   dispatch({ ...intent, recipient: phone, factor: 'phone' })
   await idle()
   const text = lines.join('\n')
   assert.equal(causes.length, 0)
-  for (const leak of [token, 'ada@', 'Ada@', 'xample.com>', '15112345678', 'pa55word']) assert.ok(!text.includes(leak), leak)
-  for (const kept of ['ETALKS', '"channel":"talks"', '"kind":"reset_password"', '550', 'no such user', 'dispatch.test.ts']) {
+  for (const leak of [token, 'ada@', 'Ada@', 'xample.com>', '15112345678', 'pa55word'])
+    assert.ok(!text.includes(leak), leak)
+  for (const kept of [
+    'ETALKS',
+    '"channel":"talks"',
+    '"kind":"reset_password"',
+    '550',
+    'no such user',
+    'dispatch.test.ts',
+  ]) {
     assert.ok(text.includes(kept), kept)
   }
 })
@@ -170,8 +189,11 @@ test('with a queue of the app each channel gets a job, in which neither token no
   await idle()
   assert.equal(jobs.length, 2)
   assert.deepEqual([a.got, b.got], [[], []])
-  const text = JSON.stringify(jobs) + jobs.map(({ payload }) => Buffer.from(payload, 'base64url').toString('latin1')).join()
-  for (const secretPart of [token, 'ada@', 'reset_password', 'notes']) assert.ok(!text.includes(secretPart), secretPart)
+  const text =
+    JSON.stringify(jobs) +
+    jobs.map(({ payload }) => Buffer.from(payload, 'base64url').toString('latin1')).join()
+  for (const secretPart of [token, 'ada@', 'reset_password', 'notes'])
+    assert.ok(!text.includes(secretPart), secretPart)
   for (const { id } of jobs) assert.match(id, /^[\w-]{22}$/)
   assert.notEqual(jobs[0]?.id, jobs[1]?.id)
 
@@ -202,11 +224,15 @@ test('a job is delivered once; a failure is thrown for the queue to try again, w
   const channel: NamedChannel = {
     name: 'email',
     async deliver({ recipient }) {
-      if (++attempts < 3) throw Object.assign(new Error(`no ${recipient} ${token}`), { permanent: attempts === 2 })
+      if (++attempts < 3)
+        throw Object.assign(new Error(`no ${recipient} ${token}`), { permanent: attempts === 2 })
     },
   }
   const jobs: DeliveryJob[] = []
-  const { dispatch, deliver, idle } = testDispatch({ channels: [channel], enqueue: (job) => void jobs.push(job) })
+  const { dispatch, deliver, idle } = testDispatch({
+    channels: [channel],
+    enqueue: (job) => void jobs.push(job),
+  })
   dispatch(intent)
   await idle()
   const failure = async () => {
@@ -240,7 +266,10 @@ test('a job whose channel hangs fails when its time is over', async () => {
 test('a job of a user who is gone or disabled is dropped in silence', async () => {
   const { channel, got } = collector()
   const jobs: DeliveryJob[] = []
-  const { dispatch, deliver, idle, lines } = testDispatch({ channels: [channel], enqueue: (job) => void jobs.push(job) })
+  const { dispatch, deliver, idle, lines } = testDispatch({
+    channels: [channel],
+    enqueue: (job) => void jobs.push(job),
+  })
   dispatch({ ...intent, user: { id: 2 } })
   await idle()
   await deliver(jobs[0])
@@ -250,7 +279,10 @@ test('a job of a user who is gone or disabled is dropped in silence', async () =
 test('what is no job of this app is refused for good, and nothing is delivered', async () => {
   const { channel, got } = collector()
   const jobs: DeliveryJob[] = []
-  const { dispatch, deliver, idle } = testDispatch({ channels: [channel], enqueue: (job) => void jobs.push(job) })
+  const { dispatch, deliver, idle } = testDispatch({
+    channels: [channel],
+    enqueue: (job) => void jobs.push(job),
+  })
   dispatch(intent)
   await idle()
   const { id, payload } = jobs[0] as DeliveryJob
@@ -294,7 +326,10 @@ test('a job sealed before the secret was rotated is delivered while the old secr
   before.dispatch(intent)
   await before.idle()
   const next = 'Zq7-another-secret-of-thirty-two-bytes!'
-  const rotating = testDispatch({ channels: [channel], keys: createKeyring([next, secret])('delivery') })
+  const rotating = testDispatch({
+    channels: [channel],
+    keys: createKeyring([next, secret])('delivery'),
+  })
   await rotating.deliver(jobs[0])
   assert.equal(got.length, 1)
   const rotated = testDispatch({ channels: [channel], keys: createKeyring(next)('delivery') })
@@ -303,11 +338,17 @@ test('a job sealed before the secret was rotated is delivered while the old secr
 
 test('a job for a channel that this process does not have is left to another', async () => {
   const jobs: DeliveryJob[] = []
-  const before = testDispatch({ channels: [collector('sms').channel], enqueue: (job) => void jobs.push(job) })
+  const before = testDispatch({
+    channels: [collector('sms').channel],
+    enqueue: (job) => void jobs.push(job),
+  })
   before.dispatch(intent)
   await before.idle()
   const after = testDispatch({ channels: [collector('email').channel] })
-  await assert.rejects(after.deliver(jobs[0]), { message: 'This app has no channel "sms"', permanent: false })
+  await assert.rejects(after.deliver(jobs[0]), {
+    message: 'This app has no channel "sms"',
+    permanent: false,
+  })
 })
 
 test("a users' database that fails keeps the job", async () => {

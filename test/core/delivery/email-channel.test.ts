@@ -6,7 +6,12 @@ import type { DeliveryIntent, DeliveryKind } from '../../../src/ports/delivery-c
 import type { EmailContext, EmailMessage, RenderEmail } from '../../../src/ports/email-sender.js'
 import { ada, intent, testDispatch } from '../../helpers/delivery.js'
 
-const paths = { verify: '/verify-email', reset: '/reset-password', change: '/confirm-email', revert: '/revert-email' }
+const paths = {
+  verify: '/verify-email',
+  reset: '/reset-password',
+  change: '/confirm-email',
+  revert: '/revert-email',
+}
 const frontendUrl = 'https://app.example.com'
 const token = intent.token as string
 const kinds: readonly DeliveryKind[] = [
@@ -19,17 +24,30 @@ const kinds: readonly DeliveryKind[] = [
 ]
 const notices = ['password_changed', 'existing_account']
 const intentOf = (kind: DeliveryKind): DeliveryIntent =>
-  notices.includes(kind) ? { ...intent, kind, token: null, expiresInSeconds: 0 } : { ...intent, kind }
+  notices.includes(kind)
+    ? { ...intent, kind, token: null, expiresInSeconds: 0 }
+    : { ...intent, kind }
 
 type EmailChannelOptions = Parameters<typeof emailChannel>[0]
 
-async function sent(given: DeliveryIntent, options: Partial<EmailChannelOptions> = {}): Promise<EmailMessage[]> {
+async function sent(
+  given: DeliveryIntent,
+  options: Partial<EmailChannelOptions> = {},
+): Promise<EmailMessage[]> {
   const messages: EmailMessage[] = []
-  await emailChannel({ sender: { send: (message) => messages.push(message) }, frontendUrl, paths, ...options }).deliver(given)
+  await emailChannel({
+    sender: { send: (message) => messages.push(message) },
+    frontendUrl,
+    paths,
+    ...options,
+  }).deliver(given)
   return messages
 }
 
-async function linkOf(given: DeliveryIntent, options?: Partial<EmailChannelOptions>): Promise<string | undefined> {
+async function linkOf(
+  given: DeliveryIntent,
+  options?: Partial<EmailChannelOptions>,
+): Promise<string | undefined> {
   return (await sent(given, options))[0]?.context.link
 }
 
@@ -46,13 +64,18 @@ test('each kind links to its page; what redeems carries its token and where to g
   for (const kind of kinds) assert.equal(await linkOf(intentOf(kind)), expected[kind], kind)
   const { redirectTo: _, ...plain } = intent
   assert.equal(await linkOf(plain), `${frontendUrl}/reset-password?token=${token}`)
-  const options = { frontendUrl: 'https://example.com/shop', paths: { ...paths, reset: '/a/reset/' } }
+  const options = {
+    frontendUrl: 'https://example.com/shop',
+    paths: { ...paths, reset: '/a/reset/' },
+  }
   assert.equal(await linkOf(plain, options), `https://example.com/shop/a/reset/?token=${token}`)
 })
 
 test('whatever a token or a landing place holds stays one value of the query', async () => {
   const hostile = '/x?a=b&token=other#frag"><script>\r\nBcc: eve@example.com'
-  const link = new URL((await linkOf({ ...intent, token: 'a&b=c#d', redirectTo: hostile })) as string)
+  const link = new URL(
+    (await linkOf({ ...intent, token: 'a&b=c#d', redirectTo: hostile })) as string,
+  )
   assert.equal(link.searchParams.get('token'), 'a&b=c#d')
   assert.deepEqual(link.searchParams.getAll('token').length, 1)
   assert.equal(link.searchParams.get('redirect_to'), hostile)
@@ -63,7 +86,14 @@ test('the sender gets the message with what it was made of', async () => {
   const [message] = await sent(intent)
   assert.equal(message?.to, intent.recipient)
   assert.equal(message?.kind, 'reset_password')
-  assert.deepEqual(Object.keys(message ?? {}).sort(), ['context', 'html', 'kind', 'subject', 'text', 'to'])
+  assert.deepEqual(Object.keys(message ?? {}).sort(), [
+    'context',
+    'html',
+    'kind',
+    'subject',
+    'text',
+    'to',
+  ])
   assert.deepEqual(message?.context, {
     link: `${frontendUrl}/reset-password?token=${token}&redirect_to=%2Fnotes%3Ftab%3D2`,
     recipient: intent.recipient,
@@ -83,8 +113,14 @@ for (const kind of kinds) {
     const { subject, text, html = '', context } = message
     assert.match(subject, /app\.example\.com/)
     assert.doesNotMatch(subject, /[\r\n]/)
-    assert.equal(text.split('\n').filter((line) => line === context.link).length, 1, 'the link stands on a line of its own, once')
-    const links = [...html.matchAll(/href="([^"]*)"/g)].map(([, href]) => href?.replaceAll('&amp;', '&'))
+    assert.equal(
+      text.split('\n').filter((line) => line === context.link).length,
+      1,
+      'the link stands on a line of its own, once',
+    )
+    const links = [...html.matchAll(/href="([^"]*)"/g)].map(([, href]) =>
+      href?.replaceAll('&amp;', '&'),
+    )
     assert.ok(links.includes(context.link))
     for (const link of links) assert.ok(link?.startsWith(frontendUrl), link)
     assert.match(html, /<meta name="color-scheme" content="light dark">/)
@@ -105,7 +141,10 @@ for (const kind of kinds) {
 
 test('the verification email says that an account was made, by whatever way, and offers the reset to whoever did not make it', async () => {
   const [message] = await sent(intentOf('verify_email'))
-  assert.match(message?.text ?? '', /An account was made at app\.example\.com with this email address/)
+  assert.match(
+    message?.text ?? '',
+    /An account was made at app\.example\.com with this email address/,
+  )
   assert.ok(message?.text.includes(`\n${frontendUrl}/reset-password\n`))
   assert.ok(message?.html?.includes(`href="${frontendUrl}/reset-password"`))
 })
@@ -114,9 +153,15 @@ test('nothing that a user typed but the address of the link stands in an email',
   const user = { id: 1, email: 'evil"><b>@example.com', username: '<script>alert(1)</script>' }
   const redirectTo = '/"><script>alert(1)</script>'
   for (const kind of kinds) {
-    const [message] = await sent({ ...intentOf(kind), user, redirectTo, recipient: 'o\'"><b>x@example.com' })
+    const [message] = await sent({
+      ...intentOf(kind),
+      user,
+      redirectTo,
+      recipient: 'o\'"><b>x@example.com',
+    })
     const all = `${message?.subject}\n${message?.text}\n${message?.html}`
-    for (const part of ['<script>', '<b>', '">x']) assert.ok(!all.includes(part), `${kind}: ${part}`)
+    for (const part of ['<script>', '<b>', '">x'])
+      assert.ok(!all.includes(part), `${kind}: ${part}`)
   }
 })
 
@@ -161,7 +206,10 @@ test("the app's own render words the email, may wait, and gets all there is to k
       },
     ],
   ])
-  assert.deepEqual([message?.subject, message?.text, message?.html], ['Passwort zurücksetzen', `Hier: ${link}`, undefined])
+  assert.deepEqual(
+    [message?.subject, message?.text, message?.html],
+    ['Passwort zurücksetzen', `Hier: ${link}`, undefined],
+  )
 })
 
 test("an app's render may leave a kind to the plugin's own", async () => {
@@ -178,12 +226,18 @@ const bad: [what: string, result: unknown, message: RegExp][] = [
   ['an empty subject', { subject: '', text: 't' }, /must return/],
   ['a subject that is a number', { subject: 1, text: 't' }, /must return/],
   ['HTML that is an object', { subject: 's', text: 't', html: {} }, /"html" that is no string/],
-  ['a file as HTML', { subject: 's', text: 't', html: { path: '/etc/passwd' } }, /"html" that is no string/],
-  ...['\r\nBcc: eve@example.com', '\n', '\r', '\0', '\u2028', '\u0085'].map((end): [string, unknown, RegExp] => [
-    `a subject with ${JSON.stringify(end)}`,
-    { subject: `s${end}`, text: 't' },
-    /a subject of more than one line/,
-  ]),
+  [
+    'a file as HTML',
+    { subject: 's', text: 't', html: { path: '/etc/passwd' } },
+    /"html" that is no string/,
+  ],
+  ...['\r\nBcc: eve@example.com', '\n', '\r', '\0', '\u2028', '\u0085'].map(
+    (end): [string, unknown, RegExp] => [
+      `a subject with ${JSON.stringify(end)}`,
+      { subject: `s${end}`, text: 't' },
+      /a subject of more than one line/,
+    ],
+  ),
 ]
 
 for (const [what, result, message] of bad) {
@@ -195,7 +249,10 @@ for (const [what, result, message] of bad) {
       paths,
       render: () => result as never,
     })
-    await assert.rejects(async () => channel.deliver(intent), { code: 'CRUDAUTH_RENDER_RESULT', message })
+    await assert.rejects(async () => channel.deliver(intent), {
+      code: 'CRUDAUTH_RENDER_RESULT',
+      message,
+    })
     assert.equal(calls, 0)
   })
 }

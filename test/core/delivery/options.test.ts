@@ -21,11 +21,21 @@ test('the defaults are those that are documented, and frozen', () => {
     email: {
       sender,
       frontendUrl: 'https://app.example.com',
-      paths: { verify: '/verify-email', reset: '/reset-password', change: '/confirm-email', revert: '/revert-email' },
+      paths: {
+        verify: '/verify-email',
+        reset: '/reset-password',
+        change: '/confirm-email',
+        revert: '/revert-email',
+      },
       render: undefined,
     },
     channels: [],
-    lifetimes: { verifySeconds: 86_400, resetSeconds: 3600, changeSeconds: 3600, revertSeconds: 259_200 },
+    lifetimes: {
+      verifySeconds: 86_400,
+      resetSeconds: 3600,
+      changeSeconds: 3600,
+      revertSeconds: 259_200,
+    },
     enqueue: undefined,
     limits: {
       maxQueued: 1000,
@@ -61,11 +71,17 @@ test('what is given is taken', () => {
   assert.equal(resolved?.email?.render, render)
   assert.equal(resolved?.lifetimes.resetSeconds, 600)
   assert.equal(resolved?.enqueue, enqueue)
-  assert.deepEqual([resolved?.limits.firstRetryMs, resolved?.limits.attemptTimeoutMs, resolved?.drainMs], [500, 2000, 0])
+  assert.deepEqual(
+    [resolved?.limits.firstRetryMs, resolved?.limits.attemptTimeoutMs, resolved?.drainMs],
+    [500, 2000, 0],
+  )
 })
 
 test('a retry never waits less than the first', () => {
-  assert.equal(resolveDelivery({ email, delivery: { firstRetrySeconds: 600 } })?.limits.maxRetryMs, 600_000)
+  assert.equal(
+    resolveDelivery({ email, delivery: { firstRetrySeconds: 600 } })?.limits.maxRetryMs,
+    600_000,
+  )
 })
 
 test('channels keep their methods bound, and get names by their place', async () => {
@@ -163,7 +179,11 @@ for (const path of [
 }
 
 const mistakes: [what: string, options: object, message: RegExp][] = [
-  ['no sender', { email: { frontendUrl: 'https://a.example' } }, /"email\.sender" must have a "send" function, got undefined/],
+  [
+    'no sender',
+    { email: { frontendUrl: 'https://a.example' } },
+    /"email\.sender" must have a "send" function, got undefined/,
+  ],
   ['a sender that is a function', emailWith({ sender() {} }), /"email\.sender" must have/],
   [
     'a sender whose close is none',
@@ -172,9 +192,21 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
   ],
   ['an email that is a text', { email: 'smtp://mail' }, /"email" must be an object/],
   ['an unknown option of email', emailWith({ url: 'x' }), /"email" has no option "url"/],
-  ['an unknown page', emailWith({ paths: { login: '/login' } }), /"email\.paths" has no option "login"/],
-  ['a lifetime of nothing', emailWith({ resetSeconds: 0 }), /"email\.resetSeconds" must be a whole number/],
-  ['a lifetime without end', emailWith({ verifySeconds: Number.POSITIVE_INFINITY }), /"email\.verifySeconds" must be/],
+  [
+    'an unknown page',
+    emailWith({ paths: { login: '/login' } }),
+    /"email\.paths" has no option "login"/,
+  ],
+  [
+    'a lifetime of nothing',
+    emailWith({ resetSeconds: 0 }),
+    /"email\.resetSeconds" must be a whole number/,
+  ],
+  [
+    'a lifetime without end',
+    emailWith({ verifySeconds: Number.POSITIVE_INFINITY }),
+    /"email\.verifySeconds" must be/,
+  ],
   ['a render that is none', emailWith({ render: 'x' }), /"email\.render" must be a function/],
   ['channels that are no list', { channels: sms }, /"channels" must be an array/],
   [
@@ -183,23 +215,55 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
     /"channels" takes objects with a "deliver" function; the one at 0/,
   ],
   ['null as a channel', { channels: [null] }, /"channels" takes objects/],
-  ['a channel with an odd name', { channels: [{ name: 'a b', deliver() {} }] }, /"name" of the channel at 0/],
+  [
+    'a channel with an odd name',
+    { channels: [{ name: 'a b', deliver() {} }] },
+    /"name" of the channel at 0/,
+  ],
   ['two channels of one name', { channels: [sms, sms] }, /"channels" has two of the name "sms"/],
   [
     'a channel with the name of another default',
     { channels: [{ ...sms, name: 'channel-2' }, { deliver() {} }] },
     /two of the name/,
   ],
-  ['a channel named as the email channel', { email, channels: [{ ...sms, name: 'email' }] }, /two of the name "email"/],
-  ['delivery without anything to deliver with', { delivery: {} }, /"delivery" needs "email" or "channels"/],
-  ['an unknown option of delivery', { email, delivery: { retries: 3 } }, /"delivery" has no option "retries"/],
-  ['no attempts', { email, delivery: { attempts: 0 } }, /"delivery\.attempts" must be a whole number from 1/],
+  [
+    'a channel named as the email channel',
+    { email, channels: [{ ...sms, name: 'email' }] },
+    /two of the name "email"/,
+  ],
+  [
+    'delivery without anything to deliver with',
+    { delivery: {} },
+    /"delivery" needs "email" or "channels"/,
+  ],
+  [
+    'an unknown option of delivery',
+    { email, delivery: { retries: 3 } },
+    /"delivery" has no option "retries"/,
+  ],
+  [
+    'no attempts',
+    { email, delivery: { attempts: 0 } },
+    /"delivery\.attempts" must be a whole number from 1/,
+  ],
   ['no places', { email, delivery: { concurrency: 0 } }, /"delivery\.concurrency"/],
   ['no room', { email, delivery: { maxQueued: 0 } }, /"delivery\.maxQueued"/],
-  ['a retry at once', { email, delivery: { firstRetrySeconds: 0 } }, /"delivery\.firstRetrySeconds" must be a number above 0/],
-  ['an attempt of a day', { email, delivery: { attemptSeconds: 86_400 } }, /"delivery\.attemptSeconds" must be/],
+  [
+    'a retry at once',
+    { email, delivery: { firstRetrySeconds: 0 } },
+    /"delivery\.firstRetrySeconds" must be a number above 0/,
+  ],
+  [
+    'an attempt of a day',
+    { email, delivery: { attemptSeconds: 86_400 } },
+    /"delivery\.attemptSeconds" must be/,
+  ],
   ['a negative drain', { email, delivery: { drainSeconds: -1 } }, /"delivery\.drainSeconds"/],
-  ['an enqueue that is none', { email, delivery: { enqueue: {} } }, /"delivery\.enqueue" must be a function/],
+  [
+    'an enqueue that is none',
+    { email, delivery: { enqueue: {} } },
+    /"delivery\.enqueue" must be a function/,
+  ],
 ]
 
 for (const [what, options, message] of mistakes) {
@@ -209,11 +273,17 @@ for (const [what, options, message] of mistakes) {
 }
 
 test('a name that is reserved for email is free where there is no email', () => {
-  assert.equal(resolveDelivery({ channels: [{ ...sms, name: 'email' }] })?.channels[0]?.name, 'email')
+  assert.equal(
+    resolveDelivery({ channels: [{ ...sms, name: 'email' }] })?.channels[0]?.name,
+    'email',
+  )
 })
 
 test('a recovery factor that nothing reaches stops the start', () => {
-  assert.throws(() => resolveDelivery({ email }, 'phone'), /"identity.recovery" is "phone", which no email reaches/)
+  assert.throws(
+    () => resolveDelivery({ email }, 'phone'),
+    /"identity.recovery" is "phone", which no email reaches/,
+  )
   assert.ok(resolveDelivery({ email, channels: [{ deliver() {} }] }, 'phone'))
   assert.ok(resolveDelivery({ email }, 'email'))
   assert.ok(resolveDelivery({ email }, null))
@@ -221,6 +291,9 @@ test('a recovery factor that nothing reaches stops the start', () => {
 
 for (const path of ['/../x', '/a/./b', '/a/..']) {
   test(`a path of a page has no dots to go by: ${path}`, () => {
-    assert.throws(() => resolveDelivery({ email: { ...email, paths: { reset: path } } }), /"email.paths.reset"/)
+    assert.throws(
+      () => resolveDelivery({ email: { ...email, paths: { reset: path } } }),
+      /"email.paths.reset"/,
+    )
   })
 }

@@ -16,9 +16,12 @@ function reporting(overrides: Partial<QueueLimits> = {}) {
   const queue = createDeliveryQueue<string>(
     { ...limits, ...overrides },
     {
-      onRetry: (label, cause, attempts) => reports.push(`retry ${label} ${(cause as Error).message} ${attempts}`),
-      onFailed: (label, cause, attempts) => reports.push(`failed ${label} ${(cause as Error).message} ${attempts}`),
-      onDropped: (label, reason, attempts) => reports.push(`dropped ${label} ${reason} ${attempts}`),
+      onRetry: (label, cause, attempts) =>
+        reports.push(`retry ${label} ${(cause as Error).message} ${attempts}`),
+      onFailed: (label, cause, attempts) =>
+        reports.push(`failed ${label} ${(cause as Error).message} ${attempts}`),
+      onDropped: (label, reason, attempts) =>
+        reports.push(`dropped ${label} ${reason} ${attempts}`),
     },
   )
   return { ...queue, reports }
@@ -164,7 +167,10 @@ test('a listener that throws stops nothing', async () => {
   const fail = () => {
     throw new Error('listener')
   }
-  const queue = createDeliveryQueue<string>({ ...limits, maxQueued: 1 }, { onRetry: fail, onFailed: fail, onDropped: fail })
+  const queue = createDeliveryQueue<string>(
+    { ...limits, maxQueued: 1 },
+    { onRetry: fail, onFailed: fail, onDropped: fail },
+  )
   let attempts = 0
   queue.defer('a', () => {
     attempts++
@@ -255,6 +261,8 @@ test('neither retries nor hanging attempts keep a process alive, but closing doe
     queue.defer('hangs', () => new Promise(() => {}))`
   const left = run(`${head}\nsetTimeout(() => console.log('ran'), 20)`)
   assert.deepEqual([left.status, left.signal, left.stdout], [0, null, 'ran\n'], left.stderr)
-  const closed = run(`${head}\nsetTimeout(async () => { await queue.close(50); console.log('closed') }, 20)`)
+  const closed = run(
+    `${head}\nsetTimeout(async () => { await queue.close(50); console.log('closed') }, 20)`,
+  )
   assert.deepEqual([closed.status, closed.stdout], [0, 'closed\n'], closed.stderr)
 })

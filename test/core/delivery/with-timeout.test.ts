@@ -7,7 +7,9 @@ test('work that never ends leaves no listener on the signal of its queue', async
   const outer = new AbortController().signal
   const never = () => new Promise<void>(() => {})
   const all = Array.from({ length: 20 }, () =>
-    assert.rejects(attempt(never, 5, { outer, keepAlive: true }), { code: 'CRUDAUTH_DELIVERY_TIMEOUT' }),
+    assert.rejects(attempt(never, 5, { outer, keepAlive: true }), {
+      code: 'CRUDAUTH_DELIVERY_TIMEOUT',
+    }),
   )
   assert.equal(getEventListeners(outer, 'abort').length, 20)
   await Promise.all(all)

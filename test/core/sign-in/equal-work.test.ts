@@ -5,7 +5,9 @@ import type * as Argon from '@node-rs/argon2'
 import type { LegacyVerifier, PasswordCost } from '../../../src/index.js'
 
 // Before anything imports it by name: the cost of every verification of the real library is noted.
-const argon = createRequire(import.meta.url)('@node-rs/argon2') as { -readonly [K in keyof typeof Argon]: (typeof Argon)[K] }
+const argon = createRequire(import.meta.url)('@node-rs/argon2') as {
+  -readonly [K in keyof typeof Argon]: (typeof Argon)[K]
+}
 const done: string[] = []
 const { verify, hash } = argon
 argon.verify = async (stored, ...rest) => {
@@ -18,14 +20,19 @@ const { Client } = await import('../../helpers/client.js')
 const { refuses } = await import('../../helpers/refuses.js')
 const { memoryUsers } = await import('../../../src/index.js')
 
-const costText = ({ memoryKiB, iterations, parallelism }: PasswordCost) => `m=${memoryKiB},t=${iterations},p=${parallelism}`
+const costText = ({ memoryKiB, iterations, parallelism }: PasswordCost) =>
+  `m=${memoryKiB},t=${iterations},p=${parallelism}`
 const hashOf = ({ memoryKiB, iterations, parallelism }: PasswordCost) =>
   hash(password, { algorithm: 2, memoryCost: memoryKiB, timeCost: iterations, parallelism })
 
 const dear: PasswordCost = { memoryKiB: 4096, iterations: 3, parallelism: 1 }
 
 /** Signs in, is refused, and returns the costs of all verifications, sorted. */
-async function workOf(client: InstanceType<typeof Client>, username: string, secret: string): Promise<string[]> {
+async function workOf(
+  client: InstanceType<typeof Client>,
+  username: string,
+  secret: string,
+): Promise<string[]> {
   done.length = 0
   refuses(await client.login(username, secret), 'CRUDAUTH_BAD_CREDENTIALS')
   return done.splice(0).sort()
@@ -38,7 +45,8 @@ for (const [what, old, current] of [
   test(`with a hash of a ${what} cost known, users with old, new and no hash and nobody cost the same work`, async (t) => {
     const users = memoryUsers()
     const app = await build(t, { auth: { users, lockout: false, passwords: { cost: current } } })
-    const row = (username: string, values: object) => users.create({ email: `${username}@example.com`, username, ...values })
+    const row = (username: string, values: object) =>
+      users.create({ email: `${username}@example.com`, username, ...values })
     await row('old', { hashedPassword: await hashOf(old) })
     await row('new', { hashedPassword: await hashOf(current) })
     await row('gone', { hashedPassword: await hashOf(old), isActive: false })
@@ -52,7 +60,11 @@ for (const [what, old, current] of [
     for (const name of ['old', 'new', 'gone', 'oauth', 'nobody']) {
       assert.deepEqual(await workOf(client, name, 'wrong'), both, name)
     }
-    assert.deepEqual(await workOf(client, 'gone', password), both, 'the right password of a disabled account')
+    assert.deepEqual(
+      await workOf(client, 'gone', password),
+      both,
+      'the right password of a disabled account',
+    )
   })
 }
 
@@ -68,10 +80,21 @@ test('the right password of a disabled account costs the verifiers of old hashes
   })
   const users = memoryUsers()
   const legacy = [verifier('md5'), verifier('sha1')]
-  const app = await build(t, { auth: { users, lockout: false, passwords: { cost: cheap, legacy } } })
-  const stored = { usual: await app.auth.passwords.hash(password), md5: `md5:${password}!`, sha1: `sha1:${password}!` }
+  const app = await build(t, {
+    auth: { users, lockout: false, passwords: { cost: cheap, legacy } },
+  })
+  const stored = {
+    usual: await app.auth.passwords.hash(password),
+    md5: `md5:${password}!`,
+    sha1: `sha1:${password}!`,
+  }
   for (const [username, hashedPassword] of Object.entries(stored)) {
-    await users.create({ email: `${username}@example.com`, username, hashedPassword, isActive: false })
+    await users.create({
+      email: `${username}@example.com`,
+      username,
+      hashedPassword,
+      isActive: false,
+    })
   }
   const client = new Client(app)
   for (const username of [...Object.keys(stored), 'nobody']) {

@@ -15,12 +15,15 @@ const wrong = 'wrong password'
 for (const backend of backends) {
   describe(`${backend.name}: the lockout of /login`, () => {
     const start = async (t: Parameters<typeof build>[0], lockout?: CrudAuthOptions['lockout']) => {
-      const app = await build(t, { auth: { ...backend.options(), ...(lockout !== undefined && { lockout }) } })
+      const app = await build(t, {
+        auth: { ...backend.options(), ...(lockout !== undefined && { lockout }) },
+      })
       for (const name of ['ann', 'bob']) await new Client(app).register(name)
       return app
     }
     const fail = async (app: FastifyInstance, times: number, name = 'ann', ip = '203.0.113.1') => {
-      for (let n = 0; n < times; n++) refusesOwn(await from(app, ip).login(name, wrong), 'CRUDAUTH_BAD_CREDENTIALS')
+      for (let n = 0; n < times; n++)
+        refusesOwn(await from(app, ip).login(name, wrong), 'CRUDAUTH_BAD_CREDENTIALS')
     }
 
     test('the sixth attempt in a minute is 429 with Retry-After, even with the right password', async (t) => {
@@ -52,10 +55,14 @@ for (const backend of backends) {
 
     test('an unknown identifier is locked as a known one is, in any case and width', async (t) => {
       const app = await start(t)
-      for (const name of ['ghost', 'Ghost', 'GHOST', ' ghost ', 'ｇｈｏｓｔ']) await fail(app, 1, name)
+      for (const name of ['ghost', 'Ghost', 'GHOST', ' ghost ', 'ｇｈｏｓｔ'])
+        await fail(app, 1, name)
       const known = await start(t)
       await fail(known, 5)
-      const [a, b] = [await from(app, '203.0.113.1').login('ghost', wrong), await from(known, '203.0.113.1').login('ann', wrong)]
+      const [a, b] = [
+        await from(app, '203.0.113.1').login('ghost', wrong),
+        await from(known, '203.0.113.1').login('ann', wrong),
+      ]
       refusesOwn(a, 'CRUDAUTH_LOCKED_OUT')
       assert.equal(a.body, b.body)
     })
@@ -101,7 +108,8 @@ for (const backend of backends) {
       const app = await start(t)
       const owner = from(app, '198.51.100.1')
       await owner.login('ann')
-      for (let n = 0; n < 5; n++) refusesOwn(await owner.login('ann', wrong), 'CRUDAUTH_BAD_CREDENTIALS')
+      for (let n = 0; n < 5; n++)
+        refusesOwn(await owner.login('ann', wrong), 'CRUDAUTH_BAD_CREDENTIALS')
       refusesOwn(await owner.login('ann'), 'CRUDAUTH_LOCKED_OUT')
       await fail(app, 5, 'bob')
       refusesOwn(await owner.login('bob'), 'CRUDAUTH_LOCKED_OUT')
@@ -116,7 +124,12 @@ for (const backend of backends) {
       const name = '__Host-crudauth_device'
       const value = owner.cookies.get(name) as string
       await fail(app, 5)
-      for (const forged of [value.slice(0, -2), `x${value.slice(1)}`, `${value}x`, value.split('.').slice(0, -1).join('.')]) {
+      for (const forged of [
+        value.slice(0, -2),
+        `x${value.slice(1)}`,
+        `${value}x`,
+        value.split('.').slice(0, -1).join('.'),
+      ]) {
         const client = from(app, '198.51.100.3')
         client.cookies.set(name, forged)
         refusesOwn(await client.login('ann'), 'CRUDAUTH_LOCKED_OUT')
@@ -124,7 +137,12 @@ for (const backend of backends) {
     })
 
     test('each lock doubles the next, up to maxLockSeconds', async (t) => {
-      const app = await start(t, { maxAttempts: 1, windowSeconds: 1, lockSeconds: 1, maxLockSeconds: 3 })
+      const app = await start(t, {
+        maxAttempts: 1,
+        windowSeconds: 1,
+        lockSeconds: 1,
+        maxLockSeconds: 3,
+      })
       const retry: number[] = []
       for (let n = 0; n < 3; n++) {
         await fail(app, 1)
@@ -140,7 +158,9 @@ for (const backend of backends) {
 
     test('20 parallel guesses get no more than the budget of answers about the password', async (t) => {
       const app = await start(t)
-      const all = await Promise.all(Array.from({ length: 20 }, (_, n) => from(app, `203.0.113.${n}`).login('ann', wrong)))
+      const all = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => from(app, `203.0.113.${n}`).login('ann', wrong)),
+      )
       assert.equal(all.filter(({ statusCode }) => statusCode === 401).length, 5)
       assert.equal(all.filter(({ statusCode }) => statusCode === 429).length, 15)
     })
@@ -151,12 +171,17 @@ for (const backend of backends) {
         routes: (app) =>
           void app.post('/own-login', async (request) => {
             const { identifier, secret } = request.body as Record<string, string>
-            const user = await app.auth.authenticatePassword(request, identifier ?? '', secret ?? '')
+            const user = await app.auth.authenticatePassword(
+              request,
+              identifier ?? '',
+              secret ?? '',
+            )
             return { id: user.id }
           }),
       })
       await new Client(app).register('ann')
-      const own = (secret: string) => from(app, '203.0.113.1').post('/own-login', { identifier: 'ann@example.com', secret })
+      const own = (secret: string) =>
+        from(app, '203.0.113.1').post('/own-login', { identifier: 'ann@example.com', secret })
       for (let n = 0; n < 2; n++) refuses(await own(wrong), 'CRUDAUTH_BAD_CREDENTIALS')
       assert.deepEqual((await own(password)).json(), { id: 1 })
       for (let n = 0; n < 2; n++) refuses(await own(wrong), 'CRUDAUTH_BAD_CREDENTIALS')

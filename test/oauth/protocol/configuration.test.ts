@@ -2,7 +2,17 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { createProtocol } from '../../../src/features/oauth/protocol/protocol.js'
-import { apple, discord, github, gitlab, google, microsoft, type OAuthProvider, oauth2, oidc } from '../../../src/index.js'
+import {
+  apple,
+  discord,
+  github,
+  gitlab,
+  google,
+  microsoft,
+  type OAuthProvider,
+  oauth2,
+  oidc,
+} from '../../../src/index.js'
 
 const client = { clientId: 'app', clientSecret: 'secret-of-the-client' }
 const issuer = 'https://issuer.example'
@@ -16,7 +26,10 @@ const endpoints = {
 const mapProfile = () => ({ id: 1 })
 
 const create = (provider: OAuthProvider) =>
-  createProtocol('oauth.providers.acme', provider, { redirectUri: 'https://app.example.com/callback', timeoutMs: 1000 })
+  createProtocol('oauth.providers.acme', provider, {
+    redirectUri: 'https://app.example.com/callback',
+    timeoutMs: 1000,
+  })
 
 test('every builder makes a provider that stands the checks, over https alone', () => {
   const providers = [
@@ -34,7 +47,8 @@ test('every builder makes a provider that stands the checks, over https alone', 
     assert.equal(allowInsecure, false)
     assert.equal(formPost, provider.responseMode === 'form_post')
     for (const [name, value] of Object.entries(provider)) {
-      if (/Endpoint|Url|issuer$/.test(name) && value !== undefined) assert.ok(String(value).startsWith('https://'), name)
+      if (/Endpoint|Url|issuer$/.test(name) && value !== undefined)
+        assert.ok(String(value).startsWith('https://'), name)
     }
     assert.ok(Object.isFrozen(provider))
   }
@@ -48,11 +62,16 @@ test('every endpoint of every builder can be overridden', () => {
     [microsoft({ ...client, ...ofOidc }), ofOidc],
     [gitlab({ ...client, ...ofOidc }), ofOidc],
     [apple({ ...appleClient, ...ofOidc }), ofOidc],
-    [github({ ...client, ...shared, emailsEndpoint: `${issuer}/mails` }), { ...shared, emailsEndpoint: `${issuer}/mails` }],
+    [
+      github({ ...client, ...shared, emailsEndpoint: `${issuer}/mails` }),
+      { ...shared, emailsEndpoint: `${issuer}/mails` },
+    ],
     [discord({ ...client, ...shared }), shared],
   ]
   for (const [provider, expected] of made) {
-    const actual = Object.fromEntries(Object.keys(expected).map((name) => [name, provider[name as keyof OAuthProvider]]))
+    const actual = Object.fromEntries(
+      Object.keys(expected).map((name) => [name, provider[name as keyof OAuthProvider]]),
+    )
     assert.deepEqual(actual, expected)
   }
 })
@@ -60,25 +79,46 @@ test('every endpoint of every builder can be overridden', () => {
 const asAny = (value: unknown) => value as never
 
 const refused: [message: RegExp, make: () => unknown][] = [
-  [/"google.clientSecret" must be a non-empty string, got undefined/, () => google(asAny({ clientId: 'app' }))],
-  [/"github.clientSecret" must be a non-empty string, got string/, () => github({ clientId: 'app', clientSecret: '' })],
-  [/"github" has no option "issuer"; it takes clientId,/, () => github(asAny({ ...client, issuer }))],
+  [
+    /"google.clientSecret" must be a non-empty string, got undefined/,
+    () => google(asAny({ clientId: 'app' })),
+  ],
+  [
+    /"github.clientSecret" must be a non-empty string, got string/,
+    () => github({ clientId: 'app', clientSecret: '' }),
+  ],
+  [
+    /"github" has no option "issuer"; it takes clientId,/,
+    () => github(asAny({ ...client, issuer })),
+  ],
   [/"discord" must be an object, got undefined/, () => discord(asAny(undefined))],
-  [/"microsoft.tenant" must be "common", .*GUID/, () => microsoft({ ...client, tenant: 'contoso.onmicrosoft.com' })],
+  [
+    /"microsoft.tenant" must be "common", .*GUID/,
+    () => microsoft({ ...client, tenant: 'contoso.onmicrosoft.com' }),
+  ],
   [/"microsoft.tenant" must be/, () => microsoft({ ...client, tenant: 'constructor' })],
   [
     /"apple.privateKey" is no private key that can be read, got string/,
     () => apple({ ...appleClient, privateKey: 'secret-of-the-client' }),
   ],
-  [/"apple.privateKey" is no private key/, () => apple({ ...appleClient, privateKey: p256.publicKey })],
+  [
+    /"apple.privateKey" is no private key/,
+    () => apple({ ...appleClient, privateKey: p256.publicKey }),
+  ],
   [
     /"apple.privateKey" must be a key on P-256/,
     () => apple({ ...appleClient, privateKey: generateKeyPairSync('ed25519').privateKey }),
   ],
-  [/"apple.teamId" must be a non-empty string/, () => apple(asAny({ ...appleClient, teamId: undefined }))],
+  [
+    /"apple.teamId" must be a non-empty string/,
+    () => apple(asAny({ ...appleClient, teamId: undefined })),
+  ],
   [
     /"oidc.keyId" must be a non-empty string, got 5/,
-    () => oidc(asAny({ issuer: 'https://issuer.example', clientId: 'app', clientSecret: 'x', keyId: 5 })),
+    () =>
+      oidc(
+        asAny({ issuer: 'https://issuer.example', clientId: 'app', clientSecret: 'x', keyId: 5 }),
+      ),
   ],
   [/"apple.keyId" must be a non-empty string/, () => apple(asAny({ ...appleClient, keyId: '' }))],
   [
@@ -93,13 +133,19 @@ const refused: [message: RegExp, make: () => unknown][] = [
     /"oidc" has credentials that .*"private_key_jwt" does not use/,
     () => oidc({ ...client, issuer, privateKey: p256.privateKey }),
   ],
-  [/"oidc.privateKey" is needed/, () => oidc({ issuer, clientId: 'app', clientAuthentication: 'private_key_jwt' })],
+  [
+    /"oidc.privateKey" is needed/,
+    () => oidc({ issuer, clientId: 'app', clientAuthentication: 'private_key_jwt' }),
+  ],
   [
     /"oidc.clientAuthentication" must be "client_secret_basic"/,
     () => oidc({ ...client, issuer, clientAuthentication: asAny('tls') }),
   ],
   [/"oidc.issuer" must be a non-empty string/, () => oidc(asAny(client))],
-  [/"oidc.scopes" must be an array/, () => oidc({ ...client, issuer, scopes: asAny('openid email') })],
+  [
+    /"oidc.scopes" must be an array/,
+    () => oidc({ ...client, issuer, scopes: asAny('openid email') }),
+  ],
 ]
 
 for (const [message, make] of refused) {
@@ -118,16 +164,28 @@ const goodOidc = oidc({ ...client, issuer })
 const rsa1024 = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
 
 const unfit: [message: RegExp, provider: unknown][] = [
-  [/"oauth.providers.acme" must be an OAuthProvider, got undefined; make one by google\(\)/, undefined],
+  [
+    /"oauth.providers.acme" must be an OAuthProvider, got undefined; make one by google\(\)/,
+    undefined,
+  ],
   [/"oauth.providers.acme" must be an OAuthProvider/, { ...good, protocol: 'saml' }],
   [/acme.clientId" must be a non-empty string, got 7/, { ...good, clientId: 7 }],
   [
     /acme.tokenEndpoint" must be an https URL; http is for development, with "allowInsecure"/,
     { ...good, tokenEndpoint: 'http://issuer.example/token' },
   ],
-  [/acme.tokenEndpoint" must be an https URL/, { ...good, allowInsecure: true, tokenEndpoint: 'ftp://issuer.example/token' }],
-  [/acme.authorizationEndpoint" must be an https URL/, { ...good, authorizationEndpoint: 'javascript:alert(1)' }],
-  [/acme.authorizationEndpoint" must be a URL, as in/, { ...good, authorizationEndpoint: '/authorize' }],
+  [
+    /acme.tokenEndpoint" must be an https URL/,
+    { ...good, allowInsecure: true, tokenEndpoint: 'ftp://issuer.example/token' },
+  ],
+  [
+    /acme.authorizationEndpoint" must be an https URL/,
+    { ...good, authorizationEndpoint: 'javascript:alert(1)' },
+  ],
+  [
+    /acme.authorizationEndpoint" must be a URL, as in/,
+    { ...good, authorizationEndpoint: '/authorize' },
+  ],
   [
     /acme.userinfoEndpoint" must be a URL, got undefined; plain OAuth 2.0 has no discovery/,
     { ...good, userinfoEndpoint: undefined },
@@ -145,30 +203,51 @@ const unfit: [message: RegExp, provider: unknown][] = [
   [/acme.scopes" must be a list of scopes, each without spaces/, { ...good, scopes: ['a b'] }],
   [/acme.scopes" must be an array/, { ...good, scopes: 'a' }],
   [/acme.responseMode" must be "query" or "form_post"/, { ...good, responseMode: 'fragment' }],
-  [/acme.authorizationParams" must be an object of strings, got string/, { ...good, authorizationParams: 'prompt' }],
-  [/acme.authorizationParams" must be an object of strings, got an array/, { ...good, authorizationParams: ['prompt'] }],
-  [/acme.authorizationParams" must not set "state"/, { ...good, authorizationParams: { state: 'fixed' } }],
+  [
+    /acme.authorizationParams" must be an object of strings, got string/,
+    { ...good, authorizationParams: 'prompt' },
+  ],
+  [
+    /acme.authorizationParams" must be an object of strings, got an array/,
+    { ...good, authorizationParams: ['prompt'] },
+  ],
+  [
+    /acme.authorizationParams" must not set "state"/,
+    { ...good, authorizationParams: { state: 'fixed' } },
+  ],
   [
     /acme.authorizationParams" must not set "code_challenge_method"/,
     { ...good, authorizationParams: { code_challenge_method: 'plain' } },
   ],
-  [/acme.authorizationParams.prompt" must be a string, got true/, { ...good, authorizationParams: { prompt: true } }],
+  [
+    /acme.authorizationParams.prompt" must be a string, got true/,
+    { ...good, authorizationParams: { prompt: true } },
+  ],
   [/acme.mapProfile" must be a function, got undefined/, { ...good, mapProfile: undefined }],
   [/acme.issuerOf" must be a function/, { ...goodOidc, issuerOf: 'x' }],
   [/acme.clientAuthentication.method" must be/, { ...good, clientAuthentication: undefined }],
-  [/acme.clientAuthentication.method" must be/, { ...good, clientAuthentication: { method: 'basic' } }],
+  [
+    /acme.clientAuthentication.method" must be/,
+    { ...good, clientAuthentication: { method: 'basic' } },
+  ],
   [
     /acme.clientAuthentication.clientSecret" must be a non-empty string/,
     { ...good, clientAuthentication: { method: 'client_secret_post' } },
   ],
-  [/acme.clientAuthentication.privateKey" is no private key/, { ...good, clientAuthentication: { method: 'private_key_jwt' } }],
+  [
+    /acme.clientAuthentication.privateKey" is no private key/,
+    { ...good, clientAuthentication: { method: 'private_key_jwt' } },
+  ],
   [
     /acme.clientAuthentication.privateKey" must be an RSA key of at least 2048 bits/,
     { ...good, clientAuthentication: { method: 'private_key_jwt', privateKey: rsa1024 } },
   ],
   [
     /acme.clientAuthentication.keyId" must be a string/,
-    { ...good, clientAuthentication: { method: 'private_key_jwt', privateKey: p256.privateKey, keyId: 7 } },
+    {
+      ...good,
+      clientAuthentication: { method: 'private_key_jwt', privateKey: p256.privateKey, keyId: 7 },
+    },
   ],
 ]
 
@@ -190,13 +269,18 @@ test('development may use http', () => {
   const local = 'http://localhost:9000'
   const provider = oidc({ ...client, issuer: local, allowInsecure: true })
   assert.equal(create(provider).allowInsecure, true)
-  assert.throws(() => create(oidc({ ...client, issuer: local })), /"oauth.providers.acme.issuer" must be an https URL/)
+  assert.throws(
+    () => create(oidc({ ...client, issuer: local })),
+    /"oauth.providers.acme.issuer" must be an https URL/,
+  )
 })
 
 test('a provider that says all its endpoints is never asked for metadata', async (t) => {
   const protocol = create(oidc({ ...client, ...endpoints, issuer, jwksUri: `${issuer}/keys` }))
   t.after(() => protocol.close())
-  const url = new URL(await protocol.begin({ state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }))
+  const url = new URL(
+    await protocol.begin({ state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }),
+  )
   assert.equal(url.origin + url.pathname, `${issuer}/authorize`)
   // RFC 7636, 4.2, worked out by hand from the verifier above.
   assert.equal(url.searchParams.get('code_challenge')?.length, 43)

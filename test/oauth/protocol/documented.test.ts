@@ -15,8 +15,13 @@ test('the table of reasons in docs/oauth.md is that of the code', () => {
   const reasons = [...union.matchAll(/\| '(\w+)'/g)].map(([, reason]) => reason)
   assert.ok(reasons.length > 10)
   const { text } = page('docs/oauth.md')
-  const rows = tableRows({ path: 'docs/oauth.md', text: text.slice(text.indexOf('| `reason` |')) }).slice(1)
-  const documented = rows.flatMap(([names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name))
+  const rows = tableRows({
+    path: 'docs/oauth.md',
+    text: text.slice(text.indexOf('| `reason` |')),
+  }).slice(1)
+  const documented = rows.flatMap(([names = '']) =>
+    [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+  )
   assert.deepEqual(documented.sort(), reasons.sort())
 })
 
@@ -31,7 +36,10 @@ test('the options of oidc() in docs/oauth.md are those that it takes', () => {
     return []
   })()
   const { text } = page('docs/oauth.md')
-  const documented = tableRows({ path: 'docs/oauth.md', text: text.slice(0, text.indexOf('A client with a key')) })
+  const documented = tableRows({
+    path: 'docs/oauth.md',
+    text: text.slice(0, text.indexOf('A client with a key')),
+  })
     .flatMap(([names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? ''))
     .filter((name) => !['common', 'organizations', 'consumers', 'tenant'].includes(name))
   assert.deepEqual([...new Set(documented)].sort(), [...taken].sort())
@@ -39,14 +47,30 @@ test('the options of oidc() in docs/oauth.md are those that it takes', () => {
 
 test("the documentation's own provider signs people in", async (t) => {
   const { forge } = await runExample(t, 'oauth-own-provider', {})
-  const account = { account_id: 12345, email: 'a@example.com', email_confirmed: true, display_name: 'Ada', handle: 'ada' }
+  const account = {
+    account_id: 12345,
+    email: 'a@example.com',
+    email_confirmed: true,
+    display_name: 'Ada',
+    handle: 'ada',
+  }
   const server = await serve(t, ({ url }, response) =>
-    json(response, url === '/token' ? { access_token: accessToken, token_type: 'bearer' } : account),
+    json(
+      response,
+      url === '/token' ? { access_token: accessToken, token_type: 'bearer' } : account,
+    ),
   )
-  const local = { tokenEndpoint: `${server.url}/token`, userinfoEndpoint: `${server.url}/me`, allowInsecure: true }
+  const local = {
+    tokenEndpoint: `${server.url}/token`,
+    userinfoEndpoint: `${server.url}/me`,
+    allowInsecure: true,
+  }
   const protocol = protocolOf(t, { ...(forge as OAuthProvider), ...local })
   const secrets = freshSecrets()
-  const { profile } = await protocol.finish(new URLSearchParams({ code, state: secrets.state }), secrets)
+  const { profile } = await protocol.finish(
+    new URLSearchParams({ code, state: secrets.state }),
+    secrets,
+  )
   assert.deepEqual(profile, {
     id: '12345',
     email: 'a@example.com',

@@ -16,7 +16,12 @@ import {
   signInAt,
   startBadProvider,
 } from '../../helpers/bad-provider.js'
-import { type ExpectedFailure, failsWith, freshSecrets, protocolOf } from '../../helpers/protocol.js'
+import {
+  type ExpectedFailure,
+  failsWith,
+  freshSecrets,
+  protocolOf,
+} from '../../helpers/protocol.js'
 
 const secrets = [code, accessToken, 'secret-of-the-client', 'u@example.com']
 
@@ -50,7 +55,11 @@ const callbacks: Case[] = [
     callback: { code: undefined, error: 'access_denied' },
     fails: { reason: 'declined', step: 'authorization' },
   },
-  { title: 'declined at Apple', callback: { code: undefined, error: 'user_cancelled_authorize' }, fails: { reason: 'declined' } },
+  {
+    title: 'declined at Apple',
+    callback: { code: undefined, error: 'user_cancelled_authorize' },
+    fails: { reason: 'declined' },
+  },
   {
     title: 'an error of the server',
     callback: { code: undefined, error: 'server_error', error_description: 'u@example.com' },
@@ -61,19 +70,37 @@ const callbacks: Case[] = [
     callback: { code: undefined, error: 'u@example.com' },
     fails: { reason: 'provider_error', detail: undefined as never },
   },
-  { title: 'no code', callback: { code: undefined }, fails: { reason: 'missing_code', step: 'authorization' } },
+  {
+    title: 'no code',
+    callback: { code: undefined },
+    fails: { reason: 'missing_code', step: 'authorization' },
+  },
   { title: 'an empty code', callback: { code: '' }, fails: { reason: 'missing_code' } },
   { title: 'no state', callback: { state: undefined }, fails: { reason: 'bad_state' } },
   { title: 'an empty issuer', callback: { iss: '' }, fails: { reason: 'bad_issuer' } },
-  { title: 'the issuer of somebody else', callback: { iss: 'https://evil.example' }, fails: { reason: 'bad_issuer' } },
-  { title: 'an ID token in the callback', callback: { id_token: 'x' }, fails: { reason: 'malformed', step: 'authorization' } },
-  { title: 'a signed response that nobody asked for', callback: { response: 'x' }, fails: { reason: 'malformed' } },
+  {
+    title: 'the issuer of somebody else',
+    callback: { iss: 'https://evil.example' },
+    fails: { reason: 'bad_issuer' },
+  },
+  {
+    title: 'an ID token in the callback',
+    callback: { id_token: 'x' },
+    fails: { reason: 'malformed', step: 'authorization' },
+  },
+  {
+    title: 'a signed response that nobody asked for',
+    callback: { response: 'x' },
+    fails: { reason: 'malformed' },
+  },
 ]
 
 const answers: Case[] = [
   {
     title: 'an error in a 200',
-    spoil: withToken((response) => json(response, { error: 'invalid_grant', error_description: code })),
+    spoil: withToken((response) =>
+      json(response, { error: 'invalid_grant', error_description: code }),
+    ),
     fails: { reason: 'provider_error', step: 'token', status: 200, detail: 'invalid_grant' },
   },
   {
@@ -83,7 +110,9 @@ const answers: Case[] = [
   },
   {
     title: 'HTTP 400 with a page',
-    spoil: withToken((response) => void response.writeHead(400, { 'content-type': 'text/html' }).end(code)),
+    spoil: withToken(
+      (response) => void response.writeHead(400, { 'content-type': 'text/html' }).end(code),
+    ),
     fails: { reason: 'http_error', step: 'token', status: 400 },
   },
   {
@@ -98,12 +127,16 @@ const answers: Case[] = [
   },
   {
     title: 'a body of 10 MiB',
-    spoil: withToken((response) => json(response, JSON.stringify({ access_token: 'x'.repeat(10_485_760) }))),
+    spoil: withToken((response) =>
+      json(response, JSON.stringify({ access_token: 'x'.repeat(10_485_760) })),
+    ),
     fails: { reason: 'too_large', step: 'token' },
   },
   {
     title: 'a body of 10 MiB with an error status',
-    spoil: withToken((response) => json(response, JSON.stringify({ error: 'x'.repeat(10_485_760) }), 400)),
+    spoil: withToken((response) =>
+      json(response, JSON.stringify({ error: 'x'.repeat(10_485_760) }), 400),
+    ),
     fails: { reason: 'too_large', step: 'token' },
   },
   {
@@ -129,7 +162,9 @@ const answers: Case[] = [
   {
     title: 'gzip that is none',
     spoil: withToken((response) => {
-      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end('{}')
+      response
+        .writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+        .end('{}')
     }),
     fails: { reason: 'malformed', step: 'token' },
   },
@@ -147,13 +182,17 @@ const answers: Case[] = [
     title: 'bytes that are no UTF-8',
     spoil: withToken((response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
-      response.end(Buffer.concat([Buffer.from('{"access_token":"'), Buffer.from([0xff]), Buffer.from('"}')]))
+      response.end(
+        Buffer.concat([Buffer.from('{"access_token":"'), Buffer.from([0xff]), Buffer.from('"}')]),
+      )
     }),
     fails: { reason: 'malformed', step: 'token' },
   },
   {
     title: 'JSON under another content type',
-    spoil: withToken((response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('{}')),
+    spoil: withToken(
+      (response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('{}'),
+    ),
     fails: { reason: 'malformed', step: 'token', detail: 'content_type' },
   },
   {
@@ -163,12 +202,16 @@ const answers: Case[] = [
   },
   {
     title: 'an unknown type of token',
-    spoil: withToken((response) => json(response, { access_token: 'x', token_type: 'mac', id_token: 'a.b.c' })),
+    spoil: withToken((response) =>
+      json(response, { access_token: 'x', token_type: 'mac', id_token: 'a.b.c' }),
+    ),
     fails: { reason: 'bad_id_token' },
   },
   {
     title: 'no ID token',
-    spoil: withToken((response) => json(response, { access_token: accessToken, token_type: 'Bearer' })),
+    spoil: withToken((response) =>
+      json(response, { access_token: accessToken, token_type: 'Bearer' }),
+    ),
     fails: { reason: 'bad_id_token', step: 'id_token', detail: 'missing' },
   },
   {
@@ -208,7 +251,10 @@ const answers: Case[] = [
     title: 'userinfo that refuses the token',
     spoil: (provider) => {
       provider.on.userinfo = (response) => {
-        response.setHeader('www-authenticate', `Bearer error="invalid_token", error_description="${accessToken}"`)
+        response.setHeader(
+          'www-authenticate',
+          `Bearer error="invalid_token", error_description="${accessToken}"`,
+        )
         json(response, { error: 'invalid_token' }, 401)
       }
     },
@@ -224,9 +270,21 @@ const tokens: Case[] = [
     spoil: withClaims({ exp: nowS - 3600 }),
     fails: { reason: 'bad_id_token', step: 'id_token', detail: 'exp' },
   },
-  { title: 'without expiry', spoil: withClaims({ exp: undefined }), fails: { reason: 'bad_id_token', step: 'id_token' } },
-  { title: 'not valid yet', spoil: withClaims({ nbf: nowS + 3600 }), fails: { reason: 'bad_id_token', detail: 'nbf' } },
-  { title: 'for another client', spoil: withClaims({ aud: 'other' }), fails: { reason: 'bad_id_token', detail: 'aud' } },
+  {
+    title: 'without expiry',
+    spoil: withClaims({ exp: undefined }),
+    fails: { reason: 'bad_id_token', step: 'id_token' },
+  },
+  {
+    title: 'not valid yet',
+    spoil: withClaims({ nbf: nowS + 3600 }),
+    fails: { reason: 'bad_id_token', detail: 'nbf' },
+  },
+  {
+    title: 'for another client',
+    spoil: withClaims({ aud: 'other' }),
+    fails: { reason: 'bad_id_token', detail: 'aud' },
+  },
   {
     title: 'for others too, without saying whose',
     spoil: withClaims({ aud: ['app', 'other'] }),
@@ -242,8 +300,16 @@ const tokens: Case[] = [
     spoil: withClaims({ azp: 'other' }),
     fails: { reason: 'bad_id_token', detail: 'azp' },
   },
-  { title: 'with another nonce', spoil: withClaims({ nonce: 'other' }), fails: { reason: 'bad_id_token', detail: 'nonce' } },
-  { title: 'without a nonce', spoil: withClaims({ nonce: undefined }), fails: { reason: 'bad_id_token', step: 'id_token' } },
+  {
+    title: 'with another nonce',
+    spoil: withClaims({ nonce: 'other' }),
+    fails: { reason: 'bad_id_token', detail: 'nonce' },
+  },
+  {
+    title: 'without a nonce',
+    spoil: withClaims({ nonce: undefined }),
+    fails: { reason: 'bad_id_token', step: 'id_token' },
+  },
   {
     title: 'of another issuer',
     spoil: withClaims({ iss: 'https://evil.example' }),
@@ -273,7 +339,8 @@ const tokens: Case[] = [
   {
     title: 'without a signature',
     spoil: (provider) => {
-      provider.makeToken = (claims) => `${idToken(claims, goodKey.privateKey, { alg: 'none' }).split('.').slice(0, 2).join('.')}.`
+      provider.makeToken = (claims) =>
+        `${idToken(claims, goodKey.privateKey, { alg: 'none' }).split('.').slice(0, 2).join('.')}.`
     },
     fails: { reason: 'bad_id_token', step: 'id_token' },
   },
@@ -281,7 +348,10 @@ const tokens: Case[] = [
     title: 'with a MAC made of the public key',
     spoil: (provider) => {
       provider.makeToken = (claims) => {
-        const input = idToken(claims, goodKey.privateKey, { alg: 'HS256' }).split('.').slice(0, 2).join('.')
+        const input = idToken(claims, goodKey.privateKey, { alg: 'HS256' })
+          .split('.')
+          .slice(0, 2)
+          .join('.')
         const pem = goodKey.publicKey.export({ format: 'pem', type: 'spki' })
         return `${input}.${createHmac('sha256', pem).update(input).digest('base64url')}`
       }
@@ -304,13 +374,18 @@ const tokens: Case[] = [
   },
 ]
 
-for (const [kind, cases] of Object.entries({ 'a callback with': callbacks, 'an answer with': answers, 'an ID token': tokens })) {
+for (const [kind, cases] of Object.entries({
+  'a callback with': callbacks,
+  'an answer with': answers,
+  'an ID token': tokens,
+})) {
   for (const { title, fails, spoil, callback = {} } of cases) {
     test(`${kind} ${title} is refused as ${fails.reason}`, async (t) => {
       const provider = await startBadProvider(t)
       spoil?.(provider)
       await failsWith(signInAt(t, provider, { callback }), fails, secrets)
-      if (kind === 'a callback with') assert.ok(!provider.requests.includes('POST /token'), 'the code was not sent')
+      if (kind === 'a callback with')
+        assert.ok(!provider.requests.includes('POST /token'), 'the code was not sent')
     })
   }
 }
@@ -328,7 +403,11 @@ for (const [how, answer] of Object.entries({
     const attempts = Object.entries(steps).map(async ([part, step]) => {
       const provider = await startBadProvider(t)
       provider.on[part as Part] = answer
-      await failsWith(signInAt(t, provider, { timeoutMs: 1_500 }), { reason: 'timeout', step }, secrets)
+      await failsWith(
+        signInAt(t, provider, { timeoutMs: 1_500 }),
+        { reason: 'timeout', step },
+        secrets,
+      )
     })
     await Promise.all(attempts)
   })
@@ -338,7 +417,8 @@ for (const [part, step] of Object.entries(steps)) {
   test(`a redirect instead of ${part} is not followed`, async (t) => {
     const provider = await startBadProvider(t)
     const inside = await serve(t, (_, response) => json(response, {}))
-    provider.on[part as Part] = (response) => void response.writeHead(307, { location: inside.url }).end()
+    provider.on[part as Part] = (response) =>
+      void response.writeHead(307, { location: inside.url }).end()
     await failsWith(signInAt(t, provider), { reason: 'redirected', step, status: 307 }, secrets)
     assert.deepEqual(inside.requests, [])
   })
@@ -353,7 +433,11 @@ test('the time is that of all steps together', async (t) => {
     provider.on[part] = (response) => void setTimeout(answer, 400, response)
   }
   slowly('token', (response) =>
-    json(response, { access_token: accessToken, token_type: 'Bearer', id_token: provider.makeToken(provider.claims) }),
+    json(response, {
+      access_token: accessToken,
+      token_type: 'Bearer',
+      id_token: provider.makeToken(provider.claims),
+    }),
   )
   slowly('userinfo', (response) => json(response, provider.userinfo))
   await failsWith(signInAt(t, provider, { timeoutMs: 600 }), { reason: 'timeout' })
@@ -374,7 +458,10 @@ test("a profile mapping that never ends is a timeout, and one that throws a fail
   const thrown = mapping(() => {
     throw mistake
   })
-  const failure = await failsWith(signInAt(t, await startBadProvider(t), thrown), { reason: 'bad_profile', step: 'profile' })
+  const failure = await failsWith(signInAt(t, await startBadProvider(t), thrown), {
+    reason: 'bad_profile',
+    step: 'profile',
+  })
   assert.equal(failure.cause, mistake)
   await failsWith(
     signInAt(
@@ -444,7 +531,11 @@ for (const email of [
 
 test('names are cut and cleaned, never in the middle of a character', async (t) => {
   const provider = await startBadProvider(t)
-  provider.userinfo = { sub: 'user-1', name: `a\u0000\nb${'😀'.repeat(400)}`, preferred_username: { x: 1 } }
+  provider.userinfo = {
+    sub: 'user-1',
+    name: `a\u0000\nb${'😀'.repeat(400)}`,
+    preferred_username: { x: 1 },
+  }
   const { profile } = await signInAt(t, provider)
   assert.equal(profile.name, `a b${'😀'.repeat(252)}`)
   assert.ok(!('username' in profile))

@@ -78,7 +78,9 @@ for (const id of [
 }
 
 test('an address that is not both primary and verified is not taken, nor the one of the profile', async (t) => {
-  const emails = (primary: boolean, verified: boolean) => [{ email: 'a@example.com', primary, verified, visibility: null }]
+  const emails = (primary: boolean, verified: boolean) => [
+    { email: 'a@example.com', primary, verified, visibility: null },
+  ]
   for (const list of [emails(true, false), emails(false, true), []]) {
     const protocol = protocolOf(t, githubAt(await startGithub(t, { emails: list })))
     const secrets = freshSecrets()
@@ -90,12 +92,16 @@ test('an address that is not both primary and verified is not taken, nor the one
 
 test('errors that GitHub reports with status 200 are errors', async (t) => {
   const github = await startGithub(t)
-  const expect = (detail: string) => ({ reason: 'provider_error', step: 'token', status: 200, detail }) as const
+  const expect = (detail: string) =>
+    ({ reason: 'provider_error', step: 'token', status: 200, detail }) as const
   const wrong = protocolOf(t, githubAt(github, { clientSecret: 'wrong' }))
   const secrets = freshSecrets()
   const callback = await visit(await wrong.begin(secrets))
   const { code = '' } = Object.fromEntries(callback)
-  await failsWith(wrong.finish(callback, secrets), expect('incorrect_client_credentials'), [code, 'wrong'])
+  await failsWith(wrong.finish(callback, secrets), expect('incorrect_client_credentials'), [
+    code,
+    'wrong',
+  ])
 
   const protocol = protocolOf(t, githubAt(github))
   await failsWith(protocol.finish(callback, secrets), expect('bad_verification_code'), [code])

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import { type OidcProviderOptions, startOidcProvider } from '../../../scripts/services/oidc-provider.js'
+import {
+  type OidcProviderOptions,
+  startOidcProvider,
+} from '../../../scripts/services/oidc-provider.js'
 import { oidc } from '../../../src/index.js'
 import { failsWith, freshSecrets, protocolOf, redirectUri, visit } from '../../helpers/protocol.js'
 
@@ -9,7 +12,9 @@ const clientId = 'app'
 const clientSecret = 'a secret of the client, long enough'
 
 async function start(t: TestContext, options: Partial<OidcProviderOptions> = {}) {
-  const clients = [{ client_id: clientId, client_secret: clientSecret, redirect_uris: [redirectUri] }]
+  const clients = [
+    { client_id: clientId, client_secret: clientSecret, redirect_uris: [redirectUri] },
+  ]
   const server = await startOidcProvider({ clients, ...options })
   t.after(() => server.stop())
   return server
@@ -62,7 +67,12 @@ test('the tokens are handed out once and no logger shows them', async (t) => {
   assert.equal(tokens.tokenType, 'bearer')
   assert.equal(tokens.expiresInSeconds, 600)
   assert.equal(result.takeTokens(), null)
-  for (const text of [before, shown(), JSON.stringify({ tokens }), inspect({ tokens }, { depth: 9 })]) {
+  for (const text of [
+    before,
+    shown(),
+    JSON.stringify({ tokens }),
+    inspect({ tokens }, { depth: 9 }),
+  ]) {
     assert.ok(!text.includes(tokens.accessToken) && !text.includes(tokens.idToken))
   }
 })
@@ -71,7 +81,10 @@ test('an unverified address stays unverified', async (t) => {
   const server = await start(t)
   const protocol = protocolOf(t, providerAt(server.url))
   const secrets = freshSecrets()
-  const { profile } = await protocol.finish(await visit(await protocol.begin(secrets), { login: 'bob' }), secrets)
+  const { profile } = await protocol.finish(
+    await visit(await protocol.begin(secrets), { login: 'bob' }),
+    secrets,
+  )
   assert.equal(profile.email, 'bob@example.com')
   assert.equal(profile.emailVerified, false)
 })
@@ -96,8 +109,18 @@ test('a code is redeemed with its own verifier only, and once', async (t) => {
   const callback = await visit(await protocol.begin(secrets))
   const code = callback.get('code') as string
   const others = { ...secrets, codeVerifier: freshSecrets().codeVerifier }
-  const expected = { reason: 'provider_error', step: 'token', status: 400, detail: 'invalid_grant' } as const
-  await failsWith(protocol.finish(callback, others), expected, [code, secrets.codeVerifier, clientSecret, secrets.state])
+  const expected = {
+    reason: 'provider_error',
+    step: 'token',
+    status: 400,
+    detail: 'invalid_grant',
+  } as const
+  await failsWith(protocol.finish(callback, others), expected, [
+    code,
+    secrets.codeVerifier,
+    clientSecret,
+    secrets.state,
+  ])
   const again = await visit(await protocol.begin(secrets))
   await protocol.finish(again, secrets)
   await failsWith(protocol.finish(again, secrets), expected)
@@ -108,9 +131,14 @@ test('a callback of another sign-in is refused before the code is used', async (
   const protocol = protocolOf(t, providerAt(server.url))
   const secrets = freshSecrets()
   const callback = await visit(await protocol.begin(secrets))
-  await failsWith(protocol.finish(callback, { ...secrets, state: freshSecrets().state }), { reason: 'bad_state' })
+  await failsWith(protocol.finish(callback, { ...secrets, state: freshSecrets().state }), {
+    reason: 'bad_state',
+  })
   callback.append('state', secrets.state)
-  await failsWith(protocol.finish(callback, secrets), { reason: 'malformed', step: 'authorization' })
+  await failsWith(protocol.finish(callback, secrets), {
+    reason: 'malformed',
+    step: 'authorization',
+  })
   assert.ok(!server.requests.includes('POST /token'))
 })
 
@@ -152,7 +180,9 @@ test('every way of client authentication works at a real provider', async (t) =>
     redirect_uris: [redirectUri],
     token_endpoint_auth_method: 'private_key_jwt' as const,
     token_endpoint_auth_signing_alg: alg as 'ES256',
-    jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: `${alg}-1`, alg, use: 'sig' }] } as never,
+    jwks: {
+      keys: [{ ...publicKey.export({ format: 'jwk' }), kid: `${alg}-1`, alg, use: 'sig' }],
+    } as never,
   }))
   const server = await start(t, {
     clients: [
@@ -169,7 +199,8 @@ test('every way of client authentication works at a real provider', async (t) =>
     ...Object.entries(keys).map(([alg, { privateKey }]): [string, object] => [
       alg,
       {
-        privateKey: alg === 'RS256' ? privateKey.export({ format: 'pem', type: 'pkcs8' }) : privateKey,
+        privateKey:
+          alg === 'RS256' ? privateKey.export({ format: 'pem', type: 'pkcs8' }) : privateKey,
         keyId: `${alg}-1`,
       },
     ]),
@@ -181,7 +212,10 @@ test('every way of client authentication works at a real provider', async (t) =>
     const { profile } = await protocol.finish(await visit(await protocol.begin(secrets)), secrets)
     assert.equal(profile.id, 'ada', id)
   }
-  const wrong = protocolOf(t, oidc({ issuer: server.url, clientId: 'basic', clientSecret: 'wrong', allowInsecure: true }))
+  const wrong = protocolOf(
+    t,
+    oidc({ issuer: server.url, clientId: 'basic', clientSecret: 'wrong', allowInsecure: true }),
+  )
   const secrets = freshSecrets()
   await failsWith(wrong.finish(await visit(await wrong.begin(secrets)), secrets), {
     reason: 'provider_error',
@@ -240,7 +274,8 @@ test('metadata are kept for an hour; an issuer that is down fails closed and is 
   await failsWith(protocol.begin(freshSecrets()), refused)
 
   const back = await start(t, { port })
-  const discoveries = () => back.requests.filter((request) => request.includes('.well-known')).length
+  const discoveries = () =>
+    back.requests.filter((request) => request.includes('.well-known')).length
   await failsWith(protocol.begin(freshSecrets()), refused)
   assert.equal(discoveries(), 0, 'not asked at every attempt')
   t.mock.timers.tick(5_001)

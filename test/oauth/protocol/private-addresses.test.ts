@@ -8,9 +8,22 @@ import { failsWith, freshSecrets, protocolOf } from '../../helpers/protocol.js'
 
 const refused: Record<string, string[]> = {
   'this machine': ['127.0.0.1', '127.255.255.254', '0.0.0.0', '0.1.2.3', '::1', '::'],
-  'private networks': ['10.0.0.1', '10.255.255.255', '172.16.0.1', '172.31.255.255', '192.168.0.1', '192.168.255.255'],
+  'private networks': [
+    '10.0.0.1',
+    '10.255.255.255',
+    '172.16.0.1',
+    '172.31.255.255',
+    '192.168.0.1',
+    '192.168.255.255',
+  ],
   'link-local': ['169.254.0.1', '169.254.255.255', 'fe80::1', 'fe80::1%eth0', 'febf::1'],
-  'metadata of clouds': ['169.254.169.254', 'fd00:ec2::254', '100.100.100.200', '192.0.0.192', '168.63.129.16'],
+  'metadata of clouds': [
+    '169.254.169.254',
+    'fd00:ec2::254',
+    '100.100.100.200',
+    '192.0.0.192',
+    '168.63.129.16',
+  ],
   'carrier-grade NAT': ['100.64.0.1', '100.127.255.255'],
   'unique local': ['fc00::1', 'fd12:3456:789a::1', 'fec0::1'],
   'IPv4 in IPv6': [
@@ -37,8 +50,28 @@ const refused: Record<string, string[]> = {
     '2001:db8::1',
     '3fff::1',
   ],
-  reserved: ['240.0.0.1', '255.255.255.255', '192.0.0.1', '192.88.99.1', '100::1', '4000::1', '5f00::1', '8000::1', 'e000::1'],
-  'no addresses': ['', 'localhost', '127.1', '2130706433', '0x7f.0.0.1', '0177.0.0.1', '127.0.0.1 ', '[::1]', '1.2.3.4.5'],
+  reserved: [
+    '240.0.0.1',
+    '255.255.255.255',
+    '192.0.0.1',
+    '192.88.99.1',
+    '100::1',
+    '4000::1',
+    '5f00::1',
+    '8000::1',
+    'e000::1',
+  ],
+  'no addresses': [
+    '',
+    'localhost',
+    '127.1',
+    '2130706433',
+    '0x7f.0.0.1',
+    '0177.0.0.1',
+    '127.0.0.1 ',
+    '[::1]',
+    '1.2.3.4.5',
+  ],
 }
 
 const allowed = [
@@ -104,7 +137,10 @@ test('an address in a URL is refused before anything is connected', async (t) =>
     '10.0.0.1',
   ]) {
     const protocol = protocolOf(t, at(`https://${host}:${port}/`))
-    await failsWith(protocol.begin(freshSecrets()), { reason: 'blocked_address', step: 'discovery' })
+    await failsWith(protocol.begin(freshSecrets()), {
+      reason: 'blocked_address',
+      step: 'discovery',
+    })
   }
   assert.equal(inside.connections, 0)
 })
@@ -120,27 +156,41 @@ test('what is checked is what is connected to, so that a second answer of the re
   const inside = await serve(t, (_, response) => void response.end())
   const answers = [['127.0.0.1'], ['8.8.8.8', '127.0.0.1'], ['::1'], ['::ffff:127.0.0.1'], []]
   let asked = 0
-  t.mock.method(dns, 'lookup', (_name: string, _options: object, callback: (error: null, found: object[]) => void) => {
-    const found = answers[asked++] ?? []
-    callback(
-      null,
-      found.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-    )
-  })
+  t.mock.method(
+    dns,
+    'lookup',
+    (_name: string, _options: object, callback: (error: null, found: object[]) => void) => {
+      const found = answers[asked++] ?? []
+      callback(
+        null,
+        found.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+      )
+    },
+  )
   for (const _ of answers) {
     const protocol = protocolOf(t, at(`https://rebinding.example:${new URL(inside.url).port}/`))
-    await failsWith(protocol.begin(freshSecrets()), { reason: 'blocked_address', step: 'discovery' })
+    await failsWith(protocol.begin(freshSecrets()), {
+      reason: 'blocked_address',
+      step: 'discovery',
+    })
   }
   assert.equal(asked, answers.length, 'one look-up for each connection')
   assert.equal(inside.connections, 0)
 })
 
 test('a name that nobody knows is unreachable, not blocked', async (t) => {
-  t.mock.method(dns, 'lookup', (_name: string, _options: object, callback: (error: Error) => void) =>
-    callback(Object.assign(new Error('getaddrinfo ENOTFOUND no.example'), { code: 'ENOTFOUND' })),
+  t.mock.method(
+    dns,
+    'lookup',
+    (_name: string, _options: object, callback: (error: Error) => void) =>
+      callback(Object.assign(new Error('getaddrinfo ENOTFOUND no.example'), { code: 'ENOTFOUND' })),
   )
   const protocol = protocolOf(t, at('https://no.example/'))
-  await failsWith(protocol.begin(freshSecrets()), { reason: 'unreachable', step: 'discovery', detail: 'ENOTFOUND' })
+  await failsWith(protocol.begin(freshSecrets()), {
+    reason: 'unreachable',
+    step: 'discovery',
+    detail: 'ENOTFOUND',
+  })
 })
 
 test('a name that is never resolved is a timeout', async (t) => {

@@ -2,8 +2,25 @@ import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { createVerifier } from 'fast-jwt'
-import { apple, discord, gitlab, google, type MappedProfile, microsoft, type OAuthProvider, oauth2 } from '../../../src/index.js'
-import { accessToken, type BadProvider, code, json, metadataAt, serve, startBadProvider } from '../../helpers/bad-provider.js'
+import {
+  apple,
+  discord,
+  gitlab,
+  google,
+  type MappedProfile,
+  microsoft,
+  type OAuthProvider,
+  oauth2,
+} from '../../../src/index.js'
+import {
+  accessToken,
+  type BadProvider,
+  code,
+  json,
+  metadataAt,
+  serve,
+  startBadProvider,
+} from '../../helpers/bad-provider.js'
 import { failsWith, freshSecrets, protocolOf } from '../../helpers/protocol.js'
 
 const client = { clientId: 'app', clientSecret: 'secret' }
@@ -27,10 +44,20 @@ async function signIn(
   const protocol = protocolOf(t, provider)
   const secrets = freshSecrets()
   const nowS = Math.floor(Date.now() / 1000)
-  const standard = { iss: server.url, aud: provider.clientId, sub: 'user-1', nonce: secrets.nonce, iat: nowS, exp: nowS + 60 }
+  const standard = {
+    iss: server.url,
+    aud: provider.clientId,
+    sub: 'user-1',
+    nonce: secrets.nonce,
+    iat: nowS,
+    exp: nowS + 60,
+  }
   server.claims = { ...standard, ...claims }
   const url = new URL(await protocol.begin(secrets))
-  const result = await protocol.finish(new URLSearchParams({ code, state: secrets.state, ...callback }), secrets)
+  const result = await protocol.finish(
+    new URLSearchParams({ code, state: secrets.state, ...callback }),
+    secrets,
+  )
   const { raw: _, ...profile } = result.profile
   return { url, profile, server }
 }
@@ -39,9 +66,19 @@ const person = { email: 'ada@example.com', email_verified: true, name: 'Ada' }
 
 test('google() takes the profile from the ID token alone', async (t) => {
   const make = ({ url }: BadProvider) =>
-    google({ ...client, issuer: url, allowInsecure: true, authorizationParams: { prompt: 'select_account' } })
+    google({
+      ...client,
+      issuer: url,
+      allowInsecure: true,
+      authorizationParams: { prompt: 'select_account' },
+    })
   const { url, profile, server } = await signIn(t, make, { ...person, hd: 'example.com' })
-  assert.deepEqual(profile, { id: 'user-1', email: 'ada@example.com', emailVerified: true, name: 'Ada' })
+  assert.deepEqual(profile, {
+    id: 'user-1',
+    email: 'ada@example.com',
+    emailVerified: true,
+    name: 'Ada',
+  })
   assert.equal(url.searchParams.get('scope'), 'openid email profile')
   assert.equal(url.searchParams.get('prompt'), 'select_account')
   assert.ok(!server.requests.includes('GET /userinfo'))
@@ -50,17 +87,33 @@ test('google() takes the profile from the ID token alone', async (t) => {
 })
 
 test('gitlab() asks userinfo', async (t) => {
-  const { profile, server } = await signIn(t, ({ url }) => gitlab({ ...client, issuer: url, allowInsecure: true }), {
-    nickname: 'ada',
+  const { profile, server } = await signIn(
+    t,
+    ({ url }) => gitlab({ ...client, issuer: url, allowInsecure: true }),
+    {
+      nickname: 'ada',
+    },
+  )
+  assert.deepEqual(profile, {
+    id: 'user-1',
+    email: 'u@example.com',
+    emailVerified: true,
+    username: 'ada',
   })
-  assert.deepEqual(profile, { id: 'user-1', email: 'u@example.com', emailVerified: true, username: 'ada' })
   assert.ok(server.requests.includes('GET /userinfo'))
 })
 
 test('apple() posts its callback, with the name at the first sign-in and an address verified in words', async (t) => {
   const make = ({ url }: BadProvider) => apple({ ...appleClient, issuer: url, allowInsecure: true })
-  const user = JSON.stringify({ name: { firstName: 'Ada', lastName: 'Lovelace' }, email: 'forged@example.com' })
-  const claims = { email: 'relay@privaterelay.appleid.com', email_verified: 'true', is_private_email: 'true' }
+  const user = JSON.stringify({
+    name: { firstName: 'Ada', lastName: 'Lovelace' },
+    email: 'forged@example.com',
+  })
+  const claims = {
+    email: 'relay@privaterelay.appleid.com',
+    email_verified: 'true',
+    is_private_email: 'true',
+  }
   const first = await signIn(t, make, claims, { user })
   assert.equal(first.url.searchParams.get('response_mode'), 'form_post')
   assert.equal(first.url.searchParams.get('scope'), 'name email')
@@ -71,7 +124,11 @@ test('apple() posts its callback, with the name at the first sign-in and an addr
     name: 'Ada Lovelace',
   })
   const later = await signIn(t, make, { ...claims, email_verified: true })
-  assert.deepEqual(later.profile, { id: 'user-1', email: 'relay@privaterelay.appleid.com', emailVerified: true })
+  assert.deepEqual(later.profile, {
+    id: 'user-1',
+    email: 'relay@privaterelay.appleid.com',
+    emailVerified: true,
+  })
   for (const email_verified of ['false', false, 'yes', 1]) {
     const { profile } = await signIn(t, make, { ...claims, email_verified })
     assert.equal(profile.emailVerified, false)
@@ -91,7 +148,8 @@ for (const user of [
   JSON.stringify({ name: { firstName: 'x'.repeat(5000) } }),
 ]) {
   test(`a posted user of ${user.slice(0, 20) || 'nothing'} is no name and no failure`, async (t) => {
-    const make = ({ url }: BadProvider) => apple({ ...appleClient, issuer: url, allowInsecure: true })
+    const make = ({ url }: BadProvider) =>
+      apple({ ...appleClient, issuer: url, allowInsecure: true })
     assert.ok(!('name' in (await signIn(t, make, {}, { user })).profile))
   })
 }
@@ -99,7 +157,10 @@ for (const user of [
 test("Apple's client secret is a short JWT of the developer's key, made anew before it ends", async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_800_000_000_000 })
   const { clientAuthentication } = apple(appleClient)
-  const { clientSecret: make, method } = clientAuthentication as { method: string; clientSecret: () => Promise<string> }
+  const { clientSecret: make, method } = clientAuthentication as {
+    method: string
+    clientSecret: () => Promise<string>
+  }
   assert.equal(method, 'client_secret_post')
   const verify = createVerifier({
     key: createPublicKey(developerKey).export({ format: 'pem', type: 'spki' }) as string,
@@ -159,7 +220,10 @@ async function signInAtTenant(
 
 test('microsoft() takes an address for verified only where the owner of its domain vouches for it', async (t) => {
   const mapped = (claims: object) =>
-    microsoft(client).mapProfile({ sub: 's', email: 'a@example.com', ...claims }, {}) as MappedProfile
+    microsoft(client).mapProfile(
+      { sub: 's', email: 'a@example.com', ...claims },
+      {},
+    ) as MappedProfile
   assert.equal(mapped({ xms_edov: true }).emailVerified, true)
   for (const [title, claims] of Object.entries({
     none: { email_verified: true },
@@ -167,15 +231,30 @@ test('microsoft() takes an address for verified only where the owner of its doma
     text: { xms_edov: 'true' },
     number: { xms_edov: 1 },
   })) {
-    const { profile } = await signInAtTenant(t, undefined, tenant, undefined, { ...person, ...claims })
-    assert.deepEqual(profile, { id: 'user-1', email: 'ada@example.com', emailVerified: false, name: 'Ada' }, title)
+    const { profile } = await signInAtTenant(t, undefined, tenant, undefined, {
+      ...person,
+      ...claims,
+    })
+    assert.deepEqual(
+      profile,
+      { id: 'user-1', email: 'ada@example.com', emailVerified: false, name: 'Ada' },
+      title,
+    )
   }
-  const { profile } = await signInAtTenant(t, undefined, tenant, undefined, { ...person, xms_edov: true })
+  const { profile } = await signInAtTenant(t, undefined, tenant, undefined, {
+    ...person,
+    xms_edov: true,
+  })
   assert.equal(profile.emailVerified, true)
 })
 
 test('a token of a shared Microsoft endpoint must name the issuer of its own tenant, and one that is allowed', async (t) => {
-  const cases: [option: string | undefined, tid: unknown, iss: string | undefined, isAllowed: boolean][] = [
+  const cases: [
+    option: string | undefined,
+    tid: unknown,
+    iss: string | undefined,
+    isAllowed: boolean,
+  ][] = [
     ['common', tenant, undefined, true],
     ['common', personal, undefined, true],
     ['organizations', tenant, undefined, true],
@@ -201,12 +280,21 @@ test('one tenant of Microsoft has one issuer, found by discovery', () => {
   assert.equal(metadataUrl, `${issuer}/.well-known/openid-configuration`)
   assert.equal(issuerOf, undefined)
   const common = microsoft(client)
-  assert.equal(common.metadataUrl, 'https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration')
+  assert.equal(
+    common.metadataUrl,
+    'https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration',
+  )
   assert.equal(common.issuerOf?.({ tid: tenant }), issuer)
 })
 
 test('discord() says itself whether the address is verified', () => {
-  const claims = { id: '80351110224678912', username: 'nelly', global_name: null, email: 'nelly@example.com', verified: true }
+  const claims = {
+    id: '80351110224678912',
+    username: 'nelly',
+    global_name: null,
+    email: 'nelly@example.com',
+    verified: true,
+  }
   const { mapProfile, authorizationEndpoint, scopes } = discord(client)
   assert.equal(authorizationEndpoint, 'https://discord.com/oauth2/authorize')
   assert.deepEqual(scopes, ['identify', 'email'])
@@ -230,7 +318,11 @@ async function plain(t: TestContext, { token = {}, user = {} as unknown, options
     authorizationEndpoint: `${server.url}/authorize?audience=app`,
     tokenEndpoint: `${server.url}/token`,
     userinfoEndpoint: `${server.url}/me`,
-    mapProfile: (claims) => ({ id: claims.id, email: claims.mail, emailVerified: claims.confirmed }),
+    mapProfile: (claims) => ({
+      id: claims.id,
+      email: claims.mail,
+      emailVerified: claims.confirmed,
+    }),
     allowInsecure: true,
     ...options,
   })
@@ -269,7 +361,10 @@ test('an issuer of a plain provider must match where it is known, and be there w
   const known = await plain(t, { user, options: { issuer } })
   assert.equal((await known.finish()).profile.id, '1')
   assert.equal((await known.finish({ iss: issuer })).profile.id, '1')
-  await failsWith(known.finish({ iss: `${issuer}/` }), { reason: 'bad_issuer', step: 'authorization' })
+  await failsWith(known.finish({ iss: `${issuer}/` }), {
+    reason: 'bad_issuer',
+    step: 'authorization',
+  })
   const required = await plain(t, { user, options: { issuer, requireIss: true } })
   await failsWith(required.finish(), { reason: 'bad_issuer', step: 'authorization' })
   assert.equal((await required.finish({ iss: issuer })).profile.id, '1')
@@ -298,6 +393,8 @@ test('ids that a mapping spoils are refused, not shared by everybody', async (t)
     const { finish } = await plain(t, { options: { mapProfile: () => ({ id }) } })
     await failsWith(finish(), { reason: 'bad_subject', step: 'profile' })
   }
-  const { finish } = await plain(t, { options: { mapProfile: () => ({ id: 12345678901234567890n }) } })
+  const { finish } = await plain(t, {
+    options: { mapProfile: () => ({ id: 12345678901234567890n }) },
+  })
   assert.equal((await finish()).profile.id, '12345678901234567890')
 })

@@ -24,7 +24,9 @@ await app.register(crudAuth, {
     },
   },
 })
-app.get('/mine', { preHandler: app.currentUser() }, async (request) => ({ id: request.principal.userId }))
+app.get('/mine', { preHandler: app.currentUser() }, async (request) => ({
+  id: request.principal.userId,
+}))
 
 const password = 'a quite unlikely passphrase'
 const registered = await app.inject({
@@ -59,11 +61,17 @@ const begun = await app.inject('/oauth/google/authorize')
 assert.equal(begun.statusCode, 302, begun.body)
 const authorization = new URL(begun.headers.location)
 assert.equal(authorization.host, 'login.example.com')
-assert.equal(authorization.searchParams.get('redirect_uri'), 'https://app.example.com/oauth/google/callback')
+assert.equal(
+  authorization.searchParams.get('redirect_uri'),
+  'https://app.example.com/oauth/google/callback',
+)
 assert.equal((await app.inject('/oauth/google/callback?code=x&state=y')).statusCode, 400)
 
 const headers = { cookie, 'x-csrf-token': login.json().csrf_token }
-assert.equal((await app.inject({ method: 'POST', url: '/logout', headers: { cookie } })).statusCode, 403)
+assert.equal(
+  (await app.inject({ method: 'POST', url: '/logout', headers: { cookie } })).statusCode,
+  403,
+)
 assert.equal((await app.inject({ method: 'POST', url: '/logout', headers })).statusCode, 200)
 assert.equal((await app.inject({ url: '/me', headers: { cookie } })).statusCode, 401)
 await app.close()

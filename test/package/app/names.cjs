@@ -4,7 +4,8 @@ const promised = require('./names.json')
 
 for (const entry of process.argv.slice(2)) {
   const exported = require(entry)
-  for (const name of promised[entry]) assert.ok(name in exported, `${entry} does not export ${name}`)
+  for (const name of promised[entry])
+    assert.ok(name in exported, `${entry} does not export ${name}`)
   assert.ok(require.resolve(`${entry.split('/')[0]}/package.json`))
 }
 

@@ -4,7 +4,15 @@ import type { OAuthProvider } from '../../../ports/oauth-provider.js'
 /** Parameters that carry the protocol: another value would take a check away. */
 const reserved = new Set(
   [
-    ...['client_id', 'client_secret', 'code_challenge', 'code_challenge_method', 'nonce', 'redirect_uri', 'request'],
+    ...[
+      'client_id',
+      'client_secret',
+      'code_challenge',
+      'code_challenge_method',
+      'nonce',
+      'redirect_uri',
+      'request',
+    ],
     ...['request_uri', 'response_mode', 'response_type', 'scope', 'state'],
   ].sort(),
 )
@@ -39,8 +47,14 @@ const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
  * @throws CRUDAUTH_CONFIG
  */
 export function checkProvider(name: string, provider: OAuthProvider): void {
-  if (typeof provider !== 'object' || provider === null || !['oidc', 'oauth2'].includes(provider.protocol)) {
-    fail(`"${name}" must be an OAuthProvider, got ${describe(provider)}; make one by google(), oidc(), oauth2() and the like`)
+  if (
+    typeof provider !== 'object' ||
+    provider === null ||
+    !['oidc', 'oauth2'].includes(provider.protocol)
+  ) {
+    fail(
+      `"${name}" must be an OAuthProvider, got ${describe(provider)}; make one by google(), oidc(), oauth2() and the like`,
+    )
   }
   const { protocol, clientId, allowInsecure, responseMode } = provider
   if (typeof clientId !== 'string' || clientId === '')
@@ -53,21 +67,28 @@ export function checkProvider(name: string, provider: OAuthProvider): void {
   }
   const insecure = allowInsecure === true
   for (const endpoint of endpoints) {
-    if (provider[endpoint] !== undefined) checkUrl(`${name}.${endpoint}`, provider[endpoint], insecure)
+    if (provider[endpoint] !== undefined)
+      checkUrl(`${name}.${endpoint}`, provider[endpoint], insecure)
   }
   if (protocol === 'oidc' || provider.issuer !== undefined) {
     checkUrl(`${name}.issuer`, provider.issuer, insecure)
     if (provider.issuer?.includes('?')) fail(`"${name}.issuer" must be a URL without a query`)
   }
   if (protocol === 'oauth2') {
-    for (const endpoint of ['authorizationEndpoint', 'tokenEndpoint', 'userinfoEndpoint'] as const) {
+    for (const endpoint of [
+      'authorizationEndpoint',
+      'tokenEndpoint',
+      'userinfoEndpoint',
+    ] as const) {
       if (provider[endpoint] === undefined)
         fail(`"${name}.${endpoint}" must be a URL, got undefined; plain OAuth 2.0 has no discovery`)
     }
-    if (provider.requireIss && provider.issuer === undefined) fail(`"${name}.requireIss" needs "issuer", which "iss" must equal`)
+    if (provider.requireIss && provider.issuer === undefined)
+      fail(`"${name}.requireIss" needs "issuer", which "iss" must equal`)
   }
   const scopes = checkStrings(`${name}.scopes`, provider.scopes, [])
-  if (!scopes.every((scope) => scopeToken.test(scope))) fail(`"${name}.scopes" must be a list of scopes, each without spaces`)
+  if (!scopes.every((scope) => scopeToken.test(scope)))
+    fail(`"${name}.scopes" must be a list of scopes, each without spaces`)
   if (responseMode !== undefined && responseMode !== 'query' && responseMode !== 'form_post') {
     fail(`"${name}.responseMode" must be "query" or "form_post", got ${describe(responseMode)}`)
   }
@@ -77,9 +98,12 @@ export function checkProvider(name: string, provider: OAuthProvider): void {
   }
   for (const [parameter, value] of Object.entries(params as object)) {
     if (reserved.has(parameter)) {
-      fail(`"${name}.authorizationParams" must not set "${parameter}"; the plugin sets ${[...reserved].join(', ')}`)
+      fail(
+        `"${name}.authorizationParams" must not set "${parameter}"; the plugin sets ${[...reserved].join(', ')}`,
+      )
     }
-    if (typeof value !== 'string') fail(`"${name}.authorizationParams.${parameter}" must be a string, got ${describe(value)}`)
+    if (typeof value !== 'string')
+      fail(`"${name}.authorizationParams.${parameter}" must be a string, got ${describe(value)}`)
   }
   checkFunction(`${name}.issuerOf`, provider.issuerOf)
   if (typeof provider.mapProfile !== 'function') {

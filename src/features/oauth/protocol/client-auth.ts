@@ -23,7 +23,9 @@ function algorithmOf(name: string, key: KeyObject): Algorithm {
     return { alg: 'ES384', import: { name: 'ECDSA', namedCurve: 'P-384' } }
   }
   if (type === 'ed25519') return { alg: 'EdDSA', import: { name: 'Ed25519' } }
-  return fail(`"${name}" must be an RSA key of at least 2048 bits or a key on P-256, P-384 or Ed25519`)
+  return fail(
+    `"${name}" must be an RSA key of at least 2048 bits or a key on P-256, P-384 or Ed25519`,
+  )
 }
 
 function signed(
@@ -46,7 +48,10 @@ function signed(
         if (!audienceIsIssuer) payload.aud = as.token_endpoint
       },
     }
-    const sign = oauth.PrivateKeyJwt({ key: await imported, ...(keyId !== undefined && { kid: keyId }) }, options)
+    const sign = oauth.PrivateKeyJwt(
+      { key: await imported, ...(keyId !== undefined && { kid: keyId }) },
+      options,
+    )
     await sign(as, client, body, headers)
   }
 }
@@ -66,7 +71,11 @@ async function askForSecret(make: () => string | Promise<string>): Promise<strin
  * @param audienceIsIssuer whether assertions are addressed to the issuer, and not to the token endpoint
  * @throws CRUDAUTH_CONFIG
  */
-export function clientAuthOf(name: string, option: ClientAuthentication, audienceIsIssuer: boolean): oauth.ClientAuth {
+export function clientAuthOf(
+  name: string,
+  option: ClientAuthentication,
+  audienceIsIssuer: boolean,
+): oauth.ClientAuth {
   switch (option?.method) {
     case 'none':
       return oauth.None()
@@ -78,7 +87,8 @@ export function clientAuthOf(name: string, option: ClientAuthentication, audienc
     case 'client_secret_basic':
     case 'client_secret_post': {
       const { clientSecret, method } = option
-      const present = method === 'client_secret_basic' ? oauth.ClientSecretBasic : oauth.ClientSecretPost
+      const present =
+        method === 'client_secret_basic' ? oauth.ClientSecretBasic : oauth.ClientSecretPost
       if (typeof clientSecret === 'function') {
         return async (...request) => {
           const made = await askForSecret(clientSecret)

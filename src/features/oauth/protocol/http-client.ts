@@ -1,6 +1,12 @@
 import dns from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { Agent, buildConnector, fetch, type RequestInit, type Response as UndiciResponse } from 'undici'
+import {
+  Agent,
+  buildConnector,
+  fetch,
+  type RequestInit,
+  type Response as UndiciResponse,
+} from 'undici'
 import { isObject } from './json.js'
 import { OAuthFailure, registeredError } from './oauth-failure.js'
 import { isPublicAddress } from './private-addresses.js'
@@ -39,7 +45,8 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
     const [first] = found ?? []
     if (error) callback(error, '')
     // One private address is enough: which of several is connected to is not for us to say.
-    else if (!first || !found.every(({ address }) => isPublicAddress(address))) callback(new BlockedAddress(), '')
+    else if (!first || !found.every(({ address }) => isPublicAddress(address)))
+      callback(new BlockedAddress(), '')
     else if (options.all) callback(null, found)
     else callback(null, first.address, first.family)
   })
@@ -57,16 +64,25 @@ function guardedConnector(timeoutMs: number): buildConnector.connector {
 
 /** Errors of the network, innermost first, whatever the layers above made of them. */
 function* causesOf(error: unknown): Generator<Error & { code?: unknown }> {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 8; cause = cause.cause, depth += 1) yield cause
+  for (
+    let cause = error, depth = 0;
+    cause instanceof Error && depth < 8;
+    cause = cause.cause, depth += 1
+  )
+    yield cause
 }
 
 function networkFailure(error: unknown, signal: AbortSignal | undefined): OAuthFailure {
   if (error instanceof OAuthFailure) return error
   const causes = [...causesOf(error)].reverse()
-  if (causes.some((cause) => cause instanceof BlockedAddress)) return new OAuthFailure('blocked_address')
+  if (causes.some((cause) => cause instanceof BlockedAddress))
+    return new OAuthFailure('blocked_address')
   const codes = causes.map(({ code }) => code)
-  if (signal?.aborted || codes.includes('UND_ERR_CONNECT_TIMEOUT')) return new OAuthFailure('timeout')
-  const detail = codes.find((code): code is string => typeof code === 'string' && /^[A-Z][A-Z\d_]{2,48}$/.test(code))
+  if (signal?.aborted || codes.includes('UND_ERR_CONNECT_TIMEOUT'))
+    return new OAuthFailure('timeout')
+  const detail = codes.find(
+    (code): code is string => typeof code === 'string' && /^[A-Z][A-Z\d_]{2,48}$/.test(code),
+  )
   // A body that zlib cannot read is the provider's mistake.
   return new OAuthFailure(detail?.startsWith('Z_') ? 'malformed' : 'unreachable', { detail })
 }
@@ -102,7 +118,8 @@ function parsed(text: string): unknown {
 async function refusalOf(response: UndiciResponse): Promise<OAuthFailure> {
   const { status } = response
   if (status >= 300 && status < 400) return new OAuthFailure('redirected', { status })
-  if (status < 400 || status >= 500 || !isJson(response)) return new OAuthFailure('http_error', { status })
+  if (status < 400 || status >= 500 || !isJson(response))
+    return new OAuthFailure('http_error', { status })
   const body = parsed(await readText(response))
   const hasError = isObject(body) && typeof body.error === 'string'
   return new OAuthFailure(hasError ? 'provider_error' : 'http_error', {
@@ -129,15 +146,30 @@ async function accept(response: UndiciResponse): Promise<Response> {
  * @param options.allowInsecure allows http and addresses that are not public
  * @param options.timeoutMs how long connecting may take; the whole is the caller's to bound, by a signal
  */
-export function createHttp({ allowInsecure, timeoutMs }: { allowInsecure: boolean; timeoutMs: number }): Http {
-  const connector = allowInsecure ? buildConnector({ timeout: timeoutMs }) : guardedConnector(timeoutMs)
+export function createHttp({
+  allowInsecure,
+  timeoutMs,
+}: {
+  allowInsecure: boolean
+  timeoutMs: number
+}): Http {
+  const connector = allowInsecure
+    ? buildConnector({ timeout: timeoutMs })
+    : guardedConnector(timeoutMs)
   // Kept for the steps of one sign-in. Later the provider may just be closing it, and a code cannot be sent twice.
-  const dispatcher = new Agent({ connect: connector, keepAliveTimeout: 1_000, keepAliveMaxTimeout: 1_000 })
+  const dispatcher = new Agent({
+    connect: connector,
+    keepAliveTimeout: 1_000,
+    keepAliveMaxTimeout: 1_000,
+  })
   return {
     async fetch(url, parts) {
-      if (!allowInsecure && new URL(url).protocol !== 'https:') throw new OAuthFailure('insecure_url')
+      if (!allowInsecure && new URL(url).protocol !== 'https:')
+        throw new OAuthFailure('insecure_url')
       try {
-        return await accept(await fetch(url, { ...(parts as RequestInit), redirect: 'manual', dispatcher }))
+        return await accept(
+          await fetch(url, { ...(parts as RequestInit), redirect: 'manual', dispatcher }),
+        )
       } catch (error) {
         throw networkFailure(error, parts.signal)
       }

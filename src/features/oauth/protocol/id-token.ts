@@ -55,16 +55,25 @@ function unverifiedClaims(token: string): Readonly<Record<string, unknown>> {
 }
 
 /** Makes what verifies the ID tokens of one provider, with its keys kept between sign-ins. */
-export function createIdTokens({ provider, client, http, timeoutMs }: IdTokenOptions): VerifyIdToken {
+export function createIdTokens({
+  provider,
+  client,
+  http,
+  timeoutMs,
+}: IdTokenOptions): VerifyIdToken {
   /**
    * oauth4webapi keeps the keys for five minutes and asks again for a `kid` that it does not know, at most once a minute: tokens
    * with invented ones do not make a request each.
    */
   const keys: oauth.JWKSCacheInput = {}
   // One request for all who wait, in its own time.
-  const fetchKeys = (url: string, init: object) => http.fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) })
+  const fetchKeys = (url: string, init: object) =>
+    http.fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) })
 
-  const expecting = async (as: oauth.AuthorizationServer, response: Response): Promise<oauth.AuthorizationServer> => {
+  const expecting = async (
+    as: oauth.AuthorizationServer,
+    response: Response,
+  ): Promise<oauth.AuthorizationServer> => {
     const { issuerOf } = provider
     if (!issuerOf) return as
     const { id_token: token } = (await response.clone().json()) as { id_token: string }
@@ -79,7 +88,12 @@ export function createIdTokens({ provider, client, http, timeoutMs }: IdTokenOpt
       async () => {
         const expected = await expecting(as, response)
         const options = { expectedNonce: nonce, requireIdToken: true }
-        const tokens = await oauth.processAuthorizationCodeResponse(expected, client, response, options)
+        const tokens = await oauth.processAuthorizationCodeResponse(
+          expected,
+          client,
+          response,
+          options,
+        )
         const claims = oauth.getValidatedIdTokenClaims(tokens)
         if (!isSubject(claims?.sub)) throw new OAuthFailure('bad_subject')
         // Issued to another client, though we are among those it is for.

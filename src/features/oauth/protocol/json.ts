@@ -1,7 +1,8 @@
 /** A JSON text's strings (which are left alone) and numbers. */
 const token = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
-const isInexact = (found: string): boolean => /^-?\d{16,}$/.test(found) && !Number.isSafeInteger(Number(found))
+const isInexact = (found: string): boolean =>
+  /^-?\d{16,}$/.test(found) && !Number.isSafeInteger(Number(found))
 
 /**
  * `JSON.parse`, but whole numbers that a JavaScript number would round become text: an id off by one is somebody else's.

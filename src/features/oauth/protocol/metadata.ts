@@ -11,7 +11,19 @@ const retryMs = 5_000
 
 /** ID tokens are verified against published keys, so neither `none` nor a MAC will do. */
 const asymmetric = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+  ...[
+    'RS256',
+    'RS384',
+    'RS512',
+    'PS256',
+    'PS384',
+    'PS512',
+    'ES256',
+    'ES384',
+    'ES512',
+    'EdDSA',
+    'Ed25519',
+  ],
   ...['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'],
 ]
 
@@ -33,10 +45,13 @@ function configured(provider: OAuthProvider): Partial<oauth.AuthorizationServer>
   }
 }
 
-const wellKnown = (issuer: string): string => `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+const wellKnown = (issuer: string): string =>
+  `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
 
 function discoveryFailure(error: unknown): OAuthFailure {
-  const isOther = error instanceof oauth.OperationProcessingError && error.code === oauth.JSON_ATTRIBUTE_COMPARISON
+  const isOther =
+    error instanceof oauth.OperationProcessingError &&
+    error.code === oauth.JSON_ATTRIBUTE_COMPARISON
   return new OAuthFailure(isOther ? 'bad_issuer' : 'malformed')
 }
 
@@ -44,13 +59,20 @@ function checkEndpoints(as: oauth.AuthorizationServer, allowInsecure: boolean): 
   for (const endpoint of [as.authorization_endpoint, as.token_endpoint, as.jwks_uri]) {
     if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) throw new OAuthFailure('malformed')
     const { protocol } = new URL(endpoint)
-    if (protocol !== 'https:' && !(allowInsecure && protocol === 'http:')) throw new OAuthFailure('insecure_url')
+    if (protocol !== 'https:' && !(allowInsecure && protocol === 'http:'))
+      throw new OAuthFailure('insecure_url')
   }
 }
 
 /** Metadata of one provider: constant where its options say everything, otherwise discovered and kept for an hour. */
 export function createMetadata(provider: OAuthProvider, http: Http, timeoutMs: number): Metadata {
-  const { issuer = '', authorizationEndpoint, tokenEndpoint, jwksUri, allowInsecure = false } = provider
+  const {
+    issuer = '',
+    authorizationEndpoint,
+    tokenEndpoint,
+    jwksUri,
+    allowInsecure = false,
+  } = provider
   const own = configured(provider)
   if (provider.protocol === 'oauth2' || (authorizationEndpoint && tokenEndpoint && jwksUri)) {
     const as: oauth.AuthorizationServer = {
@@ -69,12 +91,17 @@ export function createMetadata(provider: OAuthProvider, http: Http, timeoutMs: n
       'discovery',
       async () => {
         const headers = { accept: 'application/json' }
-        const response = await http.fetch(provider.metadataUrl ?? wellKnown(issuer), { headers, signal })
+        const response = await http.fetch(provider.metadataUrl ?? wellKnown(issuer), {
+          headers,
+          signal,
+        })
         const found = await oauth.processDiscoveryResponse(new URL(issuer), response)
         const announced = found.id_token_signing_alg_values_supported
         const as = { ...found, ...own }
         if (Array.isArray(announced)) {
-          as.id_token_signing_alg_values_supported = announced.filter((algorithm) => asymmetric.includes(algorithm))
+          as.id_token_signing_alg_values_supported = announced.filter((algorithm) =>
+            asymmetric.includes(algorithm),
+          )
         }
         checkEndpoints(as, allowInsecure)
         return as

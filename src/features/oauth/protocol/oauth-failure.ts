@@ -28,7 +28,15 @@ type FailureReason =
   | 'bad_profile'
 
 /** Which part of the exchange failed. */
-type FailureStep = 'discovery' | 'authorization' | 'token' | 'id_token' | 'keys' | 'userinfo' | 'emails' | 'profile'
+type FailureStep =
+  | 'discovery'
+  | 'authorization'
+  | 'token'
+  | 'id_token'
+  | 'keys'
+  | 'userinfo'
+  | 'emails'
+  | 'profile'
 
 interface FailureDetails {
   readonly step?: FailureStep | undefined
@@ -50,7 +58,9 @@ export class OAuthFailure extends Error {
   declare readonly detail?: string
 
   constructor(reason: FailureReason, { step, status, detail, cause }: FailureDetails = {}) {
-    super(`sign-in failed: ${[reason, step && `at ${step}`, status, detail].filter(Boolean).join(' ')}`)
+    super(
+      `sign-in failed: ${[reason, step && `at ${step}`, status, detail].filter(Boolean).join(' ')}`,
+    )
     this.name = 'OAuthFailure'
     this.reason = reason
     if (step !== undefined) this.step = step
@@ -63,11 +73,35 @@ export class OAuthFailure extends Error {
 /** Errors that servers are known to answer with; anything else a server calls its error is its own text, and is dropped. */
 const registeredErrors = new Set([
   // RFC 6749 and OpenID Connect Core.
-  ...['invalid_request', 'invalid_client', 'invalid_grant', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope'],
-  ...['access_denied', 'unsupported_response_type', 'server_error', 'temporarily_unavailable', 'invalid_token'],
-  ...['interaction_required', 'login_required', 'account_selection_required', 'consent_required', 'insufficient_scope'],
+  ...[
+    'invalid_request',
+    'invalid_client',
+    'invalid_grant',
+    'unauthorized_client',
+    'unsupported_grant_type',
+    'invalid_scope',
+  ],
+  ...[
+    'access_denied',
+    'unsupported_response_type',
+    'server_error',
+    'temporarily_unavailable',
+    'invalid_token',
+  ],
+  ...[
+    'interaction_required',
+    'login_required',
+    'account_selection_required',
+    'consent_required',
+    'insufficient_scope',
+  ],
   // Apple; GitHub.
-  ...['user_cancelled_authorize', 'bad_verification_code', 'incorrect_client_credentials', 'redirect_uri_mismatch'],
+  ...[
+    'user_cancelled_authorize',
+    'bad_verification_code',
+    'incorrect_client_credentials',
+    'redirect_uri_mismatch',
+  ],
   ...['unverified_user_email', 'application_suspended'],
 ])
 
@@ -79,7 +113,9 @@ const declined = new Set(['access_denied', 'user_cancelled_authorize'])
 
 /** The failure that an `error` in the callback means. */
 export const callbackFailure = (error: string): OAuthFailure =>
-  new OAuthFailure(declined.has(error) ? 'declined' : 'provider_error', { detail: registeredError(error) })
+  new OAuthFailure(declined.has(error) ? 'declined' : 'provider_error', {
+    detail: registeredError(error),
+  })
 
 /** What `promise` becomes, or a `timeout` when the signal comes first. What comes later is dropped, a rejection too. */
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -108,7 +144,13 @@ export const stepsUntil =
     try {
       return await untilAborted((async () => start())(), signal)
     } catch (error) {
-      const { reason, status, detail, cause, step: known } = error instanceof OAuthFailure ? error : otherwise(error)
+      const {
+        reason,
+        status,
+        detail,
+        cause,
+        step: known,
+      } = error instanceof OAuthFailure ? error : otherwise(error)
       throw new OAuthFailure(reason, { step: known ?? step, status, detail, cause })
     }
   }

@@ -66,7 +66,9 @@ export function isPublicAddress(address: string): boolean {
       // A zone belongs to link-local addresses.
       if (address.includes('%')) return false
       const inner = embeddedIpv4(address)
-      return inner === null ? !refusedIpv6.check(address, 'ipv6') : !refusedIpv4.check(inner, 'ipv4')
+      return inner === null
+        ? !refusedIpv6.check(address, 'ipv6')
+        : !refusedIpv4.check(inner, 'ipv4')
     }
     default:
       return false

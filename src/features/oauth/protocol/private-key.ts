@@ -9,5 +9,7 @@ export function readPrivateKey(name: string, value: unknown): KeyObject {
   } catch {
     // Told below, without what the reader says of the text.
   }
-  return fail(`"${name}" is no private key that can be read, got ${describe(value)}; give it as PEM (PKCS #8) or a KeyObject`)
+  return fail(
+    `"${name}" is no private key that can be read, got ${describe(value)}; give it as PEM (PKCS #8) or a KeyObject`,
+  )
 }

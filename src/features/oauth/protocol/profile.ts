@@ -1,4 +1,9 @@
-import type { MappedProfile, OAuthProfile, OAuthProvider, ProfileExtras } from '../../../ports/oauth-provider.js'
+import type {
+  MappedProfile,
+  OAuthProfile,
+  OAuthProvider,
+  ProfileExtras,
+} from '../../../ports/oauth-provider.js'
 import { isObject } from './json.js'
 import { OAuthFailure, type TakeStep } from './oauth-failure.js'
 
@@ -16,14 +21,16 @@ const accidents = new Set(['null', 'undefined', 'NaN', '[object Object]'])
 
 /** An id as text, or null for what is none. */
 function idText(value: unknown): string | null {
-  if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value))) return String(value)
+  if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value)))
+    return String(value)
   if (typeof value !== 'string' || value === '' || value.length > maxIdLength) return null
   // Databases that pad strings take two ids that differ in trailing spaces for one.
   return unstorable.test(value) || value.trim() !== value || accidents.has(value) ? null : value
 }
 
 /** Whether a claim is a subject as OpenID Connect has it. */
-export const isSubject = (value: unknown): value is string => typeof value === 'string' && idText(value) !== null
+export const isSubject = (value: unknown): value is string =>
+  typeof value === 'string' && idText(value) !== null
 
 function emailText(value: unknown): string | null {
   if (typeof value !== 'string' || value.length > maxEmailLength) return null
@@ -78,7 +85,11 @@ export async function profileOf(
 ): Promise<OAuthProfile> {
   // The app's own code, and it has seen no token: its error may be told.
   const failed = (cause: unknown) => new OAuthFailure('bad_profile', { cause })
-  const mapped = await takeStep<MappedProfile>('profile', async () => provider.mapProfile(claims, extras), failed)
+  const mapped = await takeStep<MappedProfile>(
+    'profile',
+    async () => provider.mapProfile(claims, extras),
+    failed,
+  )
   if (!isObject(mapped)) throw new OAuthFailure('bad_profile', { step: 'profile' })
   const profile = checkedProfile(mapped, claims)
   if (profile === null || (provider.protocol === 'oidc' && !isSubject(mapped.id))) {
@@ -88,7 +99,10 @@ export async function profileOf(
 }
 
 /** The profile as everything else may rely on it; null without a usable id. */
-export function checkedProfile(mapped: MappedProfile, raw: Readonly<Record<string, unknown>>): OAuthProfile | null {
+export function checkedProfile(
+  mapped: MappedProfile,
+  raw: Readonly<Record<string, unknown>>,
+): OAuthProfile | null {
   const id = idText(mapped.id)
   if (id === null) return null
   const email = emailText(mapped.email)

@@ -53,7 +53,12 @@ interface ProtocolOptions {
   readonly timeoutMs: number
 }
 
-function validateCallback(as: oauth.AuthorizationServer, client: oauth.Client, params: URLSearchParams, state: string) {
+function validateCallback(
+  as: oauth.AuthorizationServer,
+  client: oauth.Client,
+  params: URLSearchParams,
+  state: string,
+) {
   const iss = params.get('iss')
   // Taken for none by the library.
   if (iss === '') throw new OAuthFailure('bad_issuer')
@@ -72,14 +77,27 @@ function validateCallback(as: oauth.AuthorizationServer, client: oauth.Client, p
  * @param name how the provider's option is called in messages: `oauth.providers.google`
  * @throws CRUDAUTH_CONFIG for a provider that cannot work
  */
-export function createProtocol(name: string, provider: OAuthProvider, options: ProtocolOptions): OAuthProtocol {
+export function createProtocol(
+  name: string,
+  provider: OAuthProvider,
+  options: ProtocolOptions,
+): OAuthProtocol {
   checkProvider(name, provider)
   const { redirectUri, timeoutMs } = options
-  const { allowInsecure = false, responseMode = 'query', authorizationParams = {}, emailsEndpoint } = provider
+  const {
+    allowInsecure = false,
+    responseMode = 'query',
+    authorizationParams = {},
+    emailsEndpoint,
+  } = provider
   const isOidc = provider.protocol === 'oidc'
   const client: oauth.Client = { client_id: provider.clientId }
   const hasIssuer = provider.issuer !== undefined && provider.issuerOf === undefined
-  const authentication = clientAuthOf(`${name}.clientAuthentication`, provider.clientAuthentication, hasIssuer)
+  const authentication = clientAuthOf(
+    `${name}.clientAuthentication`,
+    provider.clientAuthentication,
+    hasIssuer,
+  )
   const http = createHttp({ allowInsecure, timeoutMs })
   const metadata = createMetadata(provider, http, timeoutMs)
   const verifyIdToken = createIdTokens({ provider, client, http, timeoutMs })
@@ -92,7 +110,14 @@ export function createProtocol(name: string, provider: OAuthProvider, options: P
 
   const read = async (token: string, url: string, signal: AbortSignal): Promise<unknown> => {
     const headers = new Headers({ accept: 'application/json' })
-    const response = await oauth.protectedResourceRequest(token, 'GET', new URL(url), headers, null, requestOptions(signal))
+    const response = await oauth.protectedResourceRequest(
+      token,
+      'GET',
+      new URL(url),
+      headers,
+      null,
+      requestOptions(signal),
+    )
     return parseJson(await response.text())
   }
 
@@ -105,9 +130,15 @@ export function createProtocol(name: string, provider: OAuthProvider, options: P
     takeStep: TakeStep,
   ) => {
     const { tokens, claims } = await verifyIdToken(as, response, nonce, takeStep)
-    if (provider.useUserinfo === false || as.userinfo_endpoint === undefined) return { tokens, claims }
+    if (provider.useUserinfo === false || as.userinfo_endpoint === undefined)
+      return { tokens, claims }
     const ask = async () => {
-      const answer = await oauth.userInfoRequest(as, client, tokens.access_token, requestOptions(signal))
+      const answer = await oauth.userInfoRequest(
+        as,
+        client,
+        tokens.access_token,
+        requestOptions(signal),
+      )
       return oauth.processUserInfoResponse(as, client, claims.sub, answer)
     }
     // JSON it is by then; what can be wrong with it is whom it is about.
@@ -116,8 +147,15 @@ export function createProtocol(name: string, provider: OAuthProvider, options: P
   }
 
   /** Who signed in, by userinfo alone. */
-  const resourceClaims = async (as: oauth.AuthorizationServer, response: Response, signal: AbortSignal, takeStep: TakeStep) => {
-    const tokens = await takeStep('token', () => oauth.processAuthorizationCodeResponse(as, client, response))
+  const resourceClaims = async (
+    as: oauth.AuthorizationServer,
+    response: Response,
+    signal: AbortSignal,
+    takeStep: TakeStep,
+  ) => {
+    const tokens = await takeStep('token', () =>
+      oauth.processAuthorizationCodeResponse(as, client, response),
+    )
     const claims = await takeStep('userinfo', async () => {
       const body = await read(tokens.access_token, as.userinfo_endpoint as string, signal)
       if (!isObject(body)) throw new OAuthFailure('malformed')
@@ -126,7 +164,10 @@ export function createProtocol(name: string, provider: OAuthProvider, options: P
     return { tokens, claims }
   }
 
-  const exchange = async (params: URLSearchParams, { state, nonce, codeVerifier }: SignInSecrets) => {
+  const exchange = async (
+    params: URLSearchParams,
+    { state, nonce, codeVerifier }: SignInSecrets,
+  ) => {
     const signal = AbortSignal.timeout(timeoutMs)
     const takeStep = stepsUntil(signal)
     const as = await metadata.get(takeStep)
@@ -141,7 +182,15 @@ export function createProtocol(name: string, provider: OAuthProvider, options: P
 
     const redeem = async () => {
       const options = requestOptions(signal)
-      const request = [as, client, authentication, callback, redirectUri, codeVerifier, options] as const
+      const request = [
+        as,
+        client,
+        authentication,
+        callback,
+        redirectUri,
+        codeVerifier,
+        options,
+      ] as const
       return grantFrom(await (await oauth.authorizationCodeGrantRequest(...request)).json(), isOidc)
     }
     const response = await takeStep('token', redeem)
@@ -150,9 +199,14 @@ export function createProtocol(name: string, provider: OAuthProvider, options: P
       : await resourceClaims(as, response, signal, takeStep)
 
     const emails =
-      emailsEndpoint === undefined ? undefined : await takeStep('emails', () => read(tokens.access_token, emailsEndpoint, signal))
+      emailsEndpoint === undefined
+        ? undefined
+        : await takeStep('emails', () => read(tokens.access_token, emailsEndpoint, signal))
     const user = responseMode === 'form_post' ? parseUser(params.get('user')) : undefined
-    return { profile: await profileOf(provider, claims, { emails, user }, takeStep), tokens: tokensOf(tokens) }
+    return {
+      profile: await profileOf(provider, claims, { emails, user }, takeStep),
+      tokens: tokensOf(tokens),
+    }
   }
 
   return Object.freeze({

@@ -15,9 +15,11 @@ export function grantFrom(body: unknown, isOidc: boolean): Response {
   if (typeof body.error === 'string' && body.access_token === undefined) {
     throw new OAuthFailure('provider_error', { status: 200, detail: registeredError(body.error) })
   }
-  if (typeof body.access_token !== 'string' || body.access_token === '') throw new OAuthFailure('malformed')
+  if (typeof body.access_token !== 'string' || body.access_token === '')
+    throw new OAuthFailure('malformed')
   if (isOidc) {
-    if (typeof body.id_token !== 'string') throw new OAuthFailure('bad_id_token', { step: 'id_token', detail: 'missing' })
+    if (typeof body.id_token !== 'string')
+      throw new OAuthFailure('bad_id_token', { step: 'id_token', detail: 'missing' })
     return Response.json(body)
   }
   const { id_token: _idToken, ...rest } = body
@@ -32,7 +34,14 @@ const redacted = { value: () => '[tokens]', enumerable: false }
 
 /** The tokens in the shape in which they are handed on. Loggers and `util.inspect` do not show them. */
 export function tokensOf(tokens: TokenEndpointResponse): OAuthTokens {
-  const { access_token: accessToken, token_type: tokenType, refresh_token, id_token, expires_in, scope } = tokens
+  const {
+    access_token: accessToken,
+    token_type: tokenType,
+    refresh_token,
+    id_token,
+    expires_in,
+    scope,
+  } = tokens
   const issued: OAuthTokens = {
     accessToken,
     tokenType,
@@ -41,5 +50,7 @@ export function tokensOf(tokens: TokenEndpointResponse): OAuthTokens {
     ...(expires_in !== undefined && { expiresInSeconds: expires_in }),
     ...(scope !== undefined && { scope }),
   }
-  return Object.freeze(Object.defineProperties(issued, { toJSON: redacted, [inspect.custom]: redacted }))
+  return Object.freeze(
+    Object.defineProperties(issued, { toJSON: redacted, [inspect.custom]: redacted }),
+  )
 }

@@ -3,7 +3,14 @@ import { fail } from '../../../lib/option-checks.js'
 import type { MappedProfile, OAuthProvider, ProfileExtras } from '../../../ports/oauth-provider.js'
 import { isObject } from '../protocol/json.js'
 import { readPrivateKey } from '../protocol/private-key.js'
-import { checkBuilder, commonOf, needText, type OidcEndpoints, oidcNames, type ProviderOptions } from './options.js'
+import {
+  checkBuilder,
+  commonOf,
+  needText,
+  type OidcEndpoints,
+  oidcNames,
+  type ProviderOptions,
+} from './options.js'
 
 /** Options of {@link apple}. */
 export interface AppleOptions extends ProviderOptions, OidcEndpoints {
@@ -23,17 +30,30 @@ const secretSeconds = 600
 /** A secret that is handed out has at least half of its life before it. */
 const reuseMs = (secretSeconds * 1000) / 2
 
-function secretMaker({ clientId, teamId, keyId, privateKey }: AppleOptions, audience: string): () => Promise<string> {
+function secretMaker(
+  { clientId, teamId, keyId, privateKey }: AppleOptions,
+  audience: string,
+): () => Promise<string> {
   const key = readPrivateKey('apple.privateKey', privateKey)
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
     fail('"apple.privateKey" must be a key on P-256, as Apple issues them')
-  const claims = { kid: needText('apple.keyId', keyId), iss: needText('apple.teamId', teamId), sub: clientId, aud: audience }
+  const claims = {
+    kid: needText('apple.keyId', keyId),
+    iss: needText('apple.teamId', teamId),
+    sub: clientId,
+    aud: audience,
+  }
   const pem = key.export({ format: 'pem', type: 'pkcs8' }) as string
   let signing: Promise<(payload: object) => string> | undefined
   // Loaded when it is needed: apps without Apple have no use for it.
   const signer = async () => {
     const { createSigner } = await import('fast-jwt')
-    return createSigner({ ...claims, key: pem, algorithm: 'ES256', expiresIn: secretSeconds * 1000 })
+    return createSigner({
+      ...claims,
+      key: pem,
+      algorithm: 'ES256',
+      expiresIn: secretSeconds * 1000,
+    })
   }
   let made: { clientSecret: string; atMs: number } | undefined
   return async () => {
@@ -48,11 +68,16 @@ function secretMaker({ clientId, teamId, keyId, privateKey }: AppleOptions, audi
 
 function nameOf(user: unknown): string | undefined {
   const name = isObject(user) && isObject(user.name) ? user.name : {}
-  const parts = [name.firstName, name.lastName].filter((part) => typeof part === 'string' && part !== '')
+  const parts = [name.firstName, name.lastName].filter(
+    (part) => typeof part === 'string' && part !== '',
+  )
   return parts.length > 0 ? parts.join(' ') : undefined
 }
 
-const mapProfile = (claims: Readonly<Record<string, unknown>>, { user }: ProfileExtras): MappedProfile => ({
+const mapProfile = (
+  claims: Readonly<Record<string, unknown>>,
+  { user }: ProfileExtras,
+): MappedProfile => ({
   id: claims.sub,
   email: claims.email,
   // A boolean or its text, says Apple.
@@ -73,7 +98,10 @@ export function apple(options: AppleOptions): OAuthProvider {
     protocol: 'oidc',
     scopes: ['name', 'email'],
     responseMode: 'form_post',
-    clientAuthentication: { method: 'client_secret_post', clientSecret: secretMaker(options, issuer) },
+    clientAuthentication: {
+      method: 'client_secret_post',
+      clientSecret: secretMaker(options, issuer),
+    },
     // Apple has none.
     useUserinfo: options.userinfoEndpoint !== undefined,
     mapProfile,

@@ -1,5 +1,11 @@
 import type { MappedProfile, OAuthProvider } from '../../../ports/oauth-provider.js'
-import { type ClientSecret, checkBuilder, commonOf, type ProviderOptions, secretInBody } from './options.js'
+import {
+  type ClientSecret,
+  checkBuilder,
+  commonOf,
+  type ProviderOptions,
+  secretInBody,
+} from './options.js'
 
 /** Options of {@link discord}. */
 export interface DiscordOptions extends ProviderOptions, ClientSecret {}

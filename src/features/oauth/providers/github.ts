@@ -1,6 +1,12 @@
 import type { MappedProfile, OAuthProvider, ProfileExtras } from '../../../ports/oauth-provider.js'
 import { isObject } from '../protocol/json.js'
-import { type ClientSecret, checkBuilder, commonOf, type ProviderOptions, secretInBody } from './options.js'
+import {
+  type ClientSecret,
+  checkBuilder,
+  commonOf,
+  type ProviderOptions,
+  secretInBody,
+} from './options.js'
 
 /** Options of {@link github}. */
 export interface GithubOptions extends ProviderOptions, ClientSecret {
@@ -11,14 +17,25 @@ export interface GithubOptions extends ProviderOptions, ClientSecret {
 /** The address that is both primary and verified. The profile's own is the one to show, if any, and says nothing of itself. */
 function primaryOf(emails: unknown): string | null {
   const list: unknown[] = Array.isArray(emails) ? emails : []
-  const primary = list.find((entry) => isObject(entry) && entry.primary === true && entry.verified === true)
+  const primary = list.find(
+    (entry) => isObject(entry) && entry.primary === true && entry.verified === true,
+  )
   return isObject(primary) && typeof primary.email === 'string' ? primary.email : null
 }
 
-function mapProfile(claims: Readonly<Record<string, unknown>>, { emails }: ProfileExtras): MappedProfile {
+function mapProfile(
+  claims: Readonly<Record<string, unknown>>,
+  { emails }: ProfileExtras,
+): MappedProfile {
   const email = primaryOf(emails)
   // `login` can be given up and taken by somebody else; the number cannot.
-  return { id: claims.id, email, emailVerified: email !== null, name: claims.name, username: claims.login }
+  return {
+    id: claims.id,
+    email,
+    emailVerified: email !== null,
+    name: claims.name,
+    username: claims.login,
+  }
 }
 
 /**

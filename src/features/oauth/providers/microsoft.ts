@@ -60,10 +60,15 @@ export function microsoft(options: MicrosoftOptions): OAuthProvider {
   // The shared endpoints name a pattern as their issuer, and tokens the tenant of the account.
   const issuer = options.issuer ?? `${at}/${isShared ? '{tenantid}' : tenant}/v2.0`
   const issuerOf = ({ tid }: Readonly<Record<string, unknown>>): string | null =>
-    typeof tid === 'string' && guid.test(tid) && allows[tenant]?.(tid) ? issuer.replace('{tenantid}', tid) : null
+    typeof tid === 'string' && guid.test(tid) && allows[tenant]?.(tid)
+      ? issuer.replace('{tenantid}', tid)
+      : null
   return Object.freeze({
     protocol: 'oidc',
-    metadataUrl: options.issuer === undefined ? `${at}/${tenant}/v2.0/.well-known/openid-configuration` : undefined,
+    metadataUrl:
+      options.issuer === undefined
+        ? `${at}/${tenant}/v2.0/.well-known/openid-configuration`
+        : undefined,
     scopes: ['openid', 'email', 'profile'],
     clientAuthentication: secretInBody('microsoft', options),
     // The ID token alone has the claims that are asked for in the registration.

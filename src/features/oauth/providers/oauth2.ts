@@ -28,7 +28,13 @@ export interface OAuth2Options extends ProviderOptions, ClientCredentials {
  * @throws CRUDAUTH_CONFIG
  */
 export function oauth2(options: OAuth2Options): OAuthProvider {
-  checkBuilder('oauth2', options, [...credentialNames, 'emailsEndpoint', 'issuer', 'requireIss', 'mapProfile'])
+  checkBuilder('oauth2', options, [
+    ...credentialNames,
+    'emailsEndpoint',
+    'issuer',
+    'requireIss',
+    'mapProfile',
+  ])
   return Object.freeze({
     protocol: 'oauth2',
     scopes: [],

@@ -30,7 +30,13 @@ export interface OidcOptions extends ProviderOptions, OidcEndpoints, ClientCrede
  * @throws CRUDAUTH_CONFIG
  */
 export function oidc(options: OidcOptions): OAuthProvider {
-  checkBuilder('oidc', options, [...oidcNames, ...credentialNames, 'requireIss', 'useUserinfo', 'mapProfile'])
+  checkBuilder('oidc', options, [
+    ...oidcNames,
+    ...credentialNames,
+    'requireIss',
+    'useUserinfo',
+    'mapProfile',
+  ])
   const scopes = checkStrings('oidc.scopes', options.scopes, ['openid', 'email', 'profile'])
   return Object.freeze({
     protocol: 'oidc',

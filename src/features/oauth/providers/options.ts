@@ -33,7 +33,9 @@ export interface ClientCredentials {
   /** With it, `clientAuthentication` is `client_secret_basic` by default. */
   readonly clientSecret?: string | undefined
   /** PEM (PKCS #8) or a `KeyObject`. With it, `clientAuthentication` is `private_key_jwt`. */
-  readonly privateKey?: (ClientAuthentication & { method: 'private_key_jwt' })['privateKey'] | undefined
+  readonly privateKey?:
+    | (ClientAuthentication & { method: 'private_key_jwt' })['privateKey']
+    | undefined
   /** `kid` of the private key at the provider. */
   readonly keyId?: string | undefined
   /** `none` is for a client without credentials, and must be said: a secret that is merely missing is a mistake. */
@@ -41,7 +43,14 @@ export interface ClientCredentials {
 }
 
 const common = [
-  ...['clientId', 'scopes', 'authorizationParams', 'authorizationEndpoint', 'tokenEndpoint', 'userinfoEndpoint'],
+  ...[
+    'clientId',
+    'scopes',
+    'authorizationParams',
+    'authorizationEndpoint',
+    'tokenEndpoint',
+    'userinfoEndpoint',
+  ],
   'allowInsecure',
 ]
 
@@ -58,30 +67,48 @@ export function checkBuilder(builder: string, options: object, names: readonly s
 
 /** A text that must be there. @throws CRUDAUTH_CONFIG, without the text */
 export function needText(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') fail(`"${name}" must be a non-empty string, got ${describe(value)}`)
+  if (typeof value !== 'string' || value === '')
+    fail(`"${name}" must be a non-empty string, got ${describe(value)}`)
   return value
 }
 
 /** The members of a provider that its builder's options say. Absent ones stay out, so that they leave defaults alone. */
-export function commonOf(options: ProviderOptions & OidcEndpoints): Partial<OAuthProvider> & Pick<OAuthProvider, 'clientId'> {
+export function commonOf(
+  options: ProviderOptions & OidcEndpoints,
+): Partial<OAuthProvider> & Pick<OAuthProvider, 'clientId'> {
   const names = [...common, ...oidcNames] as (keyof typeof options)[]
-  const given = names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]])
+  const given = names
+    .filter((name) => options[name] !== undefined)
+    .map((name) => [name, options[name]])
   return Object.fromEntries(given) as ReturnType<typeof commonOf>
 }
 
 /** The secret in the body, which all the well-known providers take. */
-export const secretInBody = (builder: string, { clientSecret }: ClientSecret): ClientAuthentication => ({
+export const secretInBody = (
+  builder: string,
+  { clientSecret }: ClientSecret,
+): ClientAuthentication => ({
   method: 'client_secret_post',
   clientSecret: needText(`${builder}.clientSecret`, clientSecret),
 })
 
 /** The client authentication that the options mean. @throws CRUDAUTH_CONFIG */
-export function authenticationOf(builder: string, options: ClientCredentials): ClientAuthentication {
+export function authenticationOf(
+  builder: string,
+  options: ClientCredentials,
+): ClientAuthentication {
   const { clientSecret, privateKey, keyId, clientAuthentication } = options
   if (keyId !== undefined) needText(`${builder}.keyId`, keyId)
-  const method = clientAuthentication ?? (privateKey === undefined ? 'client_secret_basic' : 'private_key_jwt')
-  const surplus = method === 'none' ? (clientSecret ?? privateKey) : method === 'private_key_jwt' ? clientSecret : privateKey
-  if (surplus !== undefined) fail(`"${builder}" has credentials that "clientAuthentication" of "${method}" does not use`)
+  const method =
+    clientAuthentication ?? (privateKey === undefined ? 'client_secret_basic' : 'private_key_jwt')
+  const surplus =
+    method === 'none'
+      ? (clientSecret ?? privateKey)
+      : method === 'private_key_jwt'
+        ? clientSecret
+        : privateKey
+  if (surplus !== undefined)
+    fail(`"${builder}" has credentials that "clientAuthentication" of "${method}" does not use`)
   switch (method) {
     case 'none':
       return { method }
@@ -91,7 +118,9 @@ export function authenticationOf(builder: string, options: ClientCredentials): C
     case 'client_secret_basic':
     case 'client_secret_post':
       if (clientSecret === undefined) {
-        fail(`"${builder}" needs "clientSecret" or "privateKey"; for a public client set "clientAuthentication" to "none"`)
+        fail(
+          `"${builder}" needs "clientSecret" or "privateKey"; for a public client set "clientAuthentication" to "none"`,
+        )
       }
       return { method, clientSecret: needText(`${builder}.clientSecret`, clientSecret) }
     default:

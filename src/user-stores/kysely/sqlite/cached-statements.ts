@@ -10,7 +10,10 @@ import { LRUCache } from 'lru-cache'
  * A change of the schema is noticed by SQLite, which prepares such statements again by itself.
  * @param max how many statements are kept, the longest unused going first; default 500
  */
-export function cachedStatements(database: SqliteDatabase, { max = 500 }: { max?: number } = {}): SqliteDatabase {
+export function cachedStatements(
+  database: SqliteDatabase,
+  { max = 500 }: { max?: number } = {},
+): SqliteDatabase {
   const kept = new LRUCache<string, SqliteStatement>({ max })
   const prepare = (sql: string): SqliteStatement => {
     const statement = database.prepare(sql)
