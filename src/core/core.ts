@@ -8,12 +8,15 @@ import type { SessionStore } from '../ports/session-store.js'
 import type { TransportToolbox } from '../ports/transport.js'
 import type { UserStore } from '../ports/user-store.js'
 import { type Credentials, createCredentials } from './credentials/credentials.js'
+import { createRehash } from './credentials/rehash.js'
+import { createReplaceCredential, type ReplaceCredential } from './credentials/replace.js'
 import {
   createRevokeEverything,
   createUserRecords,
   type RevokeEverything,
   type UserRecords,
 } from './credentials/user-records.js'
+import { createDelivery, type Delivery } from './delivery/delivery.js'
 import { createIdentity, type Identity } from './identity/identity.js'
 import type { CoreSettings } from './options.js'
 import { createHashQueue } from './passwords/hash-queue.js'
@@ -78,10 +81,13 @@ export interface Core {
   readonly loginContext: (request: FastifyRequest) => LoginContext
   /** Lets the device be known at the next sign-in of that user. */
   readonly rememberDevice: (request: FastifyRequest, reply: FastifyReply, user: Row) => void
+  /** Null without a way to send. */
+  readonly delivery: Delivery | null
   readonly newAccount: NewAccount
   /** Keys of the OAuth providers, whose `<key>Id` is a privileged field. */
   readonly providerKeys: readonly string[]
   readonly credentials: Credentials
+  readonly replaceCredential: ReplaceCredential
   /** The messages of sign-up; null without delivery. */
   readonly signUp: { messages: SignUpMessages | null }
   /** Set by a transport whose principals may bring no row. */
@@ -111,10 +117,15 @@ export async function createCore({
     ? createLockout(state.counters, settings.lockout, users, counterKey)
     : noLockout
 
-  const slots = createUserRecords(state.sessions, users, keys('slot'))
+  const credentials = createCredentials()
+  const sessionRecords = createUserRecords(state.sessions, users, keys('slot'))
   const families = createUserRecords(state.sessions, users, keys('family'))
-  const revokeEverything = createRevokeEverything([slots, families])
-  const devices = deviceCookies && createKnownDevices(deviceCookies, keys('device'), users, slots)
+  const revokeEverything = createRevokeEverything(
+    [sessionRecords, families],
+    credentials.revocables,
+  )
+  const devices =
+    deviceCookies && createKnownDevices(deviceCookies, keys('device'), users, sessionRecords)
 
   const { session } = settings
   const cookies = session && {
@@ -126,7 +137,7 @@ export async function createCore({
       ? createSessions({
           store: state.sessions,
           users,
-          slots,
+          records: sessionRecords,
           revokeEverything,
           csrfKey: keys('csrf')[0],
           settings: session,
@@ -162,15 +173,25 @@ export async function createCore({
       users,
       identity,
       passwords,
+      rehash: createRehash(users, passwords),
       lockout,
       hooks,
       emit,
     }),
     loginContext: devices?.loginContext ?? ((request) => ({ request, deviceOf: () => null })),
     rememberDevice: devices?.remember ?? (() => {}),
+    delivery: createDelivery({
+      app,
+      settings,
+      users,
+      counters: state.counters,
+      counterKey,
+      emitWithoutRequest,
+    }),
     newAccount: createNewAccount(users, settings.registration, providerKeys),
     providerKeys,
-    credentials: createCredentials(),
+    credentials,
+    replaceCredential: createReplaceCredential({ users, credentials, revokeEverything }),
     signUp: { messages: null },
     principals: { mayBeStateless: false },
     sudo: createSudo(settings.sudo, {

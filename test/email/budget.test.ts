@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { FastifyRequest } from 'fastify'
 import { createRecoveryTokens, type RecoveryTokens } from '../../src/core/one-time-tokens/tokens.js'
 import { createUsers } from '../../src/core/users/users.js'
-import { createRecovery } from '../../src/features/email/recovery.js'
+import { createFactorMessages } from '../../src/features/email/factor-messages.js'
 import { memoryUsers } from '../../src/index.js'
 import { memoryOneTime } from '../../src/state/memory/one-time.js'
 import { answers } from '../helpers/answers.js'
@@ -151,17 +151,12 @@ test('a request is counted once, although its token could not be kept at first',
   const counted: string[] = []
   let failures = 2
   const unused = () => assert.fail('not part of a request')
-  const recovery = createRecovery({
+  const messages = createFactorMessages({
     users,
-    passwords: unused as never,
-    policy: unused as never,
-    emit: unused as never,
-    redeem: unused as never,
-    endAll: unused,
-    passwordChanged: unused,
     factor: {
       field: 'email',
       verifiedField: 'emailVerified',
+      isVerified: () => false,
       parse: (text) => text,
       find: async () => user,
       read: () => old,
@@ -175,10 +170,9 @@ test('a request is counted once, although its token could not be kept at first',
       send: (intent) => void sent.push(intent),
     },
     withinRecipientLimit: async (_, to) => counted.push(to) > 0,
-    links: { cleared: {}, detachAll: async () => {} },
     seconds: { verify: 60, reset: 60 },
   })
-  recovery.requestReset({} as FastifyRequest, old)
+  messages.request({} as FastifyRequest, 'reset_password', old, async () => user)
   const [attempt = unused] = work
   await assert.rejects(attempt)
   await assert.rejects(attempt)

@@ -42,10 +42,13 @@ export interface Credentials {
   readonly allMethods: SignInMethods
   /** Told of a new password before the answer. Must not wait. */
   readonly onPasswordChanged: PasswordChanged[]
+  /** Tells all of `onPasswordChanged`. */
+  passwordChanged: PasswordChanged
 }
 
 export function createCredentials(): Credentials {
   const methods: SignInMethods[] = []
+  const onPasswordChanged: PasswordChanged[] = []
   return {
     revocables: [],
     carriers: [],
@@ -58,6 +61,9 @@ export function createCredentials(): Credentials {
         for (const method of methods) await method.detachAll(user)
       },
     },
-    onPasswordChanged: [],
+    onPasswordChanged,
+    passwordChanged(user, request) {
+      for (const tell of onPasswordChanged) tell(user, request)
+    },
   }
 }

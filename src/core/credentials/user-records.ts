@@ -6,6 +6,7 @@ import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import type { UserId } from '../../ports/user-store.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
+import type { Revocable } from './credentials.js'
 
 /** What is done to all of a user's records of one kind, sessions or refresh families. Throws `UnavailableError` (503) in an outage. */
 export interface UserRecords {
@@ -79,8 +80,13 @@ export function createUserRecords(
  */
 export type RevokeEverything = (id: UserId) => Promise<void>
 
+/**
+ * @param records sessions and refresh families, whose transport may not be configured any more
+ * @param revocables what features have registered, which may be those very records
+ */
 export const createRevokeEverything =
-  (kinds: readonly UserRecords[]): RevokeEverything =>
+  (records: readonly UserRecords[], revocables: readonly Revocable[]): RevokeEverything =>
   async (id) => {
-    await Promise.allSettled(kinds.map((slots) => slots.revokeAll(id)))
+    const revokes = new Set([...records, ...revocables].map(({ revokeAll }) => revokeAll))
+    await Promise.allSettled([...revokes].map((revokeAll) => revokeAll(id)))
   }

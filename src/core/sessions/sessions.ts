@@ -46,10 +46,10 @@ interface SessionSettings {
   readonly lifetime: SessionLifetime
 }
 
-interface Services {
+interface Dependencies {
   readonly store: SessionStore
   readonly users: Users
-  readonly slots: UserRecords
+  readonly records: UserRecords
   readonly revokeEverything: RevokeEverything
   /** Key of the digests that are CSRF tokens after the first. */
   readonly csrfKey: Buffer
@@ -77,14 +77,14 @@ interface Standing {
 export function createSessions({
   store,
   users,
-  slots,
+  records,
   revokeEverything,
   csrfKey,
   settings,
   cookies,
   device,
-}: Services) {
-  const { tagsOf } = slots
+}: Dependencies) {
+  const { tagsOf } = records
 
   const parse = (request: FastifyRequest): Standing | null => {
     const value = cookies.session.read(request)
@@ -235,9 +235,9 @@ export function createSessions({
         store.update(tag, record.handle, { lastActivityAtMs: now }).catch(() => {})
     },
 
-    list: slots.list,
-    revoke: slots.revoke,
-    revokeAll: slots.revokeAll,
+    list: records.list,
+    revoke: records.revoke,
+    revokeAll: records.revokeAll,
 
     /**
      * Before the user's epoch changes: the caller's session will stand under the new one as well as the old, so that it is

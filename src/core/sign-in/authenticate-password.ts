@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { BadCredentialsError, BadRequestError } from '../../errors.js'
 import { type CrudAuthHooks, type Emit, type LoginFailure, runBefore } from '../../events.js'
+import type { Rehash } from '../credentials/rehash.js'
 import type { Identity } from '../identity/identity.js'
 import type { Passwords } from '../passwords/passwords.js'
 import type { Row, Users } from '../users/users.js'
@@ -27,10 +28,11 @@ export type Authenticate = (
   context: LoginContext,
 ) => Promise<Authenticated>
 
-interface Services {
+interface Dependencies {
   readonly users: Users
   readonly identity: Identity
   readonly passwords: Passwords
+  readonly rehash: Rehash
   readonly lockout: Lockout
   readonly hooks: CrudAuthHooks
   readonly emit: Emit
@@ -40,23 +42,11 @@ export function createPasswordAuthentication({
   users,
   identity,
   passwords,
+  rehash,
   lockout,
   hooks,
   emit,
-}: Services): Authenticate {
-  /** Replaces an outdated hash; the row as it is afterwards, or null when the password is no longer the account's. */
-  const rehash = async (user: Row, password: string): Promise<Row | null> => {
-    const hashedPassword = await passwords.rehash(password, users.saltOf(user))
-    const id = users.idOf(user)
-    if (await users.compareAndSet(id, users.credentialOf(user), { hashedPassword }))
-      return users.changed(user, { hashedPassword })
-    // Another sign-in has replaced it by the same hash, or the credential was changed meanwhile: then the password tells.
-    const now = await users.findById(id)
-    if (!now || users.hashOf(now) === hashedPassword) return now
-    const { ok } = await passwords.check(users.hashOf(now), password)
-    return ok ? now : null
-  }
-
+}: Dependencies): Authenticate {
   const failureOf = (user: Row | null, ok: boolean): LoginFailure | null => {
     if (!user) return 'unknown_identifier'
     if (!passwords.isUsable(users.hashOf(user))) return 'no_password'

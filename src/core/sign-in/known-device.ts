@@ -60,10 +60,10 @@ export function createKnownDevices(
   cookies: ResolvedCookies,
   keys: PurposeKeys,
   users: Users,
-  slots: UserRecords,
+  records: UserRecords,
 ): KnownDevices {
   const device = createDeviceCookie(createCookie(cookies.names.device, cookies.policy, true), keys)
-  const tagsOf = (user: Row) => slots.tagsOf(users.idOf(user))
+  const tagsOf = (user: Row) => records.tagsOf(users.idOf(user))
   return {
     device,
     loginContext: (request) => ({

@@ -39,7 +39,7 @@ export interface Sudo {
   elevate(request: AnyRequest, password: string): Promise<Date>
 }
 
-interface Services {
+interface Dependencies {
   readonly users: Users
   readonly passwords: Passwords
   readonly counters: CounterStore
@@ -49,7 +49,7 @@ interface Services {
   readonly principalOf: (request: FastifyRequest) => Principal | null
 }
 
-export function createSudo(policy: SudoPolicy | false, services: Services): Sudo {
+export function createSudo(policy: SudoPolicy | false, services: Dependencies): Sudo {
   const { users, passwords, counters, sessions, emit, key, principalOf } = services
 
   return {

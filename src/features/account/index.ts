@@ -1,4 +1,3 @@
-import type { Core } from '../../core/core.js'
 import type { Feature } from '../../groups/feature.js'
 import { createPasswordChange } from './change-password.js'
 import { createRegister } from './register.js'
@@ -18,38 +17,6 @@ declare module '../../core/rate-limits.js' {
     register: true
     change_password: true
   }
-}
-
-/** Changing the password keeps the caller's session and revokes everything else that rests on the credential. */
-function passwordChangeOf({ users, passwords, policy, emit, credentials }: Core) {
-  const { revocables, onPasswordChanged } = credentials
-  return createPasswordChange({
-    users,
-    passwords,
-    policy,
-    emit,
-    changed(user, request) {
-      for (const tell of onPasswordChanged) tell(user, request)
-    },
-    async keepCaller(changed, caller) {
-      for (const revocable of revocables) await revocable.announce?.(changed, caller)
-    },
-    async endOthers(user, caller, request) {
-      const keep =
-        caller.sessionId === undefined
-          ? undefined
-          : { handle: caller.sessionId, epoch: users.epochOf(user) }
-      try {
-        await Promise.all(revocables.map(({ revokeAll }) => revokeAll(caller.userId, keep)))
-      } catch (error) {
-        // The new epoch stands in the users' database, so all others have ended already.
-        request.log.error(
-          { err: error },
-          'sessions could not be cleaned up after a password change',
-        )
-      }
-    },
-  })
 }
 
 /** Registration, `/me` and the passwords. */
@@ -75,6 +42,8 @@ export const account: Feature = {
         providerKeys,
         signUp,
         principals,
+        credentials,
+        replaceCredential,
       } = core
       const { extraFields } = registration
       const part: AccountPart = {
@@ -94,7 +63,14 @@ export const account: Feature = {
           signUp,
         }),
         registration,
-        passwordChange: passwordChangeOf(core),
+        passwordChange: createPasswordChange({
+          users,
+          passwords,
+          policy,
+          emit,
+          replaceCredential,
+          passwordChanged: credentials.passwordChanged,
+        }),
         signUp,
         principals,
       }

@@ -15,7 +15,7 @@ import {
 import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
 import type { UserValues } from '../../ports/user-store.js'
 
-interface Services {
+interface Dependencies {
   readonly users: Users
   readonly identity: Identity
   readonly passwords: Passwords
@@ -41,7 +41,7 @@ export type RegisterAccount = (
   request: FastifyRequest,
 ) => Promise<Row | null>
 
-export function createRegister(services: Services): RegisterAccount {
+export function createRegister(services: Dependencies): RegisterAccount {
   const {
     users,
     identity,
@@ -85,10 +85,10 @@ export function createRegister(services: Services): RegisterAccount {
   const notKnown = async (
     error: unknown,
     values: UserValues,
-    discreet: SignUpMessages,
+    messages: SignUpMessages,
     request: FastifyRequest,
   ) => {
-    const { fields, known } = discreet
+    const { fields, existingAccount } = messages
     const { cause } = error as { cause?: unknown }
     if (!(error instanceof DuplicateError && cause instanceof DuplicateUserError)) throw error
     const { field: refused } = cause
@@ -105,12 +105,12 @@ export function createRegister(services: Services): RegisterAccount {
     const answers = await Promise.all(suspects.map(isKnown))
     if (!answers.includes(true)) throw error
     // A name that was free a moment ago may be taken now: a store tells of one value, where several stand in the way.
-    await refuseTakenNames(values, discreet).catch((cause) => {
+    await refuseTakenNames(values, messages).catch((cause) => {
       // That it can not be looked up just now must not tell a known address from another.
       if (cause instanceof DuplicateError) throw cause
     })
     for (const [i, { field, value }] of suspects.entries())
-      if (answers[i]) known(request, field, value)
+      if (answers[i]) existingAccount(request, field, value)
     return null
   }
 
@@ -128,24 +128,26 @@ export function createRegister(services: Services): RegisterAccount {
     // Hashed before anything is looked up: a taken address takes as long as a free one.
     const hashedPassword = await passwords.hash(password)
     const row = newAccount.row({ ...stored, hashedPassword })
-    const discreet = signUp.messages
-    if (discreet === null) {
+    const { messages } = signUp
+    if (messages === null) {
       const user = await create(row)
       await emit('onAfterRegister', { user, source: 'register' }, request)
       return user
     }
     // What is public is judged first: else a taken username beside a known address would be answered as if it were free.
-    await refuseTakenNames(row, discreet)
+    await refuseTakenNames(row, messages)
     const { email } = row
-    const held = typeof email === 'string' && (await discreet.isHeld(email))
-    if (held) discreet.held(request, email)
-    const user = held
+    // Without the store registration goes on, as it does without its rate limit.
+    const isReserved =
+      typeof email === 'string' && (await messages.isReserved(email).catch(() => false))
+    if (isReserved) messages.reservedAddress(request, email)
+    const user = isReserved
       ? null
-      : await create(row).catch((error) => notKnown(error, row, discreet, request))
+      : await create(row).catch((error) => notKnown(error, row, messages, request))
     if (user) {
       // As much work as for a known address.
-      await refuseTakenNames(row, discreet).catch(() => {})
-      discreet.welcome(request, user)
+      await refuseTakenNames(row, messages).catch(() => {})
+      messages.sendVerification(request, user)
       // Not waited for: the answer for a known address does not wait either.
       void emit('onAfterRegister', { user, source: 'register' }, request)
     }

@@ -24,7 +24,7 @@ async function create(
   core: Core,
   settings: ReturnType<typeof resolveBearer>,
 ): Promise<CreatedFeature> {
-  const { users, emit, families: slots, credentials } = core
+  const { users, emit, families, credentials } = core
   const { keys, identity, timeouts, trustedOrigins } = core.settings
   const { recovery } = identity
   // Loaded where tokens are used: fast-jwt is a tenth of what the package takes to import.
@@ -37,13 +37,13 @@ async function create(
   const rotation = createRotation({
     store: core.state.sessions,
     users,
-    slots,
+    families,
     revokeEverything: core.revokeEverything,
     successorKeys: keys('refresh'),
     settings: { ...settings, waitMs: timeouts.redisMs },
   })
   const cookie = createCookie(settings.cookies.names.refresh, settings.cookies.policy, true)
-  const bearer = createBearer({ tokens, users, rotation, slots, settings, cookie })
+  const bearer = createBearer({ tokens, users, rotation, families, settings, cookie })
   const { list, revoke, revokeAll, carried, end, clearCookie } = bearer
   credentials.revocables.push({ kind: 'refresh', list, revoke, revokeAll })
   credentials.carriers.push({ carried, end, clear: clearCookie })

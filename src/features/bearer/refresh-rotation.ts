@@ -40,10 +40,10 @@ interface Settings {
   readonly waitMs: number
 }
 
-interface Services {
+interface Dependencies {
   readonly store: SessionStore
   readonly users: Users
-  readonly slots: UserRecords
+  readonly families: UserRecords
   readonly revokeEverything: RevokeEverything
   /** Keys of the digest that makes a token's successor. */
   readonly successorKeys: PurposeKeys
@@ -71,7 +71,7 @@ function parse(token: string): Presented | null {
 }
 
 /**
- * Refresh tokens in families (RFC 9700, 4.14.2). A family is a record of the session store, in slots of its own: `handle`
+ * Refresh tokens in families (RFC 9700, 4.14.2). A family is a record of the session store, in families of its own: `handle`
  * is the digest of the family's secret, `csrfDigest` that of the token now good, `lastActivityAtMs` when it was made, and
  * `sudoUntilMs` until when, by the store's clock, the token before it is answered once more: no two processes need agree on
  * the time. A token's successor is a keyed digest of it, so that a repeated request gets the same successor though only digests are
@@ -80,11 +80,11 @@ function parse(token: string): Presented | null {
 export function createRotation({
   store,
   users,
-  slots,
+  families,
   revokeEverything,
   successorKeys,
   settings,
-}: Services) {
+}: Dependencies) {
   const successor = (key: Buffer, { family, secret }: Presented) => hmac(key, `${family}.${secret}`)
   const refuse: Refusal = { refused: 'unknown' }
 
@@ -122,7 +122,7 @@ export function createRotation({
       authenticatedAtMs: number,
     ): Promise<string> {
       const id = users.idOf(user)
-      const [tag] = slots.tagsOf(id)
+      const [tag] = families.tagsOf(id)
       const family = randomToken(16)
       const secret = randomToken()
       const now = Date.now()
@@ -158,7 +158,7 @@ export function createRotation({
       const { tag, handle, family, secret } = presented
       let found = await look(presented)
       const id = found && decodeUserId(found.record.userId)
-      if (!found || id === null || !slots.tagsOf(id).includes(tag)) return refuse
+      if (!found || id === null || !families.tagsOf(id).includes(tag)) return refuse
       const user = await users.findById(id)
       if (!user || !users.isActive(user)) {
         await revokeEverything(id)

@@ -27,11 +27,11 @@ interface Settings {
   readonly grantableScopes: readonly string[]
 }
 
-interface Services {
+interface Dependencies {
   readonly tokens: AccessTokens
   readonly users: Users
   readonly rotation: Rotation
-  readonly slots: UserRecords
+  readonly families: UserRecords
   readonly settings: Settings
   readonly cookie: CookieJar
 }
@@ -43,7 +43,14 @@ function checkAsked(scopes: unknown): readonly string[] {
 }
 
 /** Everything done with tokens. */
-export function createBearer({ tokens, users, rotation, slots, settings, cookie }: Services) {
+export function createBearer({
+  tokens,
+  users,
+  rotation,
+  families,
+  settings,
+  cookie,
+}: Dependencies) {
   const { accessSeconds, grantableScopes } = settings
   /** What may be granted today of what was asked for once. */
   const clamp = (scopes: readonly string[]) =>
@@ -115,9 +122,9 @@ export function createBearer({ tokens, users, rotation, slots, settings, cookie 
     cookieOf: (request: FastifyRequest): string | null => cookie.read(request),
 
     end: rotation.end,
-    list: slots.list,
-    revoke: slots.revoke,
-    revokeAll: slots.revokeAll,
+    list: families.list,
+    revoke: families.revoke,
+    revokeAll: families.revokeAll,
 
     setCookie(reply: FastifyReply, refreshToken: string): void {
       cookie.write(reply, refreshToken, Math.floor(settings.refreshMs / 1000))

@@ -42,7 +42,7 @@ function countAuthorization(request: FastifyRequest): number {
 const isPlain = (authorization: string, token: string): boolean =>
   authorization.length === token.length + 7 && authorization.startsWith('earer ', 1)
 
-interface Services {
+interface Dependencies {
   readonly tokens: AccessTokens
   readonly users: Users
   readonly recovery: string | null
@@ -61,7 +61,7 @@ export function bindBearerTransport({
   statelessUser,
   toleranceMs,
   aheadMs,
-}: Services): Transport {
+}: Dependencies): Transport {
   // By the very text of the header, and so of the token: a respelled one is another one. What can change (expiry, the user's
   // epoch) is judged each time, and the keys are those of this process from start to end.
   const known = new LRUCache<string, KnownToken>({ max: maxKnown })

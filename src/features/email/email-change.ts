@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import { type SignInMethods, sweepLinks } from '../../core/credentials/sign-in-methods.js'
+import type { ReplaceCredential } from '../../core/credentials/replace.js'
+import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
 import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import type { Outbox, RecipientLimit } from '../../core/delivery/outbox.js'
 import { canonicalEmail, malformedValue } from '../../core/identity/canonical.js'
@@ -16,7 +17,7 @@ import { unavailable } from '../../lib/unavailable.js'
 import type { Principal } from '../../ports/transport.js'
 import type { Reservations } from './address-reservations.js'
 
-interface Services {
+interface Dependencies {
   readonly users: Users
   readonly identity: Identity
   readonly passwords: Passwords
@@ -27,11 +28,11 @@ interface Services {
   readonly withinRecipientLimit: RecipientLimit
   readonly reservations: Reservations
   readonly seconds: { readonly change: number; readonly revert: number }
-  readonly links: SignInMethods
+  /** Sign-in methods beside the password. */
+  readonly methods: SignInMethods
+  readonly replaceCredential: ReplaceCredential
   /** Sends what sets another password, where that goes to the email. */
   readonly offerReset: (user: Row) => Promise<void>
-  /** Ends the user's sessions and refresh tokens. */
-  readonly endAll: (user: Row) => Promise<void>
 }
 
 /** Moving an account to another address, and back. */
@@ -67,9 +68,9 @@ const onlyDuplicate = (error: unknown): undefined => {
   if (!(error instanceof DuplicateUserError)) throw error
 }
 
-export function createEmailChange(services: Services): EmailChange {
+export function createEmailChange(services: Dependencies): EmailChange {
   const { users, identity, passwords, emit, tokens } = services
-  const { redeem, outbox, withinRecipientLimit, reservations, seconds, links } = services
+  const { redeem, outbox, withinRecipientLimit, reservations, seconds, methods } = services
   const emailOf = (user: Row) => readCanonical(users, identity, user, 'email')
   /** What nobody ever proved is held for nobody: else who registers with a stranger's address and moves on keeps its owner out. */
   const isHeld = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
@@ -154,10 +155,10 @@ export function createEmailChange(services: Services): EmailChange {
     if (!owner || !users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false))
       return false
     // Never a mailbox (RFC 2606), and no other account's.
-    const nowhere = `gone-${randomToken(16).toLowerCase()}@account.invalid`
+    const abandoned = `gone-${randomToken(16).toLowerCase()}@account.invalid`
     return (
       (await updateIfUnchanged(users, owner, ['email', 'emailVerified'], () => ({
-        email: nowhere,
+        email: abandoned,
       }))) !== null
     )
   }
@@ -255,13 +256,25 @@ export function createEmailChange(services: Services): EmailChange {
           const email = claim.next as string
           const previous = emailOf(user)
           const write = () =>
-            updateIfUnchanged(users, user, [], (row) => ({
-              email,
-              ...verified(claim.wasVerified === true),
-              ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
-              // Whoever moved the account may have left itself another way in.
-              ...links.cleared,
-            }))
+            services.replaceCredential(user, {
+              request,
+              values: () => ({
+                email,
+                ...verified(claim.wasVerified === true),
+                // Whoever moved the account may have left itself another way in.
+                ...methods.cleared,
+              }),
+              removeMethods: { before: false, retry: (work) => outbox.alert(request, work) },
+              async notify(row) {
+                await reservations.releaseSince(row, email).catch(() => {})
+                // Those who had an earlier address keep their way back: it may be the thief who takes a second move back.
+                renewRevert(request, row)
+                // Whoever moved the account knew its password.
+                outbox.alert(request, () => services.offerReset(row))
+              },
+              emit: (row) =>
+                emit('onAfterEmailChanged', { user: row, previous, reverted: true }, request),
+            })
           const changed = await write().catch(async (error) => {
             if (!(error instanceof DuplicateUserError)) throw error
             const again = (await freeFromStranger(email))
@@ -272,17 +285,7 @@ export function createEmailChange(services: Services): EmailChange {
               cause: error,
             })
           })
-          if (!changed) return null
-          await sweepLinks(links, outbox, request, changed)
-          await services.endAll(changed)
-          await reservations.releaseSince(changed, email).catch(() => {})
-          // Those who had an earlier address keep their way back: it may be the thief who takes a second move back.
-          renewRevert(request, changed)
-          // Whoever moved the account knew its password.
-          const back = changed
-          outbox.alert(request, () => services.offerReset(back))
-          await emit('onAfterEmailChanged', { user: changed, previous, reverted: true }, request)
-          return true
+          return changed && true
         },
       })
     },

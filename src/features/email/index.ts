@@ -1,24 +1,20 @@
-import type { FastifyRequest } from 'fastify'
 import { factorSchema } from '../../../schemas/email.js'
 import type { Core } from '../../core/core.js'
-import { createDispatch } from '../../core/delivery/dispatch.js'
-import { emailChannel } from '../../core/delivery/email-channel.js'
-import type { Outbox } from '../../core/delivery/outbox.js'
-import { createDeliveryQueue, type QueueReports } from '../../core/delivery/retry-queue.js'
+import type { Delivery } from '../../core/delivery/delivery.js'
 import { createRedeem } from '../../core/one-time-tokens/redeem.js'
 import { createRecoveryTokens } from '../../core/one-time-tokens/tokens.js'
-import { decodeUserId, encodeUserId } from '../../core/users/user-id.js'
-import type { Row } from '../../core/users/users.js'
-import { shortHmac } from '../../crypto/digest.js'
+import type { CoreSettings } from '../../core/options.js'
 import { createSeal } from '../../crypto/seal.js'
 import type { Feature, RouteLimits } from '../../groups/feature.js'
 import { createReservations } from './address-reservations.js'
 import { createEmailChange } from './email-change.js'
+import { createFactorMessages } from './factor-messages.js'
 import { createNotifications } from './notifications.js'
-import { createRecovery } from './recovery.js'
+import { createPasswordReset } from './password-reset.js'
 import { createFactor } from './recovery-factor.js'
 import { type EmailPart, emailRoutes } from './routes.js'
 import { createRecoveryToolbox } from './toolbox.js'
+import { createVerification } from './verification.js'
 
 export { emailRoutes } from './routes.js'
 export type { RecoveryToolbox, RedirectOption } from './toolbox.js'
@@ -37,166 +33,87 @@ declare module '../../core/rate-limits.js' {
   }
 }
 
-/** Everything that reaches users by message. Null without a way to send. Closed with the app. */
-function createEmail(core: Core, limits: RouteLimits) {
-  const { app, users, identity, passwords, policy, emit, emitWithoutRequest, credentials } = core
-  const { counters, oneTime } = core.state
-  const { delivery, keys, rateLimits } = core.settings
-  if (!delivery) return null
-  const endAll = (user: Row) => core.revokeEverything(users.idOf(user))
-  const { log } = app
-  const { lifetimes, limits: queueLimits, drainMs, enqueue, email } = delivery
-
-  const findUser = async (id: string): Promise<Row | null> => {
-    const userId = decodeUserId(id)
-    const user = userId === null ? null : await users.findById(userId)
-    return user && users.isActive(user) ? user : null
-  }
-  const dispatch = createDispatch({
-    channels: [...(email ? [emailChannel(email)] : []), ...delivery.channels],
-    limits: queueLimits,
-    enqueue,
-    keys: keys('delivery'),
-    encodeUser: (user) => encodeUserId(users.idOf(user)),
-    findUser,
-    log,
-    onGivenUp: (lost) => emitWithoutRequest('onDeliveryFailed', lost),
-  })
-
-  // Looking up who is written to waits for no mail server, so it has a queue of its own.
-  const reports: QueueReports<FastifyRequest> = {
-    onRetry: (request, err) =>
-      request.log.warn({ err }, 'a message could not be prepared; trying again'),
-    onFailed(request, err, attempts) {
-      request.log.error({ err, attempts }, 'a message could not be prepared')
-      void emitWithoutRequest('onDeliveryFailed', {
-        kind: null,
-        channel: null,
-        reason: 'failed',
-        attempts,
-      })
-    },
-    onDropped(request, reason) {
-      request.log.error({ reason }, 'a message was dropped before it was prepared')
-      void emitWithoutRequest('onDeliveryFailed', {
-        kind: null,
-        channel: null,
-        reason,
-        attempts: 0,
-      })
-    },
-  }
-  const preparing = createDeliveryQueue(queueLimits, reports)
-  const alerts = createDeliveryQueue(queueLimits, reports)
-  // Tokens of an outage. No report: nobody is told of them but who holds one, and tries it again.
-  const givingBack = createDeliveryQueue<null>(queueLimits)
-  app.addHook('onClose', async function closeDelivery() {
-    await Promise.all([preparing, alerts, givingBack].map((queue) => queue.close(drainMs)))
-    await dispatch.close(drainMs)
-  })
-  const outbox: Outbox = {
-    defer: preparing.defer,
-    alert: alerts.defer,
-    send: dispatch.dispatch,
-  }
-
-  const counterKey = keys('counters')[0]
-  const withinRecipientLimit = async (kind: string, recipient: string): Promise<boolean> => {
-    const limit = rateLimits.recipient
-    if (limit === false || typeof limit === 'function') return true
-    try {
-      const { count } = await counters.hit(
-        `rate:${shortHmac(counterKey, `recipient ${kind} ${recipient}`)}`,
-        limit.windowSeconds * 1000,
-      )
-      return count <= limit.max
-    } catch {
-      // Like every window; what a token needs of the store decides.
-      return true
-    }
-  }
-
+/** What the routes call; null where there is no recovery factor. Tells people of what the other features do, too. */
+function createPart(
+  core: Core,
+  delivery: Delivery,
+  settings: NonNullable<CoreSettings['delivery']>,
+  limits: RouteLimits,
+): EmailPart | null {
+  const { users, identity, emit, credentials, replaceCredential, passwords, policy } = core
+  const { keys } = core.settings
+  const { lifetimes, channels } = settings
+  const { outbox, withinRecipientLimit } = delivery
   const seal = createSeal(keys('one-time'))
-  const tokens = createRecoveryTokens(oneTime, users, seal, (work) => givingBack.defer(null, work))
-  const redeem = createRedeem(users, tokens)
-  const reservations = createReservations(oneTime, users, seal, keys('reservations'))
-  const links = credentials.allMethods
+  const tokens = createRecoveryTokens(core.state.oneTime, users, seal, delivery.later)
+  const reservations = createReservations(core.state.oneTime, users, seal, keys('reservations'))
   const shared = {
     users,
     identity,
     passwords,
     policy,
     emit,
-    emitWithoutRequest,
-    links,
-    endAll,
-    oneTime,
+    methods: credentials.allMethods,
+    replaceCredential,
+    passwordChanged: credentials.passwordChanged,
     tokens,
-    redeem,
+    redeem: createRedeem(users, tokens),
     outbox,
     withinRecipientLimit,
+    reservations,
   }
-
+  const field = identity.recovery
+  const factor = field === null ? null : createFactor(identity, users, field)
+  const seconds = { verify: lifetimes.verifySeconds, reset: lifetimes.resetSeconds }
+  const messages = factor && createFactorMessages({ ...shared, factor, seconds })
+  const verification = factor && messages && createVerification({ ...shared, factor, messages })
   const emailChange =
-    users.has('email') && identity.recovery !== null
+    factor && messages && users.has('email')
       ? createEmailChange({
           ...shared,
-          reservations,
-          // A factor that is not the email is as it was, and so is what its owner can do with it.
-          offerReset: async (user: Row) =>
-            identity.recovery === 'email' ? recovery?.offerReset(user) : undefined,
+          async offerReset(user) {
+            const value = factor.read(user)
+            // A factor that is not the email is as it was, and so is what its owner can do with it.
+            if (field === 'email' && value !== null && users.isActive(user))
+              await messages.send('reset_password', user, value)
+          },
           seconds: { change: lifetimes.changeSeconds, revert: lifetimes.revertSeconds },
         })
       : null
-  const notices = createNotifications({ ...shared, reservations, emailChange })
-  const field = identity.recovery
-  const factor = field === null ? null : createFactor(identity, users, field)
-  const recovery =
-    factor &&
-    createRecovery({
-      ...shared,
-      factor,
-      seconds: { verify: lifetimes.verifySeconds, reset: lifetimes.resetSeconds },
-      passwordChanged: notices.passwordChanged,
-    })
-  if (factor && factor.verifiedField === null) {
-    log.warn(
-      `fastify-crudauth: the user model has no "${factor.field}Verified", so nothing is verified and an account stays with whoever registered it first; add the column`,
-    )
-  }
 
+  const notices = createNotifications({ ...shared, emailChange })
   credentials.onPasswordChanged.push(notices.passwordChanged)
-  const isReserved = async (address: string) => (await reservations.holderOf(address)) !== null
   core.signUp.messages = {
     // A phone is private where something reaches it.
     fields: [
       ...new Set([
         'email',
-        ...(delivery.channels.length > 0 ? ['phone'] : []),
+        ...(channels.length > 0 ? ['phone'] : []),
         ...(field === null ? [] : [field]),
       ]),
     ],
-    // Without the store registration goes on, as it does without its rate limit.
-    isHeld: (address) => isReserved(address).catch(() => false),
-    isReserved,
-    welcome: (request, user) => recovery?.welcome(request, user),
-    known: notices.existingAccount,
-    held: notices.heldAddress,
+    isReserved: async (address) => (await reservations.holderOf(address)) !== null,
+    sendVerification: (request, user) => verification?.requestFor(request, user),
+    existingAccount: notices.existingAccount,
+    reservedAddress: notices.reservedAddress,
   }
-  const part: EmailPart | null =
-    recovery && factor
-      ? {
-          ...limits,
-          users,
-          recoveryField: field,
-          principals: core.principals,
-          recovery,
-          factor,
-          schema: core.settings.factorSchema ?? factorSchema(factor.field),
-          emailChange,
-        }
-      : null
-  return { part, deliver: dispatch.deliver }
+  if (!factor || !messages || !verification) return null
+  if (factor.verifiedField === null) {
+    core.app.log.warn(
+      `fastify-crudauth: the user model has no "${field}Verified", so nothing is verified and an account stays with whoever registered it first; add the column`,
+    )
+  }
+  return {
+    ...limits,
+    users,
+    recoveryField: field,
+    principals: core.principals,
+    verification,
+    passwordReset: createPasswordReset({ ...shared, factor, messages }),
+    factor,
+    schema: core.settings.factorSchema ?? factorSchema(factor.field),
+    emailChange,
+  }
 }
 
 /** Verification, password reset and change of address. */
@@ -215,8 +132,7 @@ export const email: Feature = {
         ? null
         : '"email" or "channels", and a recovery factor in "identity"',
     create(core, limits) {
-      const made = createEmail(core, limits)
-      const part = made?.part ?? null
+      const part = core.delivery && delivery && createPart(core, core.delivery, delivery, limits)
       return {
         part,
         toolbox: {
@@ -224,7 +140,7 @@ export const email: Feature = {
             core.users,
             identity.recovery,
             part,
-            made?.deliver ?? null,
+            core.delivery?.deliver ?? null,
           ),
         },
       }

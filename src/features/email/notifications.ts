@@ -7,7 +7,7 @@ import type { DeliveryKind } from '../../ports/delivery-channel.js'
 import type { Reservations } from './address-reservations.js'
 import type { EmailChange } from './email-change.js'
 
-interface Services {
+interface Dependencies {
   readonly users: Users
   readonly identity: Identity
   readonly outbox: Outbox
@@ -21,7 +21,7 @@ interface Notifications {
   /** To whoever owns `value`, that somebody has tried to register with it. */
   existingAccount(request: FastifyRequest, field: string, value: string): void
   /** To `email`, that somebody has tried to register with it, while it is held for the account that it belonged to. */
-  heldAddress(request: FastifyRequest, email: string): void
+  reservedAddress(request: FastifyRequest, email: string): void
   /** To the user, that the account has another password. */
   passwordChanged(user: Row, request: FastifyRequest): void
 }
@@ -33,7 +33,7 @@ export function createNotifications({
   withinRecipientLimit,
   reservations,
   emailChange,
-}: Services): Notifications {
+}: Dependencies): Notifications {
   const tell = async (kind: DeliveryKind, user: Row, factor: string, recipient: string) => {
     // Last of all that can fail, so that what is done again is counted once.
     if (!users.isActive(user) || !(await withinRecipientLimit(kind, recipient))) return
@@ -60,7 +60,7 @@ export function createNotifications({
       })
     },
 
-    heldAddress(request, email) {
+    reservedAddress(request, email) {
       outbox.defer(request, async () => {
         const holder = await reservations.holderOf(email)
         const id = holder === null ? null : decodeUserId(holder)

@@ -8,6 +8,8 @@ export interface Factor {
   readonly field: string
   /** Field that says whether it is verified; null where the model has none. */
   readonly verifiedField: string | null
+  /** Whether the user's factor is verified; false where the model does not say. */
+  isVerified(user: Row): boolean
   /** @throws BadRequestError for what is no value of the factor */
   parse(text: string): string
   find(value: string): Promise<Row | null>
@@ -16,9 +18,11 @@ export interface Factor {
 }
 
 export function createFactor(identity: Identity, users: Users, field: string): Factor {
+  const verifiedField = users.has(`${field}Verified`) ? `${field}Verified` : null
   return {
     field,
-    verifiedField: users.has(`${field}Verified`) ? `${field}Verified` : null,
+    verifiedField,
+    isVerified: (user) => verifiedField !== null && users.flagOf(user, verifiedField, false),
     parse(text) {
       const value = canonicalValue(identity.login, field, text)
       if (value === null) throw new BadRequestError(malformedValue(field))

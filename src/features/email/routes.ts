@@ -18,8 +18,9 @@ import { partOf } from '../../groups/parts.js'
 import { sameOriginPath } from '../../http/redirect-path.js'
 import type { AnyGate } from '../../ports/fastify.js'
 import type { EmailChange } from './email-change.js'
-import type { Recovery } from './recovery.js'
+import type { PasswordReset } from './password-reset.js'
 import type { Factor } from './recovery-factor.js'
+import type { Verification } from './verification.js'
 
 /** What the routes call. */
 export interface EmailPart extends RouteLimits {
@@ -27,7 +28,8 @@ export interface EmailPart extends RouteLimits {
   /** Logical name of the recovery factor, or null. */
   readonly recoveryField: string | null
   readonly principals: { readonly mayBeStateless: boolean }
-  readonly recovery: Recovery
+  readonly verification: Verification
+  readonly passwordReset: PasswordReset
   readonly factor: Factor
   /** JSON schema of the factor's values. */
   readonly schema: object
@@ -43,7 +45,7 @@ const unavailable =
   'Shared state or the users’ database is unreachable; the token stays good (CRUDAUTH_UNAVAILABLE)'
 
 /** @throws BadRequestError for anything but a path of the same origin */
-function landing(text: string | undefined): string | undefined {
+function redirectPath(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const path = sameOriginPath(text)
   if (path === null)
@@ -79,7 +81,7 @@ function requestRoute(
     before: [before],
     async handler(request: FastifyRequest<{ Body: Record<string, string> }>, reply) {
       const { body } = request
-      send(request, body[part.field] as string, landing(body.redirect_to))
+      send(request, body[part.field] as string, redirectPath(body.redirect_to))
       reply.code(202)
       return { detail }
     },
@@ -112,7 +114,7 @@ function confirmRoute<B extends TSchema>(
 function verificationRoutes({
   rateLimit,
   limits,
-  recovery,
+  verification,
   factor,
   schema,
 }: EmailPart): OwnRoute[] {
@@ -128,7 +130,7 @@ function verificationRoutes({
         before: rateLimit('email_verify_request', limits.email_verify_request),
       },
       (request, value, redirectTo) =>
-        recovery.requestVerification(request, factor.parse(value), redirectTo),
+        verification.request(request, factor.parse(value), redirectTo),
     ),
     confirmRoute(
       {
@@ -137,12 +139,13 @@ function verificationRoutes({
         summary: 'Verify the recovery factor by a token',
         body: ConfirmToken,
       },
-      async (request, { token }) => confirmed('Verified', await recovery.verify(request, token)),
+      async (request, { token }) =>
+        confirmed('Verified', await verification.confirm(request, token)),
     ),
   ]
 }
 
-function resetRoutes({ rateLimit, limits, recovery, factor, schema }: EmailPart): OwnRoute[] {
+function resetRoutes({ rateLimit, limits, passwordReset, factor, schema }: EmailPart): OwnRoute[] {
   const part = { field: factor.field, schema }
   return [
     requestRoute(
@@ -155,7 +158,7 @@ function resetRoutes({ rateLimit, limits, recovery, factor, schema }: EmailPart)
         before: rateLimit('password_reset_request', limits.password_reset_request),
       },
       (request, value, redirectTo) =>
-        recovery.requestReset(request, factor.parse(value), redirectTo),
+        passwordReset.request(request, factor.parse(value), redirectTo),
     ),
     confirmRoute(
       {
@@ -168,7 +171,7 @@ function resetRoutes({ rateLimit, limits, recovery, factor, schema }: EmailPart)
         },
       },
       async (request, { token, new_password }) =>
-        confirmed('Password set', await recovery.reset(request, token, new_password)),
+        confirmed('Password set', await passwordReset.confirm(request, token, new_password)),
     ),
   ]
 }
@@ -205,7 +208,7 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangeEmail> }>, reply) {
       const { new_email, password, redirect_to } = request.body
-      const change = { email: new_email, password, redirectTo: landing(redirect_to) }
+      const change = { email: new_email, password, redirectTo: redirectPath(redirect_to) }
       await emailChange.request(request, request.principal, change)
       reply.code(202)
       return { detail: 'If the address is free, a message is on its way to it' }

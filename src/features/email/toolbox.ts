@@ -55,7 +55,7 @@ export interface RecoveryToolbox {
   deliver(job: DeliveryJob): Promise<void>
 }
 
-const landing = (redirectTo: string | undefined): string | undefined => {
+const redirectPath = (redirectTo: string | undefined): string | undefined => {
   if (redirectTo === undefined) return undefined
   const path = typeof redirectTo === 'string' ? sameOriginPath(redirectTo) : null
   if (path === null)
@@ -92,24 +92,32 @@ export function createRecoveryToolbox(
 
   return {
     requestVerification(request, value, { redirectTo } = {}) {
-      const { recovery, factor } = needPart()
+      const { verification, factor } = needPart()
       if (factor.verifiedField === null)
         fail(`The user model has no "${factor.field}Verified"; map its column`)
-      recovery.requestVerification(
+      verification.request(
         request,
         factor.parse(text(factor.field, value)),
-        landing(redirectTo),
+        redirectPath(redirectTo),
       )
     },
     confirmVerification: async (request, token) =>
-      answer(await needPart().recovery.verify(request, text('token', token))),
+      answer(await needPart().verification.confirm(request, text('token', token))),
     requestPasswordReset(request, value, { redirectTo } = {}) {
-      const { recovery, factor } = needPart()
-      recovery.requestReset(request, factor.parse(text(factor.field, value)), landing(redirectTo))
+      const { passwordReset, factor } = needPart()
+      passwordReset.request(
+        request,
+        factor.parse(text(factor.field, value)),
+        redirectPath(redirectTo),
+      )
     },
     resetPassword: async (request, token, password) =>
       answer(
-        await needPart().recovery.reset(request, text('token', token), text('password', password)),
+        await needPart().passwordReset.confirm(
+          request,
+          text('token', token),
+          text('password', password),
+        ),
       ),
     async requestEmailChange(request, email, password, { redirectTo } = {}) {
       const change = needChange()
@@ -117,7 +125,7 @@ export function createRecoveryToolbox(
       await change.request(request, request.principal, {
         email: text('email', email),
         password: text('password', password),
-        redirectTo: landing(redirectTo),
+        redirectTo: redirectPath(redirectTo),
       })
     },
     confirmEmailChange: async (request, token) =>

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { ReplaceCredential } from '../../core/credentials/replace.js'
 import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import { canonicalEmail } from '../../core/identity/canonical.js'
 import { canonicalValues, type Identity } from '../../core/identity/identity.js'
@@ -20,7 +21,7 @@ export interface OAuthResolution {
   readonly linked: boolean
 }
 
-interface Services {
+interface Dependencies {
   readonly users: Users
   readonly identity: Identity
   readonly passwords: Passwords
@@ -29,11 +30,10 @@ interface Services {
   readonly newAccount: NewAccount
   readonly links: LinkedAccounts
   /** Whether the address is held for an account that it belonged to. */
-  readonly isHeld: (email: string) => Promise<boolean>
-  /** Ends the user's sessions and refresh tokens. */
-  readonly endAll: (user: Row) => Promise<void>
+  readonly isReserved: (email: string) => Promise<boolean>
+  readonly replaceCredential: ReplaceCredential
   /** Sends what verifies an address that the provider does not vouch for. Must not wait. */
-  readonly welcome: (request: FastifyRequest, user: Row) => void
+  readonly sendVerification: (request: FastifyRequest, user: Row) => void
 }
 
 /**
@@ -48,9 +48,9 @@ export type MatchAccount = (
 
 const maxAttempts = 10
 
-export function createMatchAccount(services: Services): MatchAccount {
-  const { users, identity, passwords, hooks, emit, newAccount, links, isHeld, endAll, welcome } =
-    services
+export function createMatchAccount(services: Dependencies): MatchAccount {
+  const { users, identity, passwords, hooks, emit, newAccount, links } = services
+  const { isReserved, replaceCredential, sendVerification } = services
   const hasEmail = users.has('email')
   const knowsVerified = users.has('emailVerified')
   const { recovery } = identity
@@ -63,28 +63,37 @@ export function createMatchAccount(services: Services): MatchAccount {
           ...(users.has(`${recovery}Verified`) && { [`${recovery}Verified`]: false }),
         }
 
+  /**
+   * The address's owner has just shown up, and whoever made the account with it never did: what that one set up goes. The
+   * links go before the address counts as verified too: were their table to fail after that, nobody would come back for them.
+   */
+  const takeOver = (request: FastifyRequest, user: Row, provider: string, profile: OAuthProfile) =>
+    replaceCredential(user, {
+      request,
+      held: ['email', ...links.fields, 'emailVerified'],
+      values: () => ({
+        ...links.valuesFor(provider, profile.id, true),
+        hashedPassword: passwords.unusable(),
+        emailVerified: true,
+        ...otherFactor,
+      }),
+      removeMethods: { before: true, retry: null },
+    })
+
   /** Null when the row has moved on, or the account was linked elsewhere: to be looked at again. */
   const link = async (
+    request: FastifyRequest,
     user: Row,
     provider: string,
     profile: OAuthProfile,
   ): Promise<OAuthResolution | null> => {
     const isVerified = users.flagOf(user, 'emailVerified', false)
-    const fields = ['email', ...links.fields, 'emailVerified']
-    // Before the address counts as verified too: were the table to fail after that, nobody would come back for them.
-    if (!isVerified) await links.detachAll(user)
-    const changed = await updateIfUnchanged(users, user, fields, (row) => ({
-      ...links.valuesFor(provider, profile.id, !isVerified),
-      // The address's owner has just shown up, and whoever made the account with it never did: what that one set up goes.
-      ...(isVerified
-        ? {}
-        : {
-            hashedPassword: passwords.unusable(),
-            ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
-            emailVerified: true,
-            ...otherFactor,
-          }),
-    })).catch((error) => {
+    const changing = isVerified
+      ? updateIfUnchanged(users, user, ['email', ...links.fields, 'emailVerified'], () =>
+          links.valuesFor(provider, profile.id, false),
+        )
+      : takeOver(request, user, provider, profile)
+    const changed = await changing.catch((error) => {
       if (error instanceof DuplicateUserError) return null
       if (error instanceof UserValueError)
         throw new BadRequestError('The account with this email can not be taken over', {
@@ -93,10 +102,6 @@ export function createMatchAccount(services: Services): MatchAccount {
       throw error
     })
     if (!changed) return null
-    if (!isVerified) {
-      await links.detachAll(changed)
-      await endAll(changed)
-    }
     return (await links.attach(changed, provider, profile))
       ? { user: changed, created: false, linked: true }
       : null
@@ -150,7 +155,7 @@ export function createMatchAccount(services: Services): MatchAccount {
       throw error
     }
     if (!(await links.attach(user, provider, profile))) return null
-    if (!profile.emailVerified) welcome(request, user)
+    if (!profile.emailVerified) sendVerification(request, user)
     await emit('onAfterRegister', { user, source: 'oauth' }, request)
     return { user, created: true, linked: false }
   }
@@ -181,7 +186,7 @@ export function createMatchAccount(services: Services): MatchAccount {
       const known = await links.find(provider, profile.id)
       if (known) return { user: known, created: false, linked: false }
       const holder = email === null || !hasEmail ? null : await identity.findBy('email', email)
-      if (!holder && email !== null && (await isHeld(email))) {
+      if (!holder && email !== null && (await isReserved(email))) {
         throw new BadRequestError('The email belongs to another account')
       }
       const refusal = holder && (await refusalOf(holder, provider, profile))
@@ -193,7 +198,7 @@ export function createMatchAccount(services: Services): MatchAccount {
       }
       if (holder && !users.isActive(holder)) return { user: holder, created: false, linked: false }
       let resolved: OAuthResolution | null
-      if (holder) resolved = await link(holder, provider, profile)
+      if (holder) resolved = await link(request, holder, provider, profile)
       else {
         rowOf ??= await prepare(request, provider, profile, email)
         resolved = await create(request, provider, profile, rowOf(attempt))

@@ -83,9 +83,10 @@ async function createPart(
     emit,
     newAccount,
     links,
-    isHeld: async (address: string) => (await signUp.messages?.isReserved(address)) ?? false,
-    welcome: (request: FastifyRequest, user: Row) => signUp.messages?.welcome(request, user),
-    endAll: (user: Row) => core.revokeEverything(users.idOf(user)),
+    isReserved: async (address: string) => (await signUp.messages?.isReserved(address)) ?? false,
+    sendVerification: (request: FastifyRequest, user: Row) =>
+      signUp.messages?.sendVerification(request, user),
+    replaceCredential: core.replaceCredential,
   }
   // Loaded when it is needed: what speaks to providers is a good part of what the package takes to import.
   const { createProtocol } = await import('./protocol/protocol.js')

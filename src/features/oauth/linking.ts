@@ -5,7 +5,7 @@ import { DuplicateError, DuplicateUserError, NotFoundError } from '../../errors.
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { LinkedAccount, LinkedAccounts } from './linked-accounts.js'
 
-interface Services {
+interface Dependencies {
   readonly users: Users
   readonly passwords: Passwords
   readonly links: LinkedAccounts
@@ -26,7 +26,7 @@ export interface OAuthLinking {
   unlink(user: Row, provider: string): Promise<void>
 }
 
-export function createOAuthLinking({ users, passwords, links }: Services): OAuthLinking {
+export function createOAuthLinking({ users, passwords, links }: Dependencies): OAuthLinking {
   const hasPassword = (user: Row) => passwords.isUsable(users.hashOf(user))
 
   return {

@@ -5,7 +5,7 @@ import type { Sessions } from '../../core/sessions/sessions.js'
 import type { Users } from '../../core/users/users.js'
 import type { Transport } from '../../ports/transport.js'
 
-interface Services {
+interface Dependencies {
   readonly sessions: Sessions
   readonly users: Users
   readonly recovery: string | null
@@ -22,7 +22,7 @@ export function bindSessionTransport({
   csrf,
   scopes,
   cookieName,
-}: Services): Transport {
+}: Dependencies): Transport {
   return {
     name: 'session',
     securityScheme: sessionScheme(cookieName),
