@@ -1,5 +1,5 @@
+import { Type } from '@sinclair/typebox'
 import { body, PasswordInput, UserIdOut } from './common.js'
-import { Type } from './type.js'
 
 /** Answer of `POST /register` without a delivery channel. */
 export const Registered = Type.Object({

@@ -1,5 +1,5 @@
+import { Type } from '@sinclair/typebox'
 import { body, maxPasswordLength } from './common.js'
-import { Type } from './type.js'
 
 /** Form and JSON alike (RFC 6749, 4.3.2, whose `grant_type` is tolerated). */
 export const TokenRequest = body({

@@ -1,5 +1,4 @@
-import type { Static, TObject, TProperties } from '@sinclair/typebox'
-import { Type } from './type.js'
+import { type Static, type TObject, type TProperties, Type } from '@sinclair/typebox'
 
 /** Body of an answer that has nothing else to say. */
 export const Detail = Type.Object({ detail: Type.String() })

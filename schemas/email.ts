@@ -1,6 +1,5 @@
-import type { TSchema, TUnsafe } from '@sinclair/typebox'
+import { type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
 import { body, loginFieldSchemas, PasswordInput } from './common.js'
-import { Type } from './type.js'
 
 const RedirectTo = Type.String({
   maxLength: 2048,

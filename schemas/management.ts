@@ -1,5 +1,5 @@
+import { Type } from '@sinclair/typebox'
 import { Flag } from './common.js'
-import { Type } from './type.js'
 
 export const SessionList = Type.Array(
   Type.Object({

@@ -1,5 +1,5 @@
+import { Type } from '@sinclair/typebox'
 import { body, Flag } from './common.js'
-import { Type } from './type.js'
 
 export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 256 }) })
 

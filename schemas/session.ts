@@ -1,5 +1,5 @@
+import { Type } from '@sinclair/typebox'
 import { body, Flag, maxPasswordLength, UserIdOut } from './common.js'
-import { Type } from './type.js'
 
 /** Form and JSON alike; a password too short to be valid is simply wrong. */
 export const Login = body({

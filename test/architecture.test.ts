@@ -48,6 +48,8 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: 'fast-jwt', at: ['src/features/bearer/', 'src/features/oauth/providers/apple.ts'] },
   { name: '@node-rs/argon2', at: ['src/core/passwords/argon2.ts'] },
   { name: 'bowser', at: ['src/http/client-info.ts'] },
+  { name: '@fastify/cookie', at: ['src/http/cookies.ts'] },
+  { name: '@fastify/formbody', at: ['src/groups/body-parsers.ts'] },
   { name: 'kysely', at: ['src/user-stores/kysely/'] },
   { name: 'nodemailer', at: ['src/email-senders/'] },
   { name: 'typescript', at: [] },

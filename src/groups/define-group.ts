@@ -10,8 +10,8 @@ import fp from 'fastify-plugin'
 import { InternalError, NotFoundError } from '../errors.js'
 import { kAuthState, kPublicRoute } from '../gates/authenticate.js'
 import { carryHeaders } from '../gates/gate.js'
-import { maxBodyBytes, useOwnParsers } from '../http/body-parsers.js'
 import type { AnyGate } from '../ports/fastify.js'
+import { maxBodyBytes, useOwnParsers } from './body-parsers.js'
 import { kRouteDocs, type RouteDocs } from './openapi.js'
 
 /** Strict whatever the app gave Fastify: nothing is coerced, filled in or dropped. */
@@ -149,7 +149,7 @@ export function defineGroup(
   routesOf: (app: FastifyInstance) => readonly OwnRoute[],
 ): FastifyPluginAsync {
   const group: FastifyPluginAsync = async (app) => {
-    useOwnParsers(app)
+    await useOwnParsers(app)
     const { validator, serializer } = await compilersOf(app)
     app.setValidatorCompiler(validator)
     app.setSerializerCompiler(serializer)

@@ -1,5 +1,7 @@
-import { serialize } from 'cookie'
+import { fastifyCookie } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+
+const { parse, serialize } = fastifyCookie
 
 /** Attributes and names of the plugin's cookies. */
 export interface CookieOptions {
@@ -41,39 +43,27 @@ export interface CookieJar {
   clear(reply: FastifyReply): void
 }
 
-const space = 32
-
-/** What `trim` may remove beside spaces. */
-const isOtherSpace = (code: number): boolean => code < space || code > 126
-
 const ourValue = /^[\w.~-]{1,512}$/
 
+/** How many cookies of that name the header holds. */
+const countOf = (header: string, name: string): number =>
+  header.split(';').filter((pair) => pair.split('=', 1)[0]?.trim() === name).length
+
 /**
- * The value of the one cookie of that name. A name that stands twice is ambiguous (an attacker on a sibling domain may
- * have set one of them), so it is nobody's; parsers take the first, which is why this reads the header.
+ * The value of the one cookie of that name, as it stands in the header. A name that stands twice is ambiguous (an attacker on
+ * a sibling domain may have set one of them), so it is nobody's; the parser would take the first.
  */
 function readCookie(header: string | undefined, name: string): string | null {
-  if (header === undefined) return null
-  let value: string | null = null
-  for (let start = 0; start < header.length; ) {
-    const semicolon = header.indexOf(';', start)
-    const end = semicolon < 0 ? header.length : semicolon
-    let at = start
-    while (header.charCodeAt(at) === space) at++
-    // Every session request comes through here: only what can be the cookie is cut out and looked at.
-    if (header.startsWith(name, at) || isOtherSpace(header.charCodeAt(at))) {
-      const pair = header.slice(start, end)
-      const equals = pair.indexOf('=')
-      if (equals >= 0 && pair.slice(0, equals).trim() === name) {
-        if (value !== null) return null
-        value = pair.slice(equals + 1).trim()
-      }
-    }
-    start = end + 1
-  }
-  return value !== null && ourValue.test(value) ? value : null
+  if (header === undefined || !header.includes(name)) return null
+  const value = parse(header, { decode: (text) => text })[name]
+  return value !== undefined && ourValue.test(value) && countOf(header, name) === 1 ? value : null
 }
 
+/**
+ * A cookie of the plugin's. It is parsed and serialized by @fastify/cookie, whose functions are called as they are: its hook and
+ * decorators belong to the app, which may register it before this plugin, after it, in another scope, with any `hook` or
+ * `parseOptions`, or not at all. A decorator of ours would make a later registration of the app's fail.
+ */
 export function createCookie(baseName: string, policy: CookiePolicy, httpOnly: boolean): CookieJar {
   const { secure, sameSite, path, domain } = policy
   // RFC 6265bis, 4.1.3.2: the browser itself then refuses the cookie from sibling domains and over http.

@@ -25,9 +25,10 @@ const imports = readSources('src', 'schemas').flatMap((file) =>
 /** What an installation may bring. A further one is a decision: it is audited, updated and trusted by every app. */
 const dependencies = [
   '@fastify/ajv-compiler',
-  'cookie',
+  '@fastify/cookie',
   '@fastify/error',
   '@fastify/fast-json-stringify-compiler',
+  '@fastify/formbody',
   '@node-rs/argon2',
   '@sinclair/typebox',
   'bowser',

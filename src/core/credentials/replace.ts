@@ -7,7 +7,7 @@ import { updateIfUnchanged } from './update-if-unchanged.js'
 import type { RevokeEverything } from './user-records.js'
 
 /** How one credential takes the place of another. */
-export interface Replacement {
+interface Replacement {
   readonly request: FastifyRequest
   /**
    * What was proved and has to stand until the write. `epoch` (default): nothing was revoked meanwhile. `password`: the
@@ -28,7 +28,7 @@ export interface Replacement {
 }
 
 /** What of the sign-in methods does not stand in the row is removed after the write. */
-export interface RemoveMethods {
+interface RemoveMethods {
   /**
    * Also before it. What is added in between would outlive that, and what an outage leaves behind after the write would
    * outlive this.

@@ -14,7 +14,6 @@ import { modelCheck } from '../sql/model-check.js'
 import { encoder, isPossibleId, isPossibleKey, isSameKey } from '../sql/values.js'
 import { dialectOf } from './dialect.js'
 import type { KyselyInstance, KyselyUsersOptions } from './options.js'
-import { batchedExecutor } from './sqlite/batched-executor.js'
 import { type Condition, statements } from './statements.js'
 
 export type { KyselyInstance, KyselyUsersOptions } from './options.js'
@@ -53,8 +52,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const encode = encoder(dialect, options)
   const prepared = statements(db, dialect, table, idColumn)
   const checkModel = modelCheck(table, columns)
-  const executor =
-    dialect === 'sqlite' && !db.isTransaction ? batchedExecutor(db) : db.getExecutor()
+  const executor = db.getExecutor()
   /** Types of the ids that rows carry. Which they are is the driver's choice: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
   let returning: Promise<boolean> | undefined

@@ -1,0 +1,21 @@
+/**
+ * The wire contract in TypeBox: bodies, parameters and answers of every route, for clients, tests and type providers.
+ * @example
+ * import { Me } from 'fastify-crudauth/schemas'
+ * import { Value } from '@sinclair/typebox/value'
+ * Value.Check(Me, await response.json())
+ */
+export { ChangePassword, Me, Registered, SetPassword } from './account.js'
+export { KeySet, TokenRequest, Tokens } from './bearer.js'
+export { Detail, ErrorBody, RefreshRequest } from './common.js'
+export { ChangeEmail, Confirmed, ConfirmToken, ResetPassword } from './email.js'
+export { CsrfToken, LogoutAllQuery, Revoked, SessionList, SessionParams } from './management.js'
+export {
+  AuthorizeQuery,
+  AuthorizeUrl,
+  LinkedAccounts,
+  LinkRequest,
+  PostedCallback,
+  ProviderParams,
+} from './oauth.js'
+export { LoggedIn, Login } from './session.js'
