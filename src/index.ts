@@ -1,36 +1,24 @@
 import './gates/decorate.js'
 
-export { renderEmail } from './core/delivery/email-templates.js'
-export type { DeliveryOptions, EmailOptions, EmailPaths } from './core/delivery/options.js'
-export { canonicalEmail, canonicalPhone, canonicalUsername } from './core/identity/canonical.js'
+// The plugin and its options
+
 export type { IdentityOptions } from './core/identity/options.js'
 export type { CrudAuthOptions, RouteGroup, RouteGroups, TimeoutOptions } from './core/options.js'
-export type { PasswordCost } from './core/passwords/argon2.js'
-export type { PasswordOptions } from './core/passwords/options.js'
-export type { LegacyVerifier } from './core/passwords/passwords.js'
-export type { PasswordCheck, PasswordContext } from './core/passwords/policy.js'
 export type {
   LimitedAction,
   LimitedActions,
   RateLimit,
   RateLimitOption,
 } from './core/rate-limits.js'
-export {
-  type SessionTransport,
-  type SessionTransportOptions,
-  sessionTransport,
-} from './core/sessions/options.js'
-export type { NewSession, SessionInit } from './core/sessions/sessions.js'
 export type { LockoutPolicy } from './core/sign-in/lockout.js'
 export type { Sudo, SudoPolicy } from './core/sign-in/sudo.js'
 export type { RegistrationContext } from './core/sign-up/new-account.js'
 export type { RegistrationOptions } from './core/sign-up/options.js'
-export {
-  createRegistrationGate,
-  type RegistrationGateOptions,
-} from './core/sign-up/registration-gate.js'
-export type { AuthToolbox } from './core/toolbox.js'
-export { type LogSenderOptions, logSender } from './email-senders/log.js'
+export type { CookieOptions } from './http/cookies.js'
+export { crudAuth, crudAuth as default } from './plugin.js'
+
+// Errors, hooks and events
+
 export * from './errors.js'
 export type {
   AfterHook,
@@ -41,25 +29,90 @@ export type {
   LockoutReason,
   LoginFailure,
 } from './events.js'
-export type { PasswordsToolbox } from './features/account/index.js'
-export { accountRoutes } from './features/account/index.js'
-export type { IssuedTokens, TokenKey } from './features/bearer/index.js'
+
+// Gates for an app's own routes
+
+export { type CurrentUserOptions, currentUser } from './gates/current-user.js'
+export type { RateLimitKey } from './gates/rate-limit.js'
+export { requireFresh, requireSudo } from './gates/require-sudo.js'
+export type {
+  AnyGate,
+  AnyReply,
+  AnyRequest,
+  Gate,
+  Register,
+  RegisteredUser,
+} from './ports/fastify.js'
+export type { Principal, PrincipalInit } from './ports/transport.js'
+
+// The toolbox of an app, for hand-written routes
+
+export { canonicalEmail, canonicalPhone, canonicalUsername } from './core/identity/canonical.js'
+export {
+  createRegistrationGate,
+  type RegistrationGateOptions,
+} from './core/sign-up/registration-gate.js'
+export type { AuthToolbox } from './core/toolbox.js'
+
+// Accounts and passwords
+
+export type { PasswordCost } from './core/passwords/argon2.js'
+export type { PasswordOptions } from './core/passwords/options.js'
+export type { LegacyVerifier } from './core/passwords/passwords.js'
+export type { PasswordCheck, PasswordContext } from './core/passwords/policy.js'
+export { accountRoutes, type PasswordsToolbox } from './features/account/index.js'
+
+// Cookie sessions
+
+export {
+  type SessionTransport,
+  type SessionTransportOptions,
+  sessionTransport,
+} from './core/sessions/options.js'
+export type { NewSession, SessionInit } from './core/sessions/sessions.js'
+export { managementRoutes } from './features/management/index.js'
+export { type SessionInfo, type SessionsToolbox, sessionRoutes } from './features/session/index.js'
+
+// Bearer tokens
+
 export {
   type BearerTransport,
   type BearerTransportOptions,
   bearerRoutes,
   bearerTransport,
+  type IssuedTokens,
+  type TokenKey,
 } from './features/bearer/index.js'
-export type { RecoveryToolbox, RedirectOption } from './features/email/index.js'
-export { emailRoutes } from './features/email/index.js'
-export { managementRoutes } from './features/management/index.js'
+
+// Verification and recovery by message
+
+export { renderEmail } from './core/delivery/email-templates.js'
+export type { DeliveryOptions, EmailOptions, EmailPaths } from './core/delivery/options.js'
+export { type LogSenderOptions, logSender } from './email-senders/log.js'
+export { emailRoutes, type RecoveryToolbox, type RedirectOption } from './features/email/index.js'
 export type {
-  LinkedAccount,
-  OAuthOptions,
-  OAuthResolution,
-  OAuthToolbox,
+  DeliveryChannel,
+  DeliveryIntent,
+  DeliveryJob,
+  DeliveryKind,
+} from './ports/delivery-channel.js'
+export type {
+  EmailContext,
+  EmailMessage,
+  EmailSender,
+  RenderEmail,
+  RenderedEmail,
+} from './ports/email-sender.js'
+
+// Sign-in at providers
+
+export {
+  type LinkedAccount,
+  type OAuthOptions,
+  type OAuthResolution,
+  type OAuthToolbox,
+  oauthRoutes,
 } from './features/oauth/index.js'
-export { oauthRoutes } from './features/oauth/index.js'
 export { type AppleOptions, apple } from './features/oauth/providers/apple.js'
 export { type DiscordOptions, discord } from './features/oauth/providers/discord.js'
 export { type GithubOptions, github } from './features/oauth/providers/github.js'
@@ -74,41 +127,6 @@ export type {
   OidcEndpoints,
   ProviderOptions,
 } from './features/oauth/providers/options.js'
-export type { SessionInfo, SessionsToolbox } from './features/session/index.js'
-export { sessionRoutes } from './features/session/index.js'
-export { type CurrentUserOptions, currentUser } from './gates/current-user.js'
-export type { RateLimitKey } from './gates/rate-limit.js'
-export { requireFresh, requireSudo } from './gates/require-sudo.js'
-export { securitySchemes } from './groups/security-schemes.js'
-export type { CookieOptions } from './http/cookies.js'
-export { crudAuth, crudAuth as default } from './plugin.js'
-export type {
-  AttemptBudget,
-  BudgetResult,
-  CounterStore,
-  WindowCount,
-} from './ports/counter-store.js'
-export type {
-  DeliveryChannel,
-  DeliveryIntent,
-  DeliveryJob,
-  DeliveryKind,
-} from './ports/delivery-channel.js'
-export type {
-  EmailContext,
-  EmailMessage,
-  EmailSender,
-  RenderEmail,
-  RenderedEmail,
-} from './ports/email-sender.js'
-export type {
-  AnyGate,
-  AnyReply,
-  AnyRequest,
-  Gate,
-  Register,
-  RegisteredUser,
-} from './ports/fastify.js'
 export type { OAuthAccount, OAuthAccountStore } from './ports/oauth-account-store.js'
 export type {
   ClientAuthentication,
@@ -118,14 +136,22 @@ export type {
   OAuthTokens,
   ProfileExtras,
 } from './ports/oauth-provider.js'
+
+// Users, state and transports of an app's own
+
+export type {
+  AttemptBudget,
+  BudgetResult,
+  CounterStore,
+  WindowCount,
+} from './ports/counter-store.js'
 export type { OneTimeStore } from './ports/one-time-store.js'
 export type { SessionPatch, SessionRecord, SessionStore } from './ports/session-store.js'
-export type {
-  Principal,
-  PrincipalInit,
-  SecurityScheme,
-  Transport,
-  TransportToolbox,
-} from './ports/transport.js'
+export type { Transport, TransportToolbox } from './ports/transport.js'
 export type { UserFields, UserId, UserStore, UserValues } from './ports/user-store.js'
 export { type MemoryUsersOptions, memoryUsers } from './user-stores/memory.js'
+
+// OpenAPI
+
+export { securitySchemes } from './groups/security-schemes.js'
+export type { SecurityScheme } from './ports/transport.js'

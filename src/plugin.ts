@@ -91,5 +91,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
 /**
  * Complete authentication as one plugin: `await app.register(crudAuth, options)`.
  * @throws CRUDAUTH_CONFIG on a mistake in the options, before any socket is opened
+ * @example
+ * await app.register(crudAuth, { secret: process.env.AUTH_SECRET, users, redis: process.env.REDIS_URL })
  */
 export const crudAuth = fp(plugin, { name: 'fastify-crudauth', fastify: '5.x' })

@@ -12,6 +12,8 @@ export interface LogSenderOptions {
 /**
  * For development: writes each email, its live link included, to the log and sends nothing.
  * @throws CRUDAUTH_CONFIG under `NODE_ENV=production`, unless `allowInProduction`
+ * @example
+ * app.register(crudAuth, { secret, users, email: { sender: logSender(), frontendUrl: 'http://localhost:3000' } })
  */
 export function logSender(options: LogSenderOptions = {}): EmailSender {
   checkObject('logSender', options, ['log', 'allowInProduction'])

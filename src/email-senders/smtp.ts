@@ -70,6 +70,8 @@ function checkMessage({ to, subject }: EmailMessage): void {
 /**
  * Sends emails by SMTP through nodemailer, over TLS and a pool of connections. Closed by the plugin when the app closes.
  * @throws CRUDAUTH_CONFIG for a mistake in the options, or when nodemailer is not installed
+ * @example
+ * const sender = smtpSender({ url: process.env.SMTP_URL, from: 'Acme <no-reply@acme.example>' })
  */
 export function smtpSender(options: SmtpSenderOptions): EmailSender {
   const { from, replyTo, transport, messageMs } = resolveSmtp(options)

@@ -59,6 +59,9 @@ async function judge(
  * Builds a hook that lets authenticated requests pass and sets `request.principal`: for `onRequest`, `preValidation` or
  * `preHandler`. It finds its state through `request.server`, so it refuses wherever the plugin is missing.
  * @throws CRUDAUTH_CONFIG at once on options that are none
+ * @example
+ * app.get('/dashboard', { preHandler: currentUser() }, async ({ principal }) => ({ id: principal.userId }))
+ * app.get('/reports', { preHandler: currentUser({ scopes: ['reports:read'] }) }, handler)
  */
 export function currentUser(options: CurrentUserOptions = {}): AnyGate {
   checkObject('currentUser', options, known)

@@ -18,6 +18,8 @@ async function somebody(request: FastifyRequest): Promise<Principal> {
 /**
  * A hook that lets pass only sessions that stand in sudo (`app.auth.sudo.elevate`): 401 for nobody, 403
  * `CRUDAUTH_SUDO_REQUIRED` for anybody else.
+ * @example
+ * app.delete('/account', { preHandler: requireSudo }, handler)
  */
 export const requireSudo: AnyGate = createGate('requireSudo', info, async (request) => {
   const principal = await somebody(request)
@@ -30,6 +32,8 @@ export const requireSudo: AnyGate = createGate('requireSudo', info, async (reque
 /**
  * A hook for what adds a lasting credential: lets pass only who signed in within `freshSeconds`, or stands in sudo; 401 for
  * nobody, 403 `CRUDAUTH_FRESH_SIGN_IN_REQUIRED` for anybody else.
+ * @example
+ * app.post('/api-keys', { preHandler: requireFresh }, handler)
  */
 export const requireFresh: AnyGate = createGate('requireFresh', info, async (request) => {
   const principal = await somebody(request)

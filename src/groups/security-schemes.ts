@@ -14,6 +14,8 @@ import { schemesOf } from './openapi.js'
  * `components: { securitySchemes: securitySchemes({ transports }) }`. Takes the options that the plugin gets.
  * @param options default: sessions with the default cookies
  * @throws CRUDAUTH_CONFIG on a mistake in them
+ * @example
+ * const components = { securitySchemes: securitySchemes({ transports: [sessionTransport()] }) }
  */
 export function securitySchemes(
   options: Pick<CrudAuthOptions, 'transports' | 'cookies'> = {},

@@ -38,7 +38,11 @@ const assertLocked = (result: BudgetResult, mostMs: number, lockedNow: boolean) 
   assert.equal(result.lockedNow, lockedNow)
 }
 
-/** Declares the tests that every `CounterStore` must pass. `factory` gives an empty store for each of them. */
+/**
+ * Declares the tests that every `CounterStore` must pass. `factory` gives an empty store for each of them.
+ * @example
+ * counterStoreConformance(async () => ({ store: myCounters(await emptyDatabase()) }))
+ */
 export function counterStoreConformance(
   factory: StoreFactory<CounterStore>,
   options: ConformanceOptions = {},

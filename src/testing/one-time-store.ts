@@ -13,7 +13,11 @@ import {
 const MINUTE_MS = 60_000
 const keyText = () => randomBytes(32).toString('base64url')
 
-/** Declares the tests that every `OneTimeStore` must pass. `factory` gives an empty store for each of them. */
+/**
+ * Declares the tests that every `OneTimeStore` must pass. `factory` gives an empty store for each of them.
+ * @example
+ * oneTimeStoreConformance(async () => ({ store: myOneTime(await emptyDatabase()) }))
+ */
 export function oneTimeStoreConformance(
   factory: StoreFactory<OneTimeStore>,
   options: ConformanceOptions = {},

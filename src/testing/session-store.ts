@@ -5,7 +5,11 @@ import { keeping, making } from './sessions/keeping.js'
 import { expiring, racing } from './sessions/time.js'
 import { type ConformanceOptions, type StoreFactory, storeKit } from './store-kit.js'
 
-/** Declares the tests that every `SessionStore` must pass. `factory` gives an empty store for each of them. */
+/**
+ * Declares the tests that every `SessionStore` must pass. `factory` gives an empty store for each of them.
+ * @example
+ * sessionStoreConformance(async () => ({ store: mySessions(await emptyDatabase()) }))
+ */
 export function sessionStoreConformance(
   factory: StoreFactory<SessionStore>,
   options: ConformanceOptions = {},

@@ -8,6 +8,8 @@ import { WRITING } from './users/writing.js'
  * `userStoreConformance(async () => ({ store: myUsers(await emptyDatabase()), close }))`.
  * What the model lacks, by `store.fields`, is passed over.
  * @param factory gives a store over an empty model each time; its `close` is called when the test has ended
+ * @example
+ * userStoreConformance(async () => ({ store: myUsers(await emptyDatabase()) }))
  */
 export function userStoreConformance(
   factory: StoreFactory<AnyUserStore>,

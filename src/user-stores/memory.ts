@@ -84,6 +84,8 @@ function modelOf({ fields, unique }: MemoryUsersOptions): { model: UserFields; c
  * Users in this process: for tests, trials and examples. Ids are integers from 1, columns bear the logical names, rows
  * are copies. No method awaits anything, so each is atomic.
  * @throws ConfigError on a field that cannot be a name
+ * @example
+ * const users = memoryUsers({ fields: ['plan'] })
  */
 export function memoryUsers(options: MemoryUsersOptions = {}): UserStore {
   const { model, closed } = modelOf(options)

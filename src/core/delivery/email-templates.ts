@@ -167,6 +167,8 @@ function asHtml({ subject, lead, action, after }: Wording, link: string): string
 /**
  * The plugin's own emails, in English: what happened, the link, how long it works, and what to do when it was somebody else.
  * The app is named by the host of its front end. For kinds that an app's own `render` leaves alone.
+ * @example
+ * const { subject, html } = renderEmail('verify_email', context)
  */
 export const renderEmail: RenderEmail = (kind, context) => {
   const wording = wordings[kind](context, new URL(context.resetLink).host)

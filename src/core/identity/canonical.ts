@@ -32,6 +32,9 @@ function foldEmail(text: string): string | null {
  * The one spelling of an address under which it is checked, stored and mailed: trimmed, NFKC, lower case, domain in its
  * ASCII form (UTS 46); null for what is no address. An address whose folding is not stable is refused, since what is
  * checked would not be what is mailed.
+ * @example
+ * canonicalEmail(' Ann@EXAMPLE.com ') // 'ann@example.com'
+ * canonicalEmail('no address') // null
  */
 export function canonicalEmail(text: string): string | null {
   if (text.length > 2 * maxEmailLength) return null
@@ -39,7 +42,12 @@ export function canonicalEmail(text: string): string | null {
   return email !== null && foldEmail(email) === email ? email : null
 }
 
-/** A username in NFC; null when it has no or invisible characters, or could be taken for an email. */
+/**
+ * A username in NFC; null when it has no or invisible characters, or could be taken for an email.
+ * @example
+ * canonicalUsername('ann') // 'ann'
+ * canonicalUsername('ann@example.com') // null
+ */
 export function canonicalUsername(text: string): string | null {
   const username = text.normalize('NFC')
   const length = [...username].length
@@ -47,7 +55,12 @@ export function canonicalUsername(text: string): string | null {
   return username.normalize('NFKC').includes('@') ? null : username
 }
 
-/** A phone number in E.164; null for anything else. */
+/**
+ * A phone number in E.164; null for anything else.
+ * @example
+ * canonicalPhone('+4915112345678') // '+4915112345678'
+ * canonicalPhone('0151 12345678') // null
+ */
 export const canonicalPhone = (text: string): string | null =>
   phoneNumber.test(text) ? text : null
 

@@ -96,6 +96,8 @@ export interface SessionTransport extends Transport {
 /**
  * Cookie sessions with a CSRF synchronizer token, the default transport. Options are checked when the plugin is registered.
  * @see OWASP session management cheat sheet
+ * @example
+ * app.register(crudAuth, { secret, users, transports: [sessionTransport({ managementRoutes: true })] })
  */
 export function sessionTransport(options: SessionTransportOptions = {}): SessionTransport {
   return {

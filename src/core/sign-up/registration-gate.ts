@@ -57,6 +57,9 @@ export interface RegistrationGateOptions {
  * nothing else. Privileged fields (id, password hash, flags, `…_verified`, token version, provider ids, time stamps) can
  * never be allowed, neither by logical nor by column name.
  * @throws ConfigError at set-up when a privileged name is allowed
+ * @example
+ * const pick = createRegistrationGate({ fields: users.fields, allow: ['email', 'name'] })
+ * const values = pick(request.body)
  */
 export function createRegistrationGate(
   options: RegistrationGateOptions,

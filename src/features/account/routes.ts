@@ -33,7 +33,12 @@ export interface AccountPart extends RouteLimits {
   readonly principals: { readonly mayBeStateless: boolean }
 }
 
-/** `POST /register`, `GET /me`, `POST /set-password`, `POST /change-password`. */
+/**
+ * `POST /register`, `GET /me`, `POST /set-password`, `POST /change-password`.
+ * @example
+ * app.register(crudAuth, { secret, users, routes: false })
+ * app.register(accountRoutes, { prefix: '/account' })
+ */
 export const accountRoutes = defineGroup('account', (app) => {
   const services = partOf<AccountPart>(app, 'account', 'The "account" routes need crudAuth')
   const { users, register, registration, passwordChange, rateLimit, limits } = services

@@ -186,6 +186,8 @@ export interface BearerTransport extends Transport {
 
 /**
  * JWT access tokens (RFC 6750, RFC 9068) with rotating refresh tokens. Options are checked when the plugin is registered.
+ * @example
+ * app.register(crudAuth, { secret, users, transports: [bearerTransport({ refresh: 'cookie' })] })
  */
 export function bearerTransport(options: BearerTransportOptions = {}): BearerTransport {
   return {

@@ -33,7 +33,12 @@ export interface BearerPart {
   readonly canIssue: boolean
 }
 
-/** `POST /token` and `POST /refresh`. */
+/**
+ * `POST /token` and `POST /refresh`.
+ * @example
+ * app.register(crudAuth, { secret, users, transports: [bearerTransport()], routes: false })
+ * app.register(bearerRoutes, { prefix: '/api' })
+ */
 export const bearerRoutes = defineGroup('bearer', (app) => {
   const services = partOf<BearerPart>(app, 'bearer', needs)
   const { emit, trustedOrigins, bearer, canIssue } = services

@@ -245,7 +245,12 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
   ]
 }
 
-/** Verifying the recovery factor, setting a forgotten password, moving to another address. */
+/**
+ * Verifying the recovery factor, setting a forgotten password, moving to another address.
+ * @example
+ * app.register(crudAuth, { secret, users, email, routes: false })
+ * app.register(emailRoutes, { prefix: '/auth' })
+ */
 export const emailRoutes = defineGroup('email', (app) => {
   const part = partOf<EmailPart>(
     app,

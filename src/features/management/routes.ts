@@ -43,7 +43,12 @@ export interface ManagementPart extends RouteLimits {
   readonly revocables: readonly Revocable[]
 }
 
-/** `GET /sessions`, `DELETE /sessions/{session_id}`, `POST /logout-all`, `POST /csrf/refresh`. */
+/**
+ * `GET /sessions`, `DELETE /sessions/{session_id}`, `POST /logout-all`, `POST /csrf/refresh`.
+ * @example
+ * app.register(crudAuth, { secret, users, routes: ['account', 'session'] })
+ * app.register(managementRoutes, { prefix: '/devices' })
+ */
 export const managementRoutes = defineGroup('management', (app) => {
   const needs = 'The "management" routes need sessionTransport() among the "transports"'
   const { rateLimit, limits, emit, revocables, sessions, csrf } = partOf<ManagementPart>(

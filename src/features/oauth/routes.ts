@@ -28,7 +28,12 @@ const outage = 'Shared state or the users’ database is unreachable (CRUDAUTH_U
 
 type WithProvider<R = unknown> = FastifyRequest<{ Params: Static<typeof ProviderParams> } & R>
 
-/** Signing in at providers, and linking accounts there. */
+/**
+ * Signing in at providers, and linking accounts there.
+ * @example
+ * app.register(crudAuth, { secret, users, oauth, routes: false })
+ * app.register(oauthRoutes, { prefix: '/auth' })
+ */
 export const oauthRoutes = defineGroup('oauth', (app) => {
   const oauth = partOf<OAuthPart>(
     app,

@@ -28,7 +28,12 @@ export interface SessionPart {
   readonly carriers: readonly Carrier[]
 }
 
-/** `POST /login` (with a session transport) and `POST /logout`. */
+/**
+ * `POST /login` (with a session transport) and `POST /logout`.
+ * @example
+ * app.register(crudAuth, { secret, users, routes: false })
+ * app.register(sessionRoutes, { prefix: '/web' })
+ */
 export const sessionRoutes = defineGroup('session', (app) => {
   const needs = 'The "session" routes need sessionTransport() or bearerTransport()'
   const part = partOf<SessionPart>(app, 'session', needs)

@@ -33,6 +33,8 @@ const DEFAULTS: readonly [string, unknown][] = [
  * Give it the pool's instance, not a transaction: a statement that the database rolled back is run again only outside
  * one. Rows come back as the driver reads them; what they carry is compared with the options once, at the first row.
  * @throws ConfigError here on options that cannot be, and from the first read on a table that does not fit them
+ * @example
+ * const users = kyselyUsers(db, { table: 'accounts', columns: { id: 'account_id' } })
  */
 export function kyselyUsers<Row extends object = Record<string, unknown>>(
   instance: KyselyInstance,

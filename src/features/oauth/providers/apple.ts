@@ -90,6 +90,8 @@ const mapProfile = (
  * first sign-in only.
  * @throws CRUDAUTH_CONFIG
  * @see https://developer.apple.com/documentation/signinwithapplerestapi
+ * @example
+ * oauth: { baseUrl, providers: { apple: apple({ clientId, teamId, keyId, privateKey }) } }
  */
 export function apple(options: AppleOptions): OAuthProvider {
   checkBuilder('apple', options, [...oidcNames, 'teamId', 'keyId', 'privateKey'])

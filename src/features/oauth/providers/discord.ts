@@ -22,6 +22,8 @@ const mapProfile = (claims: Readonly<Record<string, unknown>>): MappedProfile =>
  * Sign in with Discord, by OAuth 2.0. Scopes: `identify email`.
  * @throws CRUDAUTH_CONFIG
  * @see https://discord.com/developers/docs/topics/oauth2
+ * @example
+ * oauth: { baseUrl, providers: { discord: discord({ clientId, clientSecret }) } }
  */
 export function discord(options: DiscordOptions): OAuthProvider {
   checkBuilder('discord', options, ['clientSecret'])

@@ -42,6 +42,8 @@ function mapProfile(
  * Sign in with GitHub, by OAuth 2.0. Scopes: `read:user user:email`. For GitHub Enterprise Server override all four endpoints.
  * @throws CRUDAUTH_CONFIG
  * @see https://docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
+ * @example
+ * oauth: { baseUrl, providers: { github: github({ clientId, clientSecret }) } }
  */
 export function github(options: GithubOptions): OAuthProvider {
   checkBuilder('github', options, ['clientSecret', 'emailsEndpoint'])

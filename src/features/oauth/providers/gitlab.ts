@@ -20,6 +20,8 @@ export interface GitlabOptions extends ProviderOptions, OidcEndpoints, ClientSec
  * Sign in with GitLab, by OpenID Connect. Scopes: `openid email profile`.
  * @throws CRUDAUTH_CONFIG
  * @see https://docs.gitlab.com/integration/openid_connect_provider
+ * @example
+ * oauth: { baseUrl, providers: { gitlab: gitlab({ clientId, clientSecret }) } }
  */
 export function gitlab(options: GitlabOptions): OAuthProvider {
   checkBuilder('gitlab', options, [...oidcNames, 'clientSecret'])

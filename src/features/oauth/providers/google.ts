@@ -20,6 +20,8 @@ export interface GoogleOptions extends ProviderOptions, OidcEndpoints, ClientSec
  * Sign in with Google, by OpenID Connect. Scopes: `openid email profile`.
  * @throws CRUDAUTH_CONFIG
  * @see https://developers.google.com/identity/openid-connect/openid-connect
+ * @example
+ * oauth: { baseUrl, providers: { google: google({ clientId, clientSecret }) } }
  */
 export function google(options: GoogleOptions): OAuthProvider {
   checkBuilder('google', options, [...oidcNames, 'clientSecret'])

@@ -46,6 +46,8 @@ const mapProfile = (claims: Readonly<Record<string, unknown>>): MappedProfile =>
  * as verified only with the optional claim `xms_edov`, which the app's registration must ask for.
  * @throws CRUDAUTH_CONFIG
  * @see https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc
+ * @example
+ * oauth: { baseUrl, providers: { microsoft: microsoft({ clientId, clientSecret }) } }
  */
 export function microsoft(options: MicrosoftOptions): OAuthProvider {
   checkBuilder('microsoft', options, [...oidcNames, 'clientSecret', 'tenant'])

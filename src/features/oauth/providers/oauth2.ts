@@ -26,6 +26,15 @@ export interface OAuth2Options extends ProviderOptions, ClientCredentials {
 /**
  * Any OAuth 2.0 provider that says who its users are. For one with OpenID Connect use `oidc()`, which verifies more.
  * @throws CRUDAUTH_CONFIG
+ * @example
+ * oauth2({
+ *   clientId,
+ *   clientSecret,
+ *   authorizationEndpoint: 'https://forge.example/authorize',
+ *   tokenEndpoint: 'https://forge.example/token',
+ *   userinfoEndpoint: 'https://forge.example/me',
+ *   mapProfile: (me) => ({ id: String(me.id), email: me.email, emailVerified: me.verified === true }),
+ * })
  */
 export function oauth2(options: OAuth2Options): OAuthProvider {
   checkBuilder('oauth2', options, [

@@ -28,6 +28,8 @@ export interface OidcOptions extends ProviderOptions, OidcEndpoints, ClientCrede
 /**
  * Any OpenID Connect provider, by discovery. Scopes: `openid email profile`; `openid` is added where it is missing.
  * @throws CRUDAUTH_CONFIG
+ * @example
+ * oauth: { baseUrl, providers: { acme: oidc({ issuer: 'https://id.acme.example', clientId, clientSecret }) } }
  */
 export function oidc(options: OidcOptions): OAuthProvider {
   checkBuilder('oidc', options, [

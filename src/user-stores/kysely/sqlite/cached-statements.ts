@@ -9,6 +9,8 @@ import { LRUCache } from 'lru-cache'
  * Execution is synchronous, so nobody meets a statement in use, iteration aside, which is given a statement of its own.
  * A change of the schema is noticed by SQLite, which prepares such statements again by itself.
  * @param max how many statements are kept, the longest unused going first; default 500
+ * @example
+ * new SqliteDialect({ database: cachedStatements(new Database('app.db')) })
  */
 export function cachedStatements(
   database: SqliteDatabase,

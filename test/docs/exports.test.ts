@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { readSources, root } from '../../scripts/source-graph.js'
+import * as smtp from '../../src/email-senders/smtp.js'
+import * as main from '../../src/index.js'
+import * as testing from '../../src/testing/index.js'
+import * as kysely from '../../src/user-stores/kysely/index.js'
+
+const sources = readSources('src').map(({ path }) => ({
+  path,
+  text: readFileSync(join(root, path), 'utf8'),
+}))
+
+/** The doc comment right above the declaration of an exported function. */
+function docOf(name: string): string | undefined {
+  const declaration = new RegExp(
+    `(/\\*\\*(?:(?!\\*/)[\\s\\S])*\\*/)\\nexport (?:async )?(?:function|const) ${name}\\b`,
+  )
+  for (const { path, text } of sources) {
+    if (path === 'src/errors.ts') continue
+    const found = declaration.exec(text)
+    if (found) return found[1]
+  }
+  return undefined
+}
+
+const isError = (name: string) => name.endsWith('Error')
+
+test('every function that an app calls has a doc comment with an example', () => {
+  const names = [main, testing, smtp, kysely].flatMap((entry) =>
+    Object.entries(entry).flatMap(([name, value]) =>
+      typeof value === 'function' && name !== 'default' && !isError(name) ? [name] : [],
+    ),
+  )
+  assert.ok(names.length > 30)
+  assert.deepEqual(
+    names.filter((name) => !docOf(name)?.includes('@example')),
+    [],
+  )
+})
