@@ -36,7 +36,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
       settings.session?.cookies ??
       all.find(({ deviceCookies }) => deviceCookies)?.deviceCookies ??
       null,
-    providerKeys: all.flatMap(({ providerKeys = [] }) => providerKeys),
+    privilegedFields: all.flatMap(({ privilegedFields = [] }) => privilegedFields),
   })
   const rateLimit = createRateLimits(state.counters, core.counterKey)
   const limits = settings.rateLimits

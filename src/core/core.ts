@@ -53,8 +53,8 @@ interface Inputs {
   readonly state: State
   /** Cookies of a transport that signs in with a password; null without one. */
   readonly deviceCookies: ResolvedCookies | null
-  /** Keys of the OAuth providers, whose `<key>Id` is a privileged field. */
-  readonly providerKeys: readonly string[]
+  /** Logical fields of features that only the server may set. */
+  readonly privilegedFields: readonly string[]
 }
 
 /** What features share. Taken apart in a feature's `index.ts` only; services name their own dependencies. */
@@ -84,8 +84,8 @@ export interface Core {
   /** Null without a way to send. */
   readonly delivery: Delivery | null
   readonly newAccount: NewAccount
-  /** Keys of the OAuth providers, whose `<key>Id` is a privileged field. */
-  readonly providerKeys: readonly string[]
+  /** Logical fields of features that only the server may set. */
+  readonly privilegedFields: readonly string[]
   readonly credentials: Credentials
   readonly replaceCredential: ReplaceCredential
   /** The messages of sign-up; null without delivery. */
@@ -103,7 +103,7 @@ export async function createCore({
   store,
   state,
   deviceCookies,
-  providerKeys,
+  privilegedFields,
 }: Inputs): Promise<Core> {
   const { keys, hooks } = settings
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
@@ -188,8 +188,8 @@ export async function createCore({
       counterKey,
       emitWithoutRequest,
     }),
-    newAccount: createNewAccount(users, settings.registration, providerKeys),
-    providerKeys,
+    newAccount: createNewAccount(users, settings.registration, privilegedFields),
+    privilegedFields,
     credentials,
     replaceCredential: createReplaceCredential({ users, credentials, revokeEverything }),
     signUp: { messages: null },

@@ -6,7 +6,7 @@ import { shortHmac } from '../crypto/digest.js'
 import { InternalError, RateLimitedError } from '../errors.js'
 import { addressKey } from '../http/network-address.js'
 import { describe, fail } from '../lib/option-checks.js'
-import { retryAfter, unavailable } from '../lib/unavailable.js'
+import { retryAfter, unavailableError } from '../lib/unavailable.js'
 import type { CounterStore } from '../ports/counter-store.js'
 import type { AnyGate } from '../ports/fastify.js'
 import { carryHeaders } from './gate.js'
@@ -57,7 +57,7 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
       try {
         return await counters.hit(`rate:${text}`, windowSeconds * 1000)
       } catch (cause) {
-        if (options.failClosed) throw unavailable(cause)
+        if (options.failClosed) throw unavailableError(cause)
         request.log.warn({ action }, 'a rate limit could not be counted; the request passes')
         return null
       }

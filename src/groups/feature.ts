@@ -33,8 +33,8 @@ export interface ConfiguredFeature {
   readonly isCarrier?: boolean
   /** Cookies by which a device is known again, for a transport that signs in with a password. */
   readonly deviceCookies?: ResolvedCookies
-  /** Keys of the providers whose `<key>Id` is a privileged field. */
-  readonly providerKeys?: readonly string[]
+  /** Its logical user fields that only the server may set, beside those of every model. */
+  readonly privilegedFields?: readonly string[]
   /** What travels in cookies that are not Secure. */
   readonly inTheClear?: string | null
   create(core: Core, limits: RouteLimits): CreatedFeature | Promise<CreatedFeature>

@@ -1,6 +1,6 @@
 const maxLength = 2048
 /** Anything that is none of ours would show in the parsed origin. */
-const nowhere = 'http://landing.invalid'
+const placeholderOrigin = 'http://placeholder.invalid'
 
 /**
  * The same-origin path that `text` names, as a browser would go to it, or null for anything else. Judged after parsing, so
@@ -9,9 +9,9 @@ const nowhere = 'http://landing.invalid'
 export function sameOriginPath(text: string): string | null {
   if (text.length > maxLength || !text.startsWith('/') || /[\p{C}\p{Surrogate}\\]/u.test(text))
     return null
-  if (!URL.canParse(text, nowhere)) return null
-  const url = new URL(text, nowhere)
-  if (url.origin !== nowhere || url.pathname.startsWith('//')) return null
+  if (!URL.canParse(text, placeholderOrigin)) return null
+  const url = new URL(text, placeholderOrigin)
+  if (url.origin !== placeholderOrigin || url.pathname.startsWith('//')) return null
   const path = url.pathname + url.search + url.hash
   // Again after percent-encoding, which makes nine characters of some.
   return path.length > maxLength ? null : path

@@ -13,8 +13,8 @@ export function retryAfter<E extends { headers?: Record<string, string> }>(
 }
 
 /** The one answer to an outage of shared state or of the users' database: 503, try again in a second. */
-export const unavailable = (cause?: unknown) => retryAfter(new UnavailableError({ cause }), 1)
+export const unavailableError = (cause?: unknown) => retryAfter(new UnavailableError({ cause }), 1)
 
 /** What a call of shared state gives, or 503. */
 export const orUnavailable = <T>(promise: Promise<T>): Promise<T> =>
-  promise.catch((cause) => Promise.reject(unavailable(cause)))
+  promise.catch((cause) => Promise.reject(unavailableError(cause)))

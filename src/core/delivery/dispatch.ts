@@ -1,6 +1,6 @@
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { createSeal } from '../../crypto/seal.js'
-import { unavailable } from '../../lib/unavailable.js'
+import { unavailableError } from '../../lib/unavailable.js'
 import type {
   DeliveryChannel,
   DeliveryIntent,
@@ -223,7 +223,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
         take(channel, isAlert(intent) ? alerts : queue, intent)
     },
     async deliver(job) {
-      if (closing) throw unavailable()
+      if (closing) throw unavailableError()
       const delivery = deliverJob(job)
       delivering.add(delivery)
       try {

@@ -4,7 +4,7 @@ import { randomToken } from '../../crypto/random.js'
 import { BadRequestError } from '../../errors.js'
 import { clientOf } from '../../http/client-info.js'
 import type { CookieJar } from '../../http/cookies.js'
-import { orUnavailable, unavailable } from '../../lib/unavailable.js'
+import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import { isOfEpoch, type RevokeEverything, type UserRecords } from '../credentials/user-records.js'
 import type { DeviceCookie } from '../sign-in/known-device.js'
@@ -62,7 +62,7 @@ interface Dependencies {
 export type Sessions = ReturnType<typeof createSessions>
 
 const refuseUnavailable = (cause: unknown): never => {
-  throw unavailable(cause)
+  throw unavailableError(cause)
 }
 
 const cookieForm = /^[\w-]{43}\.[\w-]{22}$/

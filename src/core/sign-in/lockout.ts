@@ -2,7 +2,7 @@ import { shortHmac } from '../../crypto/digest.js'
 import { LockedOutError } from '../../errors.js'
 import type { LockoutReason } from '../../events.js'
 import { addressKey } from '../../http/network-address.js'
-import { retryAfter, unavailable } from '../../lib/unavailable.js'
+import { retryAfter, unavailableError } from '../../lib/unavailable.js'
 import type { AttemptBudget, CounterStore } from '../../ports/counter-store.js'
 import { canonicalEmail } from '../identity/canonical.js'
 import { encodeUserId } from '../users/user-id.js'
@@ -126,7 +126,7 @@ export function createLockout(
           if (result.lockedNow && reason) newlyLocked.add(reason)
         })
       } catch (cause) {
-        throw unavailable(cause)
+        throw unavailableError(cause)
       }
       for (const reason of newlyLocked) await onLocked(reason)
       if (retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)

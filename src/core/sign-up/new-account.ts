@@ -32,15 +32,15 @@ export interface NewAccount {
 }
 
 /**
- * @param providerKeys keys of the OAuth providers, whose `<key>Id` is a privileged field
+ * @param furtherPrivileged logical fields of features that are privileged
  * @throws ConfigError when `registration.defaults` names a privileged field
  */
 export function createNewAccount(
   users: Users,
   options: NewAccountOptions,
-  providerKeys: readonly string[],
+  furtherPrivileged: readonly string[],
 ): NewAccount {
-  const isPrivileged = privilegedNames(users.store.fields, providerKeys)
+  const isPrivileged = privilegedNames(users.store.fields, furtherPrivileged)
   const refusePrivileged = (values: UserValues, option: string, Failure: typeof ConfigError) => {
     for (const name of Object.keys(values)) {
       if (isPrivileged(name))

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../errors.js'
-import type { UserFields } from '../../ports/user-store.js'
+import { PROVIDER_ID_FIELDS, type UserFields } from '../../ports/user-store.js'
 
 /** Logical fields that no sign-up may ever set from outside. */
 const privilegedFields = [
@@ -19,15 +19,16 @@ const privilegedFields = [
 /** To SQLite the id of a row under other names, whatever its column is called. */
 const rowIds = ['rowid', 'oid', '_rowid_']
 
-const providers = ['google', 'github', 'microsoft', 'apple', 'gitlab', 'discord']
-
 /** `hashed_password`, `hashedPassword` and `HASHEDPASSWORD` are one name to somebody who tries them. */
 const fold = (name: string) => name.replace(/[^\p{L}\p{N}]/gu, '').toLowerCase()
 
-/** Tells whether a name, logical or column, is one that only the server may set. */
+/**
+ * Tells whether a name, logical or column, is one that only the server may set.
+ * @param further logical fields of features, beside those that are privileged in every model
+ */
 export function privilegedNames(
   fields: UserFields,
-  providerKeys: readonly string[] = [],
+  further: readonly string[] = [],
 ): (name: string) => boolean {
   const names = new Set<string>()
   const add = (logical: string) => {
@@ -35,11 +36,36 @@ export function privilegedNames(
     const column = fields.columns[logical]
     if (column !== undefined) names.add(fold(column))
   }
-  for (const field of privilegedFields) add(field)
-  for (const provider of [...providers, ...providerKeys]) add(`${provider}Id`)
+  for (const field of [...privilegedFields, ...PROVIDER_ID_FIELDS, ...further]) add(field)
   for (const logical of Object.keys(fields.columns)) if (logical.endsWith('Verified')) add(logical)
   for (const name of [...rowIds, '__proto__', 'constructor', 'prototype']) names.add(fold(name))
   return (name) => names.has(fold(name)) || fold(name).endsWith('verified')
+}
+
+/**
+ * Takes from a body what is allowed and nothing else.
+ * @throws ConfigError when a privileged name is allowed
+ */
+export function createAllowlist(
+  fields: UserFields,
+  allow: readonly string[],
+  privileged: readonly string[],
+): (body: object) => Record<string, unknown> {
+  const isPrivileged = privilegedNames(fields, privileged)
+  for (const name of allow) {
+    if (isPrivileged(name)) {
+      throw new ConfigError(
+        `"${name}" is a privileged field and can not be taken from a sign-up; remove it from the list`,
+      )
+    }
+  }
+  return (body) => {
+    const values: Record<string, unknown> = {}
+    for (const name of allow) {
+      if (Object.hasOwn(body, name)) values[name] = (body as Record<string, unknown>)[name]
+    }
+    return values
+  }
 }
 
 /** Options of `createRegistrationGate`. */
@@ -61,22 +87,13 @@ export interface RegistrationGateOptions {
  * const pick = createRegistrationGate({ fields: users.fields, allow: ['email', 'name'] })
  * const values = pick(request.body)
  */
-export function createRegistrationGate(
-  options: RegistrationGateOptions,
-): (body: object) => Record<string, unknown> {
-  const isPrivileged = privilegedNames(options.fields, options.providers)
-  for (const name of options.allow) {
-    if (isPrivileged(name)) {
-      throw new ConfigError(
-        `"${name}" is a privileged field and can not be taken from a sign-up; remove it from the list`,
-      )
-    }
-  }
-  return (body) => {
-    const values: Record<string, unknown> = {}
-    for (const name of options.allow) {
-      if (Object.hasOwn(body, name)) values[name] = (body as Record<string, unknown>)[name]
-    }
-    return values
-  }
-}
+export const createRegistrationGate = ({
+  fields,
+  allow,
+  providers = [],
+}: RegistrationGateOptions): ((body: object) => Record<string, unknown>) =>
+  createAllowlist(
+    fields,
+    allow,
+    providers.map((provider) => `${provider}Id`),
+  )

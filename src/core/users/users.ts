@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { sha256 } from '../../crypto/digest.js'
 import { DuplicateUserError, UserValueError } from '../../errors.js'
 import { createDeadline, within } from '../../lib/deadline.js'
-import { unavailable } from '../../lib/unavailable.js'
+import { unavailableError } from '../../lib/unavailable.js'
 import type { RegisteredUser } from '../../ports/fastify.js'
 import type { UserId, UserStore, UserValues } from '../../ports/user-store.js'
 import { containsSalt, hashPrefixOf, saltOf, unusablePrefix } from './salt.js'
@@ -64,7 +64,7 @@ function isTrue(value: unknown): boolean {
 }
 
 function refuseAnswer(verb: string): never {
-  throw unavailable(new TypeError(`The user store's ${verb} answered what it may not`))
+  throw unavailableError(new TypeError(`The user store's ${verb} answered what it may not`))
 }
 
 /** A time as its database gives it; of a Date every millisecond, in no time zone. */
@@ -94,7 +94,7 @@ export function createUsers(
   const failure = (cause: unknown) =>
     cause instanceof DuplicateUserError || cause instanceof UserValueError
       ? cause
-      : unavailable(cause)
+      : unavailableError(cause)
   const bounded = <T>(call: () => Promise<T>): Promise<T> =>
     within(deadline, call, 'The user store', failure)
 

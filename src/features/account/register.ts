@@ -3,7 +3,7 @@ import { canonicalValues, type Identity } from '../../core/identity/identity.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
 import type { PasswordPolicy } from '../../core/passwords/policy.js'
 import type { NewAccount } from '../../core/sign-up/new-account.js'
-import { createRegistrationGate } from '../../core/sign-up/registration-gate.js'
+import { createAllowlist } from '../../core/sign-up/registration-gate.js'
 import type { SignUpMessages } from '../../core/sign-up/sign-up-messages.js'
 import type { Row, Users } from '../../core/users/users.js'
 import {
@@ -24,8 +24,8 @@ interface Dependencies {
   readonly emit: Emit
   /** Names in the body, beside the login fields, that reach the user store. */
   readonly extraFields: readonly string[]
-  /** Keys of the OAuth providers. */
-  readonly providerKeys: readonly string[]
+  /** Logical fields of features that only the server may set. */
+  readonly privilegedFields: readonly string[]
   readonly newAccount: NewAccount
   /** What tells owners by message instead of callers by the answer; null without delivery. */
   readonly signUp: { readonly messages: SignUpMessages | null }
@@ -50,15 +50,15 @@ export function createRegister(services: Dependencies): RegisterAccount {
     hooks,
     emit,
     extraFields,
-    providerKeys,
+    privilegedFields,
     newAccount,
     signUp,
   } = services
-  const pick = createRegistrationGate({
-    fields: users.store.fields,
-    allow: [...new Set([...identity.login, ...extraFields])],
-    providers: providerKeys,
-  })
+  const pick = createAllowlist(
+    users.store.fields,
+    [...new Set([...identity.login, ...extraFields])],
+    privilegedFields,
+  )
   const create = async (values: UserValues): Promise<Row> => {
     try {
       return await users.create(values)

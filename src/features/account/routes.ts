@@ -44,7 +44,7 @@ export const accountRoutes = defineGroup('account', (app) => {
   const { users, register, registration, passwordChange, rateLimit, limits } = services
   const caller = services.principals.mayBeStateless ? [loadUser(services)] : []
   // With delivery nobody learns from the answer whether an address is known.
-  const discreet = services.signUp.messages !== null
+  const answersAlike = services.signUp.messages !== null
 
   const registerRoute: OwnRoute = {
     method: 'POST',
@@ -54,14 +54,14 @@ export const accountRoutes = defineGroup('account', (app) => {
       tags: ['account'],
       summary: 'Create an account',
       body: registration.bodySchema,
-      response: discreet ? { 202: Detail } : { 201: Registered },
+      response: answersAlike ? { 202: Detail } : { 201: Registered },
     },
     docs: {
       auth: 'none',
       errors: {
         400: 'Malformed body, or a value or password that is not acceptable (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)',
         403: 'The app refused (CRUDAUTH_FORBIDDEN)',
-        409: `The ${discreet ? 'username' : 'email or username'} is taken (CRUDAUTH_DUPLICATE)`,
+        409: `The ${answersAlike ? 'username' : 'email or username'} is taken (CRUDAUTH_DUPLICATE)`,
         413: 'Body above 16 KiB',
         415: 'Neither JSON nor a form',
         429: 'Too many registrations from this address (CRUDAUTH_RATE_LIMITED)',
@@ -72,7 +72,7 @@ export const accountRoutes = defineGroup('account', (app) => {
     before: [rateLimit('register', limits.register)],
     async handler(request, reply) {
       const user = await register(request.body as Record<string, unknown>, request)
-      if (discreet || !user) {
+      if (answersAlike || !user) {
         reply.code(202)
         return { detail: 'A message is on its way; follow its link to go on' }
       }

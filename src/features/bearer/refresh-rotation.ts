@@ -11,7 +11,7 @@ import { hmac, sha256 } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { randomToken } from '../../crypto/random.js'
 import { clientOf } from '../../http/client-info.js'
-import { orUnavailable, unavailable } from '../../lib/unavailable.js'
+import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore, TimedRecord } from '../../ports/session-store.js'
 import type { UserId } from '../../ports/user-store.js'
 
@@ -176,7 +176,9 @@ export function createRotation({
       const digest = sha256(secret)
       for (let attempt = 1; equalConstantTime(digest, found.record.csrfDigest); attempt++) {
         if (attempt > maxAttempts)
-          throw unavailable(new Error('The state backend is too slow to rotate a refresh token'))
+          throw unavailableError(
+            new Error('The state backend is too slow to rotate a refresh token'),
+          )
         const issued = issueNow()
         if (!settings.rotate) return good(issued, null)
         const next = successor(successorKeys[0], presented)

@@ -13,7 +13,7 @@ import type { Row, Users } from '../../core/users/users.js'
 import { randomToken } from '../../crypto/random.js'
 import { BadRequestError, DuplicateError, DuplicateUserError } from '../../errors.js'
 import type { Emit } from '../../events.js'
-import { unavailable } from '../../lib/unavailable.js'
+import { unavailableError } from '../../lib/unavailable.js'
 import type { Principal } from '../../ports/transport.js'
 import type { Reservations } from './address-reservations.js'
 
@@ -131,7 +131,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
       if (!row) return
       if (emailOf(row) === former.email) {
         if (isCertain || Date.now() > lateUntilMs) return
-        throw unavailable(new Error('Whether the account was moved is not known yet'))
+        throw unavailableError(new Error('Whether the account was moved is not known yet'))
       }
       allowed ??= await withinRecipientLimit('email_changed', former.email)
       if (allowed) await sendRevert(row, former, seconds.revert)

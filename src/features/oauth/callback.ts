@@ -13,7 +13,7 @@ import type { OAuthProtocol, SignInResult } from './protocol/protocol.js'
 
 /** The path with an error that its page tells. */
 function withError(path: string, error: string): string {
-  const url = new URL(path, 'http://landing.invalid')
+  const url = new URL(path, 'http://placeholder.invalid')
   url.searchParams.set('error', error)
   return url.pathname + url.search + url.hash
 }

@@ -172,7 +172,7 @@ export const oauth: Feature = {
     const settings = resolveOAuth(options.oauth, options.users.fields, session !== null)
     return {
       lacks: () => (settings ? null : '"oauth"'),
-      providerKeys: Object.keys(settings?.providers ?? {}),
+      privilegedFields: Object.keys(settings?.providers ?? {}).map(providerField),
       async create(core, limits) {
         const links = linksOf(core, settings)
         core.credentials.methods.push(links)

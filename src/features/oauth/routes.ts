@@ -17,7 +17,7 @@ import { requireFresh } from '../../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import { partOf } from '../../groups/parts.js'
 import { sameOriginPath } from '../../http/redirect-path.js'
-import { unavailable } from '../../lib/unavailable.js'
+import { unavailableError } from '../../lib/unavailable.js'
 import type { OAuthPart } from './callback.js'
 import { createCallback } from './callback.js'
 import { OAuthFailure } from './protocol/oauth-failure.js'
@@ -50,7 +50,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     if (!protocol) throw new NotFoundError()
     return { provider: params.provider, protocol }
   }
-  const landing = (text: string | undefined) => {
+  const redirectPath = (text: string | undefined) => {
     const path = text === undefined ? null : sameOriginPath(text)
     return path === null ? {} : { redirectTo: path }
   }
@@ -90,7 +90,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
         provider,
         rememberMe: isTruthy(remember_me),
         began,
-        ...landing(redirect_to),
+        ...redirectPath(redirect_to),
       })
       try {
         return reply.redirect(await protocol.begin(attempt), 302)
@@ -133,14 +133,14 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       const attempt = await attempts.begin(browser.write(request, reply), {
         provider,
         rememberMe: false,
-        ...landing(request.body?.redirect_to),
+        ...redirectPath(request.body?.redirect_to),
         began: standing && { tag: standing.tag, handle: standing.record.handle },
         link: { user: encodeUserId(principal.userId), epoch: users.epochOf(principal.user) },
       })
       try {
         return { authorize_url: await protocol.begin(attempt) }
       } catch (error) {
-        throw error instanceof OAuthFailure ? unavailable(error) : error
+        throw error instanceof OAuthFailure ? unavailableError(error) : error
       }
     },
   }

@@ -27,7 +27,7 @@ declare module '../../core/toolbox.js' {
 
 /** A live session as `app.auth.sessions.list` tells of it; nothing in it authenticates. */
 export interface SessionInfo {
-  /** A cookie session, or a line of refresh tokens. */
+  /** A cookie session, or a family of refresh tokens. */
   readonly kind: 'session' | 'refresh'
   /** Public handle, for `revoke`. */
   readonly sessionId: string

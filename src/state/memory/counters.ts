@@ -3,7 +3,7 @@ import type { AttemptBudget, BudgetResult, CounterStore } from '../../ports/coun
 
 const DAY_MS = 86_400_000
 
-interface Lane {
+interface Entry {
   /** Times of the attempts let through, oldest first. */
   times: number[]
   lockedUntilMs: number
@@ -13,47 +13,47 @@ interface Lane {
 /**
  * Counters in this process. No method awaits anything, so each is atomic.
  *
- * Bounded to `max` entries of each kind. Lanes that have been locked (and whose escalation is still remembered) live in
+ * Bounded to `max` entries of each kind. Entries that have been locked (and whose escalation is still remembered) live in
  * a cache of their own, so that a flood of fresh keys pushes out other fresh keys only. To push out one lock an attacker
  * has to earn `max` others, each at the price of a full budget of attempts.
  */
 export function memoryCounters(max = 100_000): CounterStore {
   const windows = new LRUCache<string, { count: number; endsAtMs: number }>({ max })
-  const open = new LRUCache<string, Lane>({ max })
-  const locked = new LRUCache<string, Lane>({ max })
+  const open = new LRUCache<string, Entry>({ max })
+  const locked = new LRUCache<string, Entry>({ max })
 
-  const laneOf = (key: string, now: number): Lane => {
+  const entryOf = (key: string, now: number): Entry => {
     const held = locked.get(key)
     if (held && held.lockedUntilMs + DAY_MS > now) return held
-    const lane = held ?? open.get(key) ?? { times: [], lockedUntilMs: 0, level: 0 }
-    // The escalation is forgotten; from here on it is a lane like any other.
+    const entry = held ?? open.get(key) ?? { times: [], lockedUntilMs: 0, level: 0 }
+    // The escalation is forgotten; from here on it is a entry like any other.
     if (held) locked.delete(key)
-    lane.level = 0
-    open.set(key, lane)
-    return lane
+    entry.level = 0
+    open.set(key, entry)
+    return entry
   }
 
   const attempt = (budget: AttemptBudget, now: number): BudgetResult => {
-    const lane = laneOf(budget.key, now)
-    if (lane.lockedUntilMs > now)
-      return { retryMs: lane.lockedUntilMs - now, count: 0, lockedNow: false }
+    const entry = entryOf(budget.key, now)
+    if (entry.lockedUntilMs > now)
+      return { retryMs: entry.lockedUntilMs - now, count: 0, lockedNow: false }
     const keptMs =
       budget.maxPerDay === undefined ? budget.windowMs : Math.max(budget.windowMs, DAY_MS)
-    lane.times = lane.times.filter((time) => time > now - keptMs)
-    const count = lane.times.filter((time) => time > now - budget.windowMs).length
-    const today = lane.times.filter((time) => time > now - DAY_MS).length
+    entry.times = entry.times.filter((time) => time > now - keptMs)
+    const count = entry.times.filter((time) => time > now - budget.windowMs).length
+    const today = entry.times.filter((time) => time > now - DAY_MS).length
     if (
       count < budget.maxAttempts &&
       (budget.maxPerDay === undefined || today < budget.maxPerDay)
     ) {
-      lane.times.push(now)
+      entry.times.push(now)
       return { retryMs: 0, count: count + 1, lockedNow: false }
     }
-    const retryMs = Math.min(budget.lockMs * 2 ** lane.level, budget.maxLockMs)
-    lane.level += 1
-    lane.lockedUntilMs = now + retryMs
+    const retryMs = Math.min(budget.lockMs * 2 ** entry.level, budget.maxLockMs)
+    entry.level += 1
+    entry.lockedUntilMs = now + retryMs
     open.delete(budget.key)
-    locked.set(budget.key, lane)
+    locked.set(budget.key, entry)
     return { retryMs, count: 0, lockedNow: true }
   }
 
@@ -68,12 +68,12 @@ export function memoryCounters(max = 100_000): CounterStore {
       return { count: window.count, resetMs: window.endsAtMs - now }
     },
 
-    async attempt(lanes) {
+    async attempt(entries) {
       const now = Date.now()
       let refused = false
-      return lanes.map((lane) => {
+      return entries.map((entry) => {
         if (refused) return { retryMs: 0, count: 0, lockedNow: false }
-        const result = attempt(lane, now)
+        const result = attempt(entry, now)
         refused = result.retryMs > 0
         return result
       })

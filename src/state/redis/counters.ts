@@ -13,9 +13,9 @@ return { count, left }
 `)
 
 /**
- * A lane is "level lockedUntil time time …": the level of escalation and the times of the attempts let through, in
+ * A budget is "level lockedUntil time time …": the level of escalation and the times of the attempts let through, in
  * milliseconds of Redis' own clock, which all processes share. Of each of KEYS five ARGV: maxAttempts, windowMs, lockMs,
- * maxLockMs, maxPerDay (-1 = none). Answers retryMs, count, lockedNow of each lane judged, in one flat list.
+ * maxLockMs, maxPerDay (-1 = none). Answers retryMs, count, lockedNow of each budget judged, in one flat list.
  */
 const ATTEMPT = script(`
 local DAY = 86400000
@@ -75,20 +75,20 @@ end
 return answer
 `)
 
-/** More times than this a lane does not keep (about 14 KiB); budgets above it are cut to it. */
+/** More times than this a budget does not keep (about 14 KiB); budgets above it are cut to it. */
 const MOST_ATTEMPTS = 1000
 
-/** Of a lane behind one that refused. */
+/** Of a budget behind one that refused. */
 const NOT_JUDGED: BudgetResult = Object.freeze({ retryMs: 0, count: 0, lockedNow: false })
 
 const whole = (value: number) => Math.min(Math.max(0, Math.floor(value)), 2 ** 52)
 
-const laneArgs = (lane: AttemptBudget) => [
-  Math.min(whole(lane.maxAttempts), MOST_ATTEMPTS),
-  Math.max(1, whole(lane.windowMs)),
-  whole(lane.lockMs),
-  whole(lane.maxLockMs),
-  lane.maxPerDay === undefined ? -1 : Math.min(whole(lane.maxPerDay), MOST_ATTEMPTS),
+const budgetArgs = (budget: AttemptBudget) => [
+  Math.min(whole(budget.maxAttempts), MOST_ATTEMPTS),
+  Math.max(1, whole(budget.windowMs)),
+  whole(budget.lockMs),
+  whole(budget.maxLockMs),
+  budget.maxPerDay === undefined ? -1 : Math.min(whole(budget.maxPerDay), MOST_ATTEMPTS),
 ]
 
 const laneResults = (flat: unknown): BudgetResult[] => {
@@ -104,17 +104,17 @@ const laneResults = (flat: unknown): BudgetResult[] => {
   return results
 }
 
-/** Counters in Redis. Each lane and each window is one key, so that every script keeps to one slot on a Cluster. */
+/** Counters in Redis. Each budget and each window is one key, so that every script keeps to one slot on a Cluster. */
 export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore {
   const { client } = link
   const windowKey = (key: string) => `${keyPrefix}w:{${key}}`
-  const laneKey = (key: string) => `${keyPrefix}l:{${key}}`
-  const attempt = async (lanes: readonly AttemptBudget[]) =>
+  const budgetKey = (key: string) => `${keyPrefix}l:{${key}}`
+  const attempt = async (budgets: readonly AttemptBudget[]) =>
     laneResults(
       await link.run(
         ATTEMPT,
-        lanes.map((lane) => laneKey(lane.key)),
-        lanes.flatMap(laneArgs),
+        budgets.map((budget) => budgetKey(budget.key)),
+        budgets.flatMap(budgetArgs),
       ),
     )
 
@@ -128,23 +128,23 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
       return { count: Number(answer[0]), resetMs: Math.max(1, Number(answer[1])) }
     },
 
-    async attempt(lanes) {
-      if (lanes.length === 0) return []
+    async attempt(budgets) {
+      if (budgets.length === 0) return []
       const results: BudgetResult[] = []
-      // On a Cluster the lanes lie in different slots, and a later one must not count before an earlier one has let pass.
-      const calls = link.isCluster ? lanes.map((lane) => [lane]) : [lanes]
+      // On a Cluster the budgets lie in different slots, and a later one must not count before an earlier one has let pass.
+      const calls = link.isCluster ? budgets.map((budget) => [budget]) : [budgets]
       for (const call of calls) {
         results.push(...(await attempt(call)))
         if (results.some(({ retryMs }) => retryMs > 0)) break
       }
-      return [...results, ...lanes.slice(results.length).map(() => NOT_JUDGED)]
+      return [...results, ...budgets.slice(results.length).map(() => NOT_JUDGED)]
     },
 
     async forgive(keys) {
       if (keys.length === 0) return
       if (link.isCluster)
-        await Promise.all(keys.map((key) => link.ask(() => client.del(laneKey(key)))))
-      else await link.ask(() => client.del(...keys.map(laneKey)))
+        await Promise.all(keys.map((key) => link.ask(() => client.del(budgetKey(key)))))
+      else await link.ask(() => client.del(...keys.map(budgetKey)))
     },
   }
 }
