@@ -1,13 +1,14 @@
 /**
  * `npm test`: every test against real servers, with a floor under the coverage. `npm test -- test/users` runs a part, without
- * the floor; what begins with a dash goes to Node. `--unit` starts no server: tests that need one are skipped.
+ * the floor; what begins with a dash goes to Node. `--unit` starts no server and no browser: tests that need one are skipped.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { compiledFolder, planTests } from './compiled-tests.js'
 import { installMissing } from './services/install.js'
 import { startMariadb } from './services/mariadb.js'
 import { startPostgres } from './services/postgres.js'
@@ -16,8 +17,12 @@ import { startRedis } from './services/redis.js'
 import { startRedisCluster } from './services/redis-cluster.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** For one test file; it catches a test that hangs. */
-const fileMs = 10 * 60_000
+/** For one process of tests; it catches a test that hangs. */
+const processMs = 15 * 60_000
+/** Processes at a time. Tests wait for servers more than they compute. */
+const concurrency = 4 * availableParallelism()
+/** Processes that share the files: few, since each loads the product, but enough to end together. */
+const parts = 2 * concurrency
 /** For everything; it catches a runner that hangs. */
 const overallMs = 40 * 60_000
 
@@ -110,15 +115,15 @@ function runTests(
   withCoverage: boolean,
 ): Promise<number> {
   const node = [
-    '--import',
-    'tsx',
+    '--enable-source-maps',
     '--test',
-    '--test-concurrency=2',
+    `--test-concurrency=${concurrency}`,
     '--test-reporter=spec',
-    `--test-timeout=${fileMs}`,
+    `--test-timeout=${processMs}`,
     ...flags,
-    ...files,
+    ...planTests(root, files, parts),
   ]
+  const environment = { ...env, CRUDAUTH_TEST_COMPILED: join(root, compiledFolder) }
   const excluded = typesOnly().flatMap((path) => ['--exclude', path.split(sep).join('/')])
   const c8 = [
     join('node_modules', 'c8', 'bin', 'c8.js'),
@@ -129,7 +134,7 @@ function runTests(
   ]
   const child = spawn(process.execPath, withCoverage ? [...c8, ...node] : node, {
     cwd: root,
-    env,
+    env: environment,
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
   })

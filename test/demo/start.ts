@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { root } from '../../scripts/source-graph.js'
+import { commandFor } from '../helpers/child.js'
 
 /** A demo that runs, as `npm start` runs it. */
 export interface Demo {
@@ -42,7 +43,7 @@ export function commandOf(script: 'start' | 'demo:oidc'): string[] {
 }
 
 function run(t: TestContext, env: Record<string, string>, command?: string[]) {
-  const [program = '', ...args] = command ?? commandOf('start')
+  const [program = '', ...args] = command ?? commandFor(commandOf('start'))
   const hasOwnGroup = command !== undefined
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !foreign.test(name)),

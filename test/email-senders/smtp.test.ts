@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { pathToFileURL } from 'node:url'
 import { root } from '../../scripts/source-graph.js'
 import { type SmtpSenderOptions, smtpSender } from '../../src/email-senders/smtp.js'
+import { moduleUrl, nodeFlags } from '../helpers/child.js'
 import { connected, credentials, link, message, signedIn } from '../helpers/smtp.js'
 
 test('a message arrives whole, over STARTTLS and signed in', async (t) => {
@@ -340,7 +339,7 @@ test('a relay of the own network may do without TLS where there are no credentia
 })
 
 test('where nodemailer is not installed the mistake says so', () => {
-  const source = pathToFileURL(join(root, 'src/email-senders/smtp.ts')).href
+  const source = moduleUrl('src/email-senders/smtp.ts')
   const code = `
     import Module from 'node:module'
     const resolve = Module._resolveFilename
@@ -352,7 +351,7 @@ test('where nodemailer is not installed the mistake says so', () => {
     try { smtpSender({ host: 'mail.example.com', from: 'a@example.com' }) } catch ({ code, message }) { console.log(code, message) }`
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '-e', code],
+    [...nodeFlags, '--input-type=module', '-e', code],
     {
       cwd: root,
       encoding: 'utf8',

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { join as joinPath } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import {
   type DeliveryIntent,
   type EmailMessage,
@@ -12,6 +11,7 @@ import {
 import { answers } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { cheap, password, secret } from '../helpers/build.js'
+import { moduleUrl, nodeFlags } from '../helpers/child.js'
 import { Client } from '../helpers/client.js'
 import { addressOf, mailApp, next, withPhone } from '../helpers/email.js'
 import { Mailbox } from '../helpers/mailbox.js'
@@ -144,10 +144,9 @@ for (const backend of backends) {
 }
 
 test('an app closes although its sender never does, and what comes after it runs', () => {
-  const source = (path: string) => pathToFileURL(joinPath(root, path)).href
   const code = `
     const { default: Fastify } = await import('fastify')
-    const { default: crudAuth, memoryUsers, sessionTransport } = await import('${source('src/index.ts')}')
+    const { default: crudAuth, memoryUsers, sessionTransport } = await import('${moduleUrl('src/index.ts')}')
     const app = Fastify()
     await app.register(crudAuth, {
       secret: '${secret}',
@@ -163,7 +162,7 @@ test('an app closes although its sender never does, and what comes after it runs
     })()`
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '-e', code],
+    [...nodeFlags, '--input-type=module', '-e', code],
     {
       cwd: root,
       encoding: 'utf8',

@@ -12,13 +12,13 @@ import { listen, sendRaw } from '../helpers/hostile.js'
 const roomy = { http: { maxHeaderSize: 262_144 } } as FastifyServerOptions
 const credentials = JSON.stringify({ username: 'ann', password })
 const post = (url: string, body: string, headers: readonly string[] = []) =>
-  [
+  `${[
     `POST ${url} HTTP/1.1`,
     'host: localhost',
     'connection: close',
     'content-type: application/json',
     ...headers,
-  ].join('\r\n') + `\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  ].join('\r\n')}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 
 for (const backend of backends) {
   test(`${backend.name}: a user agent of 64 KiB, of any bytes, becomes a short device name`, async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { createDeadline, within } from '../../src/lib/deadline.js'
+import { moduleUrl, nodeFlags } from '../helpers/child.js'
 
 const never = () => new Promise<never>(() => {})
 const same = (cause: unknown) => cause
@@ -52,13 +53,12 @@ test('a result or an error that comes too late is dropped', async () => {
 })
 
 test('a wait keeps its process alive, one that has ended does not', () => {
-  const file = new URL('../../src/lib/deadline.ts', import.meta.url).href
+  const file = moduleUrl('src/lib/deadline.ts')
   const run = (script: string) =>
     execFileSync(
       process.execPath,
       [
-        '--import',
-        'tsx',
+        ...nodeFlags,
         '--input-type=module',
         '-e',
         `import { createDeadline } from '${file}'\n${script}`,

@@ -13,6 +13,7 @@ import { startRedis } from '../../scripts/services/redis.js'
 import { startRedisCluster } from '../../scripts/services/redis-cluster.js'
 import { openRedis, redisState } from '../../src/state/redis/index.js'
 import { StateUnavailableError } from '../../src/state/unavailable.js'
+import { moduleUrl, nodeFlags } from '../helpers/child.js'
 import { openCluster, redisServer } from '../helpers/redis.js'
 
 const MINUTE_MS = 60_000
@@ -168,7 +169,7 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
     t.after(() => server.stop())
     const [port = 0] = await freePorts(1)
     const program = `
-      import { openRedis, redisState } from './src/state/redis/index.ts'
+      import { openRedis, redisState } from '${moduleUrl('src/state/redis/index.ts')}'
       const opened = openRedis(process.env.URL_UNDER_TEST, { timeoutMs: 200 })
       const { counters } = redisState(opened.client, { timeoutMs: 200 })
       await counters.hit('key', 1000).then(() => console.log('answered'), () => console.log('failed'))
@@ -177,14 +178,10 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
       [server.url, 'answered\n'],
       [`redis://127.0.0.1:${port}`, 'failed\n'],
     ] as const) {
-      const child = spawn(
-        process.execPath,
-        ['--import', 'tsx', '--input-type=module', '-e', program],
-        {
-          env: { ...process.env, URL_UNDER_TEST: url },
-          stdio: ['ignore', 'pipe', 'inherit'],
-        },
-      )
+      const child = spawn(process.execPath, [...nodeFlags, '--input-type=module', '-e', program], {
+        env: { ...process.env, URL_UNDER_TEST: url },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
       t.after(() => child.kill('SIGKILL'))
       let output = ''
       child.stdout.on('data', (chunk) => (output += chunk))

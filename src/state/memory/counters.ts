@@ -10,6 +10,10 @@ interface Entry {
   level: number
 }
 
+/** By size, because a cache with a number of entries allocates all of them at once: megabytes for an app that is idle. */
+const boundedBy = <V extends object>(max: number) =>
+  new LRUCache<string, V>({ maxSize: max, sizeCalculation: () => 1 })
+
 /**
  * Counters in this process. No method awaits anything, so each is atomic.
  *
@@ -18,15 +22,15 @@ interface Entry {
  * has to earn `max` others, each at the price of a full budget of attempts.
  */
 export function memoryCounters(max = 100_000): CounterStore {
-  const windows = new LRUCache<string, { count: number; endsAtMs: number }>({ max })
-  const open = new LRUCache<string, Entry>({ max })
-  const locked = new LRUCache<string, Entry>({ max })
+  const windows = boundedBy<{ count: number; endsAtMs: number }>(max)
+  const open = boundedBy<Entry>(max)
+  const locked = boundedBy<Entry>(max)
 
   const entryOf = (key: string, now: number): Entry => {
     const held = locked.get(key)
     if (held && held.lockedUntilMs + DAY_MS > now) return held
     const entry = held ?? open.get(key) ?? { times: [], lockedUntilMs: 0, level: 0 }
-    // The escalation is forgotten; from here on it is a entry like any other.
+    // The escalation is forgotten; from here on it is an entry like any other.
     if (held) locked.delete(key)
     entry.level = 0
     open.set(key, entry)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { deliveryFailure } from '../../../src/core/delivery/delivery-error.js'
+import { moduleUrl, nodeFlags } from '../../helpers/child.js'
 import { intent } from '../../helpers/delivery.js'
 
 const { token, recipient } = intent
@@ -40,9 +41,7 @@ const pathological: Record<string, string> = {
 }
 
 test('a text of 100 kB comes to its end, whatever it is', () => {
-  const source = pathToFileURL(
-    fileURLToPath(new URL('../../../src/core/delivery/delivery-error.ts', import.meta.url)),
-  ).href
+  const source = moduleUrl('src/core/delivery/delivery-error.ts')
   const code = `
     import { readFileSync, writeSync } from 'node:fs'
     const { deliveryFailure } = await import(${JSON.stringify(source)})
@@ -56,7 +55,7 @@ test('a text of 100 kB comes to its end, whatever it is', () => {
   // In a process of its own: a search that is under way can be ended from outside only.
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '-e', code],
+    [...nodeFlags, '--input-type=module', '-e', code],
     {
       cwd: fileURLToPath(new URL('../../..', import.meta.url)),
       encoding: 'utf8',

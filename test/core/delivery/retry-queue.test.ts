@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import { root } from '../../../scripts/source-graph.js'
 import { createDeliveryQueue, type QueueLimits } from '../../../src/core/delivery/retry-queue.js'
+import { moduleUrl, nodeFlags } from '../../helpers/child.js'
 import { deferred, limits } from '../../helpers/delivery.js'
 
 const hang = () => new Promise<void>(() => {})
@@ -247,9 +246,9 @@ test('close ends at its bound, aborts what is under way and reports what is undo
 })
 
 test('neither retries nor hanging attempts keep a process alive, but closing does', () => {
-  const source = pathToFileURL(join(root, 'src/core/delivery/retry-queue.ts')).href
+  const source = moduleUrl('src/core/delivery/retry-queue.ts')
   const run = (code: string) =>
-    spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+    spawnSync(process.execPath, [...nodeFlags, '--input-type=module', '-e', code], {
       cwd: root,
       encoding: 'utf8',
       timeout: 60_000,

@@ -1,0 +1,118 @@
+/**
+ * What makes the tests quick: their TypeScript is compiled once, into `.tmp/tests/`, and many files run in one process, where
+ * the product is loaded once.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import ts from 'typescript'
+
+const folders = ['schemas', 'src', 'scripts', 'examples', 'test']
+/** Below the repository. */
+export const compiledFolder = join('.tmp', 'tests')
+
+/** Read or start the sources themselves, by tsx. */
+const asTheyAre = /^test\/(browser|demo|docs|package|types)\/|^test\/[^/]+$|\/documented\.test\.ts$/
+/** Count the work of the one hash function of their process, or look at what it may not do meanwhile. */
+const alone = /equal-work|email-oracle|enumeration|email-timing|equal-time/
+
+const compilerOptions: ts.CompilerOptions = {
+  module: ts.ModuleKind.ESNext,
+  target: ts.ScriptTarget.ES2023,
+  verbatimModuleSyntax: true,
+  sourceMap: true,
+  inlineSources: true,
+}
+
+/** `import.meta.url` stays the address of the source, beside which documents and other sources are found. */
+const keepAddress =
+  (url: string): ts.TransformerFactory<ts.SourceFile> =>
+  (context) =>
+  (file) => {
+    const visit = (node: ts.Node): ts.Node =>
+      ts.isPropertyAccessExpression(node) && node.getText(file) === 'import.meta.url'
+        ? ts.factory.createStringLiteral(url)
+        : ts.visitEachChild(node, visit, context)
+    return ts.visitEachChild(file, visit, context)
+  }
+
+function compile(root: string, path: string): void {
+  const source = join(root, path)
+  const output = join(root, outputOf(path))
+  if (existsSync(output) && statSync(output).mtimeMs > statSync(source).mtimeMs) return
+  const { outputText, sourceMapText = '' } = ts.transpileModule(readFileSync(source, 'utf8'), {
+    fileName: source,
+    compilerOptions,
+    transformers: { before: [keepAddress(pathToFileURL(source).href)] },
+  })
+  const map = JSON.parse(sourceMapText) as Record<string, unknown>
+  const url = `data:application/json;base64,${Buffer.from(
+    JSON.stringify({ ...map, sourceRoot: '', sources: [pathToFileURL(source).href] }),
+  ).toString('base64')}`
+  mkdirSync(dirname(output), { recursive: true })
+  writeFileSync(
+    output,
+    outputText.replace(/\/\/# sourceMappingURL=.*\s*$/, `//# sourceMappingURL=${url}\n`),
+  )
+}
+
+const outputOf = (path: string) => join(compiledFolder, path.replace(/\.ts$/, '.js'))
+
+/**
+ * Compiles everything that changed, and returns the files to run, each in a process: those that need one of their own, and
+ * `parts` that import the others.
+ * @param files relative to `root`
+ */
+export function planTests(root: string, files: readonly string[], parts: number): string[] {
+  const sources = folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+      .map((name) => join(folder, name)),
+  )
+  for (const path of sources) compile(root, path)
+
+  const folder = join(compiledFolder, 'parts')
+  rmSync(join(root, folder), { recursive: true, force: true })
+  mkdirSync(join(root, folder), { recursive: true })
+  const write = (name: string, lines: readonly string[]) => {
+    const path = join(folder, `${name}.test.js`)
+    writeFileSync(join(root, path), `${lines.join('\n')}\n`)
+    return path
+  }
+  const importOf = (path: string) =>
+    `await import(${JSON.stringify(pathToFileURL(join(root, path)).href)})`
+  const nameOf = (path: string) =>
+    path
+      .replace(/\.test\.ts$/, '')
+      .split(sep)
+      .slice(1)
+      .join('-')
+  const isSource = (path: string) => asTheyAre.test(path.split(sep).join('/'))
+
+  const sourceTests = files.filter(isSource)
+  const compiled = files.filter((path) => !isSource(path))
+  const shared = compiled.filter((path) => !alone.test(path))
+  const count = Math.min(parts, shared.length)
+  const numbered = Array.from({ length: count }, (_, part) =>
+    write(
+      `part-${String(part + 1).padStart(2, '0')}`,
+      // Neighbours are alike, so every part gets some of each kind.
+      shared.filter((_, at) => at % count === part).map((path) => importOf(outputOf(path))),
+    ),
+  )
+  return [
+    ...sourceTests.map((path) =>
+      write(nameOf(path), ["import { register } from 'tsx/esm/api'", 'register()', importOf(path)]),
+    ),
+    ...compiled.filter((path) => alone.test(path)).map(outputOf),
+    ...numbered,
+  ]
+}
