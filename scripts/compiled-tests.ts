@@ -20,7 +20,8 @@ const folders = ['schemas', 'src', 'scripts', 'examples', 'test']
 export const compiledFolder = join('.tmp', 'tests')
 
 /** Read or start the sources themselves, by tsx. */
-const asTheyAre = /^test\/(browser|demo|docs|package|types)\/|^test\/[^/]+$|\/documented\.test\.ts$/
+const asTheyAre =
+  /^test\/(browser|demo|docs|package|types)\/|^test\/[^/]+$|\/(documented|bullmq)\.test\.ts$/
 /** Count the work of the one hash function of their process, or look at what it may not do meanwhile. */
 const alone = /equal-work|email-oracle|enumeration|email-timing|equal-time/
 
