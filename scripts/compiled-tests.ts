@@ -22,8 +22,10 @@ export const compiledFolder = join('.tmp', 'tests')
 /** Read or start the sources themselves, by tsx. */
 const asTheyAre =
   /^test\/(browser|demo|docs|package|types)\/|^test\/[^/]+$|\/(documented|bullmq)\.test\.ts$/
-/** Count the work of the one hash function of their process, or look at what it may not do meanwhile. */
-const alone = /equal-work|email-oracle|enumeration|email-timing|equal-time/
+/** Count the work of the one hash function of their process. */
+const namesAlone = /equal-work|email-oracle|enumeration|email-timing|equal-time/
+/** Change what all code of their process sees. */
+const textsAlone = /mock\.timers|Date\.now = /
 
 const compilerOptions: ts.CompilerOptions = {
   module: ts.ModuleKind.ESNext,
@@ -100,7 +102,9 @@ export function planTests(root: string, files: readonly string[], parts: number)
 
   const sourceTests = files.filter(isSource)
   const compiled = files.filter((path) => !isSource(path))
-  const shared = compiled.filter((path) => !alone.test(path))
+  const isAlone = (path: string) =>
+    namesAlone.test(path) || textsAlone.test(readFileSync(join(root, path), 'utf8'))
+  const shared = compiled.filter((path) => !isAlone(path))
   const count = Math.min(parts, shared.length)
   const numbered = Array.from({ length: count }, (_, part) =>
     write(
@@ -113,7 +117,7 @@ export function planTests(root: string, files: readonly string[], parts: number)
     ...sourceTests.map((path) =>
       write(nameOf(path), ["import { register } from 'tsx/esm/api'", 'register()', importOf(path)]),
     ),
-    ...compiled.filter((path) => alone.test(path)).map(outputOf),
+    ...compiled.filter(isAlone).map(outputOf),
     ...numbered,
   ]
 }
