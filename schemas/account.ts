@@ -1,4 +1,4 @@
-import { Type } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import { body, PasswordInput, UserIdOut } from './common.js'
 
 /** Answer of `POST /register` without a delivery channel. */
@@ -10,13 +10,24 @@ export const Registered = Type.Object({
 
 /** Answer of `GET /me`. */
 export const Me = Type.Object({
+  id: UserIdOut,
   user_id: UserIdOut,
   username: Type.Union([Type.String(), Type.Null()]),
   email: Type.Union([Type.String(), Type.Null()]),
+  email_verified: Type.Union([Type.Boolean(), Type.Null()], {
+    description: 'Null where the user model does not say',
+  }),
+  has_password: Type.Boolean(),
   is_superuser: Type.Boolean(),
   scopes: Type.Array(Type.String()),
   via: Type.String({ description: 'Name of the transport that authenticated the request' }),
 })
+
+/** With the columns that an app adds by `account.publicFields`. */
+export const meSchema = (further: Readonly<Record<string, object>>) =>
+  Object.keys(further).length === 0
+    ? Me
+    : Type.Object({ ...Me.properties, ...(further as Record<string, TSchema>) })
 
 export const SetPassword = body({ new_password: PasswordInput })
 

@@ -11,6 +11,10 @@ export const ErrorBody = Type.Object({
   message: Type.String(),
 })
 
+/** Where to go on. What is no path of the same origin, null and empty included, is as good as absent. */
+export const redirectTo = (description: string) =>
+  Type.Optional(Type.Union([Type.String({ maxLength: 2048 }), Type.Null()], { description }))
+
 /** Longest password accepted anywhere, in characters. */
 export const maxPasswordLength = 1024
 
@@ -38,12 +42,19 @@ export const RefreshRequest = Type.Union([
   Type.Null(),
 ])
 
+const yes = ['true', '1', 'yes', 'y', 'on', 't']
+const no = ['false', '0', 'no', 'n', 'off', 'f']
+/** JSON Schema has no flag for it. */
+const anyCase = (word: string) =>
+  word.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)
+
 /** A yes or no as forms and query strings write it; anything else is refused. */
-export const Flag = Type.Union(
-  ['true', '1', 'on', 'false', '0', 'off', ''].map((word) => Type.Literal(word)),
-  { description: '`true`, `1`, `on` or `false`, `0`, `off`, empty' },
-)
+export const Flag = Type.String({
+  pattern: `^(?:${[...yes, ...no].map(anyCase).join('|')})?$`,
+  maxLength: 5,
+  description: '`true 1 yes y on t` or `false 0 no n off f`, in any case; empty is false',
+})
 
 /** Whether a flag is set; an absent one is not. */
 export const isTruthy = (flag: Static<typeof Flag> | boolean | undefined): boolean =>
-  flag === true || flag === 'true' || flag === '1' || flag === 'on'
+  flag === true || (typeof flag === 'string' && yes.includes(flag.toLowerCase()))

@@ -1,10 +1,9 @@
 import { type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
-import { body, loginFieldSchemas, PasswordInput } from './common.js'
+import { body, loginFieldSchemas, PasswordInput, redirectTo } from './common.js'
 
-const RedirectTo = Type.String({
-  maxLength: 2048,
-  description: 'Path of the same origin where the page goes on; comes back from the confirmation',
-})
+const RedirectTo = redirectTo(
+  'Path of the same origin where the page goes on; comes back from the confirmation',
+)
 const Token = Type.String({ minLength: 1, maxLength: 128 })
 
 const phone = Type.String({
@@ -20,7 +19,7 @@ export const factorSchema = (field: string): TSchema =>
 
 /** Body of the requests that send something to a recovery factor: `{"email"}`, `{"phone"}` or the app's own. */
 export const factorRequest = (field: string, schema: object) =>
-  body({ [field]: schema as TUnsafe<string>, redirect_to: Type.Optional(RedirectTo) })
+  body({ [field]: schema as TUnsafe<string>, redirect_to: RedirectTo })
 
 export const ConfirmToken = body({ token: Token })
 
@@ -29,7 +28,7 @@ export const ResetPassword = body({ token: Token, new_password: PasswordInput })
 export const ChangeEmail = body({
   new_email: loginFieldSchemas.email,
   password: PasswordInput,
-  redirect_to: Type.Optional(RedirectTo),
+  redirect_to: RedirectTo,
 })
 
 /** Answer of what a token has confirmed. */

@@ -1,10 +1,22 @@
 import { Type } from '@sinclair/typebox'
 import { Flag } from './common.js'
 
+const Text = Type.Union([Type.String(), Type.Null()])
+
 export const SessionList = Type.Array(
   Type.Object({
-    session_id: Type.String({ description: 'Handle: it revokes, it never authenticates' }),
-    device: Type.String(),
+    id: Type.String({ description: 'Handle: it revokes, it never authenticates' }),
+    session_id: Type.String({ description: 'The same as `id`' }),
+    device: Type.Object({
+      browser: Text,
+      browser_version: Text,
+      os: Text,
+      device: Text,
+      is_mobile: Type.Boolean(),
+      is_tablet: Type.Boolean(),
+      is_pc: Type.Boolean(),
+    }),
+    label: Type.String({ description: 'The device in words, such as "Firefox on Windows"' }),
     ip: Type.String(),
     created_at: Type.String({ format: 'date-time' }),
     last_activity: Type.String({ format: 'date-time' }),

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { body, Flag } from './common.js'
+import { body, Flag, redirectTo } from './common.js'
 
 export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 256 }) })
 
@@ -13,9 +13,7 @@ export const AuthorizeQuery = Type.Object({
 
 export const LinkRequest = Type.Union([
   body({
-    redirect_to: Type.Optional(
-      Type.String({ maxLength: 2048, description: 'Path of the same origin to land on' }),
-    ),
+    redirect_to: redirectTo('Path of the same origin to land on'),
   }),
   Type.Null(),
 ])

@@ -15,8 +15,18 @@ export type CrudAuthErrorCode =
   | 'CRUDAUTH_FRESH_SIGN_IN_REQUIRED'
   | 'CRUDAUTH_NOT_FOUND'
   | 'CRUDAUTH_BAD_REQUEST'
+  | 'CRUDAUTH_EMAIL_INVALID'
+  | 'CRUDAUTH_USERNAME_INVALID'
+  | 'CRUDAUTH_PHONE_INVALID'
+  | 'CRUDAUTH_PASSWORD_TOO_SHORT'
+  | 'CRUDAUTH_PASSWORD_TOO_COMMON'
+  | 'CRUDAUTH_PASSWORD_REJECTED'
+  | 'CRUDAUTH_PASSWORD_EXISTS'
+  | 'CRUDAUTH_NO_PASSWORD'
+  | 'CRUDAUTH_SAME_EMAIL'
   | 'CRUDAUTH_TOKEN_INVALID_OR_USED'
   | 'CRUDAUTH_DUPLICATE'
+  | 'CRUDAUTH_LAST_SIGN_IN_METHOD'
   | 'CRUDAUTH_LOCKED_OUT'
   | 'CRUDAUTH_RATE_LIMITED'
   | 'CRUDAUTH_UNAVAILABLE'
@@ -68,12 +78,55 @@ export const FreshSignInRequiredError = make(
 )
 export const NotFoundError = make('CRUDAUTH_NOT_FOUND', 'Not found', 404)
 export const BadRequestError = make('CRUDAUTH_BAD_REQUEST', '%s', 400)
+export const EmailInvalidError = make(
+  'CRUDAUTH_EMAIL_INVALID',
+  'The email is not a valid address',
+  400,
+)
+export const UsernameInvalidError = make(
+  'CRUDAUTH_USERNAME_INVALID',
+  'The username is not valid',
+  400,
+)
+export const PhoneInvalidError = make(
+  'CRUDAUTH_PHONE_INVALID',
+  'The phone number must be in E.164 form, such as +4915112345678',
+  400,
+)
+export const PasswordTooShortError = make(
+  'CRUDAUTH_PASSWORD_TOO_SHORT',
+  'The password must have at least %s characters',
+  400,
+)
+export const PasswordTooCommonError = make('CRUDAUTH_PASSWORD_TOO_COMMON', '%s', 400)
+/** By the app's own rule. */
+export const PasswordRejectedError = make('CRUDAUTH_PASSWORD_REJECTED', '%s', 400)
+export const PasswordExistsError = make(
+  'CRUDAUTH_PASSWORD_EXISTS',
+  'The account has a password already; change it instead',
+  400,
+)
+export const NoPasswordError = make(
+  'CRUDAUTH_NO_PASSWORD',
+  'The account has no password yet; set one first',
+  400,
+)
+export const SameEmailError = make(
+  'CRUDAUTH_SAME_EMAIL',
+  'That is the address of the account already',
+  400,
+)
 export const TokenInvalidOrUsedError = make(
   'CRUDAUTH_TOKEN_INVALID_OR_USED',
   'The token is invalid, expired or used',
   400,
 )
 export const DuplicateError = make('CRUDAUTH_DUPLICATE', '%s', 409)
+export const LastSignInMethodError = make(
+  'CRUDAUTH_LAST_SIGN_IN_METHOD',
+  'It is the only way into the account; set a password first',
+  409,
+)
 export const LockedOutError = make('CRUDAUTH_LOCKED_OUT', 'Too many attempts; try again later', 429)
 export const RateLimitedError = make(
   'CRUDAUTH_RATE_LIMITED',

@@ -145,9 +145,11 @@ export type EmitWithoutRequest = <T extends keyof LatePayloads>(
   payload: LatePayloads[T],
 ) => Promise<void>
 
+/** @param view of a user without credentials, which is all that hooks and channels see */
 export function createEmitter(
   hooks: CrudAuthHooks,
   log: FastifyBaseLogger,
+  view: (user: RegisteredUser) => RegisteredUser,
 ): { emit: Emit; emitWithoutRequest: EmitWithoutRequest } {
   const channels = new Map<AuthEventType, Channel>()
   for (const name of hookNames) {
@@ -173,17 +175,19 @@ export function createEmitter(
   }
 
   return {
-    emit: (type, payload, request) =>
-      tell(
+    emit(type, payload, request) {
+      const shown = 'user' in payload ? { ...payload, user: view(payload.user) } : payload
+      return tell(
         type,
-        { request, ...payload },
+        { request, ...shown },
         (hook) => {
-          if (!('user' in payload)) return hook(payload, { request })
-          const { user, ...rest } = payload
+          if (!('user' in shown)) return hook(shown, { request })
+          const { user, ...rest } = shown
           return hook(user, { request, ...rest })
         },
         request.log,
-      ),
+      )
+    },
     emitWithoutRequest: (type, payload) =>
       tell(type, { request: null, ...payload }, (hook) => hook(payload), log),
   }

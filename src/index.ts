@@ -11,7 +11,7 @@ export type {
   RateLimitOption,
 } from './core/rate-limits.js'
 export type { LockoutPolicy } from './core/sign-in/lockout.js'
-export type { Sudo, SudoPolicy } from './core/sign-in/sudo.js'
+export type { Sudo, SudoPolicy, SudoProof } from './core/sign-in/sudo.js'
 export type { RegistrationContext } from './core/sign-up/new-account.js'
 export type { RegistrationOptions } from './core/sign-up/options.js'
 export type { CookieOptions } from './http/cookies.js'
@@ -72,6 +72,7 @@ export {
 export type { NewSession, SessionInit } from './core/sessions/sessions.js'
 export { managementRoutes } from './features/management/index.js'
 export { type SessionInfo, type SessionsToolbox, sessionRoutes } from './features/session/index.js'
+export type { DeviceInfo } from './http/client-info.js'
 
 // Bearer tokens
 

@@ -12,7 +12,7 @@ import { management } from './features/management/index.js'
 import { oauth } from './features/oauth/index.js'
 import { session } from './features/session/index.js'
 import { checkDecorators, decorate } from './gates/decorate.js'
-import { createRateLimits } from './gates/rate-limit.js'
+import { createRateLimits, rateLimitOfApp } from './gates/rate-limit.js'
 import type { CreatedFeature, Feature } from './groups/feature.js'
 import { documentRoutes, schemesOf } from './groups/openapi.js'
 import { decorateParts } from './groups/parts.js'
@@ -65,10 +65,10 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
       sudo: settings.sudo !== false,
       recovery: settings.identity.recovery,
     },
-    rateLimit,
-    limits,
     sessionStore: state.sessions,
-    auth: Object.assign({}, ...made.map((feature) => feature.toolbox), toolbox) as AuthToolbox,
+    toolbox: Object.assign({}, ...made.map((feature) => feature.toolbox), toolbox, {
+      rateLimit: rateLimitOfApp(rateLimit, limits),
+    }) as AuthToolbox,
   })
   decorateParts(
     app,

@@ -49,6 +49,7 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: '@node-rs/argon2', at: ['src/core/passwords/argon2.ts'] },
   { name: 'bowser', at: ['src/http/client-info.ts'] },
   { name: '@fastify/cookie', at: ['src/http/cookies.ts'] },
+  { name: '@fastify/busboy', at: ['src/groups/body-parsers.ts'] },
   { name: '@fastify/formbody', at: ['src/groups/body-parsers.ts'] },
   { name: 'kysely', at: ['src/user-stores/kysely/'] },
   { name: 'nodemailer', at: ['src/email-senders/'] },

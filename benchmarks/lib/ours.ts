@@ -65,7 +65,7 @@ export async function startOurs(
   const me: Case[] = []
   app.get('/seed', async (request) => {
     // One hash for all: what is measured takes no notice of it, and a million would take hours.
-    const hashedPassword = await app.auth.passwords.hash(password)
+    const hashedPassword = await app.crudAuth.passwords.hash(password)
     await bulk(async (store) => {
       await inBatches(settings.users, async (index) => {
         const user = await store.create({
@@ -73,7 +73,7 @@ export async function startOurs(
           username: usernameOf(index),
           hashedPassword,
         })
-        const session = await app.auth.sessions.create(request, user)
+        const session = await app.crudAuth.sessions.create(request, user)
         const at = active.get(index)
         const cookie = `__Host-crudauth_session=${session.secretCookie}`
         if (at !== undefined) me[at] = meCase({ cookie }, index, 'session')
@@ -101,7 +101,7 @@ export async function startOursBearer(
   const passwords = { cost: { memoryKiB: 8, iterations: 1 } }
   await app.register(crudAuth, { secret, users, transports: [bearerTransport()], passwords })
 
-  const hashedPassword = await app.auth.passwords.hash(password)
+  const hashedPassword = await app.crudAuth.passwords.hash(password)
   await bulk((store) =>
     inBatches(settings.users, async (index) => {
       await store.create({ email: emailOf(index), username: usernameOf(index), hashedPassword })

@@ -52,7 +52,7 @@ export async function addDocs(app: FastifyInstance, hasProviders: boolean): Prom
     uiConfig: {
       // Runs in the browser, as text: it sends the CSRF token, as a front end would.
       requestInterceptor: <R extends object>(request: R): R => {
-        const [, token] = /(?:^|; )(?:__Host-)?crudauth_csrf=([^;]+)/.exec(document.cookie) ?? []
+        const [, token] = /(?:^|; )csrf_token=([^;]+)/.exec(document.cookie) ?? []
         const { headers } = request as { headers?: Record<string, string> }
         if (token && headers) headers['X-CSRF-Token'] = token
         return request

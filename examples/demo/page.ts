@@ -12,7 +12,7 @@ const files = [
   ['/mailbox', 'mailbox.html', html],
   // Where the links in emails lead.
   ['/verify-email', 'link.html', html],
-  ['/confirm-email', 'link.html', html],
+  ['/confirm-email-change', 'link.html', html],
   ['/revert-email', 'link.html', html],
   ['/reset-password', 'reset.html', html],
   ['/app.js', 'app.js', script],

@@ -34,11 +34,13 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
     },
     async (request) => {
       const { userId, user, emailVerified } = request.principal
+      // `principal.user` has no credentials in it.
+      const row = await app.crudAuth.users.findById(userId)
       return {
         hello: String(user.username),
-        devices: (await app.auth.sessions.list(userId)).length,
+        devices: (await app.crudAuth.sessions.list(userId)).length,
         verified: emailVerified,
-        has_password: app.auth.passwords.isUsable(user.hashed_password as string | null),
+        has_password: app.crudAuth.passwords.isUsable(row?.hashed_password as string | null),
       }
     },
   )
@@ -71,7 +73,7 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
       onRequest: app.currentUser({ transport: 'session' }),
     },
     async (request) => {
-      const until = await app.auth.sudo.elevate(request, request.body.password)
+      const until = await app.crudAuth.sudo.elevate(request, request.body)
       return { until: until.toISOString() }
     },
   )
@@ -91,9 +93,9 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
     async (request, reply) => {
       const { userId } = request.principal
       // Sessions first: should the second step fail, the account is still there and its owner signs in again.
-      await app.auth.sessions.revokeAll(userId)
+      await app.crudAuth.sessions.revokeAll(userId)
       await db.deleteFrom('accounts').where('id', '=', Number(userId)).execute()
-      app.auth.sessions.clearCookies(reply)
+      app.crudAuth.sessions.clearCookies(reply)
       return { detail: 'Account deleted' }
     },
   )

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { createSeal } from '../crypto/seal.js'
 import { type CrudAuthHooks, createEmitter, type Emit, type EmitWithoutRequest } from '../events.js'
 import type { ResolvedCookies } from '../http/cookie-options.js'
 import { createCookie } from '../http/cookies.js'
@@ -24,6 +25,7 @@ import { createPasswords, type Passwords } from './passwords/passwords.js'
 import { createPasswordPolicy, type PasswordPolicy } from './passwords/policy.js'
 import { AuthenticatedPrincipal, subjectOf } from './principal/principal.js'
 import { principalOf } from './principal/request-principal.js'
+import { type ClientRecords, createClientRecords } from './sessions/client-record.js'
 import { createSessions, type Sessions } from './sessions/sessions.js'
 import {
   type Authenticate,
@@ -77,6 +79,8 @@ export interface Core {
   readonly revokeEverything: RevokeEverything
   /** Null without a session transport. */
   readonly sessions: { readonly sessions: Sessions; readonly cookieName: string } | null
+  /** What session records and token families say of their clients. */
+  readonly clients: ClientRecords
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
   /** Lets the device be known at the next sign-in of that user. */
@@ -107,7 +111,7 @@ export async function createCore({
 }: Inputs): Promise<Core> {
   const { keys, hooks } = settings
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
-  const { emit, emitWithoutRequest } = createEmitter(hooks, app.log)
+  const { emit, emitWithoutRequest } = createEmitter(hooks, app.log, users.publicView)
   const queue = createHashQueue(settings.passwords.maxConcurrent, settings.passwords.maxQueued)
   const passwords = await createPasswords(settings.passwords.cost, settings.passwords.legacy, queue)
   const policy = createPasswordPolicy(settings.passwords.minLength, settings.passwords.check)
@@ -127,6 +131,7 @@ export async function createCore({
   const devices =
     deviceCookies && createKnownDevices(deviceCookies, keys('device'), users, sessionRecords)
 
+  const clients = createClientRecords(createSeal(keys('client')))
   const { session } = settings
   const cookies = session && {
     session: createCookie(session.cookies.names.session, session.cookies.policy, true),
@@ -140,6 +145,8 @@ export async function createCore({
           records: sessionRecords,
           revokeEverything,
           csrfKey: keys('csrf')[0],
+          clients,
+          metadata: createSeal(keys('session-metadata')),
           settings: session,
           cookies,
           device: devices.device,
@@ -148,10 +155,12 @@ export async function createCore({
 
   const transportToolbox: TransportToolbox = {
     users: users.store,
-    createPrincipal: (user, init) =>
-      users.isActive(user)
+    createPrincipal(shown, init) {
+      const user = users.rowBehind(shown)
+      return users.isActive(user)
         ? new AuthenticatedPrincipal(subjectOf(users, settings.identity.recovery, user), user, init)
-        : null,
+        : null
+    },
   }
 
   return {
@@ -168,12 +177,13 @@ export async function createCore({
     counterKey,
     families,
     revokeEverything,
+    clients,
     sessions: sessions && cookies && { sessions, cookieName: cookies.session.name },
     authenticate: createPasswordAuthentication({
       users,
       identity,
       passwords,
-      rehash: createRehash(users, passwords),
+      rehash: createRehash(users, passwords, app.log),
       lockout,
       hooks,
       emit,
@@ -201,6 +211,7 @@ export async function createCore({
       sessions: state.sessions,
       emit,
       key: counterKey,
+      freshSeconds: settings.freshSeconds,
       principalOf,
     }),
     transportToolbox,

@@ -5,7 +5,7 @@ import type { UserStore } from '../ports/user-store.js'
 import type { Core } from './core.js'
 import type { Sudo } from './sign-in/sudo.js'
 
-/** `app.auth`: each hardened path that the routes use, for hand-written ones. Features add their parts. */
+/** `app.crudAuth`: each hardened path that the routes use, for hand-written ones. Features add their parts. */
 export interface AuthToolbox {
   readonly sudo: Sudo
   readonly users: UserStore<RegisteredUser>
@@ -17,7 +17,7 @@ export interface AuthToolbox {
   securitySchemes(): Record<string, SecurityScheme>
 }
 
-/** The part of `app.auth` that belongs to no feature. */
+/** The part of `app.crudAuth` that belongs to no feature. */
 export const createCoreToolbox = (
   { sudo, users, transportToolbox, settings }: Core,
   schemes: Readonly<Record<string, SecurityScheme>>,

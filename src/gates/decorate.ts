@@ -8,25 +8,22 @@ import type {
   RawServerBase,
 } from 'fastify'
 import { kRequestAuth, principalOf } from '../core/principal/request-principal.js'
-import { checkRateLimit, type RateLimitOption } from '../core/rate-limits.js'
 import type { AuthToolbox } from '../core/toolbox.js'
 import { InternalError } from '../errors.js'
-import { checkObject, fail } from '../lib/option-checks.js'
+import { fail } from '../lib/option-checks.js'
 import type { Gate } from '../ports/fastify.js'
 import type { SessionStore } from '../ports/session-store.js'
 import type { Principal } from '../ports/transport.js'
 import { type AuthState, kAuthState } from './authenticate.js'
 import { type CurrentUserOptions, currentUser } from './current-user.js'
-import type { CreateRateLimit, RateLimitKey } from './rate-limit.js'
 import { requireFresh, requireSudo } from './require-sudo.js'
 
-/** `rateLimit` is also the name of a decorator of @fastify/rate-limit. */
+/** Not `auth` nor `rateLimit`, which are decorators of @fastify/auth and @fastify/rate-limit. */
 const decorators = [
-  'auth',
+  'crudAuth',
   'currentUser',
   'requireSudo',
   'requireFresh',
-  'rateLimit',
   'sessionStore',
 ] as const
 
@@ -50,17 +47,14 @@ export function checkDecorators(app: FastifyInstance): void {
 
 interface Decorations {
   readonly authState: AuthState
-  readonly rateLimit: CreateRateLimit
-  /** Limits by action. */
-  readonly limits: Readonly<Record<string, RateLimitOption>>
   readonly sessionStore: SessionStore
-  readonly auth: AuthToolbox
+  readonly toolbox: AuthToolbox
 }
 
 /** Hangs everything on the app and its requests; typed below. */
 export function decorate(
   app: FastifyInstance,
-  { authState, rateLimit, limits, sessionStore, auth }: Decorations,
+  { authState, sessionStore, toolbox }: Decorations,
 ): void {
   app.decorate(kAuthState as unknown as string, authState)
   app.decorateRequest(kRequestAuth as unknown as string, null)
@@ -81,13 +75,8 @@ export function decorate(
   app.decorate('currentUser', currentUser as never)
   app.decorate('requireSudo', requireSudo as never)
   app.decorate('requireFresh', requireFresh as never)
-  app.decorate('rateLimit', ((action: string, limit: unknown, keyOptions = {}) => {
-    checkObject('rateLimit', keyOptions, ['key'])
-    const given = limit === undefined ? limits[action] : limit
-    return rateLimit(action, checkRateLimit(`rateLimits.${action}`, given), keyOptions)
-  }) as never)
   app.decorate('sessionStore', sessionStore)
-  app.decorate('auth', auth)
+  app.decorate('crudAuth', toolbox)
 }
 
 declare module 'fastify' {
@@ -113,19 +102,9 @@ declare module 'fastify' {
     requireSudo: Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
     /** A hook that lets pass only who signed in within `freshSeconds`, or stands in sudo. */
     requireFresh: Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
-    /**
-     * Builds a hook that limits an action.
-     * @param limit default: the one of that name in the `rateLimits` option
-     * @throws CRUDAUTH_CONFIG when there is none
-     */
-    rateLimit(
-      action: string,
-      limit?: RateLimitOption,
-      options?: { readonly key?: RateLimitKey },
-    ): Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
     /** The session store in use. */
     readonly sessionStore: SessionStore
     /** The toolbox for hand-written routes. */
-    readonly auth: AuthToolbox
+    readonly crudAuth: AuthToolbox
   }
 }

@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { principalOf } from '../core/principal/request-principal.js'
 import { checkRateLimit, type RateLimit, type RateLimitOption } from '../core/rate-limits.js'
+import type { AuthToolbox } from '../core/toolbox.js'
 import { encodeUserId } from '../core/users/user-id.js'
 import { shortHmac } from '../crypto/digest.js'
 import { InternalError, RateLimitedError } from '../errors.js'
 import { addressKey } from '../http/network-address.js'
-import { describe, fail } from '../lib/option-checks.js'
+import { checkObject, describe, fail } from '../lib/option-checks.js'
 import { retryAfter, unavailableError } from '../lib/unavailable.js'
 import type { CounterStore } from '../ports/counter-store.js'
 import type { AnyGate } from '../ports/fastify.js'
@@ -83,3 +84,30 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
     }
   }
 }
+
+declare module '../core/toolbox.js' {
+  interface AuthToolbox {
+    /**
+     * Builds a hook that limits an action.
+     * @param limit default: the one of that name in the `rateLimits` option
+     * @throws CRUDAUTH_CONFIG when there is none
+     */
+    rateLimit(
+      action: string,
+      limit?: RateLimitOption,
+      options?: { readonly key?: RateLimitKey },
+    ): AnyGate
+  }
+}
+
+/** @param limits by action */
+export const rateLimitOfApp =
+  (
+    create: CreateRateLimit,
+    limits: Readonly<Record<string, RateLimitOption>>,
+  ): AuthToolbox['rateLimit'] =>
+  (action, limit, keyOptions = {}) => {
+    checkObject('rateLimit', keyOptions, ['key'])
+    const given = limit === undefined ? limits[action] : limit
+    return create(action, checkRateLimit(`rateLimits.${action}`, given), keyOptions)
+  }

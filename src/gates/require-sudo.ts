@@ -16,7 +16,7 @@ async function somebody(request: FastifyRequest): Promise<Principal> {
 }
 
 /**
- * A hook that lets pass only sessions that stand in sudo (`app.auth.sudo.elevate`): 401 for nobody, 403
+ * A hook that lets pass only sessions that stand in sudo (`app.crudAuth.sudo.elevate`): 401 for nobody, 403
  * `CRUDAUTH_SUDO_REQUIRED` for anybody else.
  * @example
  * app.delete('/account', { preHandler: requireSudo }, handler)

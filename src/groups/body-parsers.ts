@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer'
-import { parse as parseForm } from 'node:querystring'
+import { parse } from 'node:querystring'
 import { pipeline, Transform } from 'node:stream'
+import { Busboy, type BusboyInstance } from '@fastify/busboy'
 import formbody from '@fastify/formbody'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { BadRequestError } from '../errors.js'
 
 /** Largest body of any of the plugin's routes, in bytes. */
@@ -11,6 +12,12 @@ export const maxBodyBytes = 16_384
 const formType = 'application/x-www-form-urlencoded'
 
 const notUtf8 = () => new BadRequestError('The body is not valid UTF-8')
+
+/** A field that a person left empty is as good as absent. */
+const withoutEmpty = (fields: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''))
+
+const parseForm = (text: string) => withoutEmpty(parse(text))
 
 /** Whether the bytes, and those that its escapes stand for, are UTF-8. */
 function isUtf8Form(bytes: Buffer): boolean {
@@ -69,4 +76,50 @@ export async function useOwnParsers(app: FastifyInstance): Promise<void> {
     const check = pipeline(payload, createFormCheck(), () => {})
     done(null, check)
   })
+}
+
+const badForm = (why: string) => new BadRequestError(`The form can not be read: ${why}`)
+
+/** The fields of a multipart form as a URL-encoded one would give them. @throws BadRequestError for files and for what is none */
+function parseMultipart(contentType: string, bytes: Buffer): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    if (!isUtf8(bytes)) return reject(notUtf8())
+    const fields = new Map<string, string[]>()
+    let form: BusboyInstance
+    try {
+      form = new Busboy({
+        headers: { 'content-type': contentType },
+        limits: { fieldSize: maxBodyBytes, fields: 100, parts: 100 },
+      })
+    } catch {
+      return reject(badForm('its content type has no boundary'))
+    }
+    form.on('field', (name, value) => fields.set(name, [...(fields.get(name) ?? []), value]))
+    form.on('file', (_name, file) => {
+      file.resume()
+      reject(badForm('files are not taken here'))
+    })
+    form.on('error', () => reject(badForm('it is malformed')))
+    form.on('finish', () => {
+      const single = [...fields].map(([name, values]) => [
+        name,
+        values.length === 1 ? values[0] : values,
+      ])
+      resolve(withoutEmpty(Object.fromEntries(single)))
+    })
+    form.end(bytes)
+  })
+}
+
+/**
+ * Takes `multipart/form-data` of plain fields, which is what `FormData` posts, within the size of any other body. By
+ * @fastify/busboy and not by @fastify/multipart: that one's decorators are the app's, which may have registered it around us.
+ */
+export function acceptMultipart(app: FastifyInstance): void {
+  app.addContentTypeParser(
+    'multipart/form-data',
+    { parseAs: 'buffer', bodyLimit: maxBodyBytes },
+    async (request: FastifyRequest, body: Buffer) =>
+      parseMultipart(request.headers['content-type'] ?? '', body),
+  )
 }

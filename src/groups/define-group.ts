@@ -11,7 +11,7 @@ import { InternalError, NotFoundError } from '../errors.js'
 import { kAuthState, kPublicRoute } from '../gates/authenticate.js'
 import { carryHeaders } from '../gates/gate.js'
 import type { AnyGate } from '../ports/fastify.js'
-import { maxBodyBytes, useOwnParsers } from './body-parsers.js'
+import { acceptMultipart, maxBodyBytes, useOwnParsers } from './body-parsers.js'
 import { kRouteDocs, type RouteDocs } from './openapi.js'
 
 /** Strict whatever the app gave Fastify: nothing is coerced, filled in or dropped. */
@@ -59,6 +59,8 @@ export interface OwnRoute {
   readonly isPublic?: boolean
   /** The query holds secrets: it is not logged, and there is no HEAD. */
   readonly hasSecretQuery?: boolean
+  /** Takes `multipart/form-data` too. Only for public routes. */
+  readonly takesMultipart?: boolean
   /** Run in `onRequest`, in order, before the body is read. */
   readonly before: readonly AnyGate[]
   // biome-ignore lint/suspicious/noExplicitAny: the schema decides what the handler reads
@@ -178,8 +180,12 @@ export function defineGroup(
         add(scope)
       })
     for (const route of routes) {
-      if (route.isPublic) asPublic((scope) => addRoute(scope, route))
-      else addRoute(app, route)
+      if (route.isPublic) {
+        asPublic((scope) => {
+          if (route.takesMultipart) acceptMultipart(scope)
+          addRoute(scope, route)
+        })
+      } else addRoute(app, route)
     }
     const secret = routes.filter(({ hasSecretQuery }) => hasSecretQuery)
     for (const url of new Set(secret.map(({ url }) => url))) {

@@ -50,7 +50,7 @@ export interface RouteLimits {
 export interface CreatedFeature {
   /** What its routes call; absent where they cannot be mounted. */
   readonly part?: object | null
-  /** Its part of `app.auth`. */
+  /** Its part of `app.crudAuth`. */
   readonly toolbox?: Partial<AuthToolbox>
   readonly transport?: Transport
   /** Whether a 401 carries `WWW-Authenticate: Bearer`. */

@@ -3,7 +3,7 @@ import type { CookieOptions, CookiePolicy } from './cookies.js'
 
 const names = {
   session: 'crudauth_session',
-  csrf: 'crudauth_csrf',
+  csrf: 'csrf_token',
   device: 'crudauth_device',
   refresh: 'crudauth_refresh',
   oauth: 'crudauth_oauth',
@@ -44,7 +44,8 @@ export function resolveCookies(
   const resolved = Object.fromEntries(
     Object.entries(names).map(([key, fallback]) => {
       const name = checkText(`${option}.names.${key}`, given[key] ?? fallback, token, fallback)
-      if (/^__(?:host|secure)-/i.test(name))
+      // The readable one is taken as it is: no prefix is ever added to it.
+      if (key !== 'csrf' && /^__(?:host|secure)-/i.test(name))
         fail(`"${option}.names.${key}" gets its prefix by itself; leave "__Host-" out`)
       return [key, name]
     }),

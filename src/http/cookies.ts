@@ -13,7 +13,7 @@ export interface CookieOptions {
   readonly path?: string | undefined
   /** Default none: the cookie stays with the very host. */
   readonly domain?: string | undefined
-  /** Base names; the `__Host-` prefix is added where a cookie qualifies for it. */
+  /** Names; all but `csrf` get the `__Host-` prefix where they qualify for it. Default of `csrf`: `csrf_token`. */
   readonly names?:
     | {
         readonly session?: string
@@ -66,8 +66,10 @@ function readCookie(header: string | undefined, name: string): string | null {
  */
 export function createCookie(baseName: string, policy: CookiePolicy, httpOnly: boolean): CookieJar {
   const { secure, sameSite, path, domain } = policy
-  // RFC 6265bis, 4.1.3.2: the browser itself then refuses the cookie from sibling domains and over http.
-  const name = secure && path === '/' && domain === undefined ? `__Host-${baseName}` : baseName
+  // RFC 6265bis, 4.1.3.2: the browser itself then refuses the cookie from sibling domains and over http. The readable one holds
+  // nothing but a token that the server compares with the session's, and front ends know it by its plain name.
+  const qualifies = httpOnly && secure && path === '/' && domain === undefined
+  const name = qualifies ? `__Host-${baseName}` : baseName
   const attributes = {
     secure,
     sameSite,

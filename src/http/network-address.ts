@@ -19,6 +19,12 @@ function groups(address: string): number[] | null {
     : [...left, ...new Array(8 - left.length - right.length).fill(0), ...right]
 }
 
+/** Proxies that write `host:port` into `X-Forwarded-For` make a new address of each connection: the port goes. */
+export function plainAddress(ip: string): string {
+  const [, bracketed, dotted] = /^\[([^\]]*)\](?::\d+)?$|^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(ip) ?? []
+  return bracketed ?? dotted ?? ip
+}
+
 /**
  * The network that an address counts as: an IPv4 address itself, IPv4-mapped IPv6 as IPv4, IPv6 by its /64, since one
  * subscriber commands a whole one.
@@ -26,8 +32,9 @@ function groups(address: string): number[] | null {
 export function addressKey(ip: string | undefined): string {
   // On a socket of the file system there is no address: all who come that way are one, as behind an untrusted proxy.
   if (ip === undefined) return 'none'
-  const parts = groups(ip)
-  if (!parts) return ip
+  const address = plainAddress(ip)
+  const parts = groups(address)
+  if (!parts) return address
   const [a, b, c, d, e, f, g = 0, h = 0] = parts
   if (a === 0 && b === 0 && c === 0 && d === 0 && e === 0 && f === 0xffff) {
     return `${g >> 8}.${g & 255}.${h >> 8}.${h & 255}`

@@ -16,3 +16,8 @@ export function sameOriginPath(text: string): string | null {
   // Again after percent-encoding, which makes nine characters of some.
   return path.length > maxLength ? null : path
 }
+
+/** The path to go on at, where one was given that can be used; anything else is dropped. */
+export function redirectTarget(text: unknown): string | undefined {
+  return (typeof text === 'string' && sameOriginPath(text)) || undefined
+}

@@ -25,10 +25,9 @@ export interface SessionRecord {
   /** End of sudo elevation; 0 when not elevated. */
   readonly sudoUntilMs: number
   readonly remember: boolean
-  /** Human name of the device, at most 120 characters. */
-  readonly device: string
-  readonly ip: string
-  /** The app's own JSON text for the session; '' when none. */
+  /** Sealed text of the device and the address that the session was made for. */
+  readonly client: string
+  /** Sealed text of the app's own JSON for the session; '' when none. */
   readonly metadata: string
 }
 

@@ -40,6 +40,14 @@ export interface UserStore<User = Record<string, unknown>> {
 }
 
 /** Logical names of the ids under which the shipped OAuth providers know a user. */
+/** Logical fields that hold credentials: they never leave the plugin, not in `principal.user`, hooks or events. */
+export const CREDENTIAL_FIELDS: readonly string[] = [
+  'hashedPassword',
+  'totpSecretEncrypted',
+  'totpLastStep',
+  'mfaRecoveryCodes',
+]
+
 export const PROVIDER_ID_FIELDS: readonly string[] = [
   'googleId',
   'githubId',

@@ -22,7 +22,7 @@ test('an account whose username is NULL changes its password', async (t) => {
       current_password: password,
       new_password: 'Ann@example.com',
     }),
-    'CRUDAUTH_BAD_REQUEST',
+    'CRUDAUTH_PASSWORD_TOO_COMMON',
   )
   assert.equal(
     (await client.post('/change-password', { current_password: password, new_password: next }))

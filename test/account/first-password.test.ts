@@ -21,7 +21,7 @@ for (const backend of backends) {
     await users.store.create({
       email: 'ann@example.com',
       username: 'ann',
-      hashedPassword: app.auth.passwords.unusable(),
+      hashedPassword: app.crudAuth.passwords.unusable(),
       isActive: true,
       tokenVersion: 0,
     })
@@ -56,14 +56,14 @@ for (const backend of backends) {
 
   test(`${backend.name}: a first password that another one has overtaken is told that there is one`, async (t) => {
     const { app, users, set, row } = await open(t)
-    const hashedPassword = await app.auth.passwords.hash('the password that won')
+    const hashedPassword = await app.crudAuth.passwords.hash('the password that won')
     users.around = {
       async before(id) {
         await users.store.update(id, { hashedPassword, tokenVersion: 1 })
         return undefined
       },
     }
-    refuses(await set(), 'CRUDAUTH_BAD_REQUEST', [next])
+    refuses(await set(), 'CRUDAUTH_PASSWORD_EXISTS', [next])
     assert.equal((await row()).hashedPassword, hashedPassword)
   })
 

@@ -23,7 +23,10 @@ describe('an identity of an email alone', () => {
     assert.deepEqual(Object.keys(login), ['id', 'username', 'csrf_token'])
     assert.equal(login.username, null)
     assert.deepEqual(answers(await client.get('/me'), 200), {
+      id: 1,
       user_id: 1,
+      email_verified: null,
+      has_password: true,
       username: null,
       email: 'ann@example.com',
       is_superuser: false,
@@ -90,13 +93,13 @@ describe('an identity of a phone number', () => {
     ]) {
       refusesOwn(
         await new Client(app).post('/register', { phone, password }),
-        'CRUDAUTH_BAD_REQUEST',
+        'CRUDAUTH_PHONE_INVALID',
       )
     }
-    assert.equal(await app.auth.users.findById(1), null)
+    assert.equal(await app.crudAuth.users.findById(1), null)
     answers(await new Client(app).post('/register', { phone: '+4915112345678', password }), 201)
     assert.equal(
-      ((await app.auth.users.findById(1)) as Record<string, unknown>).phoneVerified,
+      ((await app.crudAuth.users.findById(1)) as Record<string, unknown>).phoneVerified,
       false,
     )
   })
@@ -115,7 +118,7 @@ describe('an identity of a phone number', () => {
     await client.post('/register', { phone: '+4915112345678', password })
     answers(await client.login('+4915112345678'), 200)
     assert.equal((await client.get('/verified')).json().code, 'CRUDAUTH_NOT_VERIFIED')
-    await app.auth.users.update(1, { phoneVerified: true })
+    await app.crudAuth.users.update(1, { phoneVerified: true })
     assert.equal((await client.get('/verified')).statusCode, 200)
   })
 })
@@ -127,11 +130,11 @@ describe('the order of login fields', () => {
   ] as const) {
     test(`${login.join(', ')}: an identifier that is two users’ names the first field’s`, async (t) => {
       const app = await build(t, { auth: { identity: { login } } })
-      const hash = await app.auth.passwords.hash(password)
+      const hash = await app.crudAuth.passwords.hash(password)
       const base = { hashedPassword: hash, isActive: true, tokenVersion: 0 }
-      await app.auth.users.create({ ...base, email: 'both@example.com', username: 'first' })
+      await app.crudAuth.users.create({ ...base, email: 'both@example.com', username: 'first' })
       // An older user of the app's, of before usernames like emails were refused.
-      await app.auth.users.create({
+      await app.crudAuth.users.create({
         ...base,
         email: 'second@example.com',
         username: 'both@example.com',

@@ -14,7 +14,7 @@ import { Client, signedIn } from '../helpers/client.js'
 
 const ann = { email: 'ann@example.com', username: 'ann', password }
 const row = async (app: Awaited<ReturnType<typeof build>>, id = 1) =>
-  (await app.auth.users.findById(id)) as Record<string, unknown>
+  (await app.crudAuth.users.findById(id)) as Record<string, unknown>
 
 /** Memory users whose columns have other names than the logical fields. */
 function renamedUsers(columns: Record<string, string>): UserStore {
@@ -66,7 +66,7 @@ describe('registration.extraFields', () => {
       await new Client(app).post('/register', { ...ann, plan: 'a\0b' }),
       'CRUDAUTH_BAD_REQUEST',
     )
-    assert.equal(await app.auth.users.findById(1), null)
+    assert.equal(await app.crudAuth.users.findById(1), null)
   })
 
   const privileged = [
@@ -245,7 +245,7 @@ describe('registration.defaults and registration.fields', () => {
       })
       const response = await new Client(app).post('/register', ann)
       refusesOwn(response, 'CRUDAUTH_INTERNAL', [password])
-      assert.equal(await app.auth.users.findBy('email', ann.email), null)
+      assert.equal(await app.crudAuth.users.findBy('email', ann.email), null)
       assert.ok(lines.some((line) => line.includes('registration.fields')))
     })
   }
@@ -264,7 +264,7 @@ describe('registration.defaults and registration.fields', () => {
       'tenant',
       '10.0.0.7',
     ])
-    assert.equal(await app.auth.users.findById(1), null)
+    assert.equal(await app.crudAuth.users.findById(1), null)
   })
 
   test('a unique column of the app’s own that is taken is a 409', async (t) => {
@@ -305,11 +305,13 @@ describe('passwords.check', () => {
       },
     })
     const told = await new Client(app).register('ann', 'breached phrase')
-    refusesOwn(told, 'CRUDAUTH_BAD_REQUEST', ['breached phrase'])
+    refusesOwn(told, 'CRUDAUTH_PASSWORD_REJECTED', ['breached phrase'])
     assert.equal(told.json().message, 'This password stands in a breach')
-    refusesOwn(await new Client(app).register('ann', 'refused phrase'), 'CRUDAUTH_BAD_REQUEST', [
-      'refused phrase',
-    ])
+    refusesOwn(
+      await new Client(app).register('ann', 'refused phrase'),
+      'CRUDAUTH_PASSWORD_REJECTED',
+      ['refused phrase'],
+    )
     const client = await signedIn(app, 'ann')
     answers(
       await client.post('/change-password', {
@@ -327,7 +329,7 @@ describe('passwords.check', () => {
   test('passwords.minLength moves the floor, counted in code points', async (t) => {
     const app = await build(t, { auth: { passwords: { cost: cheap, minLength: 12 } } })
     const short = await new Client(app).register('ann', 'eleven-char')
-    refusesOwn(short, 'CRUDAUTH_BAD_REQUEST')
+    refusesOwn(short, 'CRUDAUTH_PASSWORD_TOO_SHORT')
     assert.match(short.json().message, /12/)
     answers(await new Client(app).register('ann', 'twelve-chars'), 201)
   })

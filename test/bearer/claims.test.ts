@@ -133,6 +133,6 @@ test('a model without token_version, is_active or flags works', async (t) => {
   const { access_token } = await signedInBearer(app)
   assert.equal(claimsOf(access_token).ver, 0)
   answers(await asBearer(app, access_token), 200)
-  await users.update(1, { hashedPassword: await app.auth.passwords.hash('another good one') })
+  await users.update(1, { hashedPassword: await app.crudAuth.passwords.hash('another good one') })
   refuses(await asBearer(app, access_token), 'CRUDAUTH_UNAUTHENTICATED')
 })

@@ -25,7 +25,7 @@ test('every failure of /token costs one verification, whoever is asked for', asy
   const app = await bearerApp(t, null, {}, { users, lockout: false })
   for (const name of ['ann', 'gone', 'oauth']) await new Client(app).register(name)
   await users.update(2, { isActive: false })
-  await users.update(3, { hashedPassword: app.auth.passwords.unusable() })
+  await users.update(3, { hashedPassword: app.crudAuth.passwords.unusable() })
   for (const [name, guess] of [
     ['ann', 'wrong password'],
     ['nobody', password],

@@ -27,7 +27,7 @@ for (const backend of backends) {
         grantableScopes: ['admin', 'read'],
       })
       await new Client(app).register('ann')
-      const user = await app.auth.users.findById(1)
+      const user = await app.crudAuth.users.findById(1)
       assert.ok(user)
       for (const [options, granted] of [
         [{ scopes: [] }, []],
@@ -37,7 +37,11 @@ for (const backend of backends) {
         [{}, ['admin']],
         [undefined, ['admin']],
       ] as const) {
-        const { scopes, accessToken, refreshToken = '' } = await app.auth.issueTokens(user, options)
+        const {
+          scopes,
+          accessToken,
+          refreshToken = '',
+        } = await app.crudAuth.issueTokens(user, options)
         assert.deepEqual(scopes, granted)
         assert.equal(claimsOf(accessToken).scope, granted.join(' '))
         assert.equal(tokensOf(await askRefresh(app, refreshToken)).scope, granted.join(' '))
@@ -48,7 +52,7 @@ for (const backend of backends) {
     test('scopes that are no array of strings are refused, and nothing is stored', async (t) => {
       const app = await bearerApp(t, backend, { defaultScopes: ['a'], grantableScopes: ['a', 'b'] })
       await new Client(app).register('ann')
-      const user = await app.auth.users.findById(1)
+      const user = await app.crudAuth.users.findById(1)
       assert.ok(user)
       for (const scopes of [
         'a',
@@ -61,11 +65,11 @@ for (const backend of backends) {
         [null],
         new Set(['a']),
       ] as never[])
-        await assert.rejects(() => app.auth.issueTokens(user, { scopes }), {
+        await assert.rejects(() => app.crudAuth.issueTokens(user, { scopes }), {
           code: 'CRUDAUTH_INTERNAL',
           message: /"scopes".*array/,
         })
-      assert.deepEqual(await app.auth.sessions.list(1), [])
+      assert.deepEqual(await app.crudAuth.sessions.list(1), [])
     })
 
     for (const tokenVersion of [-1, 1.5, 2 ** 53, Number.NaN, 'seven']) {
@@ -79,14 +83,14 @@ for (const backend of backends) {
         users.findById = async (id) => odd(await findById(id))
         users.findBy = async (field, value) => odd(await findBy(field, value))
         refuses(await askToken(app), 'CRUDAUTH_INTERNAL')
-        const user = await app.auth.users.findById(1)
+        const user = await app.crudAuth.users.findById(1)
         assert.ok(user)
-        await assert.rejects(() => app.auth.issueTokens(user), {
+        await assert.rejects(() => app.crudAuth.issueTokens(user), {
           code: 'CRUDAUTH_INTERNAL',
           message: /tokenVersion/,
         })
         Object.assign(users, { findById, findBy })
-        assert.equal((await app.auth.sessions.list(1)).length, 1)
+        assert.equal((await app.crudAuth.sessions.list(1)).length, 1)
         answers(await askRefresh(app, refresh_token), 200)
       })
     }
@@ -97,11 +101,11 @@ for (const backend of backends) {
       const { refresh_token } = await signedInBearer(app)
       const { findById } = users
       const long = { id: 'x'.repeat(7000), hashedPassword: 'x', isActive: true, tokenVersion: 0 }
-      await assert.rejects(() => app.auth.issueTokens(long), {
+      await assert.rejects(() => app.crudAuth.issueTokens(long), {
         code: 'CRUDAUTH_INTERNAL',
         message: /8192/,
       })
-      assert.equal((await app.auth.sessions.list(1)).length, 1)
+      assert.equal((await app.crudAuth.sessions.list(1)).length, 1)
       users.findById = findById
       answers(await askRefresh(app, refresh_token), 200)
     })

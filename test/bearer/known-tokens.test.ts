@@ -55,7 +55,7 @@ for (const [what, before, after, stays] of replaced) {
       username: 'ann',
       hashedPassword: before,
     })
-    const { accessToken: token } = await app.auth.issueTokens(user)
+    const { accessToken: token } = await app.crudAuth.issueTokens(user)
     for (let i = 0; i < 3; i++) assert.equal((await asBearer(app, token)).statusCode, 200)
     await users.update(1, { hashedPassword: after })
     for (let i = 0; i < 3; i++)

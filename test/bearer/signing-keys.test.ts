@@ -125,12 +125,12 @@ for (const alg of algorithms) {
       answers(await asBearer(checking, access_token), 200)
       const user = await users.findById(1)
       assert.ok(user)
-      await assert.rejects(() => checking.auth.issueTokens(user), {
+      await assert.rejects(() => checking.crudAuth.issueTokens(user), {
         code: 'CRUDAUTH_CONFIG',
         message: unavailableToClients,
       })
       assert.equal((await askToken(checking)).statusCode, 404)
-      assert.deepEqual(await checking.auth.sessions.list(1), [])
+      assert.deepEqual(await checking.crudAuth.sessions.list(1), [])
     })
   })
 }
@@ -235,11 +235,11 @@ for (const backend of backends) {
       third.refresh_token,
       'within the grace',
     )
-    assert.equal((await during.auth.sessions.list(1)).length, 2)
+    assert.equal((await during.crudAuth.sessions.list(1)).length, 2)
     refusesOwn(await askRefresh(after, third.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
     answers(await askRefresh(during, third.refresh_token), 200)
     answers(await askRefresh(after, second.refresh_token), 200)
-    assert.equal(await during.auth.sessions.revokeAll(1), 2)
+    assert.equal(await during.crudAuth.sessions.revokeAll(1), 2)
   })
 }
 

@@ -85,7 +85,7 @@ test('by clicks alone: register, confirm, forget the password, reset it, change 
   await reset.sees(/Set a new password/)
   await reset.page.getByLabel('New password', { exact: true }).fill('password1')
   await reset.page.getByRole('button', { name: 'Set password' }).click()
-  await reset.says(/CRUDAUTH_BAD_REQUEST/)
+  await reset.says(/CRUDAUTH_PASSWORD_TOO_COMMON/)
   assert.equal(await reset.page.evaluate('document.activeElement.id'), 'confirm-password')
   await reset.page.screenshot({ path: shot('mail-8-reset-page') })
   assert.equal(ada.takeProblems().length, 1, 'a refused password, and nothing else')
@@ -101,7 +101,7 @@ test('by clicks alone: register, confirm, forget the password, reset it, change 
   await reset.page.getByLabel('New email', { exact: true }).fill('ada@example.org')
   await reset.page.getByLabel('Your password', { exact: true }).fill('not it at all')
   await reset.page.getByRole('button', { name: 'Change email' }).click()
-  await reset.says(/password is wrong/)
+  await reset.says(/not your password/)
   assert.equal(await reset.page.evaluate('document.activeElement.id'), 'move-password')
   assert.equal(ada.takeProblems().length, 1)
   await reset.page.getByLabel('Your password', { exact: true }).fill(changed)
@@ -145,7 +145,7 @@ test('a link that was used, and one without its token, say so', { skip }, async 
   const demo = await startDemo(t, temporaryFolder(t))
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
-  for (const path of ['verify-email', 'confirm-email', 'revert-email']) {
+  for (const path of ['verify-email', 'confirm-email-change', 'revert-email']) {
     const device = await Device.open(
       browser,
       `${demo.url}/${path}?token=AAAAAAAAAAAAAAAAAAAAAA&redirect_to=https://evil.example`,

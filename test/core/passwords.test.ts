@@ -251,7 +251,7 @@ describe('the password policy', () => {
     assert.rejects(
       createPasswordPolicy(minLength, undefined)(password, context),
       (error: { code: string; message: string }) => {
-        assert.equal(error.code, 'CRUDAUTH_BAD_REQUEST')
+        assert.match(error.code, /^CRUDAUTH_(PASSWORD_TOO_(SHORT|COMMON)|BAD_REQUEST)$/)
         assert.ok(password === 'password' || !error.message.includes(password), error.message)
         return true
       },

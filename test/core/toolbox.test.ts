@@ -10,23 +10,23 @@ import { refuses } from '../helpers/refuses.js'
 
 const routes = (app: FastifyInstance) => {
   app.post('/enter', async (request, reply) => {
-    app.auth.refuseCrossSite(request)
+    app.crudAuth.refuseCrossSite(request)
     const { name, secret, ...init } = request.body as Record<string, string>
-    const user = await app.auth.authenticatePassword(request, name as string, secret as string)
-    const session = await app.auth.sessions.create(request, user, init)
-    app.auth.sessions.setCookies(request, reply, session)
+    const user = await app.crudAuth.authenticatePassword(request, name as string, secret as string)
+    const session = await app.crudAuth.sessions.create(request, user, init)
+    app.crudAuth.sessions.setCookies(request, reply, session)
     return session
   })
   app.post('/leave', { onRequest: app.currentUser() }, async (request, reply) => {
     const { userId, sessionId } = request.principal
-    const ended = await app.auth.sessions.revoke(userId, sessionId ?? '')
-    app.auth.sessions.clearCookies(reply)
+    const ended = await app.crudAuth.sessions.revoke(userId, sessionId ?? '')
+    app.crudAuth.sessions.clearCookies(reply)
     return { ended }
   })
 }
 
 for (const backend of backends) {
-  describe(`${backend.name}: app.auth.sessions`, () => {
+  describe(`${backend.name}: app.crudAuth.sessions`, () => {
     const start = (t: Parameters<typeof build>[0], auth: Partial<CrudAuthOptions> = {}) =>
       build(t, { auth: { ...backend.options(), ...auth }, routes })
 
@@ -41,7 +41,7 @@ for (const backend of backends) {
       client.csrf = csrfToken
       const cookies = setCookies(first)
       assert.deepEqual(Object.keys(cookies).sort(), [
-        '__Host-crudauth_csrf',
+        'csrf_token',
         '__Host-crudauth_device',
         '__Host-crudauth_session',
       ])
@@ -56,7 +56,7 @@ for (const backend of backends) {
       const response = await client.post('/leave')
       assert.deepEqual(response.json(), { ended: true })
       assert.deepEqual(Object.keys(setCookies(response)).sort(), [
-        '__Host-crudauth_csrf',
+        'csrf_token',
         '__Host-crudauth_session',
       ])
       refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
@@ -67,7 +67,7 @@ for (const backend of backends) {
       const client = await signedIn(app, 'ann')
       const other = new Client(app, '', { remoteAddress: '198.51.100.7' })
       await other.login('ann')
-      const list = await app.auth.sessions.list(1)
+      const list = await app.crudAuth.sessions.list(1)
       assert.deepEqual(Object.keys(list[0] ?? {}).sort(), [
         'createdAt',
         'device',
@@ -88,22 +88,22 @@ for (const backend of backends) {
         times,
         [...times].sort((a, b) => b - a),
       )
-      assert.deepEqual(await app.auth.sessions.list(99), [])
+      assert.deepEqual(await app.crudAuth.sessions.list(99), [])
       // An id of another type is another user.
-      assert.deepEqual(await app.auth.sessions.list('1'), [])
+      assert.deepEqual(await app.crudAuth.sessions.list('1'), [])
     })
 
     test('revokes one that is the user’s, and no other', async (t) => {
       const app = await start(t)
       const ann = await signedIn(app, 'ann')
       await signedIn(app, 'bob')
-      const [session] = await app.auth.sessions.list(1)
+      const [session] = await app.crudAuth.sessions.list(1)
       const handle = session?.sessionId ?? ''
-      assert.equal(await app.auth.sessions.revoke(2, handle), false)
-      assert.equal(await app.auth.sessions.revoke('1', handle), false)
+      assert.equal(await app.crudAuth.sessions.revoke(2, handle), false)
+      assert.equal(await app.crudAuth.sessions.revoke('1', handle), false)
       answers(await ann.get('/me'), 200)
-      assert.equal(await app.auth.sessions.revoke(1, handle), true)
-      assert.equal(await app.auth.sessions.revoke(1, handle), false)
+      assert.equal(await app.crudAuth.sessions.revoke(1, handle), true)
+      assert.equal(await app.crudAuth.sessions.revoke(1, handle), false)
       refusesOwn(await ann.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
     })
 
@@ -115,11 +115,11 @@ for (const backend of backends) {
       const handle = answers(await (clients[0] as Client).get('/sessions'), 200).find(
         (one: { current: boolean }) => one.current,
       ).session_id
-      assert.equal(await app.auth.sessions.revokeAll(1, { keep: handle }), 2)
+      assert.equal(await app.crudAuth.sessions.revokeAll(1, { keep: handle }), 2)
       answers(await (clients[0] as Client).get('/me'), 200)
-      assert.equal(await app.auth.sessions.revokeAll(1, { keep: 'A'.repeat(43) }), 1)
+      assert.equal(await app.crudAuth.sessions.revokeAll(1, { keep: 'A'.repeat(43) }), 1)
       refusesOwn(await (clients[0] as Client).get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
-      assert.equal(await app.auth.sessions.revokeAll(1), 0)
+      assert.equal(await app.crudAuth.sessions.revokeAll(1), 0)
       answers(await bob.get('/me'), 200)
     })
 
@@ -141,7 +141,7 @@ for (const backend of backends) {
       const app = await start(t)
       const client = new Client(app)
       await client.register('ann')
-      await app.auth.users.update(1, { isActive: false })
+      await app.crudAuth.users.update(1, { isActive: false })
       refuses(
         await client.post('/enter', { name: 'ann', secret: password }),
         'CRUDAUTH_BAD_CREDENTIALS',
@@ -150,7 +150,7 @@ for (const backend of backends) {
   })
 }
 
-describe('app.auth.authenticatePassword', () => {
+describe('app.crudAuth.authenticatePassword', () => {
   test('answers what /login answers, and 400 to what is no text', async (t) => {
     const app = await build(t, { routes })
     await new Client(app).register('ann')
@@ -193,7 +193,7 @@ describe('app.auth.authenticatePassword', () => {
   })
 })
 
-describe('app.auth.refuseCrossSite', () => {
+describe('app.crudAuth.refuseCrossSite', () => {
   test('refuses what /login refuses', async (t) => {
     const app = await build(t, { auth: { trustedOrigins: ['https://app.example.com'] }, routes })
     await new Client(app).register('ann')
@@ -210,10 +210,10 @@ describe('app.auth.refuseCrossSite', () => {
   })
 })
 
-describe('app.auth.passwords', () => {
+describe('app.crudAuth.passwords', () => {
   test('hashes, verifies, tells usable from unusable and judges by the app’s policy', async (t) => {
     const app = await build(t)
-    const { passwords } = app.auth
+    const { passwords } = app.crudAuth
     const hash = await passwords.hash(password)
     assert.equal(await passwords.verify(hash, password), true)
     assert.equal(await passwords.verify(hash, 'wrong password'), false)
@@ -236,45 +236,49 @@ describe('app.auth.passwords', () => {
   })
 })
 
-describe('app.auth.users', () => {
+describe('app.crudAuth.users', () => {
   test('is the app’s store in logical names, its errors too', async (t) => {
     const store = memoryUsers()
     const app = await build(t, { auth: { users: store } })
-    const row = await app.auth.users.create({
+    const row = await app.crudAuth.users.create({
       email: 'a@example.com',
       username: 'a',
       hashedPassword: '!',
     })
     assert.deepEqual(await store.findById(row.id as number), row)
-    assert.equal(app.auth.users.fields, store.fields)
+    assert.equal(app.crudAuth.users.fields, store.fields)
     await assert.rejects(
-      app.auth.users.create({ email: 'a@example.com', username: 'b', hashedPassword: '!' }),
+      app.crudAuth.users.create({ email: 'a@example.com', username: 'b', hashedPassword: '!' }),
       {
         code: 'CRUDAUTH_DUPLICATE_USER',
         field: 'email',
       },
     )
-    assert.equal(await app.auth.users.update(row.id as number, { username: 'c' }), true)
+    assert.equal(await app.crudAuth.users.update(row.id as number, { username: 'c' }), true)
     assert.equal(
-      await app.auth.users.compareAndSet(row.id as number, { username: 'a' }, { username: 'd' }),
+      await app.crudAuth.users.compareAndSet(
+        row.id as number,
+        { username: 'a' },
+        { username: 'd' },
+      ),
       false,
     )
   })
 })
 
-describe('app.auth with bearer tokens', () => {
+describe('app.crudAuth with bearer tokens', () => {
   test('hands out tokens and nothing of the user, at a sign-in and at a refresh', async (t) => {
     const app = await build(t, { auth: { transports: [bearerTransport({ refresh: 'body' })] } })
     await new Client(app).register('ann')
-    const user = (await app.auth.users.findBy('username', 'ann')) as Record<string, unknown>
-    const issued = await app.auth.issueTokens(user)
+    const user = (await app.crudAuth.users.findBy('username', 'ann')) as Record<string, unknown>
+    const issued = await app.crudAuth.issueTokens(user)
     const members = ['accessToken', 'expiresInSeconds', 'refreshToken', 'scopes']
     assert.deepEqual(Object.keys(issued).sort(), members)
     const request = { headers: {}, log: app.log } as never
-    const refreshed = await app.auth.refreshTokens(request, issued.refreshToken as string)
+    const refreshed = await app.crudAuth.refreshTokens(request, issued.refreshToken as string)
     assert.deepEqual(Object.keys(refreshed).sort(), members)
     assert.notEqual(refreshed.refreshToken, issued.refreshToken)
-    await assert.rejects(app.auth.refreshTokens(request, 'none'), {
+    await assert.rejects(app.crudAuth.refreshTokens(request, 'none'), {
       code: 'CRUDAUTH_INVALID_TOKEN',
     })
   })

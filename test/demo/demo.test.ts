@@ -162,7 +162,7 @@ test('the pages allow nothing from elsewhere and nothing inline', async (t) => {
     '/',
     '/mailbox',
     '/verify-email',
-    '/confirm-email',
+    '/confirm-email-change',
     '/revert-email',
     '/reset-password',
   ]

@@ -29,7 +29,7 @@ export class Visitor {
 
   async send(method: string, path: string, body?: object): Promise<Answer> {
     const isForm = body instanceof URLSearchParams
-    const csrf = [...this.cookies].find(([name]) => name.endsWith('crudauth_csrf'))?.[1]
+    const csrf = [...this.cookies].find(([name]) => name.endsWith('csrf_token'))?.[1]
     const response = await fetch(this.url + path, {
       method,
       headers: {

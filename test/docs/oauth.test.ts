@@ -156,7 +156,7 @@ test('the example of a page for refusals takes those of the callback, and nothin
   const taken = { email: 'a@example.com', username: 'a@b', password }
   assert.equal(
     (await app.inject({ method: 'POST', url: '/auth/register', payload: taken })).json().code,
-    'CRUDAUTH_BAD_REQUEST',
+    'CRUDAUTH_USERNAME_INVALID',
   )
 })
 
@@ -175,7 +175,7 @@ test('the example of sign-up makes rows on both ways, and lets colleagues in alo
   await runExample(t, 'oauth-sign-up', { app, secret, users })
   let answer: unknown
   app.post<{ Body: { name: string; more: object } }>('/native', async (request) => {
-    const { user } = await app.auth.oauth.resolve(
+    const { user } = await app.crudAuth.oauth.resolve(
       request,
       'google',
       profileOf(request.body.name, request.body.more),

@@ -191,7 +191,7 @@ test('the WebSocket is closed within a minute after its session has ended', asyn
     const onInit = (socket: { on(event: string, listener: (value: never) => void): void }) => {
       socket.on('close', ((code: number) => resolve({ code })) as never)
       socket.on('message', (async () => {
-        await app.auth.sessions.revokeAll(1)
+        await app.crudAuth.sessions.revokeAll(1)
         t.mock.timers.tick(60_000)
       }) as never)
     }

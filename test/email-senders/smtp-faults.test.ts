@@ -12,7 +12,7 @@ import { credentials, signedIn } from '../helpers/smtp.js'
 const paths = {
   verify: '/verify-email',
   reset: '/reset-password',
-  change: '/confirm-email',
+  change: '/confirm-email-change',
   revert: '/revert-email',
 }
 const quick = { connectSeconds: 5, greetingSeconds: 5, socketSeconds: 5 }

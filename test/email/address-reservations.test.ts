@@ -121,7 +121,7 @@ for (const backend of backends) {
     const legacy = async (t: Parameters<typeof mailApp>[0]) => {
       const users = await open(t)
       const made = await mailApp(t, backend, { auth: { users } })
-      const hashedPassword = await made.app.auth.passwords.hash(password)
+      const hashedPassword = await made.app.crudAuth.passwords.hash(password)
       await users.create({ email: stored, username: 'ann', hashedPassword })
       return {
         ...made,

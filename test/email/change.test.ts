@@ -19,7 +19,10 @@ for (const backend of backends) {
       const token = await askChange(client, fresh)
       assert.equal((await row('ann')).email, addressOf('ann'), 'nothing has changed yet')
       const message = await mail.next(fresh, 'change_email')
-      assert.equal(message.context.link, `https://app.example.com/confirm-email?token=${token}`)
+      assert.equal(
+        message.context.link,
+        `https://app.example.com/confirm-email-change?token=${token}`,
+      )
       assert.equal(message.context.expiresInSeconds, 3600)
       assert.deepEqual(answers(await anyone.post('/email/change-confirm', { token }), 200), {
         detail: 'Email changed',
@@ -79,7 +82,7 @@ for (const backend of backends) {
         }
         refusesOwn(
           await client.post('/email/change-request', { ...body, new_email: 'no address' }),
-          'CRUDAUTH_BAD_REQUEST',
+          'CRUDAUTH_EMAIL_INVALID',
         )
       })
     })
@@ -95,12 +98,12 @@ for (const backend of backends) {
             new_email: fresh,
             password: 'wrong password',
           }),
-          'CRUDAUTH_BAD_REQUEST',
+          'CRUDAUTH_WRONG_PASSWORD',
         )
         for (const new_email of [addressOf('ann'), 'ANN@Example.COM', ' ann@example.com']) {
           refusesOwn(
             await client.post('/email/change-request', { new_email, password }),
-            'CRUDAUTH_BAD_REQUEST',
+            'CRUDAUTH_SAME_EMAIL',
           )
         }
         await set('bare', { hashedPassword: null })
@@ -122,9 +125,9 @@ for (const backend of backends) {
       const { app, users, sendsNothing } = await mailApp(t, backend, {
         routes(app) {
           app.post('/by-hand', async (request, reply) => {
-            const user = await app.auth.users.findBy('username', 'oauth')
-            const session = await app.auth.sessions.create(request, user as never)
-            app.auth.sessions.setCookies(request, reply, session)
+            const user = await app.crudAuth.users.findBy('username', 'oauth')
+            const session = await app.crudAuth.sessions.create(request, user as never)
+            app.crudAuth.sessions.setCookies(request, reply, session)
             return { csrf_token: session.csrfToken }
           })
         },
@@ -132,14 +135,14 @@ for (const backend of backends) {
       await users.create({
         email: addressOf('oauth'),
         username: 'oauth',
-        hashedPassword: app.auth.passwords.unusable(),
+        hashedPassword: app.crudAuth.passwords.unusable(),
       })
       const client = new Client(app)
       client.csrf = (await client.post('/by-hand')).json().csrf_token
       await sendsNothing(async () => {
         refusesOwn(
           await client.post('/email/change-request', { new_email: fresh, password }),
-          'CRUDAUTH_BAD_REQUEST',
+          'CRUDAUTH_NO_PASSWORD',
         )
       })
     })

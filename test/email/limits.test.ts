@@ -142,7 +142,7 @@ for (const backend of backends) {
         )
       for (let i = 0; i < 3; i++) {
         const response = await ask(ann, 'wrong password', `192.0.2.${i}`)
-        refusesOwn(response, 'CRUDAUTH_BAD_REQUEST')
+        refusesOwn(response, 'CRUDAUTH_WRONG_PASSWORD')
         assert.equal(response.headers['x-ratelimit-limit'], '3')
       }
       refusesOwn(await ask(ann, password, '192.0.2.9'), 'CRUDAUTH_RATE_LIMITED', [password])

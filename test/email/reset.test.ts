@@ -61,7 +61,7 @@ for (const backend of backends) {
 
     test('an account without a password gets one', async (t) => {
       const { app, anyone, users, ask } = await mailApp(t, backend)
-      const hashedPassword = app.auth.passwords.unusable()
+      const hashedPassword = app.crudAuth.passwords.unusable()
       await users.create({
         email: addressOf('oauth'),
         username: 'oauth',
@@ -93,12 +93,15 @@ for (const backend of backends) {
       await join('ann')
       const before = await users.findById(1)
       const token = await ask('reset', 'ann')
-      for (const new_password of ['short', 'password1', 'forbidden phrase', 'ann@example.com']) {
-        refusesOwn(
-          await anyone.post('/password/reset-confirm', { token, new_password }),
-          'CRUDAUTH_BAD_REQUEST',
-          [token],
-        )
+      for (const [new_password, code] of [
+        ['short', 'CRUDAUTH_PASSWORD_TOO_SHORT'],
+        ['password1', 'CRUDAUTH_PASSWORD_TOO_COMMON'],
+        ['forbidden phrase', 'CRUDAUTH_PASSWORD_REJECTED'],
+        ['ann@example.com', 'CRUDAUTH_PASSWORD_TOO_COMMON'],
+      ] as const) {
+        refusesOwn(await anyone.post('/password/reset-confirm', { token, new_password }), code, [
+          token,
+        ])
       }
       for (const body of [
         { token },

@@ -127,7 +127,7 @@ for (const backend of backends) {
       const app = await mailApp(t, backend, { auth: { users: users.store } })
       const { tokens } = await oneOfEach(app)
       const { id, email, username } = await app.row('ann')
-      const hashedPassword = await app.app.auth.passwords.hash(password)
+      const hashedPassword = await app.app.crudAuth.passwords.hash(password)
       await users.remake({ id, email, username, hashedPassword, emailVerified: false })
       const before = await app.row('ann')
       for (const purpose of purposes)

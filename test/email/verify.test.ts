@@ -101,7 +101,7 @@ for (const backend of backends) {
         ]) {
           const response = await anyone.post('/email/verify-request', { email })
           assert.equal(response.statusCode, 400, email)
-          assert.ok(['FST_ERR_VALIDATION', 'CRUDAUTH_BAD_REQUEST'].includes(response.json().code))
+          assert.ok(['FST_ERR_VALIDATION', 'CRUDAUTH_EMAIL_INVALID'].includes(response.json().code))
         }
       })
     })

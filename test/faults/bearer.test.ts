@@ -102,7 +102,7 @@ suite('bearer tokens while Redis is in trouble', { skip }, () => {
       payload,
     })
     assert.ok([200, 503].includes(response.statusCode))
-    await app.auth.users.update(1, { tokenVersion: 9 })
+    await app.crudAuth.users.update(1, { tokenVersion: 9 })
     assert.equal((await asBearer(app, access_token)).statusCode, 401)
     server.resume()
     refusesOwn(await recovers(() => askRefresh(app, refresh_token)), 'CRUDAUTH_INVALID_TOKEN')

@@ -44,7 +44,7 @@ suite('Redis fails in the middle of', { skip }, () => {
   test('a password change that Redis missed the end of stands: other sessions are dead, the caller lives', async (t) => {
     const server = await serve(t)
     const { app: plain } = await appOn(t, server.url)
-    const inner = plain.auth.users
+    const inner = plain.crudAuth.users
     const users = {
       ...inner,
       async compareAndSet(...args: Parameters<typeof inner.compareAndSet>) {

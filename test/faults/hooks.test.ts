@@ -74,7 +74,7 @@ for (const [what, hook] of Object.entries(throwing)) {
       auth: { hooks },
       routes(app) {
         app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-          await app.auth.sudo.elevate(request, password)
+          await app.crudAuth.sudo.elevate(request, { password: password })
           return {}
         })
       },

@@ -38,7 +38,7 @@ test('when no more hashes may wait, whatever needs one is 503 with Retry-After a
     },
     routes(app) {
       app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-        await app.auth.sudo.elevate(request, password)
+        await app.crudAuth.sudo.elevate(request, { password: password })
         return {}
       })
     },
@@ -94,19 +94,27 @@ test('a flood is served in part and refused in part, and what was refused can be
 
 test('a verifier that never answers gives its place back in the end', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
+  let asked = () => {}
+  const verifying = new Promise<void>((resolve) => {
+    asked = resolve
+  })
   const never: LegacyVerifier = {
     matches: (hash) => hash.startsWith('slow:'),
-    verify: () => new Promise<boolean>(() => {}),
+    verify: () => {
+      asked()
+      return new Promise<boolean>(() => {})
+    },
   }
   const app = await build(t, {
     auth: { passwords: { cost: cheap, legacy: [never], maxConcurrent: 1 } },
   })
-  await app.auth.users.create({
+  await app.crudAuth.users.create({
     email: 'slow@example.com',
     username: 'slow',
     hashedPassword: 'slow:x',
   })
   const stuck = new Client(app).login('slow')
+  await verifying
   const behind = new Client(app).register('ann')
   let done = false
   void behind.then(() => {

@@ -22,7 +22,7 @@ test('round trips to Redis on the wire, whatever the number of sessions of the u
     auth: { redis: proxy.url, transports },
     routes(app) {
       app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-        await app.auth.sudo.elevate(request, password)
+        await app.crudAuth.sudo.elevate(request, { password: password })
         return {}
       })
       app.get(
@@ -75,9 +75,9 @@ test('round trips to Redis on the wire, whatever the number of sessions of the u
     logoutAll: 2,
   })
   for (let i = 0; i < 200; i++)
-    await app.auth.sessions.create(
+    await app.crudAuth.sessions.create(
       { headers: {}, ip: '' } as never,
-      (await app.auth.users.findById(1)) as never,
+      (await app.crudAuth.users.findById(1)) as never,
     )
   assert.deepEqual(await each(), few)
 })

@@ -95,12 +95,12 @@ describe('currentUser()', () => {
     const app = await build(t, {
       routes(app) {
         app.post('/enter', async (request, reply) => {
-          const user = await app.auth.authenticatePassword(request, 'ann', password)
-          const session = await app.auth.sessions.create(request, user, {
+          const user = await app.crudAuth.authenticatePassword(request, 'ann', password)
+          const session = await app.crudAuth.sessions.create(request, user, {
             metadata: { tenant: 7 },
             rememberMe: true,
           })
-          app.auth.sessions.setCookies(request, reply, session)
+          app.crudAuth.sessions.setCookies(request, reply, session)
           return { csrf: session.csrfToken }
         })
         app.get(
@@ -123,11 +123,11 @@ describe('currentUser()', () => {
       refuses(await new Client(app).get('/guarded'), 'CRUDAUTH_UNAUTHENTICATED')
       refuses(await client.get('/guarded'), 'CRUDAUTH_FORBIDDEN')
       for (const value of [1, '1', 'true', 1n]) {
-        await app.auth.users.update(1, { isSuperuser: value })
+        await app.crudAuth.users.update(1, { isSuperuser: value })
         assert.equal((await client.get('/guarded')).statusCode, 200, String(value))
       }
       for (const value of [null, 0, '0', 'false', '', {}, 'yes']) {
-        await app.auth.users.update(1, { isSuperuser: value })
+        await app.crudAuth.users.update(1, { isSuperuser: value })
         refuses(await client.get('/guarded'), 'CRUDAUTH_FORBIDDEN')
       }
     })
@@ -144,7 +144,7 @@ describe('currentUser()', () => {
       const app = await build(t, { routes: guarded({ verified: true }) })
       const client = await signedIn(app, 'ann')
       refuses(await client.get('/guarded'), 'CRUDAUTH_NOT_VERIFIED')
-      await app.auth.users.update(1, { emailVerified: true })
+      await app.crudAuth.users.update(1, { emailVerified: true })
       assert.equal((await client.get('/guarded')).statusCode, 200)
     })
 
@@ -155,7 +155,7 @@ describe('currentUser()', () => {
       })
       const client = await signedIn(app, 'ann')
       refuses(await client.get('/guarded'), 'CRUDAUTH_NOT_VERIFIED')
-      await app.auth.users.update(1, { emailVerified: true })
+      await app.crudAuth.users.update(1, { emailVerified: true })
       assert.equal((await client.get('/guarded')).statusCode, 200)
       const bare = await build(t, {
         auth: { users: memoryUsers({ fields: ['email', 'username', 'hashedPassword'] }) },
@@ -188,7 +188,7 @@ describe('currentUser()', () => {
     test('a superuser needs them too', async (t) => {
       const app = await build(t, { routes: guarded({ scopes: ['a'] }) })
       const client = await signedIn(app, 'ann')
-      await app.auth.users.update(1, { isSuperuser: true })
+      await app.crudAuth.users.update(1, { isSuperuser: true })
       refuses(await client.get('/guarded'), 'CRUDAUTH_INSUFFICIENT_SCOPE')
     })
   })
@@ -419,13 +419,15 @@ describe('transports in order', () => {
   test('a principal of a disabled account is never made', async (t) => {
     const app = await build(t, { auth: both('key first') })
     await new Client(app).register('ann')
-    await app.auth.users.update(1, { isActive: false })
+    await app.crudAuth.users.update(1, { isActive: false })
     refuses(
       await app.inject({ url: '/me', headers: { 'x-api-key': 'key-ann' } }),
       'CRUDAUTH_UNAUTHENTICATED',
     )
     assert.equal(
-      app.auth.createPrincipal((await app.auth.users.findById(1)) as never, { transport: 'x' }),
+      app.crudAuth.createPrincipal((await app.crudAuth.users.findById(1)) as never, {
+        transport: 'x',
+      }),
       null,
     )
   })
@@ -452,7 +454,7 @@ describe('transports in order', () => {
       'key',
     )
     assert.equal((await new Client(app).login('ann')).statusCode, 404)
-    assert.throws(() => app.auth.sessions.clearCookies(undefined as never), {
+    assert.throws(() => app.crudAuth.sessions.clearCookies(undefined as never), {
       code: 'CRUDAUTH_CONFIG',
     })
   })
@@ -490,7 +492,9 @@ describe('transports in order', () => {
     ])
     findBy = () => new Promise(() => {})
     refuses(await app.inject({ url: '/guarded', headers }), 'CRUDAUTH_UNAVAILABLE')
-    await assert.rejects(app.auth.users.findBy('username', 'ann'), { code: 'CRUDAUTH_UNAVAILABLE' })
+    await assert.rejects(app.crudAuth.users.findBy('username', 'ann'), {
+      code: 'CRUDAUTH_UNAVAILABLE',
+    })
   })
 
   test('a driver error of a transport tells the client nothing', async (t) => {
@@ -617,7 +621,7 @@ describe('where gates can stand', () => {
     answers(await client.post('/logout'), 200)
     const out = await client.post('/logout')
     refuses(out, 'CRUDAUTH_UNAUTHENTICATED')
-    assert.ok(out.headers['set-cookie'], 'cookies are cleared all the same')
+    assert.equal(out.headers['set-cookie'], undefined)
   })
 
   test('as a hook of the whole app that was added before the plugin, from the module', async (t) => {

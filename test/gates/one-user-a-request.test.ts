@@ -33,7 +33,7 @@ for (const backend of backends) {
         app.post(
           '/elevate',
           { onRequest: app.currentUser({ transport: 'session' }) },
-          async (request) => app.auth.sudo.elevate(request, password),
+          async (request) => app.crudAuth.sudo.elevate(request, { password: password }),
         )
         app.get('/sudo', { onRequest: [app.requireSudo, key] }, handler)
         app.get('/fresh', { onRequest: [app.requireFresh, key] }, handler)

@@ -12,7 +12,7 @@ import { refuses } from '../helpers/refuses.js'
 const one: RateLimit = { max: 1, windowSeconds: 60 }
 
 for (const backend of backends) {
-  describe(`${backend.name}: app.rateLimit`, () => {
+  describe(`${backend.name}: app.crudAuth.rateLimit`, () => {
     const start = (
       t: Parameters<typeof build>[0],
       routes: NonNullable<Parameters<typeof build>[1]>['routes'],
@@ -23,7 +23,7 @@ for (const backend of backends) {
       const app = await start(t, (app) => {
         app.get(
           '/x',
-          { onRequest: app.rateLimit('x', { max: 2, windowSeconds: 1 }) },
+          { onRequest: app.crudAuth.rateLimit('x', { max: 2, windowSeconds: 1 }) },
           async () => 'in',
         )
       })
@@ -40,9 +40,9 @@ for (const backend of backends) {
 
     test('counts by action: two routes of one action share, two actions of one route do not', async (t) => {
       const app = await start(t, (app) => {
-        app.get('/a', { onRequest: app.rateLimit('shared', one) }, async () => 'in')
-        app.get('/b', { onRequest: app.rateLimit('shared', one) }, async () => 'in')
-        app.get('/c', { onRequest: app.rateLimit('other', one) }, async () => 'in')
+        app.get('/a', { onRequest: app.crudAuth.rateLimit('shared', one) }, async () => 'in')
+        app.get('/b', { onRequest: app.crudAuth.rateLimit('shared', one) }, async () => 'in')
+        app.get('/c', { onRequest: app.crudAuth.rateLimit('other', one) }, async () => 'in')
       })
       assert.equal((await app.inject('/a')).statusCode, 200)
       refuses(await app.inject('/b'), 'CRUDAUTH_RATE_LIMITED')
@@ -53,7 +53,7 @@ for (const backend of backends) {
       const app = await start(t, (app) => {
         const gates = [
           app.currentUser({ optional: true }),
-          app.rateLimit('x', one, { key: 'user' }),
+          app.crudAuth.rateLimit('x', one, { key: 'user' }),
         ]
         app.get('/x', { onRequest: gates }, async () => 'in')
       })
@@ -69,7 +69,7 @@ for (const backend of backends) {
     test('by a function of the request', async (t) => {
       const key = async (request: FastifyRequest) => String(request.headers['x-tenant'])
       const app = await start(t, (app) => {
-        app.get('/x', { onRequest: app.rateLimit('x', one, { key }) }, async () => 'in')
+        app.get('/x', { onRequest: app.crudAuth.rateLimit('x', one, { key }) }, async () => 'in')
       })
       const send = (tenant: string) => app.inject({ url: '/x', headers: { 'x-tenant': tenant } })
       assert.equal((await send('a')).statusCode, 200)
@@ -81,8 +81,8 @@ for (const backend of backends) {
       const limit: RateLimitOption = async (request) =>
         request.headers['x-plan'] === 'gold' ? false : one
       const app = await start(t, (app) => {
-        app.get('/x', { onRequest: app.rateLimit('x', limit) }, async () => 'in')
-        app.get('/off', { onRequest: app.rateLimit('off', false) }, async () => 'in')
+        app.get('/x', { onRequest: app.crudAuth.rateLimit('x', limit) }, async () => 'in')
+        app.get('/off', { onRequest: app.crudAuth.rateLimit('off', false) }, async () => 'in')
       })
       assert.equal((await app.inject('/x')).statusCode, 200)
       refuses(await app.inject('/x'), 'CRUDAUTH_RATE_LIMITED')
@@ -108,7 +108,7 @@ for (const backend of backends) {
       const app = await start(
         t,
         (app) => {
-          app.get('/x', { onRequest: app.rateLimit('export') }, async () => 'in')
+          app.get('/x', { onRequest: app.crudAuth.rateLimit('export') }, async () => 'in')
         },
         { rateLimits: { export: one } },
       )
@@ -133,7 +133,7 @@ describe('a limit that is none', () => {
     test(`${what} is refused when the hook is built`, async (t) => {
       const app = await build(t)
       assert.throws(
-        () => app.rateLimit('x', limit as RateLimit),
+        () => app.crudAuth.rateLimit('x', limit as RateLimit),
         (error: Error & { code: string }) => {
           assert.equal(error.code, 'CRUDAUTH_CONFIG')
           assert.match(error.message, /rateLimits\.x/)
@@ -145,10 +145,10 @@ describe('a limit that is none', () => {
 
   test('an unknown key is refused when the hook is built', async (t) => {
     const app = await build(t)
-    assert.throws(() => app.rateLimit('x', one, { key: 'session' as 'ip' }), {
+    assert.throws(() => app.crudAuth.rateLimit('x', one, { key: 'session' as 'ip' }), {
       code: 'CRUDAUTH_CONFIG',
     })
-    assert.throws(() => app.rateLimit('x', one, { keys: 'ip' } as never), {
+    assert.throws(() => app.crudAuth.rateLimit('x', one, { keys: 'ip' } as never), {
       code: 'CRUDAUTH_CONFIG',
     })
   })
@@ -158,7 +158,7 @@ describe('a limit that is none', () => {
       routes: (app) =>
         void app.get(
           '/x',
-          { onRequest: app.rateLimit('x', (() => ({ max: 0 })) as never) },
+          { onRequest: app.crudAuth.rateLimit('x', (() => ({ max: 0 })) as never) },
           async () => 'in',
         ),
     })

@@ -10,7 +10,7 @@ import { refuses } from '../helpers/refuses.js'
 
 const routes = (app: FastifyInstance) => {
   app.post('/elevate', { onRequest: app.currentUser() }, async (request) =>
-    app.auth.sudo.elevate(request, password),
+    app.crudAuth.sudo.elevate(request, { password: password }),
   )
   app.get('/danger', { onRequest: app.requireSudo }, async () => 'done')
 }

@@ -11,7 +11,7 @@ import { refuses } from '../helpers/refuses.js'
 
 const routes = (app: FastifyInstance) => {
   app.post('/sudo', { preHandler: app.currentUser() }, async (request) => ({
-    until: await app.auth.sudo.elevate(request, (request.body as { password: string }).password),
+    until: await app.crudAuth.sudo.elevate(request, request.body as { password: string }),
   }))
   app.delete(
     '/account',
@@ -25,7 +25,7 @@ const routes = (app: FastifyInstance) => {
   app.post('/twice', { onRequest: app.currentUser() }, async (request) => {
     const { first, second } = request.body as Record<string, string>
     const outcome = (secret = '') =>
-      app.auth.sudo.elevate(request, secret).then(
+      app.crudAuth.sudo.elevate(request, { password: secret }).then(
         () => 'up',
         (error) => error.code,
       )
@@ -199,7 +199,9 @@ describe('requireSudo and requireFresh', () => {
   test('elevate on a request that nobody has authenticated is 401', async (t) => {
     const app = await build(t, {
       routes: (app) =>
-        void app.post('/sudo', (request) => app.auth.sudo.elevate(request, password)),
+        void app.post('/sudo', (request) =>
+          app.crudAuth.sudo.elevate(request, { password: password }),
+        ),
     })
     const client = await signedIn(app, 'ann')
     refuses(await client.post('/sudo'), 'CRUDAUTH_UNAUTHENTICATED')
@@ -218,11 +220,11 @@ describe('requireSudo and requireFresh', () => {
   test('an account without a password is never elevated', async (t) => {
     const app = await build(t, { routes })
     const client = await signedIn(app, 'ann')
-    const row = await app.auth.users.findById(1)
-    await app.auth.users.update(1, { hashedPassword: '!none' })
+    const row = await app.crudAuth.users.findById(1)
+    await app.crudAuth.users.update(1, { hashedPassword: '!none' })
     // The epoch moved with the hash: the session has ended.
     refuses(await client.post('/sudo', { password: '!none' }), 'CRUDAUTH_UNAUTHENTICATED')
-    await app.auth.users.update(1, { hashedPassword: row?.hashedPassword })
+    await app.crudAuth.users.update(1, { hashedPassword: row?.hashedPassword })
     assert.equal((await client.post('/sudo', { password })).statusCode, 200)
   })
 })

@@ -16,12 +16,10 @@ const fails = (run: () => Promise<unknown>, ...patterns: RegExp[]) =>
   })
 
 const decorators = [
-  ...['rateLimit', 'auth', 'currentUser', 'requireSudo', 'requireFresh', 'sessionStore'].map(
-    (name) => ({
-      name,
-      request: false,
-    }),
-  ),
+  ...['crudAuth', 'currentUser', 'requireSudo', 'requireFresh', 'sessionStore'].map((name) => ({
+    name,
+    request: false,
+  })),
   ...['principal', 'maybePrincipal'].map((name) => ({ name, request: true })),
 ]
 
@@ -45,7 +43,7 @@ for (const { name, request } of decorators) {
 test('the cure works: the other plugin in a context beside the plugin', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  await app.register(async (child) => void child.decorate('rateLimit' as string, () => {}))
+  await app.register(async (child) => void child.decorate('currentUser' as string, () => {}))
   await app.register(async (child) => void (await child.register(crudAuth, options())))
   await app.ready()
   assert.equal((await (await signedIn(app, 'ann')).get('/me')).statusCode, 200)

@@ -69,7 +69,7 @@ function mountRoutes(app: FastifyInstance): void {
   app.get('/sudo', { onRequest: app.requireSudo }, answer)
   app.get('/fresh', { onRequest: app.requireFresh }, answer)
   app.post('/elevate', { onRequest: app.currentUser() }, async (request) => ({
-    until: await app.auth.sudo.elevate(request, password),
+    until: await app.crudAuth.sudo.elevate(request, { password: password }),
   }))
 }
 
@@ -121,8 +121,8 @@ describe('a request with a session of one and a token of another', () => {
       who: 1,
       via: 'session',
     })
-    const [info] = await app.auth.sessions.list(1)
-    await app.auth.sessions.revoke(1, info?.sessionId ?? '')
+    const [info] = await app.crudAuth.sessions.list(1)
+    await app.crudAuth.sessions.revoke(1, info?.sessionId ?? '')
     assert.deepEqual((await ann.get('/own', { headers: authorization(bob.access_token) })).json(), {
       who: 2,
       via: 'bearer',
@@ -135,8 +135,8 @@ describe('a request with a session of one and a token of another', () => {
       who: 1,
       via: 'session',
     })
-    const [info] = await app.auth.sessions.list(1)
-    await app.auth.sessions.revoke(1, info?.sessionId ?? '')
+    const [info] = await app.crudAuth.sessions.list(1)
+    await app.crudAuth.sessions.revoke(1, info?.sessionId ?? '')
     refuses(
       await ann.get('/optional', { headers: authorization('forged') }),
       'CRUDAUTH_INVALID_TOKEN',
@@ -252,7 +252,7 @@ describe('gates over bearer tokens', () => {
 
   test('session-only routes answer 401 to a bearer caller, and nothing happens', async (t) => {
     const { app, bob, header } = await annAndBob(t, [session, bearer()])
-    const handle = (await app.auth.sessions.list(2))[0]?.sessionId ?? ''
+    const handle = (await app.crudAuth.sessions.list(2))[0]?.sessionId ?? ''
     for (const [method, url] of [
       ['GET', '/sessions'],
       ['DELETE', `/sessions/${handle}`],
@@ -296,7 +296,7 @@ describe('gates over bearer tokens', () => {
     const payload = { new_password: 'another good one' }
     refuses(
       await asBearer(app, next.access_token, '/set-password', { method: 'POST', payload }),
-      'CRUDAUTH_FRESH_SIGN_IN_REQUIRED',
+      'CRUDAUTH_PASSWORD_EXISTS',
     )
     assert.equal(
       (await asBearer(app, tokensOf(await askToken(app, 'bob')).access_token, '/fresh')).statusCode,
@@ -308,10 +308,10 @@ describe('gates over bearer tokens', () => {
     const users = memoryUsers()
     const app = await bearerApp(t, null, {}, { users })
     await new Client(app).register('ann')
-    await users.update(1, { hashedPassword: app.auth.passwords.unusable() })
+    await users.update(1, { hashedPassword: app.crudAuth.passwords.unusable() })
     const user = await users.findById(1)
     assert.ok(user)
-    const { accessToken, refreshToken = '' } = await app.auth.issueTokens(user)
+    const { accessToken, refreshToken = '' } = await app.crudAuth.issueTokens(user)
     const payload = { new_password: 'another good one' }
     answers(await asBearer(app, accessToken, '/set-password', { method: 'POST', payload }), 200)
     refuses(await asBearer(app, accessToken), 'CRUDAUTH_UNAUTHENTICATED')
@@ -445,9 +445,12 @@ describe('one row a request, or none', () => {
     assert.deepEqual(calls, before)
 
     assert.deepEqual(answers(await asBearer(app, access_token), 200), {
+      id: 1,
       user_id: 1,
       username: 'ann',
       email: 'ann@example.com',
+      email_verified: true,
+      has_password: true,
       is_superuser: true,
       scopes: ['read'],
       via: 'bearer',
@@ -488,12 +491,12 @@ describe('one row a request, or none', () => {
     await users.update(1, { tokenVersion: 1 })
     refuses(await asBearer(app, access_token), 'CRUDAUTH_UNAUTHENTICATED')
     const payload = { new_password: 'another good one' }
-    await users.update(1, { hashedPassword: app.auth.passwords.unusable() })
+    await users.update(1, { hashedPassword: app.crudAuth.passwords.unusable() })
     refuses(
       await asBearer(app, access_token, '/set-password', { method: 'POST', payload }),
       'CRUDAUTH_UNAUTHENTICATED',
     )
-    const again = await app.auth.issueTokens((await users.findById(1)) as never)
+    const again = await app.crudAuth.issueTokens((await users.findById(1)) as never)
     answers(await asBearer(app, again.accessToken), 200)
     await users.update(1, { isActive: false })
     refuses(await asBearer(app, again.accessToken), 'CRUDAUTH_UNAUTHENTICATED')
@@ -510,10 +513,10 @@ for (const backend of backends) {
         { routes: ['bearer'], prefix: '/auth' },
         { routes: mountRoutes },
       )
-      const user = await app.auth.users.create({
+      const user = await app.crudAuth.users.create({
         email: 'ann@example.com',
         username: 'ann',
-        hashedPassword: await app.auth.passwords.hash(password),
+        hashedPassword: await app.crudAuth.passwords.hash(password),
       })
       const tokens = tokensOf(await askToken(app, 'ann', {}, '/auth/token'))
       assert.equal((await asBearer(app, tokens.access_token, '/own')).statusCode, 200)
@@ -573,15 +576,15 @@ for (const backend of backends) {
 
 test('gates where nothing is mounted: tokens come from issueTokens, and end by revokeAll', async (t) => {
   const app = await bearerApp(t, null, {}, { routes: false }, { routes: mountRoutes })
-  const user = await app.auth.users.create({
+  const user = await app.crudAuth.users.create({
     email: 'a@example.com',
     username: 'ann',
-    hashedPassword: app.auth.passwords.unusable(),
+    hashedPassword: app.crudAuth.passwords.unusable(),
   })
-  const { accessToken } = await app.auth.issueTokens(user)
+  const { accessToken } = await app.crudAuth.issueTokens(user)
   assert.deepEqual((await asBearer(app, accessToken, '/own')).json(), { who: 1, via: 'bearer' })
   assert.equal((await postJson(app, '/refresh', {})).statusCode, 404)
-  assert.equal(await app.auth.sessions.revokeAll(1), 1)
+  assert.equal(await app.crudAuth.sessions.revokeAll(1), 1)
 })
 
 test('the exported gates refuse where the plugin is not, and work where they were made before it', async (t) => {

@@ -74,17 +74,17 @@ describe('groups mounted by hand', () => {
         )
         app.post('/enter', async (request, reply) => {
           const { name, secret } = request.body as Record<string, string>
-          const user = await app.auth.authenticatePassword(request, name ?? '', secret ?? '')
-          const session = await app.auth.sessions.create(request, user)
-          app.auth.sessions.setCookies(request, reply, session)
+          const user = await app.crudAuth.authenticatePassword(request, name ?? '', secret ?? '')
+          const session = await app.crudAuth.sessions.create(request, user)
+          app.crudAuth.sessions.setCookies(request, reply, session)
           return { csrf: session.csrfToken }
         })
       },
     })
-    await app.auth.users.create({
+    await app.crudAuth.users.create({
       email: 'ann@example.com',
       username: 'ann',
-      hashedPassword: await app.auth.passwords.hash('a good phrase'),
+      hashedPassword: await app.crudAuth.passwords.hash('a good phrase'),
       isActive: true,
       tokenVersion: 0,
     })

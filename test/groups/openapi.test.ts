@@ -593,13 +593,13 @@ describe('the plugin’s own routes', () => {
   })
 })
 
-describe('app.auth.securitySchemes()', () => {
+describe('app.crudAuth.securitySchemes()', () => {
   test('gives the schemes to apps that compose their own document, as a copy', async (t) => {
     const { app } = await documented(t, { auth: { transports: [sessionTransport(), apiKey] } })
-    const schemes = app.auth.securitySchemes()
+    const schemes = app.crudAuth.securitySchemes()
     assert.deepEqual(Object.keys(schemes).sort(), ['csrf', 'key', 'session'])
     delete schemes.session
-    assert.ok(app.auth.securitySchemes().session)
+    assert.ok(app.crudAuth.securitySchemes().session)
   })
 })
 
@@ -621,7 +621,7 @@ describe('securitySchemes()', () => {
   for (const [what, options] of settings) {
     test(`needs no app and gives what an app with the same options has: ${what}`, async (t) => {
       const { app } = await documented(t, { auth: { transports: undefined, ...options } })
-      assert.deepEqual(securitySchemes(options), app.auth.securitySchemes())
+      assert.deepEqual(securitySchemes(options), app.crudAuth.securitySchemes())
     })
   }
 

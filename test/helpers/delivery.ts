@@ -53,6 +53,7 @@ export function testDispatch(options: Partial<DispatchOptions> = {}) {
     channels: [],
     limits,
     keys,
+    viewOf: (user) => user,
     encodeUser: (user) => `n${user.id}`,
     findUser: async (id) => (id === 'n1' ? ada : null),
     log,

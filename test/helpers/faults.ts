@@ -98,7 +98,7 @@ export async function appOn(t: TestContext, redis: string, auth: Partial<CrudAut
       app.get('/elevated', { onRequest: app.requireSudo }, async () => ({}))
       app.get('/fresh', { onRequest: app.requireFresh }, async () => ({}))
       app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-        await app.auth.sudo.elevate(request, password)
+        await app.crudAuth.sudo.elevate(request, { password: password })
         return {}
       })
     },

@@ -9,7 +9,7 @@ import { memoryUsers, type UserId, type UserStore } from '../../src/index.js'
 import { serverUrl } from './backends.js'
 
 export const sessionCookie = '__Host-crudauth_session'
-export const csrfCookie = '__Host-crudauth_csrf'
+export const csrfCookie = 'csrf_token'
 export const deviceCookie = '__Host-crudauth_device'
 
 export const times = <T>(count: number, make: (index: number) => T): T[] =>

@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict'
 import type { LightMyRequestResponse } from 'fastify'
 
-const statuses: Record<string, number> = {
+const statuses: Record<string, number | readonly number[]> = {
   FST_ERR_VALIDATION: 400,
   CRUDAUTH_BAD_REQUEST: 400,
+  CRUDAUTH_EMAIL_INVALID: 400,
+  CRUDAUTH_USERNAME_INVALID: 400,
+  CRUDAUTH_PHONE_INVALID: 400,
+  CRUDAUTH_PASSWORD_TOO_SHORT: 400,
+  CRUDAUTH_PASSWORD_TOO_COMMON: 400,
+  CRUDAUTH_PASSWORD_REJECTED: 400,
+  CRUDAUTH_PASSWORD_EXISTS: 400,
+  CRUDAUTH_NO_PASSWORD: 400,
+  CRUDAUTH_SAME_EMAIL: 400,
+  CRUDAUTH_LAST_SIGN_IN_METHOD: 409,
   CRUDAUTH_TOKEN_INVALID_OR_USED: 400,
   CRUDAUTH_UNAUTHENTICATED: 401,
   CRUDAUTH_BAD_CREDENTIALS: 401,
   CRUDAUTH_INVALID_TOKEN: 401,
-  CRUDAUTH_WRONG_PASSWORD: 401,
+  // 400 at /email/change-request, as in CRUDAuth.
+  CRUDAUTH_WRONG_PASSWORD: [401, 400],
   CRUDAUTH_CSRF: 403,
   CRUDAUTH_CROSS_SITE: 403,
   CRUDAUTH_FORBIDDEN: 403,
@@ -33,7 +44,7 @@ export function refuses(
 ): void {
   const text = `${response.body} ${JSON.stringify(response.headers)}`
   assert.equal(response.json().code, code, text)
-  assert.equal(response.statusCode, statuses[code], text)
+  assert.ok([statuses[code]].flat().includes(response.statusCode), text)
   for (const secret of secrets) assert.ok(!text.includes(secret), 'a secret stands in the answer')
   if (response.statusCode === 429 || response.statusCode === 503) {
     assert.ok(Number(response.headers['retry-after']) >= 1, 'Retry-After is missing')

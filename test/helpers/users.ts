@@ -25,10 +25,10 @@ export function countingUsers(inner: UserStore = memoryUsers()) {
 export function mountHandLogin(app: FastifyInstance): void {
   app.post('/by-hand/:username', async (request: FastifyRequest, reply: FastifyReply) => {
     const { username } = request.params as { username: string }
-    const user = await app.auth.users.findBy('username', username)
+    const user = await app.crudAuth.users.findBy('username', username)
     if (!user) return reply.code(404).send({})
-    const session = await app.auth.sessions.create(request, user)
-    app.auth.sessions.setCookies(request, reply, session)
+    const session = await app.crudAuth.sessions.create(request, user)
+    app.crudAuth.sessions.setCookies(request, reply, session)
     return { csrf_token: session.csrfToken }
   })
 }

@@ -108,7 +108,9 @@ for (const state of [{}, ...(redis ? [{ redis }] : [])]) {
       auth: { ...state, keyPrefix: uniquePrefix(), users: failing, rateLimits: {} },
       routes(app) {
         app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-          await app.auth.sudo.elevate(request, (request.body as { password: string }).password)
+          await app.crudAuth.sudo.elevate(request, {
+            password: (request.body as { password: string }).password,
+          })
           return {}
         })
       },

@@ -55,7 +55,7 @@ for (const backend of backends) {
         // What must not be: a route that waits for what it sends.
         app.post('/leaky', async (request, reply) => {
           const { email } = request.body as { email: string }
-          if (await app.auth.users.findBy('email', email)) await send()
+          if (await app.crudAuth.users.findBy('email', email)) await send()
           return reply.code(202).send({ detail: 'If that is an account, a message is on its way' })
         })
       },
@@ -89,8 +89,8 @@ for (const backend of backends) {
       routes(app) {
         app.post('/leaky', async (request, reply) => {
           const { email } = request.body as { email: string }
-          if (!(await app.auth.users.findBy('email', email)))
-            await app.auth.passwords.hash(password)
+          if (!(await app.crudAuth.users.findBy('email', email)))
+            await app.crudAuth.passwords.hash(password)
           return reply.code(202).send({ detail: '…' })
         })
       },

@@ -57,7 +57,7 @@ for (const [what, email] of Object.entries(refused)) {
       username: 'somebody',
       password,
     })
-    refuses(response, 'CRUDAUTH_BAD_REQUEST', [password])
+    refuses(response, 'CRUDAUTH_EMAIL_INVALID', [password])
     assert.deepEqual(await users.rows(), [])
   })
 }

@@ -71,7 +71,7 @@ for (const backend of backends) {
     const app = await build(t, {
       auth: { ...backend.options(), users: users.store, lockout: false },
     })
-    await accounts(users.store, await app.auth.passwords.hash(password))
+    await accounts(users.store, await app.crudAuth.passwords.hash(password))
     const answers = new Set<string>()
     const tries = [
       ...failures.map((name) => [name, 'wrong password']),
@@ -79,8 +79,6 @@ for (const backend of backends) {
       // The right one of a disabled account, and a password too short to be any.
       ['disabled', password],
       ['usual', 'x'],
-      ['usual', ''],
-      ['unknown', ''],
     ] as const
     for (const [identifier = '', given = ''] of tries) {
       const cost = await costOf({ calls: 0 }, users, async () => {
@@ -127,7 +125,7 @@ test('with a legacy verifier, too, an unknown user costs what a wrong password d
   const app = await build(t, {
     auth: { users: users.store, lockout: false, passwords: { cost: cheap, legacy: [verifier] } },
   })
-  await accounts(users.store, await app.auth.passwords.hash(password))
+  await accounts(users.store, await app.crudAuth.passwords.hash(password))
   await users.store.create({
     email: 'old@example.com',
     username: 'old',
@@ -197,5 +195,5 @@ test('the order of answers at sign-up tells of no account: a bad password is ref
   const taken = await new Client(app).register('ann', 'short')
   const free = await new Client(app).register('bob', 'short')
   assert.equal(taken.body, free.body)
-  refuses(taken, 'CRUDAUTH_BAD_REQUEST')
+  refuses(taken, 'CRUDAUTH_PASSWORD_TOO_SHORT')
 })

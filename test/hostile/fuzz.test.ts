@@ -205,7 +205,9 @@ for (const backend of backends) {
           who: request.maybePrincipal?.userId ?? null,
         }))
         app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-          await app.auth.sudo.elevate(request, (request.body as { password: string })?.password)
+          await app.crudAuth.sudo.elevate(request, {
+            password: (request.body as { password: string })?.password,
+          })
           return {}
         })
       },

@@ -161,7 +161,7 @@ test('one that is too long, doubled or no text is refused and begins nothing', a
     assert.equal(response.headers.location, undefined)
     assert.equal(response.headers['set-cookie'], undefined)
   }
-  for (const redirect_to of [`/${'a'.repeat(2048)}`, ['/a'], 1, true, null, { a: 1 }]) {
+  for (const redirect_to of [`/${'a'.repeat(2048)}`, ['/a'], 1, true, { a: 1 }]) {
     refuses(await ann.post('/oauth/acme/link', { redirect_to }), 'FST_ERR_VALIDATION')
   }
   assert.deepEqual(acme.requests, [])

@@ -72,7 +72,7 @@ test('1025 code points are refused by every route that takes a password, and not
 test('length counts code points of the NFC form: neither UTF-16 units nor combining marks make a short password long', async (t) => {
   const app = await build(t, { auth: off })
   for (const secret of ['\u{1f600}'.repeat(7), 'e\u0301'.repeat(7), '1234567']) {
-    refuses(await register(app, 'ann', secret), 'CRUDAUTH_BAD_REQUEST')
+    refuses(await register(app, 'ann', secret), 'CRUDAUTH_PASSWORD_TOO_SHORT')
   }
 })
 
@@ -102,7 +102,7 @@ test('a password with half a surrogate pair is refused, since all such halves wo
     refuses(await postBytes(app, '/login', body, 'application/json'), 'CRUDAUTH_BAD_CREDENTIALS')
   }
   assert.equal(
-    await app.auth.passwords.verify(await app.auth.passwords.hash('\ufffd'), '\ud800'),
+    await app.crudAuth.passwords.verify(await app.crudAuth.passwords.hash('\ufffd'), '\ud800'),
     false,
   )
 })
@@ -138,7 +138,7 @@ test('the commonest passwords and the own name are refused in any case', async (
   ]) {
     refuses(
       await register(app, 'longname', secret),
-      'CRUDAUTH_BAD_REQUEST',
+      'CRUDAUTH_PASSWORD_TOO_COMMON',
       secret === 'PassWord' ? [secret] : [],
     )
   }

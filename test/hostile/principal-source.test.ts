@@ -23,7 +23,9 @@ const names = [
 
 const sudoRoute = (app: FastifyInstance) => {
   app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-    await app.auth.sudo.elevate(request, (request.body as { password: string }).password)
+    await app.crudAuth.sudo.elevate(request, {
+      password: (request.body as { password: string }).password,
+    })
     return {}
   })
 }

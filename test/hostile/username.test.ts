@@ -36,7 +36,7 @@ for (const [what, username] of Object.entries(refused)) {
     const app = await build(t, { auth: { users: users.store } })
     refuses(
       await new Client(app).post('/register', { email: 'a@example.com', username, password }),
-      'CRUDAUTH_BAD_REQUEST',
+      'CRUDAUTH_USERNAME_INVALID',
       [password],
     )
     assert.deepEqual(await users.rows(), [])
@@ -82,7 +82,7 @@ test('an identifier that is both an email and a name signs the owner of the emai
   const client = new Client(app)
   await client.register('owner')
   // An older app may have let such a name in.
-  const hashedPassword = await app.auth.passwords.hash('another good password')
+  const hashedPassword = await app.crudAuth.passwords.hash('another good password')
   await users.store.create({
     email: 'b@example.com',
     username: 'owner@example.com',

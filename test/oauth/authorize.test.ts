@@ -82,7 +82,7 @@ for (const backend of backends) {
       assert.equal(setCookies(response)[sessionCookie]?.maxAge, maxAge, query)
     }
     for (const query of [
-      '?remember_me=yes',
+      '?remember_me=maybe',
       '?remember_me=1&remember_me=1',
       '?redirect_to=/a&redirect_to=/b',
     ]) {

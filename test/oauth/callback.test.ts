@@ -53,9 +53,12 @@ for (const backend of backends) {
     assert.equal(cookies[sessionCookie]?.maxAge, undefined)
 
     assert.deepEqual(await browser.me(), {
+      id: 1,
       user_id: 1,
       username: 'ada',
       email: 'ada@example.com',
+      email_verified: true,
+      has_password: false,
       is_superuser: false,
       scopes: [],
       via: 'session',

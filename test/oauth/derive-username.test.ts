@@ -140,7 +140,7 @@ for (const backend of backends) {
       )
     }
     for (const row of (await rows()).slice(1)) assert.doesNotMatch(String(row?.username), /@|^ann$/)
-    const found = await app.auth.users.findBy('email', 'ann@example.com')
+    const found = await app.crudAuth.users.findBy('email', 'ann@example.com')
     assert.equal((found as { username?: unknown })?.username, 'ann')
   })
 }

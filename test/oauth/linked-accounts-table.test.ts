@@ -37,11 +37,11 @@ for (const backend of backends) {
       email: null,
       linkedAt: new Date(),
     })
-    refuses(await browser.delete('/oauth/acme'), 'CRUDAUTH_DUPLICATE')
+    refuses(await browser.delete('/oauth/acme'), 'CRUDAUTH_LAST_SIGN_IN_METHOD')
     assert.deepEqual(linkedTo(accounts), ['acme ada-1 1', 'gone ada 1'])
     landsOn(await browser.link({ sub: 'ada' }, 'other'), '/start')
     assert.equal((await browser.delete('/oauth/acme')).statusCode, 200)
-    refuses(await browser.delete('/oauth/other'), 'CRUDAUTH_DUPLICATE')
+    refuses(await browser.delete('/oauth/other'), 'CRUDAUTH_LAST_SIGN_IN_METHOD')
   })
 
   test(`${backend.name}: an unlinking of the stranger's that was under way when the true owner arrived takes nothing of the owner's`, async (t) => {

@@ -215,11 +215,11 @@ for (const backend of backends) {
       const browser = new Browser(app)
       await browser.signIn(ada)
       const before = await rows()
-      refuses(await browser.delete('/oauth/acme'), 'CRUDAUTH_DUPLICATE')
+      refuses(await browser.delete('/oauth/acme'), 'CRUDAUTH_LAST_SIGN_IN_METHOD')
       assert.deepEqual(await rows(), before)
       await browser.link({ sub: 'at-other' }, 'other')
       assert.equal((await browser.delete('/oauth/acme')).statusCode, 200)
-      refuses(await browser.delete('/oauth/other'), 'CRUDAUTH_DUPLICATE')
+      refuses(await browser.delete('/oauth/other'), 'CRUDAUTH_LAST_SIGN_IN_METHOD')
       assert.equal(
         (await browser.post('/set-password', { new_password: 'another good one' })).statusCode,
         200,

@@ -20,7 +20,7 @@ const json = { 'content-type': 'application/json' }
 
 /** Routes written by hand over the toolbox; what each is given comes as its body. */
 function byHand(app: FastifyInstance) {
-  const { oauth, sessions } = app.auth
+  const { oauth, sessions } = app.crudAuth
   app.post('/hand/:provider', async (request, reply) => {
     const { provider } = request.params as { provider: string }
     const { user, created, linked } = await oauth.resolve(
@@ -113,8 +113,11 @@ for (const backend of backends) {
       assert.equal(listed.email, accounts ? 'ada@example.com' : null)
       assert.equal((await ann.post('/hand/acme/unlink')).statusCode, 200)
       assert.equal((await ann.post('/hand/acme/unlink')).json().code, 'CRUDAUTH_NOT_FOUND')
-      other.csrf = other.cookies.get('__Host-crudauth_csrf') ?? null
-      assert.equal((await other.post('/hand/acme/unlink')).json().code, 'CRUDAUTH_DUPLICATE')
+      other.csrf = other.cookies.get('csrf_token') ?? null
+      assert.equal(
+        (await other.post('/hand/acme/unlink')).json().code,
+        'CRUDAUTH_LAST_SIGN_IN_METHOD',
+      )
     })
   }
 }
@@ -122,9 +125,9 @@ for (const backend of backends) {
 test('without the option, and for a provider that is not there, the toolbox says what to change', async (t) => {
   const request = {} as never
   const user = {} as never
-  const without = (await build(t)).auth.oauth
+  const without = (await build(t)).crudAuth.oauth
   const { app } = await buildOAuth(t)
-  const withIt = app.auth.oauth
+  const withIt = app.crudAuth.oauth
   for (const call of [
     () => without.resolve(request, 'acme', profile()),
     () => without.link(user, 'acme', profile()),

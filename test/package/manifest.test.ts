@@ -25,6 +25,7 @@ const imports = readSources('src', 'schemas').flatMap((file) =>
 /** What an installation may bring. A further one is a decision: it is audited, updated and trusted by every app. */
 const dependencies = [
   '@fastify/ajv-compiler',
+  '@fastify/busboy',
   '@fastify/cookie',
   '@fastify/error',
   '@fastify/fast-json-stringify-compiler',

@@ -45,7 +45,7 @@ for (const backend of everywhere) {
       assert.equal(new Set(responses.map((response) => tokensOf(response).access_token)).size, 100)
       for (const response of responses.slice(0, 10))
         answers(await asBearer(app, tokensOf(response).access_token), 200)
-      assert.equal((await app.auth.sessions.list(1)).length, 1)
+      assert.equal((await app.crudAuth.sessions.list(1)).length, 1)
       const next = [...successors][0] ?? ''
       const again = await Promise.all(times(100, () => askRefresh(app, next)))
       assert.deepEqual(statusesOf(again), { 200: 100 })
@@ -117,7 +117,7 @@ for (const backend of everywhere) {
           refuses(await askRefresh(app, token), 'CRUDAUTH_INVALID_TOKEN')
         assert.deepEqual([heard.hooked.length, heard.published.length], [1, 1])
         answers(await askRefresh(app, other.refresh_token), 200)
-        assert.equal((await app.auth.sessions.list(1)).length, 1)
+        assert.equal((await app.crudAuth.sessions.list(1)).length, 1)
       })
     }
 
@@ -131,7 +131,7 @@ for (const backend of everywhere) {
       assert.deepEqual(statusesOf(responses), { 401: 20 })
       refuses(await askRefresh(app, thief.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
       assert.deepEqual([heard.hooked, heard.published], [['ann'], ['ann']])
-      assert.deepEqual(await app.auth.sessions.list(1), [])
+      assert.deepEqual(await app.crudAuth.sessions.list(1), [])
     })
 
     test('parallel uses of tokens of different age leave one line or none, never two', async (t) => {
@@ -148,7 +148,7 @@ for (const backend of everywhere) {
       for (const token of new Set(given))
         if ((await askRefresh(app, token)).statusCode === 200) alive.push(token)
       assert.ok(alive.length <= 1)
-      assert.ok((await app.auth.sessions.list(1)).length <= 1)
+      assert.ok((await app.crudAuth.sessions.list(1)).length <= 1)
       for (const { statusCode } of responses) assert.ok(statusCode === 200 || statusCode === 401)
     })
 
@@ -157,7 +157,7 @@ for (const backend of everywhere) {
       const app = await start(t, { reuseGraceSeconds: 0 }, { hooks: heard.hooks })
       const { refresh_token } = await signedInBearer(app)
       const [, tag = '', key = ''] = refresh_token.split('.')
-      const [line] = await app.auth.sessions.list(1)
+      const [line] = await app.crudAuth.sessions.list(1)
       const handle = line?.sessionId ?? ''
       for (const token of [
         `${handle.slice(0, 22)}.${tag}.${handle}`,
@@ -199,7 +199,7 @@ for (const backend of everywhere) {
             )
         }
         assert.deepEqual(
-          (await app.auth.sessions.list(1)).map(({ kind }) => kind),
+          (await app.crudAuth.sessions.list(1)).map(({ kind }) => kind),
           ['session'],
         )
       }
@@ -232,7 +232,7 @@ for (const backend of everywhere) {
           refuses(await asBearer(app, tokens.access_token), 'CRUDAUTH_UNAUTHENTICATED')
         }
         assert.deepEqual(
-          (await app.auth.sessions.list(1)).map(({ kind }) => kind),
+          (await app.crudAuth.sessions.list(1)).map(({ kind }) => kind),
           ['session'],
         )
         answers(await client.get('/me'), 200)
@@ -253,7 +253,7 @@ for (const backend of everywhere) {
           if (response.statusCode !== 200 || !response.body.includes('refresh_token')) continue
           refuses(await askRefresh(app, tokensOf(response).refresh_token), 'CRUDAUTH_INVALID_TOKEN')
         }
-        assert.deepEqual(await app.auth.sessions.list(1), [])
+        assert.deepEqual(await app.crudAuth.sessions.list(1), [])
       }
     })
   })

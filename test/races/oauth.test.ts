@@ -44,7 +44,7 @@ for (const backend of backends) {
     for (const answer of answers) if (answer.statusCode === 400) refusesCallback(answer)
     assert.equal(acme.grants.length, 1, 'the code is sent on once')
     assert.equal((await rows()).length, 1)
-    assert.equal((await app.auth.sessions.list(1)).length, 1)
+    assert.equal((await app.crudAuth.sessions.list(1)).length, 1)
   })
 
   for (const place of linkPlaces) {
@@ -214,7 +214,7 @@ for (const backend of backends) {
     })
     const ann = await browserOf(app, 'ann')
     landsOn(await ann.link({ sub: 'mine' }), '/start')
-    meanwhile = () => inner.update(1, { hashedPassword: app.auth.passwords.unusable() })
+    meanwhile = () => inner.update(1, { hashedPassword: app.crudAuth.passwords.unusable() })
     const answer = await ann.delete('/oauth/acme')
     assert.equal(answer.statusCode, 409, answer.body)
     assert.equal((await inner.findById(1))?.acmeId, 'mine')

@@ -102,7 +102,7 @@ for (const { name, options } of places) {
     const user = {
       email: 'ann@example.com',
       username: 'ann',
-      hashedPassword: app.auth.passwords.unusable(),
+      hashedPassword: app.crudAuth.passwords.unusable(),
     }
     await (auth.users as UserStore).create(user)
     const caller = new Client(app)

@@ -12,7 +12,9 @@ import { mountHandLogin } from '../helpers/users.js'
 
 const sudoRoutes = (app: FastifyInstance) => {
   app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-    await app.auth.sudo.elevate(request, (request.body as { password: string }).password)
+    await app.crudAuth.sudo.elevate(request, {
+      password: (request.body as { password: string }).password,
+    })
     return {}
   })
   app.get('/elevated', { onRequest: app.requireSudo }, async () => ({}))
@@ -66,7 +68,7 @@ for (const backend of backends) {
         mountHandLogin(app)
       },
     })
-    await app.auth.users.create({
+    await app.crudAuth.users.create({
       email: 'ann@example.com',
       username: 'ann',
       hashedPassword: `plain:${password}`,

@@ -77,9 +77,9 @@ const httpOnly = (attributes: string) => ['httponly', ...attributes.split('; ')]
 
 for (const { what, auth, prefix, attributes, names } of cases) {
   describe(`cookies ${what}`, () => {
-    const [session, csrf, device] = (
-      names ?? ['crudauth_session', 'crudauth_csrf', 'crudauth_device']
-    ).map((name) => prefix + name) as [string, string, string]
+    const [base, csrf, mark] = names ?? ['crudauth_session', 'csrf_token', 'crudauth_device']
+    // The readable one is taken verbatim.
+    const [session, device] = [prefix + base, prefix + mark]
 
     test('are set with these attributes, and with a lifetime only when remembered', async (t) => {
       const app = await build(t, { auth })
@@ -185,7 +185,7 @@ describe('the session cookie of a request', () => {
 
   test('made under another secret is nobody’s', async (t) => {
     const { app, value } = await signIn(t)
-    const foreign = await build(t, { auth: { users: app.auth.users, secret: otherSecret } })
+    const foreign = await build(t, { auth: { users: app.crudAuth.users, secret: otherSecret } })
     refusesOwn(
       await foreign.inject({ url: '/me', cookies: { [name]: value } }),
       'CRUDAUTH_UNAUTHENTICATED',

@@ -31,7 +31,12 @@ describe('POST /login from a browser', () => {
       { origin: 'https://auth.example.com', 'sec-fetch-site': 'same-origin' },
     ],
     ['without Origin, same-origin', { 'sec-fetch-site': 'same-origin' }],
-    ['without Origin, same-site', { 'sec-fetch-site': 'same-site' }],
+    [
+      'of another Origin that the browser calls its own',
+      { origin: 'https://proxy.example', 'sec-fetch-site': 'same-origin' },
+    ],
+    ['of null that the browser calls its own', { origin: 'null', 'sec-fetch-site': 'same-origin' }],
+    ['of null, by the user’s own hand', { origin: 'null', 'sec-fetch-site': 'none' }],
     ['without Origin, by the user’s own hand', { 'sec-fetch-site': 'none' }],
   ]
   for (const [what, headers] of passes) {
@@ -54,8 +59,16 @@ describe('POST /login from a browser', () => {
     ['of two', { origin: 'https://auth.example.com, https://evil.example' }],
     ['of our name as user name', { origin: 'https://auth.example.com@evil.example' }],
     [
-      'of another site that says same-origin',
-      { origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' },
+      'of our own that the browser calls another site’s',
+      { origin: 'https://auth.example.com', 'sec-fetch-site': 'cross-site' },
+    ],
+    [
+      'of our own that the browser calls a sibling’s',
+      { origin: 'https://auth.example.com', 'sec-fetch-site': 'same-site' },
+    ],
+    [
+      'that a browser of another kind calls its own',
+      { origin: 'https://evil.example', 'sec-fetch-site': 'Same-Origin' },
     ],
   ]
   for (const [what, headers] of refused) {
@@ -64,6 +77,29 @@ describe('POST /login from a browser', () => {
       const response = await post(app, headers)
       refusesOwn(response, 'CRUDAUTH_CROSS_SITE', [password])
       assert.equal(response.headers['set-cookie'], undefined)
+    })
+  }
+
+  test('refuses Sec-Fetch-Site: same-site without an Origin', async (t) => {
+    refusesOwn(
+      await post(await withAnn(t), { 'sec-fetch-site': 'same-site' }),
+      'CRUDAUTH_CROSS_SITE',
+    )
+  })
+
+  for (const origin of [
+    'https://app.example.com',
+    'http://app.example.com:8080',
+    'capacitor://localhost',
+    'tauri://localhost',
+    'chrome-extension://abcdefghijklmnop',
+  ]) {
+    test(`passes ${origin} where it is trusted, whatever the browser calls it`, async (t) => {
+      const app = await withAnn(t, [origin])
+      for (const site of ['same-site', 'cross-site', undefined])
+        answers(await post(app, { origin, ...(site && { 'sec-fetch-site': site }) }), 200)
+      for (const other of [`${origin}x`, `x${origin}`, origin.replace(/^\w+/, 'other')])
+        refusesOwn(await post(app, { origin: other }), 'CRUDAUTH_CROSS_SITE')
     })
   }
 

@@ -37,7 +37,7 @@ for (const backend of backends) {
         refuses(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
       }
       assert.deepEqual(told, ['ann', 'ann', 'ann'])
-      assert.deepEqual(await app.auth.sessions.list(1), [])
+      assert.deepEqual(await app.crudAuth.sessions.list(1), [])
     })
 
     test('nor where there is a session beside both', async (t) => {
@@ -47,7 +47,7 @@ for (const backend of backends) {
       client.cookies.set('__Host-crudauth_refresh', 'planted')
       answers(await client.post('/logout', { refresh_token }), 200)
       refuses(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
-      assert.deepEqual(await app.auth.sessions.list(1), [])
+      assert.deepEqual(await app.crudAuth.sessions.list(1), [])
       assert.deepEqual(told, ['ann'])
     })
 
@@ -57,14 +57,14 @@ for (const backend of backends) {
         const tokens: string[] = []
         for (const [index, name] of ['ann', 'bob'].entries()) {
           await new Client(app).register(name)
-          const user = await app.auth.users.findById(index + 1)
+          const user = await app.crudAuth.users.findById(index + 1)
           assert.ok(user)
-          tokens.push((await app.auth.issueTokens(user)).refreshToken ?? '')
+          tokens.push((await app.crudAuth.issueTokens(user)).refreshToken ?? '')
         }
         const [one = '', two = ''] = tokens
         answers(await postJson(app, '/logout', { refresh_token: two }, cookie(one)), 200)
         assert.deepEqual(
-          await Promise.all([app.auth.sessions.list(1), app.auth.sessions.list(2)]),
+          await Promise.all([app.crudAuth.sessions.list(1), app.crudAuth.sessions.list(2)]),
           [[], []],
         )
         assert.deepEqual(told.sort(), ['ann', 'bob'])

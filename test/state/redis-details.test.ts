@@ -27,8 +27,7 @@ const record = (changes: Partial<SessionRecord> = {}): SessionRecord => ({
   authenticatedAtMs: Date.now(),
   sudoUntilMs: 0,
   remember: false,
-  device: 'Firefox 140 on Linux',
-  ip: '192.0.2.7',
+  client: 'sealed',
   metadata: '',
   ...changes,
 })
@@ -305,7 +304,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     const lane = { key: secret, maxAttempts: 1, windowMs: 1, lockMs: 1, maxLockMs: 1 }
     for (const call of [
       () => sessions.read(secret, secret),
-      () => sessions.create(secret, record({ device: secret }), 5),
+      () => sessions.create(secret, record({ client: secret }), 5),
       () => sessions.revokeAll(secret),
       () => oneTime.peek(secret),
       () => oneTime.take(secret, secret),

@@ -83,7 +83,7 @@ for (const [what, options] of [
   test(`with ${what}, nothing is connected`, async (t) => {
     const { seen, url } = await countingServer(t)
     const app = Fastify()
-    if (what.startsWith('a decorator')) app.decorate('rateLimit' as string, () => {})
+    if (what.startsWith('a decorator')) app.decorate('currentUser' as string, () => {})
     const auth = {
       secret,
       users: memoryUsers(),

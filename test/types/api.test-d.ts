@@ -58,7 +58,7 @@ const users = memoryUsers()
     app.currentUser(),
     app.requireSudo,
     app.requireFresh,
-    app.rateLimit('x', { max: 1, windowSeconds: 1 }),
+    app.crudAuth.rateLimit('x', { max: 1, windowSeconds: 1 }),
   ]) {
     app.get('/a', { onRequest: gate }, async () => ({}))
     app.get('/b', { preValidation: gate }, async () => ({}))
@@ -91,20 +91,20 @@ const users = memoryUsers()
     '/sudo',
     { preHandler: currentUser() },
     async (request) => ({
-      until: await app.auth.sudo.elevate(request, request.body.password),
+      until: await app.crudAuth.sudo.elevate(request, { password: request.body.password }),
     }),
   )
   app.post<{ Body: { name: string; password: string } }>('/enter', async (request, reply) => {
-    const user = await app.auth.authenticatePassword(
+    const user = await app.crudAuth.authenticatePassword(
       request,
       request.body.name,
       request.body.password,
     )
-    const session = await app.auth.sessions.create(request, user, {
+    const session = await app.crudAuth.sessions.create(request, user, {
       rememberMe: true,
       metadata: { tenant: 1 },
     })
-    app.auth.sessions.setCookies(request, reply, session)
+    app.crudAuth.sessions.setCookies(request, reply, session)
     return { csrf: session.csrfToken }
   })
   app.route({
@@ -122,8 +122,12 @@ const users = memoryUsers()
   await app.register(managementRoutes)
   await app.register(emailRoutes, { prefix: '/mail' })
   app.post<{ Body: { email: string; token: string } }>('/forgotten', async (request) => {
-    app.auth.recovery.requestPasswordReset(request, request.body.email, { redirectTo: '/' })
-    const { redirectTo } = await app.auth.recovery.resetPassword(request, request.body.token, 'x')
+    app.crudAuth.recovery.requestPasswordReset(request, request.body.email, { redirectTo: '/' })
+    const { redirectTo } = await app.crudAuth.recovery.resetPassword(
+      request,
+      request.body.token,
+      'x',
+    )
     is<Equals<typeof redirectTo, string | undefined>>()
   })
   is<Equals<typeof app.sessionStore, SessionStore>>()
@@ -161,7 +165,7 @@ const users = memoryUsers()
     { preHandler: app.currentUser() },
     async (request) => {
       is<Equals<typeof request.body.password, string>>()
-      return app.auth.sudo.elevate(request, request.body.password)
+      return app.crudAuth.sudo.elevate(request, { password: request.body.password })
     },
   )
   app.addHook('onRequest', app.currentUser())
@@ -392,9 +396,9 @@ export const pick: (body: object) => Record<string, unknown> = createRegistratio
   // @ts-expect-error: the builder is no hook: it would let everybody in
   app.get('/x', { preHandler: app.currentUser }, async () => ({}))
   // @ts-expect-error: a limit needs its window
-  app.rateLimit('x', { max: 1 })
+  app.crudAuth.rateLimit('x', { max: 1 })
   // @ts-expect-error: no such key
-  app.rateLimit('x', { max: 1, windowSeconds: 1 }, { key: 'session' })
+  app.crudAuth.rateLimit('x', { max: 1, windowSeconds: 1 }, { key: 'session' })
   // @ts-expect-error: no such group
   app.register(crudAuth, { secret, users, routes: ['acount'] })
   // @ts-expect-error: no such hook

@@ -12,8 +12,16 @@ export class ApiError extends Error {
 
 /** The token in the readable cookie; null when nobody is signed in here. Another tab may have changed it meanwhile. */
 export function csrfToken() {
-  const [, token = null] = /(?:^|; )(?:__Host-)?crudauth_csrf=([^;]+)/.exec(document.cookie) ?? []
+  const [, token = null] = /(?:^|; )csrf_token=([^;]+)/.exec(document.cookie) ?? []
   return token
+}
+
+/** Forgets the readable cookie of a session that has ended, so that the next look asks for nothing. */
+export function forgetCsrfToken(token) {
+  // Another tab may have signed in meanwhile.
+  if (token !== csrfToken()) return
+  // biome-ignore lint/suspicious/noDocumentCookie: the other interface is not in every browser
+  document.cookie = 'csrf_token=; Path=/; Max-Age=0'
 }
 
 async function send(method, url, body) {

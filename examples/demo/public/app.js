@@ -1,4 +1,4 @@
-import { ApiError, call, csrfToken } from './api.js'
+import { ApiError, call, csrfToken, forgetCsrfToken } from './api.js'
 import * as forms from './forms.js'
 import { beginLink, loadProviders, refreshAccounts, takeLanding, unlink } from './oauth.js'
 import { byId, link, say, sayError, showDevices, showSudo, showUser, showView } from './view.js'
@@ -9,7 +9,8 @@ const onClick = (id, action) => forms.onClick(id, action, onError)
 /** Shows who is signed in here, or the forms to sign in; resolves with the accounts at providers that are linked. */
 async function refresh() {
   // Without the readable cookie there is no session to ask for.
-  if (csrfToken() === null) {
+  const token = csrfToken()
+  if (token === null) {
     showView('signed-out')
     return []
   }
@@ -25,8 +26,8 @@ async function refresh() {
     return accounts
   } catch (error) {
     if (error.code !== 'CRUDAUTH_UNAUTHENTICATED') throw error
-    // It has ended elsewhere; this clears what is left of it in the browser.
-    await call('POST', '/auth/logout').catch(() => {})
+    // It has ended elsewhere.
+    forgetCsrfToken(token)
     showSudo(null)
     showView('signed-out')
     throw error
@@ -51,7 +52,7 @@ function endSession(session, button) {
     await call('DELETE', `/auth/sessions/${encodeURIComponent(session.session_id)}`)
     await refreshDevices()
     byId('devices-title').focus()
-    return `Ended the session of ${session.device}.`
+    return `Ended the session of ${session.label}.`
   }
   return forms.run(button, end, { onError })
 }

@@ -13,7 +13,7 @@ const pages = {
     after: 'Confirmed',
     done: 'The address is confirmed.',
   },
-  '/confirm-email': {
+  '/confirm-email-change': {
     route: '/auth/email/change-confirm',
     title: 'Confirm your new address',
     text: 'One click, and your account has this address. The one before gets a message, by which the change can be taken back.',

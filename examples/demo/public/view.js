@@ -111,7 +111,7 @@ function time(iso) {
 }
 
 function deviceItem(session, onEnd) {
-  const name = Object.assign(document.createElement('strong'), { textContent: session.device })
+  const name = Object.assign(document.createElement('strong'), { textContent: session.label })
   const title = document.createElement('p')
   title.append(name, ...(session.current ? [' ', badge('this device')] : []))
   const details = Object.assign(document.createElement('p'), { className: 'hint' })
@@ -132,7 +132,7 @@ function deviceItem(session, onEnd) {
     })
     button.setAttribute(
       'aria-label',
-      `End the session of ${session.device}, signed in ${ago(session.created_at)}`,
+      `End the session of ${session.label}, signed in ${ago(session.created_at)}`,
     )
     button.addEventListener('click', () => onEnd(session, button))
     item.append(button)

@@ -1,3 +1,4 @@
+import type { FastifyBaseLogger } from 'fastify'
 import type { Passwords } from '../passwords/passwords.js'
 import type { Row, Users } from '../users/users.js'
 import { updateIfUnchanged } from './update-if-unchanged.js'
@@ -9,13 +10,23 @@ import { updateIfUnchanged } from './update-if-unchanged.js'
 export type Rehash = (user: Row, password: string) => Promise<Row | null>
 
 export const createRehash =
-  (users: Users, passwords: Passwords): Rehash =>
+  (users: Users, passwords: Passwords, log: FastifyBaseLogger): Rehash =>
   async (user, password) => {
-    const hashedPassword = await passwords.rehash(password, users.saltOf(user))
-    // Another sign-in may have replaced it by the same hash.
-    const changed = await updateIfUnchanged(users, user, [], (row) =>
-      users.hashOf(row) === hashedPassword ? {} : { hashedPassword },
-    )
+    let changed: Row | null
+    try {
+      const hashedPassword = await passwords.rehash(password, users.saltOf(user))
+      // Another sign-in may have replaced it by the same hash.
+      changed = await updateIfUnchanged(users, user, [], (row) =>
+        users.hashOf(row) === hashedPassword ? {} : { hashedPassword },
+      )
+    } catch (err) {
+      // Housekeeping: the password was right, and the older hash goes on being good.
+      log.warn(
+        { err },
+        'a password hash could not be replaced by one of the present kind; is its column long enough?',
+      )
+      return user
+    }
     if (changed) return changed
     // The credential was changed meanwhile: then the password tells.
     const now = await users.findById(users.idOf(user))

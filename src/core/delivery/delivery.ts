@@ -52,6 +52,7 @@ export function createDelivery({
     limits,
     enqueue,
     keys: keys('delivery'),
+    viewOf: users.publicView,
     encodeUser: (user) => encodeUserId(users.idOf(user)),
     findUser,
     log: app.log,

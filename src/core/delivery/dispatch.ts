@@ -36,6 +36,8 @@ interface DispatchOptions {
   readonly enqueue?: ((job: DeliveryJob) => unknown) | undefined
   /** Keys that seal jobs, of a purpose of their own. */
   readonly keys: PurposeKeys
+  /** A user without credentials, for channels. */
+  viewOf(user: RegisteredUser): RegisteredUser
   /** The id of a row, as text. */
   encodeUser(user: RegisteredUser): string
   /** The row of an encoded id; null when it is gone or disabled. */
@@ -141,7 +143,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const expiresInSeconds = secondsLeft(intent, endsAtMs)
     if (expiresInSeconds === null) return
     try {
-      await channel.deliver(Object.freeze({ ...intent, expiresInSeconds }))
+      const user = options.viewOf(intent.user)
+      await channel.deliver(Object.freeze({ ...intent, user, expiresInSeconds }))
     } catch (cause) {
       throw deliveryFailure(cause, intent)
     }

@@ -16,7 +16,7 @@ export interface EmailPaths {
   readonly verify?: string | undefined
   /** Sets a new password; without a token, asks for the link. Default `/reset-password`. */
   readonly reset?: string | undefined
-  /** Confirms a new address. Default `/confirm-email`. */
+  /** Confirms a new address. Default `/confirm-email-change`. */
   readonly change?: string | undefined
   /** Takes a change of address back. Default `/revert-email`. */
   readonly revert?: string | undefined
@@ -43,7 +43,7 @@ export interface EmailOptions {
 
 /** How messages get to their channels. All numbers are for each channel of this process. */
 export interface DeliveryOptions {
-  /** Gives messages to a queue of the app's, sealed, which has them delivered by `app.auth.recovery.deliver(job)`. */
+  /** Gives messages to a queue of the app's, sealed, which has them delivered by `app.crudAuth.recovery.deliver(job)`. */
   readonly enqueue?: ((job: DeliveryJob) => unknown) | undefined
   /** Messages that may be unfinished; a further one is dropped, and that is logged. Default 1000. */
   readonly maxQueued?: number | undefined
@@ -155,7 +155,7 @@ function resolveEmail(options: EmailOptions) {
     paths: Object.freeze({
       verify: resolvePath('verify', paths.verify, '/verify-email'),
       reset: resolvePath('reset', paths.reset, '/reset-password'),
-      change: resolvePath('change', paths.change, '/confirm-email'),
+      change: resolvePath('change', paths.change, '/confirm-email-change'),
       revert: resolvePath('revert', paths.revert, '/revert-email'),
     }),
     render: checkFunction('email.render', options.render),

@@ -1,4 +1,10 @@
 import { domainToASCII } from 'node:url'
+import {
+  BadRequestError,
+  EmailInvalidError,
+  PhoneInvalidError,
+  UsernameInvalidError,
+} from '../../errors.js'
 
 const maxEmailLength = 254 // RFC 5321, 4.5.3.1.3, less the angle brackets
 const maxUsernameLength = 150
@@ -86,14 +92,13 @@ export function canonicalValue(
     : canonicalText(text)
 }
 
-const malformed: Record<string, string> = {
-  email: 'The email is not a valid address',
-  phone: 'The phone number must be in E.164 form, such as +4915112345678',
+/** The error of a value that `canonicalValue` refuses. */
+export function malformedValue(field: string): Error {
+  if (field === 'email') return new EmailInvalidError()
+  if (field === 'username') return new UsernameInvalidError()
+  if (field === 'phone') return new PhoneInvalidError()
+  return new BadRequestError(`The ${field} is not valid`)
 }
-
-/** What is said of a value that `canonicalValue` refuses. */
-export const malformedValue = (field: string): string =>
-  malformed[field] ?? `The ${field} is not valid`
 
 /** Form in which a stored value is looked up: laxer than registration, since an app's older usernames may be anything. */
 export function lookupForm(field: string, text: string): string | null {

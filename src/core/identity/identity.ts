@@ -64,7 +64,7 @@ export function canonicalValues(
     const value = picked[field]
     if (!login.includes(field) && (value === undefined || value === null)) continue
     const canonical = typeof value === 'string' ? canonicalValue(login, field, value) : null
-    if (canonical === null) throw new BadRequestError(malformedValue(field))
+    if (canonical === null) throw malformedValue(field)
     values[field] = canonical
   }
   for (const [name, value] of Object.entries(values)) {

@@ -1,5 +1,10 @@
 import { maxPasswordLength } from '../../../schemas/common.js'
-import { BadRequestError } from '../../errors.js'
+import {
+  BadRequestError,
+  PasswordRejectedError,
+  PasswordTooCommonError,
+  PasswordTooShortError,
+} from '../../errors.js'
 import { isCommonPassword } from './common-passwords.js'
 
 /** What the policy knows about the account beside the password. */
@@ -34,18 +39,22 @@ export function createPasswordPolicy(
     const { length } = [...password]
     if (/\p{Surrogate}/u.test(password))
       refuse('The password has a character that is none (half of a surrogate pair)')
-    if (length < minLength) refuse(`The password must have at least ${minLength} characters`)
+    if (length < minLength) throw new PasswordTooShortError(String(minLength))
     if (length > maxPasswordLength)
       refuse(`The password must have at most ${maxPasswordLength} characters`)
     if (isCommonPassword(password))
-      refuse('The password is one of the most common ones; choose another')
+      throw new PasswordTooCommonError(
+        'The password is one of the most common ones; choose another',
+      )
     const folded = password.toLowerCase()
     for (const word of [context.email, context.email?.split('@')[0], context.username]) {
       if (typeof word === 'string' && folded === word.toLowerCase())
-        refuse('The password must not be the email or username')
+        throw new PasswordTooCommonError('The password must not be the email or username')
     }
     const verdict = await check?.(password, context)
-    if (verdict === false) refuse('The password is not acceptable; choose another')
-    if (typeof verdict === 'string') refuse(verdict)
+    if (verdict === false || typeof verdict === 'string')
+      throw new PasswordRejectedError(
+        verdict === false ? 'The password is not acceptable; choose another' : verdict,
+      )
   }
 }

@@ -21,6 +21,8 @@ export interface Subject {
   readonly isSuperuser: boolean
   readonly emailVerified: boolean
   readonly recoveryVerified: boolean
+  /** A row without its credential columns, for subjects that are read from one. */
+  readonly view?: (row: RegisteredUser) => RegisteredUser
 }
 
 /** @param recovery logical name of the recovery factor, or null */
@@ -30,6 +32,7 @@ export function subjectOf(users: Users, recovery: string | null, user: Registere
     userId: users.idOf(user),
     isSuperuser: users.flagOf(user, 'isSuperuser', false),
     emailVerified,
+    view: users.publicView,
     recoveryVerified:
       recovery === 'email'
         ? emailVerified
@@ -46,7 +49,8 @@ export class AuthenticatedPrincipal implements Principal {
   readonly emailVerified: boolean
   readonly recoveryVerified: boolean
   readonly metadata: Readonly<Record<string, unknown>>
-  readonly #user: RegisteredUser | null
+  readonly #row: RegisteredUser | null
+  readonly #view: Subject['view']
   readonly #authenticatedAtMs: number
   readonly #credential: Credential | null
   #session: SessionState | null
@@ -69,7 +73,8 @@ export class AuthenticatedPrincipal implements Principal {
     this.transport = init.transport
     this.scopes = init.scopes ?? none
     this.metadata = init.metadata ?? empty
-    this.#user = user
+    this.#row = user
+    this.#view = subject.view
     this.#authenticatedAtMs = init.authenticatedAtMs ?? Number.NEGATIVE_INFINITY
     this.#session = session
     this.#credential = credential
@@ -77,7 +82,7 @@ export class AuthenticatedPrincipal implements Principal {
 
   /** @throws InternalError where the transport makes principals of tokens alone */
   get user(): RegisteredUser {
-    if (this.#user !== null) return this.#user
+    if (this.#row !== null && this.#view) return this.#view(this.#row)
     throw new InternalError(
       'principal.user is not known with statelessUser; load the row by principal.userId',
     )
@@ -92,9 +97,16 @@ export class AuthenticatedPrincipal implements Principal {
     return scopes.flat().every((scope) => this.scopes.includes(scope))
   }
 
-  /** Whether the row is there; false for a principal of a token alone. */
+  /** Whether the whole row is there; false for a principal of a token alone, and for an app's own object. */
   static hasUser(principal: Principal): boolean {
-    return !(principal instanceof AuthenticatedPrincipal) || principal.#user !== null
+    return principal instanceof AuthenticatedPrincipal && principal.#row !== null
+  }
+
+  /** The row with everything in it. @throws InternalError where it is not there: see `loadUser` */
+  static rowOf(principal: Principal): RegisteredUser {
+    if (principal instanceof AuthenticatedPrincipal && principal.#row !== null)
+      return principal.#row
+    throw new InternalError('The row of the principal was not loaded')
   }
 
   /** What the row that a principal lacks must be of; null where nothing is known of it. */
@@ -145,3 +157,7 @@ export class AuthenticatedPrincipal implements Principal {
     )
   }
 }
+
+/** The caller's row with everything in it, for services. Routes load it before: see `loadUser`. */
+export const rowOf = (principal: Principal): RegisteredUser =>
+  AuthenticatedPrincipal.rowOf(principal)

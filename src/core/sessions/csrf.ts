@@ -16,5 +16,10 @@ export const isCsrfToken = (token: string, record: SessionRecord): boolean =>
 export function requireCsrf(request: FastifyRequest, record: SessionRecord): void {
   if (safe.has(request.method)) return
   const token = request.headers[header]
-  if (typeof token !== 'string' || !isCsrfToken(token, record)) throw new CsrfError()
+  if (typeof token !== 'string' || !isCsrfToken(token, record)) {
+    const error = new CsrfError()
+    // Front ends tell by it that another token will do.
+    error.headers = { 'x-csrf-error': 'true' }
+    throw error
+  }
 }

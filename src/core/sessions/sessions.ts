@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hmac, sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
+import type { Seal } from '../../crypto/seal.js'
 import { BadRequestError } from '../../errors.js'
-import { clientOf } from '../../http/client-info.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
@@ -11,6 +11,7 @@ import type { DeviceCookie } from '../sign-in/known-device.js'
 import { assertMaySignIn } from '../sign-in/may-sign-in.js'
 import { decodeUserId, encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
+import type { ClientRecords } from './client-record.js'
 import { beginLifetime, cookieSeconds, needsTouch, type SessionLifetime } from './lifetime.js'
 
 /** A session just made. The only place where its secrets exist outside the browser. */
@@ -53,6 +54,9 @@ interface Dependencies {
   readonly revokeEverything: RevokeEverything
   /** Key of the digests that are CSRF tokens after the first. */
   readonly csrfKey: Buffer
+  readonly clients: ClientRecords
+  /** Of the app's own data in sessions. */
+  readonly metadata: Seal
   readonly settings: SessionSettings
   readonly cookies: { readonly session: CookieJar; readonly csrf: CookieJar }
   readonly device: DeviceCookie
@@ -80,6 +84,8 @@ export function createSessions({
   records,
   revokeEverything,
   csrfKey,
+  clients,
+  metadata: { seal, open },
   settings,
   cookies,
   device,
@@ -139,10 +145,11 @@ export function createSessions({
      */
     async create(
       request: FastifyRequest,
-      user: Row,
+      shown: Row,
       init: SessionInit = {},
       began: Standing | null = null,
     ): Promise<NewSession> {
+      const user = (await users.wholeRow(shown)) ?? shown
       assertMaySignIn(users, user)
       const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
       if (Buffer.byteLength(metadata) > maxMetadataBytes)
@@ -161,8 +168,8 @@ export function createSessions({
         ...beginLifetime(settings.lifetime, rememberMe, now),
         authenticatedAtMs: now,
         sudoUntilMs: 0,
-        ...clientOf(request),
-        metadata,
+        client: clients.seal(request),
+        metadata: metadata === '' ? '' : seal(metadata),
       }
       const previous = parse(request) ?? began
       // In one step, so that renewing a session neither pushes another device out nor, in an outage, leaves nobody signed in.
@@ -226,6 +233,12 @@ export function createSessions({
     async find(request: FastifyRequest): Promise<LiveSession | null> {
       const key = parse(request)
       return key ? liveAt(key) : null
+    },
+
+    /** The app's own data of a session; none where it cannot be read any more. */
+    metadataOf(record: SessionRecord): Record<string, unknown> | undefined {
+      const text = record.metadata === '' ? null : open(record.metadata)
+      return text === null ? undefined : JSON.parse(text)
     },
 
     /** Writes activity back, rarely and off the request's path. */

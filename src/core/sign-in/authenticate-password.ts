@@ -77,7 +77,7 @@ export function createPasswordAuthentication({
     }
     const user = outdated ? await rehash(found, password) : found
     if (!user || !users.isActive(user)) throw new BadCredentialsError()
-    await runBefore(() => hooks.onBeforeLogin?.(user, { request }))
+    await runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request }))
     return { user, forgive }
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { shortHmac } from '../../crypto/digest.js'
 import {
   BadRequestError,
+  FreshSignInRequiredError,
   LockedOutError,
   SudoRequiredError,
   UnauthenticatedError,
@@ -29,14 +30,18 @@ export interface SudoPolicy {
   readonly lockoutSeconds: number
 }
 
+/** What somebody proves to enter sudo mode. */
+export type SudoProof = { readonly password: string } | { readonly fresh: true }
+
 /** Sudo mode: a session that has just proved its password again. */
 export interface Sudo {
   /**
-   * Elevates the request's session when the password is right; returns the end of the elevation.
-   * @throws SudoRequiredError (403) for principals that are not sessions, or with sudo off; WrongPasswordError (401);
-   * LockedOutError (429)
+   * Elevates the request's session; returns the end of the elevation.
+   * @param proof the password, or for an account without one `{ fresh: true }`, right after a sign-in
+   * @throws SudoRequiredError (403) for principals that are not sessions, with sudo off, or for `fresh` where there is a
+   * password; FreshSignInRequiredError (403) when the sign-in was too long ago; WrongPasswordError (401); LockedOutError (429)
    */
-  elevate(request: AnyRequest, password: string): Promise<Date>
+  elevate(request: AnyRequest, proof: SudoProof): Promise<Date>
 }
 
 interface Dependencies {
@@ -46,20 +51,45 @@ interface Dependencies {
   readonly sessions: SessionStore
   readonly emit: Emit
   readonly key: Buffer
+  /** Seconds after a sign-in within which it counts as fresh. */
+  readonly freshSeconds: number
   readonly principalOf: (request: FastifyRequest) => Principal | null
 }
 
 export function createSudo(policy: SudoPolicy | false, services: Dependencies): Sudo {
-  const { users, passwords, counters, sessions, emit, key, principalOf } = services
+  const { users, passwords, counters, sessions, emit, key, freshSeconds, principalOf } = services
 
   return {
-    async elevate(request, password) {
-      if (typeof password !== 'string') throw new BadRequestError('The password must be a string')
+    async elevate(request, proof) {
+      const password = (proof as { password?: unknown } | null | undefined)?.password
+      const isFresh = (proof as { fresh?: unknown } | null | undefined)?.fresh === true
+      if (!isFresh && typeof password !== 'string')
+        throw new BadRequestError('The proof must be { password } or { fresh: true }')
       const principal = principalOf(request)
       if (!principal) throw new UnauthenticatedError()
       const session = AuthenticatedPrincipal.sessionOf(principal)
       if (!session || policy === false) throw new SudoRequiredError()
       const { tag, record } = session
+      const user = AuthenticatedPrincipal.rowOf(principal)
+
+      const stand = async () => {
+        const sudoUntilMs = Date.now() + policy.windowSeconds * 1000
+        // False when the session was ended meanwhile: an ended one is never elevated.
+        if (!(await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs }))))
+          throw new UnauthenticatedError()
+        AuthenticatedPrincipal.patchSession(principal, { sudoUntilMs })
+        const until = new Date(sudoUntilMs)
+        await emit('onAfterSudo', { user, until }, request)
+        return until
+      }
+
+      if (typeof password !== 'string') {
+        if (passwords.isUsable(users.hashOf(user))) throw new SudoRequiredError()
+        // Standing in sudo is no sign-in.
+        if (record.authenticatedAtMs + freshSeconds * 1000 <= Date.now())
+          throw new FreshSignInRequiredError()
+        return stand()
+      }
 
       const lane = {
         key: `sudo:${shortHmac(key, encodeUserId(principal.userId))}`,
@@ -72,7 +102,7 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
       if (!attempt || attempt.retryMs > 0)
         throw retryAfter(new LockedOutError(), (attempt?.retryMs ?? 1000) / 1000)
 
-      const { ok } = await passwords.check(users.hashOf(principal.user), password)
+      const { ok } = await passwords.check(users.hashOf(user), password)
       if (!ok) {
         if (attempt.count >= policy.maxAttempts) {
           await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs: 0 }))
@@ -81,15 +111,7 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
         throw new WrongPasswordError()
       }
       await orUnavailable(counters.forgive([lane.key]))
-      const sudoUntilMs = Date.now() + policy.windowSeconds * 1000
-      // False when the session was ended meanwhile: an ended one is never elevated.
-      if (!(await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs })))) {
-        throw new UnauthenticatedError()
-      }
-      AuthenticatedPrincipal.patchSession(principal, { sudoUntilMs })
-      const until = new Date(sudoUntilMs)
-      await emit('onAfterSudo', { user: principal.user, until }, request)
-      return until
+      return stand()
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { Principal } from '../../ports/transport.js'
+import { rowOf } from '../principal/principal.js'
 import { jsonUserId } from './user-id.js'
 import type { Row, Users } from './users.js'
 
@@ -11,15 +12,38 @@ export const accountView = (users: Users, row: Row) => ({
   username: text(users.read(row, 'username')),
 })
 
-/** Answer of `GET /me`. */
-export function meView(users: Users, principal: Principal) {
-  const { id, email, username } = accountView(users, principal.user)
+/** A value as JSON can say it. */
+const jsonValue = (value: unknown): unknown =>
+  typeof value === 'bigint'
+    ? Number.isSafeInteger(Number(value))
+      ? Number(value)
+      : String(value)
+    : (value ?? null)
+
+/** Answer of `GET /me`. @param further columns of the app's, by their names in the answer and in the row */
+export function meView(
+  users: Users,
+  further: readonly { readonly name: string; readonly column: string }[],
+  principal: Principal,
+  isUsable: (hash: string | null) => boolean,
+) {
+  const row = rowOf(principal)
+  const { id, email, username } = accountView(users, row)
   return {
+    id,
     user_id: id,
     username,
     email,
+    email_verified: users.has('emailVerified') ? principal.emailVerified : null,
+    has_password: isUsable(users.hashOf(row)),
     is_superuser: principal.isSuperuser,
     scopes: [...principal.scopes],
     via: principal.transport,
+    ...Object.fromEntries(
+      further.map(({ name, column }) => [
+        name,
+        jsonValue((row as Record<string, unknown>)[column]),
+      ]),
+    ),
   }
 }

@@ -1,10 +1,15 @@
 import { LRUCache } from 'lru-cache'
 import { sha256 } from '../../crypto/digest.js'
-import { DuplicateUserError, UserValueError } from '../../errors.js'
+import { ConfigError, DuplicateUserError, UserValueError } from '../../errors.js'
 import { createDeadline, within } from '../../lib/deadline.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { RegisteredUser } from '../../ports/fastify.js'
-import type { UserId, UserStore, UserValues } from '../../ports/user-store.js'
+import {
+  CREDENTIAL_FIELDS,
+  type UserId,
+  type UserStore,
+  type UserValues,
+} from '../../ports/user-store.js'
 import { containsSalt, hashPrefixOf, saltOf, unusablePrefix } from './salt.js'
 
 const maxKnownEpochs = 10_000
@@ -47,6 +52,12 @@ export interface Users {
   /** A boolean field; `fallback` where the model lacks it. NULL is false. */
   flagOf(row: Row, field: string, fallback: boolean): boolean
   isActive(row: Row): boolean
+  /** The row without its credential columns, the same object each time: what apps are shown. */
+  publicView(row: Row): Row
+  /** The row behind a view; anything else is returned as it is. */
+  rowBehind(shown: Row): Row
+  /** The row behind what an app hands back: a view of it, a copy of one, or the row itself. Null when it is gone. */
+  wholeRow(shown: Row): Promise<Row | null>
   findById(id: UserId): Promise<Row | null>
   findBy(field: string, value: unknown): Promise<Row | null>
   /** @throws DuplicateUserError, UserValueError */
@@ -65,6 +76,15 @@ function isTrue(value: unknown): boolean {
 
 function refuseAnswer(verb: string): never {
   throw unavailableError(new TypeError(`The user store's ${verb} answered what it may not`))
+}
+
+/** Two users' ids may have become one number. */
+function refuseRoundedId(): never {
+  throw unavailableError(
+    new ConfigError(
+      'A user id is a number that JavaScript cannot hold exactly; let the driver give it as text (mysql2: supportBigNumbers and bigNumberStrings, pg: the type int8 as it is) or as bigint',
+    ),
+  )
 }
 
 /** A time as its database gives it; of a Date every millisecond, in no time zone. */
@@ -102,6 +122,7 @@ export function createUsers(
   const rowOf = (verb: string, row: unknown): Row => {
     const id =
       typeof row === 'object' && row !== null ? (row as Record<string, unknown>)[idName] : undefined
+    if (typeof id === 'number' && !Number.isSafeInteger(id)) return refuseRoundedId()
     return typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint'
       ? (row as Row)
       : refuseAnswer(verb)
@@ -130,6 +151,14 @@ export function createUsers(
   const epochs = new LRUCache<string, { readonly version: number; readonly epoch: string }>({
     max: maxKnownEpochs,
   })
+
+  const credentialColumns = CREDENTIAL_FIELDS.flatMap((field) => [
+    column.get(field) ?? field,
+    // A model that does not map one may have its column all the same.
+    field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+  ])
+  const views = new WeakMap<object, Row>()
+  const rows = new WeakMap<object, Row>()
 
   const users: Users = {
     store: guarded,
@@ -185,6 +214,24 @@ export function createUsers(
       return name === undefined ? fallback : isTrue(cellOf(row, name))
     },
     isActive: (row) => users.flagOf(row, 'isActive', true),
+    publicView(row) {
+      const known = views.get(row)
+      if (known) return known
+      const view: Record<string, unknown> = { ...(row as Record<string, unknown>) }
+      for (const name of credentialColumns) delete view[name]
+      views.set(row, view as Row)
+      rows.set(view, row)
+      return view as Row
+    },
+    rowBehind: (shown) =>
+      (typeof shown === 'object' && shown !== null ? rows.get(shown) : undefined) ?? shown,
+    async wholeRow(shown) {
+      const row = users.rowBehind(shown)
+      if (typeof row !== 'object' || row === null) return row
+      const isWhole = hashName === undefined || Object.hasOwn(row, hashName)
+      const id = users.idOf(row)
+      return isWhole || id === undefined ? row : users.findById(id)
+    },
     findById: guarded.findById,
     findBy: guarded.findBy,
     create: guarded.create,

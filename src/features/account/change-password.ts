@@ -2,8 +2,14 @@ import type { FastifyRequest } from 'fastify'
 import type { ReplaceCredential } from '../../core/credentials/replace.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
 import type { PasswordPolicy } from '../../core/passwords/policy.js'
+import { rowOf } from '../../core/principal/principal.js'
 import type { Row, Users } from '../../core/users/users.js'
-import { BadRequestError, UnauthenticatedError, WrongPasswordError } from '../../errors.js'
+import {
+  NoPasswordError,
+  PasswordExistsError,
+  UnauthenticatedError,
+  WrongPasswordError,
+} from '../../errors.js'
 import type { Emit } from '../../events.js'
 import type { Principal } from '../../ports/transport.js'
 
@@ -19,14 +25,16 @@ interface Dependencies {
 
 /** Changing the password, and setting a first one. Either keeps the caller's session and ends all else. */
 export interface PasswordChange {
-  /** @throws BadRequestError when the account has no password; WrongPasswordError */
+  /** @throws NoPasswordError; WrongPasswordError */
   change(
     principal: Principal,
     current: string,
     next: string,
     request: FastifyRequest,
   ): Promise<void>
-  /** @throws BadRequestError when the account has a password; UnauthenticatedError when the credential ended meanwhile */
+  /** @throws PasswordExistsError */
+  assertHasNone(principal: Principal): void
+  /** @throws PasswordExistsError; UnauthenticatedError when the credential ended meanwhile */
   set(principal: Principal, next: string, request: FastifyRequest): Promise<void>
 }
 
@@ -50,7 +58,7 @@ export function createPasswordChange({
     first: boolean,
   ): Promise<boolean> => {
     const hashedPassword = await passwords.hash(next)
-    const changed = await replaceCredential(principal.user, {
+    const changed = await replaceCredential(rowOf(principal), {
       request,
       // Of a first password nothing but the sign-in has been proved, so whatever ends that ends this as well.
       proof: first ? 'epoch' : 'password',
@@ -62,24 +70,30 @@ export function createPasswordChange({
     return changed !== null
   }
 
+  const assertHasNone = (principal: Principal) => {
+    if (passwords.isUsable(users.hashOf(rowOf(principal)))) throw new PasswordExistsError()
+  }
+
   return {
     async change(principal, current, next, request) {
-      const hash = users.hashOf(principal.user)
-      if (!passwords.isUsable(hash))
-        throw new BadRequestError('The account has no password yet; set one first')
-      await policy(next, contextOf(principal.user))
+      const hash = users.hashOf(rowOf(principal))
+      if (!passwords.isUsable(hash)) throw new NoPasswordError()
+      await policy(next, contextOf(rowOf(principal)))
       const { ok } = await passwords.check(hash, current)
       // A lost race means that the password given is the current one no more.
       if (!ok || !(await replace(principal, next, request, false))) throw new WrongPasswordError()
     },
 
+    assertHasNone,
+
     async set(principal, next, request) {
-      const has = () => new BadRequestError('The account has a password already; change it instead')
-      if (passwords.isUsable(users.hashOf(principal.user))) throw has()
-      await policy(next, contextOf(principal.user))
+      assertHasNone(principal)
+      await policy(next, contextOf(rowOf(principal)))
       if (await replace(principal, next, request, true)) return
       const now = await users.findById(principal.userId)
-      throw now && passwords.isUsable(users.hashOf(now)) ? has() : new UnauthenticatedError()
+      throw now && passwords.isUsable(users.hashOf(now))
+        ? new PasswordExistsError()
+        : new UnauthenticatedError()
     },
   }
 }

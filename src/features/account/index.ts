@@ -1,12 +1,20 @@
+import { meView } from '../../core/users/account-view.js'
 import type { Feature } from '../../groups/feature.js'
 import { createPasswordChange } from './change-password.js'
+import { type AccountOptions, resolveAccount } from './options.js'
 import { createRegister } from './register.js'
 import { type AccountPart, accountRoutes } from './routes.js'
 
+export type { AccountOptions } from './options.js'
 export { accountRoutes } from './routes.js'
 export type { PasswordsToolbox } from './toolbox.js'
 
 declare module '../../core/options.js' {
+  interface CrudAuthOptions {
+    /** What `GET /me` shows. */
+    readonly account?: AccountOptions | undefined
+  }
+
   interface RouteGroups {
     account: true
   }
@@ -22,63 +30,66 @@ declare module '../../core/rate-limits.js' {
 /** Registration, `/me` and the passwords. */
 export const account: Feature = {
   name: 'account',
-  options: [],
+  options: ['account'],
   limits: {
-    register: { max: 5, windowSeconds: 3600 },
+    register: { max: 20, windowSeconds: 3600 },
     change_password: { max: 5, windowSeconds: 3600 },
   },
   routes: accountRoutes,
-  configure: (_options, { registration }) => ({
-    lacks: () => null,
-    create(core, limits) {
-      const {
-        users,
-        identity,
-        passwords,
-        policy,
-        hooks,
-        emit,
-        newAccount,
-        privilegedFields,
-        signUp,
-        principals,
-        credentials,
-        replaceCredential,
-      } = core
-      const { extraFields } = registration
-      const part: AccountPart = {
-        ...limits,
-        users,
-        recoveryField: core.settings.identity.recovery,
-        register: createRegister({
+  configure(options, { registration }) {
+    const publicFields = resolveAccount(options.account, options.users.fields)
+    return {
+      lacks: () => null,
+      create(core, limits) {
+        const {
           users,
           identity,
           passwords,
           policy,
           hooks,
           emit,
-          extraFields,
-          privilegedFields,
           newAccount,
+          privilegedFields,
           signUp,
-        }),
-        registration,
-        passwordChange: createPasswordChange({
-          users,
-          passwords,
-          policy,
-          emit,
+          credentials,
           replaceCredential,
-          passwordChanged: credentials.passwordChanged,
-        }),
-        signUp,
-        principals,
-      }
-      const { hash, verify, isUsable, unusable } = passwords
-      return {
-        part,
-        toolbox: { passwords: { hash, verify, isUsable, unusable, validate: policy } },
-      }
-    },
-  }),
+        } = core
+        const { extraFields } = registration
+        const part: AccountPart = {
+          ...limits,
+          users,
+          recoveryField: core.settings.identity.recovery,
+          register: createRegister({
+            users,
+            identity,
+            passwords,
+            policy,
+            hooks,
+            emit,
+            extraFields,
+            privilegedFields,
+            newAccount,
+            signUp,
+          }),
+          registration,
+          passwordChange: createPasswordChange({
+            users,
+            passwords,
+            policy,
+            emit,
+            replaceCredential,
+            passwordChanged: credentials.passwordChanged,
+          }),
+          signUp,
+          me: (principal) => meView(users, publicFields, principal, passwords.isUsable),
+          publicSchemas: Object.fromEntries(publicFields.map(({ name }) => [name, {}])),
+        }
+        const { hash, verify, isUsable, unusable } = passwords
+        return {
+          part,
+          toolbox: { passwords: { hash, verify, isUsable, unusable, validate: policy } },
+        }
+      },
+    }
+  },
 }

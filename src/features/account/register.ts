@@ -39,6 +39,8 @@ interface Dependencies {
 export type RegisterAccount = (
   body: Record<string, unknown>,
   request: FastifyRequest,
+  /** Counts the sign-up once its values are acceptable: mistakes in a form cost nobody's budget. */
+  count: () => unknown,
 ) => Promise<Row | null>
 
 export function createRegister(services: Dependencies): RegisterAccount {
@@ -114,7 +116,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     return null
   }
 
-  return async (body, request) => {
+  return async (body, request, count) => {
     const values = canonicalValues(identity, pick(body))
     const password = String(body.password)
     const context = {
@@ -122,6 +124,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
       username: values.username as string | null,
     }
     await policy(password, context)
+    await count()
     await runBefore(() => hooks.onBeforeRegister?.(values, { request }))
     const derived = await newAccount.derive({ source: 'register', request, values })
     const stored = canonicalValues(identity, { ...values, ...derived })

@@ -1,8 +1,8 @@
 import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
-import { ChangePassword, Me, Registered, SetPassword } from '../../../schemas/account.js'
+import { ChangePassword, meSchema, Registered, SetPassword } from '../../../schemas/account.js'
 import { Detail } from '../../../schemas/common.js'
-import { accountView, meView } from '../../core/users/account-view.js'
+import { accountView } from '../../core/users/account-view.js'
 import type { Users } from '../../core/users/users.js'
 import { currentUser } from '../../gates/current-user.js'
 import { loadUser } from '../../gates/load-user.js'
@@ -10,6 +10,7 @@ import { requireFresh } from '../../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import type { RouteLimits } from '../../groups/feature.js'
 import { partOf } from '../../groups/parts.js'
+import type { Principal } from '../../ports/transport.js'
 import type { PasswordChange } from './change-password.js'
 import type { RegisterAccount } from './register.js'
 
@@ -30,7 +31,10 @@ export interface AccountPart extends RouteLimits {
   }
   readonly passwordChange: PasswordChange
   readonly signUp: { readonly messages: object | null }
-  readonly principals: { readonly mayBeStateless: boolean }
+  /** Answer of `GET /me`. */
+  readonly me: (principal: Principal) => object
+  /** Schemas of the columns that `account.publicFields` adds to it. */
+  readonly publicSchemas: Readonly<Record<string, object>>
 }
 
 /**
@@ -42,9 +46,11 @@ export interface AccountPart extends RouteLimits {
 export const accountRoutes = defineGroup('account', (app) => {
   const services = partOf<AccountPart>(app, 'account', 'The "account" routes need crudAuth')
   const { users, register, registration, passwordChange, rateLimit, limits } = services
-  const caller = services.principals.mayBeStateless ? [loadUser(services)] : []
+  const caller = loadUser(services)
   // With delivery nobody learns from the answer whether an address is known.
   const answersAlike = services.signUp.messages !== null
+
+  const limitRegister = rateLimit('register', limits.register)
 
   const registerRoute: OwnRoute = {
     method: 'POST',
@@ -59,7 +65,7 @@ export const accountRoutes = defineGroup('account', (app) => {
     docs: {
       auth: 'none',
       errors: {
-        400: 'Malformed body, or a value or password that is not acceptable (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)',
+        400: 'Malformed body, or a value or password that is not acceptable (FST_ERR_VALIDATION, CRUDAUTH_EMAIL_INVALID, CRUDAUTH_USERNAME_INVALID, CRUDAUTH_PHONE_INVALID, CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON, CRUDAUTH_PASSWORD_REJECTED, CRUDAUTH_BAD_REQUEST)',
         403: 'The app refused (CRUDAUTH_FORBIDDEN)',
         409: `The ${answersAlike ? 'username' : 'email or username'} is taken (CRUDAUTH_DUPLICATE)`,
         413: 'Body above 16 KiB',
@@ -69,9 +75,11 @@ export const accountRoutes = defineGroup('account', (app) => {
       },
     },
     isPublic: true,
-    before: [rateLimit('register', limits.register)],
+    before: [],
     async handler(request, reply) {
-      const user = await register(request.body as Record<string, unknown>, request)
+      const user = await register(request.body as Record<string, unknown>, request, () =>
+        limitRegister(request, reply),
+      )
       if (answersAlike || !user) {
         reply.code(202)
         return { detail: 'A message is on its way; follow its link to go on' }
@@ -88,11 +96,11 @@ export const accountRoutes = defineGroup('account', (app) => {
       operationId: 'me',
       tags: ['account'],
       summary: 'The signed-in user',
-      response: { 200: Me },
+      response: { 200: meSchema(services.publicSchemas) },
     },
     docs: { auth: 'any', errors: authenticated },
-    before: [currentUser(), ...caller],
-    handler: (request) => meView(users, request.principal),
+    before: [currentUser(), caller],
+    handler: (request) => services.me(request.principal),
   }
 
   const setPassword: OwnRoute = {
@@ -109,11 +117,18 @@ export const accountRoutes = defineGroup('account', (app) => {
       auth: 'any',
       errors: {
         ...authenticated,
-        400: 'The account has a password, or the new one is not acceptable (CRUDAUTH_BAD_REQUEST)',
+        400: 'The account has a password, or the new one is not acceptable (CRUDAUTH_PASSWORD_EXISTS, CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON, CRUDAUTH_PASSWORD_REJECTED, FST_ERR_VALIDATION)',
         403: 'Signed in too long ago, or the CSRF token is missing or wrong (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF)',
       },
     },
-    before: [currentUser(), requireFresh, ...caller],
+    before: [
+      currentUser(),
+      caller,
+      async function hasNone({ principal }) {
+        passwordChange.assertHasNone(principal)
+      },
+      requireFresh,
+    ],
     async handler(request: FastifyRequest<{ Body: Static<typeof SetPassword> }>) {
       await passwordChange.set(request.principal, request.body.new_password, request)
       return { detail: 'Password set' }
@@ -134,7 +149,7 @@ export const accountRoutes = defineGroup('account', (app) => {
       auth: 'any',
       errors: {
         ...authenticated,
-        400: 'The account has no password, or the new one is not acceptable (CRUDAUTH_BAD_REQUEST)',
+        400: 'The account has no password, or the new one is not acceptable (CRUDAUTH_NO_PASSWORD, CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON, CRUDAUTH_PASSWORD_REJECTED, FST_ERR_VALIDATION)',
         401: 'Nobody is signed in, or the current password is wrong (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_WRONG_PASSWORD)',
         403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
         429: 'Too many changes or wrong passwords (CRUDAUTH_RATE_LIMITED)',
@@ -142,7 +157,7 @@ export const accountRoutes = defineGroup('account', (app) => {
     },
     before: [
       currentUser(),
-      ...caller,
+      caller,
       rateLimit('change_password', limits.change_password, { key: 'user', failClosed: true }),
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangePassword> }>) {

@@ -39,6 +39,7 @@ async function create(
     users,
     families,
     revokeEverything: core.revokeEverything,
+    clients: core.clients,
     successorKeys: keys('refresh'),
     settings: { ...settings, waitMs: timeouts.redisMs },
   })

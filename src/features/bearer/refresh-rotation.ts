@@ -4,13 +4,13 @@ import {
   type RevokeEverything,
   type UserRecords,
 } from '../../core/credentials/user-records.js'
+import type { ClientRecords } from '../../core/sessions/client-record.js'
 import { decodeUserId, encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { equalConstantTime } from '../../crypto/compare.js'
 import { hmac, sha256 } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { randomToken } from '../../crypto/random.js'
-import { clientOf } from '../../http/client-info.js'
 import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore, TimedRecord } from '../../ports/session-store.js'
 import type { UserId } from '../../ports/user-store.js'
@@ -45,6 +45,7 @@ interface Dependencies {
   readonly users: Users
   readonly families: UserRecords
   readonly revokeEverything: RevokeEverything
+  readonly clients: ClientRecords
   /** Keys of the digest that makes a token's successor. */
   readonly successorKeys: PurposeKeys
   readonly settings: Settings
@@ -82,6 +83,7 @@ export function createRotation({
   users,
   families,
   revokeEverything,
+  clients,
   successorKeys,
   settings,
 }: Dependencies) {
@@ -138,7 +140,7 @@ export function createRotation({
         authenticatedAtMs,
         sudoUntilMs: 0,
         remember: true,
-        ...clientOf(request),
+        client: clients.seal(request),
         metadata: JSON.stringify(scopes),
       }
       await orUnavailable(store.create(tag, record, maxFamilies))

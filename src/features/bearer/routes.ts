@@ -4,7 +4,6 @@ import { KeySet, TokenRequest, Tokens } from '../../../schemas/bearer.js'
 import { RefreshRequest } from '../../../schemas/common.js'
 import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
 import type { Row } from '../../core/users/users.js'
-import { InvalidTokenError } from '../../errors.js'
 import type { Emit } from '../../events.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import { partOf } from '../../groups/parts.js'
@@ -102,6 +101,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
       },
     },
     isPublic: true,
+    takesMultipart: true,
     before: crossSite,
     async handler(request: FastifyRequest<{ Body: Static<typeof TokenRequest> }>, reply) {
       const { username, password, scope } = request.body
@@ -149,12 +149,8 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     isPublic: true,
     before: crossSite,
     async handler(request, reply) {
-      try {
-        return answer(reply, await refreshTokens(bearer, emit, request, bearer.presented(request)))
-      } catch (error) {
-        if (byCookie && error instanceof InvalidTokenError) bearer.clearCookie(reply)
-        throw error
-      }
+      // A refusal leaves the cookie alone: by the time it arrives the browser may hold a newer one.
+      return answer(reply, await refreshTokens(bearer, emit, request, bearer.presented(request)))
     },
   }
 

@@ -76,10 +76,11 @@ export function createBearer({
      */
     async issue(
       request: FastifyRequest | undefined,
-      user: Row,
+      shown: Row,
       asked?: readonly string[],
     ): Promise<IssuedTokens> {
       tokens.checkSigner()
+      const user = (await users.wholeRow(shown)) ?? shown
       assertMaySignIn(users, user)
       const scopes = clamp([
         ...new Set(asked === undefined ? settings.defaultScopes : checkAsked(asked)),

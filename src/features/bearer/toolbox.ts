@@ -39,7 +39,7 @@ export function createBearerToolbox(
   emit: Emit,
 ): Pick<AuthToolbox, 'issueTokens' | 'refreshTokens' | 'setRefreshCookie' | 'clearRefreshCookie'> {
   const need = () =>
-    bearer ?? fail('This method of "app.auth" needs bearerTransport() among the "transports"')
+    bearer ?? fail('This method of "app.crudAuth" needs bearerTransport() among the "transports"')
   return {
     issueTokens: async (user, { scopes, request } = {}) => need().issue(request, user, scopes),
     refreshTokens: async (request, refreshToken) =>

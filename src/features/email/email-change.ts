@@ -8,14 +8,22 @@ import { type Identity, readCanonical } from '../../core/identity/identity.js'
 import type { Redeem } from '../../core/one-time-tokens/redeem.js'
 import type { RecoveryTokens } from '../../core/one-time-tokens/tokens.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
+import { rowOf } from '../../core/principal/principal.js'
 import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
-import { randomToken } from '../../crypto/random.js'
-import { BadRequestError, DuplicateError, DuplicateUserError } from '../../errors.js'
+import {
+  BadRequestError,
+  DuplicateError,
+  DuplicateUserError,
+  NoPasswordError,
+  SameEmailError,
+  WrongPasswordError,
+} from '../../errors.js'
 import type { Emit } from '../../events.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { Principal } from '../../ports/transport.js'
 import type { Reservations } from './address-reservations.js'
+import { freeFromStranger } from './free-address.js'
 
 interface Dependencies {
   readonly users: Users
@@ -61,9 +69,8 @@ export interface EmailChange {
   renewRevert(request: FastifyRequest, user: Row): void
 }
 
-/** How long a database may take to do what it was asked for and did not answer in time. */
+/** How long a database may take to do what it did not answer in time. */
 const maxLateMs = 60_000
-
 const onlyDuplicate = (error: unknown): undefined => {
   if (!(error instanceof DuplicateUserError)) throw error
 }
@@ -75,7 +82,6 @@ export function createEmailChange(services: Dependencies): EmailChange {
   /** What nobody ever proved is held for nobody: else who registers with a stranger's address and moves on keeps its owner out. */
   const isHeld = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
   const verified = (value: boolean) => (users.has('emailVerified') ? { emailVerified: value } : {})
-
   const sendRevert = async (
     user: Row,
     former: { email: string; wasVerified: boolean },
@@ -146,34 +152,17 @@ export function createEmailChange(services: Dependencies): EmailChange {
     return owner === null && (holder === null || holder === encodeUserId(users.idOf(user)))
   }
 
-  /**
-   * Takes the address from an account that has never proved it: whoever reverts has. Such an account can have come about only
-   * in the moment of the move, or while no state was reachable.
-   */
-  const freeFromStranger = async (email: string): Promise<boolean> => {
-    const owner = await identity.findBy('email', email)
-    if (!owner || !users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false))
-      return false
-    // Never a mailbox (RFC 2606), and no other account's.
-    const abandoned = `gone-${randomToken(16).toLowerCase()}@account.invalid`
-    return (
-      (await updateIfUnchanged(users, owner, ['email', 'emailVerified'], () => ({
-        email: abandoned,
-      }))) !== null
-    )
-  }
-
   return {
-    async request(request, { user }, { email: typed, password, redirectTo }) {
+    async request(request, principal, { email: typed, password, redirectTo }) {
+      const user = rowOf(principal)
       const email = canonicalEmail(typed)
-      if (email === null) throw new BadRequestError(malformedValue('email'))
-      if (email === emailOf(user))
-        throw new BadRequestError('That is the address of the account already')
+      if (email === null) throw malformedValue('email')
+      if (email === emailOf(user)) throw new SameEmailError()
       const hash = users.hashOf(user)
-      if (!passwords.isUsable(hash))
-        throw new BadRequestError('The account has no password yet; set one first')
+      if (!passwords.isUsable(hash)) throw new NoPasswordError()
       const { ok } = await passwords.check(hash, password)
-      if (!ok) throw new BadRequestError('The password is wrong')
+      // 400 and not 401, as front ends written for CRUDAuth know it.
+      if (!ok) throw Object.assign(new WrongPasswordError(), { statusCode: 400 })
       // Finer than a millisecond, in which two requests can be made.
       const requestedAtMs = performance.timeOrigin + performance.now()
       let allowed: boolean | undefined
@@ -277,7 +266,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
             })
           const changed = await write().catch(async (error) => {
             if (!(error instanceof DuplicateUserError)) throw error
-            const again = (await freeFromStranger(email))
+            const again = (await freeFromStranger(users, identity, email))
               ? await write().catch(onlyDuplicate)
               : undefined
             if (again !== undefined) return again

@@ -107,7 +107,6 @@ function createPart(
     ...limits,
     users,
     recoveryField: field,
-    principals: core.principals,
     verification,
     passwordReset: createPasswordReset({ ...shared, factor, messages }),
     factor,

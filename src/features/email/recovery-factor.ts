@@ -1,7 +1,6 @@
 import { canonicalValue, malformedValue } from '../../core/identity/canonical.js'
 import { type Identity, readCanonical } from '../../core/identity/identity.js'
 import type { Row, Users } from '../../core/users/users.js'
-import { BadRequestError } from '../../errors.js'
 
 /** The factor that recovers an account: its logical field, and how its values are read. */
 export interface Factor {
@@ -25,7 +24,7 @@ export function createFactor(identity: Identity, users: Users, field: string): F
     isVerified: (user) => verifiedField !== null && users.flagOf(user, verifiedField, false),
     parse(text) {
       const value = canonicalValue(identity.login, field, text)
-      if (value === null) throw new BadRequestError(malformedValue(field))
+      if (value === null) throw malformedValue(field)
       return value
     },
     find: (value) => identity.findBy(field, value),

@@ -9,13 +9,12 @@ import {
   ResetPassword,
 } from '../../../schemas/email.js'
 import type { Users } from '../../core/users/users.js'
-import { BadRequestError } from '../../errors.js'
 import { currentUser } from '../../gates/current-user.js'
 import { loadUser } from '../../gates/load-user.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import type { RouteLimits } from '../../groups/feature.js'
 import { partOf } from '../../groups/parts.js'
-import { sameOriginPath } from '../../http/redirect-path.js'
+import { redirectTarget } from '../../http/redirect-path.js'
 import type { AnyGate } from '../../ports/fastify.js'
 import type { EmailChange } from './email-change.js'
 import type { PasswordReset } from './password-reset.js'
@@ -27,7 +26,6 @@ export interface EmailPart extends RouteLimits {
   readonly users: Users
   /** Logical name of the recovery factor, or null. */
   readonly recoveryField: string | null
-  readonly principals: { readonly mayBeStateless: boolean }
   readonly verification: Verification
   readonly passwordReset: PasswordReset
   readonly factor: Factor
@@ -43,15 +41,6 @@ const invalid =
   'The token is invalid, expired or used (CRUDAUTH_TOKEN_INVALID_OR_USED), or the body is malformed'
 const unavailable =
   'Shared state or the users’ database is unreachable; the token stays good (CRUDAUTH_UNAVAILABLE)'
-
-/** @throws BadRequestError for anything but a path of the same origin */
-function redirectPath(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
-  const path = sameOriginPath(text)
-  if (path === null)
-    throw new BadRequestError('"redirect_to" must be a path of the same origin, such as "/welcome"')
-  return path
-}
 
 const confirmed = (detail: string, redirectTo: string | undefined): Static<typeof Confirmed> => ({
   detail,
@@ -79,9 +68,9 @@ function requestRoute(
     },
     isPublic: true,
     before: [before],
-    async handler(request: FastifyRequest<{ Body: Record<string, string> }>, reply) {
+    async handler(request: FastifyRequest<{ Body: Record<string, string | null> }>, reply) {
       const { body } = request
-      send(request, body[part.field] as string, redirectPath(body.redirect_to))
+      send(request, body[part.field] as string, redirectTarget(body.redirect_to))
       reply.code(202)
       return { detail }
     },
@@ -191,7 +180,7 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
     docs: {
       auth: 'any',
       errors: {
-        400: 'Malformed body, the present address, a wrong password, or an account without one (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)',
+        400: 'Malformed body, the present address, a wrong password, or an account without one (FST_ERR_VALIDATION, CRUDAUTH_EMAIL_INVALID, CRUDAUTH_SAME_EMAIL, CRUDAUTH_WRONG_PASSWORD, CRUDAUTH_NO_PASSWORD)',
         401: 'Nobody is signed in (CRUDAUTH_UNAUTHENTICATED)',
         403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
         429: 'Too many requests or wrong passwords (CRUDAUTH_RATE_LIMITED)',
@@ -200,7 +189,7 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
     },
     before: [
       currentUser(),
-      ...(services.principals.mayBeStateless ? [loadUser(services)] : []),
+      loadUser(services),
       rateLimit('email_change_request', limits.email_change_request, {
         key: 'user',
         failClosed: true,
@@ -208,7 +197,7 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangeEmail> }>, reply) {
       const { new_email, password, redirect_to } = request.body
-      const change = { email: new_email, password, redirectTo: redirectPath(redirect_to) }
+      const change = { email: new_email, password, redirectTo: redirectTarget(redirect_to) }
       await emailChange.request(request, request.principal, change)
       reply.code(202)
       return { detail: 'If the address is free, a message is on its way to it' }

@@ -1,7 +1,7 @@
 import type { Users } from '../../core/users/users.js'
 import { BadRequestError } from '../../errors.js'
 import { loadUser } from '../../gates/load-user.js'
-import { sameOriginPath } from '../../http/redirect-path.js'
+import { redirectTarget } from '../../http/redirect-path.js'
 import { fail } from '../../lib/option-checks.js'
 import type { DeliveryJob } from '../../ports/delivery-channel.js'
 import type { AnyRequest } from '../../ports/fastify.js'
@@ -16,12 +16,12 @@ declare module '../../core/toolbox.js' {
 
 /** Where a page goes on after its link was followed. */
 export interface RedirectOption {
-  /** A path of the same origin; it comes back from the confirmation. */
+  /** A path of the same origin, which comes back from the confirmation; anything else is dropped. */
   readonly redirectTo?: string | undefined
 }
 
 /**
- * `app.auth.recovery`: what the routes of the `email` group do, for hand-written ones. The requests never tell whether there
+ * `app.crudAuth.recovery`: what the routes of the `email` group do, for hand-written ones. The requests never tell whether there
  * is somebody to write to, and send off the path of the answer. Every method throws CRUDAUTH_CONFIG without delivery, or
  * without a recovery factor; those that redeem throw CRUDAUTH_TOKEN_INVALID_OR_USED (400), and CRUDAUTH_UNAVAILABLE (503), which
  * keeps the token.
@@ -55,14 +55,6 @@ export interface RecoveryToolbox {
   deliver(job: DeliveryJob): Promise<void>
 }
 
-const redirectPath = (redirectTo: string | undefined): string | undefined => {
-  if (redirectTo === undefined) return undefined
-  const path = typeof redirectTo === 'string' ? sameOriginPath(redirectTo) : null
-  if (path === null)
-    throw new BadRequestError('"redirectTo" must be a path of the same origin, such as "/welcome"')
-  return path
-}
-
 const text = (name: string, value: unknown): string => {
   if (typeof value !== 'string') throw new BadRequestError(`The ${name} must be a string`)
   return value
@@ -82,7 +74,7 @@ export function createRecoveryToolbox(
   const needPart = () =>
     part ??
     fail(
-      '"app.auth.recovery" needs a way to send ("email" or "channels") and a factor to send to ("identity.recovery")',
+      '"app.crudAuth.recovery" needs a way to send ("email" or "channels") and a factor to send to ("identity.recovery")',
     )
   const needChange = () =>
     needPart().emailChange ??
@@ -98,7 +90,7 @@ export function createRecoveryToolbox(
       verification.request(
         request,
         factor.parse(text(factor.field, value)),
-        redirectPath(redirectTo),
+        redirectTarget(redirectTo),
       )
     },
     confirmVerification: async (request, token) =>
@@ -108,7 +100,7 @@ export function createRecoveryToolbox(
       passwordReset.request(
         request,
         factor.parse(text(factor.field, value)),
-        redirectPath(redirectTo),
+        redirectTarget(redirectTo),
       )
     },
     resetPassword: async (request, token, password) =>
@@ -125,7 +117,7 @@ export function createRecoveryToolbox(
       await change.request(request, request.principal, {
         email: text('email', email),
         password: text('password', password),
-        redirectTo: redirectPath(redirectTo),
+        redirectTo: redirectTarget(redirectTo),
       })
     },
     confirmEmailChange: async (request, token) =>
@@ -134,7 +126,7 @@ export function createRecoveryToolbox(
     deliver: async (job) =>
       (
         deliver ??
-        fail('"app.auth.recovery.deliver" needs a way to send: set "email" or "channels"')
+        fail('"app.crudAuth.recovery.deliver" needs a way to send: set "email" or "channels"')
       )(job),
   }
 }

@@ -28,13 +28,14 @@ export const management: Feature = {
   configure: (_options, { session }) => ({
     lacks: () => (session ? null : 'sessionTransport() among the "transports"'),
     isMountedByDefault: session?.managementRoutes ?? false,
-    create({ sessions, emit, credentials: { revocables } }, limits) {
+    create({ sessions, clients, emit, credentials: { revocables } }, limits) {
       if (!sessions || !session) return {}
       const part: ManagementPart = {
         ...limits,
         emit,
         sessions: sessions.sessions,
         csrf: session.csrf,
+        clients,
         revocables,
       }
       return { part }

@@ -9,6 +9,8 @@ import {
   SessionParams,
 } from '../../../schemas/management.js'
 import type { Revocable } from '../../core/credentials/credentials.js'
+import { rowOf } from '../../core/principal/principal.js'
+import type { ClientRecords } from '../../core/sessions/client-record.js'
 import { isCsrfToken } from '../../core/sessions/csrf.js'
 import type { LiveSession, Sessions } from '../../core/sessions/sessions.js'
 import { BadRequestError, NotFoundError, UnauthenticatedError } from '../../errors.js'
@@ -17,6 +19,7 @@ import { currentUser } from '../../gates/current-user.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import type { RouteLimits } from '../../groups/feature.js'
 import { partOf } from '../../groups/parts.js'
+import { type ClientInfo, deviceLabel } from '../../http/client-info.js'
 import type { SessionRecord } from '../../ports/session-store.js'
 
 const tags = ['management']
@@ -26,10 +29,20 @@ const common = {
 }
 const withCsrf = { ...common, 403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)' }
 
-const sessionView = (record: SessionRecord, current: string | undefined) => ({
+const sessionView = (record: SessionRecord, client: ClientInfo, current: string | undefined) => ({
+  id: record.handle,
   session_id: record.handle,
-  device: record.device,
-  ip: record.ip,
+  device: {
+    browser: client.browser,
+    browser_version: client.browserVersion,
+    os: client.os,
+    device: client.device,
+    is_mobile: client.kind === 'mobile',
+    is_tablet: client.kind === 'tablet',
+    is_pc: client.kind === 'pc',
+  },
+  label: deviceLabel(client),
+  ip: client.ip,
   created_at: new Date(record.createdAtMs).toISOString(),
   last_activity: new Date(record.lastActivityAtMs).toISOString(),
   current: record.handle === current,
@@ -39,6 +52,7 @@ const sessionView = (record: SessionRecord, current: string | undefined) => ({
 export interface ManagementPart extends RouteLimits {
   readonly emit: Emit
   readonly sessions: Sessions
+  readonly clients: ClientRecords
   readonly csrf: boolean
   readonly revocables: readonly Revocable[]
 }
@@ -51,7 +65,7 @@ export interface ManagementPart extends RouteLimits {
  */
 export const managementRoutes = defineGroup('management', (app) => {
   const needs = 'The "management" routes need sessionTransport() among the "transports"'
-  const { rateLimit, limits, emit, revocables, sessions, csrf } = partOf<ManagementPart>(
+  const { rateLimit, limits, emit, revocables, sessions, clients, csrf } = partOf<ManagementPart>(
     app,
     'management',
     needs,
@@ -74,8 +88,11 @@ export const managementRoutes = defineGroup('management', (app) => {
     docs: { auth: 'session', errors: common },
     before: [session],
     async handler(request) {
-      const { user, sessionId } = request.principal
-      return (await sessions.list(user)).map((record) => sessionView(record, sessionId))
+      const { sessionId } = request.principal
+      const user = rowOf(request.principal)
+      return (await sessions.list(user)).map((record) =>
+        sessionView(record, clients.open(record.client), sessionId),
+      )
     },
   }
 
@@ -95,7 +112,8 @@ export const managementRoutes = defineGroup('management', (app) => {
     },
     before: [session],
     async handler(request: FastifyRequest<{ Params: Static<typeof SessionParams> }>, reply) {
-      const { userId, user, sessionId } = request.principal
+      const { userId, sessionId } = request.principal
+      const user = rowOf(request.principal)
       const { session_id } = request.params
       if (!(await sessions.revoke(userId, session_id))) throw new NotFoundError()
       if (session_id === sessionId) {
@@ -126,7 +144,8 @@ export const managementRoutes = defineGroup('management', (app) => {
     },
     before: [session, rateLimit('logout_all', limits.logout_all, { key: 'user' })],
     async handler(request: FastifyRequest<{ Querystring: Static<typeof LogoutAllQuery> }>, reply) {
-      const { userId, user, sessionId } = request.principal
+      const { userId, sessionId } = request.principal
+      const user = rowOf(request.principal)
       const keep = isTruthy(request.query.keep_current) && sessionId !== undefined
       const kept = keep ? { handle: sessionId } : undefined
       const ended = await Promise.all(revocables.map(({ revokeAll }) => revokeAll(userId, kept)))
@@ -165,7 +184,9 @@ export const managementRoutes = defineGroup('management', (app) => {
         const live = await sessions.find(request)
         if (!live) throw new UnauthenticatedError()
         found.set(request, live)
-        await limitRefresh(request, reply)
+        const held = sessions.csrfCookie(request)
+        // The same token again is not counted: a front end on another origin asks at each reload.
+        if (held === null || !isCsrfToken(held, live.record)) await limitRefresh(request, reply)
       },
     ],
     async handler(request, reply) {

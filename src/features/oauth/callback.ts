@@ -54,7 +54,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     const tokens = result.takeTokens()
     if (!tokens || !hooks.onProviderTokens) return
     try {
-      await hooks.onProviderTokens(user, { request, provider, tokens })
+      await hooks.onProviderTokens(users.publicView(user), { request, provider, tokens })
     } catch (err) {
       request.log.error({ err, hook: 'onProviderTokens' }, 'a fastify-crudauth hook failed')
     }
@@ -111,7 +111,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
       request.log.info({ provider, reason: 'inactive' }, 'a sign-in at a provider was refused')
       return land(reply, withError(defaultRedirect, 'oauth_failed'))
     }
-    await runBefore(() => hooks.onBeforeLogin?.(user, { request }))
+    await runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request }))
     await handOverTokens(request, provider, user, result)
     const session = await sessions.create(request, user, { rememberMe }, began ?? null)
     sessions.setCookies(request, reply, session)

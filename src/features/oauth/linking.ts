@@ -1,7 +1,12 @@
 import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
 import type { Row, Users } from '../../core/users/users.js'
-import { DuplicateError, DuplicateUserError, NotFoundError } from '../../errors.js'
+import {
+  DuplicateError,
+  DuplicateUserError,
+  LastSignInMethodError,
+  NotFoundError,
+} from '../../errors.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { LinkedAccount, LinkedAccounts } from './linked-accounts.js'
 
@@ -61,8 +66,7 @@ export function createOAuthLinking({ users, passwords, links }: Dependencies): O
     async unlink(user, provider) {
       const outcome = await links.detach(user, provider, hasPassword)
       if (outcome === 'absent') throw new NotFoundError()
-      if (outcome === 'last')
-        throw new DuplicateError('It is the only way into the account; set a password first')
+      if (outcome === 'last') throw new LastSignInMethodError()
     },
   }
 }

@@ -9,14 +9,14 @@ import {
   PostedCallback,
   ProviderParams,
 } from '../../../schemas/oauth.js'
-import { AuthenticatedPrincipal } from '../../core/principal/principal.js'
+import { AuthenticatedPrincipal, rowOf } from '../../core/principal/principal.js'
 import { encodeUserId } from '../../core/users/user-id.js'
 import { NotFoundError } from '../../errors.js'
 import { currentUser } from '../../gates/current-user.js'
 import { requireFresh } from '../../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import { partOf } from '../../groups/parts.js'
-import { sameOriginPath } from '../../http/redirect-path.js'
+import { redirectTarget } from '../../http/redirect-path.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { OAuthPart } from './callback.js'
 import { createCallback } from './callback.js'
@@ -50,11 +50,6 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     if (!protocol) throw new NotFoundError()
     return { provider: params.provider, protocol }
   }
-  const redirectPath = (text: string | undefined) => {
-    const path = text === undefined ? null : sameOriginPath(text)
-    return path === null ? {} : { redirectTo: path }
-  }
-
   const authorize: OwnRoute = {
     method: 'GET',
     url: '/oauth/:provider/authorize',
@@ -90,7 +85,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
         provider,
         rememberMe: isTruthy(remember_me),
         began,
-        ...redirectPath(redirect_to),
+        redirectTo: redirectTarget(redirect_to),
       })
       try {
         return reply.redirect(await protocol.begin(attempt), 302)
@@ -129,13 +124,13 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       const { provider, protocol } = protocolOf(request)
       const { principal } = request
       const standing = AuthenticatedPrincipal.sessionOf(principal) ?? undefined
-      await linking.refuseSecond(principal.user, provider)
+      await linking.refuseSecond(rowOf(principal), provider)
       const attempt = await attempts.begin(browser.write(request, reply), {
         provider,
         rememberMe: false,
-        ...redirectPath(request.body?.redirect_to),
+        redirectTo: redirectTarget(request.body?.redirect_to),
         began: standing && { tag: standing.tag, handle: standing.record.handle },
-        link: { user: encodeUserId(principal.userId), epoch: users.epochOf(principal.user) },
+        link: { user: encodeUserId(principal.userId), epoch: users.epochOf(rowOf(principal)) },
       })
       try {
         return { authorize_url: await protocol.begin(attempt) }
@@ -168,7 +163,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     before: [session],
     async handler(request: WithProvider) {
       const { provider } = protocolOf(request)
-      await linking.unlink(request.principal.user, provider)
+      await linking.unlink(rowOf(request.principal), provider)
       return { detail: 'Unlinked' }
     },
   }
@@ -188,7 +183,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     },
     before: [session],
     async handler(request) {
-      const linked = await linking.list(request.principal.user)
+      const linked = await linking.list(rowOf(request.principal))
       return linked.map(({ provider, email, linkedAt }) => ({
         provider,
         email,

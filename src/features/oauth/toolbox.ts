@@ -15,7 +15,7 @@ declare module '../../core/toolbox.js' {
 }
 
 /**
- * `app.auth.oauth`: the rules of who is who at which provider, for hand-written callbacks. Every method throws
+ * `app.crudAuth.oauth`: the rules of who is who at which provider, for hand-written callbacks. Every method throws
  * CRUDAUTH_CONFIG without `oauth`, and CRUDAUTH_UNAVAILABLE (503) when the users' database is unreachable.
  */
 export interface OAuthToolbox {
@@ -44,9 +44,9 @@ const refuse = (message: string): never => {
 
 export function createOAuthToolbox(oauth: OAuthPart | null): OAuthToolbox {
   const need = (provider?: string) => {
-    const part = oauth ?? fail('"app.auth.oauth" needs "oauth": { baseUrl, providers }')
+    const part = oauth ?? fail('"app.crudAuth.oauth" needs "oauth": { baseUrl, providers }')
     if (provider !== undefined && !part.providers.includes(provider)) {
-      fail(`"app.auth.oauth" knows no provider "${provider}"; name it in "oauth.providers"`)
+      fail(`"app.crudAuth.oauth" knows no provider "${provider}"; name it in "oauth.providers"`)
     }
     return part
   }
@@ -59,11 +59,23 @@ export function createOAuthToolbox(oauth: OAuthPart | null): OAuthToolbox {
     return usable ?? refuse('The profile has no usable "id": text, a whole number or a bigint')
   }
   return {
-    resolve: async (request, provider, profile) =>
-      need(provider).resolve(request, provider, checked(profile)),
-    link: async (user, provider, profile) =>
-      need(provider).linking.link(user, provider, checked(profile)),
-    unlink: async (user, provider) => need(provider).linking.unlink(user, provider),
-    accounts: async (user) => need().linking.list(user),
+    async resolve(request, provider, profile) {
+      const { resolve, users } = need(provider)
+      const resolution = await resolve(request, provider, checked(profile))
+      return { ...resolution, user: users.publicView(resolution.user) }
+    },
+    async link(user, provider, profile) {
+      const { linking, users } = need(provider)
+      const linked = await linking.link(users.rowBehind(user), provider, checked(profile))
+      return typeof linked === 'string' ? linked : { user: users.publicView(linked.user) }
+    },
+    unlink: async (user, provider) => {
+      const { linking, users } = need(provider)
+      await linking.unlink(users.rowBehind(user), provider)
+    },
+    accounts: async (user) => {
+      const { linking, users } = need()
+      return linking.list(users.rowBehind(user))
+    },
   }
 }

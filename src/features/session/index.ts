@@ -61,6 +61,7 @@ export const session: Feature = {
         loginContext,
         sessions,
         credentials,
+        clients: core.clients,
       })
       if (!core.sessions || !settings) return { part, toolbox }
       const { csrf, scopes } = settings

@@ -1,8 +1,9 @@
 import type { Static } from '@sinclair/typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { Detail, isTruthy, RefreshRequest } from '../../../schemas/common.js'
 import { LoggedIn, Login } from '../../../schemas/session.js'
 import type { Carrier } from '../../core/credentials/credentials.js'
+import { rowOf } from '../../core/principal/principal.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
 import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
 import { accountView } from '../../core/users/account-view.js'
@@ -67,6 +68,7 @@ function loginRoute(services: SessionPart, sessions: Sessions): OwnRoute {
       },
     },
     isPublic: true,
+    takesMultipart: true,
     before: [
       async function crossSite(request) {
         refuseCrossSite(request, trustedOrigins)
@@ -95,13 +97,6 @@ function loginRoute(services: SessionPart, sessions: Sessions): OwnRoute {
 /** Ends the session that the request comes with, and the families of the refresh tokens that it carries. */
 function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: SessionPart): OwnRoute {
   const isCarried = carriers.length > 0
-  const clearCarriers = (reply: FastifyReply) => {
-    for (const carrier of carriers) carrier.clear(reply)
-  }
-  const clear = (reply: FastifyReply) => {
-    sessions?.clearCookies(reply)
-    clearCarriers(reply)
-  }
   /** Whose families they were that ended, each once. */
   const endFamilies = async (request: FastifyRequest): Promise<ReadonlySet<UserId>> => {
     const owners = await Promise.all(
@@ -118,7 +113,9 @@ function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: Sessio
     schema: {
       operationId: 'logout',
       tags: ['session'],
-      summary: isCarried ? 'End the session, and the line of the refresh token' : 'End the session',
+      summary: isCarried
+        ? 'End the session, and the family of the refresh token'
+        : 'End the session',
       ...(isCarried && { body: RefreshRequest }),
       response: { 200: Detail },
     },
@@ -127,24 +124,18 @@ function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: Sessio
       form: isCarried,
       errors: {
         ...(isCarried && { 400: 'Malformed body (FST_ERR_VALIDATION)' }),
-        401: 'Nothing to end; the cookies are cleared all the same (CRUDAUTH_UNAUTHENTICATED)',
+        401: 'Nothing to end (CRUDAUTH_UNAUTHENTICATED)',
         403: 'The CSRF token is missing or wrong, or posted by a foreign site (CRUDAUTH_CSRF, CRUDAUTH_CROSS_SITE)',
         503: 'Shared state is unreachable (CRUDAUTH_UNAVAILABLE)',
       },
     },
     isPublic: true,
     before: [
-      async function liveSession(request, reply) {
+      async function liveSession(request) {
         const principal = sessions ? await authenticate(request, 'session') : null
         if (principal) return setPrincipal(request, principal)
-        if (isCarried) {
-          refuseCrossSite(request, trustedOrigins)
-          // Before the body is looked at: whatever that is, these are of no use.
-          if (sessions?.handleOf(request)) sessions.clearCookies(reply)
-          return
-        }
-        clear(reply)
-        throw new UnauthenticatedError()
+        if (!isCarried) throw new UnauthenticatedError()
+        refuseCrossSite(request, trustedOrigins)
       },
     ],
     async handler(request, reply) {
@@ -152,10 +143,11 @@ function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: Sessio
       const owners = await endFamilies(request)
       if (principal?.sessionId !== undefined)
         await sessions?.revoke(principal.userId, principal.sessionId)
-      if (principal || !sessions?.handleOf(request)) sessions?.clearCookies(reply)
-      clearCarriers(reply)
       if (!principal && owners.size === 0) throw new UnauthenticatedError()
-      if (principal) await emit('onAfterLogout', { user: principal.user }, request)
+      // What has ended is cleared, and nothing else: the browser may hold a newer session by now.
+      if (principal) sessions?.clearCookies(reply)
+      if (owners.size > 0) for (const carrier of carriers) carrier.clear(reply)
+      if (principal) await emit('onAfterLogout', { user: rowOf(principal) }, request)
       for (const owner of owners) {
         if (owner === principal?.userId) continue
         // It has ended by now: that its owner can not be read is no reason to say otherwise.

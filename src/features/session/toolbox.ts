@@ -1,8 +1,10 @@
 import type { Credentials } from '../../core/credentials/credentials.js'
+import type { ClientRecords } from '../../core/sessions/client-record.js'
 import type { NewSession, SessionInit, Sessions } from '../../core/sessions/sessions.js'
 import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
 import type { AuthToolbox } from '../../core/toolbox.js'
 import type { Users } from '../../core/users/users.js'
+import { type DeviceInfo, deviceLabel } from '../../http/client-info.js'
 import { fail } from '../../lib/option-checks.js'
 import type { AnyReply, AnyRequest, RegisteredUser } from '../../ports/fastify.js'
 import type { SessionRecord } from '../../ports/session-store.js'
@@ -25,13 +27,15 @@ declare module '../../core/toolbox.js' {
   }
 }
 
-/** A live session as `app.auth.sessions.list` tells of it; nothing in it authenticates. */
+/** A live session as `app.crudAuth.sessions.list` tells of it; nothing in it authenticates. */
 export interface SessionInfo {
   /** A cookie session, or a family of refresh tokens. */
   readonly kind: 'session' | 'refresh'
   /** Public handle, for `revoke`. */
   readonly sessionId: string
-  readonly device: string
+  readonly device: DeviceInfo
+  /** The device in words, such as "Firefox on Windows". */
+  readonly label: string
   readonly ip: string
   readonly createdAt: Date
   readonly lastActivity: Date
@@ -66,6 +70,7 @@ interface Dependencies {
   /** Null without a session transport. */
   readonly sessions: Sessions | null
   readonly credentials: Credentials
+  readonly clients: ClientRecords
 }
 
 export function createSessionToolbox({
@@ -74,20 +79,25 @@ export function createSessionToolbox({
   loginContext,
   sessions: own,
   credentials: { revocables },
+  clients,
 }: Dependencies): Pick<AuthToolbox, 'authenticatePassword' | 'sessions'> {
   const needSession = () =>
     own ??
-    fail('This method of "app.auth.sessions" needs sessionTransport() among the "transports"')
+    fail('This method of "app.crudAuth.sessions" needs sessionTransport() among the "transports"')
   const infoOf =
     (kind: SessionInfo['kind']) =>
-    (record: SessionRecord): SessionInfo => ({
-      kind,
-      sessionId: record.handle,
-      device: record.device,
-      ip: record.ip,
-      createdAt: new Date(record.createdAtMs),
-      lastActivity: new Date(record.lastActivityAtMs),
-    })
+    (record: SessionRecord): SessionInfo => {
+      const { ip, ...device } = clients.open(record.client)
+      return {
+        kind,
+        sessionId: record.handle,
+        device,
+        label: deviceLabel(device),
+        ip,
+        createdAt: new Date(record.createdAtMs),
+        lastActivity: new Date(record.lastActivityAtMs),
+      }
+    }
 
   const sessions: SessionsToolbox = {
     create: (request, user, init) => needSession().create(request, user, init),
@@ -116,7 +126,7 @@ export function createSessionToolbox({
     async authenticatePassword(request, identifier, password) {
       const { user, forgive } = await authenticate(identifier, password, loginContext(request))
       await forgive()
-      return user
+      return users.publicView(user)
     },
     sessions,
   }

@@ -32,12 +32,12 @@ export function bindSessionTransport({
       const { record, user } = live
       if (csrf) requireCsrf(request, record)
       sessions.touch(live)
-      const metadata = record.metadata === '' ? undefined : JSON.parse(record.metadata)
+      const metadata = sessions.metadataOf(record)
       const init = {
         transport: 'session',
         scopes,
         authenticatedAtMs: record.authenticatedAtMs,
-        metadata,
+        ...(metadata && { metadata }),
       }
       return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, live)
     },

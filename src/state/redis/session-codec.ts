@@ -5,11 +5,11 @@ import type { SessionPatch, SessionRecord } from '../../ports/session-store.js'
  * fields before `remember` by the same order and leave the rest alone. A third shorter than JSON, and exact in Lua, whose
  * JSON refuses some strings and rounds big numbers.
  *
- *     1 | created | idle | absolute | last | authenticated | sudo | epoch | csrf | remember | userId | ip | device | metadata
+ *     2 | created | idle | absolute | last | authenticated | sudo | epoch | csrf | remember | userId | client | metadata
  */
-const FIELDS = 14
+const FIELDS = 13
 type T = string
-type Fields = [T, T, T, T, T, T, T, T, T, T, T, T, T, T]
+type Fields = [T, T, T, T, T, T, T, T, T, T, T, T, T]
 
 /** Stands for "not named" where a field's text is expected; no field's text contains it. */
 export const ABSENT = '|'
@@ -28,7 +28,7 @@ const unescapeText = (text: string) =>
 
 export function recordText(record: SessionRecord): string {
   return [
-    '1',
+    '2',
     timeText(record.createdAtMs),
     timeText(record.idleMs),
     timeText(record.absoluteExpiresAtMs),
@@ -39,8 +39,7 @@ export function recordText(record: SessionRecord): string {
     escapeText(record.csrfDigest),
     record.remember ? '1' : '',
     escapeText(record.userId),
-    escapeText(record.ip),
-    escapeText(record.device),
+    escapeText(record.client),
     escapeText(record.metadata),
   ].join('|')
 }
@@ -48,7 +47,7 @@ export function recordText(record: SessionRecord): string {
 /** Null when the text is none of ours. */
 export function parseRecord(handle: string, text: string): SessionRecord | null {
   const fields = text.split('|', FIELDS + 1)
-  if (fields.length !== FIELDS || fields[0] !== '1') return null
+  if (fields.length !== FIELDS || fields[0] !== '2') return null
   const [
     ,
     created,
@@ -61,8 +60,7 @@ export function parseRecord(handle: string, text: string): SessionRecord | null 
     csrf,
     remember,
     userId,
-    ip,
-    device,
+    client,
     metadata,
   ] = fields as Fields
   const record = {
@@ -77,8 +75,7 @@ export function parseRecord(handle: string, text: string): SessionRecord | null 
     authenticatedAtMs: Number.parseInt(authenticated, 36),
     sudoUntilMs: Number.parseInt(sudo, 36),
     remember: remember === '1',
-    device: unescapeText(device),
-    ip: unescapeText(ip),
+    client: unescapeText(client),
     metadata: unescapeText(metadata),
   }
   // NaN compares false. Not by a loop: every session request comes through here.

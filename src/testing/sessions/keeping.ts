@@ -14,7 +14,7 @@ export function keeping(declare: Declare<SessionStore>) {
       remember: true,
       sudoUntilMs: Date.now() + MINUTE_MS,
       metadata: '{"tenant":"a|b"}',
-      ip: '2001:db8::1',
+      client: digestText(),
     })
     assert.deepEqual(await store.create(tag, plain, 5), [])
     assert.deepEqual(await store.create(tag, full, 5), [])
@@ -33,8 +33,7 @@ export function keeping(declare: Declare<SessionStore>) {
         userId: text,
         epoch: text,
         csrfDigest: text,
-        ip: text,
-        device: text,
+        client: text,
         metadata: text,
       })
       await store.create(tag, odd, 5)
@@ -68,8 +67,7 @@ export function keeping(declare: Declare<SessionStore>) {
       authenticatedAtMs: 0,
       epoch: '',
       csrfDigest: '',
-      device: '',
-      ip: '',
+      client: '',
       userId: '',
     })
     await store.create(tag, largest, 5)

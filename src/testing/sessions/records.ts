@@ -20,8 +20,7 @@ export const record = (changes: Partial<SessionRecord> = {}): SessionRecord => {
     authenticatedAtMs: now,
     sudoUntilMs: 0,
     remember: false,
-    device: 'Firefox 140 on Linux',
-    ip: '192.0.2.7',
+    client: randomBytes(80).toString('base64url'),
     metadata: '',
     ...changes,
   }

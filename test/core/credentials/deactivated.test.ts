@@ -26,7 +26,7 @@ for (const backend of backends) {
       ]
       await signedIn(app, 'bob')
       await askToken(app, 'bob')
-      assert.equal((await app.auth.sessions.list(1)).length, 4)
+      assert.equal((await app.crudAuth.sessions.list(1)).length, 4)
       return {
         app,
         users,
@@ -56,8 +56,8 @@ for (const backend of backends) {
         await users.update(1, { isActive: true })
         for (const client of sessions) refuses(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
         for (const line of lines) refuses(await askRefresh(app, line), 'CRUDAUTH_INVALID_TOKEN')
-        assert.deepEqual(await app.auth.sessions.list(1), [])
-        assert.equal((await app.auth.sessions.list(2)).length, 2)
+        assert.deepEqual(await app.crudAuth.sessions.list(1), [])
+        assert.equal((await app.crudAuth.sessions.list(2)).length, 2)
         answers(await new Client(app).login('ann'), 200)
       })
 
@@ -68,8 +68,8 @@ for (const backend of backends) {
         users.findById = async () => null
         await meet(started)
         users.findById = findById
-        assert.deepEqual(await app.auth.sessions.list(1), [])
-        assert.equal((await app.auth.sessions.list(2)).length, 2)
+        assert.deepEqual(await app.crudAuth.sessions.list(1), [])
+        assert.equal((await app.crudAuth.sessions.list(2)).length, 2)
       })
     }
 
@@ -89,11 +89,11 @@ for (const backend of backends) {
       await users.update(1, { isActive: false })
       const row = (await users.findById(1)) as Record<string, unknown>
       for (const sign of [
-        () => app.auth.issueTokens(row),
-        () => app.auth.sessions.create(request, row),
+        () => app.crudAuth.issueTokens(row),
+        () => app.crudAuth.sessions.create(request, row),
       ])
         await assert.rejects(sign, { code: 'CRUDAUTH_FORBIDDEN', statusCode: 403 })
-      assert.equal((await app.auth.sessions.list(1)).length, 4)
+      assert.equal((await app.crudAuth.sessions.list(1)).length, 4)
     })
   })
 }
@@ -117,21 +117,27 @@ test('what is no row with a usable id is signed in by no hand, and a message say
   ]) {
     const row = { id, hashedPassword: 'x', isActive: true }
     for (const sign of [
-      () => app.auth.issueTokens(row),
-      () => app.auth.sessions.create(request, row),
+      () => app.crudAuth.issueTokens(row),
+      () => app.crudAuth.sessions.create(request, row),
     ])
       await assert.rejects(sign, { code: 'CRUDAUTH_INTERNAL', message: /id/ })
   }
   for (const row of [undefined, null, 'ann', 1] as never[]) {
     for (const sign of [
-      () => app.auth.issueTokens(row),
-      () => app.auth.sessions.create(request, row),
+      () => app.crudAuth.issueTokens(row),
+      () => app.crudAuth.sessions.create(request, row),
     ])
       await assert.rejects(sign, { code: 'CRUDAUTH_INTERNAL' })
   }
   for (const id of ['x', 7, -1, 2n ** 70n]) {
-    const { accessToken } = await app.auth.issueTokens({ id, hashedPassword: 'x', isActive: true })
+    const { accessToken } = await app.crudAuth.issueTokens({
+      id,
+      hashedPassword: 'x',
+      isActive: true,
+    })
     assert.equal((await asBearer(app, accessToken, '/nowhere')).statusCode, 404)
-    assert.ok(await app.auth.sessions.create(request, { id, hashedPassword: 'x', isActive: true }))
+    assert.ok(
+      await app.crudAuth.sessions.create(request, { id, hashedPassword: 'x', isActive: true }),
+    )
   }
 })

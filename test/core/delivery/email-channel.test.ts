@@ -9,7 +9,7 @@ import { ada, intent, testDispatch } from '../../helpers/delivery.js'
 const paths = {
   verify: '/verify-email',
   reset: '/reset-password',
-  change: '/confirm-email',
+  change: '/confirm-email-change',
   revert: '/revert-email',
 }
 const frontendUrl = 'https://app.example.com'
@@ -56,7 +56,7 @@ test('each kind links to its page; what redeems carries its token and where to g
   const expected: Record<DeliveryKind, string> = {
     verify_email: `${frontendUrl}/verify-email${tail}`,
     reset_password: `${frontendUrl}/reset-password${tail}`,
-    change_email: `${frontendUrl}/confirm-email${tail}`,
+    change_email: `${frontendUrl}/confirm-email-change${tail}`,
     email_changed: `${frontendUrl}/revert-email${tail}`,
     password_changed: `${frontendUrl}/reset-password`,
     existing_account: frontendUrl,

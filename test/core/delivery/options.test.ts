@@ -24,7 +24,7 @@ test('the defaults are those that are documented, and frozen', () => {
       paths: {
         verify: '/verify-email',
         reset: '/reset-password',
-        change: '/confirm-email',
+        change: '/confirm-email-change',
         revert: '/revert-email',
       },
       render: undefined,

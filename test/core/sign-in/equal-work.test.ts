@@ -50,7 +50,7 @@ for (const [what, old, current] of [
     await row('old', { hashedPassword: await hashOf(old) })
     await row('new', { hashedPassword: await hashOf(current) })
     await row('gone', { hashedPassword: await hashOf(old), isActive: false })
-    await row('oauth', { hashedPassword: app.auth.passwords.unusable() })
+    await row('oauth', { hashedPassword: app.crudAuth.passwords.unusable() })
     const client = new Client(app)
     assert.deepEqual(await workOf(client, 'nobody', 'wrong'), [costText(current)])
 
@@ -84,7 +84,7 @@ test('the right password of a disabled account costs the verifiers of old hashes
     auth: { users, lockout: false, passwords: { cost: cheap, legacy } },
   })
   const stored = {
-    usual: await app.auth.passwords.hash(password),
+    usual: await app.crudAuth.passwords.hash(password),
     md5: `md5:${password}!`,
     sha1: `sha1:${password}!`,
   }

@@ -171,7 +171,7 @@ for (const backend of backends) {
         routes: (app) =>
           void app.post('/own-login', async (request) => {
             const { identifier, secret } = request.body as Record<string, string>
-            const user = await app.auth.authenticatePassword(
+            const user = await app.crudAuth.authenticatePassword(
               request,
               identifier ?? '',
               secret ?? '',

@@ -1,0 +1,52 @@
+import { checkObject, checkStrings, fail } from '../../lib/option-checks.js'
+import { CREDENTIAL_FIELDS, type UserFields } from '../../ports/user-store.js'
+
+/** What the account routes show. */
+export interface AccountOptions {
+  /**
+   * Further columns for `GET /me`: logical names of the user model (answered in snake_case), or names of the app's own columns
+   * (answered as given). Credentials are refused at start-up. Default none.
+   */
+  readonly publicFields?: readonly string[] | undefined
+}
+
+/** A column that `GET /me` shows. */
+interface PublicField {
+  /** Name in the answer. */
+  readonly name: string
+  /** Name in the row. */
+  readonly column: string
+}
+
+const snakeCase = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/** What stands in the answer anyhow. */
+const fixed = [
+  'id',
+  'user_id',
+  'username',
+  'email',
+  'email_verified',
+  'has_password',
+  'is_superuser',
+  'scopes',
+  'via',
+]
+
+export function resolveAccount(
+  options: AccountOptions = {},
+  { columns }: UserFields,
+): readonly PublicField[] {
+  checkObject('account', options, ['publicFields'])
+  const secrets = new Set(
+    CREDENTIAL_FIELDS.flatMap((field) => [field, snakeCase(field), columns[field] ?? field]),
+  )
+  return checkStrings('account.publicFields', options.publicFields, []).map((field) => {
+    if (secrets.has(field))
+      fail(`"account.publicFields" names "${field}", which holds a credential; remove it`)
+    const name = columns[field] === undefined ? field : snakeCase(field)
+    if (fixed.includes(name))
+      fail(`"account.publicFields" names "${field}", which GET /me answers anyhow; remove it`)
+    return { name, column: columns[field] ?? field }
+  })
+}
