@@ -20,9 +20,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** For one process of tests; it catches a test that hangs. */
 const processMs = 15 * 60_000
 /** Processes at a time. Tests wait for servers more than they compute. */
-const concurrency = 2 * availableParallelism()
+const concurrency = 1 + availableParallelism()
 /** Processes that share the files: few, since each loads the product, but enough to end together. */
-const parts = 3 * concurrency
+const parts = 4 * concurrency
 /** For everything; it catches a runner that hangs. */
 const overallMs = 40 * 60_000
 

@@ -176,7 +176,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       await client.hset(
         `${prefix}s:{tag}`,
         'old',
-        `1|${[now, 1, now, now - 10, 0, 0].map((n) => n.toString(36)).join('|')}|||||||`,
+        `2|${[now, 1, now, now - 10, 0, 0].map((n) => n.toString(36)).join('|')}||||||`,
       )
       await act()
       assert.equal(await client.hexists(`${prefix}s:{tag}`, 'old'), 0)
@@ -186,7 +186,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
   test('a value that is none of ours is no session, and breaks nothing', async (t) => {
     const { client, prefix, sessions } = await open(t)
     const live = record()
-    const good = `1|${Array(6).fill('zzzzzzzz').join('|')}|||||||`
+    const good = `2|${Array(6).fill('zzzzzzzz').join('|')}||||||`
     const damaged = [
       '',
       '1',
@@ -195,7 +195,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       '{}',
       `${good}|`,
       good.slice(0, -1),
-      good.replace('1', '2'),
+      good.replace('2', '1'),
       good.replace('z', '-'),
       '\0',
     ]

@@ -14,7 +14,7 @@ local function serverTime()
 end
 
 local key, now = KEYS[1], tonumber(ARGV[1])
-local HEAD = '^1|(%w+)|(%w+)|(%w+)|(%w+)|(%w+)|(%w+)|([^|]*)|([^|]*)|(.*)$'
+local HEAD = '^2|(%w+)|(%w+)|(%w+)|(%w+)|(%w+)|(%w+)|([^|]*)|([^|]*)|(.*)$'
 local CREATED, IDLE, ABSOLUTE, LAST, EPOCH = 1, 2, 3, 4, 7
 
 -- Fields of a record and when it ends; nil when that is past or the text is not a record.
@@ -28,7 +28,7 @@ local function parse(value)
 end
 
 local function write(handle, fields)
-  redis.call('HSET', key, handle, '1|' .. table.concat(fields, '|'))
+  redis.call('HSET', key, handle, '2|' .. table.concat(fields, '|'))
 end
 
 -- The live sessions; everything else in the hash is deleted.
