@@ -26,7 +26,7 @@ export interface MappedProfile {
   readonly id: unknown
   /** Anything but an address counts as none. */
   readonly email?: unknown
-  /** Only the literal `true` counts: who verifies an address may sign in to the account that has it. */
+  /** Only `true`, 1, `"1"` and `"true"` count: who verifies an address may sign in to the account that has it. */
   readonly emailVerified?: unknown
   readonly name?: unknown
   readonly username?: unknown

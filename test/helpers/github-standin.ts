@@ -31,6 +31,16 @@ export interface GithubStandin {
   options: GithubOptions
 }
 
+/** How a provider may differ from what the documents say. */
+export interface Deviations {
+  /** Content type of its JSON. */
+  contentType?: string
+  /** Of the token answer; null: it says nothing. */
+  tokenType?: string | null
+  /** Status of the list of addresses. */
+  emailsStatus?: number
+}
+
 const octocat: GithubAccount = {
   id: '583231',
   login: 'octocat',
@@ -52,6 +62,11 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
 export async function startGithub(
   t: TestContext,
   account: Partial<GithubAccount> = {},
+  {
+    contentType = 'application/json; charset=utf-8',
+    tokenType = 'bearer',
+    emailsStatus,
+  }: Deviations = {},
 ): Promise<GithubStandin> {
   const clientId = 'Iv1.0123456789abcdef'
   const clientSecret = randomBytes(20).toString('hex')
@@ -62,7 +77,7 @@ export async function startGithub(
 
   const json = (response: ServerResponse, status: number, body: unknown) =>
     response
-      .writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+      .writeHead(status, { 'content-type': contentType })
       .end(typeof body === 'string' ? body : JSON.stringify(body))
 
   const authorize = (url: URL, response: ServerResponse) => {
@@ -99,7 +114,11 @@ export async function startGithub(
           error_description: `The ${form.get('code')} passed is wrong.`,
           error_uri: 'https://docs.github.com/',
         }
-      : { access_token: token, scope: 'read:user,user:email', token_type: 'bearer' }
+      : {
+          access_token: token,
+          scope: 'read:user,user:email',
+          ...(tokenType !== null && { token_type: tokenType }),
+        }
     if (request.headers.accept?.includes('json')) json(response, 200, answer)
     else {
       const type = 'application/x-www-form-urlencoded; charset=utf-8'
@@ -113,6 +132,8 @@ export async function startGithub(
     if (!request.headers['user-agent'])
       response.writeHead(403, { 'content-type': 'text/plain' }).end('no User-Agent')
     else if (!tokens.has(token)) json(response, 401, { message: 'Bad credentials', status: '401' })
+    else if (path === '/user/emails' && emailsStatus !== undefined)
+      json(response, emailsStatus, { message: 'Resource not accessible by integration' })
     else if (path === '/user/emails') json(response, 200, account.emails)
     else {
       const { id, login, name, email } = account

@@ -23,7 +23,7 @@ export interface OAuthToolbox {
    * Finds or makes the account of whoever signed in at a provider, as the callback does: by the provider's id, by a verified
    * email, else a new one. Makes no session: refuse a disabled account, then `sessions.create`.
    * @param provider key in `oauth.providers`
-   * @param profile checked as a provider's own: `emailVerified` counts only as literal `true`
+   * @param profile checked as a provider's own: `emailVerified` counts as `true`, 1, `"1"` or `"true"` only
    * @throws CRUDAUTH_BAD_REQUEST (400) for an unverified email that is somebody's, or none to make an account with
    */
   resolve(request: AnyRequest, provider: string, profile: OAuthProfile): Promise<OAuthResolution>

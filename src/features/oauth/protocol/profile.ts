@@ -98,6 +98,13 @@ export async function profileOf(
   return profile
 }
 
+/** A yes as providers write it: `true`, 1, `"1"`, `"true"`. Anything else is a no. */
+const isTrueClaim = (value: unknown): boolean =>
+  value === true ||
+  value === 1 ||
+  value === '1' ||
+  (typeof value === 'string' && /^true$/i.test(value))
+
 /** The profile as everything else may rely on it; null without a usable id. */
 export function checkedProfile(
   mapped: MappedProfile,
@@ -111,7 +118,7 @@ export function checkedProfile(
   return Object.freeze({
     id,
     email,
-    emailVerified: email !== null && mapped.emailVerified === true,
+    emailVerified: email !== null && isTrueClaim(mapped.emailVerified),
     ...(name !== undefined && { name }),
     ...(username !== undefined && { username }),
     raw,

@@ -72,6 +72,12 @@ function validateCallback(
   }
 }
 
+/** An app without the permission to read addresses: whoever is known by id signs in without one. */
+function notAllowed(error: unknown): undefined {
+  if (!(error instanceof OAuthFailure) || (error.status !== 403 && error.status !== 404))
+    throw error
+}
+
 /**
  * Makes the exchange with one provider. Nothing is fetched before it is needed.
  * @param name how the provider's option is called in messages: `oauth.providers.google`
@@ -201,7 +207,9 @@ export function createProtocol(
     const emails =
       emailsEndpoint === undefined
         ? undefined
-        : await takeStep('emails', () => read(tokens.access_token, emailsEndpoint, signal))
+        : await takeStep('emails', () =>
+            read(tokens.access_token, emailsEndpoint, signal).catch(notAllowed),
+          )
     const user = responseMode === 'form_post' ? parseUser(params.get('user')) : undefined
     return {
       profile: await profileOf(provider, claims, { emails, user }, takeStep),

@@ -17,17 +17,19 @@ export function grantFrom(body: unknown, isOidc: boolean): Response {
   }
   if (typeof body.access_token !== 'string' || body.access_token === '')
     throw new OAuthFailure('malformed')
+  // What a provider calls its tokens is not ours to judge, and some say nothing: they are used as bearer tokens.
+  const token_type = 'bearer'
   if (isOidc) {
     if (typeof body.id_token !== 'string')
       throw new OAuthFailure('bad_id_token', { step: 'id_token', detail: 'missing' })
-    return Response.json(body)
+    return Response.json({ ...body, token_type })
   }
   const { id_token: _idToken, ...rest } = body
   // Plain OAuth 2.0 servers write null for what there is none of, and lists of scopes.
   const present = Object.entries(rest).filter(([, value]) => value !== null)
   const grant = Object.fromEntries(present)
   if (Array.isArray(grant.scope)) grant.scope = grant.scope.join(' ')
-  return Response.json(grant)
+  return Response.json({ ...grant, token_type })
 }
 
 const redacted = { value: () => '[tokens]', enumerable: false }
