@@ -1,6 +1,7 @@
 /**
  * `npm test`: every test against real servers, with a floor under the coverage. `npm test -- test/users` runs a part, without
- * the floor; what begins with a dash goes to Node. `--unit` starts no server and no browser: tests that need one are skipped.
+ * the floor; what begins with a dash goes to Node. `--unit` starts no server, no browser and no demo: tests that need one are
+ * skipped.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -19,8 +20,9 @@ import { startRedisCluster } from './services/redis-cluster.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** For one process of tests; it catches a test that hangs. */
 const processMs = 15 * 60_000
-/** Processes at a time. Tests wait for servers more than they compute. */
-const concurrency = 1 + availableParallelism()
+/** Processes at a time. Unit tests wait more than they compute; those that race servers must not wait for a core. */
+const unit = process.argv.includes('--unit')
+const concurrency = unit ? 3 * availableParallelism() : 1 + availableParallelism()
 /** Processes that share the files: few, since each loads the product, but enough to end together. */
 const parts = 4 * concurrency
 /** For everything; it catches a runner that hangs. */
@@ -157,11 +159,11 @@ function runTests(
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2)
-  const unit = args.includes('--unit')
   const flags = args.filter((arg) => arg.startsWith('-') && arg !== '--unit')
   const named = args.filter((arg) => !arg.startsWith('-'))
-  const files =
-    named.length > 0 ? [...new Set(named.flatMap(chosen))] : filesBelow('test', '.test.ts')
+  const startsDemo = (path: string) => /^test.(?:demo|browser)\b/.test(path)
+  const all = filesBelow('test', '.test.ts').filter((path) => !(unit && startsDemo(path)))
+  const files = named.length > 0 ? [...new Set(named.flatMap(chosen))] : all
   if (files.length === 0) throw new Error('there is no test')
 
   const env: NodeJS.ProcessEnv = { ...process.env }
