@@ -47,6 +47,8 @@ test('somebody registers, signs in on two devices, ends one, confirms, changes t
   await away.page.reload()
   await away.sees(/Sign in/)
   await away.says(/no longer signed in/)
+  // Several requests were under way, and each tells the console of its 401.
+  await away.page.waitForLoadState('networkidle')
   assert.ok(away.takeProblems().every((problem) => /status of 401/.test(problem)))
   // A refusal clears no cookie; the page forgets the one that it can read.
   assert.deepEqual((await away.context.cookies()).map(({ name }) => name).sort(), [
