@@ -11,7 +11,7 @@ export const ErrorBody = Type.Object({
   message: Type.String(),
 })
 
-/** Where to go on. What is no path of the same origin, null and empty included, is as good as absent. */
+/** A path of the same origin to go to next. Anything else, null and empty included, is ignored. */
 export const redirectTo = (description: string) =>
   Type.Optional(Type.Union([Type.String({ maxLength: 2048 }), Type.Null()], { description }))
 

@@ -94,8 +94,6 @@ export interface Core {
   readonly replaceCredential: ReplaceCredential
   /** The messages of sign-up; null without delivery. */
   readonly signUp: { messages: SignUpMessages | null }
-  /** Set by a transport whose principals may bring no row. */
-  readonly principals: { mayBeStateless: boolean }
   readonly sudo: Sudo
   readonly transportToolbox: TransportToolbox
 }
@@ -203,7 +201,6 @@ export async function createCore({
     credentials,
     replaceCredential: createReplaceCredential({ users, credentials, revokeEverything }),
     signUp: { messages: null },
-    principals: { mayBeStateless: false },
     sudo: createSudo(settings.sudo, {
       users,
       passwords,

@@ -78,9 +78,9 @@ export async function useOwnParsers(app: FastifyInstance): Promise<void> {
   })
 }
 
-const badForm = (why: string) => new BadRequestError(`The form can not be read: ${why}`)
+const badForm = (why: string) => new BadRequestError(`The form cannot be read: ${why}`)
 
-/** The fields of a multipart form as a URL-encoded one would give them. @throws BadRequestError for files and for what is none */
+/** The fields of a multipart form as a URL-encoded one would give them. @throws BadRequestError for files, and for a body that is not a form */
 function parseMultipart(contentType: string, bytes: Buffer): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     if (!isUtf8(bytes)) return reject(notUtf8())

@@ -48,7 +48,6 @@ async function create(
   const { list, revoke, revokeAll, carried, end, clearCookie } = bearer
   credentials.revocables.push({ kind: 'refresh', list, revoke, revokeAll })
   credentials.carriers.push({ carried, end, clear: clearCookie })
-  if (settings.statelessUser) core.principals.mayBeStateless = true
   const part: BearerPart = {
     emit,
     authenticate: core.authenticate,

@@ -2,7 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { UserRecords } from '../../core/credentials/user-records.js'
 import { assertMaySignIn } from '../../core/sign-in/may-sign-in.js'
 import type { Row, Users } from '../../core/users/users.js'
-import { InternalError, InvalidTokenError, UnauthenticatedError } from '../../errors.js'
+import {
+  ForbiddenError,
+  InternalError,
+  InvalidTokenError,
+  UnauthenticatedError,
+} from '../../errors.js'
 import type { Emit } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { describe } from '../../lib/option-checks.js'
@@ -80,7 +85,8 @@ export function createBearer({
       asked?: readonly string[],
     ): Promise<IssuedTokens> {
       tokens.checkSigner()
-      const user = (await users.wholeRow(shown)) ?? shown
+      const user = await users.wholeRow(shown)
+      if (!user) throw new ForbiddenError()
       assertMaySignIn(users, user)
       const scopes = clamp([
         ...new Set(asked === undefined ? settings.defaultScopes : checkAsked(asked)),
