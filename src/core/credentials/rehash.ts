@@ -19,10 +19,11 @@ export const createRehash =
       changed = await updateIfUnchanged(users, user, [], (row) =>
         users.hashOf(row) === hashedPassword ? {} : { hashedPassword },
       )
-    } catch (err) {
-      // Housekeeping: the password was right, and the older hash goes on being good.
+    } catch (error) {
+      // Housekeeping: the password was right, and the older hash goes on being good. The code alone is logged: what the
+      // database said may repeat the hash.
       log.warn(
-        { err },
+        { code: (error as { code?: unknown } | null)?.code },
         'a password hash could not be replaced by one of the present kind; is its column long enough?',
       )
       return user
