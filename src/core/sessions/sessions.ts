@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hmac, sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import type { Seal } from '../../crypto/seal.js'
-import { BadRequestError, ForbiddenError } from '../../errors.js'
+import { BadRequestError } from '../../errors.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
@@ -150,7 +150,6 @@ export function createSessions({
       began: Standing | null = null,
     ): Promise<NewSession> {
       const user = await users.wholeRow(shown)
-      if (!user) throw new ForbiddenError()
       assertMaySignIn(users, user)
       const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
       if (Buffer.byteLength(metadata) > maxMetadataBytes)

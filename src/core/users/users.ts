@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { sha256 } from '../../crypto/digest.js'
-import { ConfigError, DuplicateUserError, UserValueError } from '../../errors.js'
+import { ConfigError, DuplicateUserError, ForbiddenError, UserValueError } from '../../errors.js'
 import { createDeadline, within } from '../../lib/deadline.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { RegisteredUser } from '../../ports/fastify.js'
@@ -56,8 +56,11 @@ export interface Users {
   publicView(row: Row): Row
   /** The row behind a view; anything else is returned as it is. */
   rowBehind(shown: Row): Row
-  /** The row behind what an app hands back: a view of it, a copy of one, or the row itself. Null when it is gone. */
-  wholeRow(shown: Row): Promise<Row | null>
+  /**
+   * The row behind what an app hands back: a view of it, a copy of one, or the row itself.
+   * @throws ForbiddenError for a copy of a user that is gone
+   */
+  wholeRow(shown: Row): Promise<Row>
   findById(id: UserId): Promise<Row | null>
   findBy(field: string, value: unknown): Promise<Row | null>
   /** @throws DuplicateUserError, UserValueError */
@@ -230,7 +233,10 @@ export function createUsers(
       if (typeof row !== 'object' || row === null) return row
       const isWhole = hashName === undefined || Object.hasOwn(row, hashName)
       const id = users.idOf(row)
-      return isWhole || id === undefined ? row : users.findById(id)
+      if (isWhole || id === undefined) return row
+      const found = await users.findById(id)
+      if (!found) throw new ForbiddenError()
+      return found
     },
     findById: guarded.findById,
     findBy: guarded.findBy,

@@ -86,7 +86,6 @@ export function createBearer({
     ): Promise<IssuedTokens> {
       tokens.checkSigner()
       const user = await users.wholeRow(shown)
-      if (!user) throw new ForbiddenError()
       assertMaySignIn(users, user)
       const scopes = clamp([
         ...new Set(asked === undefined ? settings.defaultScopes : checkAsked(asked)),
