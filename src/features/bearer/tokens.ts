@@ -2,12 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { UserRecords } from '../../core/credentials/user-records.js'
 import { assertMaySignIn } from '../../core/sign-in/may-sign-in.js'
 import type { Row, Users } from '../../core/users/users.js'
-import {
-  ForbiddenError,
-  InternalError,
-  InvalidTokenError,
-  UnauthenticatedError,
-} from '../../errors.js'
+import { InternalError, InvalidTokenError, UnauthenticatedError } from '../../errors.js'
 import type { Emit } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { describe } from '../../lib/option-checks.js'
