@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { body, Flag, redirectTo } from './common.js'
+import { body, Flag, redirectTo, UserIdOut } from './common.js'
 
 export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 256 }) })
 
@@ -21,6 +21,30 @@ export const LinkRequest = Type.Union([
 export const AuthorizeUrl = Type.Object({
   authorize_url: Type.String({ description: 'Where to send the browser' }),
 })
+
+const RedirectTo = Type.Union([Type.String(), Type.Null()], {
+  description: 'As it was given at the start',
+})
+
+/** JSON mode: where to send the browser. */
+export const SignInUrl = Type.Object({
+  url: Type.String({ description: 'Where to send the browser' }),
+})
+
+/** JSON mode: the end of a sign-in. */
+export const ProviderSignIn = Type.Object({
+  user: Type.Object({
+    user_id: UserIdOut,
+    username: Type.Union([Type.String(), Type.Null()]),
+    email: Type.Union([Type.String(), Type.Null()]),
+    is_superuser: Type.Boolean(),
+  }),
+  csrf_token: Type.Union([Type.String(), Type.Null()], { description: 'Null with CSRF off' }),
+  redirect_to: RedirectTo,
+})
+
+/** JSON mode: the end of a linking. */
+export const ProviderLinked = Type.Object({ provider: Type.String(), redirect_to: RedirectTo })
 
 export const LinkedAccounts = Type.Array(
   Type.Object({

@@ -25,6 +25,14 @@ export type CrudAuthErrorCode =
   | 'CRUDAUTH_NO_PASSWORD'
   | 'CRUDAUTH_SAME_EMAIL'
   | 'CRUDAUTH_TOKEN_INVALID_OR_USED'
+  | 'CRUDAUTH_OAUTH_INVALID_STATE'
+  | 'CRUDAUTH_OAUTH_FAILED'
+  | 'CRUDAUTH_OAUTH_EMAIL_MISSING'
+  | 'CRUDAUTH_OAUTH_EMAIL_UNVERIFIED'
+  | 'CRUDAUTH_OAUTH_PROVIDER_ALREADY_LINKED'
+  | 'CRUDAUTH_OAUTH_LINKED_ELSEWHERE'
+  | 'CRUDAUTH_OAUTH_ACCOUNT_INACTIVE'
+  | 'CRUDAUTH_OAUTH_ACCESS_DENIED'
   | 'CRUDAUTH_DUPLICATE'
   | 'CRUDAUTH_LAST_SIGN_IN_METHOD'
   | 'CRUDAUTH_LOCKED_OUT'
@@ -119,6 +127,46 @@ export const SameEmailError = make(
 export const TokenInvalidOrUsedError = make(
   'CRUDAUTH_TOKEN_INVALID_OR_USED',
   'The token is invalid, expired or used',
+  400,
+)
+export const OAuthInvalidStateError = make(
+  'CRUDAUTH_OAUTH_INVALID_STATE',
+  'The sign-in has expired, has been used, or was begun in another browser; begin it again',
+  400,
+)
+export const OAuthFailedError = make(
+  'CRUDAUTH_OAUTH_FAILED',
+  'The sign-in at the provider failed',
+  400,
+)
+export const OAuthEmailMissingError = make(
+  'CRUDAUTH_OAUTH_EMAIL_MISSING',
+  'The provider gave no email, and an account needs one',
+  400,
+)
+export const OAuthEmailUnverifiedError = make(
+  'CRUDAUTH_OAUTH_EMAIL_UNVERIFIED',
+  'An account with this email exists; sign in to it and link the provider',
+  400,
+)
+export const OAuthProviderAlreadyLinkedError = make(
+  'CRUDAUTH_OAUTH_PROVIDER_ALREADY_LINKED',
+  'The account with this email is linked to another account of this provider',
+  400,
+)
+export const OAuthLinkedElsewhereError = make(
+  'CRUDAUTH_OAUTH_LINKED_ELSEWHERE',
+  'This account of the provider is linked to another user',
+  400,
+)
+export const OAuthAccountInactiveError = make(
+  'CRUDAUTH_OAUTH_ACCOUNT_INACTIVE',
+  'The account is disabled',
+  400,
+)
+export const OAuthAccessDeniedError = make(
+  'CRUDAUTH_OAUTH_ACCESS_DENIED',
+  'The app does not let this account in',
   400,
 )
 export const DuplicateError = make('CRUDAUTH_DUPLICATE', '%s', 409)

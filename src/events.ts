@@ -45,7 +45,8 @@ interface Payloads {
     readonly user: RegisteredUser
     /** Its key in `oauth.providers`. */
     readonly provider: string
-    readonly profile: OAuthProfile
+    /** Without `raw`, which may hold more than an event should. */
+    readonly profile: Omit<OAuthProfile, 'raw'>
     readonly created: boolean
     readonly linked: boolean
   }
@@ -108,6 +109,18 @@ export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
     user: RegisteredUser,
     context: HookContext & { readonly provider: string; readonly tokens: OAuthTokens },
   ) => unknown
+  /**
+   * Asked when a provider has told who it is, before an account is looked for, made or linked: `profile.raw` has every claim.
+   * A refusal lands on `?error=access_denied`.
+   * @example
+   * onBeforeOAuth(profile) {
+   *   if (profile.raw.hd !== 'corp.example') throw new Error('another workspace')
+   * }
+   */
+  readonly onBeforeOAuth?: (
+    profile: OAuthProfile,
+    context: HookContext & { readonly provider: string },
+  ) => unknown
   /** Asked after the password was found right, or a provider has told who it is, and before anything is established. */
   readonly onBeforeLogin?: (user: RegisteredUser, context: HookContext) => unknown
 }
@@ -129,6 +142,7 @@ const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onDeliveryFailed',
   'onBeforeRegister',
   'onBeforeLogin',
+  'onBeforeOAuth',
   'onProviderTokens',
 ]
 

@@ -9,7 +9,7 @@ import type { DemoSchema } from './database.js'
 import { addDocs } from './docs.js'
 import { logging } from './logging.js'
 import { addMailbox, createMailbox } from './mailbox.js'
-import { addPage, showRefusals } from './page.js'
+import { addPage } from './page.js'
 import type { DemoProvider } from './provider.js'
 import { addRoutes } from './routes.js'
 
@@ -35,7 +35,6 @@ export async function buildApp(
     reply.headers({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' })
   })
 
-  showRefusals(app)
   await addDocs(app, providers.length > 0)
   await app.register(crudAuth, {
     prefix: '/auth',

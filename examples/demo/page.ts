@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
-import { BadRequestError, ForbiddenError } from '../../src/index.js'
 import type { DemoProvider } from './provider.js'
 
 const html = 'text/html; charset=utf-8'
@@ -41,51 +40,6 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
 ].join('; ')
-
-const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`)
-
-const refusalPage = (message: string, code: string): string => `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="color-scheme" content="light dark">
-    <title>Not signed in · fastify-crudauth demo</title>
-    <link rel="icon" href="/icon.svg" type="image/svg+xml">
-    <link rel="stylesheet" href="/style.css">
-    <link rel="stylesheet" href="/controls.css">
-  </head>
-  <body>
-    <header class="bar"><a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28">fastify-crudauth <span>demo</span></a></header>
-    <main class="narrow">
-      <div class="intro"><h1>Not signed in</h1></div>
-      <div class="card">
-        <p>${escapeHtml(message)}. <code>${escapeHtml(code)}</code></p>
-        <a class="button" href="/">Back to the sign-in</a>
-      </div>
-    </main>
-  </body>
-</html>
-`
-
-/** What a provider's callback answers is seen by a person, in the window. Before crudAuth, whose routes take it over. */
-export function showRefusals(app: FastifyInstance): void {
-  app.setErrorHandler(async function showRefusal(error, request, reply) {
-    const isRefusal = error instanceof BadRequestError || error instanceof ForbiddenError
-    // Fastify's own answer to everything else.
-    if (!isRefusal || !request.routeOptions.url?.endsWith('/oauth/:provider/callback'))
-      return reply.send(error)
-    request.log.info(`refused: ${error.code}`)
-    reply.code(error.statusCode ?? 400).headers({
-      'content-type': html,
-      'content-security-policy': contentSecurityPolicy,
-      // The address of this page has a code in it.
-      'referrer-policy': 'no-referrer',
-    })
-    return reply.send(refusalPage(error.message, error.code))
-  })
-}
 
 /** The pages and their files. */
 export async function addPage(

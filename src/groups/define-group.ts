@@ -121,7 +121,7 @@ function addRoute(app: FastifyInstance, route: OwnRoute): void {
 const kSerialized = Symbol('crudauth.serialized')
 type Serialized = FastifyReply & { [kSerialized]?: true }
 
-const notThese = ['HEAD', 'PUT', 'PATCH', 'DELETE'] as const
+const notThese = ['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** What else may come to an address whose query holds secrets: without a route it would be the app's 404, which logs it. */
 function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySet<string>): void {

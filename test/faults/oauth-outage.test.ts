@@ -6,7 +6,16 @@ import { backends } from '../helpers/backends.js'
 import { captureLogs } from '../helpers/build.js'
 import { recovers, serve, skip } from '../helpers/faults.js'
 import { noUnhandledRejections, sessionCookie } from '../helpers/hostile.js'
-import { ada, Browser, browserOf, buildOAuth, fields, landsOn } from '../helpers/oauth.js'
+import {
+  ada,
+  Browser,
+  browserOf,
+  buildOAuth,
+  fields,
+  landsFailed,
+  landsOn,
+  refusesCallback,
+} from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
 suite('Redis in trouble while somebody signs in at a provider', { skip }, () => {
@@ -118,7 +127,7 @@ for (const backend of backends) {
         'it was not the provider',
       )
       users.state.mode = 'up'
-      refuses(await browser.finish(query, ada), 'CRUDAUTH_BAD_REQUEST')
+      refusesCallback(await browser.finish(query, ada))
       landsOn(await browser.signIn(ada), '/start')
       landsOn(await ann.link({ sub: 'ann' }), '/start')
       assert.equal((await browser.me()).username, 'ada')
@@ -126,11 +135,11 @@ for (const backend of backends) {
   }
 }
 
-test('a value that the database cannot hold is 400 and makes nobody', async (t) => {
+test('a value that the database cannot hold is refused and makes nobody', async (t) => {
   const { app, rows } = await buildOAuth(t, {
     auth: { registration: { fields: () => ({ plan: 'a\0b' }) } },
   })
-  refuses(await new Browser(app).signIn(ada), 'CRUDAUTH_BAD_REQUEST')
+  landsFailed(await new Browser(app).signIn(ada))
   assert.deepEqual(await rows(), [])
 })
 

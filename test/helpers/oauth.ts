@@ -247,13 +247,14 @@ export function landsFailed(response: LightMyRequestResponse): void {
   assert.deepEqual(names, [], 'no session')
 }
 
-/** A refused callback: 400, no session. */
+/** A refused callback: no session, and the browser lands with the error's word; an outage (`CRUDAUTH_…`) is its JSON. */
 export function refusesCallback(
   response: LightMyRequestResponse,
-  code: string | RegExp = 'CRUDAUTH_BAD_REQUEST',
+  word = 'invalid_state',
+  landing = '/start',
 ): void {
-  if (typeof code === 'string') refuses(response, code)
-  else assert.match(response.json().code, code)
+  if (word.startsWith('CRUDAUTH_')) refuses(response, word)
+  else landsOn(response, `${landing}?error=${word}`)
   assert.ok(!(sessionCookie in setCookies(response)))
   assert.equal(response.headers['cache-control'], 'no-store')
 }

@@ -78,7 +78,7 @@ for (const backend of backends) {
       assert.equal(await stranger.me(), null)
       for (const provider of ['acme', 'other']) {
         const back = await new Browser(app).signIn({ sub: 'stranger' }, provider)
-        refusesCallback(back)
+        refusesCallback(back, 'email_missing')
       }
       landsOn(await browser.signIn(owner), '/start')
       assert.equal((await browser.me()).user_id, 1)
@@ -93,8 +93,14 @@ for (const backend of backends) {
       assert.equal((await browser.me()).user_id, 1)
       assert.equal((await rows())[0]?.emailVerified, true)
       assert.equal(await stranger.me(), null)
-      refusesCallback(await stranger.signIn({ ...owner, sub: 'stranger', email_verified: false }))
-      refusesCallback(await stranger.signIn({ ...owner, sub: 'stranger' }))
+      refusesCallback(
+        await stranger.signIn({ ...owner, sub: 'stranger', email_verified: false }),
+        'email_unverified',
+      )
+      refusesCallback(
+        await stranger.signIn({ ...owner, sub: 'stranger' }),
+        'provider_already_linked',
+      )
       assert.equal((await rows()).length, 1)
     })
   }
@@ -104,7 +110,7 @@ for (const backend of backends) {
     const { app } = await buildOAuth(t, { auth: { ...backend.options(), users } })
     const ann = await browserOf(app, 'ann')
     const before = await users.findById(1)
-    refusesCallback(await new Browser(app).signIn(owner))
+    refusesCallback(await new Browser(app).signIn(owner), 'email_unverified')
     assert.deepEqual(await users.findById(1), before)
     landsOn(await ann.link(owner), '/start')
     const browser = new Browser(app)
@@ -112,7 +118,7 @@ for (const backend of backends) {
     assert.equal((await browser.me()).user_id, 1)
     landsOn(await new Browser(app).signIn(ada), '/start')
     landsOn(await new Browser(app).signIn(ada), '/start')
-    refusesCallback(await new Browser(app).signIn({ ...ada, sub: 'another' }))
+    refusesCallback(await new Browser(app).signIn({ ...ada, sub: 'another' }), 'email_unverified')
   })
 
   test(`${backend.name}: the app is asked once for a new account, however many names are taken`, async (t) => {

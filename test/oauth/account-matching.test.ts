@@ -9,7 +9,6 @@ import {
   Browser,
   browserOf,
   buildOAuth,
-  landsFailed,
   landsOn,
   linkPlaces,
   type Person,
@@ -141,14 +140,14 @@ for (const backend of backends) {
       assert.equal((await owner.get('/sessions')).json().length, 1)
     })
 
-    test(`${name}: an unverified address that is somebody's is 400, and nothing is told or changed`, async (t) => {
+    test(`${name}: an unverified address that is somebody's is refused, and nothing is told or changed`, async (t) => {
       const { app, rows, linksOf } = await setUp(t)
       const owner = await browserOf(app, 'ann')
       const before = await rows()
       for (const email_verified of [false, undefined, null, 'false', 0, '0', 'yes']) {
         for (const email of ['ann@example.com', 'ANN@EXAMPLE.COM', 'ａnn@example.com']) {
           const browser = new Browser(app)
-          refusesCallback(await browser.signIn(ann({ email, email_verified })))
+          refusesCallback(await browser.signIn(ann({ email, email_verified })), 'email_unverified')
           assert.equal(await browser.me(), null)
         }
       }
@@ -186,7 +185,7 @@ for (const backend of backends) {
         'a b@example.com',
         'ann@\r\nx.com',
       ]) {
-        refusesCallback(await new Browser(app).signIn(ann({ email })))
+        refusesCallback(await new Browser(app).signIn(ann({ email })), 'email_missing')
       }
       assert.deepEqual(await rows(), [])
     })
@@ -203,14 +202,18 @@ for (const backend of backends) {
       for (const id of [1, 2]) await store.update(id, { isActive: false })
       await store.update(2, { emailVerified: true })
       const before = await rows()
-      landsFailed(await new Browser(app).signIn(ann()))
-      landsFailed(await new Browser(app).signIn(ann({ sub: 'another' }), 'other'))
-      landsFailed(
+      refusesCallback(await new Browser(app).signIn(ann()), 'account_inactive')
+      refusesCallback(
+        await new Browser(app).signIn(ann({ sub: 'another' }), 'other'),
+        'account_inactive',
+      )
+      refusesCallback(
         await new Browser(app).signIn({
           sub: 'bob',
           email: 'bob@example.com',
           email_verified: true,
         }),
+        'account_inactive',
       )
       refusesCallback(await bob.finish(linking, { sub: 'bob' }))
       assert.deepEqual(await rows(), before)
@@ -223,7 +226,10 @@ for (const backend of backends) {
       await new Browser(app).signIn(ann())
       const before = await rows()
       const browser = new Browser(app)
-      refusesCallback(await browser.signIn(ann({ sub: 'somebody-else' })))
+      refusesCallback(
+        await browser.signIn(ann({ sub: 'somebody-else' })),
+        'provider_already_linked',
+      )
       assert.equal(await browser.me(), null)
       assert.deepEqual(await rows(), before)
       assert.deepEqual(await linksOf('ann'), ['acme'])
@@ -241,7 +247,7 @@ for (const backend of backends) {
       assert.equal((await owner.post('/email/change-confirm', { token })).statusCode, 200)
       const before = await rows()
       for (const email_verified of [true, false])
-        refusesCallback(await new Browser(app).signIn(ann({ email_verified })))
+        refusesCallback(await new Browser(app).signIn(ann({ email_verified })), 'email_unverified')
       assert.deepEqual(await rows(), before)
       const revert = await mailbox.token('ann@example.com', 'email_changed')
       assert.equal((await owner.post('/email/change-revert', { token: revert })).statusCode, 200)

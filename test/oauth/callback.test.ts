@@ -164,7 +164,7 @@ for (const backend of backends) {
     assert.equal(contexts[1]?.provider, undefined)
   })
 
-  test(`${backend.name}: onBeforeRegister and onBeforeLogin refuse, with 403 or what they throw; there is no session, and no token is handed on`, async (t) => {
+  test(`${backend.name}: onBeforeRegister and onBeforeLogin refuse, whatever they throw; there is no session, and no token is handed on`, async (t) => {
     const handed: unknown[] = []
     let refuse: keyof CrudAuthHooks = 'onBeforeRegister'
     let error: Error = new Error('not today: a reason for us alone')
@@ -182,19 +182,16 @@ for (const backend of backends) {
       },
     })
     const refused = await new Browser(app).signIn(ada)
-    refusesCallback(refused, 'CRUDAUTH_FORBIDDEN')
-    assert.ok(!refused.body.includes('not today'))
+    refusesCallback(refused, 'access_denied')
     assert.deepEqual(await rows(), [])
     error = Object.assign(new Error('come later'), { statusCode: 451 })
-    const told = await new Browser(app).signIn(ada)
-    assert.equal(told.statusCode, 451)
-    assert.equal(told.json().message, 'come later')
+    refusesCallback(await new Browser(app).signIn(ada), 'access_denied')
     assert.deepEqual(await rows(), [])
 
     refuse = 'onBeforeLogin'
     error = new Error('not today')
     const browser = new Browser(app)
-    refusesCallback(await browser.signIn(ada), 'CRUDAUTH_FORBIDDEN')
+    refusesCallback(await browser.signIn(ada), 'access_denied')
     assert.equal(await browser.me(), null)
     assert.deepEqual(handed, [])
     refuse = 'onAfterLogin'

@@ -147,10 +147,14 @@ test('the base URL is an absolute one, https but on the own machine, and nothing
   }
 })
 
-test('the default landing is a path of the same origin', async (t) => {
+test('the default landing is a path, or a URL of the front end', async (t) => {
   for (const defaultRedirect of [
     '//evil.example',
-    'https://evil.example',
+    'http://app.example.com',
+    'https://ann:secret@app.example.com/',
+    'javascript:alert(1)',
+    'data:text/html,x',
+    'https:',
     'home',
     '',
     '/\\evil.example',
@@ -163,7 +167,15 @@ test('the default landing is a path of the same origin', async (t) => {
     if (defaultRedirect === null) continue
     await stops(t, { oauth }, /"oauth\.defaultRedirect"/, String(defaultRedirect))
   }
-  await start(t, { oauth: { baseUrl, providers: acme, defaultRedirect: '/a?b=c#d' } })
+  for (const defaultRedirect of [
+    '/a?b=c#d',
+    'https://app.example.com',
+    'https://app.example.com/#/signed-in',
+    'http://localhost:5173/signed-in',
+    'capacitor://localhost/signed-in',
+  ])
+    await start(t, { oauth: { baseUrl, providers: acme, defaultRedirect } })
+  await stops(t, { oauth: { baseUrl, providers: acme, responses: 'xml' } }, /"oauth\.responses"/)
 })
 
 test('the landing without a choice is /, and a default with a query gets the error beside it', async (t) => {

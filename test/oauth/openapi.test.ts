@@ -54,7 +54,7 @@ async function documented(t: TestContext, auth: Partial<CrudAuthOptions> = {}, v
 /** What the contract lists, beside what any route answers. */
 const contract: Record<string, { statuses: number[]; security: object[] }> = {
   'GET /oauth/{provider}/authorize': { statuses: [302, 400, 404, 429, 503], security: [] },
-  'GET /oauth/{provider}/callback': { statuses: [302, 400, 403, 404, 503], security: [] },
+  'GET /oauth/{provider}/callback': { statuses: [302, 404, 503], security: [] },
   'POST /oauth/{provider}/link': {
     statuses: [200, 400, 401, 403, 404, 409, 413, 415, 503],
     security: [{ session: [], csrf: [] }],

@@ -128,7 +128,7 @@ for (const backend of backends) {
     landsFailed(await fromElsewhere(app, ann).callback(denied))
     const refused = await ann.begin()
     const unverified: Person = { sub: 'x', email: 'ann@example.com', email_verified: false }
-    refusesCallback(await fromElsewhere(app, ann).finish(refused, unverified))
+    refusesCallback(await fromElsewhere(app, ann).finish(refused, unverified), 'email_unverified')
     assert.equal((await ann.me()).username, 'ann')
   })
 

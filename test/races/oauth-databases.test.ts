@@ -106,7 +106,10 @@ async function mainFlow(t: TestContext, auth: Partial<CrudAuthOptions>) {
   const id = (await browser.me()).user_id
   landsOn(await browser.signIn(ada), '/start')
   assert.equal((await browser.me()).user_id, id)
-  refusesCallback(await browser.signIn({ ...ada, email_verified: false }, 'other'))
+  refusesCallback(
+    await browser.signIn({ ...ada, email_verified: false }, 'other'),
+    'email_unverified',
+  )
   landsOn(
     await browser.link({ sub: 'ada-at-other' }, 'other', { redirect_to: '/settings' }),
     '/settings',

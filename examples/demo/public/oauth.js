@@ -87,6 +87,17 @@ export async function unlink(key) {
   return `Unlinked ${nameOf(key)}.`
 }
 
+const refusals = [
+  'invalid_state',
+  'oauth_failed',
+  'email_missing',
+  'email_unverified',
+  'provider_already_linked',
+  'oauth_linked_elsewhere',
+  'account_inactive',
+  'access_denied',
+]
+
 /**
  * How the way back from a provider has ended, from the address, which is cleared of it. Anybody can write an address, so what
  * it says counts for words alone.
@@ -96,10 +107,7 @@ export function takeLanding() {
   const [error, linked] = [query.get('error'), query.get('linked')]
   if (error !== null || linked !== null) history.replaceState(null, '', location.pathname)
   return {
-    error:
-      error === 'oauth_failed' || error === 'oauth_linked_elsewhere'
-        ? new ApiError(400, { code: error })
-        : null,
+    error: refusals.includes(error) ? new ApiError(400, { code: error }) : null,
     linkedMessage: (accounts) =>
       accounts.some(({ provider }) => provider === linked) ? `Linked ${nameOf(linked)}.` : null,
   }

@@ -12,6 +12,14 @@ const texts = {
     'You signed in too long ago for that. Sign out, sign in again, and do it then.',
   oauth_failed:
     'The provider did not sign you in: it was refused there, or something failed on the way. Try again.',
+  invalid_state: 'That sign-in has expired, or was begun in another browser. Begin it again.',
+  email_missing: 'The provider gave no email, and an account here needs one.',
+  email_unverified:
+    'There is an account with that email. Sign in to it with your password, and link the provider there.',
+  provider_already_linked:
+    'The account with that email is linked to another account at this provider.',
+  account_inactive: 'That account is disabled.',
+  access_denied: 'That account may not sign in here.',
   oauth_linked_elsewhere:
     'That account at the provider lets somebody into another account here. Sign in with it, and unlink it there first.',
   CRUDAUTH_NOT_FOUND: 'That session has ended already.',

@@ -32,6 +32,8 @@ export interface SessionInit {
   readonly rememberMe?: boolean | undefined
   /** JSON of the app's own, at most 2 KiB; `principal.metadata`. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  /** When the user proved a credential, for freshness; one in the future counts as now. Default now. */
+  readonly authenticatedAt?: Date | undefined
 }
 
 /** A live session with its user. */
@@ -166,7 +168,7 @@ export function createSessions({
         epoch: users.epochOf(user),
         csrfDigest: csrfToken === null ? '' : sha256(csrfToken),
         ...beginLifetime(settings.lifetime, rememberMe, now),
-        authenticatedAtMs: now,
+        authenticatedAtMs: Math.min(now, init.authenticatedAt?.getTime() ?? now),
         sudoUntilMs: 0,
         client: clients.seal(request),
         metadata: metadata === '' ? '' : seal(metadata),

@@ -6,12 +6,20 @@ import { canonicalValues, type Identity } from '../../core/identity/identity.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
 import type { NewAccount } from '../../core/sign-up/new-account.js'
 import type { Row, Users } from '../../core/users/users.js'
-import { BadRequestError, DuplicateUserError, UserValueError } from '../../errors.js'
+import {
+  DuplicateUserError,
+  OAuthEmailMissingError,
+  OAuthEmailUnverifiedError,
+  OAuthFailedError,
+  OAuthProviderAlreadyLinkedError,
+  UserValueError,
+} from '../../errors.js'
 import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { UserValues } from '../../ports/user-store.js'
 import { usernameBase, usernameFor } from './derive-username.js'
 import type { LinkedAccounts } from './linked-accounts.js'
+import { orDenied } from './refusals.js'
 
 /** Whose account a sign-in at a provider opens. */
 export interface OAuthResolution {
@@ -38,7 +46,7 @@ interface Dependencies {
 
 /**
  * Finds or makes the account of whoever signed in at a provider: by the provider's id, by a verified email, else a new one.
- * @throws BadRequestError (400) for an unverified email that is somebody's, or none to make an account with
+ * @throws a refusal (400) for an unverified email that is somebody's, for none to make an account with, or by the app
  */
 export type MatchAccount = (
   request: FastifyRequest,
@@ -54,6 +62,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
   const hasEmail = users.has('email')
   const knowsVerified = users.has('emailVerified')
   const { recovery } = identity
+  const needsEmail = identity.login.includes('email')
   /** What whoever made the account could get back in by. */
   const otherFactor: UserValues =
     recovery === null || recovery === 'email'
@@ -96,7 +105,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     const changed = await changing.catch((error) => {
       if (error instanceof DuplicateUserError) return null
       if (error instanceof UserValueError)
-        throw new BadRequestError('The account with this email can not be taken over', {
+        throw new OAuthFailedError('The account with this email can not be taken over', {
           cause: error,
         })
       throw error
@@ -114,24 +123,31 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     profile: OAuthProfile,
     email: string | null,
   ) => {
-    if (hasEmail && email === null)
-      throw new BadRequestError('The provider told no email to make an account with')
     const base = usernameBase(profile.username, profile.name, email?.split('@')[0])
     const nameOf = (attempt: number) =>
       users.has('username') ? { username: usernameFor(base, attempt) } : {}
     const values: UserValues = { ...(hasEmail && { email }), ...nameOf(0) }
-    await runBefore(() => hooks.onBeforeRegister?.(values, { request }))
-    const derived = await newAccount.derive({ source: 'oauth', request, values, provider, profile })
+    await orDenied(runBefore(() => hooks.onBeforeRegister?.(values, { request })))
+    const derived = await orDenied(
+      newAccount.derive({ source: 'oauth', request, values, provider, profile }),
+    )
+    const own = { ...values, ...derived }
+    if (needsEmail && (own.email ?? null) === null) throw new OAuthEmailMissingError()
     const hashedPassword = passwords.unusable()
     return (attempt: number): UserValues => {
-      const named = { ...values, ...(attempt > 0 && nameOf(attempt)), ...derived }
+      const named: UserValues = {
+        ...own,
+        ...(attempt > 0 && !('username' in derived) && nameOf(attempt)),
+      }
+      const login = identity.login.filter((field) => (named[field] ?? null) !== null)
+      const canonical = canonicalValues({ ...identity, login }, named)
       return newAccount.row({
-        ...canonicalValues(
-          { ...identity, login: identity.login.filter((field) => field in named) },
-          named,
-        ),
+        ...canonical,
         hashedPassword,
-        ...(knowsVerified && { emailVerified: profile.emailVerified }),
+        // The provider vouches for its own address, not for one of the app's making.
+        ...(knowsVerified && {
+          emailVerified: profile.emailVerified && canonical.email === email,
+        }),
         ...links.valuesFor(provider, profile.id, false),
         ...(users.has('oauthCreatedAt') && { oauthCreatedAt: new Date() }),
       })
@@ -150,12 +166,15 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     } catch (error) {
       // Somebody else has the name, or this very person has just signed up in another tab.
       if (error instanceof DuplicateUserError) return null
-      if (error instanceof UserValueError)
-        throw new BadRequestError('A value can not be stored', { cause: error })
+      if (error instanceof UserValueError) {
+        if (error.field === 'email' && (row.email ?? null) === null)
+          throw new OAuthEmailMissingError({ cause: error })
+        throw new OAuthFailedError('A value can not be stored', { cause: error })
+      }
       throw error
     }
     if (!(await links.attach(user, provider, profile))) return null
-    if (!profile.emailVerified) sendVerification(request, user)
+    if (!users.flagOf(user, 'emailVerified', false)) sendVerification(request, user)
     await emit('onAfterRegister', { user, source: 'oauth' }, request)
     return { user, created: true, linked: false }
   }
@@ -165,21 +184,26 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     holder: Row,
     provider: string,
     profile: OAuthProfile,
-  ): Promise<string | null> => {
-    if (!profile.emailVerified) {
-      return 'The provider does not vouch for the email, and an account with it exists; sign in to that and link'
-    }
+  ): Promise<Error | null> => {
+    if (!profile.emailVerified) return new OAuthEmailUnverifiedError()
     // Inert: nothing of it changes, and the caller refuses it.
     if (!users.isActive(holder)) return null
     // Whoever made it may never have owned the address, and nothing tells: neither in nor out without its own credential.
-    if (!knowsVerified) return 'An account with the email exists; sign in to that and link'
-    // Of one that was never verified the link goes with everything else.
-    if (!users.flagOf(holder, 'emailVerified', false) || !(await links.isLinked(holder, provider)))
-      return null
-    return 'The account with this email is linked to another account of this provider'
+    if (!knowsVerified) return new OAuthEmailUnverifiedError()
+    // Of one that was never verified the link goes with everything else, unless the account has proved another factor: then
+    // it is somebody's, and the address may be a stranger's who put it there.
+    if (!users.flagOf(holder, 'emailVerified', false)) {
+      const isProved =
+        recovery !== null &&
+        recovery !== 'email' &&
+        users.flagOf(holder, `${recovery}Verified`, false)
+      return isProved ? new OAuthEmailUnverifiedError() : null
+    }
+    return (await links.isLinked(holder, provider)) ? new OAuthProviderAlreadyLinkedError() : null
   }
 
   return async (request, provider, profile) => {
+    await orDenied(runBefore(() => hooks.onBeforeOAuth?.(profile, { request, provider })))
     const email = profile.email === null ? null : canonicalEmail(profile.email)
     let rowOf: ((attempt: number) => UserValues) | undefined
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
@@ -187,24 +211,30 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
       if (known) return { user: known, created: false, linked: false }
       const holder = email === null || !hasEmail ? null : await identity.findBy('email', email)
       if (!holder && email !== null && (await isReserved(email))) {
-        throw new BadRequestError('The email belongs to another account')
+        throw new OAuthEmailUnverifiedError()
       }
       const refusal = holder && (await refusalOf(holder, provider, profile))
       if (refusal) {
         // This very person may have come in by another tab, between the look-up by id and the one by email.
         const again = await links.find(provider, profile.id)
         if (again) return { user: again, created: false, linked: false }
-        throw new BadRequestError(refusal)
+        throw refusal
       }
       if (holder && !users.isActive(holder)) return { user: holder, created: false, linked: false }
       let resolved: OAuthResolution | null
       if (holder) resolved = await link(request, holder, provider, profile)
       else {
         rowOf ??= await prepare(request, provider, profile, email)
-        resolved = await create(request, provider, profile, rowOf(attempt))
+        const row = rowOf(attempt)
+        // An address of the app's making may be somebody's too.
+        if (typeof row.email === 'string' && row.email !== email) {
+          if ((await identity.findBy('email', row.email)) || (await isReserved(row.email)))
+            throw new OAuthEmailUnverifiedError()
+        }
+        resolved = await create(request, provider, profile, row)
       }
       if (resolved) return resolved
     }
-    throw new BadRequestError('No account could be made; try again')
+    throw new OAuthFailedError('No account could be made; try again')
   }
 }

@@ -2,7 +2,7 @@ import { equalConstantTime } from '../../crypto/compare.js'
 import { sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import type { Seal } from '../../crypto/seal.js'
-import { BadRequestError } from '../../errors.js'
+import { OAuthInvalidStateError } from '../../errors.js'
 import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
@@ -18,6 +18,8 @@ export interface OAuthAttempt {
    * back (`SameSite=Strict`).
    */
   readonly began?: { readonly tag: string; readonly handle: string } | undefined
+  /** When that session signed in, in milliseconds, where it was live: a silent sign-in does not make it fresher. */
+  readonly signedInAtMs?: number | undefined
   /** Set where the signed-in account gets a link: its encoded id and its credential epoch. */
   readonly link?: { readonly user: string; readonly epoch: string } | undefined
 }
@@ -36,17 +38,12 @@ export interface AuthorizationRequests {
     browser: string,
     attempt: Omit<OAuthAttempt, 'nonce' | 'codeVerifier'>,
   ): Promise<OAuthAttempt & { readonly state: string }>
-  /** @throws BadRequestError for a state that is missing, unknown, used, of another provider or of another browser */
+  /** @throws OAuthInvalidStateError for a state that is missing, unknown, used, of another provider or of another browser */
   end(state: string | null, provider: string, browser: string | null): Promise<OAuthAttempt>
 }
 
 /** Seconds that a browser may stay at the provider. */
 export const attemptSeconds = 600
-
-const refuse = () =>
-  new BadRequestError(
-    'The sign-in has expired, has been used, or was begun in another browser; begin it again',
-  )
 
 const keyOf = (state: string) => sha256(`oauth ${state}`)
 
@@ -65,11 +62,11 @@ export function createAuthorizationRequests(
     },
 
     async end(state, provider, browser) {
-      if (state === null || browser === null) throw refuse()
+      if (state === null || browser === null) throw new OAuthInvalidStateError()
       const key = keyOf(state)
       const sealed = await orUnavailable(store.peek(key))
       const text = sealed === null ? null : open(sealed)
-      if (text === null) throw refuse()
+      if (text === null) throw new OAuthInvalidStateError()
       const kept = JSON.parse(text) as Kept
       // Judged before it is taken: a foreign browser must not use it up.
       if (
@@ -77,8 +74,8 @@ export function createAuthorizationRequests(
         kept.provider !== provider ||
         !equalConstantTime(kept.browser, sha256(browser))
       )
-        throw refuse()
-      if ((await orUnavailable(store.take(key))) === null) throw refuse()
+        throw new OAuthInvalidStateError()
+      if ((await orUnavailable(store.take(key))) === null) throw new OAuthInvalidStateError()
       return kept
     },
   }

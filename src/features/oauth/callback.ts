@@ -1,48 +1,78 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Sessions } from '../../core/sessions/sessions.js'
+import type { NewSession, Sessions } from '../../core/sessions/sessions.js'
+import { accountView } from '../../core/users/account-view.js'
 import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
-import { BadRequestError, UnavailableError } from '../../errors.js'
+import {
+  OAuthAccountInactiveError,
+  OAuthFailedError,
+  OAuthInvalidStateError,
+  OAuthLinkedElsewhereError,
+} from '../../errors.js'
 import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
 import type { RouteLimits } from '../../groups/feature.js'
+import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { MatchAccount } from './account-matching.js'
 import type { AuthorizationRequests, OAuthAttempt } from './authorization-requests.js'
 import type { OAuthLinking } from './linking.js'
 import { OAuthFailure } from './protocol/oauth-failure.js'
 import type { OAuthProtocol, SignInResult } from './protocol/protocol.js'
+import { orDenied, refusalWord } from './refusals.js'
 
-/** The path with an error that its page tells. */
-function withError(path: string, error: string): string {
-  const url = new URL(path, 'http://placeholder.invalid')
-  url.searchParams.set('error', error)
-  return url.pathname + url.search + url.hash
+/** Where browsers land: a path, or a URL of the front end, against which paths are resolved. */
+function createLanding(defaultRedirect: string) {
+  const isPath = defaultRedirect.startsWith('/')
+  return (path?: string, error?: string): string => {
+    const base = isPath ? 'http://placeholder.invalid' : defaultRedirect
+    const url = new URL(path ?? defaultRedirect, base)
+    if (error !== undefined) url.searchParams.set('error', error)
+    return isPath ? url.pathname + url.search + url.hash : url.href
+  }
 }
 
 /** The end of a sign-in at a provider. */
 export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, OAuthProtocol>) {
-  const { users, emit, hooks, sessions, attempts, browser, linking, resolve, defaultRedirect } =
-    oauth
+  const { users, emit, hooks, sessions, attempts, browser, linking, resolve, answersJson } = oauth
+  const landing = createLanding(oauth.defaultRedirect)
 
-  const land = (reply: FastifyReply, path: string) => {
+  const land = (reply: FastifyReply, address: string) => {
     // The address of this page has a code in it, which is nobody else's business though it is used up.
     reply.header('referrer-policy', 'no-referrer')
-    return reply.redirect(path, 302)
+    return reply.redirect(address, 302)
   }
 
-  const failed = (
+  /** A refusal as it may be told; what the provider did is logged, and what nobody expected goes on. */
+  const refusalOf = (request: FastifyRequest, provider: string, error: unknown): Error => {
+    const word = refusalWord(error)
+    if (word !== null) {
+      request.log.info({ provider, reason: word }, 'a sign-in at a provider was refused')
+      return error as Error
+    }
+    if (error instanceof OAuthFailure) {
+      const { reason, step, status, detail } = error
+      request.log.warn({ provider, reason, step, status, detail }, 'a sign-in at a provider failed')
+      return new OAuthFailedError({ cause: error })
+    }
+    const status = (error as { statusCode?: unknown } | null)?.statusCode
+    // A value that the provider or the app gave is none that an account can have.
+    if (typeof status === 'number' && status < 500) {
+      request.log.warn({ provider, err: error }, 'a sign-in at a provider was refused')
+      return new OAuthFailedError({ cause: error })
+    }
+    throw error
+  }
+
+  /** @param path where the browser lands; the default without one */
+  const refused = (
     request: FastifyRequest,
     reply: FastifyReply,
     provider: string,
     error: unknown,
+    path?: string,
   ) => {
-    if (error instanceof UnavailableError) throw error
-    if (error instanceof OAuthFailure) {
-      const { reason, step, status, detail } = error
-      request.log.warn({ provider, reason, step, status, detail }, 'a sign-in at a provider failed')
-    } else {
-      request.log.error({ provider, err: error }, 'a sign-in at a provider failed unexpectedly')
-    }
-    return land(reply, withError(defaultRedirect, 'oauth_failed'))
+    const refusal = refusalOf(request, provider, error)
+    if (answersJson) throw refusal
+    return land(reply, landing(path, refusalWord(refusal) ?? 'oauth_failed'))
   }
 
   const handOverTokens = async (
@@ -60,12 +90,19 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     }
   }
 
+  const tell = (
+    request: FastifyRequest,
+    provider: string,
+    { raw: _raw, ...profile }: OAuthProfile,
+    outcome: { user: Row; created: boolean; linked: boolean },
+  ) => emit('onAfterOAuth', { ...outcome, provider, profile }, request)
+
   const link = async (
     request: FastifyRequest,
     reply: FastifyReply,
     {
       provider,
-      redirectTo = defaultRedirect,
+      redirectTo,
       began,
       link: wanted,
     }: OAuthAttempt & { link: NonNullable<OAuthAttempt['link']> },
@@ -80,24 +117,38 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
       encodeUserId(users.idOf(live.user)) === wanted.user &&
       users.epochOf(live.user) === wanted.epoch
     if (!isSame)
-      throw new BadRequestError('The link was begun in another session; sign in and begin it again')
+      throw new OAuthInvalidStateError(
+        'The link was begun in another session; sign in and begin it again',
+      )
     const { profile } = result
+    await orDenied(runBefore(() => hooks.onBeforeOAuth?.(profile, { request, provider })))
     const outcome = await linking.link(live.user, provider, profile)
-    if (outcome === 'elsewhere') return land(reply, withError(redirectTo, 'oauth_linked_elsewhere'))
-    if (outcome === 'stale') return land(reply, withError(redirectTo, 'oauth_failed'))
+    if (outcome === 'elsewhere') throw new OAuthLinkedElsewhereError()
+    if (outcome === 'stale') throw new OAuthFailedError('The account has changed meanwhile')
     await handOverTokens(request, provider, outcome.user, result)
-    await emit(
-      'onAfterOAuth',
-      { user: outcome.user, provider, profile, created: false, linked: true },
-      request,
-    )
-    return land(reply, redirectTo)
+    await tell(request, provider, profile, { user: outcome.user, created: false, linked: true })
+    if (answersJson) return { provider, redirect_to: redirectTo ?? null }
+    return land(reply, landing(redirectTo))
+  }
+
+  const answerOf = (user: Row, session: NewSession, redirectTo: string | undefined) => {
+    const { id, username, email } = accountView(users, user)
+    return {
+      user: {
+        user_id: id,
+        username,
+        email,
+        is_superuser: users.flagOf(user, 'isSuperuser', false),
+      },
+      csrf_token: session.csrfToken,
+      redirect_to: redirectTo ?? null,
+    }
   }
 
   const signIn = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    { provider, redirectTo = defaultRedirect, rememberMe, began }: OAuthAttempt,
+    { provider, redirectTo, rememberMe, began, signedInAtMs }: OAuthAttempt,
     result: SignInResult,
   ) => {
     const { profile } = result
@@ -108,21 +159,28 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
         { identifier: profile.email ?? profile.id, reason: 'inactive' },
         request,
       )
-      request.log.info({ provider, reason: 'inactive' }, 'a sign-in at a provider was refused')
-      return land(reply, withError(defaultRedirect, 'oauth_failed'))
+      throw new OAuthAccountInactiveError()
     }
-    await runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request }))
+    await orDenied(runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request })))
     await handOverTokens(request, provider, user, result)
-    const session = await sessions.create(request, user, { rememberMe }, began ?? null)
+    // A provider that signs in silently proves nothing new about whoever sits before a session that has become old.
+    const authenticatedAtMs = result.authenticatedAtMs ?? signedInAtMs
+    const session = await sessions.create(
+      request,
+      user,
+      { rememberMe, ...(authenticatedAtMs && { authenticatedAt: new Date(authenticatedAtMs) }) },
+      began ?? null,
+    )
     sessions.setCookies(request, reply, session)
     await emit('onAfterLogin', { user, transport: 'session' }, request)
-    await emit('onAfterOAuth', { user, provider, profile, created, linked }, request)
-    return land(reply, redirectTo)
+    await tell(request, provider, profile, { user, created, linked })
+    if (answersJson) return answerOf(user, session, redirectTo)
+    return land(reply, landing(redirectTo))
   }
 
   return {
-    /** Sends the browser to the default landing, and logs why without secrets. @throws UnavailableError as it is */
-    failed,
+    /** Answers a refusal: at the landing page, or in JSON. @throws any other error as it is */
+    refused,
 
     async finish(request: FastifyRequest, reply: FastifyReply, provider: string) {
       const protocol = protocols.get(provider) as OAuthProtocol
@@ -130,17 +188,18 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
       const params = new URLSearchParams(at < 0 ? '' : (request.raw.url as string).slice(at + 1))
       const states = params.getAll('state')
       const state = states.length === 1 ? (states[0] as string) : null
-      const attempt = await attempts.end(state, provider, browser.read(request))
-      let result: SignInResult
+      let attempt: OAuthAttempt | undefined
       try {
-        result = await protocol.finish(params, { ...attempt, state: state as string })
+        attempt = await attempts.end(state, provider, browser.read(request))
+        const result = await protocol.finish(params, { ...attempt, state: state as string })
+        const { link: wanted } = attempt
+        return await (wanted
+          ? link(request, reply, { ...attempt, link: wanted }, result)
+          : signIn(request, reply, attempt, result))
       } catch (error) {
-        return failed(request, reply, provider, error)
+        const path = error instanceof OAuthLinkedElsewhereError ? attempt?.redirectTo : undefined
+        return refused(request, reply, provider, error, path)
       }
-      const { link: wanted } = attempt
-      return wanted
-        ? link(request, reply, { ...attempt, link: wanted }, result)
-        : signIn(request, reply, attempt, result)
     },
   }
 }
@@ -164,8 +223,10 @@ export interface OAuthPart extends RouteLimits {
     /** Keeps the one that is there, so that several attempts can be under way. Returns it. */
     write(request: FastifyRequest, reply: FastifyReply): string
   }
-  /** Path of the same origin. */
+  /** Path of the same origin, or URL of the front end. */
   readonly defaultRedirect: string
+  /** Whether authorize and callback answer in JSON. */
+  readonly answersJson: boolean
   /** The exchanges by the key of the provider, for callbacks under a prefix. @throws CRUDAUTH_CONFIG */
   protocolsAt(prefix: string): ReadonlyMap<string, OAuthProtocol>
   redirectUri(prefix: string, provider: string): string

@@ -140,6 +140,7 @@ async function createPart(
       },
     },
     defaultRedirect: oauth.defaultRedirect,
+    answersJson: oauth.responses === 'json',
     redirectUri,
     protocolsAt(prefix) {
       if (/[:*]/.test(prefix)) {

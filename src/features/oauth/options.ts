@@ -11,8 +11,16 @@ export interface OAuthOptions {
   readonly baseUrl: string
   /** By key: it is the path segment and names the field of the user model (`google` → `googleId`). */
   readonly providers: Readonly<Record<string, OAuthProvider>>
-  /** Path of the same origin where browsers land when nothing else is asked for. Default `/`. */
+  /**
+   * Where browsers land when nothing else is asked for, and after every refusal (with `?error=`): a path of the same origin, or
+   * an absolute URL of the front end, against which `redirect_to` is resolved then. Default `/`.
+   */
   readonly defaultRedirect?: string | undefined
+  /**
+   * `redirect`: authorize and callback send the browser on. `json`: they answer in JSON, for a front end that drives the flow
+   * by itself. Default `redirect`.
+   */
+  readonly responses?: 'redirect' | 'json' | undefined
   /** Linked accounts in a table of their own, instead of a `<provider>Id` column each. Default none. */
   readonly accounts?: OAuthAccountStore | undefined
 }
@@ -36,6 +44,22 @@ function resolveBaseUrl(value: unknown): string {
   return url.href.replace(/\/+$/, '')
 }
 
+/** A path, or an absolute URL of a web page or of an app's own scheme. */
+function resolveLanding(value: unknown): string {
+  if (typeof value === 'string') {
+    const path = sameOriginPath(value)
+    if (path !== null) return path
+    if (URL.canParse(value) && /^[a-z][a-z\d+.-]*:\/\/[^/]/i.test(value)) {
+      const url = new URL(value)
+      const isUsable = url.protocol !== 'http:' || isLoopback(url.hostname)
+      if (isUsable && url.username === '' && url.password === '') return url.href
+    }
+  }
+  return fail(
+    `"oauth.defaultRedirect" must be a path such as "/", or an absolute URL of the front end such as "https://app.example.com/" (http on this machine only), got ${describe(value)}`,
+  )
+}
+
 function resolveAccounts(value: OAuthAccountStore | undefined): OAuthAccountStore | undefined {
   if (value === undefined) return undefined
   for (const verb of ['find', 'list', 'add', 'remove'] as const) {
@@ -52,7 +76,13 @@ export function resolveOAuth(
   hasSession: boolean,
 ) {
   if (options === undefined) return null
-  checkObject('oauth', options, ['baseUrl', 'providers', 'defaultRedirect', 'accounts'])
+  checkObject('oauth', options, [
+    'baseUrl',
+    'providers',
+    'defaultRedirect',
+    'responses',
+    'accounts',
+  ])
   if (!hasSession)
     fail(
       '"oauth" needs sessionTransport() among the "transports": a sign-in at a provider makes a session',
@@ -87,16 +117,14 @@ export function resolveOAuth(
       )
     }
   }
-  const defaultRedirect = options.defaultRedirect ?? '/'
-  const path = typeof defaultRedirect === 'string' ? sameOriginPath(defaultRedirect) : null
-  if (path === null)
-    fail(
-      `"oauth.defaultRedirect" must be a path of the same origin such as "/", got ${describe(defaultRedirect)}`,
-    )
+  const { responses = 'redirect' } = options
+  if (responses !== 'redirect' && responses !== 'json')
+    fail(`"oauth.responses" must be "redirect" or "json", got ${describe(responses)}`)
   return Object.freeze({
     baseUrl: resolveBaseUrl(options.baseUrl),
     providers: Object.freeze(Object.fromEntries(providers) as Record<string, OAuthProvider>),
-    defaultRedirect: path,
+    defaultRedirect: resolveLanding(options.defaultRedirect ?? '/'),
+    responses,
     accounts,
   })
 }

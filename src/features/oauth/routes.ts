@@ -1,4 +1,4 @@
-import type { Static } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Detail, isTruthy } from '../../../schemas/common.js'
 import {
@@ -7,7 +7,10 @@ import {
   LinkedAccounts,
   LinkRequest,
   PostedCallback,
+  ProviderLinked,
   ProviderParams,
+  ProviderSignIn,
+  SignInUrl,
 } from '../../../schemas/oauth.js'
 import { AuthenticatedPrincipal, rowOf } from '../../core/principal/principal.js'
 import { encodeUserId } from '../../core/users/user-id.js'
@@ -21,9 +24,12 @@ import { unavailableError } from '../../lib/unavailable.js'
 import type { OAuthPart } from './callback.js'
 import { createCallback } from './callback.js'
 import { OAuthFailure } from './protocol/oauth-failure.js'
+import { refusals } from './refusals.js'
 
 const tags = ['oauth']
 const unknown = 'No such provider (CRUDAUTH_NOT_FOUND)'
+const words = Object.keys(refusals)
+const codes = Object.values(refusals).map((Refusal) => new Refusal().code)
 const outage = 'Shared state or the users’ database is unreachable (CRUDAUTH_UNAVAILABLE)'
 
 type WithProvider<R = unknown> = FastifyRequest<{ Params: Static<typeof ProviderParams> } & R>
@@ -44,6 +50,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
   const protocols = oauth.protocolsAt(app.prefix)
   const session = currentUser({ transport: 'session' })
   const callback = createCallback(oauth, protocols)
+  const { answersJson } = oauth
 
   const protocolOf = ({ params }: { readonly params: Static<typeof ProviderParams> }) => {
     const protocol = protocols.get(params.provider)
@@ -59,12 +66,16 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       summary: 'Begin a sign-in at a provider',
       params: ProviderParams,
       querystring: AuthorizeQuery,
-      response: { 302: { type: 'null', description: 'To the provider' } },
+      response: answersJson
+        ? { 200: SignInUrl }
+        : { 302: { type: 'null', description: 'To the provider' } },
     },
     docs: {
       auth: 'none',
       errors: {
-        400: 'Malformed query (FST_ERR_VALIDATION)',
+        400: answersJson
+          ? 'Malformed query, or the provider cannot be reached (FST_ERR_VALIDATION, CRUDAUTH_OAUTH_FAILED)'
+          : 'Malformed query (FST_ERR_VALIDATION)',
         404: unknown,
         429: 'Too many sign-ins begun from this address (CRUDAUTH_RATE_LIMITED)',
         503: outage,
@@ -81,16 +92,19 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       const { redirect_to, remember_me } = request.query
       const secret = browser.write(request, reply)
       const began = sessions.standingOf(request) ?? undefined
+      const live = began && (await sessions.liveAt(began))
       const attempt = await attempts.begin(secret, {
         provider,
         rememberMe: isTruthy(remember_me),
         began,
+        signedInAtMs: live?.record.authenticatedAtMs,
         redirectTo: redirectTarget(redirect_to),
       })
       try {
-        return reply.redirect(await protocol.begin(attempt), 302)
+        const url = await protocol.begin({ ...attempt, reauthenticate: Boolean(live) })
+        return answersJson ? { url } : reply.redirect(url, 302)
       } catch (error) {
-        return callback.failed(request, reply, provider, error)
+        return callback.refused(request, reply, provider, error)
       }
     },
   }
@@ -200,18 +214,19 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       tags,
       summary: 'End a sign-in: where the provider sends the browser back to',
       params: ProviderParams,
-      response: {
-        302: {
-          type: 'null',
-          description: 'To the landing place; with `?error=oauth_failed` when the provider failed',
-        },
-      },
+      response: answersJson
+        ? { 200: Type.Union([ProviderSignIn, ProviderLinked]) }
+        : {
+            302: {
+              type: 'null',
+              description: `To the landing page, with a new session; refused: with \`?error=\` ${words.join(', ')}`,
+            },
+          },
     },
     docs: {
       auth: 'none',
       errors: {
-        400: 'The state is missing, used or of another browser; or the email is unverified and somebody’s, or there is none (CRUDAUTH_BAD_REQUEST)',
-        403: 'The app refused (CRUDAUTH_FORBIDDEN)',
+        ...(answersJson && { 400: `The sign-in was refused (${codes.join(', ')})` }),
         404: unknown,
         503: outage,
       },

@@ -24,7 +24,8 @@ export interface OAuthToolbox {
    * email, else a new one. Makes no session: refuse a disabled account, then `sessions.create`.
    * @param provider key in `oauth.providers`
    * @param profile checked as a provider's own: `emailVerified` counts as `true`, 1, `"1"` or `"true"` only
-   * @throws CRUDAUTH_BAD_REQUEST (400) for an unverified email that is somebody's, or none to make an account with
+   * @throws CRUDAUTH_OAUTH_EMAIL_UNVERIFIED, CRUDAUTH_OAUTH_EMAIL_MISSING, CRUDAUTH_OAUTH_PROVIDER_ALREADY_LINKED,
+   * CRUDAUTH_OAUTH_ACCESS_DENIED (`onBeforeOAuth` or `onBeforeRegister` refused), CRUDAUTH_OAUTH_FAILED (400)
    */
   resolve(request: AnyRequest, provider: string, profile: OAuthProfile): Promise<OAuthResolution>
   /** Links an account at a provider to a user, who has just signed in. `elsewhere`: it is another user's; `stale`: the user has changed meanwhile. */

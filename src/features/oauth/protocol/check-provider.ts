@@ -5,6 +5,7 @@ import type { OAuthProvider } from '../../../ports/oauth-provider.js'
 const reserved = new Set(
   [
     ...[
+      'claims',
       'client_id',
       'client_secret',
       'code_challenge',
@@ -105,6 +106,13 @@ export function checkProvider(name: string, provider: OAuthProvider): void {
     if (typeof value !== 'string')
       fail(`"${name}.authorizationParams.${parameter}" must be a string, got ${describe(value)}`)
   }
+  const { max_age: maxAge, acr_values: acrValues } = provider.authorizationParams ?? {}
+  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge))
+    fail(`"${name}.authorizationParams.max_age" must be whole seconds such as "3600"`)
+  if (protocol === 'oauth2' && (maxAge ?? acrValues) !== undefined)
+    fail(
+      `"${name}.authorizationParams" has "max_age" or "acr_values", which only an ID token answers; use oidc()`,
+    )
   checkFunction(`${name}.issuerOf`, provider.issuerOf)
   if (typeof provider.mapProfile !== 'function') {
     fail(`"${name}.mapProfile" must be a function, got ${describe(provider.mapProfile)}`)

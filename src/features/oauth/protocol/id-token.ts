@@ -29,7 +29,7 @@ interface IdTokenOptions {
 }
 
 /** Claims that a token can fail by; their names may be logged. */
-const checked = ['aud', 'azp', 'exp', 'iat', 'nbf', 'nonce']
+const checked = ['acr', 'aud', 'auth_time', 'azp', 'exp', 'hd', 'iat', 'nbf', 'nonce']
 
 /** What is wrong with the token: told by what it says and not by the message, which may be another in the next release. */
 function idTokenFailure(error: unknown): OAuthFailure {
@@ -70,6 +70,16 @@ export function createIdTokens({
   const fetchKeys = (url: string, init: object) =>
     http.fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) })
 
+  const { max_age: maxAge, acr_values: acrValues, hd } = provider.authorizationParams ?? {}
+  /** What the authorization request asked for must be what came of it (OpenID Connect Core, 3.1.3.7). */
+  const refuseUnasked = ({ acr, hd: domain }: oauth.IDToken) => {
+    if (acrValues !== undefined && !(isSubject(acr) && acrValues.split(' ').includes(acr)))
+      throw new OAuthFailure('bad_id_token', { detail: 'acr' })
+    // Google's parameter for one workspace, which a user may take out of the address; `*` is any workspace.
+    if (hd !== undefined && !(isSubject(domain) && (hd === '*' || hd === domain)))
+      throw new OAuthFailure('bad_id_token', { detail: 'hd' })
+  }
+
   const expecting = async (
     as: oauth.AuthorizationServer,
     response: Response,
@@ -87,7 +97,11 @@ export function createIdTokens({
       'id_token',
       async () => {
         const expected = await expecting(as, response)
-        const options = { expectedNonce: nonce, requireIdToken: true }
+        const options = {
+          expectedNonce: nonce,
+          requireIdToken: true,
+          ...(maxAge !== undefined && { maxAge: Number(maxAge) }),
+        }
         const tokens = await oauth.processAuthorizationCodeResponse(
           expected,
           client,
@@ -100,6 +114,7 @@ export function createIdTokens({
         if (claims?.azp !== undefined && claims.azp !== client.client_id) {
           throw new OAuthFailure('bad_id_token', { detail: 'azp' })
         }
+        refuseUnasked(claims as oauth.IDToken)
         return { tokens, claims: claims as oauth.IDToken, expected }
       },
       idTokenFailure,

@@ -1,3 +1,4 @@
+import { canonicalEmail } from '../../../core/identity/canonical.js'
 import type {
   MappedProfile,
   OAuthProfile,
@@ -105,6 +106,13 @@ const isTrueClaim = (value: unknown): boolean =>
   value === '1' ||
   (typeof value === 'string' && /^true$/i.test(value))
 
+/**
+ * Whether an address is written as we would write it, but for capitals. The provider vouches for what it has checked: another
+ * spelling that folds to the same (`ſales@`, full-width letters) may be another mailbox there.
+ */
+const isPlain = (email: string): boolean =>
+  canonicalEmail(email) === email.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+
 /** The profile as everything else may rely on it; null without a usable id. */
 export function checkedProfile(
   mapped: MappedProfile,
@@ -118,7 +126,7 @@ export function checkedProfile(
   return Object.freeze({
     id,
     email,
-    emailVerified: email !== null && isTrueClaim(mapped.emailVerified),
+    emailVerified: email !== null && isTrueClaim(mapped.emailVerified) && isPlain(email),
     ...(name !== undefined && { name }),
     ...(username !== undefined && { username }),
     raw,

@@ -18,11 +18,15 @@ export interface SignInSecrets {
   readonly nonce: string
   /** RFC 7636: 43 to 128 characters of base64url. */
   readonly codeVerifier: string
+  /** Ask an OpenID Connect provider to have the user prove a credential again, not to sign in silently. */
+  readonly reauthenticate?: boolean | undefined
 }
 
 /** The end of a sign-in. */
 export interface SignInResult {
   readonly profile: OAuthProfile
+  /** When the user proved a credential to the provider, where its ID token says so. */
+  readonly authenticatedAtMs: number | undefined
   /** The provider's tokens, once; null from then on. They are in no property, so that logging the result cannot show them. */
   takeTokens(): OAuthTokens | null
 }
@@ -211,7 +215,9 @@ export function createProtocol(
             read(tokens.access_token, emailsEndpoint, signal).catch(notAllowed),
           )
     const user = responseMode === 'form_post' ? parseUser(params.get('user')) : undefined
+    const authTime = isOidc ? claims.auth_time : undefined
     return {
+      authenticatedAtMs: typeof authTime === 'number' ? authTime * 1000 : undefined,
       profile: await profileOf(provider, claims, { emails, user }, takeStep),
       tokens: tokensOf(tokens),
     }
@@ -220,10 +226,12 @@ export function createProtocol(
   return Object.freeze({
     formPost: responseMode === 'form_post',
     allowInsecure,
-    async begin({ state, nonce, codeVerifier }) {
+    async begin({ state, nonce, codeVerifier, reauthenticate = false }) {
       const as = await metadata.get(stepsUntil(AbortSignal.timeout(timeoutMs)))
       const url = new URL(as.authorization_endpoint as string)
+      const asksAlready = 'max_age' in authorizationParams || 'prompt' in authorizationParams
       const query = {
+        ...(isOidc && reauthenticate && !asksAlready && { max_age: '0' }),
         ...authorizationParams,
         response_type: 'code',
         client_id: provider.clientId,
@@ -239,10 +247,10 @@ export function createProtocol(
       return url.href
     },
     async finish(params, secrets) {
-      const { profile, tokens } = await exchange(params, secrets)
+      const { tokens, ...who } = await exchange(params, secrets)
       let untaken: OAuthTokens | null = tokens
       return {
-        profile,
+        ...who,
         takeTokens() {
           const taken = untaken
           untaken = null

@@ -1,4 +1,5 @@
-import type { OAuthProvider } from '../../../ports/oauth-provider.js'
+import { checkFunction, fail } from '../../../lib/option-checks.js'
+import type { MappedProfile, OAuthProvider } from '../../../ports/oauth-provider.js'
 import { standardProfile } from './claims.js'
 import {
   type ClientSecret,
@@ -14,7 +15,25 @@ import {
 export interface GoogleOptions extends ProviderOptions, OidcEndpoints, ClientSecret {
   /** Default `https://accounts.google.com`. */
   readonly issuer?: string | undefined
+  /**
+   * Which addresses Google is believed to be the owner's. `authoritative`: those it hosts, of gmail.com and of Workspace accounts
+   * (claim `hd`); others were verified once and may have a new owner. `verified`: all that Google once verified. Default
+   * `authoritative`.
+   * @see https://developers.google.com/identity/siwg/backend-auth
+   */
+  readonly trustEmail?: 'authoritative' | 'verified' | undefined
 }
+
+const isHosted = ({ hd }: Readonly<Record<string, unknown>>, email: unknown): boolean =>
+  (typeof hd === 'string' && hd !== '') ||
+  (typeof email === 'string' && email.toLowerCase().endsWith('@gmail.com'))
+
+/** Leaves an address verified where Google is authoritative for it. */
+const onlyHosted = (
+  claims: Readonly<Record<string, unknown>>,
+  profile: MappedProfile,
+): MappedProfile =>
+  isHosted(claims, profile.email) ? profile : { ...profile, emailVerified: false }
 
 /**
  * Sign in with Google, by OpenID Connect. Scopes: `openid email profile`.
@@ -24,7 +43,11 @@ export interface GoogleOptions extends ProviderOptions, OidcEndpoints, ClientSec
  * oauth: { baseUrl, providers: { google: google({ clientId, clientSecret }) } }
  */
 export function google(options: GoogleOptions): OAuthProvider {
-  checkBuilder('google', options, [...oidcNames, 'clientSecret'])
+  checkBuilder('google', options, [...oidcNames, 'clientSecret', 'trustEmail'])
+  const { trustEmail = 'authoritative', mapProfile = standardProfile } = options
+  if (trustEmail !== 'authoritative' && trustEmail !== 'verified')
+    fail('"google.trustEmail" must be "authoritative" or "verified"')
+  checkFunction('google.mapProfile', mapProfile)
   return Object.freeze({
     protocol: 'oidc',
     issuer: 'https://accounts.google.com',
@@ -32,7 +55,10 @@ export function google(options: GoogleOptions): OAuthProvider {
     clientAuthentication: secretInBody('google', options),
     // All of it stands in the ID token.
     useUserinfo: false,
-    mapProfile: standardProfile,
     ...commonOf(options),
+    mapProfile:
+      trustEmail === 'verified'
+        ? mapProfile
+        : async (claims, extras) => onlyHosted(claims, await mapProfile(claims, extras)),
   } satisfies OAuthProvider)
 }

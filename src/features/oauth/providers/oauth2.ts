@@ -20,7 +20,7 @@ export interface OAuth2Options extends ProviderOptions, ClientCredentials {
   readonly issuer?: string | undefined
   /** Whether a callback without `iss` is refused. Default false. */
   readonly requireIss?: boolean | undefined
-  readonly mapProfile: OAuthProvider['mapProfile']
+  readonly mapProfile: NonNullable<ProviderOptions['mapProfile']>
 }
 
 /**
@@ -37,13 +37,7 @@ export interface OAuth2Options extends ProviderOptions, ClientCredentials {
  * })
  */
 export function oauth2(options: OAuth2Options): OAuthProvider {
-  checkBuilder('oauth2', options, [
-    ...credentialNames,
-    'emailsEndpoint',
-    'issuer',
-    'requireIss',
-    'mapProfile',
-  ])
+  checkBuilder('oauth2', options, [...credentialNames, 'emailsEndpoint', 'issuer', 'requireIss'])
   return Object.freeze({
     protocol: 'oauth2',
     scopes: [],

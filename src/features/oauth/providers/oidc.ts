@@ -21,8 +21,6 @@ export interface OidcOptions extends ProviderOptions, OidcEndpoints, ClientCrede
   readonly requireIss?: boolean | undefined
   /** Whether to ask userinfo beside the ID token. Default true, where the provider has it. */
   readonly useUserinfo?: boolean | undefined
-  /** Default: the standard claims. */
-  readonly mapProfile?: OAuthProvider['mapProfile'] | undefined
 }
 
 /**
@@ -32,20 +30,14 @@ export interface OidcOptions extends ProviderOptions, OidcEndpoints, ClientCrede
  * oauth: { baseUrl, providers: { acme: oidc({ issuer: 'https://id.acme.example', clientId, clientSecret }) } }
  */
 export function oidc(options: OidcOptions): OAuthProvider {
-  checkBuilder('oidc', options, [
-    ...oidcNames,
-    ...credentialNames,
-    'requireIss',
-    'useUserinfo',
-    'mapProfile',
-  ])
+  checkBuilder('oidc', options, [...oidcNames, ...credentialNames, 'requireIss', 'useUserinfo'])
   const scopes = checkStrings('oidc.scopes', options.scopes, ['openid', 'email', 'profile'])
   return Object.freeze({
     protocol: 'oidc',
     clientAuthentication: authenticationOf('oidc', options),
     requireIss: options.requireIss,
     useUserinfo: options.useUserinfo,
-    mapProfile: options.mapProfile ?? standardProfile,
+    mapProfile: standardProfile,
     ...commonOf(options),
     issuer: needText('oidc.issuer', options.issuer),
     scopes: scopes.includes('openid') ? scopes : ['openid', ...scopes],

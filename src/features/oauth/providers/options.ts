@@ -1,5 +1,10 @@
 import { checkObject, describe, fail } from '../../../lib/option-checks.js'
-import type { ClientAuthentication, OAuthProvider } from '../../../ports/oauth-provider.js'
+import type {
+  ClientAuthentication,
+  MappedProfile,
+  OAuthProvider,
+  ProfileExtras,
+} from '../../../ports/oauth-provider.js'
 
 /** What every builder takes. */
 export interface ProviderOptions {
@@ -14,6 +19,13 @@ export interface ProviderOptions {
   readonly userinfoEndpoint?: string | undefined
   /** For development: allows http and private addresses. Default false. */
   readonly allowInsecure?: boolean | undefined
+  /** Picks the profile out of the provider's claims instead of the builder. Whatever it throws fails the sign-in. */
+  readonly mapProfile?:
+    | ((
+        claims: Readonly<Record<string, unknown>>,
+        extras: ProfileExtras,
+      ) => MappedProfile | Promise<MappedProfile>)
+    | undefined
 }
 
 /** What the builders of OpenID Connect providers take beside. */
@@ -52,6 +64,7 @@ const common = [
     'userinfoEndpoint',
   ],
   'allowInsecure',
+  'mapProfile',
 ]
 
 /** Names of the options of OpenID Connect builders beyond the common ones. */

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { github } from '../../src/index.js'
+import { backends } from '../helpers/backends.js'
+import {
+  ada,
+  Browser,
+  buildOAuth,
+  landsFailed,
+  landsOn,
+  type Person,
+  startAcme,
+} from '../helpers/oauth.js'
+import { refuses } from '../helpers/refuses.js'
+
+const nowSeconds = () => Math.floor(Date.now() / 1000)
+/** An account without a password sets its first one, which only a fresh session may. */
+const setPassword = (browser: Browser) =>
+  browser.post('/set-password', { new_password: 'a long enough secret' })
+const isStale = async (browser: Browser) =>
+  refuses(await setPassword(browser), 'CRUDAUTH_FRESH_SIGN_IN_REQUIRED')
+const isFresh = async (browser: Browser) =>
+  assert.equal((await setPassword(browser)).statusCode, 200)
+
+for (const backend of backends) {
+  /** A browser whose session has become old. */
+  const setUp = async (t: TestContext, person: Person = ada) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+    const made = await buildOAuth(t, { auth: backend.options() })
+    const browser = new Browser(made.app)
+    landsOn(await browser.signIn(person), '/start')
+    t.mock.timers.tick(601_000)
+    await isStale(browser)
+    return { ...made, browser }
+  }
+
+  test(`${backend.name}: a silent sign-in does not make an old session fresh; a new one of a signed-out browser is`, async (t) => {
+    const { app, browser } = await setUp(t)
+    landsOn(await browser.signIn(ada), '/start')
+    await isStale(browser)
+    // Nor does the second time, when the session is the one of the silent sign-in.
+    landsOn(await browser.signIn(ada), '/start')
+    await isStale(browser)
+    const other = new Browser(app)
+    landsOn(await other.signIn(ada), '/start')
+    await isFresh(other)
+  })
+
+  test(`${backend.name}: from an old session the provider is asked to have the user sign in again, and auth_time decides`, async (t) => {
+    const { app, browser } = await setUp(t)
+    assert.equal((await new Browser(app).begin()).get('max_age'), null)
+    const query = await browser.begin()
+    assert.equal(query.get('max_age'), '0')
+    landsOn(await browser.finish(query, { ...ada, auth_time: nowSeconds() - 700 }), '/start')
+    await isStale(browser)
+    landsOn(await browser.signIn({ ...ada, auth_time: nowSeconds() - 5 }), '/start')
+    await isFresh(browser)
+  })
+
+  test(`${backend.name}: auth_time decides in a signed-out browser too, and none is from the future`, async (t) => {
+    const { app } = await setUp(t)
+    const old = new Browser(app)
+    landsOn(await old.signIn({ ...ada, auth_time: nowSeconds() - 700 }), '/start')
+    await isStale(old)
+    const ahead = new Browser(app)
+    landsOn(await ahead.signIn({ ...ada, auth_time: nowSeconds() + 3600 }), '/start')
+    t.mock.timers.tick(601_000)
+    await isStale(ahead)
+  })
+}
+
+/** A provider whose authorization request asks for something. */
+async function withParams(t: TestContext, authorizationParams: Record<string, string>) {
+  const acme = await startAcme(t)
+  return buildOAuth(t, { providers: { acme: acme.provider({ authorizationParams }) } })
+}
+
+test('a max_age of the app is compared with auth_time, which must be there', async (t) => {
+  const { app } = await withParams(t, { max_age: '3600' })
+  const browser = new Browser(app)
+  assert.equal((await browser.begin()).get('max_age'), '3600')
+  landsFailed(await new Browser(app).signIn(ada))
+  landsFailed(await new Browser(app).signIn({ ...ada, auth_time: nowSeconds() - 4000 }))
+  landsFailed(await new Browser(app).signIn({ ...ada, auth_time: String(nowSeconds()) }))
+  landsOn(await new Browser(app).signIn({ ...ada, auth_time: nowSeconds() - 3000 }), '/start')
+})
+
+test('acr_values of the app are compared with acr, which must be one of them', async (t) => {
+  const { app } = await withParams(t, { acr_values: 'gold silver' })
+  for (const acr of [undefined, null, '', 'bronze', 'gold silver', ['gold'], 1])
+    landsFailed(await new Browser(app).signIn({ ...ada, acr }))
+  for (const acr of ['gold', 'silver'])
+    landsOn(await new Browser(app).signIn({ ...ada, acr }), '/start')
+})
+
+test('hd of the app is compared with the claim, and * means any', async (t) => {
+  const { app } = await withParams(t, { hd: 'corp.example' })
+  for (const hd of [undefined, '', 'evil.example', ['corp.example']])
+    landsFailed(await new Browser(app).signIn({ ...ada, hd }))
+  landsOn(await new Browser(app).signIn({ ...ada, hd: 'corp.example' }), '/start')
+  const any = await withParams(t, { hd: '*' })
+  landsFailed(await new Browser(any.app).signIn(ada))
+  landsOn(await new Browser(any.app).signIn({ ...ada, hd: 'any.example' }), '/start')
+})
+
+test('what only an ID token answers is refused at start where there is none, and so is what cannot be compared', async (t) => {
+  for (const params of [{ max_age: '60' }, { acr_values: 'gold' }, { claims: '{}' }]) {
+    const acme = github({ clientId: 'a', clientSecret: 's', authorizationParams: params })
+    await assert.rejects(buildOAuth(t, { providers: { acme } }), /authorizationParams/)
+  }
+  for (const max_age of ['', 'soon', '-1', '1.5'])
+    await assert.rejects(withParams(t, { max_age }), /max_age/)
+})
