@@ -84,7 +84,11 @@ export interface Core {
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
   /** Lets the device be known at the next sign-in of that user. */
-  readonly rememberDevice: (request: FastifyRequest, reply: FastifyReply, user: Row) => void
+  readonly rememberDevice: (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    user: Row,
+  ) => Promise<void>
   /** Null without a way to send. */
   readonly delivery: Delivery | null
   readonly newAccount: NewAccount
@@ -122,12 +126,20 @@ export async function createCore({
   const credentials = createCredentials()
   const sessionRecords = createUserRecords(state.sessions, users, keys('slot'))
   const families = createUserRecords(state.sessions, users, keys('family'))
+  const deviceRecords = createUserRecords(state.sessions, users, keys('known-device'))
   const revokeEverything = createRevokeEverything(
-    [sessionRecords, families],
+    [sessionRecords, families, deviceRecords],
     credentials.revocables,
   )
   const devices =
-    deviceCookies && createKnownDevices(deviceCookies, keys('device'), users, sessionRecords)
+    deviceCookies &&
+    createKnownDevices({
+      cookie: createCookie(deviceCookies.names.device, deviceCookies.policy, true),
+      keys: keys('device'),
+      users,
+      store: state.sessions,
+      records: deviceRecords,
+    })
 
   const clients = createClientRecords(createSeal(keys('client')))
   const { session } = settings
@@ -147,7 +159,7 @@ export async function createCore({
           metadata: createSeal(keys('session-metadata')),
           settings: session,
           cookies,
-          device: devices.device,
+          devices,
         })
       : null
 
@@ -160,6 +172,17 @@ export async function createCore({
         : null
     },
   }
+
+  const sudo = createSudo(settings.sudo, {
+    users,
+    passwords,
+    counters: state.counters,
+    sessions: state.sessions,
+    emit,
+    key: counterKey,
+    freshSeconds: settings.freshSeconds,
+    principalOf,
+  })
 
   return {
     app,
@@ -186,8 +209,10 @@ export async function createCore({
       hooks,
       emit,
     }),
-    loginContext: devices?.loginContext ?? ((request) => ({ request, deviceOf: () => null })),
-    rememberDevice: devices?.remember ?? (() => {}),
+    loginContext: devices?.loginContext ?? ((request) => ({ request, deviceOf: async () => null })),
+    async rememberDevice(request, reply, user) {
+      devices?.setCookie(reply, await devices.enrol(request, user))
+    },
     delivery: createDelivery({
       app,
       settings,
@@ -199,18 +224,16 @@ export async function createCore({
     newAccount: createNewAccount(users, settings.registration, privilegedFields),
     privilegedFields,
     credentials,
-    replaceCredential: createReplaceCredential({ users, credentials, revokeEverything }),
-    signUp: { messages: null },
-    sudo: createSudo(settings.sudo, {
+    replaceCredential: createReplaceCredential({
       users,
-      passwords,
-      counters: state.counters,
-      sessions: state.sessions,
-      emit,
-      key: counterKey,
-      freshSeconds: settings.freshSeconds,
-      principalOf,
+      credentials,
+      revokeEverything,
+      clearLockouts: async (user) => {
+        await Promise.all([lockout.clear(user), sudo.clearLockout(user)])
+      },
     }),
+    signUp: { messages: null },
+    sudo,
     transportToolbox,
   }
 }

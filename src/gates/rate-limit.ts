@@ -8,16 +8,26 @@ import { InternalError, RateLimitedError } from '../errors.js'
 import { addressKey } from '../http/network-address.js'
 import { checkObject, describe, fail } from '../lib/option-checks.js'
 import { retryAfter, unavailableError } from '../lib/unavailable.js'
-import type { CounterStore } from '../ports/counter-store.js'
+import type { CounterStore, WindowCount } from '../ports/counter-store.js'
 import type { AnyGate } from '../ports/fastify.js'
 import { carryHeaders } from './gate.js'
 
-/** What a limit is counted by: the address (the default), the user (the address when nobody is signed in), or the app's own. */
-export type RateLimitKey = 'ip' | 'user' | ((request: FastifyRequest) => string | Promise<string>)
+/**
+ * What a limit is counted by: the address (the default), the user, the session (the user for other credentials; the address
+ * when nobody is signed in), or the app's own. By user, a stolen session can use up what its owner needs.
+ */
+export type RateLimitKey =
+  | 'ip'
+  | 'user'
+  | 'session'
+  | ((request: FastifyRequest) => string | Promise<string>)
 
 function checkKey(key: unknown): RateLimitKey {
-  if (key === 'ip' || key === 'user' || typeof key === 'function') return key as RateLimitKey
-  return fail(`"key" of a rate limit must be "ip", "user" or a function, got ${describe(key)}`)
+  if (key === 'ip' || key === 'user' || key === 'session' || typeof key === 'function')
+    return key as RateLimitKey
+  return fail(
+    `"key" of a rate limit must be "ip", "user", "session" or a function, got ${describe(key)}`,
+  )
 }
 
 async function answered(
@@ -37,7 +47,14 @@ async function answered(
 export type CreateRateLimit = (
   action: string,
   limit: RateLimitOption,
-  options?: { readonly key?: RateLimitKey; readonly failClosed?: boolean },
+  options?: {
+    readonly key?: RateLimitKey
+    readonly failClosed?: boolean
+    /** With `session`: how many times the limit all of a user's sessions have together. */
+    readonly userCeiling?: number
+    /** Counted like the others, and never refused. */
+    readonly spares?: (request: FastifyRequest) => boolean
+  },
 ) => AnyGate
 
 /**
@@ -47,36 +64,46 @@ export type CreateRateLimit = (
 export function createRateLimits(counters: CounterStore, digestKey: Buffer): CreateRateLimit {
   const subject = async (request: FastifyRequest, key: RateLimitKey): Promise<string> => {
     if (typeof key === 'function') return `k:${await key(request)}`
-    const principal = key === 'user' ? principalOf(request) : null
-    return principal ? `u:${encodeUserId(principal.userId)}` : `a:${addressKey(request.ip)}`
+    const principal = key === 'ip' ? null : principalOf(request)
+    if (!principal) return `a:${addressKey(request.ip)}`
+    return key === 'session' && principal.sessionId !== undefined
+      ? `s:${principal.sessionId}`
+      : `u:${encodeUserId(principal.userId)}`
   }
 
   return (action, limit, options = {}) => {
     const key = checkKey(options.key ?? 'ip')
-    const hit = async (request: FastifyRequest, { windowSeconds }: RateLimit) => {
-      const text = shortHmac(digestKey, `${action} ${await subject(request, key)}`)
+    const { failClosed, userCeiling, spares } = options
+    const hit = async (request: FastifyRequest, { windowSeconds }: RateLimit, by: string) => {
+      const text = shortHmac(digestKey, `${action} ${by}`)
       try {
         return await counters.hit(`rate:${text}`, windowSeconds * 1000)
       } catch (cause) {
-        if (options.failClosed) throw unavailableError(cause)
+        if (failClosed) throw unavailableError(cause)
         request.log.warn({ action }, 'a rate limit could not be counted; the request passes')
         return null
       }
     }
+    const secondsOf = ({ resetMs }: WindowCount) => Math.max(1, Math.ceil(resetMs / 1000))
 
     return async function rateLimit(request: FastifyRequest, reply: FastifyReply) {
       const resolved = typeof limit === 'function' ? await answered(action, limit, request) : limit
       if (resolved === false || typeof resolved === 'function') return
       try {
-        const window = await hit(request, resolved)
+        const by = await subject(request, key)
+        const window = await hit(request, resolved, by)
         if (!window) return
-        const resetSeconds = Math.max(1, Math.ceil(window.resetMs / 1000))
         reply.headers({
           'x-ratelimit-limit': String(resolved.max),
           'x-ratelimit-remaining': String(Math.max(0, resolved.max - window.count)),
-          'x-ratelimit-reset': String(resetSeconds),
+          'x-ratelimit-reset': String(secondsOf(window)),
         })
-        if (window.count > resolved.max) throw retryAfter(new RateLimitedError(), resetSeconds)
+        if (spares?.(request)) return
+        if (window.count > resolved.max) throw retryAfter(new RateLimitedError(), secondsOf(window))
+        if (userCeiling === undefined || !by.startsWith('s:')) return
+        const all = await hit(request, resolved, `all ${await subject(request, 'user')}`)
+        if (all && all.count > userCeiling * resolved.max)
+          throw retryAfter(new RateLimitedError(), secondsOf(all))
       } catch (error) {
         carryHeaders(request, reply, error)
         throw error

@@ -45,4 +45,6 @@ export interface CounterStore {
   attempt(lanes: readonly AttemptBudget[]): Promise<BudgetResult[]>
   /** A success: the lane's attempts, day count and escalation are forgotten (a standing lock too). */
   forgive(keys: readonly string[]): Promise<void>
+  /** Takes back the latest attempt of each lane; locks and escalation stay. */
+  giveBack(keys: readonly string[]): Promise<void>
 }

@@ -277,6 +277,20 @@ function forgiving(declare: Declare<CounterStore>) {
     assertLocked(await one(store, b), b.lockMs, false)
   })
 
+  declare(
+    'an attempt that is given back leaves the others, locks and escalation',
+    async (store) => {
+      const budget = lane({ maxAttempts: 2 })
+      for (const keys of [[], [budget.key, keyText()]]) await store.giveBack(keys)
+      assert.deepEqual([await one(store, budget), await one(store, budget)], [passed(1), passed(2)])
+      await store.giveBack([budget.key])
+      assert.deepEqual(await one(store, budget), passed(2))
+      assertLocked(await one(store, budget), budget.lockMs, true)
+      await store.giveBack([budget.key])
+      assertLocked(await one(store, budget), budget.lockMs, false)
+    },
+  )
+
   declare('a success leaves the windows of hits alone', async (store) => {
     const key = keyText()
     await store.hit(key, MINUTE_MS)

@@ -145,7 +145,7 @@ describe('a limit that is none', () => {
 
   test('an unknown key is refused when the hook is built', async (t) => {
     const app = await build(t)
-    assert.throws(() => app.crudAuth.rateLimit('x', one, { key: 'session' as 'ip' }), {
+    assert.throws(() => app.crudAuth.rateLimit('x', one, { key: 'device' as 'ip' }), {
       code: 'CRUDAUTH_CONFIG',
     })
     assert.throws(() => app.crudAuth.rateLimit('x', one, { keys: 'ip' } as never), {

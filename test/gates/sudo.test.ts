@@ -96,8 +96,26 @@ for (const backend of backends) {
       answers(await client.get('/me'), 200)
       const other = new Client(app)
       answers(await other.login('ann'), 200)
-      // One budget a user, not one a session.
-      refuses(await elevate(other), 'CRUDAUTH_LOCKED_OUT')
+      // A stolen session that guesses does not lock its owner's out.
+      assert.equal((await elevate(other)).statusCode, 200)
+    })
+
+    test('all sessions of a user together have ten times the attempts of one', async (t) => {
+      const { app } = await start(t)
+      let judged = 0
+      for (let session = 0; session < 12; session++) {
+        const own = new Client(app)
+        answers(await own.login('ann'), 200)
+        for (let n = 0; n < 3; n++) {
+          const { statusCode } = await elevate(own, 'wrong password')
+          if (statusCode === 401) judged++
+          else assert.equal(statusCode, 429)
+        }
+      }
+      assert.equal(judged, 30)
+      const last = new Client(app)
+      answers(await last.login('ann'), 200)
+      refuses(await elevate(last), 'CRUDAUTH_LOCKED_OUT')
     })
 
     test('the third failure takes a standing elevation away, the first two do not', async (t) => {

@@ -137,7 +137,7 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
   'POST /email/change-confirm': { statuses: [200, 400, 409, 413, 415, 503], security: [] },
   'POST /email/change-revert': { statuses: [200, 400, 413, 415, 503], security: [] },
   'GET /oauth/{provider}/authorize': { statuses: [302, 400, 404, 429, 503], security: [] },
-  'GET /oauth/{provider}/callback': { statuses: [302, 400, 403, 404, 503], security: [] },
+  'GET /oauth/{provider}/callback': { statuses: [302, 404, 503], security: [] },
   'POST /oauth/{provider}/callback': { statuses: [303, 400, 404, 413, 415], security: [] },
   'POST /oauth/{provider}/link': {
     statuses: [200, 400, 401, 403, 404, 409, 413, 415, 503],

@@ -398,7 +398,7 @@ export const pick: (body: object) => Record<string, unknown> = createRegistratio
   // @ts-expect-error: a limit needs its window
   app.crudAuth.rateLimit('x', { max: 1 })
   // @ts-expect-error: no such key
-  app.crudAuth.rateLimit('x', { max: 1, windowSeconds: 1 }, { key: 'session' })
+  app.crudAuth.rateLimit('x', { max: 1, windowSeconds: 1 }, { key: 'device' })
   // @ts-expect-error: no such group
   app.register(crudAuth, { secret, users, routes: ['acount'] })
   // @ts-expect-error: no such hook

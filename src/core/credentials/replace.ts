@@ -50,12 +50,15 @@ interface Dependencies {
   readonly users: Users
   readonly credentials: Credentials
   readonly revokeEverything: RevokeEverything
+  /** Never rejects. */
+  readonly clearLockouts: (user: Row) => Promise<void>
 }
 
 export function createReplaceCredential({
   users,
   credentials,
   revokeEverything,
+  clearLockouts,
 }: Dependencies): ReplaceCredential {
   const { revocables, allMethods } = credentials
 
@@ -66,7 +69,11 @@ export function createReplaceCredential({
 
   const revoke = async (user: Row, { keep, request }: Replacement) => {
     const id = users.idOf(user)
-    if (!keep) return revokeEverything(id)
+    if (!keep) {
+      // Proved by a message or a provider, not by a password: what was guessed at before is no matter any more.
+      await Promise.all([revokeEverything(id), clearLockouts(user)])
+      return
+    }
     const kept =
       keep.sessionId === undefined
         ? undefined

@@ -7,7 +7,7 @@ import type { CookieJar } from '../../http/cookies.js'
 import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import { isOfEpoch, type RevokeEverything, type UserRecords } from '../credentials/user-records.js'
-import type { DeviceCookie } from '../sign-in/known-device.js'
+import type { KnownDevices } from '../sign-in/known-device.js'
 import { assertMaySignIn } from '../sign-in/may-sign-in.js'
 import { decodeUserId, encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
@@ -23,7 +23,8 @@ export interface NewSession {
   readonly rememberMe: boolean
   /** Value of the session cookie. */
   readonly secretCookie: string
-  readonly tag: string
+  /** Value of the cookie by which the device is known at the next sign-in. */
+  readonly deviceCookie: string
 }
 
 /** Options of a session made by hand. */
@@ -61,7 +62,7 @@ interface Dependencies {
   readonly metadata: Seal
   readonly settings: SessionSettings
   readonly cookies: { readonly session: CookieJar; readonly csrf: CookieJar }
-  readonly device: DeviceCookie
+  readonly devices: KnownDevices
 }
 
 /** Everything done with sessions, over the store's atomic primitives. Throws `UnavailableError` (503) in an outage. */
@@ -90,7 +91,7 @@ export function createSessions({
   metadata: { seal, open },
   settings,
   cookies,
-  device,
+  devices,
 }: Dependencies) {
   const { tagsOf } = records
 
@@ -176,7 +177,10 @@ export function createSessions({
       const previous = parse(request) ?? began
       // In one step, so that renewing a session neither pushes another device out nor, in an outage, leaves nobody signed in.
       const replaces = previous?.tag === tags[0] ? previous.handle : undefined
-      await orUnavailable(store.create(tags[0], record, settings.maxSessionsPerUser, replaces))
+      const [deviceCookie] = await Promise.all([
+        devices.enrol(request, user),
+        orUnavailable(store.create(tags[0], record, settings.maxSessionsPerUser, replaces)),
+      ])
       // Somebody else's, or one made with an older secret: not before there is a new one.
       if (previous && replaces === undefined)
         await orUnavailable(store.revoke(previous.tag, previous.handle))
@@ -186,15 +190,15 @@ export function createSessions({
         csrfToken,
         rememberMe,
         secretCookie: `${secret}.${tags[0]}`,
-        tag: tags[0],
+        deviceCookie,
       }
     },
 
-    setCookies(request: FastifyRequest, reply: FastifyReply, session: NewSession): void {
+    setCookies(reply: FastifyReply, session: NewSession): void {
       const seconds = cookieSeconds(settings.lifetime, session.rememberMe)
       cookies.session.write(reply, session.secretCookie, seconds)
       if (session.csrfToken !== null) cookies.csrf.write(reply, session.csrfToken, seconds)
-      device.remember(request, reply, session.tag)
+      devices.setCookie(reply, session.deviceCookie)
     },
 
     /**

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { BadCredentialsError, BadRequestError } from '../../errors.js'
+import { BadCredentialsError, BadRequestError, OverloadedError } from '../../errors.js'
 import { type CrudAuthHooks, type Emit, type LoginFailure, runBefore } from '../../events.js'
 import type { Rehash } from '../credentials/rehash.js'
 import type { Identity } from '../identity/identity.js'
@@ -17,8 +17,8 @@ interface Authenticated {
 /** What the login needs to know of the request, found out by the transport's side. */
 export interface LoginContext {
   readonly request: FastifyRequest
-  /** Id of a device on which `user` has signed in before. */
-  deviceOf(user: Row): string | null
+  /** Id of a device on which `user`, whom the identifier names, has signed in with the present password. */
+  deviceOf(identifier: string, user: Row | null): Promise<string | null>
 }
 
 /** Checks identifier and password, with the same work for every failure. */
@@ -60,16 +60,19 @@ export function createPasswordAuthentication({
       throw new BadRequestError('The identifier and the password must be strings')
     }
     const found = await identity.find(identifier)
-    const forgive = await lockout.attempt(
-      { identifier, user: found, ip: request.ip, deviceId: found ? context.deviceOf(found) : null },
+    const deviceId = await context.deviceOf(identifier, found)
+    const counted = await lockout.attempt(
+      { identifier, user: found, ip: request.ip, deviceId },
       (reason) => emit('onLockout', { identifier, reason }, request),
     )
     const isActive = found !== null && users.isActive(found)
-    const { ok, outdated } = await passwords.check(
-      found ? users.hashOf(found) : null,
-      password,
-      isActive,
-    )
+    const { ok, outdated } = await passwords
+      .check(found ? users.hashOf(found) : null, password, isActive)
+      .catch(async (error) => {
+        // Nothing was judged, so nothing was guessed.
+        if (error instanceof OverloadedError) await counted.giveBack()
+        throw error
+      })
     const reason = failureOf(found, ok)
     if (reason !== null || !found) {
       await emit('onLoginFailed', { identifier, reason: reason ?? 'unknown_identifier' }, request)
@@ -78,6 +81,6 @@ export function createPasswordAuthentication({
     const user = outdated ? await rehash(found, password) : found
     if (!user || !users.isActive(user)) throw new BadCredentialsError()
     await runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request }))
-    return { user, forgive }
+    return { user, forgive: counted.forgive }
   }
 }

@@ -1,75 +1,97 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { equalConstantTime } from '../../crypto/compare.js'
-import { shortHmac } from '../../crypto/digest.js'
+import { sha256, shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { randomToken } from '../../crypto/random.js'
-import type { ResolvedCookies } from '../../http/cookie-options.js'
-import { type CookieJar, createCookie } from '../../http/cookies.js'
+import type { CookieJar } from '../../http/cookies.js'
+import { orUnavailable } from '../../lib/unavailable.js'
+import type { SessionStore } from '../../ports/session-store.js'
 import type { UserRecords } from '../credentials/user-records.js'
+import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 import type { LoginContext } from './authenticate-password.js'
 
 const yearSeconds = 365 * 86_400
-const maxUsers = 5
+/** The one longest unused gives way: whoever knew a password once cannot collect budgets of attempts without end. */
+const maxDevices = 20
 
-/** The signed cookie of a device that somebody has signed in on: an id, and the slot tags of its users. */
-export interface DeviceCookie {
-  /** Id of the device if that user (by slot tags) has signed in on it before. */
-  idFor(request: FastifyRequest, tags: readonly string[]): string | null
-  /** Remembers the sign-in for a year. */
-  remember(request: FastifyRequest, reply: FastifyReply, tag: string): void
-}
-
-function createDeviceCookie(jar: CookieJar, keys: PurposeKeys): DeviceCookie {
-  const sign = (key: Buffer, text: string) => shortHmac(key, text)
-
-  const read = (request: FastifyRequest): { id: string; tags: string[] } | null => {
-    const value = jar.read(request)
-    const end = value?.lastIndexOf('.') ?? -1
-    if (value === null || end < 0) return null
-    const text = value.slice(0, end)
-    const signature = value.slice(end + 1)
-    if (!keys.some((key) => equalConstantTime(sign(key, text), signature))) return null
-    const [id = '', ...tags] = text.split('.')
-    return { id, tags }
-  }
-
-  return {
-    idFor(request, tags) {
-      const device = read(request)
-      return device?.tags.some((tag) => tags.includes(tag)) ? device.id : null
-    },
-    remember(request, reply, tag) {
-      const device = read(request) ?? { id: randomToken(16), tags: [] }
-      const tags = [tag, ...device.tags.filter((other) => other !== tag)].slice(0, maxUsers)
-      const text = [device.id, ...tags].join('.')
-      jar.write(reply, `${text}.${sign(keys[0], text)}`, yearSeconds)
-    },
-  }
-}
-
-/** Devices that users have signed in on, whichever transport they signed in by. */
-interface KnownDevices {
-  readonly device: DeviceCookie
+/**
+ * Devices that users have signed in on. The cookie holds a signed random id; the store knows for which users, at most 20
+ * devices each and under their present credential, so that a new password makes every device unknown.
+ */
+export interface KnownDevices {
+  readonly records: UserRecords
   readonly loginContext: (request: FastifyRequest) => LoginContext
-  readonly remember: (request: FastifyRequest, reply: FastifyReply, user: Row) => void
+  /** Makes the device known to the user. Returns the cookie's value. Never rejects: a device that stays unknown refuses nobody. */
+  enrol(request: FastifyRequest, user: Row): Promise<string>
+  setCookie(reply: FastifyReply, cookie: string): void
 }
 
-/** @param cookies of a transport that signs in with a password */
-export function createKnownDevices(
-  cookies: ResolvedCookies,
-  keys: PurposeKeys,
-  users: Users,
-  records: UserRecords,
-): KnownDevices {
-  const device = createDeviceCookie(createCookie(cookies.names.device, cookies.policy, true), keys)
-  const tagsOf = (user: Row) => records.tagsOf(users.idOf(user))
+interface Dependencies {
+  readonly cookie: CookieJar
+  readonly keys: PurposeKeys
+  readonly users: Users
+  readonly store: SessionStore
+  readonly records: UserRecords
+}
+
+export function createKnownDevices({
+  cookie,
+  keys,
+  users,
+  store,
+  records,
+}: Dependencies): KnownDevices {
+  const read = (request: FastifyRequest): string | null => {
+    const [id = '', signature = '', ...rest] = cookie.read(request)?.split('.') ?? []
+    if (id === '' || rest.length > 0) return null
+    return keys.some((key) => equalConstantTime(shortHmac(key, id), signature)) ? id : null
+  }
+  const handleOf = (id: string, epoch: string) => sha256(`device ${id} ${epoch}`)
+
   return {
-    device,
+    records,
+
     loginContext: (request) => ({
       request,
-      deviceOf: (user) => device.idFor(request, tagsOf(user)),
+      async deviceOf(identifier, user) {
+        const id = read(request)
+        if (id === null) return null
+        // Looked for in vain where nobody has the identifier: else the time of the look-up would tell who exists.
+        const tags = records.tagsOf(user ? users.idOf(user) : `nobody ${identifier}`)
+        const handle = handleOf(id, user ? users.epochOf(user) : '')
+        const found = await orUnavailable(Promise.all(tags.map((tag) => store.read(tag, handle))))
+        return user && found.some((record) => record !== null) ? id : null
+      },
     }),
-    remember: (request, reply, user) => device.remember(request, reply, tagsOf(user)[0]),
+
+    async enrol(request, user) {
+      const known = read(request)
+      const id = known ?? randomToken(16)
+      const value = `${id}.${shortHmac(keys[0], id)}`
+      const userId = users.idOf(user)
+      const [tag] = records.tagsOf(userId)
+      const epoch = users.epochOf(user)
+      const handle = handleOf(id, epoch)
+      const now = Date.now()
+      try {
+        if (known !== null && (await store.update(tag, handle, { lastActivityAtMs: now })))
+          return value
+        const device = {
+          ...{ handle, userId: encodeUserId(userId), epoch, csrfDigest: '', client: '' },
+          ...{ createdAtMs: now, lastActivityAtMs: now, idleMs: yearSeconds * 1000 },
+          ...{ absoluteExpiresAtMs: now + 10 * yearSeconds * 1000, authenticatedAtMs: now },
+          ...{ sudoUntilMs: 0, remember: true, metadata: '' },
+        }
+        await store.create(tag, device, maxDevices)
+      } catch {
+        request.log.warn('a device could not be remembered; it is unknown at its next sign-in')
+      }
+      return value
+    },
+
+    setCookie(reply, value) {
+      cookie.write(reply, value, yearSeconds)
+    },
   }
 }

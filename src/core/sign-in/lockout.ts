@@ -12,11 +12,11 @@ import type { Row, Users } from '../users/users.js'
 export interface LockoutPolicy {
   /** Attempts of one account in a window. Default 5. */
   readonly maxAttempts: number
-  /** Attempts of one address in a window, successes included. Default 30. */
+  /** Failed attempts of one address in a window. Default 30. */
   readonly maxAttemptsPerIp: number
   /** Seconds. Default 60. */
   readonly windowSeconds: number
-  /** Seconds of the first lock; each doubles the next. Default 60. */
+  /** Seconds of the first lock; each lock of an identifier doubles the next. Default 60. */
   readonly lockSeconds: number
   /** Seconds of the longest lock. Default 3600. */
   readonly maxLockSeconds: number
@@ -37,16 +37,30 @@ interface Attempt {
 
 export interface Lockout {
   /**
-   * Counts the attempt, before any password is looked at. Returns what gives it back after a success.
+   * Counts the attempt, before any password is looked at.
    * @throws LockedOutError (429) @throws UnavailableError (503): no lockout is skipped in an outage
    */
   attempt(
     attempt: Attempt,
     onLocked: (reason: LockoutReason) => Promise<void>,
-  ): Promise<() => Promise<void>>
+  ): Promise<CountedAttempt>
+  /** Whoever proved to be the owner by a message or a provider starts anew. Never rejects. */
+  clear(user: Row): Promise<void>
 }
 
-export const noLockout: Lockout = { attempt: async () => async () => {} }
+/** An attempt that has been counted. Its methods never reject. */
+interface CountedAttempt {
+  /** After a success: gives it back everywhere, and forgets the failures of that account. */
+  forgive(): Promise<void>
+  /** Where nothing was judged: gives it back everywhere. */
+  giveBack(): Promise<void>
+}
+
+const nothing = async (): Promise<void> => {}
+export const noLockout: Lockout = {
+  attempt: async () => ({ forgive: nothing, giveBack: nothing }),
+  clear: nothing,
+}
 
 /** Letters of any case and width are one identifier, and all spellings of an address are. */
 const foldIdentifier = (identifier: string) =>
@@ -87,25 +101,30 @@ export function createLockout(
       maxAttempts: policy.maxAttempts,
       maxPerDay: Math.max(maxAttemptsPerDay, policy.maxAttempts),
     }
-    if (deviceId !== null) {
+    // Many people may have one address: its lock does not escalate.
+    const address = {
+      ...times,
+      maxLockMs: times.lockMs,
+      maxAttempts: policy.maxAttemptsPerIp,
+    }
+    if (deviceId !== null && user) {
       // A device that this user has signed in on guesses against a budget of its own and can guess at no one else, so
-      // neither strangers' attempts at the account nor those from the same address keep its owner out.
+      // neither strangers' attempts at the account nor those from the same address keep its owner out. All the devices of
+      // an account at one address have one more: stolen cookies do not add up.
+      const device = `${deviceId} ${subject} ${users.epochOf(user)}`
       return [
         {
-          reason: 'device',
-          lane: { ...own, key: `lock:d:${shortHmac(key, `${deviceId} ${subject}`)}` },
+          reason: 'address',
+          lane: { ...address, key: `lock:b:${shortHmac(key, `${addressKey(ip)} ${subject}`)}` },
         },
+        { reason: 'device', lane: { ...own, key: `lock:d:${shortHmac(key, device)}` } },
       ]
     }
     return [
       // First, so that a locked address burns no account's budget and makes no counters.
       {
         reason: 'address',
-        lane: {
-          ...times,
-          maxAttempts: policy.maxAttemptsPerIp,
-          key: `lock:a:${shortHmac(key, addressKey(ip))}`,
-        },
+        lane: { ...address, key: `lock:a:${shortHmac(key, addressKey(ip))}` },
       },
       { reason: 'identifier', lane: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
       // By its spelling as well, known or not: else the spellings that share a budget would tell that the name is taken.
@@ -131,15 +150,26 @@ export function createLockout(
       for (const reason of newlyLocked) await onLocked(reason)
       if (retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
 
-      return async () => {
-        const own = lanes.filter(({ reason }) => reason !== 'address').map(({ lane }) => lane.key)
-        if (attempt.user && attempt.deviceId === null) own.push(...nameKeysOf(attempt.user))
-        try {
-          await counters.forgive(own)
-        } catch {
-          // The password was right; an attempt that stays counted refuses nobody now.
-        }
+      const keys = lanes.map(({ lane }) => lane.key)
+      const own = lanes.filter(({ reason }) => reason !== 'address').map(({ lane }) => lane.key)
+      // An attempt that stays counted refuses nobody now.
+      return {
+        async forgive() {
+          if (attempt.user && attempt.deviceId === null) own.push(...nameKeysOf(attempt.user))
+          const shared = keys.filter((key) => !own.includes(key))
+          await Promise.allSettled([counters.forgive(own), counters.giveBack(shared)])
+        },
+        async giveBack() {
+          await Promise.allSettled([counters.giveBack(keys)])
+        },
       }
+    },
+
+    async clear(user) {
+      const subject = `user:${encodeUserId(users.idOf(user))}`
+      await Promise.allSettled([
+        counters.forgive([`lock:u:${shortHmac(key, subject)}`, ...nameKeysOf(user)]),
+      ])
     },
   }
 }

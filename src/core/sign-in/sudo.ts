@@ -12,9 +12,10 @@ import type { Emit } from '../../events.js'
 import { checkInteger, checkObject } from '../../lib/option-checks.js'
 import { orUnavailable, retryAfter } from '../../lib/unavailable.js'
 import type { CounterStore } from '../../ports/counter-store.js'
-import type { AnyRequest } from '../../ports/fastify.js'
+import type { AnyRequest, RegisteredUser } from '../../ports/fastify.js'
 import type { SessionStore } from '../../ports/session-store.js'
 import type { Principal } from '../../ports/transport.js'
+import type { UserId } from '../../ports/user-store.js'
 import type { Passwords } from '../passwords/passwords.js'
 import { AuthenticatedPrincipal } from '../principal/principal.js'
 import { encodeUserId } from '../users/user-id.js'
@@ -44,6 +45,15 @@ export interface Sudo {
   elevate(request: AnyRequest, proof: SudoProof): Promise<Date>
 }
 
+/** With what the core needs of it beside. */
+interface OwnSudo extends Sudo {
+  /** Whoever proved to be the owner by a message or a provider starts anew. Never rejects. */
+  clearLockout(user: RegisteredUser): Promise<void>
+}
+
+/** A user's sessions together have as many times the attempts of one: a stolen one cannot lock the owner's out. */
+const userCeiling = 10
+
 interface Dependencies {
   readonly users: Users
   readonly passwords: Passwords
@@ -56,8 +66,9 @@ interface Dependencies {
   readonly principalOf: (request: FastifyRequest) => Principal | null
 }
 
-export function createSudo(policy: SudoPolicy | false, services: Dependencies): Sudo {
+export function createSudo(policy: SudoPolicy | false, services: Dependencies): OwnSudo {
   const { users, passwords, counters, sessions, emit, key, freshSeconds, principalOf } = services
+  const userKey = (id: UserId) => `sudo:${shortHmac(key, encodeUserId(id))}`
 
   return {
     async elevate(request, proof) {
@@ -91,16 +102,21 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
         return stand()
       }
 
+      const lockMs = policy.lockoutSeconds * 1000
       const lane = {
-        key: `sudo:${shortHmac(key, encodeUserId(principal.userId))}`,
+        key: `sudo:${shortHmac(key, `session ${record.handle}`)}`,
         maxAttempts: policy.maxAttempts,
-        windowMs: policy.lockoutSeconds * 1000,
-        lockMs: policy.lockoutSeconds * 1000,
-        maxLockMs: policy.lockoutSeconds * 1000,
+        ...{ windowMs: lockMs, lockMs, maxLockMs: lockMs },
       }
-      const [attempt] = await orUnavailable(counters.attempt([lane]))
-      if (!attempt || attempt.retryMs > 0)
-        throw retryAfter(new LockedOutError(), (attempt?.retryMs ?? 1000) / 1000)
+      const all = {
+        ...lane,
+        key: userKey(principal.userId),
+        maxAttempts: userCeiling * policy.maxAttempts,
+      }
+      const results = await orUnavailable(counters.attempt([lane, all]))
+      const [attempt] = results
+      const retryMs = attempt ? Math.max(...results.map((result) => result.retryMs)) : 1000
+      if (!attempt || retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
 
       const { ok } = await passwords.check(users.hashOf(user), password)
       if (!ok) {
@@ -110,8 +126,12 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
         }
         throw new WrongPasswordError()
       }
-      await orUnavailable(counters.forgive([lane.key]))
+      await orUnavailable(Promise.all([counters.forgive([lane.key]), counters.giveBack([all.key])]))
       return stand()
+    },
+
+    async clearLockout(user) {
+      await Promise.allSettled([counters.forgive([userKey(users.idOf(user))])])
     },
   }
 }

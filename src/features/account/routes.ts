@@ -158,7 +158,11 @@ export const accountRoutes = defineGroup('account', (app) => {
     before: [
       currentUser(),
       caller,
-      rateLimit('change_password', limits.change_password, { key: 'user', failClosed: true }),
+      rateLimit('change_password', limits.change_password, {
+        key: 'session',
+        userCeiling: 10,
+        failClosed: true,
+      }),
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChangePassword> }>) {
       const { current_password, new_password } = request.body

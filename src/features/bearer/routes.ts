@@ -24,7 +24,11 @@ export interface BearerPart {
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
   /** Lets the device be known at the next sign-in of that user. */
-  readonly rememberDevice: (request: FastifyRequest, reply: FastifyReply, user: Row) => void
+  readonly rememberDevice: (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    user: Row,
+  ) => Promise<void>
   readonly trustedOrigins: ReadonlySet<string>
   readonly bearer: Bearer
   readonly publicKeys: readonly PublicJwk[]
@@ -120,7 +124,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
       await endReplaced(request)
       const answered = answer(reply, tokens)
       // A foreign page must not make the browser of its visitor the known device of somebody else.
-      if (!isCrossSite(request, trustedOrigins)) services.rememberDevice(request, reply, user)
+      if (!isCrossSite(request, trustedOrigins)) await services.rememberDevice(request, reply, user)
       await emit('onAfterLogin', { user, transport: 'bearer' }, request)
       return answered
     },

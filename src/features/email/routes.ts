@@ -191,7 +191,8 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
       currentUser(),
       loadUser(services),
       rateLimit('email_change_request', limits.email_change_request, {
-        key: 'user',
+        key: 'session',
+        userCeiling: 10,
         failClosed: true,
       }),
     ],

@@ -28,7 +28,7 @@ export const management: Feature = {
   configure: (_options, { session }) => ({
     lacks: () => (session ? null : 'sessionTransport() among the "transports"'),
     isMountedByDefault: session?.managementRoutes ?? false,
-    create({ sessions, clients, emit, credentials: { revocables } }, limits) {
+    create({ sessions, clients, emit, settings, credentials: { revocables } }, limits) {
       if (!sessions || !session) return {}
       const part: ManagementPart = {
         ...limits,
@@ -37,6 +37,7 @@ export const management: Feature = {
         csrf: session.csrf,
         clients,
         revocables,
+        freshSeconds: settings.freshSeconds,
       }
       return { part }
     },

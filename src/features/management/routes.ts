@@ -9,7 +9,7 @@ import {
   SessionParams,
 } from '../../../schemas/management.js'
 import type { Revocable } from '../../core/credentials/credentials.js'
-import { rowOf } from '../../core/principal/principal.js'
+import { AuthenticatedPrincipal, rowOf } from '../../core/principal/principal.js'
 import type { ClientRecords } from '../../core/sessions/client-record.js'
 import { isCsrfToken } from '../../core/sessions/csrf.js'
 import type { LiveSession, Sessions } from '../../core/sessions/sessions.js'
@@ -55,6 +55,7 @@ export interface ManagementPart extends RouteLimits {
   readonly clients: ClientRecords
   readonly csrf: boolean
   readonly revocables: readonly Revocable[]
+  readonly freshSeconds: number
 }
 
 /**
@@ -65,12 +66,15 @@ export interface ManagementPart extends RouteLimits {
  */
 export const managementRoutes = defineGroup('management', (app) => {
   const needs = 'The "management" routes need sessionTransport() among the "transports"'
-  const { rateLimit, limits, emit, revocables, sessions, clients, csrf } = partOf<ManagementPart>(
-    app,
-    'management',
-    needs,
-  )
+  const part = partOf<ManagementPart>(app, 'management', needs)
+  const { rateLimit, limits, emit, revocables, sessions, clients, csrf } = part
   const session = currentUser({ transport: 'session' })
+  const limitLogoutAll = rateLimit('logout_all', limits.logout_all, {
+    key: 'session',
+    userCeiling: 10,
+    // Whoever has just proved the password signs a thief out, whatever that one has used up.
+    spares: ({ principal }) => AuthenticatedPrincipal.isFresh(principal, part.freshSeconds),
+  })
   // Counted by session, once it is known to be one: no cookie of an attacker's making opens a counter.
   const limitRefresh = rateLimit('csrf_refresh', limits.csrf_refresh, {
     key: (request) => sessions.handleOf(request) ?? '',
@@ -142,7 +146,7 @@ export const managementRoutes = defineGroup('management', (app) => {
         429: 'Too often (CRUDAUTH_RATE_LIMITED)',
       },
     },
-    before: [session, rateLimit('logout_all', limits.logout_all, { key: 'user' })],
+    before: [session, limitLogoutAll],
     async handler(request: FastifyRequest<{ Querystring: Static<typeof LogoutAllQuery> }>, reply) {
       const { userId, sessionId } = request.principal
       const user = rowOf(request.principal)

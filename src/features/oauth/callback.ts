@@ -171,7 +171,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
       { rememberMe, ...(authenticatedAtMs && { authenticatedAt: new Date(authenticatedAtMs) }) },
       began ?? null,
     )
-    sessions.setCookies(request, reply, session)
+    sessions.setCookies(reply, session)
     await emit('onAfterLogin', { user, transport: 'session' }, request)
     await tell(request, provider, profile, { user, created, linked })
     if (answersJson) return answerOf(user, session, redirectTo)

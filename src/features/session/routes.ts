@@ -86,7 +86,7 @@ function loginRoute(services: SessionPart, sessions: Sessions): OwnRoute {
         sessions.create(request, user, { rememberMe: isTruthy(remember_me) }),
         forgive(),
       ])
-      sessions.setCookies(request, reply, session)
+      sessions.setCookies(reply, session)
       await emit('onAfterLogin', { user, transport: 'session' }, request)
       const view = accountView(users, user)
       return { id: view.id, username: view.username, csrf_token: session.csrfToken }

@@ -118,7 +118,7 @@ export function createSessionToolbox({
       const ended = await Promise.all(revocables.map(({ revokeAll }) => revokeAll(userId, kept)))
       return ended.reduce((sum, count) => sum + count, 0)
     },
-    setCookies: (request, reply, made) => needSession().setCookies(request, reply, made),
+    setCookies: (_request, reply, made) => needSession().setCookies(reply, made),
     clearCookies: (reply) => needSession().clearCookies(reply),
   }
 

@@ -83,6 +83,10 @@ export function memoryCounters(max = 100_000): CounterStore {
       })
     },
 
+    async giveBack(keys) {
+      for (const key of keys) (locked.get(key) ?? open.get(key))?.times.pop()
+    },
+
     async forgive(keys) {
       for (const key of keys) {
         open.delete(key)

@@ -75,6 +75,17 @@ end
 return answer
 `)
 
+// KEYS budgets; each loses the time that was added last.
+const GIVE_BACK = script(`
+for _, key in ipairs(KEYS) do
+  local stored = redis.call('GET', key)
+  local rest = stored and string.match(stored, '^(%d+ %d+.*) %d+$')
+  local left = redis.call('PTTL', key)
+  if rest and left > 0 then redis.call('SET', key, rest, 'PX', left) end
+end
+return 0
+`)
+
 /** More times than this a budget does not keep (about 14 KiB); budgets above it are cut to it. */
 const MOST_ATTEMPTS = 1000
 
@@ -138,6 +149,12 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
         if (results.some(({ retryMs }) => retryMs > 0)) break
       }
       return [...results, ...budgets.slice(results.length).map(() => NOT_JUDGED)]
+    },
+
+    async giveBack(keys) {
+      if (keys.length === 0) return
+      const calls = link.isCluster ? keys.map((key) => [key]) : [keys]
+      await Promise.all(calls.map((call) => link.run(GIVE_BACK, call.map(budgetKey), [])))
     },
 
     async forgive(keys) {

@@ -75,13 +75,40 @@ for (const backend of backends) {
       answers(await from(app, '203.0.113.2').login('ann'), 200)
     })
 
-    test('one’s own successes do not give the address its attempts back', async (t) => {
-      const app = await start(t, { maxAttemptsPerIp: 6, maxAttempts: 100 })
+    test('a success gives the address its own attempt back, and no failure', async (t) => {
+      const app = await start(t, { maxAttemptsPerIp: 3, maxAttempts: 100 })
       for (let n = 0; n < 3; n++) {
         await fail(app, 1, 'ann')
-        answers(await from(app, '203.0.113.1').login('bob'), 200)
+        if (n < 2)
+          for (let m = 0; m < 4; m++) answers(await from(app, '203.0.113.1').login('bob'), 200)
       }
       refusesOwn(await from(app, '203.0.113.1').login('bob'), 'CRUDAUTH_LOCKED_OUT')
+    })
+
+    test('an office of a hundred behind one address signs in, whoever guesses there', async (t) => {
+      const app = await start(t, { maxAttemptsPerIp: 5, windowSeconds: 60 })
+      for (let n = 0; n < 100; n++) answers(await from(app, '203.0.113.1').login('bob'), 200)
+    })
+
+    test('the lock of an address does not double', async (t) => {
+      const app = await start(t, { maxAttemptsPerIp: 1, windowSeconds: 1, lockSeconds: 1 })
+      for (let round = 0; round < 3; round++) {
+        await fail(app, 1, `ghost${round}`)
+        const locked = await from(app, '203.0.113.1').login('bob')
+        refusesOwn(locked, 'CRUDAUTH_LOCKED_OUT')
+        assert.equal(locked.headers['retry-after'], '1')
+        await wait(1100)
+      }
+      answers(await from(app, '203.0.113.1').login('bob'), 200)
+    })
+
+    test('the lock of an address does not stop a device of the account', async (t) => {
+      const app = await start(t, { maxAttemptsPerIp: 3 })
+      const owner = from(app, '203.0.113.1')
+      answers(await owner.login('ann'), 200)
+      for (let n = 0; n < 3; n++) await fail(app, 1, `ghost${n}`)
+      refusesOwn(await from(app, '203.0.113.1').login('ann'), 'CRUDAUTH_LOCKED_OUT')
+      answers(await owner.login('ann'), 200)
     })
 
     test('a success gives the identifier its attempts back', async (t) => {
