@@ -31,6 +31,12 @@ export const ChangeEmail = body({
   redirect_to: RedirectTo,
 })
 
+/** @param email what the app says of addresses beside */
+export const changeEmail = (email?: object) =>
+  email === undefined
+    ? ChangeEmail
+    : body({ ...ChangeEmail.properties, new_email: email as TUnsafe<string> })
+
 /** Answer of what a token has confirmed. */
 export const Confirmed = Type.Object({
   detail: Type.String(),

@@ -121,6 +121,18 @@ export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
     profile: OAuthProfile,
     context: HookContext & { readonly provider: string },
   ) => unknown
+  /**
+   * Asked before a change of address is begun, with the address in canonical form: where sign-up is limited to a domain, so is
+   * this. What `registration.schema` says of `email` holds as well.
+   * @example
+   * onBeforeEmailChange(user, { newEmail }) {
+   *   if (!newEmail.endsWith('@corp.example')) throw new Error('an address of another domain')
+   * }
+   */
+  readonly onBeforeEmailChange?: (
+    user: RegisteredUser,
+    context: HookContext & { readonly newEmail: string },
+  ) => unknown
   /** Asked after the password was found right, or a provider has told who it is, and before anything is established. */
   readonly onBeforeLogin?: (user: RegisteredUser, context: HookContext) => unknown
 }
@@ -143,6 +155,7 @@ const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onBeforeRegister',
   'onBeforeLogin',
   'onBeforeOAuth',
+  'onBeforeEmailChange',
   'onProviderTokens',
 ]
 

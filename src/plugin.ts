@@ -62,6 +62,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
       toolbox: core.transportToolbox,
       freshSeconds: settings.freshSeconds,
       bearer: made.some(({ challenges }) => challenges),
+      accountScope: made.some(({ grantsAccount }) => grantsAccount),
       sudo: settings.sudo !== false,
       recovery: settings.identity.recovery,
     },

@@ -86,9 +86,8 @@ export interface Core {
   /** Lets the device be known at the next sign-in of that user. */
   readonly rememberDevice: (
     request: FastifyRequest,
-    reply: FastifyReply,
     user: Row,
-  ) => Promise<void>
+  ) => Promise<(reply: FastifyReply) => void>
   /** Null without a way to send. */
   readonly delivery: Delivery | null
   readonly newAccount: NewAccount
@@ -210,8 +209,11 @@ export async function createCore({
       emit,
     }),
     loginContext: devices?.loginContext ?? ((request) => ({ request, deviceOf: async () => null })),
-    async rememberDevice(request, reply, user) {
-      devices?.setCookie(reply, await devices.enrol(request, user))
+    async rememberDevice(request, user) {
+      const cookie = await devices?.enrol(request, user)
+      return (reply) => {
+        if (cookie !== undefined) devices?.setCookie(reply, cookie)
+      }
     },
     delivery: createDelivery({
       app,

@@ -159,6 +159,8 @@ export function resolveCoreOptions(
       identity.recovery === null
         ? undefined
         : schemaOfField(options.registration, identity.recovery),
+    /** What the app says of addresses, at sign-up and at a change. */
+    emailSchema: schemaOfField(options.registration, 'email'),
     redis: resolveRedis(options.redis),
     keyPrefix,
     prefix,

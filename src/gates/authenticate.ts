@@ -20,6 +20,8 @@ export interface AuthState {
   readonly freshSeconds: number
   /** Whether bearer tokens are accepted, which a 401 then says (RFC 6750). */
   readonly bearer: boolean
+  /** Whether a bearer token needs the scope `account` to change credentials. */
+  readonly accountScope: boolean
   /** False: nobody stands in sudo. */
   readonly sudo: boolean
   /** Logical name of the recovery factor, or null. */

@@ -55,6 +55,8 @@ export interface CreatedFeature {
   readonly transport?: Transport
   /** Whether a 401 carries `WWW-Authenticate: Bearer`. */
   readonly challenges?: boolean
+  /** Whether the scope `account` is granted, which bearer tokens then need to change credentials. */
+  readonly grantsAccount?: boolean
   /** Mounted at the root, without the prefix. */
   readonly rootRoutes?: FastifyPluginAsync
 }

@@ -1,6 +1,9 @@
 import type { RegisteredUser } from './fastify.js'
 
-/** What a message is about. `password_changed` and `existing_account` are notices: there is nothing in them to redeem. */
+/**
+ * What a message is about. `password_changed`, `existing_account` and `provider_unlinked` are notices: there is nothing in
+ * them to redeem.
+ */
 export type DeliveryKind =
   | 'verify_email'
   | 'reset_password'
@@ -8,6 +11,8 @@ export type DeliveryKind =
   | 'email_changed'
   | 'password_changed'
   | 'existing_account'
+  | 'provider_linked'
+  | 'provider_unlinked'
 
 /** One message that is to reach a user. */
 export interface DeliveryIntent {
@@ -24,6 +29,8 @@ export interface DeliveryIntent {
   readonly expiresInSeconds: number
   /** A path of the front end at which to go on after redeeming. */
   readonly redirectTo?: string | undefined
+  /** Key of the provider, for `provider_linked` and `provider_unlinked`. */
+  readonly provider?: string | undefined
 }
 
 /**

@@ -29,7 +29,7 @@ export interface EmailSender {
 
 /** What an email is rendered from. */
 export interface EmailContext {
-  /** The page to visit: to redeem the token, or, for notices, to sign in (`existing_account`) or to reset (`password_changed`). */
+  /** The page to visit: to redeem the token, or, for notices, to sign in (`existing_account`) or to reset (the others). */
   readonly link: string
   readonly recipient: string
   /** How long the link works; 0 where it carries no token. */
@@ -38,6 +38,8 @@ export interface EmailContext {
   readonly user: RegisteredUser
   /** A path of the front end at which to go on; `link` carries it already. */
   readonly redirectTo?: string | undefined
+  /** Key of the provider, for `provider_linked` and `provider_unlinked`. */
+  readonly provider?: string | undefined
   /** The page on which a password reset is asked for, without a token: for recipients who did not do what is told. */
   readonly resetLink: string
 }

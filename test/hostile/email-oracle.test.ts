@@ -184,7 +184,7 @@ for (const state of states) {
       const { commands, ...rest } = fresh.cost as { commands: string[] }
       assert.deepEqual(rest, {
         findById: 0,
-        findBy: 2,
+        findBy: 3,
         create: 1,
         update: 0,
         compareAndSet: 0,

@@ -29,6 +29,12 @@ export interface Carrier {
 }
 
 type PasswordChanged = (user: Row, request: FastifyRequest) => void
+/** @param change key of the provider, and whether the account was linked there or unlinked */
+type LinkChanged = (
+  user: Row,
+  change: { readonly provider: string; readonly linked: boolean },
+  request: FastifyRequest,
+) => void
 
 /**
  * Everything that rests on a credential. Features register here when they are made; nothing is read before the first
@@ -44,11 +50,16 @@ export interface Credentials {
   readonly onPasswordChanged: PasswordChanged[]
   /** Tells all of `onPasswordChanged`. */
   passwordChanged: PasswordChanged
+  /** Told of a sign-in method that was added or taken away, before the answer. Must not wait. */
+  readonly onLinkChanged: LinkChanged[]
+  /** Tells all of `onLinkChanged`. */
+  linkChanged: LinkChanged
 }
 
 export function createCredentials(): Credentials {
   const methods: SignInMethods[] = []
   const onPasswordChanged: PasswordChanged[] = []
+  const onLinkChanged: LinkChanged[] = []
   return {
     revocables: [],
     carriers: [],
@@ -60,10 +71,22 @@ export function createCredentials(): Credentials {
       async detachAll(user) {
         for (const method of methods) await method.detachAll(user)
       },
+      get undoable() {
+        return methods.some(({ undoable }) => undoable)
+      },
+      async detachRecent(user) {
+        let any = false
+        for (const method of methods) any = (await method.detachRecent(user)) || any
+        return any
+      },
     },
     onPasswordChanged,
     passwordChanged(user, request) {
       for (const tell of onPasswordChanged) tell(user, request)
+    },
+    onLinkChanged,
+    linkChanged(user, change, request) {
+      for (const tell of onLinkChanged) tell(user, change, request)
     },
   }
 }

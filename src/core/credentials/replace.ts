@@ -70,6 +70,11 @@ export function createReplaceCredential({
   const revoke = async (user: Row, { keep, request }: Replacement) => {
     const id = users.idOf(user)
     if (!keep) {
+      // Added between the two: what has signed in by it ends below.
+      if (!replacement.removeMethods)
+        await allMethods.detachRecent(user).catch((err) => {
+          request.log.error({ err }, 'sign-in methods added lately could not be removed')
+        })
       // Proved by a message or a provider, not by a password: what was guessed at before is no matter any more.
       await Promise.all([revokeEverything(id), clearLockouts(user)])
       return
@@ -100,6 +105,8 @@ export function createReplaceCredential({
   return async (user, replacement) => {
     const { proof, held = [], values, keep, removeMethods: remove, notify, emit } = replacement
     if (remove?.before) await allMethods.detachAll(user)
+    // The owner is back. Before the write, so that nothing of it signs in under the next epoch.
+    if (!keep && !remove) await allMethods.detachRecent(user)
     const changed = await updateIfUnchanged(
       users,
       user,

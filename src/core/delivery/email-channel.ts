@@ -65,6 +65,8 @@ export function emailChannel({
     email_changed: paths.revert,
     password_changed: paths.reset,
     existing_account: '',
+    provider_linked: paths.revert,
+    provider_unlinked: paths.reset,
   }
 
   const linkOf = ({ kind, token, redirectTo }: DeliveryIntent): string => {
@@ -78,7 +80,7 @@ export function emailChannel({
   return {
     name: 'email',
     async deliver(intent) {
-      const { kind, factor, recipient, expiresInSeconds, user, redirectTo } = intent
+      const { kind, factor, recipient, expiresInSeconds, user, redirectTo, provider } = intent
       if (factor !== 'email') return
       const link = linkOf(intent)
       const context: EmailContext = {
@@ -87,6 +89,7 @@ export function emailChannel({
         expiresInSeconds,
         user,
         ...(redirectTo !== undefined && { redirectTo }),
+        ...(provider !== undefined && { provider }),
         resetLink: frontendUrl + paths.reset,
       }
       const rendered = checkRendered(await render(kind, context))

@@ -42,6 +42,10 @@ const once = ({ expiresInSeconds }: EmailContext): Paragraph => ({
   text: `The link works once, for ${duration(expiresInSeconds)}.`,
 })
 
+/** The provider's key in the app's configuration, as a name. */
+const named = ({ provider = 'a provider' }: EmailContext): string =>
+  provider.charAt(0).toUpperCase() + provider.slice(1)
+
 /** Nothing in these is what a user typed. */
 const wordings: Readonly<Record<DeliveryKind, Word>> = {
   verify_email: (context, site) => ({
@@ -112,6 +116,24 @@ const wordings: Readonly<Record<DeliveryKind, Word>> = {
       { text: 'If you do not know the password, ask for a new one:', link: context.resetLink },
       { text: 'If it was not you, ignore this email: nothing has changed.' },
     ],
+  }),
+  provider_linked: (context, site) => ({
+    subject: `A sign-in by ${named(context)} was added to your account at ${site}`,
+    lead: [
+      `Your account at ${site} can now be signed in to by an account at ${named(context)}.`,
+      'If you added it, there is nothing to do. If you did not, take it back, which signs everybody out, and then set a new password.',
+    ],
+    action: 'Take it back',
+    after: [once(context)],
+  }),
+  provider_unlinked: (context, site) => ({
+    subject: `The sign-in by ${named(context)} was removed from your account at ${site}`,
+    lead: [
+      `Your account at ${site} can no longer be signed in to by an account at ${named(context)}.`,
+      'If you removed it, there is nothing to do. If you did not, set a new password at once.',
+    ],
+    action: 'Ask for a new password',
+    after: [],
   }),
 }
 

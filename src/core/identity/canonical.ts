@@ -78,7 +78,7 @@ function canonicalText(text: string): string | null {
 
 /**
  * Canonical form of the value of a field that names somebody, or null when it is none.
- * @param login logical names of the fields that log in, whose values must not be taken for an email
+ * @param login logical names of the fields that log in, whose values must not be taken for an email or a phone number
  */
 export function canonicalValue(
   login: readonly string[],
@@ -87,9 +87,10 @@ export function canonicalValue(
 ): string | null {
   if (field === 'email') return canonicalEmail(text)
   if (field === 'phone') return canonicalPhone(text)
-  return field === 'username' || login.includes(field)
-    ? canonicalUsername(text)
-    : canonicalText(text)
+  if (field !== 'username' && !login.includes(field)) return canonicalText(text)
+  // A name in the form of a phone number would be reached by whoever types that number.
+  const isPhone = login.includes('phone') && canonicalPhone(text.normalize('NFKC').trim()) !== null
+  return isPhone ? null : canonicalUsername(text)
 }
 
 /** The error of a value that `canonicalValue` refuses. */

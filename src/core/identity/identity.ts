@@ -12,6 +12,12 @@ export interface Identity {
   find(identifier: string): Promise<Row | null>
   /** The user whose field has the canonical value. */
   findBy(field: string, value: string): Promise<Row | null>
+  /**
+   * The login field one of whose values, typed to sign in, would name another account by another of the login fields: as who
+   * takes somebody's phone number for a username. Null where there is none.
+   * @param own the account itself
+   */
+  shadowing(values: Readonly<Record<string, unknown>>, own?: Row): Promise<string | null>
 }
 
 export function createIdentity(
@@ -35,6 +41,23 @@ export function createIdentity(
         candidates(login, identifier).map(([field, value]) => findBy(field, value)),
       )
       return rows.find((row) => row !== null) ?? null
+    },
+
+    async shadowing(values, own) {
+      const pairs = login.flatMap((field) => {
+        const value = values[field]
+        if (typeof value !== 'string') return []
+        return candidates(login, value).flatMap(([other, form]) =>
+          other === field ? [] : [{ field, other, form }],
+        )
+      })
+      const found = await Promise.all(
+        pairs.map(async ({ field, other, form }) => {
+          const row = await findBy(other, form)
+          return row && (!own || users.idOf(row) !== users.idOf(own)) ? field : null
+        }),
+      )
+      return found.find((field) => field !== null) ?? null
     },
   }
 }

@@ -8,7 +8,7 @@ import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 
 /** What a token is good for; one of another purpose is none. */
-export type TokenPurpose = 'verify' | 'reset' | 'change' | 'revert'
+export type TokenPurpose = 'verify' | 'reset' | 'change' | 'revert' | 'unlink'
 
 /** What a token says, kept sealed beside its digest. */
 export interface Claim {

@@ -130,6 +130,8 @@ export function createRegister(services: Dependencies): RegisterAccount {
     const stored = canonicalValues(identity, { ...values, ...derived })
     // Hashed before anything is looked up: a taken address takes as long as a free one.
     const hashedPassword = await passwords.hash(password)
+    const shadowing = await identity.shadowing(stored)
+    if (shadowing !== null) throw new DuplicateError(taken(shadowing, identity))
     const row = newAccount.row({ ...stored, hashedPassword })
     const { messages } = signUp
     if (messages === null) {

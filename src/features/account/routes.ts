@@ -4,6 +4,7 @@ import { ChangePassword, meSchema, Registered, SetPassword } from '../../../sche
 import { Detail } from '../../../schemas/common.js'
 import { accountView } from '../../core/users/account-view.js'
 import type { Users } from '../../core/users/users.js'
+import { accountScope } from '../../gates/account-scope.js'
 import { currentUser } from '../../gates/current-user.js'
 import { loadUser } from '../../gates/load-user.js'
 import { requireFresh } from '../../gates/require-sudo.js'
@@ -118,11 +119,12 @@ export const accountRoutes = defineGroup('account', (app) => {
       errors: {
         ...authenticated,
         400: 'The account has a password, or the new one is not acceptable (CRUDAUTH_PASSWORD_EXISTS, CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON, CRUDAUTH_PASSWORD_REJECTED, FST_ERR_VALIDATION)',
-        403: 'Signed in too long ago, or the CSRF token is missing or wrong (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF)',
+        403: 'Signed in too long ago, the CSRF token is missing or wrong, or the token lacks the scope (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF, CRUDAUTH_INSUFFICIENT_SCOPE)',
       },
     },
     before: [
       currentUser(),
+      accountScope,
       caller,
       async function hasNone({ principal }) {
         passwordChange.assertHasNone(principal)
@@ -151,12 +153,13 @@ export const accountRoutes = defineGroup('account', (app) => {
         ...authenticated,
         400: 'The account has no password, or the new one is not acceptable (CRUDAUTH_NO_PASSWORD, CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON, CRUDAUTH_PASSWORD_REJECTED, FST_ERR_VALIDATION)',
         401: 'Nobody is signed in, or the current password is wrong (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_WRONG_PASSWORD)',
-        403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
+        403: 'The CSRF token is missing or wrong, or the token lacks the scope (CRUDAUTH_CSRF, CRUDAUTH_INSUFFICIENT_SCOPE)',
         429: 'Too many changes or wrong passwords (CRUDAUTH_RATE_LIMITED)',
       },
     },
     before: [
       currentUser(),
+      accountScope,
       caller,
       rateLimit('change_password', limits.change_password, {
         key: 'session',

@@ -63,6 +63,7 @@ async function create(
     toolbox: createBearerToolbox(bearer, emit),
     transport: bindBearerTransport({ ...settings, tokens, users, recovery }),
     challenges: true,
+    grantsAccount: settings.grantableScopes.includes('account'),
     ...(settings.jwks && { rootRoutes: jwksRoutes }),
   }
 }

@@ -23,12 +23,11 @@ export interface BearerPart {
   readonly emit: Emit
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
-  /** Lets the device be known at the next sign-in of that user. */
+  /** Lets the device be known at the next sign-in of that user. Returns what sets its cookie. */
   readonly rememberDevice: (
     request: FastifyRequest,
-    reply: FastifyReply,
     user: Row,
-  ) => Promise<void>
+  ) => Promise<(reply: FastifyReply) => void>
   readonly trustedOrigins: ReadonlySet<string>
   readonly bearer: Bearer
   readonly publicKeys: readonly PublicJwk[]
@@ -115,16 +114,18 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
         services.loginContext(request),
       )
       const asked = scope?.split(' ').filter(Boolean) ?? []
+      // A foreign page must not make the browser of its visitor the known device of somebody else.
+      const remembers = !isCrossSite(request, trustedOrigins)
       // Sent at once, as at a login.
-      const [tokens] = await Promise.all([
+      const [tokens, setDeviceCookie] = await Promise.all([
         bearer.issue(request, user, asked.length > 0 ? asked : undefined),
+        remembers ? services.rememberDevice(request, user) : null,
         forgive(),
       ])
       // Not before there is another: an outage signs nobody out.
       await endReplaced(request)
       const answered = answer(reply, tokens)
-      // A foreign page must not make the browser of its visitor the known device of somebody else.
-      if (!isCrossSite(request, trustedOrigins)) await services.rememberDevice(request, reply, user)
+      setDeviceCookie?.(reply)
       await emit('onAfterLogin', { user, transport: 'bearer' }, request)
       return answered
     },

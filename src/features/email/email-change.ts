@@ -19,7 +19,7 @@ import {
   SameEmailError,
   WrongPasswordError,
 } from '../../errors.js'
-import type { Emit } from '../../events.js'
+import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { Principal } from '../../ports/transport.js'
 import type { Reservations } from './address-reservations.js'
@@ -29,6 +29,7 @@ interface Dependencies {
   readonly users: Users
   readonly identity: Identity
   readonly passwords: Passwords
+  readonly hooks: CrudAuthHooks
   readonly emit: Emit
   readonly tokens: RecoveryTokens
   readonly redeem: Redeem
@@ -76,7 +77,7 @@ const onlyDuplicate = (error: unknown): undefined => {
 }
 
 export function createEmailChange(services: Dependencies): EmailChange {
-  const { users, identity, passwords, emit, tokens } = services
+  const { users, identity, passwords, hooks, emit, tokens } = services
   const { redeem, outbox, withinRecipientLimit, reservations, seconds, methods } = services
   const emailOf = (user: Row) => readCanonical(users, identity, user, 'email')
   /** What nobody ever proved is held for nobody: else who registers with a stranger's address and moves on keeps its owner out. */
@@ -145,10 +146,12 @@ export function createEmailChange(services: Dependencies): EmailChange {
   }
 
   const isFree = async (user: Row, email: string) => {
-    const [owner, holder] = await Promise.all([
+    const [owner, holder, shadowing] = await Promise.all([
       identity.findBy('email', email),
       reservations.holderOf(email),
+      identity.shadowing({ email }, user),
     ])
+    if (shadowing !== null) return false
     return owner === null && (holder === null || holder === encodeUserId(users.idOf(user)))
   }
 
@@ -163,6 +166,9 @@ export function createEmailChange(services: Dependencies): EmailChange {
       const { ok } = await passwords.check(hash, password)
       // 400 and not 401, as front ends written for CRUDAuth know it.
       if (!ok) throw Object.assign(new WrongPasswordError(), { statusCode: 400 })
+      await runBefore(() =>
+        hooks.onBeforeEmailChange?.(users.publicView(user), { request, newEmail: email }),
+      )
       // Finer than a millisecond, in which two requests can be made.
       const requestedAtMs = performance.timeOrigin + performance.now()
       let allowed: boolean | undefined

@@ -4,6 +4,7 @@ import type { Delivery } from '../../core/delivery/delivery.js'
 import { createRedeem } from '../../core/one-time-tokens/redeem.js'
 import { createRecoveryTokens } from '../../core/one-time-tokens/tokens.js'
 import type { CoreSettings } from '../../core/options.js'
+import type { Row } from '../../core/users/users.js'
 import { createSeal } from '../../crypto/seal.js'
 import type { Feature, RouteLimits } from '../../groups/feature.js'
 import { createReservations } from './address-reservations.js'
@@ -14,6 +15,7 @@ import { createPasswordReset } from './password-reset.js'
 import { createFactor } from './recovery-factor.js'
 import { type EmailPart, emailRoutes } from './routes.js'
 import { createRecoveryToolbox } from './toolbox.js'
+import { createUndoLink } from './undo-link.js'
 import { createVerification } from './verification.js'
 
 export { emailRoutes } from './routes.js'
@@ -53,6 +55,7 @@ function createPart(
     passwords,
     policy,
     emit,
+    hooks: core.hooks,
     methods: credentials.allMethods,
     replaceCredential,
     passwordChanged: credentials.passwordChanged,
@@ -67,22 +70,30 @@ function createPart(
   const seconds = { verify: lifetimes.verifySeconds, reset: lifetimes.resetSeconds }
   const messages = factor && createFactorMessages({ ...shared, factor, seconds })
   const verification = factor && messages && createVerification({ ...shared, factor, messages })
+  const offerReset = async (user: Row) => {
+    const value = factor?.read(user) ?? null
+    if (messages && value !== null && users.isActive(user))
+      await messages.send('reset_password', user, value)
+  }
   const emailChange =
     factor && messages && users.has('email')
       ? createEmailChange({
           ...shared,
-          async offerReset(user) {
-            const value = factor.read(user)
-            // A factor that is not the email is as it was, and so is what its owner can do with it.
-            if (field === 'email' && value !== null && users.isActive(user))
-              await messages.send('reset_password', user, value)
+          // A factor that is not the email is as it was, and so is what its owner can do with it.
+          offerReset: async (user) => {
+            if (field === 'email') await offerReset(user)
           },
           seconds: { change: lifetimes.changeSeconds, revert: lifetimes.revertSeconds },
         })
       : null
 
-  const notices = createNotifications({ ...shared, emailChange })
+  const notices = createNotifications({
+    ...shared,
+    emailChange,
+    undoSeconds: lifetimes.revertSeconds,
+  })
   credentials.onPasswordChanged.push(notices.passwordChanged)
+  credentials.onLinkChanged.push(notices.linkChanged)
   core.signUp.messages = {
     // A phone is private where something reaches it.
     fields: [
@@ -112,6 +123,9 @@ function createPart(
     factor,
     schema: core.settings.factorSchema ?? factorSchema(factor.field),
     emailChange,
+    emailSchema: core.settings.emailSchema,
+    undoLink: createUndoLink({ ...shared, offerReset }),
+    methods: credentials.allMethods,
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Outbox, RecipientLimit } from '../../core/delivery/outbox.js'
 import { type Identity, readCanonical } from '../../core/identity/identity.js'
+import type { RecoveryTokens } from '../../core/one-time-tokens/tokens.js'
 import { decodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import type { DeliveryKind } from '../../ports/delivery-channel.js'
@@ -14,6 +15,9 @@ interface Dependencies {
   readonly withinRecipientLimit: RecipientLimit
   readonly reservations: Reservations
   readonly emailChange: EmailChange | null
+  readonly tokens: RecoveryTokens
+  /** How long a link can be undone. */
+  readonly undoSeconds: number
 }
 
 /** Messages that tell and ask nothing. None of the methods waits or throws. */
@@ -24,6 +28,12 @@ interface Notifications {
   reservedAddress(request: FastifyRequest, email: string): void
   /** To the user, that the account has another password. */
   passwordChanged(user: Row, request: FastifyRequest): void
+  /** To the user, that a sign-in by a provider was added, with what takes it back, or was taken away. */
+  linkChanged(
+    user: Row,
+    change: { readonly provider: string; readonly linked: boolean },
+    request: FastifyRequest,
+  ): void
 }
 
 export function createNotifications({
@@ -33,11 +43,22 @@ export function createNotifications({
   withinRecipientLimit,
   reservations,
   emailChange,
+  tokens,
+  undoSeconds,
 }: Dependencies): Notifications {
-  const tell = async (kind: DeliveryKind, user: Row, factor: string, recipient: string) => {
+  const tell = async (
+    kind: DeliveryKind,
+    user: Row,
+    factor: string,
+    recipient: string,
+    provider?: string,
+  ) => {
     // Last of all that can fail, so that what is done again is counted once.
     if (!users.isActive(user) || !(await withinRecipientLimit(kind, recipient))) return
-    outbox.send({ kind, token: null, user, recipient, factor, expiresInSeconds: 0 })
+    outbox.send({
+      ...{ kind, token: null, user, recipient, factor, expiresInSeconds: 0 },
+      ...(provider !== undefined && { provider }),
+    })
   }
   /** Where the user is told things: at what is verified rather than not, and at the email rather than elsewhere. */
   const contactOf = (user: Row): [factor: string, value: string] | null => {
@@ -73,6 +94,22 @@ export function createNotifications({
       const contact = contactOf(user)
       if (contact) outbox.alert(request, () => tell('password_changed', user, ...contact))
       emailChange?.renewRevert(request, user)
+    },
+
+    linkChanged(user, { provider, linked }, request) {
+      const contact = contactOf(user)
+      if (!contact) return
+      const [factor, recipient] = contact
+      outbox.alert(request, async () => {
+        if (!linked) return tell('provider_unlinked', user, factor, recipient, provider)
+        if (!users.isActive(user) || !(await withinRecipientLimit('provider_linked', recipient)))
+          return
+        const token = await tokens.issue('unlink', user, { value: null }, undoSeconds)
+        outbox.send({
+          ...{ kind: 'provider_linked', token, user, recipient, factor, provider },
+          expiresInSeconds: undoSeconds,
+        })
+      })
     },
   }
 }

@@ -6,6 +6,8 @@ import type { Redeem } from '../../core/one-time-tokens/redeem.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
 import type { PasswordPolicy } from '../../core/passwords/policy.js'
 import type { Row, Users } from '../../core/users/users.js'
+import { randomToken } from '../../crypto/random.js'
+import { UserValueError } from '../../errors.js'
 import type { Emit } from '../../events.js'
 import type { UserValues } from '../../ports/user-store.js'
 import type { FactorMessages } from './factor-messages.js'
@@ -51,10 +53,28 @@ export function createPasswordReset({
   const { field, verifiedField } = factor
   /** Whoever proves the factor of an account that never was verified may not be who made it: what that one set up goes. */
   const isFirstProof = (user: Row) => verifiedField !== null && !factor.isVerified(user)
-  const verified = (row: Row): UserValues =>
+  const verified = (row: Row, others: UserValues): UserValues =>
     verifiedField === null
       ? {}
-      : { [verifiedField]: true, ...(isFirstProof(row) && methods.cleared) }
+      : { [verifiedField]: true, ...(isFirstProof(row) && { ...methods.cleared, ...others }) }
+  /**
+   * Identifiers that whoever made the account gave beside the factor and never proved: by an address of its own it would come
+   * back, at a provider that vouches for it.
+   */
+  const unproved = ['email', 'phone'].filter(
+    (name) => name !== field && users.has(name) && users.has(`${name}Verified`),
+  )
+  const emptied = (row: Row): UserValues =>
+    Object.fromEntries(
+      unproved
+        .filter((name) => !users.flagOf(row, `${name}Verified`, false))
+        .map((name) => [name, null]),
+    )
+  /** For a column that must not be empty. Never a mailbox (RFC 2606), and no other account's. */
+  const replaced = (row: Row): UserValues =>
+    'email' in emptied(row)
+      ? { email: `gone-${randomToken(16).toLowerCase()}@account.invalid` }
+      : {}
 
   return {
     request: (request, value, redirectTo) =>
@@ -70,15 +90,20 @@ export function createPasswordReset({
           }),
         async work(user, claim) {
           const hashedPassword = await passwords.hash(password)
-          const changed = await replaceCredential(user, {
-            request,
-            held: [field],
-            values: (row) => ({ hashedPassword, ...verified(row) }),
-            removeMethods: isFirstProof(user)
-              ? { before: true, retry: (work) => outbox.alert(request, work) }
-              : undefined,
-            notify: (row) => passwordChanged(row, request),
-            emit: (row) => emit('onAfterPasswordReset', { user: row }, request),
+          const replace = (othersOf: (row: Row) => UserValues) =>
+            replaceCredential(user, {
+              request,
+              held: [field, ...unproved],
+              values: (row) => ({ hashedPassword, ...verified(row, othersOf(row)) }),
+              removeMethods: isFirstProof(user)
+                ? { before: true, retry: (work) => outbox.alert(request, work) }
+                : undefined,
+              notify: (row) => passwordChanged(row, request),
+              emit: (row) => emit('onAfterPasswordReset', { user: row }, request),
+            })
+          const changed = await replace(emptied).catch((error) => {
+            if (!(error instanceof UserValueError)) throw error
+            return replace(replaced)
           })
           return changed && { redirectTo: claim.redirectTo }
         },

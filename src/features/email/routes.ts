@@ -2,13 +2,17 @@ import type { Static, TSchema } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { Detail } from '../../../schemas/common.js'
 import {
-  ChangeEmail,
+  type ChangeEmail,
   Confirmed,
   ConfirmToken,
+  changeEmail,
   factorRequest,
   ResetPassword,
 } from '../../../schemas/email.js'
+import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
 import type { Users } from '../../core/users/users.js'
+import { TokenInvalidOrUsedError } from '../../errors.js'
+import { accountScope } from '../../gates/account-scope.js'
 import { currentUser } from '../../gates/current-user.js'
 import { loadUser } from '../../gates/load-user.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
@@ -19,6 +23,7 @@ import type { AnyGate } from '../../ports/fastify.js'
 import type { EmailChange } from './email-change.js'
 import type { PasswordReset } from './password-reset.js'
 import type { Factor } from './recovery-factor.js'
+import type { UndoLink } from './undo-link.js'
 import type { Verification } from './verification.js'
 
 /** What the routes call. */
@@ -33,6 +38,10 @@ export interface EmailPart extends RouteLimits {
   readonly schema: object
   /** Null where users have no email. */
   readonly emailChange: EmailChange | null
+  /** What `registration.schema` says of addresses. */
+  readonly emailSchema: object | undefined
+  readonly undoLink: UndoLink
+  readonly methods: SignInMethods
 }
 
 const tags = ['email']
@@ -174,7 +183,7 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
       operationId: 'requestEmailChange',
       tags,
       summary: 'Ask to move the account to another address',
-      body: ChangeEmail,
+      body: changeEmail(services.emailSchema),
       response: { 202: Detail },
     },
     docs: {
@@ -182,13 +191,14 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
       errors: {
         400: 'Malformed body, the present address, a wrong password, or an account without one (FST_ERR_VALIDATION, CRUDAUTH_EMAIL_INVALID, CRUDAUTH_SAME_EMAIL, CRUDAUTH_WRONG_PASSWORD, CRUDAUTH_NO_PASSWORD)',
         401: 'Nobody is signed in (CRUDAUTH_UNAUTHENTICATED)',
-        403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
+        403: 'The CSRF token is missing or wrong, the token lacks the scope, or the app refused (CRUDAUTH_CSRF, CRUDAUTH_INSUFFICIENT_SCOPE, CRUDAUTH_FORBIDDEN)',
         429: 'Too many requests or wrong passwords (CRUDAUTH_RATE_LIMITED)',
         503: 'Overloaded, or shared state or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
       },
     },
     before: [
       currentUser(),
+      accountScope,
       loadUser(services),
       rateLimit('email_change_request', limits.email_change_request, {
         key: 'session',
@@ -217,22 +227,39 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
       async (request, { token }) =>
         confirmed('Email changed', await emailChange.confirm(request, token)),
     ),
-    confirmRoute(
-      {
-        url: '/email/change-revert',
-        operationId: 'revertEmailChange',
-        summary: 'Move the account back to its old address, and end every session and all tokens',
-        body: ConfirmToken,
-      },
-      async (request, { token }) => {
-        await emailChange.revert(request, token)
-        return confirmed(
-          'The old email is back; set a new password if somebody else has yours',
-          undefined,
-        )
-      },
-    ),
   ]
+}
+
+/** What undoes a change of address, or a link to a provider, by the token of the message that told of it. */
+const undoRoute = (part: EmailPart): OwnRoute =>
+  confirmRoute(
+    {
+      url: '/email/change-revert',
+      operationId: 'revertEmailChange',
+      summary:
+        'Take back a change of address or a link to a provider, and end every session and all tokens',
+      body: ConfirmToken,
+    },
+    async (request, { token }) => {
+      const detail = await undo(part, request, token)
+      return confirmed(`${detail}; set a new password if somebody else has yours`, undefined)
+    },
+  )
+
+/** The token says which of the two it is for. */
+async function undo(
+  { emailChange, undoLink }: EmailPart,
+  request: FastifyRequest,
+  token: string,
+): Promise<string> {
+  try {
+    await undoLink(request, token)
+    return 'The link to the provider is gone'
+  } catch (error) {
+    if (!emailChange || !(error instanceof TokenInvalidOrUsedError)) throw error
+  }
+  await emailChange.revert(request, token)
+  return 'The old email is back'
 }
 
 /**
@@ -251,5 +278,6 @@ export const emailRoutes = defineGroup('email', (app) => {
     ...(part.factor.verifiedField === null ? [] : verificationRoutes(part)),
     ...resetRoutes(part),
     ...(part.emailChange === null ? [] : changeRoutes(part, part.emailChange)),
+    ...(part.emailChange !== null || part.methods.undoable ? [undoRoute(part)] : []),
   ]
 })

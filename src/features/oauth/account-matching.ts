@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { Credentials } from '../../core/credentials/credentials.js'
 import type { ReplaceCredential } from '../../core/credentials/replace.js'
 import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import { canonicalEmail } from '../../core/identity/canonical.js'
@@ -19,6 +20,7 @@ import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { UserValues } from '../../ports/user-store.js'
 import { usernameBase, usernameFor } from './derive-username.js'
 import type { LinkedAccounts } from './linked-accounts.js'
+import type { RecentLinks } from './recent-links.js'
 import { orDenied } from './refusals.js'
 
 /** Whose account a sign-in at a provider opens. */
@@ -37,6 +39,10 @@ interface Dependencies {
   readonly emit: Emit
   readonly newAccount: NewAccount
   readonly links: LinkedAccounts
+  /** Null where nothing is ever undone: without a way to write to people. */
+  readonly recent: RecentLinks | null
+  /** Tells the user of the link. Must not wait. */
+  readonly linkChanged: Credentials['linkChanged']
   /** Whether the address is held for an account that it belonged to. */
   readonly isReserved: (email: string) => Promise<boolean>
   readonly replaceCredential: ReplaceCredential
@@ -58,7 +64,7 @@ const maxAttempts = 10
 
 export function createMatchAccount(services: Dependencies): MatchAccount {
   const { users, identity, passwords, hooks, emit, newAccount, links } = services
-  const { isReserved, replaceCredential, sendVerification } = services
+  const { isReserved, replaceCredential, sendVerification, recent, linkChanged } = services
   const hasEmail = users.has('email')
   const knowsVerified = users.has('emailVerified')
   const { recovery } = identity
@@ -97,6 +103,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     profile: OAuthProfile,
   ): Promise<OAuthResolution | null> => {
     const isVerified = users.flagOf(user, 'emailVerified', false)
+    if (isVerified) await recent?.remember(user, provider, profile.id)
     const changing = isVerified
       ? updateIfUnchanged(users, user, ['email', ...links.fields, 'emailVerified'], () =>
           links.valuesFor(provider, profile.id, false),
@@ -111,9 +118,9 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
       throw error
     })
     if (!changed) return null
-    return (await links.attach(changed, provider, profile))
-      ? { user: changed, created: false, linked: true }
-      : null
+    if (!(await links.attach(changed, provider, profile))) return null
+    linkChanged(changed, { provider, linked: true }, request)
+    return { user: changed, created: false, linked: true }
   }
 
   /** What a new account holds beside its username. The app is asked once, however often the username has to be changed. */
@@ -231,7 +238,10 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
           if ((await identity.findBy('email', row.email)) || (await isReserved(row.email)))
             throw new OAuthEmailUnverifiedError()
         }
-        resolved = await create(request, provider, profile, row)
+        const { username } = row
+        // Somebody signs in by that name as another of the login fields: the next one is tried.
+        const isShadowing = (await identity.shadowing({ username })) !== null
+        resolved = isShadowing ? null : await create(request, provider, profile, row)
       }
       if (resolved) return resolved
     }

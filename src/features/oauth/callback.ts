@@ -125,6 +125,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     const outcome = await linking.link(live.user, provider, profile)
     if (outcome === 'elsewhere') throw new OAuthLinkedElsewhereError()
     if (outcome === 'stale') throw new OAuthFailedError('The account has changed meanwhile')
+    if (outcome.isNew) oauth.linkChanged(outcome.user, { provider, linked: true }, request)
     await handOverTokens(request, provider, outcome.user, result)
     await tell(request, provider, profile, { user: outcome.user, created: false, linked: true })
     if (answersJson) return { provider, redirect_to: redirectTo ?? null }
@@ -214,6 +215,12 @@ export interface OAuthPart extends RouteLimits {
   readonly attempts: AuthorizationRequests
   readonly resolve: MatchAccount
   readonly linking: OAuthLinking
+  /** Tells the user of a link that was made or taken away. Must not wait. */
+  readonly linkChanged: (
+    user: Row,
+    change: { readonly provider: string; readonly linked: boolean },
+    request?: FastifyRequest,
+  ) => void
   readonly sessions: Sessions
   /** Whether browsers withhold the session cookie when the provider sends them back (`SameSite=Strict`). */
   readonly isSessionWithheld: boolean

@@ -15,6 +15,7 @@ import { linkedAccountsInTable } from './linked-accounts-table.js'
 import { createOAuthLinking } from './linking.js'
 import { type OAuthOptions, resolveOAuth } from './options.js'
 import type { OAuthProtocol } from './protocol/protocol.js'
+import { createRecentLinks, type RecentLinks } from './recent-links.js'
 import { oauthRoutes } from './routes.js'
 import { createOAuthToolbox } from './toolbox.js'
 
@@ -62,6 +63,22 @@ function linksOf(
     : linkedAccountsInColumns(users, providers, cleared)
 }
 
+/** Null where nobody can be written to, so that there is neither an undo nor a reset. */
+function recentLinksOf(
+  { users, state, settings: { delivery, keys } }: Core,
+  oauth: OAuthSettings | null,
+): RecentLinks | null {
+  if (!oauth || !delivery) return null
+  return createRecentLinks({
+    users,
+    store: state.oneTime,
+    seal: createSeal(keys('one-time')),
+    keys: keys('recent-links'),
+    providers: Object.keys(oauth.providers),
+    seconds: delivery.lifetimes.revertSeconds,
+  })
+}
+
 const secretForm = /^[\w-]{43}$/
 
 /** Null without providers. Their connections end with the app. */
@@ -69,6 +86,7 @@ async function createPart(
   core: Core,
   oauth: OAuthSettings | null,
   links: LinkedAccounts,
+  recent: RecentLinks | null,
   limits: RouteLimits,
 ): Promise<OAuthPart | null> {
   const { app, users, identity, passwords, emit, hooks, newAccount, signUp } = core
@@ -83,6 +101,8 @@ async function createPart(
     emit,
     newAccount,
     links,
+    recent,
+    linkChanged: core.credentials.linkChanged,
     isReserved: async (address: string) => (await signUp.messages?.isReserved(address)) ?? false,
     sendVerification: (request: FastifyRequest, user: Row) =>
       signUp.messages?.sendVerification(request, user),
@@ -126,6 +146,9 @@ async function createPart(
     attempts: createAuthorizationRequests(core.state.attempts, createSeal(keys('oauth'))),
     resolve: createMatchAccount(parts),
     linking: createOAuthLinking(parts),
+    // By hand there is no request, of which the outbox needs the log alone.
+    linkChanged: (user, change, request = { log: app.log } as FastifyRequest) =>
+      core.credentials.linkChanged(user, change, request),
     sessions,
     isSessionWithheld: policy.sameSite === 'strict',
     browser: {
@@ -176,8 +199,20 @@ export const oauth: Feature = {
       privilegedFields: Object.keys(settings?.providers ?? {}).map(providerField),
       async create(core, limits) {
         const links = linksOf(core, settings)
-        core.credentials.methods.push(links)
-        const part = await createPart(core, settings, links, limits)
+        const recent = recentLinksOf(core, settings)
+        core.credentials.methods.push({
+          ...links,
+          undoable: recent !== null,
+          async detachRecent(user) {
+            const found = (await recent?.of(user)) ?? []
+            for (const { provider, subject } of found) {
+              await links.remove(user, provider, subject)
+              await recent?.forget(user, provider)
+            }
+            return found.length > 0
+          },
+        })
+        const part = await createPart(core, settings, links, recent, limits)
         return { part, toolbox: { oauth: createOAuthToolbox(part) } }
       },
     }

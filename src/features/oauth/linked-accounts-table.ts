@@ -78,6 +78,12 @@ export function linkedAccountsInTable(
       for (const { provider } of await bounded(() => store.list(userId)))
         await bounded(() => store.remove(userId, provider, false))
     },
+    async remove(user, provider, subject) {
+      const userId = users.idOf(user)
+      const account = await bounded(() => store.find(provider, subject))
+      if (account?.userId !== userId || account.subject !== subject) return false
+      return (await bounded(() => store.remove(userId, provider, false))) === 'removed'
+    },
     async detach(user, provider, hasOtherWay) {
       const userId = users.idOf(user)
       const accounts = await bounded(() => store.list(userId))
@@ -89,7 +95,16 @@ export function linkedAccountsInTable(
         (account) => account.provider !== provider && providers.includes(account.provider),
       )
       if (others.length === 0 && !hasOtherWay(row)) return 'last'
-      return bounded(() => store.remove(userId, provider, !hasOtherWay(row)))
+      const isLeftover = (account: { provider: string }) => !providers.includes(account.provider)
+      const removed = await bounded(() => store.remove(userId, provider, !hasOtherWay(row)))
+      if (removed !== 'removed' || hasOtherWay(row) || !accounts.some(isLeftover)) return removed
+      // The store has counted links to providers that are no longer configured, which let nobody in: of two at once the one
+      // that finds nothing else left takes its own back.
+      const left = await bounded(() => store.list(userId))
+      if (!left.every(isLeftover)) return removed
+      const own = accounts.find((account) => account.provider === provider)
+      if (own) await bounded(() => store.add(own))
+      return 'last'
     },
   }
 }

@@ -14,7 +14,7 @@ export interface LinkedAccount {
  * Where it is kept which account at a provider is whose: in columns of the users table, or in a table of its own. What goes
  * into columns is written together with whatever else is written.
  */
-export interface LinkedAccounts extends SignInMethods {
+export interface LinkedAccounts extends Omit<SignInMethods, 'detachRecent' | 'undoable'> {
   /** Fields of the users table that hold ids of accounts; none with a table of their own. */
   readonly fields: readonly string[]
   find(provider: string, subject: string): Promise<Row | null>
@@ -25,6 +25,8 @@ export interface LinkedAccounts extends SignInMethods {
   valuesFor(provider: string, subject: string, alone: boolean): UserValues
   /** Does what is not in the row, after it was written. False when another user has the account by now, or the row has moved on. */
   attach(user: Row, provider: string, profile: OAuthProfile): Promise<boolean>
+  /** Takes away the one link to that very account, whatever else lets the user in. Returns whether it was there. */
+  remove(user: Row, provider: string, subject: string): Promise<boolean>
   /** @param hasOtherWay whether the row lets its user in without any link; else the only one is not taken away */
   detach(
     user: Row,
@@ -89,6 +91,12 @@ export function linkedAccountsInColumns(
     },
     attach: async () => true,
     detachAll: async () => {},
+    remove: (user, provider, subject) =>
+      users.compareAndSet(
+        users.idOf(user),
+        { [providerField(provider)]: subject },
+        { [providerField(provider)]: null },
+      ),
     async detach(user, provider, hasOtherWay) {
       let row: Row | null = user
       for (let attempt = 0; attempt < maxAttempts && row; attempt++) {

@@ -9,11 +9,14 @@ import {
 } from '../../errors.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { LinkedAccount, LinkedAccounts } from './linked-accounts.js'
+import type { RecentLinks } from './recent-links.js'
 
 interface Dependencies {
   readonly users: Users
   readonly passwords: Passwords
   readonly links: LinkedAccounts
+  /** Null where nothing is ever undone: without a way to write to people. */
+  readonly recent: RecentLinks | null
 }
 
 /** Accounts at providers beside the signed-in one. */
@@ -26,12 +29,17 @@ export interface OAuthLinking {
     user: Row,
     provider: string,
     profile: OAuthProfile,
-  ): Promise<{ readonly user: Row } | 'elsewhere' | 'stale'>
+  ): Promise<{ readonly user: Row; readonly isNew: boolean } | 'elsewhere' | 'stale'>
   /** @throws NotFoundError (404); DuplicateError (409) when nothing else would let the user in */
   unlink(user: Row, provider: string): Promise<void>
 }
 
-export function createOAuthLinking({ users, passwords, links }: Dependencies): OAuthLinking {
+export function createOAuthLinking({
+  users,
+  passwords,
+  links,
+  recent,
+}: Dependencies): OAuthLinking {
   const hasPassword = (user: Row) => passwords.isUsable(users.hashOf(user))
 
   return {
@@ -47,8 +55,10 @@ export function createOAuthLinking({ users, passwords, links }: Dependencies): O
 
     async link(user, provider, profile) {
       const owner = await links.find(provider, profile.id)
-      if (owner) return users.idOf(owner) === users.idOf(user) ? { user: owner } : 'elsewhere'
+      if (owner)
+        return users.idOf(owner) === users.idOf(user) ? { user: owner, isNew: false } : 'elsewhere'
       if (await links.isLinked(user, provider)) return 'stale'
+      await recent?.remember(user, provider, profile.id)
       let changed: Row | null
       try {
         changed = await updateIfUnchanged(users, user, links.fields, () =>
@@ -59,7 +69,7 @@ export function createOAuthLinking({ users, passwords, links }: Dependencies): O
         throw error
       }
       if (!changed) return 'stale'
-      if (await links.attach(changed, provider, profile)) return { user: changed }
+      if (await links.attach(changed, provider, profile)) return { user: changed, isNew: true }
       return (await links.find(provider, profile.id)) ? 'elsewhere' : 'stale'
     },
 

@@ -177,7 +177,9 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     before: [session],
     async handler(request: WithProvider) {
       const { provider } = protocolOf(request)
-      await linking.unlink(rowOf(request.principal), provider)
+      const user = rowOf(request.principal)
+      await linking.unlink(user, provider)
+      oauth.linkChanged(user, { provider, linked: false }, request)
       return { detail: 'Unlinked' }
     },
   }

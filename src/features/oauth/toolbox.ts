@@ -66,13 +66,17 @@ export function createOAuthToolbox(oauth: OAuthPart | null): OAuthToolbox {
       return { ...resolution, user: users.publicView(resolution.user) }
     },
     async link(user, provider, profile) {
-      const { linking, users } = need(provider)
+      const { linking, users, linkChanged } = need(provider)
       const linked = await linking.link(users.rowBehind(user), provider, checked(profile))
+      if (typeof linked !== 'string' && linked.isNew)
+        linkChanged(linked.user, { provider, linked: true })
       return typeof linked === 'string' ? linked : { user: users.publicView(linked.user) }
     },
     unlink: async (user, provider) => {
-      const { linking, users } = need(provider)
-      await linking.unlink(users.rowBehind(user), provider)
+      const { linking, users, linkChanged } = need(provider)
+      const row = users.rowBehind(user)
+      await linking.unlink(row, provider)
+      linkChanged(row, { provider, linked: false })
     },
     accounts: async (user) => {
       const { linking, users } = need()

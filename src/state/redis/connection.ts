@@ -61,10 +61,11 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
         limit.end(wait)
         resolve(value)
       }
-      let retried = false
+      // A slot of a Cluster may have moved on by the time that its new place is asked.
+      let triesLeft = 3
       const failed = (error: unknown) => {
-        if (!retried && !over && error instanceof Error && NOT_RUN.test(error.message)) {
-          retried = true
+        if (triesLeft > 0 && !over && error instanceof Error && NOT_RUN.test(error.message)) {
+          triesLeft -= 1
           start(again)
           return
         }

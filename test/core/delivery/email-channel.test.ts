@@ -60,6 +60,8 @@ test('each kind links to its page; what redeems carries its token and where to g
     email_changed: `${frontendUrl}/revert-email${tail}`,
     password_changed: `${frontendUrl}/reset-password`,
     existing_account: frontendUrl,
+    provider_linked: `${frontendUrl}/revert-email${tail}`,
+    provider_unlinked: `${frontendUrl}/reset-password`,
   }
   for (const kind of kinds) assert.equal(await linkOf(intentOf(kind)), expected[kind], kind)
   const { redirectTo: _, ...plain } = intent

@@ -1,0 +1,17 @@
+import { principalOf } from '../core/principal/request-principal.js'
+import { InsufficientScopeError } from '../errors.js'
+import type { AnyGate } from '../ports/fastify.js'
+import { stateOf } from './authenticate.js'
+import { createGate } from './gate.js'
+
+const info = { optional: false, scopes: ['account'], forbids: true }
+
+/**
+ * A hook for what changes a credential or manages sessions: where the app grants the scope `account`, a bearer token needs it.
+ * A token that was made for one purpose must not take the account over.
+ */
+export const accountScope: AnyGate = createGate('accountScope', info, async (request) => {
+  const principal = principalOf(request)
+  if (principal?.transport !== 'bearer' || !stateOf(request).accountScope) return
+  if (!principal.hasScopes('account')) throw new InsufficientScopeError()
+})

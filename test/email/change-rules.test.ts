@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import {
+  type CrudAuthOptions,
+  type DeliveryIntent,
+  memoryUsers,
+  UserValueError,
+} from '../../src/index.js'
+import { answers } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { build, password } from '../helpers/build.js'
+import { Client } from '../helpers/client.js'
+import { Mailbox } from '../helpers/mailbox.js'
+import { refuses } from '../helpers/refuses.js'
+
+for (const backend of backends) {
+  const setUp = async (t: TestContext, auth: Partial<CrudAuthOptions>) => {
+    const mailbox = new Mailbox()
+    const app = await build(t, {
+      auth: { ...backend.options(), email: mailbox.options(), ...auth },
+    })
+    const client = new Client(app)
+    answers(await client.register('ann'), 202)
+    assert.equal((await client.login('ann')).statusCode, 200)
+    const ask = (new_email: string) => client.post('/email/change-request', { new_email, password })
+    return { app, mailbox, ask }
+  }
+
+  test(`${backend.name}: what registration.schema says of addresses holds for a change too`, async (t) => {
+    const email = { type: 'string', pattern: '@example\\.com$' }
+    const { mailbox, ask } = await setUp(t, {
+      registration: { schema: { type: 'object', properties: { email } } },
+    })
+    refuses(await ask('ann@evil.example'), 'FST_ERR_VALIDATION')
+    refuses(await ask('no address'), 'FST_ERR_VALIDATION')
+    answers(await ask('new@example.com'), 202)
+    assert.ok(await mailbox.token('new@example.com', 'change_email'))
+  })
+
+  test(`${backend.name}: onBeforeEmailChange refuses an address, and is asked by its canonical form`, async (t) => {
+    const asked: unknown[] = []
+    const { mailbox, ask } = await setUp(t, {
+      hooks: {
+        onBeforeEmailChange(user, { newEmail, request }) {
+          asked.push([user.username, 'hashed_password' in user, newEmail, request.url])
+          if (!newEmail.endsWith('@example.com')) throw new Error('a reason for us alone')
+        },
+      },
+    })
+    const refused = await ask('ann@evil.example')
+    refuses(refused, 'CRUDAUTH_FORBIDDEN', ['a reason for us alone'])
+    answers(await ask(' New@EXAMPLE.com'), 202)
+    assert.ok(await mailbox.token('new@example.com', 'change_email'))
+    assert.deepEqual(asked, [
+      ['ann', false, 'ann@evil.example', '/email/change-request'],
+      ['ann', false, 'new@example.com', '/email/change-request'],
+    ])
+  })
+
+  for (const isNullable of [true, false]) {
+    test(`${backend.name}: at the first proof by a reset, an address that nobody proved goes${isNullable ? '' : ', where it must not be empty for another'}`, async (t) => {
+      const inner = memoryUsers({
+        fields: [
+          ...['id', 'email', 'phone', 'hashedPassword', 'emailVerified', 'phoneVerified'],
+          ...['isActive', 'tokenVersion'],
+        ],
+        unique: ['email', 'phone'],
+      })
+      const users = {
+        ...inner,
+        async compareAndSet(...args: Parameters<typeof inner.compareAndSet>) {
+          if (!isNullable && args[2].email === null) throw new UserValueError('email')
+          return inner.compareAndSet(...args)
+        },
+      }
+      const sent: DeliveryIntent[] = []
+      const app = await build(t, {
+        auth: {
+          ...backend.options(),
+          users,
+          identity: { login: ['phone', 'email'], recovery: 'phone' },
+          channels: [{ deliver: (intent) => void sent.push(intent) }],
+        },
+      })
+      const phone = '+4915112345678'
+      const squatter = new Client(app)
+      const body = { phone, email: 'squatter@example.com', password }
+      answers(await squatter.post('/register', body), 202)
+      const owner = new Client(app)
+      answers(await owner.post('/password/reset-request', { phone }), 202)
+      while (!sent.some(({ kind }) => kind === 'reset_password'))
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      const token = sent.find(({ kind }) => kind === 'reset_password')?.token
+      const new_password = 'a new good password'
+      answers(await owner.post('/password/reset-confirm', { token, new_password }), 200)
+      const row = await users.findById(1)
+      if (isNullable) assert.equal(row?.email, null)
+      else assert.match(String(row?.email), /^gone-[\w-]+@account\.invalid$/)
+      assert.equal(row?.phoneVerified, true)
+      assert.equal((await owner.login(phone, new_password)).statusCode, 200)
+    })
+  }
+}
