@@ -67,11 +67,11 @@ export function createReplaceCredential({
     return (row) => users.hashOf(row) === hash
   }
 
-  const revoke = async (user: Row, { keep, request }: Replacement) => {
+  const revoke = async (user: Row, { keep, request, removeMethods }: Replacement) => {
     const id = users.idOf(user)
     if (!keep) {
       // Added between the two: what has signed in by it ends below.
-      if (!replacement.removeMethods)
+      if (!removeMethods)
         await allMethods.detachRecent(user).catch((err) => {
           request.log.error({ err }, 'sign-in methods added lately could not be removed')
         })
