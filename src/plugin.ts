@@ -75,7 +75,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
     app,
     Object.fromEntries([...created].map(([name, { part }]) => [name, part ?? null])),
   )
-  documentRoutes(app, transports, csrf)
+  documentRoutes(app, transports, csrf, mounted.size > 0)
 
   // Fastify ignores these options of a plugin that is not encapsulated, so the groups get them.
   const { logLevel, logSerializers } = options as RegisterOptions

@@ -9,6 +9,8 @@ export interface GateInfo {
   readonly transport?: string | undefined
   readonly scopes: readonly string[]
   readonly forbids: boolean
+  /** Answers 429 and asks for nobody. */
+  readonly limits?: boolean
 }
 
 const kGate = Symbol('crudauth.gate')
@@ -16,6 +18,12 @@ const kGate = Symbol('crudauth.gate')
 /** What a hook function guards, if it is a gate of this plugin. */
 export const gateInfo = (hook: unknown): GateInfo | undefined =>
   typeof hook === 'function' ? (hook as { [kGate]?: GateInfo })[kGate] : undefined
+
+/** Lets OpenAPI know of a hook. */
+export function describeGate<G>(gate: G, info: GateInfo): G {
+  Object.defineProperty(gate, kGate, { value: Object.freeze(info) })
+  return gate
+}
 
 type HttpError = { statusCode?: unknown; code?: unknown; headers?: Record<string, string> } | null
 
@@ -84,6 +92,5 @@ export function createGate(
     }
   }
   Object.defineProperty(gate, 'name', { value: name })
-  Object.defineProperty(gate, kGate, { value: Object.freeze(info) })
-  return gate as AnyGate
+  return describeGate(gate as AnyGate, info)
 }

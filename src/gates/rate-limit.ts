@@ -10,7 +10,7 @@ import { checkObject, describe, fail } from '../lib/option-checks.js'
 import { retryAfter, unavailableError } from '../lib/unavailable.js'
 import type { CounterStore, WindowCount } from '../ports/counter-store.js'
 import type { AnyGate } from '../ports/fastify.js'
-import { carryHeaders } from './gate.js'
+import { carryHeaders, describeGate } from './gate.js'
 
 /**
  * What a limit is counted by: the address (the default), the user, the session (the user for other credentials; the address
@@ -86,7 +86,7 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
     }
     const secondsOf = ({ resetMs }: WindowCount) => Math.max(1, Math.ceil(resetMs / 1000))
 
-    return async function rateLimit(request: FastifyRequest, reply: FastifyReply) {
+    const gate = async function rateLimit(request: FastifyRequest, reply: FastifyReply) {
       const resolved = typeof limit === 'function' ? await answered(action, limit, request) : limit
       if (resolved === false || typeof resolved === 'function') return
       try {
@@ -109,6 +109,7 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
         throw error
       }
     }
+    return describeGate(gate, { optional: true, scopes: [], forbids: false, limits: true })
   }
 }
 

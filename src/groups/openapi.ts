@@ -1,5 +1,6 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { ErrorBody } from '../../schemas/common.js'
+import { NotFoundError } from '../errors.js'
 import { type GateInfo, gateInfo } from '../gates/gate.js'
 import type { SecurityScheme, Transport } from '../ports/transport.js'
 
@@ -12,6 +13,8 @@ export interface RouteDocs {
   readonly errors: Readonly<Record<number, string>>
   /** Whether the body may be a form as well as JSON. */
   readonly form?: boolean
+  /** A body is tolerated and has no meaning: it is not documented. */
+  readonly hidesBody?: boolean
 }
 
 export const kRouteDocs = Symbol('crudauth.docs')
@@ -54,7 +57,7 @@ function gatesOf(route: RouteOptions): GateInfo[] {
     .filter((info) => info !== undefined)
 }
 
-/** Swagger reads JSON Schema only; what another type provider brings (a Zod object) is its own transform's business. */
+/** Our answers are JSON Schema, which a transform for something else (Zod objects, classes) may not take beside its own. */
 const isPlain = (schema: Schema | undefined): boolean =>
   Object.values(schema ?? {}).every(
     (part) =>
@@ -76,11 +79,15 @@ const errorResponses = (errors: Readonly<Record<number, string>>) =>
     Object.entries(errors).map(([status, description]) => [status, { ...ErrorBody, description }]),
   )
 
-/** Documents the plugin's routes, and the app's wherever one of the gates guards them. */
+/**
+ * Documents the plugin's routes, and the app's wherever one of the gates guards them.
+ * @param hasRoutes whether any of the plugin's own is mounted
+ */
 export function documentRoutes(
   app: FastifyInstance,
   transports: readonly Transport[],
   csrf: boolean,
+  hasRoutes: boolean,
 ): void {
   const schemes = schemesOf(transports, csrf)
 
@@ -91,81 +98,132 @@ export function documentRoutes(
         name === 'session' && unsafe && schemes.csrf ? { session: [], csrf: [] } : { [name]: [] },
       )
 
-  const describe = (route: RouteOptions, schema: Schema, documented: Schema): Transform => {
-    const previous = (route.config as { swaggerTransform?: Transform } | undefined)
-      ?.swaggerTransform
-    return (input) => {
-      const { openapiObject } = input
-      if (openapiObject) {
-        openapiObject.components ??= {}
-        openapiObject.components.securitySchemes = {
-          ...schemes,
-          ...openapiObject.components.securitySchemes,
-        }
-      }
-      const inner = previous ? previous(input) : { schema: input.schema ?? schema }
-      // Swagger documents a 200 of its own accord only where a route documents no answer at all.
-      const own = (inner.schema?.response as Schema | undefined) ?? {
-        200: { description: 'Default Response' },
-      }
-      const response = { ...(documented.response as Schema), ...own }
+  const bringSchemes = (openapiObject: OpenapiObject | undefined) => {
+    if (!openapiObject) return
+    openapiObject.components ??= {}
+    openapiObject.components.securitySchemes = {
+      ...schemes,
+      ...openapiObject.components.securitySchemes,
+    }
+  }
+
+  /** A transform of the plugin's own routes, whatever the app's is for: theirs are JSON Schema. */
+  const describe =
+    (route: RouteOptions, documented: Schema, hidesBody: boolean): Transform =>
+    (input) => {
+      bringSchemes(input.openapiObject)
+      const { body, ...schema } = (input.schema ?? route.schema ?? {}) as Schema
+      const response = { ...(documented.response as Schema), ...(schema.response as Schema) }
       return {
-        ...inner,
-        url: inner.url ?? input.url,
-        schema: { ...documented, ...inner.schema, response },
+        url: input.url,
+        schema: { ...documented, ...schema, ...(body && !hidesBody ? { body } : {}), response },
       }
+    }
+
+  const documentOwn = (route: RouteOptions, docs: RouteDocs, unsafe: boolean, all: string[]) => {
+    const names = docs.auth === 'session' ? ['session'] : all
+    const hidesBody = docs.hidesBody === true
+    const consumes = ['application/x-www-form-urlencoded', 'application/json']
+    const documented = {
+      security: docs.auth === 'none' ? [] : securityOf(names, unsafe && docs.csrf !== false),
+      response: errorResponses({ ...(unsafe && bodyErrors), ...docs.errors }),
+      ...(docs.form && !hidesBody && { consumes }),
+    }
+    const config: object = {
+      ...route.config,
+      swaggerTransform: describe(route, documented, hidesBody),
+    }
+    route.config = config as NonNullable<typeof route.config>
+  }
+
+  /** What the gates of an app's route say of it. */
+  const guarded = (gates: readonly GateInfo[], unsafe: boolean, all: string[]) => {
+    const limited = gates.some(({ limits }) => limits) ? { 429: 'Too many requests' } : {}
+    const asking = gates.filter(({ limits }) => !limits)
+    if (asking.length === 0) return { response: errorResponses(limited) }
+    const narrowed = asking.find(({ transport }) => transport !== undefined)?.transport
+    const asked = narrowed === undefined ? all : [narrowed]
+    const security = securityOf(asked, unsafe)
+    const open = asking.every(({ optional }) => optional)
+    const forbids =
+      asking.some((gate) => gate.forbids) || security.some((needed) => 'csrf' in needed)
+    return {
+      security: open ? [...security, {}] : security,
+      response: errorResponses({
+        ...(open ? {} : { 401: 'Nobody is signed in' }),
+        // A cookie that was tampered with is none; a token, or what else a transport of the app's takes, is refused.
+        ...(open && asked.some((name) => name !== 'session')
+          ? { 401: 'The credential was tampered with' }
+          : {}),
+        ...(forbids
+          ? { 403: 'Not allowed for this principal, or the CSRF token is missing or wrong' }
+          : {}),
+        ...limited,
+      }),
     }
   }
 
   let unseen = false
+  let broughtSchemes = false
+  /**
+   * Puts the schemes into the document before the first route that names one. Swagger gives its document to a route's own
+   * transform alone, and the app's routes are left theirs.
+   */
+  const bring = () => {
+    if (broughtSchemes) return
+    broughtSchemes = true
+    const swaggerTransform = ({ openapiObject, schema, url }: TransformInput) => {
+      bringSchemes(openapiObject)
+      return { schema, url }
+    }
+    app.route({
+      method: 'GET',
+      url: '/crudauth-security-schemes',
+      schema: { hide: true } as object,
+      config: { swaggerTransform } as object,
+      exposeHeadRoute: false,
+      handler: async () => {
+        throw new NotFoundError()
+      },
+    })
+  }
+  /** The app's routes are described when Fastify has compiled their schemas, which this must not change. */
+  const waiting: { route: RouteOptions; documented: Schema }[] = []
   app.addHook('onRoute', function documentRoute(route) {
     const docs = (route.config as { [kRouteDocs]?: RouteDocs } | undefined)?.[kRouteDocs]
-    if (docs && !app.hasDecorator('swagger')) unseen = true
+    const hasSwagger = app.hasDecorator('swagger')
     const gates = docs ? [] : gatesOf(route)
-    const schema = route.schema as Schema | undefined
-    if (!docs && (gates.length === 0 || !isPlain(schema))) return
+    if (docs && hasSwagger) broughtSchemes = true
+    if (docs && !hasSwagger) unseen = true
+    if (!docs && gates.length === 0) return
     const methods = [route.method].flat()
     const unsafe = methods.some((method) => !['GET', 'HEAD', 'OPTIONS'].includes(method))
     const all = transports.map(({ name }) => name)
-
-    let documented: Schema
     if (docs) {
-      const names = docs.auth === 'session' ? ['session'] : all
-      documented = {
-        security: docs.auth === 'none' ? [] : securityOf(names, unsafe && docs.csrf !== false),
-        response: errorResponses({ ...(unsafe && bodyErrors), ...docs.errors }),
-        ...(docs.form && { consumes: ['application/x-www-form-urlencoded', 'application/json'] }),
-      }
-    } else {
-      const narrowed = gates.find(({ transport }) => transport !== undefined)?.transport
-      const asked = narrowed === undefined ? all : [narrowed]
-      const security = securityOf(asked, unsafe)
-      const open = gates.every(({ optional }) => optional)
-      const forbids =
-        gates.some((gate) => gate.forbids) || security.some((needed) => 'csrf' in needed)
-      documented = {
-        security: open ? [...security, {}] : security,
-        response: errorResponses({
-          ...(open ? {} : { 401: 'Nobody is signed in' }),
-          // A cookie that was tampered with is none; a token, or what else a transport of the app's takes, is refused.
-          ...(open && asked.some((name) => name !== 'session')
-            ? { 401: 'The credential was tampered with' }
-            : {}),
-          ...(forbids
-            ? { 403: 'Not allowed for this principal, or the CSRF token is missing or wrong' }
-            : {}),
-        }),
-      }
+      documentOwn(route, docs, unsafe, all)
+      return
     }
-    // Replaced, never changed in place: apps share schema and config objects between routes.
-    const config: object = {
-      ...route.config,
-      swaggerTransform: describe(route, schema ?? {}, documented),
-    }
-    route.config = config as NonNullable<typeof route.config>
+    waiting.push({ route, documented: guarded(gates, unsafe, all) })
+    if (hasSwagger) bring()
   })
+  if (!hasRoutes && app.hasDecorator('swagger')) bring()
 
-  app.addHook('onReady', async function checkSwaggerOrder() {
+  app.addHook('onReady', async function documentGuarded() {
+    for (const { route, documented } of waiting) {
+      const schema = (route.schema ?? {}) as Schema
+      // Swagger documents a 200 of its own accord only where a route documents no answer at all.
+      const own = (schema.response as Schema | undefined) ?? {
+        200: { description: 'Default Response' },
+      }
+      const response = { ...(documented.response as Schema), ...own }
+      // Replaced, never changed in place: apps share schemas between routes.
+      route.schema = isPlain(schema)
+        ? { ...documented, ...schema, response }
+        : ({
+            ...(documented.security ? { security: documented.security } : {}),
+            ...schema,
+          } as object)
+    }
     if (unseen && app.hasDecorator('swagger')) {
       app.log.warn(
         'fastify-crudauth: @fastify/swagger was registered after it, so the OpenAPI document lacks its routes; register it first',

@@ -56,6 +56,7 @@ async function create(
     trustedOrigins,
     bearer,
     publicKeys: tokenKeys.publicKeys,
+    takesCookie: settings.refresh === 'cookie',
     canIssue: settings.canIssue,
   }
   return {

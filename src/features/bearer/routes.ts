@@ -31,6 +31,8 @@ export interface BearerPart {
   readonly trustedOrigins: ReadonlySet<string>
   readonly bearer: Bearer
   readonly publicKeys: readonly PublicJwk[]
+  /** Whether refresh tokens travel in a cookie alone. */
+  readonly takesCookie: boolean
   /** False: the keys only verify. */
   readonly canIssue: boolean
 }
@@ -144,6 +146,8 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     docs: {
       auth: 'none',
       form: true,
+      // The cookie is all that counts.
+      hidesBody: services.takesCookie,
       errors: {
         400: 'Malformed body (FST_ERR_VALIDATION)',
         401: 'No refresh token, or one that is unknown, used, expired or revoked (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_INVALID_TOKEN)',
