@@ -48,11 +48,12 @@ export type { Principal, PrincipalInit } from './ports/transport.js'
 // The toolbox of an app, for hand-written routes
 
 export { canonicalEmail, canonicalPhone, canonicalUsername } from './core/identity/canonical.js'
+export type { CompleteLoginOptions } from './core/sign-in/complete.js'
 export {
   createRegistrationGate,
   type RegistrationGateOptions,
 } from './core/sign-up/registration-gate.js'
-export type { AuthToolbox } from './core/toolbox.js'
+export type { AuthToolbox, DeliveryToolbox } from './core/toolbox.js'
 
 // Accounts and passwords
 

@@ -13,6 +13,7 @@ import { oauth } from './features/oauth/index.js'
 import { session } from './features/session/index.js'
 import { checkDecorators, decorate } from './gates/decorate.js'
 import { createRateLimits, rateLimitOfApp } from './gates/rate-limit.js'
+import { createResolvePrincipal } from './gates/resolve-principal.js'
 import type { CreatedFeature, Feature } from './groups/feature.js'
 import { documentRoutes, schemesOf } from './groups/openapi.js'
 import { decorateParts } from './groups/parts.js'
@@ -55,7 +56,11 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
     (transport) => created.get(transport.name)?.transport ?? transport,
   )
   const csrf = settings.session?.csrf ?? false
-  const toolbox = createCoreToolbox(core, schemesOf(transports, csrf))
+  const toolbox = createCoreToolbox(
+    core,
+    schemesOf(transports, csrf),
+    createResolvePrincipal(transports, core.transportToolbox),
+  )
   decorate(app, {
     authState: {
       transports,

@@ -9,6 +9,7 @@ import type { SessionStore } from '../ports/session-store.js'
 import type { TransportToolbox } from '../ports/transport.js'
 import type { UserStore } from '../ports/user-store.js'
 import { type Credentials, createCredentials } from './credentials/credentials.js'
+import { createDeleteAccount, type DeleteAccount } from './credentials/delete-account.js'
 import { createRehash } from './credentials/rehash.js'
 import { createReplaceCredential, type ReplaceCredential } from './credentials/replace.js'
 import {
@@ -32,6 +33,7 @@ import {
   createPasswordAuthentication,
   type LoginContext,
 } from './sign-in/authenticate-password.js'
+import type { SignIns } from './sign-in/complete.js'
 import { createKnownDevices } from './sign-in/known-device.js'
 import { createLockout, noLockout } from './sign-in/lockout.js'
 import { createSudo, type Sudo } from './sign-in/sudo.js'
@@ -95,6 +97,9 @@ export interface Core {
   readonly privilegedFields: readonly string[]
   readonly credentials: Credentials
   readonly replaceCredential: ReplaceCredential
+  /** How one signs in and out. */
+  readonly signIns: SignIns
+  readonly deleteAccount: DeleteAccount
   /** The messages of sign-up; null without delivery. */
   readonly signUp: { messages: SignUpMessages | null }
   readonly sudo: Sudo
@@ -183,6 +188,15 @@ export async function createCore({
     principalOf,
   })
 
+  const replaceCredential = createReplaceCredential({
+    users,
+    credentials,
+    revokeEverything,
+    clearLockouts: async (user) => {
+      await Promise.all([lockout.clear(user), sudo.clearLockout(user)])
+    },
+  })
+
   return {
     app,
     settings,
@@ -226,14 +240,9 @@ export async function createCore({
     newAccount: createNewAccount(users, settings.registration, privilegedFields),
     privilegedFields,
     credentials,
-    replaceCredential: createReplaceCredential({
-      users,
-      credentials,
-      revokeEverything,
-      clearLockouts: async (user) => {
-        await Promise.all([lockout.clear(user), sudo.clearLockout(user)])
-      },
-    }),
+    replaceCredential,
+    signIns: { establish: new Map(), signOut: null },
+    deleteAccount: createDeleteAccount({ users, passwords, credentials, replaceCredential }),
     signUp: { messages: null },
     sudo,
     transportToolbox,

@@ -83,17 +83,17 @@ const ask = async (request: FastifyRequest, transport: Transport, toolbox: Trans
   transport.authenticate(request, toolbox)
 
 /**
- * Asks the transports in order (or only the one named), each at most once a request: an error is kept as well. The first
+ * Asks the transports in order (or only those named), each at most once a request: an error is kept as well. The first
  * credential present wins. Null when there is none. A credential that was tampered with is a rejection.
  */
 export async function authenticate(
   request: FastifyRequest,
-  only?: string,
+  only?: readonly string[],
 ): Promise<Principal | null> {
   const { transports, toolbox } = stateOf(request)
   const { outcomes } = requestAuth(request)
   for (const [index, transport] of transports.entries()) {
-    if (only !== undefined && transport.name !== only) continue
+    if (only !== undefined && !only.includes(transport.name)) continue
     outcomes[index] ??= ask(request, transport, toolbox)
     const principal = await outcomes[index]
     if (principal) return principal

@@ -29,15 +29,15 @@ export interface CurrentUserOptions {
   readonly verified?: boolean | undefined
   /** Every one of these scopes is needed. Default none. */
   readonly scopes?: readonly string[] | undefined
-  /** Consults this transport alone. */
-  readonly transport?: string | undefined
+  /** Consults this transport alone, or these. */
+  readonly transport?: string | readonly string[] | undefined
   /** The app's own rule: only `true` lets pass; what it throws is answered. */
   readonly check?:
     | ((principal: Principal, request: FastifyRequest) => boolean | Promise<boolean>)
     | undefined
 }
 
-const known = ['optional', 'superuser', 'verified', 'scopes', 'transport', 'check']
+const optionNames = ['optional', 'superuser', 'verified', 'scopes', 'transport', 'check']
 
 async function judge(
   principal: Principal,
@@ -64,29 +64,31 @@ async function judge(
  * app.get('/reports', { preHandler: currentUser({ scopes: ['reports:read'] }) }, handler)
  */
 export function currentUser(options: CurrentUserOptions = {}): AnyGate {
-  checkObject('currentUser', options, known)
+  checkObject('currentUser', options, optionNames)
   const optional = checkBoolean('currentUser.optional', options.optional, false)
   const superuser = checkBoolean('currentUser.superuser', options.superuser, false)
   const verified = checkBoolean('currentUser.verified', options.verified, false)
   const scopes = checkStrings('currentUser.scopes', options.scopes, [])
   const check = checkFunction('currentUser.check', options.check)
-  const { transport } = options
-  if (transport !== undefined && (typeof transport !== 'string' || transport === '')) {
-    fail(`"currentUser.transport" must be the name of a transport, got ${describe(transport)}`)
+  const transports = options.transport === undefined ? undefined : [options.transport].flat()
+  const isName = (name: unknown) => typeof name === 'string' && name !== ''
+  if (transports && (transports.length === 0 || !transports.every(isName))) {
+    fail(
+      `"currentUser.transport" must be the name of a transport, or several, got ${describe(options.transport)}`,
+    )
   }
   const rules = { superuser, verified, scopes, ...(check && { check }) }
   const forbids = superuser || verified || scopes.length > 0 || check !== undefined
 
-  return createGate('currentUser', { optional, transport, scopes, forbids }, async (request) => {
-    if (
-      transport !== undefined &&
-      !stateOf(request).transports.some(({ name }) => name === transport)
-    ) {
+  return createGate('currentUser', { optional, transports, scopes, forbids }, async (request) => {
+    const known = stateOf(request).transports
+    const unknown = transports?.find((name) => !known.some((transport) => transport.name === name))
+    if (unknown !== undefined) {
       throw new InternalError(
-        `The gate of this route asks for the transport "${transport}", which is not configured`,
+        `The gate of this route asks for the transport "${unknown}", which is not configured`,
       )
     }
-    const principal = await authenticate(request, transport)
+    const principal = await authenticate(request, transports)
     if (principal) {
       if (forbids) await judge(principal, rules, request)
       setPrincipal(request, principal)

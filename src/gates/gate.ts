@@ -1,12 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { principalOf } from '../core/principal/request-principal.js'
+import { applyOnReply, principalOf } from '../core/principal/request-principal.js'
 import type { AnyGate } from '../ports/fastify.js'
 import { hasAsked, hasBearer, isPublicRoute } from './authenticate.js'
 
 /** What OpenAPI needs to know of a gate. */
 export interface GateInfo {
   readonly optional: boolean
-  readonly transport?: string | undefined
+  /** Those that are asked; all without it. */
+  readonly transports?: readonly string[] | undefined
   readonly scopes: readonly string[]
   readonly forbids: boolean
   /** Answers 429 and asks for nobody. */
@@ -86,6 +87,7 @@ export function createGate(
     if (isPublicRoute(request)) return
     try {
       await check(request)
+      applyOnReply(request, reply)
     } catch (error) {
       carryHeaders(request, reply, error, info.scopes)
       throw error

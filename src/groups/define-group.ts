@@ -78,10 +78,16 @@ function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): n
   throw isExpected(error) ? error : new InternalError('Something went wrong', { cause: error })
 }
 
+/** What the handler has answered, before hooks of the app's had a look at it. */
+const kAnswer = Symbol('crudauth.answer')
+type Answered = FastifyReply & { [kAnswer]?: unknown }
+
 function answering<H extends (request: never, reply: FastifyReply) => unknown>(handler: H): H {
   return (async (request: FastifyRequest, reply: FastifyReply) => {
     try {
-      return await handler(request as never, reply)
+      const answer = await handler(request as never, reply)
+      if (typeof answer === 'object') (reply as Answered)[kAnswer] = answer
+      return answer
     } catch (error) {
       return failed(request, reply, error)
     }
@@ -162,7 +168,11 @@ export function defineGroup(
     // Puts our schema back in charge where the app has set a serializer for all replies.
     app.addHook('preSerialization', function ownSerializer(_request, reply, payload, done) {
       const serialize = reply.getSerializationFunction(String(reply.statusCode))
-      if (serialize) {
+      // A hook of the app's has wrapped it: what it holds of ours was picked by name, and its form is the app's business.
+      if (serialize && payload !== (reply as Answered)[kAnswer]) {
+        reply.serializer(JSON.stringify)
+        ;(reply as Serialized)[kSerialized] = true
+      } else if (serialize) {
         reply.serializer(serialize as (payload: unknown) => string)
         ;(reply as Serialized)[kSerialized] = true
       }

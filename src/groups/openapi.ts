@@ -141,8 +141,7 @@ export function documentRoutes(
     const limited = gates.some(({ limits }) => limits) ? { 429: 'Too many requests' } : {}
     const asking = gates.filter(({ limits }) => !limits)
     if (asking.length === 0) return { response: errorResponses(limited) }
-    const narrowed = asking.find(({ transport }) => transport !== undefined)?.transport
-    const asked = narrowed === undefined ? all : [narrowed]
+    const asked = asking.find(({ transports }) => transports !== undefined)?.transports ?? all
     const security = securityOf(asked, unsafe)
     const open = asking.every(({ optional }) => optional)
     const forbids =

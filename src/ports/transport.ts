@@ -52,6 +52,11 @@ export interface Transport {
    * tampered with, which fails the request even on an optional route. Called at most once a request.
    */
   authenticate(request: FastifyRequest, auth: TransportToolbox): Promise<Principal | null>
+  /**
+   * As `authenticate`, for `app.crudAuth.resolvePrincipal`: without what guards changes alone (a CSRF token), and without any
+   * effect. Default: `authenticate`.
+   */
+  resolve?(request: FastifyRequest, auth: TransportToolbox): Promise<Principal | null>
   /** Routes that the transport brings, mounted under the plugin's prefix. */
   readonly routes?: FastifyPluginAsync
   /** Described in the app's OpenAPI document under the transport's name. */

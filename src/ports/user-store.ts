@@ -15,6 +15,11 @@ export interface UserFields {
    * name that is no logical one is passed on as the app's own column.
    */
   readonly writable?: readonly string[]
+  /**
+   * Flags (`emailVerified`) that the store keeps as the time at which they became true; null is false. The store is given
+   * booleans, and turns them into times and comparisons with null.
+   */
+  readonly timestamps?: readonly string[]
 }
 
 /**

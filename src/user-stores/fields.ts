@@ -106,6 +106,32 @@ export function resolveColumns(
 }
 
 /**
+ * Tells columns that hold times from the others: `{ column: 'email_verified_at', as: 'timestamp' }`.
+ * @throws ConfigError for what is none, or a field that is no flag of verification
+ */
+export function timestampColumns(columns: Readonly<Record<string, unknown>> = {}): {
+  names: Record<string, string | null | undefined>
+  timestamps: ReadonlySet<string>
+} {
+  const names: Record<string, string | null | undefined> = Object.create(null)
+  const timestamps = new Set<string>()
+  for (const [field, given] of Object.entries(columns)) {
+    const isObject = typeof given === 'object' && given !== null
+    names[field] = (isObject ? (given as { column?: unknown }).column : given) as string | null
+    if (!isObject) continue
+    const isTimestamp =
+      (given as { as?: unknown }).as === 'timestamp' && typeof names[field] === 'string'
+    if (!isTimestamp || !field.endsWith('Verified')) {
+      throw new ConfigError(
+        `"columns.${field}" must be a column's name, or, for "emailVerified" and the like, { column, as: 'timestamp' }`,
+      )
+    }
+    timestamps.add(field)
+  }
+  return { names, timestamps }
+}
+
+/**
  * The fields among `fields` that identify one user: what one logs in with, what recovery goes to (`phone` where there
  * is `phoneVerified`), the ids at OAuth providers for which `isProvider` holds, and `further`.
  */

@@ -46,6 +46,50 @@ for (const backend of backends) {
       }
     })
 
+    test('a remembered session’s cookies are renewed with the activity that is written back, and end with it', async (t) => {
+      const { client, cookies } = await signIn(
+        t,
+        backend,
+        { rememberMeDays: 3 * second, absoluteDays: 5 * second },
+        'on',
+      )
+      const names = ['__Host-crudauth_session', 'csrf_token'] as const
+      const ages = (all: typeof cookies) => names.map((name) => all[name]?.maxAge)
+      assert.deepEqual(ages(cookies), [3, 3])
+      await wait(1100)
+      const renewed = await client.get('/me')
+      answers(renewed, 200)
+      for (const name of names) assert.equal(setCookies(renewed)[name]?.value, cookies[name]?.value)
+      assert.deepEqual(ages(setCookies(renewed)), [3, 3])
+      assert.equal(Object.keys(setCookies(renewed)).length, 2)
+      assert.equal(
+        (await client.get('/me')).headers['set-cookie'],
+        undefined,
+        'not at each request',
+      )
+      await wait(1500)
+      assert.deepEqual(ages(setCookies(await client.get('/me'))), [2, 2])
+    })
+
+    test('another session’s cookies are not, nor those of a session that has just ended', async (t) => {
+      const { client } = await signIn(t, backend, { idleSeconds: 3 })
+      await wait(1100)
+      assert.equal((await client.get('/me')).headers['set-cookie'], undefined)
+      const { app, client: remembered } = await signIn(
+        t,
+        backend,
+        { rememberMeDays: 3 * second },
+        'on',
+      )
+      await wait(1100)
+      const before = app.sessionStore.update
+      app.sessionStore.update = async () => false
+      const late = await remembered.get('/me')
+      app.sessionStore.update = before
+      answers(late, 200)
+      assert.equal(late.headers['set-cookie'], undefined)
+    })
+
     test('the absolute lifetime ends a session in use', async (t) => {
       const { client } = await signIn(t, backend, { absoluteDays: 3 * second })
       answers(await client.get('/me'), 200)

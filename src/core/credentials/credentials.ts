@@ -26,6 +26,8 @@ export interface Carrier {
   end(credential: string): Promise<UserId | null>
   /** Clears the cookie that carries it. */
   clear(reply: FastifyReply): void
+  /** Whether it travels in bodies, too. */
+  readonly inBody: boolean
 }
 
 type PasswordChanged = (user: Row, request: FastifyRequest) => void
@@ -52,6 +54,8 @@ export interface Credentials {
   passwordChanged: PasswordChanged
   /** Told of a sign-in method that was added or taken away, before the answer. Must not wait. */
   readonly onLinkChanged: LinkChanged[]
+  /** Forgets what is kept of an account beside its row and its records. */
+  readonly onDeleted: ((user: Row) => Promise<void>)[]
   /** Tells all of `onLinkChanged`. */
   linkChanged: LinkChanged
 }
@@ -85,6 +89,7 @@ export function createCredentials(): Credentials {
       for (const tell of onPasswordChanged) tell(user, request)
     },
     onLinkChanged,
+    onDeleted: [],
     linkChanged(user, change, request) {
       for (const tell of onLinkChanged) tell(user, change, request)
     },

@@ -19,6 +19,8 @@ export interface Delivery {
   readonly later: (work: () => Promise<void>) => void
   /** Delivers a job of the app's own queue. */
   readonly deliver: (job: DeliveryJob) => Promise<void>
+  /** Resolves when nothing is waiting or under way. */
+  readonly settled: () => Promise<void>
 }
 
 interface Dependencies {
@@ -101,5 +103,10 @@ export function createDelivery({
     },
     later: (work) => givingBack.defer(null, work),
     deliver: dispatch.deliver,
+    async settled() {
+      // What is prepared hands its messages over, so in this order.
+      await Promise.all([preparing, alerts, givingBack].map((queue) => queue.idle()))
+      await dispatch.idle()
+    },
   }
 }

@@ -12,7 +12,13 @@ import { assertMaySignIn } from '../sign-in/may-sign-in.js'
 import { decodeUserId, encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 import type { ClientRecords } from './client-record.js'
-import { beginLifetime, cookieSeconds, needsTouch, type SessionLifetime } from './lifetime.js'
+import {
+  beginLifetime,
+  cookieSeconds,
+  needsTouch,
+  remainingSeconds,
+  type SessionLifetime,
+} from './lifetime.js'
 
 /** A session just made. The only place where its secrets exist outside the browser. */
 export interface NewSession {
@@ -247,11 +253,27 @@ export function createSessions({
       return text === null ? undefined : JSON.parse(text)
     },
 
-    /** Writes activity back, rarely and off the request's path. */
-    touch({ tag, record }: { tag: string; record: SessionRecord }): void {
+    /**
+     * Writes activity back, rarely, and off the request's path unless a remembered session's cookies are to live on as long:
+     * what renews them is returned then. Never rejects.
+     */
+    async touch(
+      request: FastifyRequest,
+      { tag, record }: { tag: string; record: SessionRecord },
+    ): Promise<((reply: FastifyReply) => void) | null> {
       const now = Date.now()
-      if (needsTouch(record, now))
-        store.update(tag, record.handle, { lastActivityAtMs: now }).catch(() => {})
+      if (!needsTouch(record, now)) return null
+      const touched = store.update(tag, record.handle, { lastActivityAtMs: now }).catch(() => false)
+      // A session that has ended meanwhile must not take the place of the one that replaced it in the browser.
+      if (!record.remember || !(await touched)) return null
+      const seconds = remainingSeconds(record, now)
+      const csrfToken = cookies.csrf.read(request)
+      return (reply) => {
+        const cookie = cookies.session.read(request)
+        if (cookie !== null) cookies.session.write(reply, cookie, seconds)
+        if (csrfToken !== null && sha256(csrfToken) === record.csrfDigest)
+          cookies.csrf.write(reply, csrfToken, seconds)
+      }
     },
 
     list: records.list,

@@ -104,6 +104,7 @@ export function createUsers(
   lineageKey: Buffer,
 ): Users {
   const { columns } = store.fields
+  const timestamps = new Set(store.fields.timestamps)
   const column = new Map(Object.entries(columns))
   // Read of each row of each request, so not looked up each time.
   const idName = column.get('id') ?? 'id'
@@ -214,7 +215,10 @@ export function createUsers(
     },
     flagOf(row, field, fallback) {
       const name = column.get(field)
-      return name === undefined ? fallback : isTrue(cellOf(row, name))
+      if (name === undefined) return fallback
+      const value = cellOf(row, name)
+      if (!timestamps.has(field)) return isTrue(value)
+      return value !== null && value !== undefined && value !== false
     },
     isActive: (row) => users.flagOf(row, 'isActive', true),
     publicView(row) {

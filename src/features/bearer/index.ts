@@ -5,6 +5,7 @@ import { createAccessTokens } from './access-tokens.js'
 import { isBearerTransport, resolveBearer } from './options.js'
 import { createRotation } from './refresh-rotation.js'
 import { type BearerPart, bearerRoutes, jwksRoutes } from './routes.js'
+import { createBearerSignIn } from './sign-in.js'
 import { createBearer } from './tokens.js'
 import { createBearerToolbox } from './toolbox.js'
 import { bindBearerTransport } from './transport.js'
@@ -47,12 +48,24 @@ async function create(
   const bearer = createBearer({ tokens, users, rotation, families, settings, cookie })
   const { list, revoke, revokeAll, carried, end, clearCookie } = bearer
   credentials.revocables.push({ kind: 'refresh', list, revoke, revokeAll })
-  credentials.carriers.push({ carried, end, clear: clearCookie })
+  credentials.carriers.push({
+    carried,
+    end,
+    clear: clearCookie,
+    inBody: settings.refresh === 'body',
+  })
+  const establish = createBearerSignIn({
+    bearer,
+    emit,
+    trustedOrigins,
+    rememberDevice: core.rememberDevice,
+  })
+  core.signIns.establish.set('bearer', establish)
   const part: BearerPart = {
     emit,
     authenticate: core.authenticate,
     loginContext: core.loginContext,
-    rememberDevice: core.rememberDevice,
+    establish,
     trustedOrigins,
     bearer,
     publicKeys: tokenKeys.publicKeys,

@@ -1,16 +1,17 @@
 import type { Static } from '@sinclair/typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { KeySet, TokenRequest, Tokens } from '../../../schemas/bearer.js'
 import { RefreshRequest } from '../../../schemas/common.js'
 import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
-import type { Row } from '../../core/users/users.js'
+import type { Establish } from '../../core/sign-in/complete.js'
 import type { Emit } from '../../events.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import { partOf } from '../../groups/parts.js'
-import { isCrossSite, refuseCrossSite } from '../../http/cross-site.js'
+import { refuseCrossSite } from '../../http/cross-site.js'
 import { fail } from '../../lib/option-checks.js'
+import { createTokenAnswer } from './sign-in.js'
 import type { PublicJwk } from './signing-keys.js'
-import { type Bearer, type IssuedTokens, refreshTokens } from './tokens.js'
+import { type Bearer, refreshTokens } from './tokens.js'
 
 const tags = ['bearer']
 const unavailable =
@@ -23,11 +24,7 @@ export interface BearerPart {
   readonly emit: Emit
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
-  /** Lets the device be known at the next sign-in of that user. Returns what sets its cookie. */
-  readonly rememberDevice: (
-    request: FastifyRequest,
-    user: Row,
-  ) => Promise<(reply: FastifyReply) => void>
+  readonly establish: Establish
   readonly trustedOrigins: ReadonlySet<string>
   readonly bearer: Bearer
   readonly publicKeys: readonly PublicJwk[]
@@ -62,25 +59,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     : []
   const crossSiteError = byCookie ? { 403: 'Posted by a foreign site (CRUDAUTH_CROSS_SITE)' } : {}
 
-  const answer = (reply: FastifyReply, tokens: IssuedTokens): Static<typeof Tokens> => {
-    const { refreshToken } = tokens
-    if (byCookie && refreshToken !== undefined) bearer.setCookie(reply, refreshToken)
-    // RFC 6749, 5.1.
-    reply.header('pragma', 'no-cache')
-    return {
-      access_token: tokens.accessToken,
-      token_type: 'bearer',
-      expires_in: tokens.expiresInSeconds,
-      scope: tokens.scopes.join(' '),
-      ...(!byCookie && refreshToken !== undefined && { refresh_token: refreshToken }),
-    }
-  }
-
-  /** The line of the cookie that the new one takes the place of: nobody could end it any more, but by its owner's list. */
-  const endReplaced = async (request: FastifyRequest): Promise<void> => {
-    const replaced = byCookie ? bearer.cookieOf(request) : null
-    if (replaced !== null) await bearer.end(replaced)
-  }
+  const answer = createTokenAnswer(bearer)
 
   const token: OwnRoute = {
     method: 'POST',
@@ -116,19 +95,11 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
         services.loginContext(request),
       )
       const asked = scope?.split(' ').filter(Boolean) ?? []
-      // A foreign page must not make the browser of its visitor the known device of somebody else.
-      const remembers = !isCrossSite(request, trustedOrigins)
       // Sent at once, as at a login.
-      const [tokens, setDeviceCookie] = await Promise.all([
-        bearer.issue(request, user, asked.length > 0 ? asked : undefined),
-        remembers ? services.rememberDevice(request, user) : null,
+      const [answered] = await Promise.all([
+        services.establish(request, reply, user, { scopes: asked.length > 0 ? asked : undefined }),
         forgive(),
       ])
-      // Not before there is another: an outage signs nobody out.
-      await endReplaced(request)
-      const answered = answer(reply, tokens)
-      setDeviceCookie?.(reply)
-      await emit('onAfterLogin', { user, transport: 'bearer' }, request)
       return answered
     },
   }

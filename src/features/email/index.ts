@@ -93,6 +93,10 @@ function createPart(
     undoSeconds: lifetimes.revertSeconds,
   })
   credentials.onPasswordChanged.push(notices.passwordChanged)
+  credentials.onDeleted.push(async (user) => {
+    const [first] = await reservations.of(user)
+    if (first) await reservations.releaseSince(user, first.email)
+  })
   credentials.onLinkChanged.push(notices.linkChanged)
   core.signUp.messages = {
     // A phone is private where something reaches it.

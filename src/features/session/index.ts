@@ -4,6 +4,8 @@ import { AuthenticatedPrincipal } from '../../core/principal/principal.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
 import type { Feature } from '../../groups/feature.js'
 import { type SessionPart, sessionRoutes } from './routes.js'
+import { createSessionSignIn } from './sign-in.js'
+import { createSignOut } from './sign-out.js'
 import { createSessionToolbox } from './toolbox.js'
 import { bindSessionTransport } from './transport.js'
 
@@ -46,14 +48,18 @@ export const session: Feature = {
       const { users, emit, authenticate, loginContext, credentials } = core
       const sessions = core.sessions?.sessions ?? null
       if (sessions) credentials.revocables.push(revocableSessions(sessions, core))
+      const establish = sessions && createSessionSignIn({ sessions, users, emit })
+      const signOut = createSignOut({ sessions, carriers: credentials.carriers, users, emit })
+      if (establish) core.signIns.establish.set('session', establish)
+      core.signIns.signOut = signOut
       const part: SessionPart = {
-        users,
-        emit,
         authenticate,
         loginContext,
         trustedOrigins: core.settings.trustedOrigins,
         sessions,
         carriers: credentials.carriers,
+        establish,
+        signOut,
       }
       const toolbox = createSessionToolbox({
         users,

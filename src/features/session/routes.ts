@@ -3,30 +3,27 @@ import type { FastifyRequest } from 'fastify'
 import { Detail, isTruthy, RefreshRequest } from '../../../schemas/common.js'
 import { LoggedIn, Login } from '../../../schemas/session.js'
 import type { Carrier } from '../../core/credentials/credentials.js'
-import { rowOf } from '../../core/principal/principal.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
 import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
-import { accountView } from '../../core/users/account-view.js'
-import type { Users } from '../../core/users/users.js'
+import type { Establish, SignOut } from '../../core/sign-in/complete.js'
 import { UnauthenticatedError } from '../../errors.js'
-import type { Emit } from '../../events.js'
 import { authenticate, setPrincipal } from '../../gates/authenticate.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import { partOf } from '../../groups/parts.js'
 import { refuseCrossSite } from '../../http/cross-site.js'
 import { fail } from '../../lib/option-checks.js'
-import type { UserId } from '../../ports/user-store.js'
 
 /** What the routes call. */
 export interface SessionPart {
-  readonly users: Users
-  readonly emit: Emit
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
   readonly trustedOrigins: ReadonlySet<string>
   /** Null without a session transport. */
   readonly sessions: Sessions | null
   readonly carriers: readonly Carrier[]
+  /** Null without a session transport. */
+  readonly establish: Establish | null
+  readonly signOut: SignOut
 }
 
 /**
@@ -39,11 +36,12 @@ export const sessionRoutes = defineGroup('session', (app) => {
   const needs = 'The "session" routes need sessionTransport() or bearerTransport()'
   const part = partOf<SessionPart>(app, 'session', needs)
   if (!part.sessions && part.carriers.length === 0) fail(needs)
-  return part.sessions ? [loginRoute(part, part.sessions), logoutRoute(part)] : [logoutRoute(part)]
+  const { establish } = part
+  return [...(establish ? [loginRoute(part, establish)] : []), logoutRoute(part)]
 })
 
-function loginRoute(services: SessionPart, sessions: Sessions): OwnRoute {
-  const { users, emit, trustedOrigins } = services
+function loginRoute(services: SessionPart, establish: Establish): OwnRoute {
+  const { trustedOrigins } = services
   return {
     method: 'POST',
     url: '/login',
@@ -82,31 +80,16 @@ function loginRoute(services: SessionPart, sessions: Sessions): OwnRoute {
         services.loginContext(request),
       )
       // Sent at once, so both take one round trip.
-      const [session] = await Promise.all([
-        sessions.create(request, user, { rememberMe: isTruthy(remember_me) }),
-        forgive(),
-      ])
-      sessions.setCookies(reply, session)
-      await emit('onAfterLogin', { user, transport: 'session' }, request)
-      const view = accountView(users, user)
-      return { id: view.id, username: view.username, csrf_token: session.csrfToken }
+      const options = { rememberMe: isTruthy(remember_me) }
+      const [answer] = await Promise.all([establish(request, reply, user, options), forgive()])
+      return answer
     },
   }
 }
 
 /** Ends the session that the request comes with, and the families of the refresh tokens that it carries. */
-function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: SessionPart): OwnRoute {
+function logoutRoute({ sessions, carriers, signOut, trustedOrigins }: SessionPart): OwnRoute {
   const isCarried = carriers.length > 0
-  /** Whose families they were that ended, each once. */
-  const endFamilies = async (request: FastifyRequest): Promise<ReadonlySet<UserId>> => {
-    const owners = await Promise.all(
-      carriers.flatMap((carrier) =>
-        carrier.carried(request).map((credential) => carrier.end(credential)),
-      ),
-    )
-    return new Set(owners.filter((owner) => owner !== null))
-  }
-
   return {
     method: 'POST',
     url: '/logout',
@@ -122,6 +105,7 @@ function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: Sessio
     docs: {
       auth: sessions ? 'session' : 'none',
       form: isCarried,
+      hidesBody: !carriers.some(({ inBody }) => inBody),
       errors: {
         ...(isCarried && { 400: 'Malformed body (FST_ERR_VALIDATION)' }),
         401: 'Nothing to end (CRUDAUTH_UNAUTHENTICATED)',
@@ -132,29 +116,12 @@ function logoutRoute({ sessions, carriers, users, emit, trustedOrigins }: Sessio
     isPublic: true,
     before: [
       async function liveSession(request) {
-        const principal = sessions ? await authenticate(request, 'session') : null
+        const principal = sessions ? await authenticate(request, ['session']) : null
         if (principal) return setPrincipal(request, principal)
         if (!isCarried) throw new UnauthenticatedError()
         refuseCrossSite(request, trustedOrigins)
       },
     ],
-    async handler(request, reply) {
-      const principal = request.maybePrincipal
-      const owners = await endFamilies(request)
-      if (principal?.sessionId !== undefined)
-        await sessions?.revoke(principal.userId, principal.sessionId)
-      if (!principal && owners.size === 0) throw new UnauthenticatedError()
-      // What has ended is cleared, and nothing else: the browser may hold a newer session by now.
-      if (principal) sessions?.clearCookies(reply)
-      if (owners.size > 0) for (const carrier of carriers) carrier.clear(reply)
-      if (principal) await emit('onAfterLogout', { user: rowOf(principal) }, request)
-      for (const owner of owners) {
-        if (owner === principal?.userId) continue
-        // It has ended by now: that its owner can not be read is no reason to say otherwise.
-        const user = await users.findById(owner).catch(() => null)
-        if (user) await emit('onAfterLogout', { user }, request)
-      }
-      return { detail: 'Signed out' }
-    },
+    handler: signOut,
   }
 }

@@ -1,7 +1,8 @@
 import { AuthenticatedPrincipal, subjectOf } from '../../core/principal/principal.js'
+import { setOnReply } from '../../core/principal/request-principal.js'
 import { requireCsrf } from '../../core/sessions/csrf.js'
 import { sessionScheme } from '../../core/sessions/options.js'
-import type { Sessions } from '../../core/sessions/sessions.js'
+import type { LiveSession, Sessions } from '../../core/sessions/sessions.js'
 import type { Users } from '../../core/users/users.js'
 import type { Transport } from '../../ports/transport.js'
 
@@ -23,23 +24,31 @@ export function bindSessionTransport({
   scopes,
   cookieName,
 }: Dependencies): Transport {
+  const principalOf = (live: LiveSession) => {
+    const { record, user } = live
+    const metadata = sessions.metadataOf(record)
+    const init = {
+      transport: 'session',
+      scopes,
+      authenticatedAtMs: record.authenticatedAtMs,
+      ...(metadata && { metadata }),
+    }
+    return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, live)
+  }
   return {
     name: 'session',
     securityScheme: sessionScheme(cookieName),
     async authenticate(request) {
       const live = await sessions.find(request)
       if (!live) return null
-      const { record, user } = live
-      if (csrf) requireCsrf(request, record)
-      sessions.touch(live)
-      const metadata = sessions.metadataOf(record)
-      const init = {
-        transport: 'session',
-        scopes,
-        authenticatedAtMs: record.authenticatedAtMs,
-        ...(metadata && { metadata }),
-      }
-      return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, live)
+      if (csrf) requireCsrf(request, live.record)
+      const renew = await sessions.touch(request, live)
+      if (renew) setOnReply(request, renew)
+      return principalOf(live)
+    },
+    async resolve(request) {
+      const live = await sessions.find(request)
+      return live && principalOf(live)
     },
   }
 }

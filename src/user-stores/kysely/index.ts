@@ -7,6 +7,7 @@ import {
   isIdentifier,
   isStandardField,
   resolveColumns,
+  timestampColumns,
   uniqueFields,
 } from '../fields.js'
 import { type Failure, failureOf, persistently } from '../sql/driver-errors.js'
@@ -16,7 +17,7 @@ import { dialectOf } from './dialect.js'
 import type { KyselyInstance, KyselyUsersOptions } from './options.js'
 import { type Condition, statements } from './statements.js'
 
-export type { KyselyInstance, KyselyUsersOptions } from './options.js'
+export type { KyselyInstance, KyselyUsersOptions, TimestampColumn } from './options.js'
 export { cachedStatements } from './sqlite/cached-statements.js'
 
 const DEFAULTS: readonly [string, unknown][] = [
@@ -45,15 +46,22 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const { table = 'users', generateId } = options
   checkTable(table)
   const dialect = dialectOf(db, options.dialect)
-  const columns = resolveColumns(CORE_FIELDS, options.columns)
+  const { names, timestamps } = timestampColumns(options.columns)
+  const columns = resolveColumns(CORE_FIELDS, names)
   const unique = uniqueFields(Object.keys(columns), options.unique ?? [])
   const fieldOf = new Map(
     Object.entries(columns).map(([field, column]) => [column.toLowerCase(), field]),
   )
   const idColumn = columns.id ?? 'id'
-  const encode = encoder(dialect, options)
+  const plain = encoder(dialect, options)
+  const encode = (field: string, value: unknown) =>
+    timestamps.has(field) && typeof value === 'boolean'
+      ? value
+        ? plain(field, new Date())
+        : null
+      : plain(field, value)
   const prepared = statements(db, dialect, table, idColumn)
-  const checkModel = modelCheck(table, columns)
+  const checkModel = modelCheck(table, columns, timestamps)
   const executor = db.getExecutor()
   /** Types of the ids that rows carry. Which they are is the driver's choice: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
@@ -203,6 +211,11 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
         // What the model lacks is null in every row.
         if (column === null && value != null) return false
         if (column === null) continue
+        if (timestamps.has(field)) {
+          // Read with the precision of the database, which JavaScript has not.
+          conditions.push({ column, isText: false, isNull: (value ?? false) === false })
+          continue
+        }
         const parameter = encode(field, value ?? null)
         conditions.push({ column, isText: typeof parameter === 'string' })
         compared.push(parameter)
@@ -231,7 +244,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const read = (column: string, value: unknown) => first(prepared.selectBy(column), [value])
 
   return {
-    fields: Object.freeze({ columns, unique }),
+    fields: Object.freeze({ columns, unique, timestamps: Object.freeze([...timestamps]) }),
     async findById(id) {
       if (!isPossibleId(dialect, id)) return null
       const row = await read(idColumn, id)

@@ -14,6 +14,12 @@ export interface KyselyInstance {
   updateTable(...tables: never[]): unknown
 }
 
+/** A flag (`emailVerified`, `phoneVerified`) that is kept as the time at which it became true; null is false. */
+export interface TimestampColumn {
+  readonly column: string
+  readonly as: 'timestamp'
+}
+
 /** Options of `kyselyUsers`. */
 export interface KyselyUsersOptions extends ValueOptions {
   /** The table, with its schema if need be (`app.users`). Default `users`. */
@@ -23,9 +29,9 @@ export interface KyselyUsersOptions extends ValueOptions {
    * `is_active`, `is_superuser`, `email_verified`, `token_version`, `created_at`, `updated_at`. Null for what the table
    * lacks. Further logical fields (`googleId`, `phone`, `oauthProvider`, …) exist if they are named here. The app's own
    * columns are not; they are written and read under their own names. With Kysely's `CamelCasePlugin`, name all columns
-   * as the plugin shows them.
+   * as the plugin shows them. A flag that is kept as a time (`email_verified_at`) is `{ column, as: 'timestamp' }`.
    */
-  columns?: Partial<Record<string, string | null>>
+  columns?: Partial<Record<string, string | null | TimestampColumn>>
   /** Further fields with a unique constraint. Login fields, the recovery factor and provider ids are taken to have one. */
   unique?: readonly string[]
   /** Makes the id of a new row, where the database does not, or MySQL cannot say what it made: `() => randomUUID()`. */

@@ -5,6 +5,8 @@ import type { Dialect } from '../sql/dialect.js'
 export interface Condition {
   column: string
   isText: boolean
+  /** Only whether it is null is compared; it has no parameter. */
+  isNull?: boolean
 }
 
 // One place of a parameter; the value comes with each execution.
@@ -32,7 +34,11 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
     return query
   }
 
-  const isExpected = ({ column, isText }: Condition) => {
+  const isExpected = ({ column, isText, isNull }: Condition) => {
+    if (isNull !== undefined)
+      return isNull
+        ? sql<boolean>`${sql.ref(column)} is null`
+        : sql<boolean>`${sql.ref(column)} is not null`
     if (dialect === 'postgres')
       return sql<boolean>`${sql.ref(column)} is not distinct from ${PLACE}`
     if (dialect === 'sqlite') return sql<boolean>`${sql.ref(column)} is ${PLACE}`

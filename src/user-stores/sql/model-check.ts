@@ -10,6 +10,7 @@ const BOOLEANS = ['isActive', 'isSuperuser', 'emailVerified']
 export function modelCheck(
   table: string,
   columns: Readonly<Record<string, string>>,
+  timestamps: ReadonlySet<string>,
 ): (row: Record<string, unknown>) => void {
   let isChecked = false
   const cure = (field: string) =>
@@ -34,7 +35,7 @@ export function modelCheck(
       ...Object.keys(columns).filter((name) => name.endsWith('Verified')),
     ]) {
       const column = columns[field]
-      if (column === undefined) continue
+      if (column === undefined || timestamps.has(field)) continue
       const value = row[column]
       if (value === null) isComplete = false
       else if (
@@ -43,7 +44,7 @@ export function modelCheck(
         typeof value !== 'bigint'
       ) {
         throw new ConfigError(
-          `Column "${column}" of table "${table}" must be read as boolean or number; ${cure(field)}`,
+          `Column "${column}" of table "${table}" must be read as boolean or number; ${value instanceof Date ? `where it holds a time, set "columns.${field}" to { column: "${column}", as: "timestamp" }` : cure(field)}`,
         )
       }
     }

@@ -1,0 +1,43 @@
+import type { FastifyRequest } from 'fastify'
+import { UnauthenticatedError } from '../../errors.js'
+import type { Passwords } from '../passwords/passwords.js'
+import { rowOf } from '../principal/principal.js'
+import { principalOf } from '../principal/request-principal.js'
+import type { Users } from '../users/users.js'
+import type { Credentials } from './credentials.js'
+import type { ReplaceCredential } from './replace.js'
+
+interface Dependencies {
+  readonly users: Users
+  readonly passwords: Passwords
+  readonly credentials: Credentials
+  readonly replaceCredential: ReplaceCredential
+}
+
+/**
+ * Ends everything by which the account of the request's principal is signed in to: sessions, tokens, links, one-time values,
+ * the password. The row is the app's.
+ * @throws UnauthenticatedError for nobody, and when the credential has changed meanwhile
+ */
+export type DeleteAccount = (request: FastifyRequest) => Promise<void>
+
+export function createDeleteAccount({
+  users,
+  passwords,
+  credentials,
+  replaceCredential,
+}: Dependencies): DeleteAccount {
+  const { allMethods, onDeleted } = credentials
+  return async (request) => {
+    const principal = principalOf(request)
+    if (!principal) throw new UnauthenticatedError()
+    const user = await users.wholeRow(rowOf(principal))
+    const changed = await replaceCredential(user, {
+      request,
+      values: () => ({ hashedPassword: passwords.unusable(), ...allMethods.cleared }),
+      removeMethods: { before: true, retry: null },
+    })
+    if (!changed) throw new UnauthenticatedError()
+    for (const forget of onDeleted) await forget(changed)
+  }
+}

@@ -1,0 +1,22 @@
+import type { Sessions } from '../../core/sessions/sessions.js'
+import type { Establish } from '../../core/sign-in/complete.js'
+import { accountView } from '../../core/users/account-view.js'
+import type { Users } from '../../core/users/users.js'
+import type { Emit } from '../../events.js'
+
+interface Dependencies {
+  readonly sessions: Sessions
+  readonly users: Users
+  readonly emit: Emit
+}
+
+/** Makes the session of somebody who has just proved a credential. */
+export const createSessionSignIn =
+  ({ sessions, users, emit }: Dependencies): Establish =>
+  async (request, reply, user, { rememberMe, metadata }) => {
+    const session = await sessions.create(request, user, { rememberMe, metadata })
+    sessions.setCookies(reply, session)
+    await emit('onAfterLogin', { user, transport: 'session' }, request)
+    const { id, username } = accountView(users, user)
+    return { id, username, csrf_token: session.csrfToken }
+  }

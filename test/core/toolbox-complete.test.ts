@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { bearerTransport, type CrudAuthOptions, sessionTransport } from '../../src/index.js'
+import { answers, setCookies } from '../helpers/answers.js'
+import { backends } from '../helpers/backends.js'
+import { build, password } from '../helpers/build.js'
+import { Client, signedIn } from '../helpers/client.js'
+import { deviceCookie, sessionCookie } from '../helpers/hostile.js'
+import { Mailbox } from '../helpers/mailbox.js'
+import { ada, browserOf, buildOAuth, landsOn } from '../helpers/oauth.js'
+import { refuses } from '../helpers/refuses.js'
+
+/** Hand-written routes over the toolbox. */
+function byHand(app: FastifyInstance) {
+  app.post('/hand/login', async (request, reply) => {
+    const { transport, ...options } = request.body as { transport?: string }
+    const user = await app.crudAuth.authenticatePassword(request, 'ann', password)
+    return app.crudAuth.completeLogin(request, reply, user, { transport, ...options })
+  })
+  app.post('/hand/logout', { preHandler: app.currentUser({ optional: true }) }, (request, reply) =>
+    app.crudAuth.completeLogout(request, reply),
+  )
+  app.all('/hand/who', async (request) => {
+    const principal = await app.crudAuth.resolvePrincipal(request)
+    return { id: principal?.userId ?? null, via: principal?.transport ?? null }
+  })
+  app.get('/hand/fresh', { preHandler: app.currentUser({ optional: true }) }, async (request) => ({
+    fresh: app.crudAuth.isFresh(request),
+  }))
+  app.delete('/hand/account', { preHandler: app.currentUser() }, async (request) => {
+    await app.crudAuth.deleteAccount(request)
+    return {}
+  })
+  app.get(
+    '/hand/either',
+    { preHandler: app.currentUser({ transport: ['bearer', 'session'] }) },
+    async ({ principal }) => ({ via: principal.transport }),
+  )
+}
+
+for (const backend of backends) {
+  const setUp = async (t: TestContext, auth: Partial<CrudAuthOptions> = {}) => {
+    const told: string[] = []
+    const app = await build(t, {
+      auth: {
+        ...backend.options(),
+        transports: [
+          sessionTransport({ managementRoutes: true }),
+          bearerTransport({ refresh: 'body', grantableScopes: ['notes'] }),
+        ],
+        hooks: {
+          onAfterLogin: (_user, { transport }) => void told.push(`in ${transport}`),
+          onAfterLogout: () => void told.push('out'),
+        },
+        ...auth,
+      },
+      routes: byHand,
+    })
+    await new Client(app).register('ann')
+    return { app, told }
+  }
+
+  test(`${backend.name}: completeLogin answers what /login answers, with its cookies and its hook`, async (t) => {
+    const { app, told } = await setUp(t)
+    const client = new Client(app)
+    const response = await client.post('/hand/login', { rememberMe: true, metadata: { a: 1 } })
+    assert.equal(response.statusCode, 200)
+    const { csrf_token, ...rest } = response.json()
+    assert.deepEqual(rest, { id: 1, username: 'ann' })
+    assert.deepEqual(
+      Object.keys(setCookies(response)).sort(),
+      [deviceCookie, sessionCookie, 'csrf_token'].sort(),
+    )
+    assert.ok(setCookies(response)[sessionCookie]?.maxAge)
+    client.csrf = csrf_token
+    answers(await client.get('/me'), 200)
+    assert.deepEqual(told, ['in session'])
+    assert.deepEqual((await client.post('/hand/logout')).json(), { detail: 'Signed out' })
+    refuses(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+    refuses(await client.post('/hand/logout'), 'CRUDAUTH_UNAUTHENTICATED')
+    assert.deepEqual(told, ['in session', 'out'])
+  })
+
+  test(`${backend.name}: completeLogin answers what /token answers, where tokens are asked for`, async (t) => {
+    const { app, told } = await setUp(t)
+    const body = { transport: 'bearer', scopes: ['notes', 'root'] }
+    const tokens = (await new Client(app).post('/hand/login', body)).json()
+    assert.equal(tokens.scope, 'notes')
+    assert.equal(tokens.token_type, 'bearer')
+    assert.deepEqual(told, ['in bearer'])
+    const authorization = `Bearer ${tokens.access_token}`
+    const either = await app.inject({ url: '/hand/either', headers: { authorization } })
+    assert.deepEqual(either.json(), { via: 'bearer' })
+    const out = await app.inject({
+      method: 'POST',
+      url: '/hand/logout',
+      payload: { refresh_token: tokens.refresh_token },
+    })
+    assert.equal(out.statusCode, 200)
+    refuses(
+      await new Client(app).post('/refresh', { refresh_token: tokens.refresh_token }),
+      'CRUDAUTH_INVALID_TOKEN',
+    )
+  })
+
+  test(`${backend.name}: completeLogin refuses a transport that signs nobody in`, async (t) => {
+    const { app } = await setUp(t)
+    const refused = await new Client(app).post('/hand/login', { transport: 'key' })
+    assert.equal(refused.json().code, 'CRUDAUTH_CONFIG')
+  })
+
+  test(`${backend.name}: resolvePrincipal asks for no CSRF token, writes nothing, and is null for anything bad`, async (t) => {
+    const { app } = await setUp(t)
+    const client = await signedIn(app, 'ann2')
+    client.csrf = null
+    const before = (await app.crudAuth.sessions.list(2))[0]?.lastActivity
+    assert.deepEqual((await client.post('/hand/who')).json(), { id: 2, via: 'session' })
+    assert.deepEqual((await app.crudAuth.sessions.list(2))[0]?.lastActivity, before)
+    for (const headers of [
+      {},
+      { cookie: `${sessionCookie}=nonsense` },
+      { authorization: 'Bearer forged.token.here' },
+    ]) {
+      const answer = await app.inject({ url: '/hand/who', headers })
+      assert.deepEqual(answer.json(), { id: null, via: null })
+    }
+  })
+
+  test(`${backend.name}: isFresh is for who has just signed in`, async (t) => {
+    const { app } = await setUp(t, { freshSeconds: 1 })
+    const client = await signedIn(app, 'bob')
+    assert.deepEqual((await client.get('/hand/fresh')).json(), { fresh: true })
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    assert.deepEqual((await client.get('/hand/fresh')).json(), { fresh: false })
+    assert.deepEqual((await new Client(app).get('/hand/fresh')).json(), { fresh: false })
+  })
+
+  test(`${backend.name}: several transports of a gate are asked, and no other`, async (t) => {
+    const { app } = await setUp(t)
+    const client = await signedIn(app, 'bob')
+    assert.deepEqual((await client.get('/hand/either')).json(), { via: 'session' })
+    for (const transport of [[], [''], [1], 7, ''])
+      assert.throws(() => app.currentUser({ transport: transport as never }), {
+        code: 'CRUDAUTH_CONFIG',
+      })
+  })
+
+  test(`${backend.name}: deleteAccount ends every way in, and what was sent or held for the account`, async (t) => {
+    const mailbox = new Mailbox()
+    const { app, rows } = await buildOAuth(t, {
+      auth: { ...backend.options(), email: mailbox.options() },
+      routes: byHand,
+    })
+    const owner = await browserOf(app, 'ann')
+    const verify = await mailbox.token('ann@example.com', 'verify_email')
+    answers(await owner.post('/email/verify-confirm', { token: verify }), 200)
+    landsOn(await owner.link(ada), '/start')
+    const change = { new_email: 'new@example.com', password }
+    answers(await owner.post('/email/change-request', change), 202)
+    const moved = await mailbox.token('new@example.com', 'change_email')
+    answers(await owner.post('/email/change-confirm', { token: moved }), 200)
+    const asked = { username: 'ann', password }
+    const tokens = (await new Client(app).form('/token', asked)).json()
+    answers(await owner.post('/password/reset-request', { email: 'new@example.com' }), 202)
+    const reset = await mailbox.token('new@example.com', 'reset_password')
+    const revert = await mailbox.token('ann@example.com', 'email_changed')
+
+    assert.equal((await owner.delete('/hand/account')).statusCode, 200)
+    assert.equal(await owner.me(), null)
+    refuses(await new Client(app).login('ann'), 'CRUDAUTH_BAD_CREDENTIALS')
+    refuses(
+      await new Client(app).post('/refresh', { refresh_token: tokens.refresh_token }),
+      'CRUDAUTH_INVALID_TOKEN',
+    )
+    for (const [url, token] of [
+      ['/password/reset-confirm', reset],
+      ['/email/change-revert', revert],
+    ] as const) {
+      refuses(
+        await new Client(app).post(url, { token, new_password: 'a new good password' }),
+        'CRUDAUTH_TOKEN_INVALID_OR_USED',
+      )
+    }
+    const [row] = await rows()
+    assert.equal(row?.acmeId, null)
+    // The address that was held for the account is free again.
+    answers(
+      await new Client(app).post('/register', {
+        ...asked,
+        username: 'ann2',
+        email: 'ann@example.com',
+      }),
+      202,
+    )
+    assert.ok((await rows()).some((one) => one?.email === 'ann@example.com'))
+    refuses(
+      await app.inject({ method: 'DELETE', url: '/hand/account' }),
+      'CRUDAUTH_UNAUTHENTICATED',
+    )
+  })
+
+  test(`${backend.name}: of 100 deletions at once none fails with more than a refusal`, async (t) => {
+    const { app } = await setUp(t)
+    const client = await signedIn(app, 'bob')
+    const all = await Promise.all(Array.from({ length: 100 }, () => client.delete('/hand/account')))
+    assert.ok(all.every(({ statusCode }) => statusCode === 200 || statusCode === 401))
+    assert.ok(all.some(({ statusCode }) => statusCode === 200))
+    refuses(await new Client(app).login('bob'), 'CRUDAUTH_BAD_CREDENTIALS')
+  })
+}
