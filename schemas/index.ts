@@ -16,6 +16,9 @@ export {
   LinkedAccounts,
   LinkRequest,
   PostedCallback,
+  ProviderLinked,
   ProviderParams,
+  ProviderSignIn,
+  SignInUrl,
 } from './oauth.js'
 export { LoggedIn, Login } from './session.js'
