@@ -48,14 +48,22 @@ const keepAddress =
     return ts.visitEachChild(file, visit, context)
   }
 
-function compile(root: string, path: string): void {
+/**
+ * Compiles one source into `folder`.
+ * @param further transformers beside the one that every source needs
+ */
+export function compileInto(
+  root: string,
+  folder: string,
+  path: string,
+  further: ts.TransformerFactory<ts.SourceFile>[] = [],
+): void {
   const source = join(root, path)
-  const output = join(root, outputOf(path))
-  if (existsSync(output) && statSync(output).mtimeMs > statSync(source).mtimeMs) return
+  const output = join(root, folder, path.replace(/\.ts$/, '.js'))
   const { outputText, sourceMapText = '' } = ts.transpileModule(readFileSync(source, 'utf8'), {
     fileName: source,
     compilerOptions,
-    transformers: { before: [keepAddress(pathToFileURL(source).href)] },
+    transformers: { before: [...further, keepAddress(pathToFileURL(source).href)] },
   })
   const map = JSON.parse(sourceMapText) as Record<string, unknown>
   const url = `data:application/json;base64,${Buffer.from(
@@ -68,6 +76,23 @@ function compile(root: string, path: string): void {
   )
 }
 
+function compile(root: string, path: string): void {
+  const output = join(root, outputOf(path))
+  const isNew = existsSync(output) && statSync(output).mtimeMs > statSync(join(root, path)).mtimeMs
+  if (!isNew) compileInto(root, compiledFolder, path)
+}
+
+/** Every TypeScript source that the tests need. */
+export const testSources = (root: string): string[] =>
+  folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+      .map((name) => join(folder, name)),
+  )
+
+/** Whether a test runs compiled; the others read or start the sources themselves. */
+export const runsCompiled = (path: string): boolean => !asTheyAre.test(path.split(sep).join('/'))
+
 const outputOf = (path: string) => join(compiledFolder, path.replace(/\.ts$/, '.js'))
 
 /**
@@ -76,12 +101,7 @@ const outputOf = (path: string) => join(compiledFolder, path.replace(/\.ts$/, '.
  * @param files relative to `root`
  */
 export function planTests(root: string, files: readonly string[], parts: number): string[] {
-  const sources = folders.flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
-      .map((name) => join(folder, name)),
-  )
-  for (const path of sources) compile(root, path)
+  for (const path of testSources(root)) compile(root, path)
 
   const folder = join(compiledFolder, 'parts')
   rmSync(join(root, folder), { recursive: true, force: true })
@@ -99,7 +119,7 @@ export function planTests(root: string, files: readonly string[], parts: number)
       .split(sep)
       .slice(1)
       .join('-')
-  const isSource = (path: string) => asTheyAre.test(path.split(sep).join('/'))
+  const isSource = (path: string) => !runsCompiled(path)
 
   const sourceTests = files.filter(isSource)
   const compiled = files.filter((path) => !isSource(path))

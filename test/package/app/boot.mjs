@@ -65,7 +65,9 @@ assert.equal(
   authorization.searchParams.get('redirect_uri'),
   'https://app.example.com/oauth/google/callback',
 )
-assert.equal((await app.inject('/oauth/google/callback?code=x&state=y')).statusCode, 400)
+const refused = await app.inject('/oauth/google/callback?code=x&state=y')
+assert.equal(refused.statusCode, 302, refused.body)
+assert.equal(refused.headers.location, '/?error=invalid_state')
 
 const headers = { cookie, 'x-csrf-token': login.json().csrf_token }
 assert.equal(

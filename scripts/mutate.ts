@@ -1,0 +1,156 @@
+/**
+ * `npm run mutate`: changes the source in one place at a time and looks whether a test notices. Prints the score of each folder
+ * and the changes that nothing noticed.
+ *
+ *     npm run mutate                                 # a sample of every folder below
+ *     npm run mutate -- --sample 400 --seed 7 src/gates
+ */
+import { spawn } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { compileInto, runsCompiled, testSources } from './compiled-tests.js'
+import { type Mutant, mutating } from './mutants.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = join('.tmp', 'mutants')
+/** Where a change that nobody notices is a hole. */
+const everywhere = [
+  'src/core/credentials',
+  'src/core/sessions',
+  'src/core/sign-in',
+  'src/features/session',
+  'src/features/bearer',
+  'src/features/oauth',
+  'src/gates',
+  'src/crypto',
+]
+/** For one file of tests; one that a change makes hang has noticed it. */
+const testMs = 60_000
+
+const { values, positionals } = parseArgs({
+  options: {
+    sample: { type: 'string', default: '160' },
+    seed: { type: 'string', default: '1' },
+  },
+  allowPositionals: true,
+})
+const targets = positionals.length > 0 ? positionals : everywhere
+
+/** The same sample for the same seed. */
+function shuffled<T>(list: readonly T[], seed: number): T[] {
+  let state = seed >>> 0 || 1
+  const random = () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+  return list
+    .map((item) => ({ item, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+}
+
+function compileAll(): Mutant[] {
+  rmSync(join(root, folder), { recursive: true, force: true })
+  const mutants: Mutant[] = []
+  for (const path of testSources(root)) {
+    const isTarget = targets.some((target) => path.split(sep).join('/').startsWith(`${target}/`))
+    compileInto(root, folder, path, isTarget ? [mutating(path, mutants)] : [])
+  }
+  mkdirSync(join(root, folder, 'reached'), { recursive: true })
+  // Which changes a file of tests comes by; or one of them switched on.
+  writeFileSync(
+    join(root, folder, 'switch.mjs'),
+    `import { writeFileSync } from 'node:fs'
+const on = process.env.CRUDAUTH_MUTANT
+const reached = new Set()
+globalThis.__crudauthMutant = on === undefined
+  ? (id) => { reached.add(id); return false }
+  : (id) => id === Number(on)
+if (process.env.CRUDAUTH_REACHED)
+  process.on('exit', () => writeFileSync(process.env.CRUDAUTH_REACHED, JSON.stringify([...reached])))
+`,
+  )
+  return mutants
+}
+
+/** Runs one file of tests. Resolves with whether all of it passed. */
+function passes(test: string, env: Record<string, string>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const compiled = join(root, folder, test.replace(/\.ts$/, '.js'))
+    const preload = pathToFileURL(join(root, folder, 'switch.mjs')).href
+    const child = spawn(process.execPath, ['--import', preload, compiled], {
+      cwd: root,
+      env: { ...process.env, CRUDAUTH_TEST_COMPILED: join(root, folder), ...env },
+      stdio: 'ignore',
+    })
+    const bound = setTimeout(() => child.kill('SIGKILL'), testMs)
+    child.once('close', (code) => {
+      clearTimeout(bound)
+      resolve(code === 0)
+    })
+  })
+}
+
+/** Does work on every core, in order. */
+async function onEveryCore<T>(list: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...list]
+  const one = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, one))
+}
+
+/** Files of tests by the changes that they come by, the quickest first. */
+async function reachingTests(): Promise<Map<number, string[]>> {
+  const tests = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => join('test', name))
+    .filter(runsCompiled)
+  const seen: { test: string; ms: number; ids: number[] }[] = []
+  await onEveryCore(tests, async (test) => {
+    const file = join(root, folder, 'reached', `${test.split(sep).join('-')}.json`)
+    const began = performance.now()
+    // A test that fails by itself would notice everything.
+    if (!(await passes(test, { CRUDAUTH_REACHED: file }))) return
+    const ids = JSON.parse(readFileSync(file, 'utf8')) as number[]
+    seen.push({ test, ms: performance.now() - began, ids })
+  })
+  const reaching = new Map<number, string[]>()
+  for (const { test, ids } of seen.sort((a, b) => a.ms - b.ms))
+    for (const id of ids) reaching.set(id, [...(reaching.get(id) ?? []), test])
+  return reaching
+}
+
+const folderOf = ({ path }: Mutant) =>
+  targets.find((target) => path.split(sep).join('/').startsWith(`${target}/`)) ?? ''
+
+const mutants = compileAll()
+const reaching = await reachingTests()
+const sample = shuffled(mutants, Number(values.seed)).slice(0, Number(values.sample))
+console.log(`${mutants.length} changes, of which ${sample.length} are tried`)
+const survivors: Mutant[] = []
+const tried = new Map<string, { noticed: number; all: number }>()
+await onEveryCore(sample, async (mutant) => {
+  let noticed = false
+  for (const test of reaching.get(mutant.id) ?? []) {
+    noticed = !(await passes(test, { CRUDAUTH_MUTANT: String(mutant.id) }))
+    if (noticed) break
+  }
+  const score = tried.get(folderOf(mutant)) ?? { noticed: 0, all: 0 }
+  tried.set(folderOf(mutant), {
+    noticed: score.noticed + Number(noticed),
+    all: score.all + 1,
+  })
+  if (!noticed) survivors.push(mutant)
+})
+for (const { path, line, what } of survivors.sort((a, b) => a.path.localeCompare(b.path)))
+  console.log(`survives  ${path}:${line}  ${what.replace(/\s+/g, ' ')}`)
+for (const [name, { noticed, all }] of [...tried].sort())
+  console.log(
+    `${String(Math.round((100 * noticed) / all)).padStart(3)} %  ${noticed}/${all}  ${name}`,
+  )

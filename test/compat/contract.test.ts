@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { bearerTransport, sessionTransport } from '../../src/index.js'
+import { backends } from '../helpers/backends.js'
+import { limitsOff } from '../helpers/build.js'
+import { Mailbox } from '../helpers/mailbox.js'
+import { buildOAuth } from '../helpers/oauth.js'
+import { contract, type Step } from './contract.js'
+import { differencesTable } from './table.js'
+
+/** A browser over real HTTP: it keeps cookies, and sends the CSRF token that it was given. */
+class Browser {
+  readonly cookies = new Map<string, string>()
+  csrf: string | null = null
+
+  constructor(readonly url: string) {}
+
+  async send({ method, path, form, multipart, json, headers, csrf }: Step['request']) {
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    const data = multipart && new FormData()
+    for (const [name, value] of Object.entries(multipart ?? {})) data?.set(name, value)
+    const response = await fetch(this.url + path, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(cookie && { cookie }),
+        ...(csrf !== false && this.csrf !== null && { 'x-csrf-token': this.csrf }),
+        ...(json && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(json && { body: JSON.stringify(json) }),
+      ...(form && { body: new URLSearchParams(form) }),
+      ...(data && { body: data }),
+    })
+    const set: string[] = []
+    const cleared: string[] = []
+    for (const line of response.headers.getSetCookie()) {
+      const [pair = ''] = line.split(';')
+      const at = pair.indexOf('=')
+      const name = pair.slice(0, at)
+      if (/Max-Age=0\b/.test(line)) {
+        cleared.push(name)
+        this.cookies.delete(name)
+      } else {
+        set.push(name)
+        this.cookies.set(name, pair.slice(at + 1))
+      }
+    }
+    const text = await response.text()
+    // biome-ignore lint/suspicious/noExplicitAny: of any form
+    let body: any = null
+    try {
+      body = JSON.parse(text)
+    } catch {}
+    if (typeof body?.csrf_token === 'string') this.csrf = body.csrf_token
+    return { response, body, set, cleared }
+  }
+}
+
+for (const backend of backends) {
+  test(`${backend.name}: a front end written for CRUDAuth is answered as it expects`, async (t) => {
+    const mail = new Mailbox()
+    const { app } = await buildOAuth(t, {
+      auth: {
+        ...backend.options(),
+        rateLimits: limitsOff,
+        transports: [
+          sessionTransport({ managementRoutes: true }),
+          bearerTransport({ refresh: 'body' }),
+        ],
+        email: mail.options(),
+      },
+    })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+    const browsers = new Map<string, Browser>()
+    const values = new Map<string, string>()
+
+    /** Puts in what earlier steps have captured, and tokens of mails. */
+    const filled = async <T>(part: T): Promise<T> => {
+      let text = JSON.stringify(part)
+      for (const [whole, name = ''] of text.matchAll(/\{([a-z0-9:_]+)\}/g)) {
+        const kind = name.startsWith('mail:') ? name.slice(5) : null
+        const message = kind
+          ? async () => {
+              await app.crudAuth.delivery.settled()
+              return mail.messages.filter((one) => one.kind === kind).at(-1)
+            }
+          : null
+        const link = (await message?.())?.context.link
+        const value = link ? new URL(link).searchParams.get('token') : values.get(name)
+        assert.ok(value, `there is no ${whole}`)
+        text = text.replace(whole, value)
+      }
+      return JSON.parse(text) as T
+    }
+
+    for (const { name, as, request, expect, capture = {} } of contract) {
+      const browser = browsers.get(as) ?? new Browser(url)
+      browsers.set(as, browser)
+      const { response, body, set, cleared } = await browser.send(await filled(request))
+      assert.equal(response.status, expect.status, `${name}: ${JSON.stringify(body)}`)
+      const shown = Array.isArray(body) ? body[0] : body
+      for (const key of expect.keys ?? []) assert.ok(key in shown, `${name}: no member ${key}`)
+      for (const [key, value] of Object.entries(expect.body ?? {}))
+        assert.deepEqual(shown[key], value, `${name}: ${key}`)
+      for (const cookie of expect.cookies ?? [])
+        assert.ok(set.includes(cookie), `${name}: ${cookie}`)
+      for (const cookie of expect.cleared ?? [])
+        assert.ok(cleared.includes(cookie), `${name}: ${cookie} stays`)
+      for (const [header, value] of Object.entries(expect.headers ?? {})) {
+        const given = response.headers.get(header) ?? ''
+        if (typeof value === 'string') assert.equal(given, value, name)
+        else assert.match(given, value, name)
+      }
+      for (const [member, as] of Object.entries(capture)) {
+        const other = Array.isArray(body) ? body.find(({ current }) => !current) : null
+        const value = member.startsWith('other.') ? other?.[member.slice(6)] : body[member]
+        values.set(as, String(value))
+      }
+    }
+  })
+}
+
+test('the table of the migration guide is made of this contract', () => {
+  const guide = readFileSync(new URL('../../docs/crudauth.md', import.meta.url), 'utf8')
+  assert.ok(guide.includes(differencesTable()), `docs/crudauth.md lacks:\n${differencesTable()}`)
+})

@@ -1,0 +1,352 @@
+/**
+ * What a front end written for CRUDAuth (0.8) relies on, request by request: the proof that it works here unchanged. What is
+ * different on purpose is marked with `differs`, and with the page that explains it; the table in `docs/crudauth.md` is made of
+ * these marks.
+ */
+
+/** Values that earlier steps have captured stand in braces: `{csrf}`, `{access}`, `{mail:verify_email}`. */
+export interface Step {
+  readonly name: string
+  /** Who asks: each name is a browser of its own. */
+  readonly as: 'ada' | 'phone' | 'nobody' | 'provider'
+  readonly request: {
+    readonly method: 'GET' | 'POST' | 'DELETE'
+    readonly path: string
+    readonly form?: Readonly<Record<string, string>>
+    readonly multipart?: Readonly<Record<string, string>>
+    readonly json?: Readonly<Record<string, unknown>>
+    readonly headers?: Readonly<Record<string, string>>
+    /** Whether the CSRF token goes along, as CRUDAuth's front ends send it. Default: whenever there is one. */
+    readonly csrf?: false
+  }
+  readonly expect: {
+    readonly status: number
+    /** Members that the body has, at least; of a list those of its first entry. */
+    readonly keys?: readonly string[]
+    /** Members and their values. */
+    readonly body?: Readonly<Record<string, unknown>>
+    /** Names of cookies that are set, as front ends read them. */
+    readonly cookies?: readonly string[]
+    readonly cleared?: readonly string[]
+    readonly headers?: Readonly<Record<string, string | RegExp>>
+  }
+  /** Member of the body to the name under which later steps find it. */
+  readonly capture?: Readonly<Record<string, string>>
+  readonly differs?: { readonly crudauth: string; readonly here: string; readonly page: string }
+}
+
+const password = 'a quiet sea at noon'
+const next = 'another quiet sea'
+const login = { username: 'ada', password }
+
+export const contract: readonly Step[] = [
+  {
+    name: 'sign-up',
+    as: 'nobody',
+    request: {
+      method: 'POST',
+      path: '/register',
+      json: { email: 'ada@example.com', username: 'ada', password },
+    },
+    expect: { status: 202, keys: ['detail'] },
+    differs: {
+      crudauth: '`POST /register` answers 201 with the account, and 409 for a known email',
+      here: 'with a way to send mail 202 for both, and the owner of a known email is told by mail; without one as in CRUDAuth',
+      page: 'email.md#why-requests-answer-alike',
+    },
+  },
+  {
+    name: 'a sign-up with a taken username',
+    as: 'nobody',
+    request: {
+      method: 'POST',
+      path: '/register',
+      json: { email: 'other@example.com', username: 'ada', password },
+    },
+    expect: { status: 409, keys: ['message'] },
+    differs: {
+      crudauth: 'errors are `{"detail": "…"}`, validation is 422',
+      here: 'errors are Fastify’s `{"statusCode", "code", "error", "message"}`, validation is 400; an error handler of a few lines gives CRUDAuth’s form',
+      page: 'crudauth.md#the-form-of-errors',
+    },
+  },
+  {
+    name: 'nobody is signed in',
+    as: 'ada',
+    request: { method: 'GET', path: '/me' },
+    expect: { status: 401, headers: { 'www-authenticate': /^Bearer/ } },
+  },
+  {
+    name: 'a wrong password',
+    as: 'ada',
+    request: { method: 'POST', path: '/login', form: { username: 'ada', password: 'wrong one' } },
+    expect: { status: 401 },
+  },
+  {
+    name: 'sign-in by a form',
+    as: 'ada',
+    request: { method: 'POST', path: '/login', form: login },
+    expect: { status: 200, keys: ['csrf_token'], cookies: ['csrf_token'] },
+    capture: { csrf_token: 'csrf' },
+  },
+  {
+    name: 'sign-in by FormData, with a flag in capitals',
+    as: 'phone',
+    request: {
+      method: 'POST',
+      path: '/login',
+      multipart: { username: 'ada@example.com', password, remember_me: 'True' },
+    },
+    expect: { status: 200, keys: ['csrf_token'], cookies: ['csrf_token'] },
+  },
+  {
+    name: 'who am I',
+    as: 'ada',
+    request: { method: 'GET', path: '/me' },
+    expect: {
+      status: 200,
+      keys: ['id', 'scopes', 'username', 'email', 'email_verified', 'is_superuser'],
+      body: { via: 'session' },
+    },
+    capture: { id: 'id' },
+  },
+  {
+    name: 'an unsafe request without the header',
+    as: 'ada',
+    request: { method: 'POST', path: '/logout', csrf: false },
+    expect: { status: 403, headers: { 'x-csrf-error': 'true' } },
+  },
+  {
+    name: 'the list of devices',
+    as: 'ada',
+    request: { method: 'GET', path: '/sessions' },
+    expect: {
+      status: 200,
+      keys: ['id', 'session_id', 'device', 'ip', 'created_at', 'last_activity', 'current'],
+    },
+    capture: { 'other.id': 'other' },
+  },
+  {
+    name: 'somebody else’s session, or none',
+    as: 'ada',
+    request: { method: 'DELETE', path: '/sessions/unknown' },
+    expect: { status: 404 },
+  },
+  {
+    name: 'one device is signed out',
+    as: 'ada',
+    request: { method: 'DELETE', path: '/sessions/{other}' },
+    expect: { status: 200 },
+  },
+  {
+    name: 'the device that was signed out',
+    as: 'phone',
+    request: { method: 'GET', path: '/me' },
+    expect: { status: 401 },
+  },
+  {
+    name: 'a new CSRF token',
+    as: 'ada',
+    request: { method: 'POST', path: '/csrf/refresh', csrf: false },
+    expect: { status: 200, keys: ['csrf_token'] },
+    capture: { csrf_token: 'csrf' },
+  },
+  {
+    name: 'signing the others out',
+    as: 'ada',
+    request: { method: 'POST', path: '/logout-all?keep_current=True' },
+    expect: { status: 200 },
+  },
+  {
+    name: 'tokens by a form',
+    as: 'phone',
+    request: { method: 'POST', path: '/token', form: { grant_type: '', ...login } },
+    expect: {
+      status: 200,
+      keys: ['access_token', 'refresh_token'],
+      body: { token_type: 'bearer' },
+    },
+    capture: { access_token: 'access', refresh_token: 'refresh' },
+  },
+  {
+    name: 'who am I, by a token',
+    as: 'nobody',
+    request: { method: 'GET', path: '/me', headers: { authorization: 'Bearer {access}' } },
+    expect: { status: 200, keys: ['id', 'scopes'], body: { via: 'bearer' } },
+  },
+  {
+    name: 'a new access token',
+    as: 'nobody',
+    request: { method: 'POST', path: '/refresh', json: { refresh_token: '{refresh}' } },
+    expect: { status: 200, keys: ['access_token'], body: { token_type: 'bearer' } },
+    capture: { refresh_token: 'refresh2' },
+    differs: {
+      crudauth: '`POST /refresh` keeps the refresh token, which can be used again',
+      here: 'each use gives a new one, and a second use of the old one ends the family; `bearerTransport({ rotateRefresh: false })` is CRUDAuth’s way',
+      page: 'bearer.md#refresh-rotation-and-reuse',
+    },
+  },
+  {
+    name: 'the first password of an account that has one',
+    as: 'ada',
+    request: { method: 'POST', path: '/set-password', json: { new_password: next } },
+    expect: { status: 400 },
+  },
+  {
+    name: 'a verification',
+    as: 'nobody',
+    request: {
+      method: 'POST',
+      path: '/email/verify-confirm',
+      json: { token: '{mail:verify_email}' },
+    },
+    expect: { status: 200 },
+  },
+  {
+    name: 'a verification with a used token',
+    as: 'nobody',
+    request: {
+      method: 'POST',
+      path: '/email/verify-confirm',
+      json: { token: '{mail:verify_email}' },
+    },
+    expect: { status: 400 },
+  },
+  {
+    name: 'a request for a verification',
+    as: 'nobody',
+    request: {
+      method: 'POST',
+      path: '/email/verify-request',
+      json: { email: 'nobody@example.com', redirect_to: null },
+    },
+    expect: { status: 202, keys: ['detail'] },
+  },
+  {
+    name: 'a wrong password at a change of the password',
+    as: 'ada',
+    request: {
+      method: 'POST',
+      path: '/change-password',
+      json: { current_password: 'wrong one', new_password: next },
+    },
+    expect: { status: 401 },
+  },
+  {
+    name: 'a wrong password at a change of the address',
+    as: 'ada',
+    request: {
+      method: 'POST',
+      path: '/email/change-request',
+      json: { new_email: 'new@example.com', password: 'wrong one' },
+    },
+    expect: { status: 400 },
+  },
+  {
+    name: 'a change of the address',
+    as: 'ada',
+    request: {
+      method: 'POST',
+      path: '/email/change-request',
+      json: { new_email: 'new@example.com', password },
+    },
+    expect: { status: 202, keys: ['detail'] },
+  },
+  {
+    name: 'a change of the address is confirmed',
+    as: 'nobody',
+    request: {
+      method: 'POST',
+      path: '/email/change-confirm',
+      json: { token: '{mail:change_email}' },
+    },
+    expect: { status: 200 },
+  },
+  {
+    name: 'a change of the password',
+    as: 'ada',
+    request: {
+      method: 'POST',
+      path: '/change-password',
+      json: { current_password: password, new_password: next },
+    },
+    expect: { status: 200 },
+  },
+  {
+    name: 'a token from before the change',
+    as: 'nobody',
+    request: { method: 'GET', path: '/me', headers: { authorization: 'Bearer {access}' } },
+    expect: { status: 401 },
+  },
+  {
+    name: 'a request for a new password',
+    as: 'nobody',
+    request: {
+      method: 'POST',
+      path: '/password/reset-request',
+      json: { email: 'new@example.com' },
+    },
+    expect: { status: 202, keys: ['detail'] },
+  },
+  {
+    name: 'a new password',
+    as: 'nobody',
+    request: {
+      method: 'POST',
+      path: '/password/reset-confirm',
+      json: { token: '{mail:reset_password}', new_password: password },
+    },
+    expect: { status: 200 },
+  },
+  {
+    name: 'the session from before the reset',
+    as: 'ada',
+    request: { method: 'GET', path: '/me' },
+    expect: { status: 401 },
+  },
+  {
+    name: 'sign-in after the reset',
+    as: 'ada',
+    request: { method: 'POST', path: '/login', form: login },
+    expect: { status: 200, keys: ['csrf_token'], cookies: ['csrf_token'] },
+    capture: { csrf_token: 'csrf' },
+  },
+  {
+    name: 'sign-out',
+    as: 'ada',
+    request: { method: 'POST', path: '/logout' },
+    expect: { status: 200, cleared: ['csrf_token'] },
+  },
+  {
+    name: 'the way to a provider that is none',
+    as: 'provider',
+    request: { method: 'GET', path: '/oauth/unknown/authorize' },
+    expect: { status: 404 },
+  },
+  {
+    name: 'the way to a provider',
+    as: 'provider',
+    request: { method: 'GET', path: '/oauth/acme/authorize?redirect_to=/home' },
+    expect: { status: 302, headers: { location: /[?&]state=/ } },
+  },
+  {
+    name: 'a callback with a foreign state',
+    as: 'provider',
+    request: { method: 'GET', path: '/oauth/acme/callback?code=x&state=foreign' },
+    expect: { status: 302, headers: { location: /\?error=invalid_state$/ } },
+  },
+]
+
+/** Differences that no single request shows. */
+export const further: readonly NonNullable<Step['differs']>[] = [
+  {
+    crudauth: 'a bcrypt hash over the SHA-256 of the password',
+    here: 'argon2id; a verifier for the old hashes is a few lines, and each is replaced at its owner’s next sign-in',
+    page: 'crudauth.md#passwords',
+  },
+  {
+    crudauth: 'a sudo route is built on `auth.sudo.elevate` and `auth.require_sudo()`',
+    here: 'the same: `app.crudAuth.sudo.elevate(request, { password })` and `app.requireSudo`',
+    page: 'gates.md#requiresudo',
+  },
+]
