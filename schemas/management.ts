@@ -25,7 +25,7 @@ export const SessionList = Type.Array(
 )
 
 /** Bounded only: a handle that is not one is not found. */
-export const SessionParams = Type.Object({ session_id: Type.String({ maxLength: 256 }) })
+export const SessionParams = Type.Object({ session_id: Type.String({ maxLength: 100 }) })
 
 export const LogoutAllQuery = Type.Object({
   keep_current: Type.Optional(Flag),

@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { body, Flag, redirectTo, UserIdOut } from './common.js'
 
-export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 256 }) })
+/** The router takes parameters of at most 100 characters, unless the app says otherwise. */
+export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 100 }) })
 
 /** Bounded only: what is no path of the same origin leads to the default landing. */
 export const AuthorizeQuery = Type.Object({

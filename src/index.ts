@@ -150,7 +150,14 @@ export type {
 export type { OneTimeStore } from './ports/one-time-store.js'
 export type { SessionPatch, SessionRecord, SessionStore } from './ports/session-store.js'
 export type { Transport, TransportToolbox } from './ports/transport.js'
-export type { UserFields, UserId, UserStore, UserValues } from './ports/user-store.js'
+export type {
+  SchemaFinding,
+  SchemaNeeds,
+  UserFields,
+  UserId,
+  UserStore,
+  UserValues,
+} from './ports/user-store.js'
 export { type MemoryUsersOptions, memoryUsers } from './user-stores/memory.js'
 
 // OpenAPI

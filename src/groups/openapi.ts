@@ -74,6 +74,12 @@ const bodyErrors = {
   415: 'Neither JSON nor a form (FST_ERR_CTP_INVALID_MEDIA_TYPE)',
 }
 
+/** What the router answers before a route with a parameter in its path is reached: without `no-store`, and by Fastify alone. */
+const parameterErrors = {
+  400: 'Malformed percent-encoding (FST_ERR_BAD_URL)',
+  414: 'A parameter of more than 100 characters (FST_ERR_MAX_PARAM_LENGTH)',
+}
+
 const errorResponses = (errors: Readonly<Record<number, string>>) =>
   Object.fromEntries(
     Object.entries(errors).map(([status, description]) => [status, { ...ErrorBody, description }]),
@@ -126,7 +132,11 @@ export function documentRoutes(
     const consumes = ['application/x-www-form-urlencoded', 'application/json']
     const documented = {
       security: docs.auth === 'none' ? [] : securityOf(names, unsafe && docs.csrf !== false),
-      response: errorResponses({ ...(unsafe && bodyErrors), ...docs.errors }),
+      response: errorResponses({
+        ...(unsafe && bodyErrors),
+        ...(route.url.includes(':') && parameterErrors),
+        ...docs.errors,
+      }),
       ...(docs.form && !hidesBody && { consumes }),
     }
     const config: object = {

@@ -42,6 +42,27 @@ export interface UserStore<User = Record<string, unknown>> {
    * False when the row is gone or has moved on, in which case nothing was written. @throws DuplicateUserError
    */
   compareAndSet(id: UserId, expected: UserValues, values: UserValues): Promise<boolean>
+  /**
+   * Compares the store with its database before the app listens: an `error` stops start-up, a `warning` is logged. A rejection
+   * means that it could not be done now, and is logged.
+   */
+  verifySchema?(needs: SchemaNeeds): Promise<readonly SchemaFinding[]>
+}
+
+/** What the plugin does with the columns of the model, by logical names or the app's own. */
+export interface SchemaNeeds {
+  /** Given a value in every new row. */
+  readonly filled: readonly string[]
+  /** May be written, so they must exist. */
+  readonly written: readonly string[]
+  /** Whether code of the app's may fill further columns: what nothing else fills is then a warning. */
+  readonly mayFill: boolean
+}
+
+/** Something in the database that does not fit, with its cure. */
+export interface SchemaFinding {
+  readonly level: 'error' | 'warning'
+  readonly message: string
 }
 
 /** Logical names of the ids under which the shipped OAuth providers know a user. */

@@ -23,6 +23,61 @@ export interface ConformanceOptions {
   readonly name?: string
 }
 
+/** One call of the store that is tried, for the message of a check that fails. */
+interface Call {
+  readonly verb: string
+  readonly given: readonly unknown[]
+  outcome: string
+}
+
+const shown = (value: unknown): string => {
+  const text = JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'bigint' ? `${part}n` : part,
+  )
+  return text === undefined ? String(value) : text.length > 300 ? `${text.slice(0, 300)}…` : text
+}
+
+/** The store, with a note of its last call. */
+function noting<Store>(store: Store, last: { call: Call | null }): Store {
+  if (typeof store !== 'object' || store === null) return store
+  return new Proxy(store, {
+    get(target, name, receiver) {
+      const member: unknown = Reflect.get(target, name, receiver)
+      if (typeof member !== 'function' || typeof name !== 'string') return member
+      return (...given: unknown[]) => {
+        const call: Call = { verb: name, given, outcome: 'has not answered yet' }
+        last.call = call
+        const answer: unknown = member.apply(target, given)
+        if (!(answer instanceof Promise)) return answer
+        return answer.then(
+          (value: unknown) => {
+            call.outcome = `resolved with ${shown(value)}`
+            return value
+          },
+          (error: unknown) => {
+            call.outcome = `rejected with ${String(error)}`
+            throw error
+          },
+        )
+      }
+    },
+  })
+}
+
+/** Says what a failed check is about: the rule, the last value that was tried, and where the rule is explained. */
+function explained(error: unknown, sentence: string, call: Call | null, section: string): unknown {
+  if (!(error instanceof Error)) return error
+  const tried = call
+    ? `Last call: ${call.verb}(${call.given.map(shown).join(', ')}), which ${call.outcome}.`
+    : 'No call was made.'
+  error.message = `The rule "${sentence}" does not hold.\n${error.message}\n${tried}\nSee ${section}.`
+  return error
+}
+
+const sections: Readonly<Record<string, string>> = {
+  users: '"A store of your own" in docs/users.md of fastify-crudauth',
+}
+
 export type Declare<Store> = (sentence: string, run: (store: Store) => Promise<void>) => void
 
 export function storeKit<Store>(
@@ -35,8 +90,16 @@ export function storeKit<Store>(
   return (sentence, run) => {
     test(`${name}: ${sentence}`, async () => {
       const made = await factory()
+      const last: { call: Call | null } = { call: null }
       try {
-        await run(isUnderTest(made) ? made.store : made)
+        await run(noting(isUnderTest(made) ? made.store : made, last))
+      } catch (error) {
+        throw explained(
+          error,
+          sentence,
+          last.call,
+          sections[kind] ?? '"Ports" in docs/state.md of fastify-crudauth',
+        )
       } finally {
         if (isUnderTest(made)) await made.close?.()
       }

@@ -112,7 +112,7 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
   },
   'GET /sessions': { statuses: [200, 401, 503], security: [{ session: [] }] },
   'DELETE /sessions/{session_id}': {
-    statuses: [200, 400, 401, 403, 404, 413, 415, 503],
+    statuses: [200, 400, 401, 403, 404, 413, 414, 415, 503],
     security: [{ session: [], csrf: [] }],
   },
   'POST /logout-all': {
@@ -136,15 +136,15 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
   },
   'POST /email/change-confirm': { statuses: [200, 400, 409, 413, 415, 503], security: [] },
   'POST /email/change-revert': { statuses: [200, 400, 413, 415, 503], security: [] },
-  'GET /oauth/{provider}/authorize': { statuses: [302, 400, 404, 429, 503], security: [] },
-  'GET /oauth/{provider}/callback': { statuses: [302, 404, 503], security: [] },
-  'POST /oauth/{provider}/callback': { statuses: [303, 400, 404, 413, 415], security: [] },
+  'GET /oauth/{provider}/authorize': { statuses: [302, 400, 404, 414, 429, 503], security: [] },
+  'GET /oauth/{provider}/callback': { statuses: [302, 400, 404, 414, 503], security: [] },
+  'POST /oauth/{provider}/callback': { statuses: [303, 400, 404, 413, 414, 415], security: [] },
   'POST /oauth/{provider}/link': {
-    statuses: [200, 400, 401, 403, 404, 409, 413, 415, 503],
+    statuses: [200, 400, 401, 403, 404, 409, 413, 414, 415, 503],
     security: [{ session: [], csrf: [] }],
   },
   'DELETE /oauth/{provider}': {
-    statuses: [200, 400, 401, 403, 404, 409, 413, 415, 503],
+    statuses: [200, 400, 401, 403, 404, 409, 413, 414, 415, 503],
     security: [{ session: [], csrf: [] }],
   },
   'GET /oauth/accounts': { statuses: [200, 401, 503], security: [{ session: [] }] },

@@ -53,14 +53,14 @@ async function documented(t: TestContext, auth: Partial<CrudAuthOptions> = {}, v
 
 /** What the contract lists, beside what any route answers. */
 const contract: Record<string, { statuses: number[]; security: object[] }> = {
-  'GET /oauth/{provider}/authorize': { statuses: [302, 400, 404, 429, 503], security: [] },
-  'GET /oauth/{provider}/callback': { statuses: [302, 404, 503], security: [] },
+  'GET /oauth/{provider}/authorize': { statuses: [302, 400, 404, 414, 429, 503], security: [] },
+  'GET /oauth/{provider}/callback': { statuses: [302, 400, 404, 414, 503], security: [] },
   'POST /oauth/{provider}/link': {
-    statuses: [200, 400, 401, 403, 404, 409, 413, 415, 503],
+    statuses: [200, 400, 401, 403, 404, 409, 413, 414, 415, 503],
     security: [{ session: [], csrf: [] }],
   },
   'DELETE /oauth/{provider}': {
-    statuses: [200, 400, 401, 403, 404, 409, 413, 415, 503],
+    statuses: [200, 400, 401, 403, 404, 409, 413, 414, 415, 503],
     security: [{ session: [], csrf: [] }],
   },
   'GET /oauth/accounts': { statuses: [200, 401, 503], security: [{ session: [] }] },
@@ -109,7 +109,7 @@ test('the posted callback is there where a provider posts, as a form', async (t)
     oauth: { baseUrl, providers: { acme: { ...acme, responseMode: 'form_post' } } },
   })
   const posted = operations['POST /auth/oauth/{provider}/callback']
-  assert.deepEqual(Object.keys(posted?.responses ?? {}).map(Number), [303, 400, 404, 413, 415])
+  assert.deepEqual(Object.keys(posted?.responses ?? {}).map(Number), [303, 400, 404, 413, 414, 415])
   assert.deepEqual(posted?.security, [])
   assert.ok(
     Object.keys(posted?.requestBody?.content ?? {}).includes('application/x-www-form-urlencoded'),

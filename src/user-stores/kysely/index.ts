@@ -13,6 +13,7 @@ import {
 import { type Failure, failureOf, persistently } from '../sql/driver-errors.js'
 import { modelCheck } from '../sql/model-check.js'
 import { encoder, isPossibleId, isPossibleKey, isSameKey } from '../sql/values.js'
+import { compareSchema } from './compare-schema.js'
 import { dialectOf } from './dialect.js'
 import type { KyselyInstance, KyselyUsersOptions } from './options.js'
 import { type Condition, statements } from './statements.js'
@@ -26,6 +27,7 @@ const DEFAULTS: readonly [string, unknown][] = [
   ['emailVerified', false],
   ['tokenVersion', 0],
 ]
+const alwaysFilled = [...DEFAULTS.map(([field]) => field), 'createdAt', 'updatedAt']
 
 /**
  * Users in the app's own table on PostgreSQL, MySQL, MariaDB or SQLite. Every read is one query and every write one
@@ -279,6 +281,14 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
         )
       return asRow(row)
     },
+    verifySchema: (needs) =>
+      // A statement that fails would end the app's transaction.
+      db.isTransaction
+        ? Promise.resolve([])
+        : compareSchema(db, dialect, needs, {
+            ...{ table, columns, unique, timestamps, idColumn },
+            filled: [...alwaysFilled, ...(generateId ? ['id'] : [])],
+          }),
     async update(id, values) {
       return write(id, {}, values)
     },

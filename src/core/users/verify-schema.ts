@@ -1,0 +1,56 @@
+import type { FastifyInstance } from 'fastify'
+import { ConfigError } from '../../errors.js'
+import { createDeadline, within } from '../../lib/deadline.js'
+import { unavailableError } from '../../lib/unavailable.js'
+import type { SchemaNeeds, UserStore } from '../../ports/user-store.js'
+
+/** What the options mean for the columns of the model. */
+export function schemaNeeds(
+  login: readonly string[],
+  registration: {
+    readonly extraFields: readonly string[]
+    readonly defaults: Readonly<Record<string, unknown>>
+    readonly fields?: unknown
+    readonly enabled: boolean
+  },
+): SchemaNeeds {
+  const { extraFields, defaults, fields, enabled } = registration
+  return {
+    filled: [...login, 'hashedPassword', ...Object.keys(defaults), ...extraFields],
+    written: [...extraFields, ...Object.keys(defaults)],
+    // Without a sign-up rows come from elsewhere.
+    mayFill: fields !== undefined || !enabled,
+  }
+}
+
+/**
+ * Has the store compare itself with its database, before the app listens. A database that is down stops nothing: what does not
+ * fit is then found out with the first row.
+ * @throws ConfigError saying what to change
+ */
+export async function verifySchema(
+  app: FastifyInstance,
+  store: UserStore,
+  needs: SchemaNeeds,
+  milliseconds: number,
+): Promise<void> {
+  const { verifySchema: verify } = store
+  if (!verify) return
+  const deadline = createDeadline(milliseconds)
+  const findings = await within(
+    deadline,
+    () => verify(needs),
+    'The user store',
+    unavailableError,
+  ).catch((error: { cause?: { code?: unknown } }) => {
+    app.log.warn(
+      { code: error.cause?.code },
+      'fastify-crudauth: the table of users could not be checked now; mistakes in it show with the first row',
+    )
+    return []
+  })
+  for (const { level, message } of findings)
+    if (level === 'warning') app.log.warn(`fastify-crudauth: ${message}`)
+  const errors = findings.filter(({ level }) => level === 'error').map(({ message }) => message)
+  if (errors.length > 0) throw new ConfigError(errors.join('\n'))
+}

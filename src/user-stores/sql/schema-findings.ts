@@ -1,0 +1,108 @@
+import type { SchemaFinding, SchemaNeeds } from '../../ports/user-store.js'
+
+/** A column as the database's own catalogue tells of it. */
+export interface CatalogColumn {
+  readonly name: string
+  readonly kind: 'boolean' | 'integer' | 'bigint' | 'text' | 'time' | 'other'
+  /** Characters that it holds; null where there is no limit, or none is known. */
+  readonly maxLength: number | null
+  readonly isNullable: boolean
+  /** Whether the database gives it a value where none is written: a default, an identity, a generated column. */
+  readonly hasValue: boolean
+}
+
+/** A table as the database's own catalogue tells of it. */
+export interface Catalog {
+  readonly columns: readonly CatalogColumn[]
+  /** Whether some unique index is of this column, or of an expression over it; true where that cannot be told (a view). */
+  isUnique(column: string): boolean
+}
+
+/** What a store takes the table for. */
+export interface Model {
+  readonly table: string
+  readonly columns: Readonly<Record<string, string>>
+  readonly unique: readonly string[]
+  readonly timestamps: ReadonlySet<string>
+  /** Logical names that the store fills by itself in every new row. */
+  readonly filled: readonly string[]
+}
+
+/** Length of an argon2id hash with the default salt and digest. */
+const hashLength = 97
+
+const isFlag = (field: string) =>
+  field === 'isActive' || field === 'isSuperuser' || field.endsWith('Verified')
+
+/** What of a table does not fit the model, each with its cure. */
+export function schemaFindings(
+  { table, columns, unique, timestamps, filled }: Model,
+  catalog: Catalog,
+  needs: SchemaNeeds,
+): SchemaFinding[] {
+  const findings: SchemaFinding[] = []
+  const error = (message: string) => void findings.push({ level: 'error', message })
+  const warning = (message: string) => void findings.push({ level: 'warning', message })
+  if (catalog.columns.length === 0) {
+    error(`There is no table "${table}"; create it, or name another one in "table"`)
+    return findings
+  }
+  const found = new Map(catalog.columns.map((column) => [column.name.toLowerCase(), column]))
+  const columnOf = (field: string) => columns[field] ?? field
+  const at = (column: string) => `Column "${column}" of table "${table}"`
+
+  for (const [field, column] of Object.entries(columns)) {
+    const known = found.get(column.toLowerCase())
+    if (!known) {
+      error(
+        `Table "${table}" has no column "${column}" for "${field}"; add it, name another column in "columns.${field}", or set that to null if the model has none`,
+      )
+      continue
+    }
+    if (timestamps.has(field)) {
+      if (known.kind === 'boolean' || known.kind === 'integer')
+        error(
+          `${at(column)} is no time; write "columns.${field}": "${column}" without "as", or name a column of times`,
+        )
+    } else if (isFlag(field) && known.kind === 'time') {
+      const cure = field.endsWith('Verified')
+        ? `write "columns.${field}": { column: "${column}", as: "timestamp" }`
+        : `name a boolean column in "columns.${field}", or set it to null`
+      error(`${at(column)} holds times, where "${field}" is true or false; ${cure}`)
+    } else if (isFlag(field) && known.kind === 'text')
+      error(
+        `${at(column)} holds text, where "${field}" is true or false; change its type, or set "columns.${field}" to null`,
+      )
+    if (field === 'tokenVersion' && known.kind !== 'integer' && known.kind !== 'bigint')
+      error(`${at(column)} must be an integer for "tokenVersion"; change its type`)
+    if (field === 'hashedPassword' && known.maxLength !== null && known.maxLength < hashLength)
+      warning(
+        `${at(column)} holds ${known.maxLength} characters, and an argon2id hash has ${hashLength}: new passwords cannot be stored, and old hashes stay as they are; widen it to 255`,
+      )
+  }
+  for (const field of needs.written) {
+    if (!found.has(columnOf(field).toLowerCase()))
+      error(
+        `Table "${table}" has no column "${columnOf(field)}", which "registration" writes; add it, or remove it from "registration.extraFields" and "registration.defaults"`,
+      )
+  }
+  for (const field of unique) {
+    const column = columns[field]
+    if (column !== undefined && found.has(column.toLowerCase()) && !catalog.isUnique(column))
+      error(
+        `${at(column)} must be unique for "${field}", or two accounts can have one; add a unique constraint`,
+      )
+  }
+  const given = new Set([...filled, ...needs.filled].map((field) => columnOf(field).toLowerCase()))
+  for (const { name, isNullable, hasValue } of catalog.columns) {
+    if (isNullable || hasValue || given.has(name.toLowerCase())) continue
+    const cure =
+      name.toLowerCase() === columnOf('id').toLowerCase()
+        ? 'give it a default, or kyselyUsers a "generateId"'
+        : 'give it a default, or a value in "registration.defaults" or "registration.fields"'
+    const message = `${at(name)} must not be null, and nothing gives it a value in a new row; ${cure}`
+    if (needs.mayFill) warning(message)
+    else error(message)
+  }
+  return findings
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { memoryUsers } from '../../src/index.js'
+import { memoryCounters } from '../../src/state/memory/counters.js'
+import { counterStoreConformance, userStoreConformance } from '../../src/testing/index.js'
+
+/** Runs a kit over a broken store; resolves with the message of each check that fails. */
+async function failuresOf(
+  declare: (test: (name: string, run: () => Promise<void>) => void) => void,
+) {
+  const checks: (() => Promise<void>)[] = []
+  declare((_name, run) => void checks.push(run))
+  const messages: string[] = []
+  for (const run of checks) await run().catch((error: Error) => void messages.push(error.message))
+  return messages
+}
+
+test('a check of a user store that fails names the rule, the value tried and the page', async () => {
+  const messages = await failuresOf((test) =>
+    userStoreConformance(
+      () => {
+        const store = memoryUsers()
+        return { ...store, compareAndSet: async () => true }
+      },
+      { test },
+    ),
+  )
+  assert.ok(messages.length > 0)
+  for (const message of messages) {
+    assert.match(message, /^The rule ".+" does not hold\./)
+    assert.match(message, /Last call: \w+\(/)
+    assert.match(message, /docs\/users\.md/)
+  }
+  assert.ok(messages.some((message) => /compareAndSet\(.*resolved with true/.test(message)))
+})
+
+test('a check of a counter store that fails names its page', async () => {
+  const messages = await failuresOf((test) =>
+    counterStoreConformance(() => ({ ...memoryCounters(), giveBack: async () => {} }), { test }),
+  )
+  assert.equal(messages.length, 1)
+  assert.match(messages[0] ?? '', /docs\/state\.md/)
+})
