@@ -83,6 +83,26 @@ export function createRegister(services: Dependencies): RegisterAccount {
     if (field !== undefined) throw new DuplicateError(taken(field, identity))
   }
 
+  /** Accounts that have one of the values that are not public. */
+  const holdersOf = async (values: UserValues, { fields }: SignUpMessages) => {
+    const named = users.store.fields.unique.flatMap((field) => {
+      const value = values[field]
+      return fields.includes(field) && typeof value === 'string' ? [{ field, value }] : []
+    })
+    const found = await Promise.all(named.map(({ field, value }) => users.findBy(field, value)))
+    return named.flatMap((one, i) => (found[i] ? [{ ...one, row: found[i] }] : []))
+  }
+
+  /** A committed write that changes nothing: else a known address would be told from a new one by the time of its answer. */
+  const writeNothing = async ({ field, row }: { field: string; row: Row }) => {
+    const same = { [field]: users.read(row, field) }
+    const updatedAt = users.read(row, 'updatedAt')
+    await users.compareAndSet(users.idOf(row), same, {
+      ...same,
+      ...(updatedAt instanceof Date && { updatedAt }),
+    })
+  }
+
   /** Null for a value that is known and not public, whose owner is told instead. @throws the error, if it is any other */
   const notKnown = async (
     error: unknown,
@@ -146,12 +166,15 @@ export function createRegister(services: Dependencies): RegisterAccount {
     const isReserved =
       typeof email === 'string' && (await messages.isReserved(email).catch(() => false))
     if (isReserved) messages.reservedAddress(request, email)
-    const user = isReserved
-      ? null
-      : await create(row).catch((error) => notKnown(error, row, messages, request))
+    const known = await holdersOf(row, messages)
+    for (const { field, value } of known) messages.existingAccount(request, field, value)
+    const [holder] = known
+    if (holder) await writeNothing(holder)
+    const user =
+      holder || isReserved
+        ? null
+        : await create(row).catch((error) => notKnown(error, row, messages, request))
     if (user) {
-      // As much work as for a known address.
-      await refuseTakenNames(row, messages).catch(() => {})
       messages.sendVerification(request, user)
       // Not waited for: the answer for a known address does not wait either.
       void emit('onAfterRegister', { user, source: 'register' }, request)
