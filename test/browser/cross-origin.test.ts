@@ -15,7 +15,7 @@ const skip = chromium ? false : 'TEST_CHROMIUM is not set'
 /** The script of the guide, as it stands. */
 const script = (): string => {
   const text = String(documentOf('docs/recipes.md').text ?? '')
-  const found = /```js\n(const api = [\s\S]*?)```/.exec(text)?.[1]
+  const found = /<script>\n(\s*const api = [\s\S]*?)<\/script>/.exec(text)?.[1]
   assert.ok(found, 'the guide has its script')
   return found
 }
