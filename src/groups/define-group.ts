@@ -127,8 +127,6 @@ function addRoute(app: FastifyInstance, route: OwnRoute): void {
 const kSerialized = Symbol('crudauth.serialized')
 type Serialized = FastifyReply & { [kSerialized]?: true }
 
-const notThese = ['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'] as const
-
 /** What else may come to an address whose query holds secrets: without a route it would be the app's 404, which logs it. */
 function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySet<string>): void {
   const cover = (method: string[], path: string) =>
@@ -144,8 +142,12 @@ function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySe
         throw new NotFoundError()
       }),
     })
-  cover([...(methods.has('POST') ? [] : ['POST']), ...notThese], url)
-  cover(['GET', 'POST', ...notThese], `${url}/*`)
+  // Those that the app has added, too.
+  cover(
+    app.supportedMethods.filter((method) => !methods.has(method)),
+    url,
+  )
+  cover(app.supportedMethods, `${url}/*`)
 }
 
 /**

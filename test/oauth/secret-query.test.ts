@@ -64,7 +64,7 @@ async function setUp(t: TestContext, fastify: FastifyServerOptions = {}, posts =
   return { app, keepsSecret }
 }
 
-const methods = ['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'DELETE', 'POST'] as const
+const methods = ['HEAD', 'OPTIONS', 'TRACE', 'PUT', 'PATCH', 'DELETE', 'POST'] as const
 const deeper = ['/', '/a', '/a/b', '/%2e%2e'] as const
 
 for (const provider of ['acme', 'unknown']) {

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import type { FastifyRequest } from 'fastify'
+import { canonicalEmail } from '../../src/core/identity/canonical.js'
+import { createRecoveryTokens } from '../../src/core/one-time-tokens/tokens.js'
+import { isCsrfToken } from '../../src/core/sessions/csrf.js'
+import { createUsers } from '../../src/core/users/users.js'
+import { sha256 } from '../../src/crypto/digest.js'
+import { createSeal } from '../../src/crypto/seal.js'
+import { createReservations } from '../../src/features/email/address-reservations.js'
+import { isCrossSite } from '../../src/http/cross-site.js'
+import { memoryUsers } from '../../src/index.js'
+import type { OneTimeStore } from '../../src/ports/one-time-store.js'
+import type { SessionRecord } from '../../src/ports/session-store.js'
+import { memoryOneTime } from '../../src/state/memory/one-time.js'
+import { build } from '../helpers/build.js'
+import { Client, signedIn } from '../helpers/client.js'
+import { refuses } from '../helpers/refuses.js'
+
+const key = randomBytes(32)
+const seal = createSeal([key])
+const usersOf = async (email = 'ann@example.com') => {
+  const users = createUsers(memoryUsers(), 1000, key)
+  return { users, user: await users.create({ email, hashedPassword: '!x' }) }
+}
+
+test('a sealed text of fewer bytes than its nonce and tag is none, and throws nothing', () => {
+  for (let length = 0; length < 28; length++)
+    assert.equal(seal.open(Buffer.alloc(length, 1).toString('base64url')), null, String(length))
+  assert.equal(seal.open(seal.seal('')), '')
+  const whole = seal.seal('text')
+  for (let cut = 1; cut < whole.length; cut++) assert.equal(seal.open(whole.slice(0, cut)), null)
+})
+
+test('an address that folds to another at the second time is none', () => {
+  // Final and other sigmas, and letters that NFKC composes only after they were made small.
+  for (const text of ['ΑΣ@example.com', 'ann@EXAMPLE.com']) {
+    const once = canonicalEmail(text)
+    if (once !== null) assert.equal(canonicalEmail(once), once, text)
+  }
+  for (let code = 0xa0; code < 0x3000; code++) {
+    const once = canonicalEmail(`a${String.fromCodePoint(code)}b@example.com`)
+    if (once !== null) assert.equal(canonicalEmail(once), once, code.toString(16))
+  }
+})
+
+test('no token fits a session that was made without CSRF protection', () => {
+  const record = { csrfDigest: '' } as SessionRecord
+  for (const token of ['', sha256(''), 'undefined']) assert.equal(isCsrfToken(token, record), false)
+  assert.equal(isCsrfToken('', { csrfDigest: sha256('x') } as SessionRecord), false)
+})
+
+test('without Fetch Metadata an origin must be the request’s own by its scheme, too', () => {
+  const asked = (origin: string, protocol: 'http' | 'https') =>
+    isCrossSite(
+      { headers: { origin }, host: 'app.example.com', protocol } as unknown as FastifyRequest,
+      new Set(),
+    )
+  assert.equal(asked('https://app.example.com', 'https'), false)
+  assert.equal(asked('http://app.example.com', 'http'), false)
+  // A proxy that ends TLS.
+  assert.equal(asked('https://app.example.com', 'http'), false)
+  assert.equal(asked('http://app.example.com', 'https'), true)
+  assert.equal(asked('capacitor://app.example.com', 'http'), true)
+  assert.equal(asked('ws://app.example.com', 'http'), true)
+})
+
+test('a claim past its end is none, though the store still has it', async () => {
+  const inner = memoryOneTime()
+  const forever: OneTimeStore = { ...inner, put: (name, value) => inner.put(name, value, 1e9) }
+  const { users, user } = await usersOf()
+  const tokens = createRecoveryTokens(forever, users, seal)
+  const good = await tokens.issue('reset', user, { value: null }, 60)
+  assert.ok(await tokens.peek('reset', good))
+  const over = await tokens.issue('reset', user, { value: null }, 0)
+  assert.equal(await tokens.peek('reset', over), null)
+  assert.equal(await tokens.peek('verify', good), null, 'nor is one of another purpose')
+})
+
+test('of several former addresses each is held by itself, in the order in which it was left', async () => {
+  const { users, user } = await usersOf()
+  const reservations = createReservations(memoryOneTime(), users, seal, [key])
+  const hold = (email: string, seconds = 60) =>
+    reservations.hold(user, { email, wasVerified: true }, seconds, true)
+  for (const email of ['a@x.org', 'b@x.org', 'c@x.org']) await hold(email)
+  const names = async () => (await reservations.of(user)).map(({ email }) => email)
+  assert.deepEqual(await names(), ['a@x.org', 'b@x.org', 'c@x.org'])
+  for (const email of await names()) assert.ok(await reservations.holderOf(email))
+  // Left once more, it keeps its place.
+  await hold('b@x.org', 120)
+  assert.deepEqual(await names(), ['a@x.org', 'b@x.org', 'c@x.org'])
+  await reservations.releaseSince(user, 'b@x.org')
+  assert.deepEqual(await names(), ['a@x.org'])
+  assert.ok(await reservations.holderOf('a@x.org'))
+  for (const email of ['b@x.org', 'c@x.org']) assert.equal(await reservations.holderOf(email), null)
+  await reservations.releaseSince(user, 'never@x.org')
+  assert.deepEqual(await names(), ['a@x.org'])
+})
+
+test('a former address is held no longer than it can be gone back to', async () => {
+  const inner = memoryOneTime()
+  const forever: OneTimeStore = { ...inner, put: (name, value) => inner.put(name, value, 1e9) }
+  const { users, user } = await usersOf()
+  const reservations = createReservations(forever, users, seal, [key])
+  await reservations.hold(user, { email: 'a@x.org', wasVerified: true }, 0.05, true)
+  await reservations.hold(user, { email: 'b@x.org', wasVerified: false }, 60, false)
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  assert.deepEqual(
+    (await reservations.of(user)).map(({ email }) => email),
+    ['b@x.org'],
+  )
+  assert.equal(await reservations.holderOf('b@x.org'), null, 'what nobody proved is nobody’s')
+})
+
+test('a store that answers another user’s row is taken for one that knows nobody', async (t) => {
+  const inner = memoryUsers()
+  let swapped = false
+  const users = {
+    ...inner,
+    findById: async (id: never) => inner.findById(swapped ? (2 as never) : id),
+  }
+  const app = await build(t, { auth: { users } })
+  const ann = await signedIn(app, 'ann')
+  await new Client(app).register('bob')
+  swapped = true
+  refuses(await ann.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+  swapped = false
+  assert.equal(await app.crudAuth.users.findById(3), null)
+})
