@@ -4,6 +4,7 @@
  *
  *     npm run mutate                                 # a sample of every folder below
  *     npm run mutate -- --sample 400 --seed 7 src/gates
+ *     npm run mutate -- --tests 1000                 # every test that comes by a change, however long that takes
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -34,6 +35,8 @@ const { values, positionals } = parseArgs({
   options: {
     sample: { type: 'string', default: '160' },
     seed: { type: 'string', default: '1' },
+    /** Files of tests that are asked about each change: those that come by the fewest others first. */
+    tests: { type: 'string', default: '20' },
   },
   allowPositionals: true,
 })
@@ -105,23 +108,22 @@ async function onEveryCore<T>(list: readonly T[], work: (item: T) => Promise<voi
   await Promise.all(Array.from({ length: availableParallelism() }, one))
 }
 
-/** Files of tests by the changes that they come by, the quickest first. */
+/** Files of tests by the changes that they come by: those that come by the fewest first, since they are about these. */
 async function reachingTests(): Promise<Map<number, string[]>> {
   const tests = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => join('test', name))
     .filter(runsCompiled)
-  const seen: { test: string; ms: number; ids: number[] }[] = []
+  const seen: { test: string; ids: number[] }[] = []
   await onEveryCore(tests, async (test) => {
     const file = join(root, folder, 'reached', `${test.split(sep).join('-')}.json`)
-    const began = performance.now()
     // A test that fails by itself would notice everything.
     if (!(await passes(test, { CRUDAUTH_REACHED: file }))) return
     const ids = JSON.parse(readFileSync(file, 'utf8')) as number[]
-    seen.push({ test, ms: performance.now() - began, ids })
+    seen.push({ test, ids })
   })
   const reaching = new Map<number, string[]>()
-  for (const { test, ids } of seen.sort((a, b) => a.ms - b.ms))
+  for (const { test, ids } of seen.sort((a, b) => a.ids.length - b.ids.length))
     for (const id of ids) reaching.set(id, [...(reaching.get(id) ?? []), test])
   return reaching
 }
@@ -137,7 +139,7 @@ const survivors: Mutant[] = []
 const tried = new Map<string, { noticed: number; all: number }>()
 await onEveryCore(sample, async (mutant) => {
   let noticed = false
-  for (const test of reaching.get(mutant.id) ?? []) {
+  for (const test of (reaching.get(mutant.id) ?? []).slice(0, Number(values.tests))) {
     noticed = !(await passes(test, { CRUDAUTH_MUTANT: String(mutant.id) }))
     if (noticed) break
   }
@@ -147,9 +149,10 @@ await onEveryCore(sample, async (mutant) => {
     all: score.all + 1,
   })
   if (!noticed) survivors.push(mutant)
+  const { path, line, what } = mutant
+  console.log(`${noticed ? 'noticed ' : 'survives'}  ${path}:${line}  ${what.replace(/\s+/g, ' ')}`)
 })
-for (const { path, line, what } of survivors.sort((a, b) => a.path.localeCompare(b.path)))
-  console.log(`survives  ${path}:${line}  ${what.replace(/\s+/g, ' ')}`)
+console.log(`${survivors.length} survive`)
 for (const [name, { noticed, all }] of [...tried].sort())
   console.log(
     `${String(Math.round((100 * noticed) / all)).padStart(3)} %  ${noticed}/${all}  ${name}`,

@@ -85,7 +85,8 @@ export function createKnownDevices({
         }
         await store.create(tag, device, maxDevices)
       } catch {
-        request.log.warn('a device could not be remembered; it is unknown at its next sign-in')
+        // A session made by hand may come with no more of a request than its headers.
+        request.log?.warn('a device could not be remembered; it is unknown at its next sign-in')
       }
       return value
     },
