@@ -152,6 +152,8 @@ test('the default landing is a path, or a URL of the front end', async (t) => {
     '//evil.example',
     'http://app.example.com',
     'https://ann:secret@app.example.com/',
+    'https://ann@app.example.com/',
+    'https://:secret@app.example.com/',
     'javascript:alert(1)',
     'data:text/html,x',
     'https:',

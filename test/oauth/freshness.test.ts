@@ -5,6 +5,7 @@ import { backends } from '../helpers/backends.js'
 import {
   ada,
   Browser,
+  browserOf,
   buildOAuth,
   landsFailed,
   landsOn,
@@ -55,6 +56,17 @@ for (const backend of backends) {
     await isStale(browser)
     landsOn(await browser.signIn({ ...ada, auth_time: nowSeconds() - 5 }), '/start')
     await isFresh(browser)
+  })
+
+  test(`${backend.name}: a provider without ID tokens is asked for nothing that it cannot answer`, async (t) => {
+    const { app } = await buildOAuth(t, {
+      auth: backend.options(),
+      providers: { github: github({ clientId: 'a', clientSecret: 's' }) },
+    })
+    const browser = await browserOf(app, 'ann')
+    const query = await browser.begin('/oauth/github/authorize')
+    assert.equal(query.get('max_age'), null)
+    assert.equal((await browser.begin()).get('max_age'), '0')
   })
 
   test(`${backend.name}: auth_time decides in a signed-out browser too, and none is from the future`, async (t) => {

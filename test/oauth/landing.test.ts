@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { google, memoryUsers } from '../../src/index.js'
+import { google, memoryUsers, UserValueError } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import { Mailbox } from '../helpers/mailbox.js'
 import { ada, Browser, browserOf, buildOAuth, landsOn, refusesCallback } from '../helpers/oauth.js'
@@ -162,6 +162,30 @@ for (const backend of backends) {
     assert.equal((await browser.me()).email, null)
     const strict = await buildOAuth(t, { auth: backend.options() })
     refusesCallback(await new Browser(strict.app).signIn({ sub: 'nine' }), 'email_missing')
+  })
+
+  test(`${backend.name}: where the column must not be empty, a provider without an email is email_missing as well`, async (t) => {
+    const inner = memoryUsers({
+      fields: ['id', 'email', 'username', 'hashedPassword', 'emailVerified', 'acmeId', 'otherId'],
+      unique: ['email', 'username', 'acmeId', 'otherId'],
+    })
+    const refusing = (field: string) => ({
+      ...inner,
+      create: async () => {
+        throw new UserValueError(field)
+      },
+    })
+    const identity = { login: ['username'], recovery: null }
+    for (const [field, word] of [
+      ['email', 'email_missing'],
+      ['username', 'oauth_failed'],
+    ] as const) {
+      const { app } = await buildOAuth(t, {
+        auth: { ...backend.options(), users: refusing(field), identity },
+      })
+      refusesCallback(await new Browser(app).signIn({ sub: 'nine' }), word)
+      refusesCallback(await new Browser(app).signIn(ada), 'oauth_failed')
+    }
   })
 
   test(`${backend.name}: an address never verified is no way into an account that has proved its phone`, async (t) => {
