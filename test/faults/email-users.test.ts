@@ -130,7 +130,9 @@ for (const backend of backends) {
     })
     await join('ann')
     await sendsNothing(async () => {
+      // Whatever writes: a new address makes a row, a known one leaves its row as it is.
       users.broken.create = failures.rejects as () => unknown
+      users.broken.compareAndSet = failures.rejects as () => unknown
       for (const email of [addressOf('ann'), addressOf('fresh')]) {
         refusesOwn(
           await anyone.post('/register', { email, username: 'eve', password }),

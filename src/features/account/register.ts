@@ -167,9 +167,9 @@ export function createRegister(services: Dependencies): RegisterAccount {
       typeof email === 'string' && (await messages.isReserved(email).catch(() => false))
     if (isReserved) messages.reservedAddress(request, email)
     const known = await holdersOf(row, messages)
-    for (const { field, value } of known) messages.existingAccount(request, field, value)
     const [holder] = known
     if (holder) await writeNothing(holder)
+    for (const { field, value } of known) messages.existingAccount(request, field, value)
     const user =
       holder || isReserved
         ? null
