@@ -24,6 +24,8 @@ const asTheyAre =
   /^test\/(browser|demo|docs|package|types)\/|^test\/[^/]+$|\/(documented|bullmq)\.test\.ts$/
 /** Count the work of the one hash function of their process. */
 const namesAlone = /equal-work|email-oracle|enumeration|email-timing|equal-time/
+/** Of those, what starts processes or a compiler, and so needs time of its own. */
+const startsMuch = /^test\/(?:browser|demo|package|types)\/|docs\/(?:examples|recipes)/
 /** Change what all code of their process sees. */
 const textsAlone =
   /mock\.timers|mock\.method\(\s*(?:Date|globalThis|performance|dns)\b|Date\.now = /
@@ -96,8 +98,8 @@ export const runsCompiled = (path: string): boolean => !asTheyAre.test(path.spli
 const outputOf = (path: string) => join(compiledFolder, path.replace(/\.ts$/, '.js'))
 
 /**
- * Compiles everything that changed, and returns the files to run, each in a process: those that need one of their own, and
- * `parts` that import the others.
+ * Compiles everything that changed, and returns the files to run, each in a process: those that need one of their own, a few
+ * for those that set the clock and for those that run from source, and `parts` that import the others.
  * @param files relative to `root`
  */
 export function planTests(root: string, files: readonly string[], parts: number): string[] {
@@ -121,24 +123,35 @@ export function planTests(root: string, files: readonly string[], parts: number)
       .join('-')
   const isSource = (path: string) => !runsCompiled(path)
 
-  const sourceTests = files.filter(isSource)
-  const compiled = files.filter((path) => !isSource(path))
-  const isAlone = (path: string) =>
-    namesAlone.test(path) || textsAlone.test(readFileSync(join(root, path), 'utf8'))
-  const shared = compiled.filter((path) => !isAlone(path))
-  const count = Math.min(parts, shared.length)
-  const numbered = Array.from({ length: count }, (_, part) =>
-    write(
-      `part-${String(part + 1).padStart(2, '0')}`,
-      // Neighbours are alike, so every part gets some of each kind.
-      shared.filter((_, at) => at % count === part).map((path) => importOf(outputOf(path))),
-    ),
-  )
+  const texts = (path: string) => readFileSync(join(root, path), 'utf8')
+  /** Processes that share files; neighbours are alike, so every one gets some of each kind. */
+  const shared = (name: string, paths: readonly string[], most: number, first: string[] = []) => {
+    const count = Math.min(most, paths.length)
+    return Array.from({ length: count }, (_, part) =>
+      write(`${name}-${String(part + 1).padStart(2, '0')}`, [
+        ...first,
+        ...paths.filter((_, at) => at % count === part).map(importOf),
+      ]),
+    )
+  }
+  const fromSource = ["import { register } from 'tsx/esm/api'", 'register()']
+  const sources = files.filter(isSource)
+  const compiled = files.filter((path) => !isSource(path) && !namesAlone.test(path))
+  const clocks = compiled.filter((path) => textsAlone.test(texts(path)))
+  const others = compiled.filter((path) => !clocks.includes(path))
   return [
-    ...sourceTests.map((path) =>
-      write(nameOf(path), ["import { register } from 'tsx/esm/api'", 'register()', importOf(path)]),
+    ...sources
+      .filter((path) => startsMuch.test(path))
+      .map((path) => write(nameOf(path), [...fromSource, importOf(path)])),
+    ...shared(
+      'sources',
+      sources.filter((path) => !startsMuch.test(path)),
+      4,
+      fromSource,
     ),
-    ...compiled.filter(isAlone).map(outputOf),
-    ...numbered,
+    ...files.filter((path) => !isSource(path) && namesAlone.test(path)).map(outputOf),
+    // They set the clock of their process, each for one test, so only among themselves.
+    ...shared('clock', clocks.map(outputOf), 4),
+    ...shared('part', others.map(outputOf), parts),
   ]
 }

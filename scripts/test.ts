@@ -24,7 +24,7 @@ const processMs = 15 * 60_000
 const unit = process.argv.includes('--unit')
 const concurrency = unit ? 3 * availableParallelism() : 1 + availableParallelism()
 /** Processes that share the files: few, since each loads the product, but enough to end together. */
-const parts = 4 * concurrency
+const parts = 12
 /** For everything; it catches a runner that hangs. */
 const overallMs = 40 * 60_000
 

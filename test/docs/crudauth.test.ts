@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { hash } from '@node-rs/bcrypt'
+import { hash } from 'bcryptjs'
 import Fastify from 'fastify'
 import crudAuth, { memoryUsers } from '../../src/index.js'
 import { cheap, password, secret } from '../helpers/build.js'
@@ -35,7 +35,7 @@ for (const encoding of ['hex', 'base64'] as const) {
     t.after(() => app.close())
     const users = memoryUsers()
     const digest = createHash('sha256').update(password).digest(encoding)
-    const old = await hash(digest, { cost: 4 })
+    const old = await hash(digest, 4)
     await users.create({ email: 'ada@example.com', username: 'ada', hashedPassword: old })
     await runExample(t, 'crudauth-passwords', { app, secret, users })
     assert.equal((await new Client(app).login('ada', 'wrong password')).statusCode, 401)
