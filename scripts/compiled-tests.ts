@@ -99,7 +99,7 @@ const outputOf = (path: string) => join(compiledFolder, path.replace(/\.ts$/, '.
 
 /**
  * Compiles everything that changed, and returns the files to run, each in a process: those that need one of their own, a few
- * for those that set the clock and for those that run from source, and `parts` that import the others.
+ * for those that run from source, and `parts` that import the others.
  * @param files relative to `root`
  */
 export function planTests(root: string, files: readonly string[], parts: number): string[] {
@@ -136,9 +136,8 @@ export function planTests(root: string, files: readonly string[], parts: number)
   }
   const fromSource = ["import { register } from 'tsx/esm/api'", 'register()']
   const sources = files.filter(isSource)
-  const compiled = files.filter((path) => !isSource(path) && !namesAlone.test(path))
-  const clocks = compiled.filter((path) => textsAlone.test(texts(path)))
-  const others = compiled.filter((path) => !clocks.includes(path))
+  const compiled = files.filter((path) => !isSource(path))
+  const isAlone = (path: string) => namesAlone.test(path) || textsAlone.test(texts(path))
   return [
     ...sources
       .filter((path) => startsMuch.test(path))
@@ -149,9 +148,7 @@ export function planTests(root: string, files: readonly string[], parts: number)
       4,
       fromSource,
     ),
-    ...files.filter((path) => !isSource(path) && namesAlone.test(path)).map(outputOf),
-    // They set the clock of their process, each for one test, so only among themselves.
-    ...shared('clock', clocks.map(outputOf), 4),
-    ...shared('part', others.map(outputOf), parts),
+    ...compiled.filter(isAlone).map(outputOf),
+    ...shared('part', compiled.filter((path) => !isAlone(path)).map(outputOf), parts),
   ]
 }
