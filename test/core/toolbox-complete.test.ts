@@ -200,6 +200,26 @@ for (const backend of backends) {
     )
   })
 
+  test(`${backend.name}: deleteAccount takes a token whose user was not read, unless that has ended`, async (t) => {
+    const { app } = await setUp(t, {
+      transports: [bearerTransport({ refresh: 'body', statelessUser: true })],
+    })
+    const asked = { username: 'ann', password }
+    const tokenOf = async () => (await new Client(app).form('/token', asked)).json().access_token
+    const old = await tokenOf()
+    const ask = async (token: string) =>
+      app.inject({
+        method: 'DELETE',
+        url: '/hand/account',
+        headers: { authorization: `Bearer ${token}` },
+      })
+    const user = await app.crudAuth.users.findById(1)
+    await app.crudAuth.users.update(1, { tokenVersion: Number(user?.tokenVersion ?? 0) + 1 })
+    refuses(await ask(old), 'CRUDAUTH_UNAUTHENTICATED')
+    assert.equal((await ask(await tokenOf())).statusCode, 200)
+    refuses(await new Client(app).form('/token', asked), 'CRUDAUTH_BAD_CREDENTIALS')
+  })
+
   test(`${backend.name}: of 100 deletions at once none fails with more than a refusal`, async (t) => {
     const { app } = await setUp(t)
     const client = await signedIn(app, 'bob')

@@ -1,9 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 import { UnauthenticatedError } from '../../errors.js'
+import type { Principal } from '../../ports/transport.js'
 import type { Passwords } from '../passwords/passwords.js'
-import { rowOf } from '../principal/principal.js'
+import { AuthenticatedPrincipal, rowOf } from '../principal/principal.js'
 import { principalOf } from '../principal/request-principal.js'
-import type { Users } from '../users/users.js'
+import { isCurrent } from '../users/epoch.js'
+import type { Row, Users } from '../users/users.js'
 import type { Credentials } from './credentials.js'
 import type { ReplaceCredential } from './replace.js'
 
@@ -28,10 +30,20 @@ export function createDeleteAccount({
   replaceCredential,
 }: Dependencies): DeleteAccount {
   const { allMethods, onDeleted } = credentials
+
+  /** Null where a token that the row was not looked at for has ended by now. */
+  const rowBehind = async (principal: Principal): Promise<Row | null> => {
+    if (AuthenticatedPrincipal.hasUser(principal)) return users.wholeRow(rowOf(principal))
+    const row = await users.findById(principal.userId)
+    const credential = AuthenticatedPrincipal.credentialOf(principal)
+    return row && (!credential || isCurrent(users, row, credential)) ? row : null
+  }
+
   return async (request) => {
     const principal = principalOf(request)
     if (!principal) throw new UnauthenticatedError()
-    const user = await users.wholeRow(rowOf(principal))
+    const user = await rowBehind(principal)
+    if (!user) throw new UnauthenticatedError()
     const changed = await replaceCredential(user, {
       request,
       values: () => ({ hashedPassword: passwords.unusable(), ...allMethods.cleared }),
