@@ -193,7 +193,7 @@ for (const state of states) {
       const { writes, findById, findBy, hashes } = worked(fresh) as Record<string, unknown>
       assert.deepEqual(
         { writes, findById, findBy, hashes },
-        { writes: 1, findById: 0, findBy: 3, hashes: 1 },
+        { writes: 1, findById: 0, findBy: 4, hashes: 1 },
       )
     })
 

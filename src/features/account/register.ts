@@ -127,10 +127,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     const answers = await Promise.all(suspects.map(isKnown))
     if (!answers.includes(true)) throw error
     // A name that was free a moment ago may be taken now: a store tells of one value, where several stand in the way.
-    await refuseTakenNames(values, messages).catch((cause) => {
-      // That it can not be looked up just now must not tell a known address from another.
-      if (cause instanceof DuplicateError) throw cause
-    })
+    await refuseTakenNames(values, messages).catch(onlyTaken)
     for (const [i, { field, value }] of suspects.entries())
       if (answers[i]) existingAccount(request, field, value)
     return null
@@ -168,19 +165,30 @@ export function createRegister(services: Dependencies): RegisterAccount {
     if (isReserved) messages.reservedAddress(request, email)
     const known = await holdersOf(row, messages)
     const [holder] = known
-    if (holder) await writeNothing(holder)
+    if (holder) {
+      // A name that was free a moment ago may be taken now: of equal sign-ups at once all but one are told so.
+      await refuseTakenNames(row, messages).catch(onlyTaken)
+      await writeNothing(holder)
+    }
     for (const { field, value } of known) messages.existingAccount(request, field, value)
     const user =
       holder || isReserved
         ? null
         : await create(row).catch((error) => notKnown(error, row, messages, request))
     if (user) {
+      // As much work as for a known address.
+      await refuseTakenNames(row, messages).catch(() => {})
       messages.sendVerification(request, user)
       // Not waited for: the answer for a known address does not wait either.
       void emit('onAfterRegister', { user, source: 'register' }, request)
     }
     return user
   }
+}
+
+/** That a name can not be looked up just now must not tell a known address from another. */
+function onlyTaken(error: unknown): void {
+  if (error instanceof DuplicateError) throw error
 }
 
 const taken = (field: string, identity: Identity) =>
