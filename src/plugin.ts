@@ -4,7 +4,6 @@ import fp from 'fastify-plugin'
 import { createCore } from './core/core.js'
 import type { CrudAuthOptions } from './core/options.js'
 import { type AuthToolbox, createCoreToolbox } from './core/toolbox.js'
-import { schemaNeeds, verifySchema } from './core/users/verify-schema.js'
 import { warnOf } from './core/warnings.js'
 import { account } from './features/account/index.js'
 import { bearer } from './features/bearer/index.js'
@@ -39,10 +38,6 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
       all.find(({ deviceCookies }) => deviceCookies)?.deviceCookies ??
       null,
     privilegedFields: all.flatMap(({ privilegedFields = [] }) => privilegedFields),
-  })
-  app.addHook('onReady', async function verifyUsers() {
-    const needs = schemaNeeds(settings.identity.login, settings.registration)
-    await verifySchema(app, options.users, needs, settings.timeouts.usersMs)
   })
   const rateLimit = createRateLimits(state.counters, core.counterKey)
   const limits = settings.rateLimits

@@ -40,6 +40,7 @@ import { createSudo, type Sudo } from './sign-in/sudo.js'
 import { createNewAccount, type NewAccount } from './sign-up/new-account.js'
 import type { SignUpMessages } from './sign-up/sign-up-messages.js'
 import { createUsers, type Row, type Users } from './users/users.js'
+import { schemaNeeds, verifySchema } from './users/verify-schema.js'
 
 interface State {
   readonly sessions: SessionStore
@@ -116,6 +117,10 @@ export async function createCore({
   privilegedFields,
 }: Inputs): Promise<Core> {
   const { keys, hooks } = settings
+  const needs = schemaNeeds(settings.identity.login, settings.registration)
+  app.addHook('onReady', async function verifyUsers() {
+    await verifySchema(app, store, needs, settings.timeouts.usersMs)
+  })
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
   const { emit, emitWithoutRequest } = createEmitter(hooks, app.log, users.publicView)
   const queue = createHashQueue(settings.passwords.maxConcurrent, settings.passwords.maxQueued)

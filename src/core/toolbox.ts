@@ -36,7 +36,7 @@ export interface AuthToolbox {
   completeLogout(request: AnyRequest, reply: AnyReply): Promise<object>
   /**
    * Who is asking, for middleware and WebSockets: no CSRF token is asked for, no activity is written back, and a credential
-   * that was tampered with is none. Never enough for a change.
+   * that was tampered with is none. Do not use it to authorize a change.
    * @throws CRUDAUTH_UNAVAILABLE (503)
    */
   resolvePrincipal(request: AnyRequest): Promise<Principal | null>

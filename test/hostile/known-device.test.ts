@@ -226,6 +226,23 @@ for (const backend of backends) {
       assert.equal((await new Client(app).login(name, new_password)).statusCode, 200)
   })
 
+  test(`${backend.name}: all sessions of a user together have ten times the limit of one`, async (t) => {
+    const rateLimits = {
+      register: false,
+      change_password: { max: 1, windowSeconds: 3600 },
+    } as const
+    const app = await build(t, { auth: { ...backend.options(), rateLimits } })
+    await new Client(app).register('ann')
+    const attempt = { current_password: wrong, new_password: 'a new good password' }
+    for (let session = 0; session <= 10; session++) {
+      const client = new Client(app)
+      assert.equal((await client.login('ann')).statusCode, 200)
+      const answer = await client.post('/change-password', attempt)
+      refuses(answer, session < 10 ? 'CRUDAUTH_WRONG_PASSWORD' : 'CRUDAUTH_RATE_LIMITED')
+      assert.equal(answer.headers['x-ratelimit-limit'], '1')
+    }
+  })
+
   test(`${backend.name}: a stolen session that spends its limits leaves the owner's alone`, async (t) => {
     const app = await build(t, { auth: { ...backend.options(), rateLimits: { register: false } } })
     const thief = await signedIn(app, 'ann')

@@ -72,8 +72,12 @@ export function createReplaceCredential({
     if (!keep) {
       // Added between the two: what has signed in by it ends below.
       if (!removeMethods)
-        await allMethods.detachRecent(user).catch((err) => {
-          request.log.error({ err }, 'sign-in methods added lately could not be removed')
+        await allMethods.detachRecent(user).catch((error: { code?: unknown }) => {
+          // The code alone: what the database said may repeat the provider's id of the account.
+          request.log.error(
+            { code: error.code },
+            'provider links that were made lately could not be removed',
+          )
         })
       // Proved by a message or a provider, not by a password: what was guessed at before is no matter any more.
       await Promise.all([revokeEverything(id), clearLockouts(user)])

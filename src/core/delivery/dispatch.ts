@@ -78,8 +78,13 @@ interface Label {
 }
 
 /** What tells somebody that the account may be in other hands: strangers' sign-ups must not fill its places. */
-const isAlert = ({ kind }: DeliveryIntent): boolean =>
-  kind === 'password_changed' || kind === 'email_changed'
+const alerts: ReadonlySet<DeliveryKind> = new Set([
+  'password_changed',
+  'email_changed',
+  'provider_linked',
+  'provider_unlinked',
+])
+const isAlert = ({ kind }: DeliveryIntent): boolean => alerts.has(kind)
 
 /** Until a message is this old, it says of its token what was said when it was made. */
 const roundedMs = 60_000

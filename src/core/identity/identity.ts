@@ -13,8 +13,8 @@ export interface Identity {
   /** The user whose field has the canonical value. */
   findBy(field: string, value: string): Promise<Row | null>
   /**
-   * The login field one of whose values, typed to sign in, would name another account by another of the login fields: as who
-   * takes somebody's phone number for a username. Null where there is none.
+   * The first login field whose value is another account's value of a different login field, or null. Such a value would sign
+   * somebody in to the wrong account: a username that is another user's phone number, for example.
    * @param own the account itself
    */
   shadowing(values: Readonly<Record<string, unknown>>, own?: Row): Promise<string | null>

@@ -110,26 +110,14 @@ export function createRegister(services: Dependencies): RegisterAccount {
     messages: SignUpMessages,
     request: FastifyRequest,
   ) => {
-    const { fields, existingAccount } = messages
     const { cause } = error as { cause?: unknown }
     if (!(error instanceof DuplicateError && cause instanceof DuplicateUserError)) throw error
-    const { field: refused } = cause
-    const suspects = (
-      refused === 'unknown' ? fields : fields.filter((field) => field === refused)
-    ).flatMap((field) => {
-      const value = values[field]
-      return typeof value === 'string' ? [{ field, value }] : []
-    })
     // A database that does not tell the field may have refused a name that is public.
-    const isKnown = async ({ field, value }: { field: string; value: string }) =>
-      refused === field ||
-      (users.store.fields.unique.includes(field) && (await users.findBy(field, value)) !== null)
-    const answers = await Promise.all(suspects.map(isKnown))
-    if (!answers.includes(true)) throw error
+    const holders = await holdersOf(values, messages)
+    if (holders.length === 0) throw error
     // A name that was free a moment ago may be taken now: a store tells of one value, where several stand in the way.
     await refuseTakenNames(values, messages).catch(onlyTaken)
-    for (const [i, { field, value }] of suspects.entries())
-      if (answers[i]) existingAccount(request, field, value)
+    for (const { field, value } of holders) messages.existingAccount(request, field, value)
     return null
   }
 
@@ -186,7 +174,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
   }
 }
 
-/** That a name can not be looked up just now must not tell a known address from another. */
+/** An outage of the name look-up must not tell a known address from a new one. */
 function onlyTaken(error: unknown): void {
   if (error instanceof DuplicateError) throw error
 }

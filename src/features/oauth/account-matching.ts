@@ -112,9 +112,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     const changed = await changing.catch((error) => {
       if (error instanceof DuplicateUserError) return null
       if (error instanceof UserValueError)
-        throw new OAuthFailedError('The account with this email can not be taken over', {
-          cause: error,
-        })
+        throw new OAuthFailedError('The account with this email cannot be linked')
       throw error
     })
     if (!changed) return null
@@ -173,10 +171,11 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     } catch (error) {
       // Somebody else has the name, or this very person has just signed up in another tab.
       if (error instanceof DuplicateUserError) return null
+      // Without its cause, which may repeat the value and would be logged with a refusal in JSON.
       if (error instanceof UserValueError) {
         if (error.field === 'email' && (row.email ?? null) === null)
-          throw new OAuthEmailMissingError({ cause: error })
-        throw new OAuthFailedError('A value can not be stored', { cause: error })
+          throw new OAuthEmailMissingError()
+        throw new OAuthFailedError('A value cannot be stored')
       }
       throw error
     }

@@ -61,6 +61,36 @@ test('a channel that throws, rejects, hangs or meddles stops no other', async (t
   await close(0)
 })
 
+test('mail that others are sent keeps no alert from its user', async (t) => {
+  const hangs = deferred()
+  t.after(() => hangs.resolve())
+  const alerts = [
+    'password_changed',
+    'email_changed',
+    'provider_linked',
+    'provider_unlinked',
+  ] as const
+  for (const kind of alerts) {
+    const got: string[] = []
+    const channel: NamedChannel = {
+      name: 'email',
+      deliver(one) {
+        if (one.kind === 'verify_email') return hangs.promise
+        got.push(one.kind)
+      },
+    }
+    const { dispatch, close } = testDispatch({
+      channels: [channel],
+      limits: { ...limits, maxQueued: 2, concurrency: 1 },
+    })
+    for (let n = 0; n < 5; n++) dispatch({ ...intent, kind: 'verify_email' })
+    dispatch({ ...intent, kind })
+    for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(got, [kind])
+    await close(0)
+  }
+})
+
 test('each channel has retries of its own: what succeeded is not sent again', async () => {
   const good = collector('good')
   let attempts = 0
