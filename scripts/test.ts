@@ -1,7 +1,7 @@
 /**
  * `npm test`: every test against real servers, with a floor under the coverage. `npm test -- test/users` runs a part, without
- * the floor; what begins with a dash goes to Node. `--unit` starts no server, no browser and no demo: tests that need one are
- * skipped.
+ * the floor; what begins with a dash goes to Node. `--unit` starts no server, browser, demo or type checker: tests that need
+ * one are skipped.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -24,7 +24,7 @@ const processMs = 15 * 60_000
 const unit = process.argv.includes('--unit')
 const concurrency = unit ? 3 * availableParallelism() : 1 + availableParallelism()
 /** Processes that share the files: few, since each loads the product, but enough to end together. */
-const parts = 12
+const parts = 8
 /** For everything; it catches a runner that hangs. */
 const overallMs = 40 * 60_000
 
@@ -161,8 +161,8 @@ async function main(): Promise<number> {
   const args = process.argv.slice(2)
   const flags = args.filter((arg) => arg.startsWith('-') && arg !== '--unit')
   const named = args.filter((arg) => !arg.startsWith('-'))
-  const startsDemo = (path: string) => /^test.(?:demo|browser)\b/.test(path)
-  const all = filesBelow('test', '.test.ts').filter((path) => !(unit && startsDemo(path)))
+  const needsMore = (path: string) => /^test.(?:demo|browser|types|docs.examples)\b/.test(path)
+  const all = filesBelow('test', '.test.ts').filter((path) => !(unit && needsMore(path)))
   const files = named.length > 0 ? [...new Set(named.flatMap(chosen))] : all
   if (files.length === 0) throw new Error('there is no test')
 

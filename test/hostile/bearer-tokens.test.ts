@@ -491,20 +491,23 @@ test('a token is over when its time is, though it was looked at before', async (
   const { app, tokens } = await start(t, { accessSeconds: 2 })
   for (let n = 0; n < 3; n++)
     assert.equal((await asBearer(app, tokens.access_token)).statusCode, 200)
-  const now = Date.now
+  const { now } = Date
   const expMs = (claimsOf(tokens.access_token).exp as number) * 1000
-  t.mock.method(Date, 'now', () => expMs - 1)
+  // One mock: a second one of the same method would restore the first.
+  let clock = () => expMs - 1
+  t.mock.method(Date, 'now', () => clock())
   assert.equal((await asBearer(app, tokens.access_token)).statusCode, 200)
-  t.mock.method(Date, 'now', () => Math.max(now(), expMs + 60_000))
+  clock = () => Math.max(now(), expMs + 60_000)
   await endedEverywhere(app, tokens.access_token)
 })
 
 test('clockToleranceSeconds takes a token that long after its end, and no longer', async (t) => {
   const { app, tokens, claims } = await start(t, { clockToleranceSeconds: 5 })
   const expMs = (claims.exp as number) * 1000
-  t.mock.method(Date, 'now', () => expMs + 4999)
+  let nowMs = expMs + 4999
+  t.mock.method(Date, 'now', () => nowMs)
   assert.equal((await asBearer(app, tokens.access_token)).statusCode, 200)
-  t.mock.method(Date, 'now', () => expMs + 5000)
+  nowMs = expMs + 5000
   await endedEverywhere(app, tokens.access_token)
 })
 

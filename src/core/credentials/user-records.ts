@@ -33,7 +33,11 @@ export function createUserRecords(
   keys: PurposeKeys,
 ): UserRecords {
   // Every request of a session needs its user's tags, and an HMAC costs more than all else that it computes.
-  const knownTags = new LRUCache<string, readonly [string, ...string[]]>({ max: maxKnownTags })
+  // By size, so that it grows with its users: `max` allocates every entry at registration.
+  const knownTags = new LRUCache<string, readonly [string, ...string[]]>({
+    maxSize: maxKnownTags,
+    sizeCalculation: () => 1,
+  })
 
   const tagsOf = (id: UserId): readonly [string, ...string[]] => {
     const text = encodeUserId(id)

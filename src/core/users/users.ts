@@ -153,7 +153,9 @@ export function createUsers(
 
   // Every authenticated request asks for its user's epoch, which hardly ever changes. What is kept are salts, no hashes.
   const epochs = new LRUCache<string, { readonly version: number; readonly epoch: string }>({
-    max: maxKnownEpochs,
+    // By size, so that it grows with its users: `max` allocates every entry at registration.
+    maxSize: maxKnownEpochs,
+    sizeCalculation: () => 1,
   })
 
   const credentialColumns = CREDENTIAL_FIELDS.flatMap((field) => [
