@@ -3,7 +3,12 @@ import './gates/decorate.js'
 // The plugin and its options
 
 export type { IdentityOptions } from './core/identity/options.js'
-export type { CrudAuthOptions, RouteGroup, RouteGroups, TimeoutOptions } from './core/options.js'
+export type {
+  CrudAuthOptions,
+  RouteGroup,
+  RouteGroups,
+  TimeoutOptions,
+} from './core/option-types.js'
 export type {
   LimitedAction,
   LimitedActions,
@@ -89,7 +94,7 @@ export {
 // Verification and recovery by message
 
 export { renderEmail } from './core/delivery/email-templates.js'
-export type { DeliveryOptions, EmailOptions, EmailPaths } from './core/delivery/options.js'
+export type { DeliveryOptions, EmailOptions, EmailPaths } from './core/delivery/option-types.js'
 export { type LogSenderOptions, logSender } from './email-senders/log.js'
 export { emailRoutes, type RecoveryToolbox, type RedirectOption } from './features/email/index.js'
 export type {

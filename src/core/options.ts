@@ -1,28 +1,18 @@
-import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { createKeyring } from '../crypto/keys.js'
-import { type CrudAuthHooks, resolveHooks } from '../events.js'
+import { resolveHooks } from '../events.js'
 import { resolveCookies } from '../http/cookie-options.js'
-import type { CookieOptions } from '../http/cookies.js'
 import { resolveOrigins } from '../http/cross-site.js'
 import { checkInteger, checkObject, describe, fail } from '../lib/option-checks.js'
-import type { DeliveryChannel } from '../ports/delivery-channel.js'
-import type { RegisteredUser } from '../ports/fastify.js'
 import type { Transport } from '../ports/transport.js'
-import type { UserStore } from '../ports/user-store.js'
-import { type DeliveryOptions, type EmailOptions, resolveDelivery } from './delivery/options.js'
-import { type IdentityOptions, resolveIdentity } from './identity/options.js'
-import { type PasswordOptions, resolvePasswords } from './passwords/options.js'
-import {
-  type LimitedAction,
-  type RateLimit,
-  type RateLimitOption,
-  resolveLimits,
-} from './rate-limits.js'
+import { resolveDelivery } from './delivery/options.js'
+import { resolveIdentity } from './identity/options.js'
+import type { CrudAuthOptions } from './option-types.js'
+import { resolvePasswords } from './passwords/options.js'
+import { type RateLimit, resolveLimits } from './rate-limits.js'
 import { isSessionTransport, resolveSession, sessionTransport } from './sessions/options.js'
-import type { LockoutPolicy } from './sign-in/lockout.js'
 import { resolveLockout } from './sign-in/options.js'
-import { resolveSudo, type SudoPolicy } from './sign-in/sudo.js'
-import { type RegistrationOptions, resolveRegistration, schemaOfField } from './sign-up/options.js'
+import { resolveSudo } from './sign-in/sudo.js'
+import { resolveRegistration, schemaOfField } from './sign-up/options.js'
 
 const knownOptions = [
   'secret',
@@ -181,71 +171,4 @@ export function resolveCoreOptions(
     },
     hooks: resolveHooks(options.hooks),
   })
-}
-
-/** Groups of routes; each feature adds its own. */
-// biome-ignore lint/suspicious/noEmptyInterface: open for the features
-export interface RouteGroups {}
-
-/** Name of a group of routes that can be mounted. */
-export type RouteGroup = keyof RouteGroups
-
-/** Milliseconds that something outside this process may take before the request gets its 503. */
-export interface TimeoutOptions {
-  /** Default 1000. */
-  readonly redisMs?: number | undefined
-  /** Default 5000. */
-  readonly usersMs?: number | undefined
-  /** All that is asked of a provider for one sign-in; then it ends as `oauth_failed`. Default 10000. */
-  readonly oauthMs?: number | undefined
-}
-
-/** Options of the plugin; features add theirs. A mistake in them throws `CRUDAUTH_CONFIG` at registration, before any socket is opened. */
-export interface CrudAuthOptions {
-  /** At least 32 random bytes, or several while rotating: the first makes, all check. */
-  readonly secret: string | Buffer | readonly (string | Buffer)[] | undefined
-  /** The app's users. */
-  // biome-ignore lint/suspicious/noExplicitAny: a store of any row type; `Register` types the rows
-  readonly users: UserStore<RegisteredUser> | UserStore<any>
-  /** URL, options, or the app's own ioredis client, which stays the app's to close. Absent: this process's memory. */
-  readonly redis?: string | RedisOptions | Redis | Cluster | undefined
-  /** Namespace in Redis. Default `crudauth:`. */
-  readonly keyPrefix?: string | undefined
-  /** Mount point of the routes, such as `/auth`. Default none. */
-  readonly prefix?: string
-  /** False, or the groups to mount. Default true: all that the transports bring. */
-  readonly routes?: boolean | readonly RouteGroup[] | undefined
-  /** In order of precedence. Default `[sessionTransport()]`. */
-  readonly transports?: readonly Transport[] | undefined
-  readonly identity?: IdentityOptions | undefined
-  readonly registration?: RegistrationOptions | undefined
-  readonly passwords?: PasswordOptions | undefined
-  /** Emails of verification and recovery. Default off. */
-  readonly email?: EmailOptions | undefined
-  /** Further ways to reach users: SMS, the app's own. Default none. */
-  readonly channels?: readonly DeliveryChannel[] | undefined
-  /** How what is sent gets to its channels; needs `email` or `channels`. */
-  readonly delivery?: DeliveryOptions | undefined
-  /** Sudo mode; false: nothing is ever elevated. */
-  readonly sudo?: Partial<SudoPolicy> | false | undefined
-  /** Seconds after signing in within which a lasting credential may be added. Default 600. */
-  readonly freshSeconds?: number | undefined
-  /** One policy for all cookies. */
-  readonly cookies?: CookieOptions | undefined
-  /** Further origins (such as `https://app.example.com`) that may post the login forms. */
-  readonly trustedOrigins?: readonly string[] | undefined
-  /** Budgets of sign-in attempts; false switches them off, with a warning. */
-  readonly lockout?: Partial<LockoutPolicy> | false | undefined
-  /**
-   * Limits by action; false switches one off. `recipient` is counted by target address and kind of message, and silent:
-   * beyond it nothing is sent, and nothing tells.
-   */
-  readonly rateLimits?:
-    | Readonly<
-        Partial<Record<LimitedAction, RateLimitOption>> &
-          Record<string, RateLimitOption | undefined>
-      >
-    | undefined
-  readonly timeouts?: TimeoutOptions | undefined
-  readonly hooks?: CrudAuthHooks | undefined
 }

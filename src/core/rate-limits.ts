@@ -25,9 +25,13 @@ export function checkRateLimit(name: string, limit: unknown): RateLimitOption {
   })
 }
 
-/** Actions with a limit of their own; each feature adds those of its routes. */
+/** Actions that have a rate limit; each feature adds its own. */
 export interface LimitedActions {
-  /** Counted by target address and kind of message, in silence. */
+  /**
+   * Messages to one recipient, by kind of message. Beyond the limit nothing is sent, and the
+   * response does not show it. May not be a function.
+   * @defaultValue 5 per 3600 s
+   */
   recipient: true
 }
 

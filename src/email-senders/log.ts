@@ -1,11 +1,18 @@
 import { checkBoolean, checkObject, describe, fail } from '../lib/option-checks.js'
 import type { EmailSender } from '../ports/email-sender.js'
 
-/** Options of `logSender`. */
+/** Options of `logSender()`. */
 export interface LogSenderOptions {
-  /** Where emails are written: `app.log`, for instance. Default `console`. */
+  /**
+   * Where emails are written, such as `app.log`.
+   * @defaultValue `console`
+   */
   readonly log?: { info(message: string): unknown } | undefined
-  /** True: starts under `NODE_ENV=production` all the same. Whoever reads the log can then take over any account. */
+  /**
+   * Whether to start under `NODE_ENV=production`. Anyone who can read the log can then take over
+   * any account.
+   * @defaultValue `false`
+   */
   readonly allowInProduction?: boolean | undefined
 }
 

@@ -15,42 +15,86 @@ export interface Mailbox {
   readonly address: string
 }
 
-/** Options of `smtpSender`. */
+/** Options of `smtpSender()`. */
 export interface SmtpSenderOptions {
   /**
-   * `smtps://user:password@smtp.example.com` (TLS from the first byte, port 465) or `smtp://user:password@smtp.example.com`
-   * (STARTTLS, port 587). Reserved characters in it are percent-encoded.
+   * `smtps://user:password@host` (implicit TLS, port 465) or `smtp://user:password@host` (STARTTLS,
+   * port 587). Percent-encode reserved characters.
+   * @defaultValue none
    */
   readonly url?: string | undefined
-  /** In place of `url`. */
+  /**
+   * Host name, instead of `url`.
+   * @defaultValue none
+   */
   readonly host?: string | undefined
-  /** Default 465 with `secure`, else 587. */
+  /**
+   * Port, instead of `url`.
+   * @defaultValue `465` with `secure`, else `587`
+   */
   readonly port?: number | undefined
-  /** TLS from the first byte; otherwise STARTTLS. Default: whether the port is 465. */
+  /**
+   * Implicit TLS. Otherwise STARTTLS is required.
+   * @defaultValue whether the port is 465
+   */
   readonly secure?: boolean | undefined
-  /** Credentials, where `url` has none. */
+  /**
+   * Credentials, where `url` has none: `{ user, pass }`.
+   * @defaultValue none
+   */
   readonly auth?: { readonly user: string; readonly pass: string } | undefined
-  /** Whom emails are from: `no-reply@example.com`, `Example <no-reply@example.com>`, or name and address apart. */
+  /**
+   * Sender of the emails: `no-reply@example.com`, `Example <no-reply@example.com>`, or `{ name,
+   * address }`.
+   */
   readonly from: string | Mailbox
+  /**
+   * `Reply-To` header, in the same forms.
+   * @defaultValue none
+   */
   readonly replyTo?: string | Mailbox | undefined
-  /** True: sends in the clear where the server has no TLS. With credentials on this machine alone. Default false. */
+  /**
+   * Whether to send without TLS where the server offers none. With credentials, on a loopback host
+   * only.
+   * @defaultValue `false`
+   */
   readonly allowInsecure?: boolean | undefined
-  /** Further options of TLS, such as `ca` for a server with a certificate of its own authority. */
+  /**
+   * Further TLS options, such as `ca` for a private certificate authority.
+   * @defaultValue `{}`
+   */
   readonly tls?: ConnectionOptions | undefined
-  /** Connections at a time. Default 4. */
+  /**
+   * Pooled connections.
+   * @defaultValue `4`
+   */
   readonly maxConnections?: number | undefined
-  /** Seconds until connected. Default 10. */
+  /**
+   * Time limit for connecting, in seconds.
+   * @defaultValue `10`
+   */
   readonly connectSeconds?: number | undefined
-  /** Seconds until the server greets. Default 10. */
+  /**
+   * Time limit for the greeting of the server, in seconds.
+   * @defaultValue `10`
+   */
   readonly greetingSeconds?: number | undefined
-  /** Seconds that a connection may be silent. Default 20. */
+  /**
+   * Seconds that a connection may be silent.
+   * @defaultValue `20`
+   */
   readonly socketSeconds?: number | undefined
   /**
-   * Seconds that one message may take in all, waiting for a connection included: a server that is never silent and never done
-   * would keep its connection for good. Default 30.
+   * Time limit for one message, including the wait for a connection. After it, later messages get
+   * new connections.
+   * @defaultValue `30`
    */
   readonly messageSeconds?: number | undefined
-  /** Further options of nodemailer's SMTP transport, such as `dkim` or `name`. What is above wins. */
+  /**
+   * Further options of the SMTP transport of nodemailer, such as `dkim` or `name`. The options
+   * above take precedence.
+   * @defaultValue `{}`
+   */
   readonly transport?: Readonly<Record<string, unknown>> | undefined
 }
 

@@ -19,19 +19,39 @@ import type { Principal } from '../ports/transport.js'
 import { authenticate, setPrincipal, stateOf } from './authenticate.js'
 import { createGate } from './gate.js'
 
-/** Whom a gate lets pass. */
+/** Options of `currentUser()`. */
 export interface CurrentUserOptions {
-  /** Lets anonymous requests pass too; `request.maybePrincipal` is then null. Default false. */
+  /**
+   * Lets anonymous requests pass. `request.maybePrincipal` is then null.
+   * @defaultValue `false`
+   */
   readonly optional?: boolean | undefined
-  /** Superusers only. Default false. */
+  /**
+   * Lets only superusers pass.
+   * @defaultValue `false`
+   */
   readonly superuser?: boolean | undefined
-  /** Only accounts whose recovery factor (or email, where there is none) is verified. Default false. */
+  /**
+   * Lets only accounts pass whose recovery field is verified (or whose email is, where there is no
+   * recovery field).
+   * @defaultValue `false`
+   */
   readonly verified?: boolean | undefined
-  /** Every one of these scopes is needed. Default none. */
+  /**
+   * Scopes that the principal must have, all of them.
+   * @defaultValue `[]`
+   */
   readonly scopes?: readonly string[] | undefined
-  /** Consults this transport alone, or these. */
+  /**
+   * Accepts credentials of this transport, or of these, only.
+   * @defaultValue all transports
+   */
   readonly transport?: string | readonly string[] | undefined
-  /** The app's own rule: only `true` lets pass; what it throws is answered. */
+  /**
+   * Your own rule: `(principal, request) => boolean`. Only `true` passes. Errors that it throws are
+   * returned to the client.
+   * @defaultValue none
+   */
   readonly check?:
     | ((principal: Principal, request: FastifyRequest) => boolean | Promise<boolean>)
     | undefined

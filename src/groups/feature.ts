@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Core } from '../core/core.js'
-import type { CoreSettings, CrudAuthOptions, RouteGroup } from '../core/options.js'
+import type { CrudAuthOptions, RouteGroup } from '../core/option-types.js'
+import type { CoreSettings } from '../core/options.js'
 import type { RateLimit, RateLimits } from '../core/rate-limits.js'
 import type { AuthToolbox } from '../core/toolbox.js'
 import type { CreateRateLimit } from '../gates/rate-limit.js'

@@ -1,4 +1,4 @@
-import type { CrudAuthOptions, RouteGroup } from '../core/options.js'
+import type { CrudAuthOptions, RouteGroup } from '../core/option-types.js'
 import { checkStrings, fail } from '../lib/option-checks.js'
 import type { ConfiguredFeature } from './feature.js'
 

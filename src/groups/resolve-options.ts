@@ -1,4 +1,5 @@
-import { type CrudAuthOptions, resolveCoreOptions } from '../core/options.js'
+import type { CrudAuthOptions } from '../core/option-types.js'
+import { resolveCoreOptions } from '../core/options.js'
 import type { Feature } from './feature.js'
 import { resolveRoutes } from './mounted-groups.js'
 

@@ -1,4 +1,4 @@
-import type { CrudAuthOptions } from '../core/options.js'
+import type { CrudAuthOptions } from '../core/option-types.js'
 import {
   isSessionTransport,
   resolveSession,

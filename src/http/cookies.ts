@@ -3,26 +3,64 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 
 const { parse, serialize } = fastifyCookie
 
-/** Attributes and names of the plugin's cookies. */
+/**
+ * Base names of the cookies. They must differ. The `__Host-` prefix is added where the attributes
+ * allow it (RFC 6265bis).
+ */
+export interface CookieNames {
+  /**
+   * Session cookie.
+   * @defaultValue `crudauth_session`
+   */
+  readonly session?: string | undefined
+  /**
+   * CSRF cookie, readable by scripts. Never gets the prefix.
+   * @defaultValue `csrf_token`
+   */
+  readonly csrf?: string | undefined
+  /**
+   * Cookie of a known device.
+   * @defaultValue `crudauth_device`
+   */
+  readonly device?: string | undefined
+  /**
+   * Refresh cookie of the bearer transport.
+   * @defaultValue `crudauth_refresh`
+   */
+  readonly refresh?: string | undefined
+  /**
+   * Cookie that binds a sign-in with a provider to the browser. Always `SameSite=Lax`, `Path=/` and
+   * host-only.
+   * @defaultValue `crudauth_oauth`
+   */
+  readonly oauth?: string | undefined
+}
+
+/** Attributes and names of the cookies. */
 export interface CookieOptions {
-  /** Sent over https only. Default true; false is for development without https. */
+  /**
+   * Whether cookies are sent over https only. `false` is for development and logs a warning.
+   * @defaultValue `true`
+   */
   readonly secure?: boolean | undefined
-  /** Default `lax`. */
+  /**
+   * `SameSite` attribute. `none` is refused for sessions.
+   * @defaultValue `lax`
+   */
   readonly sameSite?: 'lax' | 'strict' | 'none' | undefined
-  /** Default `/`. */
+  /**
+   * `Path` attribute. Any other value gives up the `__Host-` prefix.
+   * @defaultValue `/`
+   */
   readonly path?: string | undefined
-  /** Default none: the cookie stays with the very host. */
+  /**
+   * `Domain` attribute. Any value gives up the `__Host-` prefix and lets sibling domains set the
+   * cookie.
+   * @defaultValue none
+   */
   readonly domain?: string | undefined
-  /** Names; all but `csrf` get the `__Host-` prefix where they qualify for it. Default of `csrf`: `csrf_token`. */
-  readonly names?:
-    | {
-        readonly session?: string
-        readonly csrf?: string
-        readonly device?: string
-        readonly refresh?: string
-        readonly oauth?: string
-      }
-    | undefined
+  /** Base names of the cookies. */
+  readonly names?: CookieNames | undefined
 }
 
 /** Attributes of a cookie, resolved and checked. */

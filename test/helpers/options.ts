@@ -1,4 +1,4 @@
-import type { CrudAuthOptions } from '../../src/core/options.js'
+import type { CrudAuthOptions } from '../../src/core/option-types.js'
 import { account } from '../../src/features/account/index.js'
 import { bearer } from '../../src/features/bearer/index.js'
 import { email } from '../../src/features/email/index.js'

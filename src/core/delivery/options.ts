@@ -7,57 +7,9 @@ import {
   fail,
   isLoopback,
 } from '../../lib/option-checks.js'
-import type { DeliveryChannel, DeliveryJob } from '../../ports/delivery-channel.js'
-import type { EmailSender, RenderEmail } from '../../ports/email-sender.js'
-
-/** Pages of the front end, as paths under `frontendUrl`. */
-export interface EmailPaths {
-  /** Confirms an address. Default `/verify-email`. */
-  readonly verify?: string | undefined
-  /** Sets a new password; without a token, asks for the link. Default `/reset-password`. */
-  readonly reset?: string | undefined
-  /** Confirms a new address. Default `/confirm-email-change`. */
-  readonly change?: string | undefined
-  /** Takes a change of address back. Default `/revert-email`. */
-  readonly revert?: string | undefined
-}
-
-/** Emails that carry a link into the front end, where a page posts the link's token to the confirm routes. */
-export interface EmailOptions {
-  /** Sends them: `smtpSender()`, `logSender()` in development, or the app's own. The app's closing closes it. */
-  readonly sender: EmailSender
-  /** Where links lead, such as `https://app.example.com`; https, or http on this machine alone. */
-  readonly frontendUrl: string
-  readonly paths?: EmailPaths | undefined
-  /** Seconds that a link to confirm an address works. Default 86400. */
-  readonly verifySeconds?: number | undefined
-  /** Seconds that a link to reset a password works. Default 3600. */
-  readonly resetSeconds?: number | undefined
-  /** Seconds that a link to confirm a new address works. Default 3600. */
-  readonly changeSeconds?: number | undefined
-  /** Seconds that a change of address can be taken back from the old one. Default 259200. */
-  readonly revertSeconds?: number | undefined
-  /** Words the emails, in the user's language for instance. Default: English. */
-  readonly render?: RenderEmail | undefined
-}
-
-/** How messages get to their channels. All numbers are for each channel of this process. */
-export interface DeliveryOptions {
-  /** Gives messages to a queue of the app's, sealed, which has them delivered by `app.crudAuth.recovery.deliver(job)`. */
-  readonly enqueue?: ((job: DeliveryJob) => unknown) | undefined
-  /** Messages that may be unfinished; a further one is dropped, and that is logged. Default 1000. */
-  readonly maxQueued?: number | undefined
-  /** Messages under way at a time. Default 4. */
-  readonly concurrency?: number | undefined
-  /** Attempts at a message, the first included. Default 6. */
-  readonly attempts?: number | undefined
-  /** Seconds before the first retry; each further one waits four times longer, at most 5 minutes. Default 1. */
-  readonly firstRetrySeconds?: number | undefined
-  /** Seconds that an attempt may take. Default 30. */
-  readonly attemptSeconds?: number | undefined
-  /** Seconds that closing the app waits for what is unfinished. Default 10. */
-  readonly drainSeconds?: number | undefined
-}
+import type { DeliveryChannel } from '../../ports/delivery-channel.js'
+import type { EmailSender } from '../../ports/email-sender.js'
+import type { DeliveryOptions, EmailOptions, EmailPaths } from './option-types.js'
 
 const emailOptions = [
   'sender',

@@ -62,10 +62,18 @@ export function resolveIdentity(options: IdentityOptions = {}, users: UserStore 
   return Object.freeze({ login, recovery })
 }
 
-/** How users are named and recovered. */
+/** Which fields identify a user and recover an account. */
 export interface IdentityOptions {
-  /** Logical fields that log in, in order of precedence. Default `['email', 'username']`. */
+  /**
+   * Logical fields that a user can sign in with, in order of precedence. Each must exist and be
+   * unique in the user model, and each is a required member of `POST /register`.
+   * @defaultValue `['email', 'username']`
+   */
   readonly login?: readonly string[] | undefined
-  /** Logical field of the factor that recovers an account, or null. Default `'email'`. */
+  /**
+   * Logical field that verification and recovery messages go to, and whose verification
+   * `currentUser({ verified: true })` asks for. `null` for none.
+   * @defaultValue `email`
+   */
   readonly recovery?: string | null | undefined
 }

@@ -5,13 +5,22 @@ import {
 } from '@node-rs/argon2'
 import { randomToken } from '../../crypto/random.js'
 
-/** Cost of argon2id (RFC 9106). */
+/** Cost parameters of argon2id (RFC 9106). */
 export interface PasswordCost {
-  /** KiB. Default 19456. */
+  /**
+   * Memory in KiB, at least 8 per lane.
+   * @defaultValue `19456`
+   */
   readonly memoryKiB: number
-  /** Passes. Default 2. */
+  /**
+   * Number of passes.
+   * @defaultValue `2`
+   */
   readonly iterations: number
-  /** Lanes. Default 1. */
+  /**
+   * Number of lanes.
+   * @defaultValue `1`
+   */
   readonly parallelism: number
 }
 

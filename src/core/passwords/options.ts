@@ -49,18 +49,40 @@ export function resolvePasswords(options: PasswordOptions = {}) {
   }
 }
 
-/** Passwords: cost, policy and hashes of older systems. */
+/** Password hashing and password rules. */
 export interface PasswordOptions {
-  /** argon2id; below OWASP's floor it warns at start-up. Default 19456 KiB, 2 iterations, 1 lane. */
+  /**
+   * Cost of argon2id (RFC 9106). A setting below the OWASP recommendations logs a warning. Hashes
+   * of another cost are replaced at the next sign-in.
+   */
   readonly cost?: Partial<PasswordCost> | undefined
-  /** Code points. Default 8; 15 is recommended where there is no second factor. */
+  /**
+   * Minimum length of new passwords in code points, 1 to 64. OWASP recommends 15 where there is no
+   * second factor.
+   * @defaultValue `8`
+   */
   readonly minLength?: number | undefined
-  /** Hashes at once. Default the number of cores, but fewer than the thread pool has threads. */
+  /**
+   * Password hashes computed at the same time. The default leaves one thread of the thread pool
+   * (`UV_THREADPOOL_SIZE`) to files and DNS.
+   * @defaultValue number of cores, at most 3
+   */
   readonly maxConcurrent?: number | undefined
-  /** Hashes that may wait, beyond which the answer is 503 `CRUDAUTH_OVERLOADED`. Default 256. */
+  /**
+   * Hashes that may wait for their turn. Beyond that the response is 503 `CRUDAUTH_OVERLOADED`.
+   * @defaultValue `256`
+   */
   readonly maxQueued?: number | undefined
-  /** The app's own rule for new passwords: a string (told to the client) or false refuses. */
+  /**
+   * Your own rule for new passwords: `(password, { email, username })`. Returning `false` refuses;
+   * returning a string refuses and shows it to the client.
+   * @defaultValue none
+   */
   readonly check?: PasswordCheck | undefined
-  /** Verifiers of hashes that another system made. */
+  /**
+   * Verifiers for password hashes made by another system: `{ matches(hash), verify(hash, password),
+   * sample? }`.
+   * @defaultValue `[]`
+   */
   readonly legacy?: readonly LegacyVerifier[] | undefined
 }

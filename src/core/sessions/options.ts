@@ -64,23 +64,49 @@ export function resolveSession(
   })
 }
 
-/** Options of `sessionTransport`. */
+/** Options of `sessionTransport()`. */
 export interface SessionTransportOptions {
-  /** Whether unsafe verbs need the `X-CSRF-Token` header. Default true. */
+  /**
+   * Whether requests other than GET, HEAD and OPTIONS need the `X-CSRF-Token` header.
+   * @defaultValue `true`
+   */
   readonly csrf?: boolean | undefined
-  /** Scopes of session principals. Default none. */
+  /**
+   * Scopes of principals that come from a session.
+   * @defaultValue `[]`
+   */
   readonly scopes?: readonly string[] | undefined
-  /** Live sessions a user may have; the least recently active gives way. `Infinity` for no cap. Default 5. */
+  /**
+   * Maximum number of live sessions per user. A new sign-in ends the least recently active one.
+   * `Infinity` for no limit.
+   * @defaultValue `5`
+   */
   readonly maxSessionsPerUser?: number | undefined
-  /** Seconds of inactivity that end an ordinary session. Default 1800. */
+  /**
+   * Seconds of inactivity after which a session ends. Fractions are allowed.
+   * @defaultValue `1800`
+   */
   readonly idleSeconds?: number | undefined
-  /** Days of inactivity that end a remembered session, and `Max-Age` of its cookies. Default 30. */
+  /**
+   * Days of inactivity after which a remembered session ends, and `Max-Age` of its cookies.
+   * Fractions are allowed.
+   * @defaultValue `30`
+   */
   readonly rememberMeDays?: number | undefined
-  /** Days after which any session ends. Default 30. */
+  /**
+   * Days after sign-in at which any session ends. Fractions are allowed.
+   * @defaultValue `30`
+   */
   readonly absoluteDays?: number | undefined
-  /** Mounts `/sessions`, `/logout-all` and `/csrf/refresh`. Default false. */
+  /**
+   * Whether to mount `/sessions`, `/logout-all` and `/csrf/refresh`.
+   * @defaultValue `false`
+   */
   readonly managementRoutes?: boolean | undefined
-  /** Overrides of the plugin's `cookies` for this transport. */
+  /**
+   * Overrides of the `cookies` option for this transport.
+   * @defaultValue those of `cookies`
+   */
   readonly cookies?: CookieOptions | undefined
 }
 

@@ -8,17 +8,33 @@ import { canonicalEmail } from '../identity/canonical.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 
-/** Budgets of sign-in attempts, shared by every way of signing in with a password. */
+/** Brute-force protection: how many attempts lock an account or an IP address, and for how long. */
 export interface LockoutPolicy {
-  /** Attempts of one account in a window. Default 5. */
+  /**
+   * Sign-in attempts per account within a window; the next one locks. On Redis values above 1000
+   * count as 1000.
+   * @defaultValue `5`
+   */
   readonly maxAttempts: number
-  /** Failed attempts of one address in a window. Default 30. */
+  /**
+   * Failed attempts per IP address within a window. IPv6 addresses count by their /64.
+   * @defaultValue `30`
+   */
   readonly maxAttemptsPerIp: number
-  /** Seconds. Default 60. */
+  /**
+   * Length of the sliding window in seconds.
+   * @defaultValue `60`
+   */
   readonly windowSeconds: number
-  /** Seconds of the first lock; each lock of an identifier doubles the next. Default 60. */
+  /**
+   * Seconds that the first lock lasts. Each further lock of an account lasts twice as long.
+   * @defaultValue `60`
+   */
   readonly lockSeconds: number
-  /** Seconds of the longest lock. Default 3600. */
+  /**
+   * Seconds that a lock lasts at most.
+   * @defaultValue `3600`
+   */
   readonly maxLockSeconds: number
 }
 

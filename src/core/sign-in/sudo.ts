@@ -21,13 +21,22 @@ import { AuthenticatedPrincipal } from '../principal/principal.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Users } from '../users/users.js'
 
-/** How long an elevation lasts and what guessing costs. */
+/** Sudo mode: how long it lasts and how often a password may be tried. */
 export interface SudoPolicy {
-  /** Seconds of elevation. Default 300. */
+  /**
+   * Seconds that sudo mode lasts.
+   * @defaultValue `300`
+   */
   readonly windowSeconds: number
-  /** Wrong passwords before the lock. Default 3. */
+  /**
+   * Wrong passwords before the lock.
+   * @defaultValue `3`
+   */
   readonly maxAttempts: number
-  /** Seconds of the lock, and of the window in which attempts count. Default 900. */
+  /**
+   * Seconds that the lock lasts, and within which attempts count.
+   * @defaultValue `900`
+   */
   readonly lockoutSeconds: number
 }
 

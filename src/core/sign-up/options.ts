@@ -94,16 +94,34 @@ export function resolveRegistration(options: RegistrationOptions = {}, login: re
   })
 }
 
-/** What sign-up takes and adds. */
+/** What `POST /register` accepts and stores. */
 export interface RegistrationOptions {
-  /** Object schema (JSON Schema, TypeBox) of further members of the body; may tighten a login field. */
+  /**
+   * JSON Schema or TypeBox object schema for further members of the body. Only `properties` and
+   * `required` are read. May tighten a login field, may not describe `password`.
+   * @defaultValue none
+   */
   readonly schema?: object | undefined
-  /** Names in the body, beside the login fields, that reach the user store. Privileged ones are refused at start-up. */
+  /**
+   * Body members, beside the login fields, that are stored. Privileged fields are refused at
+   * start-up.
+   * @defaultValue `[]`
+   */
   readonly extraFields?: readonly string[] | undefined
-  /** Constants for new rows. */
+  /**
+   * Constant values for new rows, by logical or column name.
+   * @defaultValue `{}`
+   */
   readonly defaults?: UserValues | undefined
-  /** Values derived on the server for new rows; they win over the client's. */
+  /**
+   * Function that computes values for new rows on the server. They override `defaults` and the
+   * values of the client.
+   * @defaultValue none
+   */
   readonly fields?: ((context: RegistrationContext) => UserValues | Promise<UserValues>) | undefined
-  /** False: `POST /register` is not mounted. Default true. */
+  /**
+   * Whether `POST /register` is mounted. Sign-up with a provider works either way.
+   * @defaultValue `true`
+   */
   readonly enabled?: boolean | undefined
 }

@@ -9,9 +9,9 @@ export type { AccountOptions } from './options.js'
 export { accountRoutes } from './routes.js'
 export type { PasswordsToolbox } from './toolbox.js'
 
-declare module '../../core/options.js' {
+declare module '../../core/option-types.js' {
   interface CrudAuthOptions {
-    /** What `GET /me` shows. */
+    /** What `GET /me` returns. */
     readonly account?: AccountOptions | undefined
   }
 
@@ -22,7 +22,16 @@ declare module '../../core/options.js' {
 
 declare module '../../core/rate-limits.js' {
   interface LimitedActions {
+    /**
+     * Registrations, by IP address. Counts requests that passed validation and the password rules.
+     * @defaultValue 20 per 3600 s
+     */
     register: true
+    /**
+     * Password changes, by session, successful ones included. All sessions of a user together may
+     * use ten times as many.
+     * @defaultValue 5 per 3600 s
+     */
     change_password: true
   }
 }

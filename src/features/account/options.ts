@@ -1,11 +1,12 @@
 import { checkObject, checkStrings, fail } from '../../lib/option-checks.js'
 import { CREDENTIAL_FIELDS, type UserFields } from '../../ports/user-store.js'
 
-/** What the account routes show. */
+/** What `GET /me` returns. */
 export interface AccountOptions {
   /**
-   * Further columns for `GET /me`: logical names of the user model (answered in snake_case), or names of the app's own columns
-   * (answered as given). Credentials are refused at start-up. Default none.
+   * Further members of the `GET /me` response: logical fields (returned in snake_case) or columns
+   * of your own (returned as named). Columns that hold credentials are refused at start-up.
+   * @defaultValue `[]`
    */
   readonly publicFields?: readonly string[] | undefined
 }

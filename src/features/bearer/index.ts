@@ -15,7 +15,7 @@ export { bearerRoutes } from './routes.js'
 export type { TokenKey } from './signing-keys.js'
 export type { IssuedTokens } from './tokens.js'
 
-declare module '../../core/options.js' {
+declare module '../../core/option-types.js' {
   interface RouteGroups {
     bearer: true
   }

@@ -132,43 +132,89 @@ export function resolveBearer(
   })
 }
 
-/** Options of `bearerTransport`. */
+/** Options of `bearerTransport()`. */
 export interface BearerTransportOptions {
-  /** Lifetime of an access token in seconds. Default 900. */
+  /**
+   * Lifetime of an access token in seconds, 1 to 86400.
+   * @defaultValue `900`
+   */
   readonly accessSeconds?: number | undefined
-  /** Lifetime of an unused refresh token in days. Default 30. */
+  /**
+   * Days after which an unused refresh token expires. Fractions are allowed.
+   * @defaultValue `30`
+   */
   readonly refreshDays?: number | undefined
   /**
-   * Seconds that an access token is still taken after its end, where the clocks of several hosts differ. Default 0. A token
-   * of the future is taken up to so many seconds ahead, or 5 if that is more: the issuer's clock may run before this one.
+   * Clock-skew tolerance for `exp` in seconds, 0 to 60. Tokens issued in the future are accepted up
+   * to the same number of seconds, or 5 if that is more.
+   * @defaultValue `0`
    */
   readonly clockToleranceSeconds?: number | undefined
-  /** Where the refresh token travels: in an HttpOnly cookie, or in the bodies. Default `'cookie'`. */
+  /**
+   * Where the refresh token travels: in an HttpOnly cookie (`cookie`) or in request and response
+   * bodies (`body`).
+   * @defaultValue `cookie`
+   */
   readonly refresh?: 'cookie' | 'body' | undefined
-  /** Whether each use of a refresh token gives a new one. Default true (RFC 9700, 4.14.2). */
+  /**
+   * Whether each use of a refresh token returns a new one (RFC 9700, section 4.14.2).
+   * @defaultValue `true`
+   */
   readonly rotateRefresh?: boolean | undefined
-  /** Seconds in which a repeated use gets the same successor; 0: any second use ends the family. Default 10. */
+  /**
+   * Seconds during which a repeated use of a refresh token returns the same successor, 0 to 300.
+   * After that, reuse revokes the token family.
+   * @defaultValue `10`
+   */
   readonly reuseGraceSeconds?: number | undefined
-  /** Scopes of a token for which none were asked. Default none. */
+  /**
+   * Scopes of a token when the client asks for none. At most 4096 characters in all.
+   * @defaultValue `[]`
+   */
   readonly defaultScopes?: readonly string[] | undefined
-  /** Scopes that may be asked for. Default `defaultScopes`. */
+  /**
+   * Scopes that a client may ask for. Must contain `defaultScopes`. At most 4096 characters in all.
+   * @defaultValue `defaultScopes`
+   */
   readonly grantableScopes?: readonly string[] | undefined
-  /** Path of the refresh cookie. Default: where the routes are mounted. */
+  /**
+   * `Path` of the refresh cookie.
+   * @defaultValue the prefix
+   */
   readonly refreshCookiePath?: string | undefined
-  /** `iss` of the tokens; checked where given. */
+  /**
+   * `iss` claim of the tokens, verified if set. At most 512 characters.
+   * @defaultValue none
+   */
   readonly issuer?: string | undefined
-  /** `aud` of the tokens; checked where given. */
+  /**
+   * `aud` claim of the tokens, verified if set. At most 512 characters.
+   * @defaultValue none
+   */
   readonly audience?: string | undefined
-  /** Asymmetric keys instead of one derived from `secret`; the first with a private half signs, all verify. */
+  /**
+   * Asymmetric signing keys instead of one derived from `secret`. The first key with a private half
+   * signs; all of them verify.
+   * @defaultValue none
+   */
   readonly keys?: readonly TokenKey[] | undefined
-  /** Serves the public halves of `keys` at `/.well-known/jwks.json`, at the root. Default false. */
+  /**
+   * Whether to serve the public keys at `/.well-known/jwks.json`, at the root of the server. Needs
+   * `keys`.
+   * @defaultValue `false`
+   */
   readonly jwks?: boolean | undefined
   /**
-   * Makes the principal of the token's claims alone: no database at all, `principal.user` throws, and a token is good until
-   * it expires whatever happens to its user; only the routes about the row (`/me` and the passwords) look at it. Default false.
+   * Whether to build the principal from the claims of the token alone, without reading the user.
+   * `principal.user` then throws, and a token stays valid until it expires, whatever happens to the
+   * account.
+   * @defaultValue `false`
    */
   readonly statelessUser?: boolean | undefined
-  /** Overrides of the plugin's `cookies` for the refresh cookie. */
+  /**
+   * Overrides of the `cookies` option for the refresh cookie.
+   * @defaultValue those of `cookies`
+   */
   readonly cookies?: CookieOptions | undefined
 }
 

@@ -21,7 +21,7 @@ import { createVerification } from './verification.js'
 export { emailRoutes } from './routes.js'
 export type { RecoveryToolbox, RedirectOption } from './toolbox.js'
 
-declare module '../../core/options.js' {
+declare module '../../core/option-types.js' {
   interface RouteGroups {
     email: true
   }
@@ -29,8 +29,21 @@ declare module '../../core/options.js' {
 
 declare module '../../core/rate-limits.js' {
   interface LimitedActions {
+    /**
+     * Requests for a verification link, by IP address.
+     * @defaultValue 5 per 3600 s
+     */
     email_verify_request: true
+    /**
+     * Requests for a password reset link, by IP address.
+     * @defaultValue 5 per 3600 s
+     */
     password_reset_request: true
+    /**
+     * Requests to change the email address, by session. All sessions of a user together may use ten
+     * times as many.
+     * @defaultValue 3 per 3600 s
+     */
     email_change_request: true
   }
 }

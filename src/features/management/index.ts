@@ -3,7 +3,7 @@ import { type ManagementPart, managementRoutes } from './routes.js'
 
 export { managementRoutes } from './routes.js'
 
-declare module '../../core/options.js' {
+declare module '../../core/option-types.js' {
   interface RouteGroups {
     management: true
   }
@@ -11,7 +11,16 @@ declare module '../../core/options.js' {
 
 declare module '../../core/rate-limits.js' {
   interface LimitedActions {
+    /**
+     * Signing out everywhere, by session. All sessions of a user together may use ten times as
+     * many. A session that signed in just now, or is in sudo mode, is never refused.
+     * @defaultValue 10 per 3600 s
+     */
     logout_all: true
+    /**
+     * New CSRF tokens, by session.
+     * @defaultValue 30 per 3600 s
+     */
     csrf_refresh: true
   }
 }

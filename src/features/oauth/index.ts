@@ -25,9 +25,12 @@ export type { OAuthOptions } from './options.js'
 export { oauthRoutes } from './routes.js'
 export type { OAuthToolbox } from './toolbox.js'
 
-declare module '../../core/options.js' {
+declare module '../../core/option-types.js' {
   interface CrudAuthOptions {
-    /** Sign-in at OAuth 2.0 and OpenID Connect providers. Default off. */
+    /**
+     * Sign-in with OAuth 2.0 and OpenID Connect providers. Needs a session transport.
+     * @defaultValue off
+     */
     readonly oauth?: OAuthOptions | undefined
   }
 
@@ -38,6 +41,10 @@ declare module '../../core/options.js' {
 
 declare module '../../core/rate-limits.js' {
   interface LimitedActions {
+    /**
+     * Sign-ins started with a provider, by IP address.
+     * @defaultValue 600 per 3600 s
+     */
     oauth_authorize: true
   }
 }

@@ -5,23 +5,34 @@ import type { OAuthProvider } from '../../ports/oauth-provider.js'
 import type { UserFields } from '../../ports/user-store.js'
 import { providerField } from './linked-accounts.js'
 
-/** Sign-in at OAuth 2.0 and OpenID Connect providers. Needs a session transport. */
+/** Sign-in with OAuth 2.0 and OpenID Connect providers. Needs a session transport. */
 export interface OAuthOptions {
-  /** Public URL of this server, such as `https://app.example.com`: providers send browsers back to it. */
+  /**
+   * Public URL of this server, such as `https://app.example.com`, with the path under which a proxy
+   * serves it, if any. https, or http on a loopback host.
+   */
   readonly baseUrl: string
-  /** By key: it is the path segment and names the field of the user model (`google` → `googleId`). */
+  /**
+   * Providers by key. The key is the path segment and names the field in the user model: `google`
+   * needs `googleId`, unless `oauth.accounts` is set.
+   */
   readonly providers: Readonly<Record<string, OAuthProvider>>
   /**
-   * Where browsers land when nothing else is asked for, and after every refusal (with `?error=`): a path of the same origin, or
-   * an absolute URL of the front end, against which `redirect_to` is resolved then. Default `/`.
+   * Where the browser goes after sign-in, and after every error with `?error=`: a path of the same
+   * origin, or an absolute URL of your front end. `redirect_to` is resolved against it.
+   * @defaultValue `/`
    */
   readonly defaultRedirect?: string | undefined
   /**
-   * `redirect`: authorize and callback send the browser on. `json`: they answer in JSON, for a front end that drives the flow
-   * by itself. Default `redirect`.
+   * `redirect` sends the browser on. `json` returns JSON, for front ends that drive the flow
+   * themselves.
+   * @defaultValue `redirect`
    */
   readonly responses?: 'redirect' | 'json' | undefined
-  /** Linked accounts in a table of their own, instead of a `<provider>Id` column each. Default none. */
+  /**
+   * Store of linked accounts in a table of its own, instead of a column per provider.
+   * @defaultValue none
+   */
   readonly accounts?: OAuthAccountStore | undefined
 }
 

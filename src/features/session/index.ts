@@ -12,7 +12,7 @@ import { bindSessionTransport } from './transport.js'
 export { sessionRoutes } from './routes.js'
 export type { SessionInfo, SessionsToolbox } from './toolbox.js'
 
-declare module '../../core/options.js' {
+declare module '../../core/option-types.js' {
   interface RouteGroups {
     session: true
   }

@@ -20,22 +20,36 @@ export interface TimestampColumn {
   readonly as: 'timestamp'
 }
 
-/** Options of `kyselyUsers`. */
+/** Options of `kyselyUsers()`. */
 export interface KyselyUsersOptions extends ValueOptions {
-  /** The table, with its schema if need be (`app.users`). Default `users`. */
+  /**
+   * Table of the users, with its schema if needed (`app.users`).
+   * @defaultValue `users`
+   */
   table?: string
   /**
-   * Logical names to columns, where they differ from the default: `id`, `email`, `username`, `hashed_password`,
-   * `is_active`, `is_superuser`, `email_verified`, `token_version`, `created_at`, `updated_at`. Null for what the table
-   * lacks. Further logical fields (`googleId`, `phone`, `oauthProvider`, …) exist if they are named here. The app's own
-   * columns are not; they are written and read under their own names. With Kysely's `CamelCasePlugin`, name all columns
-   * as the plugin shows them. A flag that is kept as a time (`email_verified_at`) is `{ column, as: 'timestamp' }`.
+   * Logical fields to columns, where they differ from the default names (`id`, `email`, `username`,
+   * `hashed_password`, `is_active`, `is_superuser`, `email_verified`, `token_version`,
+   * `created_at`, `updated_at`). `null` for a column the table lacks. Fields such as `googleId` or
+   * `phone` exist once they are named here. `{ column, as: 'timestamp' }` maps a flag to a time
+   * column. With Kysely's `CamelCasePlugin` use the names that the plugin shows.
+   * @defaultValue the snake_case names
    */
   columns?: Partial<Record<string, string | null | TimestampColumn>>
-  /** Further fields with a unique constraint. Login fields, the recovery factor and provider ids are taken to have one. */
+  /**
+   * Further unique fields. Login fields, the recovery field and provider ids count as unique
+   * anyway.
+   * @defaultValue `[]`
+   */
   unique?: readonly string[]
-  /** Makes the id of a new row, where the database does not, or MySQL cannot say what it made: `() => randomUUID()`. */
+  /**
+   * Makes the id of a new row where the database does not, such as `() => randomUUID()`.
+   * @defaultValue none
+   */
   generateId?: () => UserId
-  /** What the instance speaks. Default: what its dialect's adapter is. */
+  /**
+   * SQL dialect.
+   * @defaultValue that of the Kysely instance
+   */
   dialect?: Dialect
 }

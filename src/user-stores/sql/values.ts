@@ -2,13 +2,18 @@ import { ConfigError, UserValueError } from '../../errors.js'
 import { isStorableText } from '../storable-text.js'
 import type { Dialect } from './dialect.js'
 
+/** How values are stored. */
 export interface ValueOptions {
   /**
-   * How times are stored. `native`: as the driver does it; `text`: `2026-01-31T10:00:00.000Z`; or a number of seconds or
-   * milliseconds since 1970. Default `text` on SQLite, which has no type for times, else `native`.
+   * How times are stored: as the driver does (`native`), as ISO 8601 text, or as seconds or
+   * milliseconds since 1970.
+   * @defaultValue `text` on SQLite, else `native`
    */
   dates?: 'native' | 'text' | 'seconds' | 'milliseconds'
-  /** How true and false are stored. Default `number` (1 and 0) on SQLite, else `native`. */
+  /**
+   * How booleans are stored. `number` is 1 and 0.
+   * @defaultValue `number` on SQLite, else `native`
+   */
   booleans?: 'native' | 'number'
 }
 

@@ -12,17 +12,23 @@ import {
   type ProviderOptions,
 } from './options.js'
 
-/** Options of {@link apple}. */
+/** Options of `apple()`. */
 export interface AppleOptions extends ProviderOptions, OidcEndpoints {
   /** Identifier of the Services ID. */
   readonly clientId: string
-  /** Ten characters, of the developer account. */
+  /** Ten-character id of your team. */
   readonly teamId: string
-  /** Ten characters, of the key. */
+  /** Ten-character id of the key. */
   readonly keyId: string
-  /** The key's `.p8` file as PEM, or a `KeyObject`. It signs the client secret, which nobody has to renew by hand. */
+  /**
+   * Contents of the `.p8` file of the key, or a `KeyObject`. It signs the client secret, a JWT that
+   * is renewed automatically.
+   */
   readonly privateKey: string | KeyObject
-  /** Default `https://appleid.apple.com`. */
+  /**
+   * Overrides the issuer.
+   * @defaultValue `https://appleid.apple.com`
+   */
   readonly issuer?: string | undefined
 }
 

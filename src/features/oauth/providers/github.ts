@@ -8,9 +8,12 @@ import {
   secretInBody,
 } from './options.js'
 
-/** Options of {@link github}. */
+/** Options of `github()`. */
 export interface GithubOptions extends ProviderOptions, ClientSecret {
-  /** Default `https://api.github.com/user/emails`. */
+  /**
+   * Overrides the endpoint with the email addresses.
+   * @defaultValue `https://api.github.com/user/emails`
+   */
   readonly emailsEndpoint?: string | undefined
 }
 

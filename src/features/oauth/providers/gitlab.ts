@@ -10,9 +10,12 @@ import {
   secretInBody,
 } from './options.js'
 
-/** Options of {@link gitlab}. */
+/** Options of `gitlab()`. */
 export interface GitlabOptions extends ProviderOptions, OidcEndpoints, ClientSecret {
-  /** Address of a GitLab of one's own. Default `https://gitlab.com`. */
+  /**
+   * URL of your own GitLab.
+   * @defaultValue `https://gitlab.com`
+   */
   readonly issuer?: string | undefined
 }
 

@@ -11,14 +11,18 @@ import {
   secretInBody,
 } from './options.js'
 
-/** Options of {@link google}. */
+/** Options of `google()`. */
 export interface GoogleOptions extends ProviderOptions, OidcEndpoints, ClientSecret {
-  /** Default `https://accounts.google.com`. */
+  /**
+   * Overrides the issuer.
+   * @defaultValue `https://accounts.google.com`
+   */
   readonly issuer?: string | undefined
   /**
-   * Which addresses Google is believed to be the owner's. `authoritative`: those it hosts, of gmail.com and of Workspace accounts
-   * (claim `hd`); others were verified once and may have a new owner. `verified`: all that Google once verified. Default
-   * `authoritative`.
+   * Which addresses count as verified. `authoritative`: those that Google hosts (gmail.com, and
+   * Workspace accounts with the claim `hd`). `verified`: every address that Google verified once;
+   * it may have a new owner since.
+   * @defaultValue `authoritative`
    * @see https://developers.google.com/identity/siwg/backend-auth
    */
   readonly trustEmail?: 'authoritative' | 'verified' | undefined

@@ -10,14 +10,18 @@ import {
   secretInBody,
 } from './options.js'
 
-/** Options of {@link microsoft}. */
+/** Options of `microsoft()`. */
 export interface MicrosoftOptions extends ProviderOptions, OidcEndpoints, ClientSecret {
   /**
-   * Who may sign in: a tenant by its GUID, `organizations` (work and school accounts of every tenant), `consumers` (personal
-   * accounts), or `common` for both, which is the default.
+   * Who may sign in: a tenant id (GUID), `organizations` (work and school accounts), `consumers`
+   * (personal accounts) or `common` (both).
+   * @defaultValue `common`
    */
   readonly tenant?: string | undefined
-  /** For a national cloud. Default: the tenant's issuer at `https://login.microsoftonline.com`. */
+  /**
+   * Issuer of a national cloud.
+   * @defaultValue that of the tenant at `https://login.microsoftonline.com`
+   */
   readonly issuer?: string | undefined
 }
 

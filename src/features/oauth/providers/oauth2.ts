@@ -8,18 +8,30 @@ import {
   type ProviderOptions,
 } from './options.js'
 
-/** Options of {@link oauth2}. */
+/** Options of `oauth2()`. */
 export interface OAuth2Options extends ProviderOptions, ClientCredentials {
+  /** Authorization endpoint. */
   readonly authorizationEndpoint: string
+  /** Token endpoint. */
   readonly tokenEndpoint: string
-  /** Says who the holder of an access token is, as a JSON object. */
+  /** Endpoint that returns the owner of an access token as a JSON object. */
   readonly userinfoEndpoint: string
-  /** A second resource, whose body `mapProfile` finds in `extras.emails`. */
+  /**
+   * A second resource. `mapProfile` gets its body as `extras.emails`.
+   * @defaultValue none
+   */
   readonly emailsEndpoint?: string | undefined
-  /** Must be named by a callback that names an issuer (RFC 9207). */
+  /**
+   * Issuer that a callback must name if it names one (RFC 9207).
+   * @defaultValue none
+   */
   readonly issuer?: string | undefined
-  /** Whether a callback without `iss` is refused. Default false. */
+  /**
+   * Whether a callback without `iss` is refused.
+   * @defaultValue `false`
+   */
   readonly requireIss?: boolean | undefined
+  /** Maps the userinfo response to `{ id, email, emailVerified, name, username }`. */
   readonly mapProfile: NonNullable<ProviderOptions['mapProfile']>
 }
 

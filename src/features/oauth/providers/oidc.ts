@@ -13,13 +13,22 @@ import {
   type ProviderOptions,
 } from './options.js'
 
-/** Options of {@link oidc}. */
+/** Options of `oidc()`. */
 export interface OidcOptions extends ProviderOptions, OidcEndpoints, ClientCredentials {
-  /** Issuer identifier, to the letter: metadata, callbacks and ID tokens must name it. */
+  /**
+   * Issuer identifier, exactly as the provider publishes it. Metadata, callbacks and ID tokens must
+   * name it.
+   */
   readonly issuer: string
-  /** Whether a callback without `iss` is refused. Default: what the metadata announce. */
+  /**
+   * Whether a callback without `iss` is refused (RFC 9207).
+   * @defaultValue as the metadata announces
+   */
   readonly requireIss?: boolean | undefined
-  /** Whether to ask userinfo beside the ID token. Default true, where the provider has it. */
+  /**
+   * Whether to call the userinfo endpoint in addition to the ID token, where there is one.
+   * @defaultValue `true`
+   */
   readonly useUserinfo?: boolean | undefined
 }
 

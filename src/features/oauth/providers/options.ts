@@ -6,20 +6,47 @@ import type {
   ProfileExtras,
 } from '../../../ports/oauth-provider.js'
 
-/** What every builder takes. */
+/** Options of every provider. */
 export interface ProviderOptions {
-  /** The id that the provider gave the app. */
+  /** Client id that the provider gave you. */
   readonly clientId: string
-  /** Replaces the provider's default scopes. */
+  /**
+   * Replaces the default scopes of the provider.
+   * @defaultValue the provider's
+   */
   readonly scopes?: readonly string[] | undefined
-  /** Further parameters of the authorization request, such as `{ prompt: 'select_account' }`. */
+  /**
+   * Further parameters of the authorization request, such as `{ prompt: 'select_account' }`.
+   * Protocol parameters are refused. What `max_age`, `acr_values` and `hd` ask for is verified in
+   * the ID token.
+   * @defaultValue `{}`
+   */
   readonly authorizationParams?: Readonly<Record<string, string>> | undefined
+  /**
+   * Overrides the authorization endpoint.
+   * @defaultValue the provider's
+   */
   readonly authorizationEndpoint?: string | undefined
+  /**
+   * Overrides the token endpoint.
+   * @defaultValue the provider's
+   */
   readonly tokenEndpoint?: string | undefined
+  /**
+   * Overrides the userinfo endpoint.
+   * @defaultValue the provider's
+   */
   readonly userinfoEndpoint?: string | undefined
-  /** For development: allows http and private addresses. Default false. */
+  /**
+   * Allows http and private addresses, for development. Logs a warning.
+   * @defaultValue `false`
+   */
   readonly allowInsecure?: boolean | undefined
-  /** Picks the profile out of the provider's claims instead of the builder. Whatever it throws fails the sign-in. */
+  /**
+   * Maps claims to `{ id, email, emailVerified, name, username }` instead of the built-in mapping.
+   * May be async; an error fails the sign-in.
+   * @defaultValue the provider's
+   */
   readonly mapProfile?:
     | ((
         claims: Readonly<Record<string, unknown>>,
@@ -28,29 +55,51 @@ export interface ProviderOptions {
     | undefined
 }
 
-/** What the builders of OpenID Connect providers take beside. */
+/** Further options of OpenID Connect providers. */
 export interface OidcEndpoints {
-  /** Default: `/.well-known/openid-configuration` below the issuer. */
+  /**
+   * URL of the provider metadata.
+   * @defaultValue `/.well-known/openid-configuration` below the issuer
+   */
   readonly metadataUrl?: string | undefined
+  /**
+   * URL of the signing keys.
+   * @defaultValue from the metadata
+   */
   readonly jwksUri?: string | undefined
 }
 
-/** A client that proves itself by a secret. */
+/** A client that authenticates with a secret. */
 export interface ClientSecret {
+  /** Client secret that the provider gave you. */
   readonly clientSecret: string
 }
 
-/** How the app proves to any provider that it is the client. */
+/** How the app authenticates to the provider. */
 export interface ClientCredentials {
-  /** With it, `clientAuthentication` is `client_secret_basic` by default. */
+  /**
+   * Client secret. Authenticates with `client_secret_basic` unless `clientAuthentication` says
+   * otherwise.
+   * @defaultValue none
+   */
   readonly clientSecret?: string | undefined
-  /** PEM (PKCS #8) or a `KeyObject`. With it, `clientAuthentication` is `private_key_jwt`. */
+  /**
+   * Private key, as PEM (PKCS #8) or `KeyObject`: RSA, P-256, P-384 or Ed25519. Authenticates with
+   * `private_key_jwt` (RFC 7523).
+   * @defaultValue none
+   */
   readonly privateKey?:
     | (ClientAuthentication & { method: 'private_key_jwt' })['privateKey']
     | undefined
-  /** `kid` of the private key at the provider. */
+  /**
+   * `kid` of the private key at the provider.
+   * @defaultValue none
+   */
   readonly keyId?: string | undefined
-  /** `none` is for a client without credentials, and must be said: a secret that is merely missing is a mistake. */
+  /**
+   * Client authentication method. `none`, for a public client, must be set explicitly.
+   * @defaultValue `client_secret_basic`, or `private_key_jwt` with a key
+   */
   readonly clientAuthentication?: ClientAuthentication['method'] | undefined
 }
 
