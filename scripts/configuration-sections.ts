@@ -1,0 +1,222 @@
+/** The order and the surroundings of the tables in `docs/configuration.md`. */
+
+interface Row {
+  readonly name: string
+  readonly type: string
+  readonly defaultValue: string
+  readonly text: string
+}
+
+export interface Section {
+  readonly title: string
+  readonly text?: string
+  /** Interface, what stands before its members' names, and which members belong here (all of them by default). */
+  readonly interfaces: readonly (readonly [string, string, (readonly string[])?])[]
+  /** Options that no interface of ours declares. */
+  readonly further?: readonly Row[]
+}
+
+export const introduction = `# Configuration
+
+<!-- This page is generated from the TSDoc of the option types. Run "npm run docs:configuration" after a change. -->
+
+Pass options to \`app.register(crudAuth, options)\`. Only \`secret\` and \`users\` are required.
+
+The plugin checks all options at registration, before it opens a connection. An unknown name, a wrong type or a contradiction throws \`CRUDAUTH_CONFIG\` with a message that names the option and the cure. Error messages never contain secrets. The plugin doesn't modify your options object, and later changes to it have no effect.
+
+Names that end in \`Seconds\`, \`Days\`, \`Ms\` or \`KiB\` are in that unit. Seconds and milliseconds are whole numbers unless the description says otherwise.`
+
+const top = 'CrudAuthOptions'
+
+export const sections: readonly Section[] = [
+  {
+    title: 'State and users',
+    text: 'See [State and outages](state.md) and [User stores](users.md).',
+    interfaces: [[top, '', ['secret', 'users', 'redis', 'keyPrefix']]],
+  },
+  {
+    title: 'Routes and transports',
+    text: 'The route groups are `account`, `session`, `management`, `bearer`, `email` and `oauth`. See [Several prefixes](guides/prefixes.md) for mounting groups one by one, and [Gates](gates.md#custom-transports) for transports of your own.',
+    interfaces: [
+      [top, '', ['prefix', 'routes', 'transports', 'trustedOrigins', 'freshSeconds', 'hooks']],
+    ],
+    further: [
+      {
+        name: 'logLevel',
+        type: 'string',
+        defaultValue: "the app's",
+        text: "Fastify's log level for the routes of this plugin.",
+      },
+      {
+        name: 'logSerializers',
+        type: 'object',
+        defaultValue: "the app's",
+        text: "Fastify's log serializers for the routes of this plugin.",
+      },
+    ],
+  },
+  {
+    title: 'Identity and registration',
+    text: 'See [Account](account.md).',
+    interfaces: [
+      [top, '', ['identity']],
+      ['IdentityOptions', 'identity.'],
+      [top, '', ['account']],
+      ['AccountOptions', 'account.'],
+      [top, '', ['registration']],
+      ['RegistrationOptions', 'registration.'],
+    ],
+  },
+  {
+    title: 'Passwords',
+    text: 'See [Password rules](account.md#password-rules).',
+    interfaces: [
+      [top, '', ['passwords']],
+      ['PasswordOptions', 'passwords.'],
+      ['PasswordCost', 'passwords.cost.'],
+    ],
+  },
+  {
+    title: 'Brute-force protection',
+    text: 'See [Lockout and rate limits](security.md#lockout-and-rate-limits).',
+    interfaces: [
+      [top, '', ['lockout']],
+      ['LockoutPolicy', 'lockout.'],
+    ],
+  },
+  {
+    title: 'Rate limits',
+    text: 'A request beyond a limit is answered with 429 and `Retry-After`.',
+    interfaces: [
+      [top, '', ['rateLimits']],
+      ['LimitedActions', 'rateLimits.'],
+    ],
+  },
+  {
+    title: 'Email',
+    text: 'See [Email and recovery](email.md).',
+    interfaces: [
+      [top, '', ['email']],
+      ['EmailOptions', 'email.'],
+      ['EmailPaths', 'email.paths.'],
+    ],
+  },
+  {
+    title: 'Delivery',
+    text: 'See [Delivery](email.md#delivery).',
+    interfaces: [
+      [top, '', ['channels', 'delivery']],
+      ['DeliveryOptions', 'delivery.'],
+    ],
+  },
+  {
+    title: 'OAuth',
+    text: 'See [OAuth and OpenID Connect](oauth.md).',
+    interfaces: [
+      [top, '', ['oauth']],
+      ['OAuthOptions', 'oauth.'],
+    ],
+  },
+  {
+    title: 'Sudo mode',
+    text: 'See [requireSudo](gates.md#requiresudo).',
+    interfaces: [
+      [top, '', ['sudo']],
+      ['SudoPolicy', 'sudo.'],
+    ],
+  },
+  {
+    title: 'Cookies',
+    text: 'See [Cookies](session.md#cookies).',
+    interfaces: [
+      [top, '', ['cookies']],
+      ['CookieOptions', 'cookies.'],
+      ['CookieNames', 'cookies.names.'],
+    ],
+  },
+  {
+    title: 'Time limits',
+    text: 'What takes longer than this fails the request with 503 `CRUDAUTH_UNAVAILABLE`.',
+    interfaces: [
+      [top, '', ['timeouts']],
+      ['TimeoutOptions', 'timeouts.'],
+    ],
+  },
+  {
+    title: 'sessionTransport()',
+    text: 'One of the `transports`. See [Session](session.md).',
+    interfaces: [['SessionTransportOptions', 'sessionTransport.']],
+  },
+  {
+    title: 'bearerTransport()',
+    text: 'One of the `transports`. See [Bearer](bearer.md).',
+    interfaces: [['BearerTransportOptions', 'bearerTransport.']],
+  },
+  {
+    title: 'currentUser()',
+    text: 'See [Gates](gates.md#currentuser).',
+    interfaces: [['CurrentUserOptions', '']],
+  },
+  {
+    title: 'kyselyUsers()',
+    text: 'See [User stores](users.md).',
+    interfaces: [['KyselyUsersOptions', '']],
+  },
+  {
+    title: 'smtpSender()',
+    text: 'See [SMTP](email.md#smtp).',
+    interfaces: [['SmtpSenderOptions', '']],
+  },
+  {
+    title: 'logSender()',
+    text: 'For development: it writes each email to the log and sends nothing.',
+    interfaces: [['LogSenderOptions', '']],
+  },
+  {
+    title: 'Every provider',
+    text: 'Options that all provider builders take. See [OAuth and OpenID Connect](oauth.md).',
+    interfaces: [['ProviderOptions', '']],
+  },
+  {
+    title: 'google()',
+    interfaces: [['GoogleOptions', '', ['clientSecret', 'issuer', 'trustEmail']]],
+  },
+  { title: 'github()', interfaces: [['GithubOptions', '', ['clientSecret', 'emailsEndpoint']]] },
+  {
+    title: 'microsoft()',
+    interfaces: [['MicrosoftOptions', '', ['clientSecret', 'tenant', 'issuer']]],
+  },
+  {
+    title: 'apple()',
+    interfaces: [['AppleOptions', '', ['clientId', 'teamId', 'keyId', 'privateKey', 'issuer']]],
+  },
+  { title: 'gitlab()', interfaces: [['GitlabOptions', '', ['clientSecret', 'issuer']]] },
+  { title: 'discord()', interfaces: [['DiscordOptions', '', ['clientSecret']]] },
+  {
+    title: 'oidc()',
+    interfaces: [
+      ['OidcOptions', '', ['issuer', 'requireIss', 'useUserinfo']],
+      ['OidcEndpoints', ''],
+      ['ClientCredentials', ''],
+    ],
+  },
+  {
+    title: 'oauth2()',
+    text: 'It also takes `clientSecret`, `privateKey`, `keyId` and `clientAuthentication` of [oidc()](#oidc).',
+    interfaces: [
+      [
+        'OAuth2Options',
+        '',
+        [
+          'authorizationEndpoint',
+          'tokenEndpoint',
+          'userinfoEndpoint',
+          'emailsEndpoint',
+          'issuer',
+          'requireIss',
+          'mapProfile',
+        ],
+      ],
+    ],
+  },
+]
