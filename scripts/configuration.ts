@@ -48,10 +48,14 @@ function createReader() {
     ts.displayPartsToString(symbol.getDocumentationComment(checker)).replace(/\s*\n\s*/g, ' ')
 
   function defaultOf(symbol: ts.Symbol): string {
+    // The tag of this very declaration: TypeScript adds those of the interface that it extends.
+    const [declaration] = symbol.declarations ?? []
+    const tag = declaration
+      ? ts.getJSDocTags(declaration).find(({ tagName }) => tagName.text === 'defaultValue')
+      : undefined
+    if (tag) return (ts.getTextOfJSDocComment(tag.comment) ?? '').replace(/\s*\n\s*/g, ' ')
     const isOptional = (symbol.flags & ts.SymbolFlags.Optional) !== 0
-    if (!isOptional && !typeOf(symbol).includes('limit')) return 'required'
-    const tag = symbol.getJsDocTags(checker).find(({ name }) => name === 'defaultValue')
-    return ts.displayPartsToString(tag?.text ?? []).replace(/\s*\n\s*/g, ' ')
+    return isOptional ? '' : 'required'
   }
 
   function typeOf(symbol: ts.Symbol): string {

@@ -75,7 +75,7 @@ function explained(error: unknown, sentence: string, call: Call | null, section:
 }
 
 const sections: Readonly<Record<string, string>> = {
-  users: '"A store of your own" in docs/users.md of fastify-crudauth',
+  users: '"Custom user stores" in docs/users.md of fastify-crudauth',
 }
 
 export type Declare<Store> = (sentence: string, run: (store: Store) => Promise<void>) => void
@@ -98,7 +98,7 @@ export function storeKit<Store>(
           error,
           sentence,
           last.call,
-          sections[kind] ?? '"Ports" in docs/state.md of fastify-crudauth',
+          sections[kind] ?? '"State ports" in docs/state.md of fastify-crudauth',
         )
       } finally {
         if (isUnderTest(made)) await made.close?.()

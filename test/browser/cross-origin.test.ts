@@ -14,7 +14,7 @@ const skip = chromium ? false : 'TEST_CHROMIUM is not set'
 
 /** The script of the guide, as it stands. */
 const script = (): string => {
-  const text = String(documentOf('docs/recipes.md').text ?? '')
+  const text = String(documentOf('docs/guides/cross-origin.md').text ?? '')
   const found = /<script>\n(\s*const api = [\s\S]*?)<\/script>/.exec(text)?.[1]
   assert.ok(found, 'the guide has its script')
   return found

@@ -125,6 +125,9 @@ for (const backend of backends) {
 }
 
 test('the table of the migration guide is made of this contract', () => {
-  const guide = readFileSync(new URL('../../docs/crudauth.md', import.meta.url), 'utf8')
-  assert.ok(guide.includes(differencesTable()), `docs/crudauth.md lacks:\n${differencesTable()}`)
+  const guide = readFileSync(
+    new URL('../../docs/guides/migrate-crudauth.md', import.meta.url),
+    'utf8',
+  )
+  assert.ok(guide.includes(differencesTable()), `the guide lacks:\n${differencesTable()}`)
 })

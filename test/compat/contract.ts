@@ -1,6 +1,6 @@
 /**
  * What a front end written for CRUDAuth (0.8) relies on, request by request: the proof that it works here unchanged. What is
- * different on purpose is marked with `differs`, and with the page that explains it; the table in `docs/crudauth.md` is made of
+ * different on purpose is marked with `differs`, and with the page that explains it; the table in `docs/guides/migrate-crudauth.md` is made of
  * these marks.
  */
 
@@ -50,9 +50,9 @@ export const contract: readonly Step[] = [
     },
     expect: { status: 202, keys: ['detail'] },
     differs: {
-      crudauth: '`POST /register` answers 201 with the account, and 409 for a known email',
-      here: 'with a way to send mail 202 for both, and the owner of a known email is told by mail; without one as in CRUDAuth',
-      page: 'email.md#why-requests-answer-alike',
+      crudauth: '`POST /register` returns 201 with the account, and 409 for a known email',
+      here: 'With delivery 202 for both, and the owner of a known address gets an email. Without delivery as in CRUDAuth.',
+      page: '../email.md#user-enumeration',
     },
   },
   {
@@ -65,9 +65,9 @@ export const contract: readonly Step[] = [
     },
     expect: { status: 409, keys: ['message'] },
     differs: {
-      crudauth: 'errors are `{"detail": "…"}`, validation is 422',
-      here: 'errors are Fastify’s `{"statusCode", "code", "error", "message"}`, validation is 400; an error handler of a few lines gives CRUDAuth’s form',
-      page: 'crudauth.md#the-form-of-errors',
+      crudauth: 'Errors are `{"detail": "…"}`, an invalid body is 422',
+      here: 'Errors are `{"statusCode", "code", "error", "message"}`, an invalid body is 400. A short error handler restores the format of CRUDAuth.',
+      page: '#error-format',
     },
   },
   {
@@ -182,8 +182,8 @@ export const contract: readonly Step[] = [
     capture: { refresh_token: 'refresh2' },
     differs: {
       crudauth: '`POST /refresh` keeps the refresh token, which can be used again',
-      here: 'each use gives a new one, and a second use of the old one ends the family; `bearerTransport({ rotateRefresh: false })` is CRUDAuth’s way',
-      page: 'bearer.md#refresh-rotation-and-reuse',
+      here: 'Each use returns a new token, and reuse revokes the family. `bearerTransport({ rotateRefresh: false })` restores the behaviour of CRUDAuth.',
+      page: '../bearer.md#refresh-token-rotation',
     },
   },
   {
@@ -340,13 +340,13 @@ export const contract: readonly Step[] = [
 /** Differences that no single request shows. */
 export const further: readonly NonNullable<Step['differs']>[] = [
   {
-    crudauth: 'a bcrypt hash over the SHA-256 of the password',
-    here: 'argon2id; a verifier for the old hashes is a few lines, and each is replaced at its owner’s next sign-in',
-    page: 'crudauth.md#passwords',
+    crudauth: 'Hashes are bcrypt over the SHA-256 of the password',
+    here: 'argon2id. A short verifier accepts the old hashes, and each is replaced at the next sign-in.',
+    page: '#passwords',
   },
   {
-    crudauth: 'a sudo route is built on `auth.sudo.elevate` and `auth.require_sudo()`',
-    here: 'the same: `app.crudAuth.sudo.elevate(request, { password })` and `app.requireSudo`',
-    page: 'gates.md#requiresudo',
+    crudauth: 'A sudo route uses `auth.sudo.elevate` and `auth.require_sudo()`',
+    here: 'The same: `app.crudAuth.sudo.elevate(request, { password })` and `app.requireSudo`',
+    page: '../gates.md#requiresudo',
   },
 ]

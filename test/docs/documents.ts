@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -24,19 +24,19 @@ export interface Block {
 
 const read = (path: string): Document => ({ path, text: readFileSync(join(root, path), 'utf8') })
 
-/** README and every page of `docs/`. */
+/** README and every page below `docs/`. */
 export const pages: readonly Document[] = [
   'README.md',
-  ...readdirSync(join(root, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`)
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md') && !name.startsWith('.vitepress'))
+    .map((name) => `docs/${name.split(sep).join('/')}`)
     .sort(),
 ].map(read)
 
 /** The pages and the other documents at the root. */
 export const documents: readonly Document[] = [
   ...pages,
-  ...['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
+  ...['SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'llms.txt']
     .filter((path) => existsSync(join(root, path)))
     .map(read),
 ]

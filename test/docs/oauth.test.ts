@@ -12,28 +12,11 @@ import crudAuth, {
 import { memoryUsers } from '../../src/user-stores/memory.js'
 import { cheap, password, secret } from '../helpers/build.js'
 import { openPostgres, serverOf } from '../helpers/databases.js'
-import { resolvedOptions } from '../helpers/options.js'
-import { blocksOf, page, tableRows } from './documents.js'
+import { blocksOf, page } from './documents.js'
 import { runExample } from './load.js'
 
 const document = page('docs/oauth.md')
 const postgres = serverOf('TEST_POSTGRES_URL')
-
-test('the options of the flow in docs/oauth.md have the defaults of the code', () => {
-  const rows = new Map(
-    tableRows(document).map(([name = '', value = '']) => [name.replace(/`/g, ''), value]),
-  )
-  const options = resolvedOptions({
-    secret: 'k3J9x0Qm2Zr8Lw5Vt1Bn7Hc4Yd6Pf0Gs',
-    users: memoryUsers(),
-  })
-  assert.equal(rows.get('timeouts.oauthMs'), `\`${options.timeouts.oauthMs}\``)
-  assert.equal(rows.get('cookies.names.oauth'), `\`${options.session?.cookies.names.oauth}\``)
-  const limit = options.rateLimits.oauth_authorize as { max: number; windowSeconds: number }
-  assert.equal(rows.get('rateLimits.oauth_authorize'), `${limit.max} in ${limit.windowSeconds} s`)
-  for (const name of ['baseUrl', 'providers', 'defaultRedirect', 'accounts'])
-    assert.ok(rows.has(`oauth.${name}`), name)
-})
 
 /** The example over the tables that the page shows, in a schema of its own, with users 1 to 3. */
 async function openAccounts(t: TestContext): Promise<OAuthAccountStore> {

@@ -274,10 +274,7 @@ test('the claims in docs/bearer.md are those of a token', async (t) => {
   assert.equal(header.typ, 'at+jwt')
 
   const { text } = page('docs/bearer.md')
-  const table = text.slice(
-    text.indexOf('| claim | what |'),
-    text.indexOf('It goes into the header'),
-  )
+  const table = text.slice(text.indexOf('| claim | what |'), text.indexOf('Send it in the header'))
   const documented = tableRows({ path: 'docs/bearer.md', text: table })
     .slice(1)
     .flatMap(([names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name))

@@ -25,7 +25,7 @@ test('the table of reasons in docs/oauth.md is that of the code', () => {
   assert.deepEqual(documented.sort(), reasons.sort())
 })
 
-test('the options of oidc() in docs/oauth.md are those that it takes', () => {
+test('the configuration page lists the options of oidc(), and no other', () => {
   const refused = () => oidc({ nobodys: 1 } as never)
   const taken = (() => {
     try {
@@ -35,13 +35,11 @@ test('the options of oidc() in docs/oauth.md are those that it takes', () => {
     }
     return []
   })()
-  const { text } = page('docs/oauth.md')
-  const documented = tableRows({
-    path: 'docs/oauth.md',
-    text: text.slice(0, text.indexOf('A client with a key')),
-  })
-    .flatMap(([names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? ''))
-    .filter((name) => !['common', 'organizations', 'consumers', 'tenant'].includes(name))
+  const { text } = page('docs/configuration.md')
+  const sections = text.split(/^## /m).filter((part) => /^(?:Every provider|oidc\(\))\n/.test(part))
+  const documented = sections
+    .flatMap((part) => tableRows({ path: 'docs/configuration.md', text: part }))
+    .flatMap(([name = '']) => /^`(\w+)`$/.exec(name)?.[1] ?? [])
   assert.deepEqual([...new Set(documented)].sort(), [...taken].sort())
 })
 
