@@ -30,7 +30,7 @@ const entryPoints = [
 ]
 /** What a package may hold beside `dist`. */
 const plainFiles =
-  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|docs\/.+\.(md|json|svg|png))$/
+  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|llms\.txt|docs\/.+\.(md|json|svg|png))$/
 const builtFiles = /^dist\/(src|schemas)\/.+\.(js|d\.ts)$/
 
 /** npm tells the scripts it runs where it runs them; an npm in another folder must not hear of it. */
@@ -109,7 +109,13 @@ function checkContent(installed: string): void {
   const stray = files.filter((name) => !plainFiles.test(name) && !builtFiles.test(name))
   if (stray.length > 0)
     throw new CheckFailed(`does not belong into the package:\n  ${stray.join('\n  ')}`)
-  for (const name of ['LICENSE', 'README.md', 'dist/src/index.js', 'dist/src/index.d.ts']) {
+  for (const name of [
+    'LICENSE',
+    'README.md',
+    'llms.txt',
+    'dist/src/index.js',
+    'dist/src/index.d.ts',
+  ]) {
     if (!files.includes(name)) throw new CheckFailed(`the package lacks ${name}`)
   }
   const machine = [root.replace(/\/$/, ''), homedir(), tmpdir()].filter((path) => path.length > 4)
@@ -117,7 +123,7 @@ function checkContent(installed: string): void {
     const text = readFileSync(join(installed, name), 'utf8')
     const found = [...machine, 'file:///', 'sourceMappingURL'].find((path) => text.includes(path))
     if (found) throw new CheckFailed(`${name} names "${found}", which exists on this machine only`)
-    const dead = name.endsWith('.md')
+    const dead = /\.(?:md|txt)$/.test(name)
       ? linkedFiles(text).filter((link) => !existsSync(join(installed, dirname(name), link)))
       : []
     if (dead.length > 0)
