@@ -131,12 +131,12 @@ export const TokenInvalidOrUsedError = make(
 )
 export const OAuthInvalidStateError = make(
   'CRUDAUTH_OAUTH_INVALID_STATE',
-  'The sign-in has expired, has been used, or was begun in another browser; begin it again',
+  'The sign-in has expired, was used, or was started in another browser; start again',
   400,
 )
 export const OAuthFailedError = make(
   'CRUDAUTH_OAUTH_FAILED',
-  'The sign-in at the provider failed',
+  'The sign-in with the provider failed',
   400,
 )
 export const OAuthEmailMissingError = make(
@@ -151,12 +151,12 @@ export const OAuthEmailUnverifiedError = make(
 )
 export const OAuthProviderAlreadyLinkedError = make(
   'CRUDAUTH_OAUTH_PROVIDER_ALREADY_LINKED',
-  'The account with this email is linked to another account of this provider',
+  'The account with this email is linked to another account at this provider',
   400,
 )
 export const OAuthLinkedElsewhereError = make(
   'CRUDAUTH_OAUTH_LINKED_ELSEWHERE',
-  'This account of the provider is linked to another user',
+  'This account at the provider is linked to another user',
   400,
 )
 export const OAuthAccountInactiveError = make(
@@ -166,13 +166,13 @@ export const OAuthAccountInactiveError = make(
 )
 export const OAuthAccessDeniedError = make(
   'CRUDAUTH_OAUTH_ACCESS_DENIED',
-  'The app does not let this account in',
+  'The app refused this account',
   400,
 )
 export const DuplicateError = make('CRUDAUTH_DUPLICATE', '%s', 409)
 export const LastSignInMethodError = make(
   'CRUDAUTH_LAST_SIGN_IN_METHOD',
-  'It is the only way into the account; set a password first',
+  'This is the only way to sign in to the account; set a password first',
   409,
 )
 export const LockedOutError = make('CRUDAUTH_LOCKED_OUT', 'Too many attempts; try again later', 429)
@@ -183,7 +183,7 @@ export const RateLimitedError = make(
 )
 export const UnavailableError = make(
   'CRUDAUTH_UNAVAILABLE',
-  'The service is unavailable for the moment',
+  'The service is temporarily unavailable',
   503,
 )
 export const InternalError = make('CRUDAUTH_INTERNAL', '%s', 500)

@@ -19,7 +19,7 @@ export type { LockoutPolicy } from './core/sign-in/lockout.js'
 export type { Sudo, SudoPolicy, SudoProof } from './core/sign-in/sudo.js'
 export type { RegistrationContext } from './core/sign-up/new-account.js'
 export type { RegistrationOptions } from './core/sign-up/options.js'
-export type { CookieOptions } from './http/cookies.js'
+export type { CookieNames, CookieOptions } from './http/cookies.js'
 export { crudAuth, crudAuth as default } from './plugin.js'
 
 // Errors, hooks and events

@@ -41,7 +41,7 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   {
     name: 'ioredis',
     at: ['src/state/redis/'],
-    typesAt: ['src/core/options.ts', 'src/state/open.ts'],
+    typesAt: ['src/core/option-types.ts', 'src/state/open.ts'],
   },
   { name: 'undici', at: ['src/features/oauth/protocol/http-client.ts'] },
   { name: 'oauth4webapi', at: ['src/features/oauth/protocol/'] },

@@ -58,7 +58,7 @@ export function resolveLimits(
   }
   if (typeof limits.recipient === 'function')
     fail(
-      '"rateLimits.recipient" must be { max, windowSeconds } or false: there is no request to ask about',
+      '"rateLimits.recipient" must be { max, windowSeconds } or false: there is no request to call a function with',
     )
   return Object.freeze(limits) as RateLimits
 }

@@ -23,19 +23,21 @@ export function warnOf(
   const { memoryKiB, iterations } = settings.passwords.cost
   if (!owaspFloors.some(([kib, passes]) => memoryKiB >= kib && iterations >= passes)) {
     app.log.warn(
-      `fastify-crudauth: "passwords.cost" (${memoryKiB} KiB, ${iterations} iterations) is below OWASP's floor for argon2id`,
+      `fastify-crudauth: "passwords.cost" (${memoryKiB} KiB, ${iterations} iterations) is below the OWASP recommendations for argon2id`,
     )
   }
   if (settings.lockout === false)
-    app.log.warn('fastify-crudauth: "lockout" is off, so passwords can be guessed without limit')
+    app.log.warn(
+      'fastify-crudauth: "lockout" is off, so there is no protection against brute force',
+    )
   if (!hasTokenVersion) {
     app.log.warn(
-      'fastify-crudauth: the user model has no "tokenVersion", so only another password ends what was issued before, and no count of it',
+      'fastify-crudauth: the user model has no "tokenVersion", so only a password change can sign a user out everywhere; add the column',
     )
   }
   if (inTheClear.length > 0) {
     app.log.warn(
-      `fastify-crudauth: "cookies.secure" is off, so ${inTheClear.join(' and ')} travel in the clear; use it for development alone`,
+      `fastify-crudauth: "cookies.secure" is off, so ${inTheClear.join(' and ')} are sent without TLS; use it for development only`,
     )
   }
 }

@@ -36,7 +36,7 @@ function checkSecret(value: unknown, name: string): Buffer {
     )
   }
   if (new Set(bytes).size < 8 || period(bytes) < 8 || sequential(bytes)) {
-    throw new ConfigError(`"${name}" has too little variety to be a random secret; ${openssl}`)
+    throw new ConfigError(`"${name}" is not random enough; ${openssl}`)
   }
   return bytes
 }

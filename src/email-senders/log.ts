@@ -35,7 +35,7 @@ export function logSender(options: LogSenderOptions = {}): EmailSender {
     !checkBoolean('logSender.allowInProduction', options.allowInProduction, false)
   ) {
     fail(
-      'logSender() writes live links to the log and sends no email, which is for development; use smtpSender() of "fastify-crudauth/email/smtp" or a sender of your own in production',
+      'logSender() writes valid links to the log and sends no email; it is for development only. In production use smtpSender() of "fastify-crudauth/email/smtp" or your own sender',
     )
   }
   return {

@@ -173,7 +173,7 @@ function resolveServer(options: SmtpSenderOptions) {
     try {
       return decodeURIComponent(part)
     } catch {
-      return fail('"smtpSender.url" has a "%" that is no percent-encoding; write it as %25')
+      return fail('"smtpSender.url" has a "%" that is not percent-encoding; write it as %25')
     }
   }
   return {
@@ -195,7 +195,7 @@ export function resolveSmtp(options: SmtpSenderOptions) {
   const hasCredentials = server.auth !== undefined || further.auth !== undefined
   if (allowInsecure && hasCredentials && !isLoopback(server.host)) {
     fail(
-      '"smtpSender.allowInsecure" would send credentials in the clear; leave it out, or send without credentials inside a network of your own',
+      '"smtpSender.allowInsecure" would send credentials without TLS; remove it, or send without credentials inside your own network',
     )
   }
   const milliseconds = (

@@ -62,7 +62,10 @@ export function createPool(connect: () => SmtpTransport, milliseconds: number) {
         timer = setTimeout(() => {
           retire(pool)
           reject(
-            new SmtpError(`The mail server was not done within ${milliseconds} ms`, 'ETIMEDOUT'),
+            new SmtpError(
+              `The mail server was not finished within ${milliseconds} ms`,
+              'ETIMEDOUT',
+            ),
           )
         }, milliseconds).unref()
       })

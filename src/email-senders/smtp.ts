@@ -62,7 +62,7 @@ function smtpError(cause: unknown): SmtpError {
 /** A header of more than one line, or an address that could be several: nothing to try again. */
 function checkMessage({ to, subject }: EmailMessage): void {
   if (!isMailbox(to))
-    throw new SmtpError('The recipient is not one plain address', 'EENVELOPE', undefined, true)
+    throw new SmtpError('The recipient is not exactly one address', 'EENVELOPE', undefined, true)
   if (/[\r\n]/.test(subject))
     throw new SmtpError('The subject has more than one line', 'EMESSAGE', undefined, true)
 }

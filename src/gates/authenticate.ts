@@ -32,9 +32,7 @@ export interface AuthState {
 export function stateOf(request: FastifyRequest): AuthState {
   const state = (request.server as unknown as { [kAuthState]?: AuthState })[kAuthState]
   if (!state)
-    throw new InternalError(
-      'fastify-crudauth is not registered on the instance that this route belongs to',
-    )
+    throw new InternalError('fastify-crudauth is not registered on the instance of this route')
   return state
 }
 

@@ -63,7 +63,7 @@ export function decorate(
       const principal = principalOf(this as FastifyRequest)
       if (principal) return principal
       throw new InternalError(
-        'request.principal was read where no gate has authenticated; add onRequest: app.currentUser()',
+        'request.principal was read without a gate; add onRequest: app.currentUser()',
       )
     },
   })

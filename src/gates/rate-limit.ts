@@ -39,7 +39,7 @@ async function answered(
   try {
     return checkRateLimit(`rateLimits.${action}`, result)
   } catch (cause) {
-    throw new InternalError('A rate limit of the app is none', { cause })
+    throw new InternalError('A rate limit function returned an invalid limit', { cause })
   }
 }
 
@@ -80,7 +80,7 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
         return await counters.hit(`rate:${text}`, windowSeconds * 1000)
       } catch (cause) {
         if (failClosed) throw unavailableError(cause)
-        request.log.warn({ action }, 'a rate limit could not be counted; the request passes')
+        request.log.warn({ action }, 'could not count a rate limit; the request passes')
         return null
       }
     }

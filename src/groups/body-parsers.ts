@@ -97,7 +97,7 @@ function parseMultipart(contentType: string, bytes: Buffer): Promise<Record<stri
     form.on('field', (name, value) => fields.set(name, [...(fields.get(name) ?? []), value]))
     form.on('file', (_name, file) => {
       file.resume()
-      reject(badForm('files are not taken here'))
+      reject(badForm('files are not accepted'))
     })
     form.on('error', () => reject(badForm('it is malformed')))
     form.on('finish', () => {

@@ -162,7 +162,7 @@ export function documentRoutes(
         ...(open ? {} : { 401: 'Nobody is signed in' }),
         // A cookie that was tampered with is none; a token, or what else a transport of the app's takes, is refused.
         ...(open && asked.some((name) => name !== 'session')
-          ? { 401: 'The credential was tampered with' }
+          ? { 401: 'The credential is invalid' }
           : {}),
         ...(forbids
           ? { 403: 'Not allowed for this principal, or the CSRF token is missing or wrong' }
@@ -235,7 +235,7 @@ export function documentRoutes(
     }
     if (unseen && app.hasDecorator('swagger')) {
       app.log.warn(
-        'fastify-crudauth: @fastify/swagger was registered after it, so the OpenAPI document lacks its routes; register it first',
+        'fastify-crudauth: @fastify/swagger was registered after it, so the OpenAPI document lacks the routes of this plugin; register it first',
       )
     }
   })

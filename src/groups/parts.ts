@@ -17,7 +17,6 @@ export function decorateParts(app: FastifyInstance, parts: Parts): void {
  */
 export function partOf<Part>(app: FastifyInstance, name: string, needs: string): Part {
   const parts = (app as unknown as { [kParts]?: Parts })[kParts]
-  if (!parts)
-    fail('Register crudAuth before its groups of routes, on the same instance or above it')
+  if (!parts) fail('Register crudAuth before its route groups, on the same instance or a parent')
   return (parts[name] ?? fail(needs)) as Part
 }

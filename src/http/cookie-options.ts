@@ -46,7 +46,7 @@ export function resolveCookies(
       const name = checkText(`${option}.names.${key}`, given[key] ?? fallback, token, fallback)
       // The readable one is taken as it is: no prefix is ever added to it.
       if (key !== 'csrf' && /^__(?:host|secure)-/i.test(name))
-        fail(`"${option}.names.${key}" gets its prefix by itself; leave "__Host-" out`)
+        fail(`"${option}.names.${key}" gets its prefix automatically; remove "__Host-"`)
       return [key, name]
     }),
   ) as Record<keyof typeof names, string>

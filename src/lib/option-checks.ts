@@ -74,8 +74,7 @@ export function checkStrings(
     fail(`"${name}" must be an array of non-empty strings, got ${describe(value)}`)
   }
   const strings = value as string[]
-  if (new Set(strings).size !== strings.length)
-    fail(`"${name}" names something twice; remove the repetition`)
+  if (new Set(strings).size !== strings.length) fail(`"${name}" contains a duplicate; remove it`)
   return Object.freeze([...strings])
 }
 

@@ -14,7 +14,7 @@ export async function openState(app: FastifyInstance, options: StateOptions) {
   const { redis, keyPrefix, timeouts } = options
   if (redis === undefined) {
     app.log.warn(
-      'fastify-crudauth keeps sessions and counters in the memory of this process: they end with it and no other process sees them; set "redis" for more than one process',
+      'fastify-crudauth keeps sessions and counters in the memory of this process. They end with it, and other processes do not share them. Set "redis" to change that',
     )
     return { ...memoryState(), connect() {} }
   }

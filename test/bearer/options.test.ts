@@ -103,7 +103,7 @@ const mistakes: [string, object, RegExp][] = [
   ['a kid with a quote', key('EdDSA', { privateKey: ed.privateKey }, 'a"b'), /kid/],
   ['a kid that is a number', key('EdDSA', { privateKey: ed.privateKey }, 7), /kid/],
   [
-    'a kid that stands twice',
+    'a kid that is used twice',
     {
       keys: [
         { kid: 'k', alg: 'EdDSA', privateKey: ed.privateKey },
@@ -143,7 +143,7 @@ const mistakes: [string, object, RegExp][] = [
   [
     'halves of two pairs',
     key('EdDSA', { privateKey: ed.privateKey, publicKey: pairFor('EdDSA').publicKey }),
-    /no pair/,
+    /do not belong together/,
   ],
   ['P-384 as ES256', key('ES256', { privateKey: p384.privateKey }), /ES256/],
   ['secp256k1 as ES256', key('ES256', { privateKey: secp256k1.privateKey }), /ES256/],

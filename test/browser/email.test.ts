@@ -123,10 +123,10 @@ test('by clicks alone: register, confirm, forget the password, reset it, change 
   const revert = await follow(
     mailbox,
     /Your email address .* was changed/,
-    'Take the change back',
+    'Undo the change',
     shot('mail-12-changed'),
   )
-  await revert.sees(/Take the change back/)
+  await revert.sees(/Undo the change/)
   await revert.page.screenshot({ path: shot('mail-13-revert-page') })
   await revert.page.getByRole('button', { name: 'Take the old address back' }).click()
   await revert.says(/old address is back/)

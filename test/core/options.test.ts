@@ -100,7 +100,7 @@ const mistakes: Record<string, Mistake[]> = {
     [
       'of a field twice',
       { identity: { login: ['email', 'email'] } },
-      /"identity\.login" names something twice/,
+      /"identity\.login" contains a duplicate/,
     ],
     [
       'of a field the model lacks',
@@ -125,7 +125,7 @@ const mistakes: Record<string, Mistake[]> = {
     [
       'without an email and without a word on recovery',
       { users: bareUsers(['username', 'hashedPassword']), identity: { login: ['username'] } },
-      /"identity\.recovery".*set it to a field or to null/,
+      /"identity\.recovery".*set it to another field, or to null/,
     ],
     [
       'with an unknown member',
@@ -351,7 +351,7 @@ const mistakes: Record<string, Mistake[]> = {
     [
       'a name with the prefix',
       { cookies: { names: { device: '__Host-x' } } },
-      /"cookies\.names\.device" gets its prefix by itself; leave "__Host-" out/,
+      /"cookies\.names\.device" gets its prefix automatically; remove "__Host-"/,
     ],
     [
       'one name for two',
@@ -372,7 +372,7 @@ const mistakes: Record<string, Mistake[]> = {
       /"routes" has no group "acount"; the groups are account, session, management/,
     ],
     ['a group by text', { routes: 'account' }, /"routes" must be an array/],
-    ['a group twice', { routes: ['account', 'account'] }, /"routes" names something twice/],
+    ['a group twice', { routes: ['account', 'account'] }, /"routes" contains a duplicate/],
     [
       'session without its transport',
       { transports: [key], routes: ['session'] },

@@ -118,7 +118,7 @@ for (const [step, code] of [
     ])
     assert.match(
       refused.lines.join('\n'),
-      new RegExp(`^error a message was not delivered .*: ${code} 5\\.1\\.1"`),
+      new RegExp(`^error gave up delivering a message .*: ${code} 5\\.1\\.1"`),
     )
     leaksNothing(refused.lines)
   })

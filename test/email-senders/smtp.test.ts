@@ -306,7 +306,7 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
   [
     'credentials in the clear to another machine',
     { url: 'smtp://user:pa55word@mail.example.com', from, allowInsecure: true },
-    /would send credentials in the clear/,
+    /would send credentials without TLS/,
   ],
   [
     'credentials of OAuth in the clear to another machine',
@@ -316,7 +316,7 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
       allowInsecure: true,
       transport: { auth: { type: 'OAuth2' } },
     },
-    /would send credentials in the clear/,
+    /would send credentials without TLS/,
   ],
 ]
 

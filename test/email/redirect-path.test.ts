@@ -132,7 +132,7 @@ test('an app whose recovery factor nothing reaches does not start', async (t) =>
   const users = () => memoryUsers({ fields, unique: ['phone'] })
   await assert.rejects(build(t, { auth: { users: users(), identity, email } }), {
     code: 'CRUDAUTH_CONFIG',
-    message: /"identity\.recovery" is "phone", which no email reaches/,
+    message: /"identity\.recovery" is "phone", which email cannot reach/,
   })
   const app = await build(t, {
     auth: { users: users(), identity, email, channels: [{ deliver() {} }], rateLimits: limitsOff },

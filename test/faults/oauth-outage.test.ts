@@ -123,7 +123,7 @@ for (const backend of backends) {
         'which asks it nothing',
       )
       assert.ok(
-        !lines.join('').includes('a sign-in at a provider failed'),
+        !lines.join('').includes('sign-in with a provider failed'),
         'it was not the provider',
       )
       users.state.mode = 'up'

@@ -214,7 +214,7 @@ for (const backend of backends) {
 
       const told = lines.map((line) => JSON.parse(line)).filter(({ level }) => level >= 40)
       assert.equal(told.length, 1, lines.join(''))
-      assert.equal(told[0].msg, 'a sign-in at a provider failed')
+      assert.equal(told[0].msg, 'sign-in with a provider failed')
       assert.equal(told[0].provider, 'acme')
       assert.equal(told[0].reason, reason)
       const text = lines.join('')
@@ -291,7 +291,7 @@ test('a mapProfile of the app’s that throws, or says nothing, is a failure lik
     landsFailed(await new Browser(mapped.app).signIn(ada))
     assert.deepEqual(await mapped.rows(), [])
   }
-  assert.equal(lines.filter((line) => line.includes('a sign-in at a provider failed')).length, 4)
+  assert.equal(lines.filter((line) => line.includes('sign-in with a provider failed')).length, 4)
   assert.deepEqual(await rows(), [])
   await app.close()
 })

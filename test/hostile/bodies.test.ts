@@ -115,7 +115,7 @@ test('prototype members are refused in JSON and inert in a form', async (t) => {
   assert.equal(({} as Record<string, unknown>).isSuperuser, undefined)
 })
 
-test('a member that stands twice is one value in JSON and refused in a form', async (t) => {
+test('a member that is used twice is one value in JSON and refused in a form', async (t) => {
   const app = await build(t)
   await new Client(app).register('ann')
   const twice = '{"username":"nobody","username":"ann","password":"correct horse battery"}'

@@ -56,7 +56,7 @@ for (const backend of backends) {
         app.post('/leaky', async (request, reply) => {
           const { email } = request.body as { email: string }
           if (await app.crudAuth.users.findBy('email', email)) await send()
-          return reply.code(202).send({ detail: 'If that is an account, a message is on its way' })
+          return reply.code(202).send({ detail: 'If this account exists, a message was sent' })
         })
       },
     })

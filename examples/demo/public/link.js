@@ -23,7 +23,7 @@ const pages = {
   },
   '/revert-email': {
     route: '/auth/email/change-revert',
-    title: 'Take the change back',
+    title: 'Undo the change',
     text: 'One click, and your account has its old address again. Everybody who is signed in to it is signed out.',
     button: 'Take the old address back',
     after: 'Old address restored',

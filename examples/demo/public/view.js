@@ -30,7 +30,7 @@ const texts = {
   CRUDAUTH_RATE_LIMITED: 'That was too often.',
   CRUDAUTH_CSRF: 'The page is out of date. Reload it and try again.',
   CRUDAUTH_CROSS_SITE: 'The sign-in came from another site.',
-  CRUDAUTH_UNAVAILABLE: 'The service is unavailable for the moment.',
+  CRUDAUTH_UNAVAILABLE: 'The service is temporarily unavailable.',
   CRUDAUTH_OVERLOADED: 'The service is busy.',
   COOKIE_REFUSED:
     'This browser did not keep the cookie. Open http://localhost, or start the demo with COOKIE_SECURE=0.',

@@ -24,7 +24,7 @@ export const createRehash =
       // database said may repeat the hash.
       log.warn(
         { code: (error as { code?: unknown } | null)?.code },
-        'a password hash could not be replaced by one of the present kind; is its column long enough?',
+        'could not replace an old password hash; is its column long enough?',
       )
       return user
     }

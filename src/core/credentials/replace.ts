@@ -74,10 +74,7 @@ export function createReplaceCredential({
       if (!removeMethods)
         await allMethods.detachRecent(user).catch((error: { code?: unknown }) => {
           // The code alone: what the database said may repeat the provider's id of the account.
-          request.log.error(
-            { code: error.code },
-            'provider links that were made lately could not be removed',
-          )
+          request.log.error({ code: error.code }, 'could not remove recent provider links')
         })
       // Proved by a message or a provider, not by a password: what was guessed at before is no matter any more.
       await Promise.all([revokeEverything(id), clearLockouts(user)])
@@ -92,7 +89,7 @@ export function createReplaceCredential({
       if (result.status === 'rejected')
         request.log.error(
           { err: result.reason },
-          'revoked sessions could not be removed; they stay revoked',
+          'could not delete revoked sessions; they stay revoked',
         )
     }
   }

@@ -60,7 +60,9 @@ export function deliveryFailure(
   const error =
     cause instanceof Error
       ? cause
-      : new Error(typeof cause === 'string' ? cause : 'the channel threw what is no error')
+      : new Error(
+          typeof cause === 'string' ? cause : 'the channel threw a value that is not an error',
+        )
   const { code } = error as { code?: unknown }
   const told = new DeliveryFailedError(scrub(error.message, intent), {
     ...(typeof code === 'string' &&

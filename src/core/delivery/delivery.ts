@@ -65,14 +65,13 @@ export function createDelivery({
   const lost = (reason: 'failed' | 'full' | 'closed', attempts: number) =>
     void emitWithoutRequest('onDeliveryFailed', { kind: null, channel: null, reason, attempts })
   const reports: QueueReports<FastifyRequest> = {
-    onRetry: (request, err) =>
-      request.log.warn({ err }, 'a message could not be prepared; trying again'),
+    onRetry: (request, err) => request.log.warn({ err }, 'could not prepare a message; retrying'),
     onFailed(request, err, attempts) {
-      request.log.error({ err, attempts }, 'a message could not be prepared')
+      request.log.error({ err, attempts }, 'could not prepare a message')
       lost('failed', attempts)
     },
     onDropped(request, reason) {
-      request.log.error({ reason }, 'a message was dropped before it was prepared')
+      request.log.error({ reason }, 'dropped a message before it was prepared')
       lost(reason, 0)
     },
   }

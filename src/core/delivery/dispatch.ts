@@ -106,17 +106,17 @@ function secondsLeft(
 function reportsTo({ log, onGivenUp }: DispatchOptions): QueueReports<Label> {
   return {
     onRetry: (label, err, attempts) =>
-      log.warn({ err, ...label, attempts }, 'a message could not be delivered; trying again'),
+      log.warn({ err, ...label, attempts }, 'could not deliver a message; retrying'),
     onFailed(label, err, attempts) {
-      log.error({ err, ...label, attempts }, 'a message was not delivered')
+      log.error({ err, ...label, attempts }, 'gave up delivering a message')
       onGivenUp?.({ ...label, reason: 'failed', attempts })
     },
     onDropped(label, reason, attempts) {
       log.error(
         { ...label, attempts },
         reason === 'full'
-          ? 'a message was dropped: too many are waiting'
-          : 'a message was dropped: the app closed before it was delivered',
+          ? 'dropped a message: too many are waiting'
+          : 'dropped a message: the app closed before it was delivered',
       )
       onGivenUp?.({ ...label, reason, attempts })
     },
@@ -219,7 +219,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       attempt(() => channel.close?.(), Math.max(1000, leftMs()), { keepAlive: true }).catch(
         (cause) => {
           const err = deliveryFailure(cause, { token: null, recipient: '' })
-          log.warn({ err, channel: channel.name }, 'a channel could not be closed')
+          log.warn({ err, channel: channel.name }, 'could not close a channel')
         },
       )
     await Promise.all([...lanes.values()].map(closeChannel))

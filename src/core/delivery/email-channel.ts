@@ -47,7 +47,7 @@ function checkRendered(value: unknown): RenderedEmail {
   if (notOneLine.test(subject))
     throw new RenderResultError('returned a subject of more than one line')
   if (html !== undefined && typeof html !== 'string')
-    throw new RenderResultError('returned an "html" that is no string')
+    throw new RenderResultError('returned an "html" that is not a string')
   return { subject, text, ...(html !== undefined && { html }) }
 }
 

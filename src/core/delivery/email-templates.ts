@@ -51,14 +51,14 @@ const wordings: Readonly<Record<DeliveryKind, Word>> = {
   verify_email: (context, site) => ({
     subject: `Confirm your email address for ${site}`,
     lead: [
-      `An account was made at ${site} with this email address.`,
-      'If you made it, confirm that the address is yours.',
+      `An account was created at ${site} with this email address.`,
+      'If you created it, confirm that the address is yours.',
     ],
     action: 'Confirm the address',
     after: [
       once(context),
       {
-        text: 'If you did not make it, do not confirm. The address is yours, so you can take the account over by a password of your own:',
+        text: 'If you didn’t create it, don’t confirm. The address is yours, so you can take over the account by setting your own password:',
         link: context.resetLink,
       },
     ],
@@ -66,73 +66,73 @@ const wordings: Readonly<Record<DeliveryKind, Word>> = {
   reset_password: (context, site) => ({
     subject: `Reset your password for ${site}`,
     lead: [
-      `Somebody asked for a new password for your account at ${site}.`,
-      'If that was you, choose one.',
+      `Someone asked to reset the password of your account at ${site}.`,
+      'If that was you, choose a new password.',
     ],
     action: 'Choose a new password',
     after: [
       once(context),
-      { text: 'If it was not you, ignore this email: your password stays as it is.' },
+      { text: 'If it wasn’t you, ignore this email. Your password stays the same.' },
     ],
   }),
   change_email: (context, site) => ({
     subject: `Confirm your new email address for ${site}`,
     lead: [
-      `Somebody who is signed in at ${site} wants to use this email address for their account.`,
-      'If that was you, confirm it.',
+      `Someone who is signed in at ${site} wants to use this email address for their account.`,
+      'If that was you, confirm the address.',
     ],
     action: 'Confirm the new address',
     after: [
       once(context),
-      { text: 'If it was not you, ignore this email: the address will not be used.' },
+      { text: 'If it wasn’t you, ignore this email. The address won’t be used.' },
     ],
   }),
   email_changed: (context, site) => ({
     subject: `Your email address for ${site} was changed`,
     lead: [
-      `Your account at ${site} now has another email address. This one will not be used for it any more.`,
-      'If you changed it, there is nothing to do. If you did not, take it back, which signs everybody out, and then set a new password.',
+      `Your account at ${site} now has another email address. This one is no longer used.`,
+      'If you changed it, you don’t need to do anything. If you didn’t, undo the change, which signs out every device, and then set a new password.',
     ],
-    action: 'Take the change back',
+    action: 'Undo the change',
     after: [once(context)],
   }),
   password_changed: (_, site) => ({
     subject: `Your password for ${site} was changed`,
     lead: [
       `The password of your account at ${site} was changed.`,
-      'If you changed it, there is nothing to do. If you did not, ask for a new one at once.',
+      'If you changed it, you don’t need to do anything. If you didn’t, reset your password now.',
     ],
-    action: 'Ask for a new password',
+    action: 'Reset your password',
     after: [],
   }),
   existing_account: (context, site) => ({
     subject: `You already have an account at ${site}`,
     lead: [
-      `Somebody tried to make an account at ${site} with this email address, which has one already.`,
+      `Someone tried to create an account at ${site} with this email address. It already has an account.`,
       'If that was you, sign in.',
     ],
     action: 'Sign in',
     after: [
-      { text: 'If you do not know the password, ask for a new one:', link: context.resetLink },
-      { text: 'If it was not you, ignore this email: nothing has changed.' },
+      { text: 'If you don’t know the password, reset it:', link: context.resetLink },
+      { text: 'If it wasn’t you, ignore this email. Nothing has changed.' },
     ],
   }),
   provider_linked: (context, site) => ({
-    subject: `A sign-in by ${named(context)} was added to your account at ${site}`,
+    subject: `Sign-in with ${named(context)} was added to your account at ${site}`,
     lead: [
-      `Your account at ${site} can now be signed in to by an account at ${named(context)}.`,
-      'If you added it, there is nothing to do. If you did not, take it back, which signs everybody out, and then set a new password.',
+      `You can now sign in to your account at ${site} with ${named(context)}.`,
+      'If you added it, you don’t need to do anything. If you didn’t, undo it, which signs out every device, and then set a new password.',
     ],
-    action: 'Take it back',
+    action: 'Undo it',
     after: [once(context)],
   }),
   provider_unlinked: (context, site) => ({
-    subject: `The sign-in by ${named(context)} was removed from your account at ${site}`,
+    subject: `Sign-in with ${named(context)} was removed from your account at ${site}`,
     lead: [
-      `Your account at ${site} can no longer be signed in to by an account at ${named(context)}.`,
-      'If you removed it, there is nothing to do. If you did not, set a new password at once.',
+      `You can no longer sign in to your account at ${site} with ${named(context)}.`,
+      'If you removed it, you don’t need to do anything. If you didn’t, reset your password now.',
     ],
-    action: 'Ask for a new password',
+    action: 'Reset your password',
     after: [],
   }),
 }

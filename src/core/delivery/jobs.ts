@@ -25,12 +25,12 @@ export function sealJob(seal: Seal, content: JobContent): DeliveryJob {
 export function openJob(seal: Seal, job: unknown): JobContent {
   const payload = (job as DeliveryJob | null | undefined)?.payload
   if (typeof payload !== 'string' || payload.length > maxPayload) {
-    throw refuse('A delivery job is { id, payload }, as it was given to "enqueue"')
+    throw refuse('A delivery job must be { id, payload }, as passed to "enqueue"')
   }
   const text = seal.open(payload)
   if (text === null)
     throw refuse(
-      'The delivery job was changed, or sealed with a secret that this app no longer has',
+      'The delivery job was modified, or encrypted with a secret that is no longer configured',
     )
   return JSON.parse(text) as JobContent
 }

@@ -188,12 +188,12 @@ export function resolveDelivery(
   const queue = resolveQueue(options.delivery)
   if (email && channels.length === 0 && recovery !== null && recovery !== 'email') {
     fail(
-      `"identity.recovery" is "${recovery}", which no email reaches; add a channel that does to "channels"`,
+      `"identity.recovery" is "${recovery}", which email cannot reach; add a channel that can to "channels"`,
     )
   }
   if (!email && channels.length === 0) {
     if (options.delivery !== undefined)
-      fail('"delivery" needs "email" or "channels"; leave it out where nothing is delivered')
+      fail('"delivery" needs "email" or "channels"; remove it if nothing is delivered')
     return null
   }
   return Object.freeze({

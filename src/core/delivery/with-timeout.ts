@@ -3,7 +3,7 @@ class AttemptTimeoutError extends Error {
   readonly code = 'CRUDAUTH_DELIVERY_TIMEOUT'
 
   constructor(milliseconds: number) {
-    super(`not done within ${milliseconds} ms`)
+    super(`not finished within ${milliseconds} ms`)
     this.name = 'AttemptTimeoutError'
   }
 }

@@ -47,7 +47,7 @@ export function resolveIdentity(options: IdentityOptions = {}, users: UserStore 
       : options.recovery
   if (recovery === undefined)
     fail(
-      '"identity.recovery" is "email" by default, which the user model lacks; set it to a field or to null',
+      '"identity.recovery" is "email" by default, which the user model lacks; set it to another field, or to null',
     )
   if (recovery !== null) {
     if (typeof recovery !== 'string')

@@ -38,7 +38,7 @@ export function createPasswordPolicy(
     const password = raw.normalize('NFC')
     const { length } = [...password]
     if (/\p{Surrogate}/u.test(password))
-      refuse('The password has a character that is none (half of a surrogate pair)')
+      refuse('The password contains half of a surrogate pair, which is not a character')
     if (length < minLength) throw new PasswordTooShortError(String(minLength))
     if (length > maxPasswordLength)
       refuse(`The password must have at most ${maxPasswordLength} characters`)

@@ -84,7 +84,7 @@ export class AuthenticatedPrincipal implements Principal {
   get user(): RegisteredUser {
     if (this.#row !== null && this.#view) return this.#view(this.#row)
     throw new InternalError(
-      'principal.user is not known with statelessUser; load the row by principal.userId',
+      'principal.user is not available with statelessUser; load the row by principal.userId',
     )
   }
 

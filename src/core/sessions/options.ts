@@ -36,7 +36,7 @@ export function resolveSession(
   )
   if (cookies.policy.sameSite === 'none') {
     fail(
-      '"cookies.sameSite" must be "lax" or "strict" for sessions: with "none" every site could use them',
+      '"cookies.sameSite" must be "lax" or "strict" for sessions: with "none" every site could send them',
     )
   }
   const cap = options.maxSessionsPerUser

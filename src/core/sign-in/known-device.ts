@@ -86,7 +86,7 @@ export function createKnownDevices({
         await store.create(tag, device, maxDevices)
       } catch {
         // A session made by hand may come with no more of a request than its headers.
-        request.log?.warn('a device could not be remembered; it is unknown at its next sign-in')
+        request.log?.warn('could not remember a device; it will be unknown at its next sign-in')
       }
       return value
     },

@@ -14,7 +14,7 @@ const isUsableId = (id: unknown): boolean =>
 export function assertMaySignIn(users: Users, user: Row): void {
   if (typeof user !== 'object' || user === null || !isUsableId(users.idOf(user))) {
     throw new InternalError(
-      'The user is no row of the user store: it has no id that is a text, a number or a bigint',
+      'The user is not a row of the user store: its id is not a string, a number or a bigint',
     )
   }
   if (!users.isActive(user)) throw new ForbiddenError()

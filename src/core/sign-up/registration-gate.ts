@@ -55,7 +55,7 @@ export function createAllowlist(
   for (const name of allow) {
     if (isPrivileged(name)) {
       throw new ConfigError(
-        `"${name}" is a privileged field and can not be taken from a sign-up; remove it from the list`,
+        `"${name}" is a privileged field, which a sign-up cannot set; remove it from the list`,
       )
     }
   }

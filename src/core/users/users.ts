@@ -78,14 +78,14 @@ function isTrue(value: unknown): boolean {
 }
 
 function refuseAnswer(verb: string): never {
-  throw unavailableError(new TypeError(`The user store's ${verb} answered what it may not`))
+  throw unavailableError(new TypeError(`The user store's ${verb} returned an invalid value`))
 }
 
 /** Two users' ids may have become one number. */
 function refuseRoundedId(): never {
   throw unavailableError(
     new ConfigError(
-      'A user id is a number that JavaScript cannot hold exactly; let the driver give it as text (mysql2: supportBigNumbers and bigNumberStrings, pg: the type int8 as it is) or as bigint',
+      'A user id is a number that JavaScript cannot represent exactly; configure the driver to return it as text (mysql2: supportBigNumbers and bigNumberStrings; pg: its default for int8) or as bigint',
     ),
   )
 }

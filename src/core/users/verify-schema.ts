@@ -45,7 +45,7 @@ export async function verifySchema(
   ).catch((error: { cause?: { code?: unknown } }) => {
     app.log.warn(
       { code: error.cause?.code },
-      'fastify-crudauth: the table of users could not be checked now; mistakes in it show with the first row',
+      'fastify-crudauth: could not verify the users table now; mismatches will show with the first row',
     )
     return []
   })

@@ -47,7 +47,7 @@ export function resolveAccount(
       fail(`"account.publicFields" names "${field}", which holds a credential; remove it`)
     const name = columns[field] === undefined ? field : snakeCase(field)
     if (fixed.includes(name))
-      fail(`"account.publicFields" names "${field}", which GET /me answers anyhow; remove it`)
+      fail(`"account.publicFields" names "${field}", which GET /me returns anyway; remove it`)
     return { name, column: columns[field] ?? field }
   })
 }

@@ -66,7 +66,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
       return await users.create(values)
     } catch (error) {
       if (error instanceof UserValueError)
-        throw new BadRequestError('A value can not be stored', { cause: error })
+        throw new BadRequestError('A value cannot be stored', { cause: error })
       if (error instanceof DuplicateUserError)
         throw new DuplicateError(taken(error.field, identity), { cause: error })
       throw error

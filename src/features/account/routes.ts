@@ -17,7 +17,7 @@ import type { RegisterAccount } from './register.js'
 
 const authenticated = {
   401: 'Nobody is signed in (CRUDAUTH_UNAUTHENTICATED)',
-  503: 'Shared state or the users’ database is unreachable (CRUDAUTH_UNAVAILABLE)',
+  503: 'Redis or the users database is unreachable (CRUDAUTH_UNAVAILABLE)',
 }
 
 /** What the routes call. */
@@ -66,13 +66,13 @@ export const accountRoutes = defineGroup('account', (app) => {
     docs: {
       auth: 'none',
       errors: {
-        400: 'Malformed body, or a value or password that is not acceptable (FST_ERR_VALIDATION, CRUDAUTH_EMAIL_INVALID, CRUDAUTH_USERNAME_INVALID, CRUDAUTH_PHONE_INVALID, CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON, CRUDAUTH_PASSWORD_REJECTED, CRUDAUTH_BAD_REQUEST)',
+        400: 'Malformed body, or a value or password is not acceptable (FST_ERR_VALIDATION, CRUDAUTH_EMAIL_INVALID, CRUDAUTH_USERNAME_INVALID, CRUDAUTH_PHONE_INVALID, CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON, CRUDAUTH_PASSWORD_REJECTED, CRUDAUTH_BAD_REQUEST)',
         403: 'The app refused (CRUDAUTH_FORBIDDEN)',
         409: `The ${answersAlike ? 'username' : 'email or username'} is taken (CRUDAUTH_DUPLICATE)`,
         413: 'Body above 16 KiB',
         415: 'Neither JSON nor a form',
         429: 'Too many registrations from this address (CRUDAUTH_RATE_LIMITED)',
-        503: 'Overloaded, or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
+        503: 'Overloaded, or the users database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
       },
     },
     isPublic: true,
@@ -83,7 +83,7 @@ export const accountRoutes = defineGroup('account', (app) => {
       )
       if (answersAlike || !user) {
         reply.code(202)
-        return { detail: 'A message is on its way; follow its link to go on' }
+        return { detail: 'A message was sent; follow its link to continue' }
       }
       reply.code(201)
       return accountView(users, user)
@@ -119,7 +119,7 @@ export const accountRoutes = defineGroup('account', (app) => {
       errors: {
         ...authenticated,
         400: 'The account has a password, or the new one is not acceptable (CRUDAUTH_PASSWORD_EXISTS, CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON, CRUDAUTH_PASSWORD_REJECTED, FST_ERR_VALIDATION)',
-        403: 'Signed in too long ago, the CSRF token is missing or wrong, or the token lacks the scope (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF, CRUDAUTH_INSUFFICIENT_SCOPE)',
+        403: 'The sign-in is too old, the CSRF token is missing or wrong, or the token lacks the scope (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF, CRUDAUTH_INSUFFICIENT_SCOPE)',
       },
     },
     before: [

@@ -86,7 +86,7 @@ export function createAccessTokens(
       const version = users.versionOf(user)
       if (!isCount(version))
         throw new InternalError(
-          'The "tokenVersion" of the user is no whole number from 0 to 2^53 - 1',
+          'The "tokenVersion" of the user is not a whole number from 0 to 2^53 - 1',
         )
       const token = keys.needSigner()({
         sub: String(id),
@@ -107,7 +107,7 @@ export function createAccessTokens(
       })
       if (token.length > maxTokenLength) {
         throw new InternalError(
-          `The access token would have ${token.length} characters, and more than ${maxTokenLength} are refused; grant fewer scopes`,
+          `The access token would have ${token.length} characters, more than the limit of ${maxTokenLength}; grant fewer scopes`,
         )
       }
       return token

@@ -102,7 +102,7 @@ export const bearer: Feature = {
       lacks: () =>
         canIssue
           ? null
-          : 'a "privateKey" among the "keys" of bearerTransport: public ones verify tokens and issue none',
+          : 'a "privateKey" among the "keys" of bearerTransport: public keys verify tokens but cannot issue them',
       isCarrier: true,
       // The refresh cookie has a path of its own; the device is to be known on every way of signing in.
       deviceCookies: { ...cookies, policy: { ...cookies.policy, path: '/' } },

@@ -48,8 +48,7 @@ function checkScopes(name: string, value: unknown, fallback: readonly string[]) 
       `"${name}" must have at most ${maxScopesLength} characters in all, got ${length}: a token has to hold them`,
     )
   const bad = scopes.find((scope) => !scopeToken.test(scope))
-  if (bad !== undefined)
-    fail(`"${name}" takes scopes without spaces, quotes and backslashes; one is not`)
+  if (bad !== undefined) fail(`"${name}" takes scopes without spaces, quotes and backslashes`)
   return scopes
 }
 
@@ -96,7 +95,7 @@ export function resolveBearer(
     fail(`"bearerTransport.grantableScopes" lacks "${beyond}" of "defaultScopes"; add it`)
   const jwks = checkBoolean('bearerTransport.jwks', options.jwks, false)
   if (jwks && options.keys === undefined)
-    fail('"bearerTransport.jwks" needs "keys": a secret has no public half to publish')
+    fail('"bearerTransport.jwks" needs "keys": a secret has no public key to publish')
   const toleranceSeconds = checkInteger(
     'bearerTransport.clockToleranceSeconds',
     options.clockToleranceSeconds,

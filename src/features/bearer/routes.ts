@@ -15,7 +15,7 @@ import { type Bearer, refreshTokens } from './tokens.js'
 
 const tags = ['bearer']
 const unavailable =
-  'Overloaded, or shared state or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)'
+  'Overloaded, or Redis or the users database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)'
 
 const needs = 'The "bearer" routes need bearerTransport() among the "transports"'
 
@@ -57,7 +57,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
         },
       ]
     : []
-  const crossSiteError = byCookie ? { 403: 'Posted by a foreign site (CRUDAUTH_CROSS_SITE)' } : {}
+  const crossSiteError = byCookie ? { 403: 'Cross-site request (CRUDAUTH_CROSS_SITE)' } : {}
 
   const answer = createTokenAnswer(bearer)
 
@@ -67,7 +67,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     schema: {
       operationId: 'token',
       tags,
-      summary: 'Sign in with a password and get tokens',
+      summary: 'Sign in with a password and receive tokens',
       body: TokenRequest,
       response: { 200: Tokens },
     },
@@ -76,11 +76,11 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
       form: true,
       errors: {
         400: 'Malformed body (FST_ERR_VALIDATION)',
-        401: 'Unknown identifier, wrong password, or an account that can not sign in: one answer for all (CRUDAUTH_BAD_CREDENTIALS)',
+        401: 'Unknown identifier, wrong password, or an account that cannot sign in; the response is the same for all (CRUDAUTH_BAD_CREDENTIALS)',
         ...crossSiteError,
         413: 'Body above 16 KiB',
         415: 'Neither JSON nor a form',
-        429: 'Locked out, by one budget with /login (CRUDAUTH_LOCKED_OUT)',
+        429: 'Locked out; the lockout is shared with /login (CRUDAUTH_LOCKED_OUT)',
         503: unavailable,
       },
     },
@@ -110,7 +110,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     schema: {
       operationId: 'refresh',
       tags,
-      summary: 'Get a new access token for a refresh token',
+      summary: 'Exchange a refresh token for a new access token',
       body: RefreshRequest,
       response: { 200: Tokens },
     },
@@ -121,7 +121,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
       hidesBody: services.takesCookie,
       errors: {
         400: 'Malformed body (FST_ERR_VALIDATION)',
-        401: 'No refresh token, or one that is unknown, used, expired or revoked (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_INVALID_TOKEN)',
+        401: 'No refresh token, or it is unknown, used, expired or revoked (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_INVALID_TOKEN)',
         ...crossSiteError,
         503: unavailable,
       },

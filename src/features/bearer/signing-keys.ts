@@ -132,7 +132,7 @@ function importKey(
     try {
       return load()
     } catch {
-      return fail(`"${name}.${option}" is no key that can be read; give it as PEM or a KeyObject`)
+      return fail(`"${name}.${option}" is not a readable key; pass it as PEM or a KeyObject`)
     }
   }
   if (privateKey === undefined && publicKey === undefined)
@@ -160,11 +160,11 @@ function importKey(
     (alg === 'RS256' && (details?.modulusLength ?? 0) < minRsaBits)
   ) {
     fail(
-      `"${name}" is no key for ${alg}: EdDSA takes Ed25519, ES256 takes P-256, RS256 takes RSA of at least ${minRsaBits} bits`,
+      `"${name}" is not a key for ${alg}: EdDSA takes Ed25519, ES256 takes P-256, RS256 takes RSA of at least ${minRsaBits} bits`,
     )
   }
   if (secret !== null && !createPublicKey(secret).equals(open))
-    fail(`"${name}": "privateKey" and "publicKey" are no pair`)
+    fail(`"${name}": "privateKey" and "publicKey" do not belong together`)
   const pem = (key: KeyObject, encoding: 'pkcs8' | 'spki') =>
     key.export({ format: 'pem', type: encoding as 'spki' }) as string
   const half = make(kid, alg, secret && pem(secret, 'pkcs8'), pem(open, 'spki'), claims)
@@ -184,7 +184,7 @@ export function asymmetricKeys(option: unknown, claims: TokenClaims): TokenKeys 
     checkObject(name, key, ['kid', 'alg', 'privateKey', 'publicKey'])
     if (typeof key.kid !== 'string' || !/^[\w.~-]{1,64}$/.test(key.kid))
       fail(`"${name}.kid" must be 1 to 64 letters, digits or "._~-"`)
-    if (kids.has(key.kid)) fail(`"${name}.kid" stands twice; give each key its own`)
+    if (kids.has(key.kid)) fail(`"${name}.kid" is used twice; give each key its own`)
     if (!Object.hasOwn(curves, key.alg))
       fail(`"${name}.alg" must be "EdDSA", "ES256" or "RS256", got ${describe(key.alg)}`)
     kids.add(key.kid)

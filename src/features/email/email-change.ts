@@ -138,7 +138,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
       if (!row) return
       if (emailOf(row) === former.email) {
         if (isCertain || Date.now() > lateUntilMs) return
-        throw unavailableError(new Error('Whether the account was moved is not known yet'))
+        throw unavailableError(new Error('It is not known yet whether the address was changed'))
       }
       allowed ??= await withinRecipientLimit('email_changed', former.email)
       if (allowed) await sendRevert(row, former, seconds.revert)
@@ -276,7 +276,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
               ? await write().catch(onlyDuplicate)
               : undefined
             if (again !== undefined) return again
-            throw new BadRequestError('The address belongs to another account by now', {
+            throw new BadRequestError('The address belongs to another account now', {
               cause: error,
             })
           })

@@ -128,7 +128,7 @@ function createPart(
   if (!factor || !messages || !verification) return null
   if (factor.verifiedField === null) {
     core.app.log.warn(
-      `fastify-crudauth: the user model has no "${field}Verified", so nothing is verified and an account stays with whoever registered it first; add the column`,
+      `fastify-crudauth: the user model has no "${field}Verified", so nothing can be verified, which allows account pre-hijacking; add the column`,
     )
   }
   return {
@@ -160,7 +160,7 @@ export const email: Feature = {
     lacks: () =>
       delivery !== null && identity.recovery !== null
         ? null
-        : '"email" or "channels", and a recovery factor in "identity"',
+        : '"email" or "channels", and a recovery field in "identity"',
     create(core, limits) {
       const part = core.delivery && delivery && createPart(core, core.delivery, delivery, limits)
       return {

@@ -49,7 +49,7 @@ const malformed = 'Malformed body (FST_ERR_VALIDATION, CRUDAUTH_BAD_REQUEST)'
 const invalid =
   'The token is invalid, expired or used (CRUDAUTH_TOKEN_INVALID_OR_USED), or the body is malformed'
 const unavailable =
-  'Shared state or the users’ database is unreachable; the token stays good (CRUDAUTH_UNAVAILABLE)'
+  'Redis or the users database is unreachable; the token stays valid (CRUDAUTH_UNAVAILABLE)'
 
 const confirmed = (detail: string, redirectTo: string | undefined): Static<typeof Confirmed> => ({
   detail,
@@ -123,8 +123,8 @@ function verificationRoutes({
       {
         url: '/email/verify-request',
         operationId: 'requestVerification',
-        summary: 'Ask for a link that verifies the recovery factor',
-        detail: 'If that is an account to be verified, a message is on its way',
+        summary: 'Request a link that verifies the recovery field',
+        detail: 'If this account exists and needs verification, a message was sent',
         before: rateLimit('email_verify_request', limits.email_verify_request),
       },
       (request, value, redirectTo) =>
@@ -134,7 +134,7 @@ function verificationRoutes({
       {
         url: '/email/verify-confirm',
         operationId: 'confirmVerification',
-        summary: 'Verify the recovery factor by a token',
+        summary: 'Verify the recovery field with a token',
         body: ConfirmToken,
       },
       async (request, { token }) =>
@@ -151,8 +151,8 @@ function resetRoutes({ rateLimit, limits, passwordReset, factor, schema }: Email
       {
         url: '/password/reset-request',
         operationId: 'requestPasswordReset',
-        summary: 'Ask for a link that sets a new password',
-        detail: 'If that is an account, a message is on its way',
+        summary: 'Request a link to set a new password',
+        detail: 'If this account exists, a message was sent',
         before: rateLimit('password_reset_request', limits.password_reset_request),
       },
       (request, value, redirectTo) =>
@@ -162,10 +162,10 @@ function resetRoutes({ rateLimit, limits, passwordReset, factor, schema }: Email
       {
         url: '/password/reset-confirm',
         operationId: 'resetPassword',
-        summary: 'Set a new password by a token, and end every session and all tokens',
+        summary: 'Set a new password with a token, and end every session and all tokens',
         body: ResetPassword,
         errors: {
-          400: `${invalid}, or the password is not acceptable; the token is then still good`,
+          400: `${invalid}, or the password is not acceptable, and the token stays valid`,
         },
       },
       async (request, { token, new_password }) =>
@@ -182,18 +182,18 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
     schema: {
       operationId: 'requestEmailChange',
       tags,
-      summary: 'Ask to move the account to another address',
+      summary: 'Request a change of the email address',
       body: changeEmail(services.emailSchema),
       response: { 202: Detail },
     },
     docs: {
       auth: 'any',
       errors: {
-        400: 'Malformed body, the present address, a wrong password, or an account without one (FST_ERR_VALIDATION, CRUDAUTH_EMAIL_INVALID, CRUDAUTH_SAME_EMAIL, CRUDAUTH_WRONG_PASSWORD, CRUDAUTH_NO_PASSWORD)',
+        400: 'Malformed body, the current address, a wrong password, or an account without a password (FST_ERR_VALIDATION, CRUDAUTH_EMAIL_INVALID, CRUDAUTH_SAME_EMAIL, CRUDAUTH_WRONG_PASSWORD, CRUDAUTH_NO_PASSWORD)',
         401: 'Nobody is signed in (CRUDAUTH_UNAUTHENTICATED)',
         403: 'The CSRF token is missing or wrong, the token lacks the scope, or the app refused (CRUDAUTH_CSRF, CRUDAUTH_INSUFFICIENT_SCOPE, CRUDAUTH_FORBIDDEN)',
         429: 'Too many requests or wrong passwords (CRUDAUTH_RATE_LIMITED)',
-        503: 'Overloaded, or shared state or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
+        503: 'Overloaded, or Redis or the users database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
       },
     },
     before: [
@@ -211,7 +211,7 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
       const change = { email: new_email, password, redirectTo: redirectTarget(redirect_to) }
       await emailChange.request(request, request.principal, change)
       reply.code(202)
-      return { detail: 'If the address is free, a message is on its way to it' }
+      return { detail: 'If the address is free, a message was sent to it' }
     },
   }
   return [
@@ -220,9 +220,9 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
       {
         url: '/email/change-confirm',
         operationId: 'confirmEmailChange',
-        summary: 'Move the account to the address that the token was sent to',
+        summary: 'Change the email address to the one that the token was sent to',
         body: ConfirmToken,
-        errors: { 409: 'The address was taken meanwhile (CRUDAUTH_DUPLICATE)' },
+        errors: { 409: 'The address was taken in the meantime (CRUDAUTH_DUPLICATE)' },
       },
       async (request, { token }) =>
         confirmed('Email changed', await emailChange.confirm(request, token)),
@@ -237,12 +237,12 @@ const undoRoute = (part: EmailPart): OwnRoute =>
       url: '/email/change-revert',
       operationId: 'revertEmailChange',
       summary:
-        'Take back a change of address or a link to a provider, and end every session and all tokens',
+        'Undo a change of address or a link to a provider, and end every session and all tokens',
       body: ConfirmToken,
     },
     async (request, { token }) => {
       const detail = await undo(part, request, token)
-      return confirmed(`${detail}; set a new password if somebody else has yours`, undefined)
+      return confirmed(`${detail}; set a new password if someone else knows yours`, undefined)
     },
   )
 
@@ -254,12 +254,12 @@ async function undo(
 ): Promise<string> {
   try {
     await undoLink(request, token)
-    return 'The link to the provider is gone'
+    return 'The link to the provider was removed'
   } catch (error) {
     if (!emailChange || !(error instanceof TokenInvalidOrUsedError)) throw error
   }
   await emailChange.revert(request, token)
-  return 'The old email is back'
+  return 'The previous email address was restored'
 }
 
 /**
@@ -272,7 +272,7 @@ export const emailRoutes = defineGroup('email', (app) => {
   const part = partOf<EmailPart>(
     app,
     'email',
-    'The "email" routes need a way to send ("email" or "channels") and a factor to send to ("identity.recovery")',
+    'The "email" routes need a way to send ("email" or "channels") and a recovery field ("identity.recovery")',
   )
   return [
     ...(part.factor.verifiedField === null ? [] : verificationRoutes(part)),

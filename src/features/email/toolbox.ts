@@ -74,7 +74,7 @@ export function createRecoveryToolbox(
   const needPart = () =>
     part ??
     fail(
-      '"app.crudAuth.recovery" needs a way to send ("email" or "channels") and a factor to send to ("identity.recovery")',
+      '"app.crudAuth.recovery" needs a way to send ("email" or "channels") and a recovery field ("identity.recovery")',
     )
   const needChange = () =>
     needPart().emailChange ??

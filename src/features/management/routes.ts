@@ -25,7 +25,7 @@ import type { SessionRecord } from '../../ports/session-store.js'
 const tags = ['management']
 const common = {
   401: 'No live session (CRUDAUTH_UNAUTHENTICATED)',
-  503: 'Shared state is unreachable (CRUDAUTH_UNAVAILABLE)',
+  503: 'Redis is unreachable (CRUDAUTH_UNAVAILABLE)',
 }
 const withCsrf = { ...common, 403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)' }
 
@@ -86,7 +86,7 @@ export const managementRoutes = defineGroup('management', (app) => {
     schema: {
       operationId: 'listSessions',
       tags,
-      summary: 'Devices that are signed in',
+      summary: 'Signed-in devices',
       response: { 200: SessionList },
     },
     docs: { auth: 'session', errors: common },
@@ -112,7 +112,7 @@ export const managementRoutes = defineGroup('management', (app) => {
     },
     docs: {
       auth: 'session',
-      errors: { ...withCsrf, 404: 'Not found, or not yours (CRUDAUTH_NOT_FOUND)' },
+      errors: { ...withCsrf, 404: 'No such session, or not yours (CRUDAUTH_NOT_FOUND)' },
     },
     before: [session],
     async handler(request: FastifyRequest<{ Params: Static<typeof SessionParams> }>, reply) {
@@ -143,7 +143,7 @@ export const managementRoutes = defineGroup('management', (app) => {
       errors: {
         ...withCsrf,
         400: 'Malformed query (FST_ERR_VALIDATION)',
-        429: 'Too often (CRUDAUTH_RATE_LIMITED)',
+        429: 'Too many requests (CRUDAUTH_RATE_LIMITED)',
       },
     },
     before: [session, limitLogoutAll],
@@ -169,7 +169,7 @@ export const managementRoutes = defineGroup('management', (app) => {
     schema: {
       operationId: 'refreshCsrf',
       tags,
-      summary: 'Get the CSRF token again, or a new one',
+      summary: 'Get the current CSRF token, or a new one',
       response: { 200: CsrfToken },
     },
     docs: {
@@ -178,7 +178,7 @@ export const managementRoutes = defineGroup('management', (app) => {
       errors: {
         ...common,
         400: 'CSRF is off (CRUDAUTH_BAD_REQUEST)',
-        429: 'Too often (CRUDAUTH_RATE_LIMITED)',
+        429: 'Too many requests (CRUDAUTH_RATE_LIMITED)',
       },
     },
     isPublic: true,

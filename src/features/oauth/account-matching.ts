@@ -244,6 +244,6 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
       }
       if (resolved) return resolved
     }
-    throw new OAuthFailedError('No account could be made; try again')
+    throw new OAuthFailedError('Could not create the account; try again')
   }
 }

@@ -45,18 +45,18 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
   const refusalOf = (request: FastifyRequest, provider: string, error: unknown): Error => {
     const word = refusalWord(error)
     if (word !== null) {
-      request.log.info({ provider, reason: word }, 'a sign-in at a provider was refused')
+      request.log.info({ provider, reason: word }, 'sign-in with a provider was refused')
       return error as Error
     }
     if (error instanceof OAuthFailure) {
       const { reason, step, status, detail } = error
-      request.log.warn({ provider, reason, step, status, detail }, 'a sign-in at a provider failed')
+      request.log.warn({ provider, reason, step, status, detail }, 'sign-in with a provider failed')
       return new OAuthFailedError({ cause: error })
     }
     const status = (error as { statusCode?: unknown } | null)?.statusCode
     // A value that the provider or the app gave is none that an account can have.
     if (typeof status === 'number' && status < 500) {
-      request.log.warn({ provider, err: error }, 'a sign-in at a provider was refused')
+      request.log.warn({ provider, err: error }, 'sign-in with a provider was refused')
       return new OAuthFailedError({ cause: error })
     }
     throw error
@@ -118,13 +118,13 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
       users.epochOf(live.user) === wanted.epoch
     if (!isSame)
       throw new OAuthInvalidStateError(
-        'The link was begun in another session; sign in and begin it again',
+        'The link was started in another session; sign in and start again',
       )
     const { profile } = result
     await orDenied(runBefore(() => hooks.onBeforeOAuth?.(profile, { request, provider })))
     const outcome = await linking.link(live.user, provider, profile)
     if (outcome === 'elsewhere') throw new OAuthLinkedElsewhereError()
-    if (outcome === 'stale') throw new OAuthFailedError('The account has changed meanwhile')
+    if (outcome === 'stale') throw new OAuthFailedError('The account has changed in the meantime')
     if (outcome.isNew) oauth.linkChanged(outcome.user, { provider, linked: true }, request)
     await handOverTokens(request, provider, outcome.user, result)
     await tell(request, provider, profile, { user: outcome.user, created: false, linked: true })

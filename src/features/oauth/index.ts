@@ -128,13 +128,13 @@ async function createPart(
   )
   if (users.has('email') && !users.has('emailVerified')) {
     app.log.warn(
-      'fastify-crudauth: the user model has no "emailVerified", so nobody is linked to an account by its email, and must sign in to it and link; add the column',
+      'fastify-crudauth: the user model has no "emailVerified", so accounts are never linked by email; add the column',
     )
   }
   const insecure = names.filter((name) => oauth.providers[name]?.allowInsecure)
   if (insecure.length > 0) {
     app.log.warn(
-      `fastify-crudauth: "allowInsecure" is on for ${insecure.join(', ')}, so codes and tokens may travel in the clear and to private addresses; use it for development alone`,
+      `fastify-crudauth: "allowInsecure" is on for ${insecure.join(', ')}, so codes and tokens may be sent without TLS and to private addresses; use it for development only`,
     )
   }
   const redirectUri = (prefix: string, provider: string) =>

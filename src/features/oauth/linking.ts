@@ -47,9 +47,7 @@ export function createOAuthLinking({
 
     async refuseSecond(user, provider) {
       if (await links.isLinked(user, provider)) {
-        throw new DuplicateError(
-          'The account is linked to this provider already; unlink that first',
-        )
+        throw new DuplicateError('The account is already linked to this provider; unlink it first')
       }
     },
 

@@ -96,7 +96,7 @@ export function resolveOAuth(
   ])
   if (!hasSession)
     fail(
-      '"oauth" needs sessionTransport() among the "transports": a sign-in at a provider makes a session',
+      '"oauth" needs sessionTransport() among the "transports": a sign-in with a provider creates a session',
     )
   const providers = Object.entries(
     checkObject('oauth.providers', options.providers, Object.keys(options.providers ?? {})),

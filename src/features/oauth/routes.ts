@@ -30,7 +30,7 @@ const tags = ['oauth']
 const unknown = 'No such provider (CRUDAUTH_NOT_FOUND)'
 const words = Object.keys(refusals)
 const codes = Object.values(refusals).map((Refusal) => new Refusal().code)
-const outage = 'Shared state or the users’ database is unreachable (CRUDAUTH_UNAVAILABLE)'
+const outage = 'Redis or the users database is unreachable (CRUDAUTH_UNAVAILABLE)'
 
 type WithProvider<R = unknown> = FastifyRequest<{ Params: Static<typeof ProviderParams> } & R>
 
@@ -63,7 +63,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     schema: {
       operationId: 'oauthAuthorize',
       tags,
-      summary: 'Begin a sign-in at a provider',
+      summary: 'Start a sign-in with a provider',
       params: ProviderParams,
       querystring: AuthorizeQuery,
       response: answersJson
@@ -74,10 +74,10 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       auth: 'none',
       errors: {
         400: answersJson
-          ? 'Malformed query, or the provider cannot be reached (FST_ERR_VALIDATION, CRUDAUTH_OAUTH_FAILED)'
+          ? 'Malformed query, or the provider is unreachable (FST_ERR_VALIDATION, CRUDAUTH_OAUTH_FAILED)'
           : 'Malformed query (FST_ERR_VALIDATION)',
         404: unknown,
-        429: 'Too many sign-ins begun from this address (CRUDAUTH_RATE_LIMITED)',
+        429: 'Too many sign-ins started from this IP address (CRUDAUTH_RATE_LIMITED)',
         503: outage,
       },
     },
@@ -115,7 +115,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     schema: {
       operationId: 'oauthLink',
       tags,
-      summary: 'Begin to link an account at a provider to the signed-in one',
+      summary: 'Start linking a provider to the signed-in account',
       params: ProviderParams,
       body: LinkRequest,
       response: { 200: AuthorizeUrl },
@@ -124,10 +124,10 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       auth: 'session',
       errors: {
         401: 'No live session (CRUDAUTH_UNAUTHENTICATED)',
-        403: 'Signed in too long ago, or the CSRF token is missing or wrong (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF)',
+        403: 'The sign-in is too old, or the CSRF token is missing or wrong (CRUDAUTH_FRESH_SIGN_IN_REQUIRED, CRUDAUTH_CSRF)',
         404: unknown,
         409: 'The account is linked to this provider already (CRUDAUTH_DUPLICATE)',
-        503: `The provider can not be reached, or: ${outage}`,
+        503: `The provider is unreachable, or: ${outage}`,
       },
     },
     before: [session, requireFresh],
@@ -160,7 +160,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     schema: {
       operationId: 'oauthUnlink',
       tags,
-      summary: 'Take the link to a provider away',
+      summary: 'Remove the link to a provider',
       params: ProviderParams,
       response: { 200: Detail },
     },
@@ -170,7 +170,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
         401: 'No live session (CRUDAUTH_UNAUTHENTICATED)',
         403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
         404: 'Not linked, or no such provider (CRUDAUTH_NOT_FOUND)',
-        409: 'It is the only way into the account (CRUDAUTH_DUPLICATE)',
+        409: 'It is the only way to sign in (CRUDAUTH_DUPLICATE)',
         503: outage,
       },
     },
@@ -214,14 +214,14 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
     schema: {
       operationId: 'oauthCallback',
       tags,
-      summary: 'End a sign-in: where the provider sends the browser back to',
+      summary: 'Finish a sign-in: the provider sends the browser here',
       params: ProviderParams,
       response: answersJson
         ? { 200: Type.Union([ProviderSignIn, ProviderLinked]) }
         : {
             302: {
               type: 'null',
-              description: `To the landing page, with a new session; refused: with \`?error=\` ${words.join(', ')}`,
+              description: `To the destination, with a new session; if refused, with \`?error=\` ${words.join(', ')}`,
             },
           },
     },
@@ -249,10 +249,10 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       operationId: 'oauthPostedCallback',
       tags,
       summary:
-        'The callback of a provider that posts it: sends the browser on to the GET, which brings its cookie',
+        'The callback of a provider that posts it: redirects to the GET route, which receives the cookie',
       params: ProviderParams,
       body: PostedCallback,
-      response: { 303: { type: 'null', description: 'To the GET form of itself' } },
+      response: { 303: { type: 'null', description: 'To the GET route' } },
     },
     docs: {
       auth: 'none',

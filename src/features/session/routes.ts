@@ -48,7 +48,7 @@ function loginRoute(services: SessionPart, establish: Establish): OwnRoute {
     schema: {
       operationId: 'login',
       tags: ['session'],
-      summary: 'Sign in with a password and get a session',
+      summary: 'Sign in with a password and start a session',
       body: Login,
       response: { 200: LoggedIn },
     },
@@ -57,12 +57,12 @@ function loginRoute(services: SessionPart, establish: Establish): OwnRoute {
       form: true,
       errors: {
         400: 'Malformed body (FST_ERR_VALIDATION)',
-        401: 'Unknown identifier, wrong password, or an account that can not sign in: one answer for all (CRUDAUTH_BAD_CREDENTIALS)',
-        403: 'Posted by a foreign site, or refused by the app (CRUDAUTH_CROSS_SITE, CRUDAUTH_FORBIDDEN)',
+        401: 'Unknown identifier, wrong password, or an account that cannot sign in; the response is the same for all (CRUDAUTH_BAD_CREDENTIALS)',
+        403: 'Cross-site request, or refused by the app (CRUDAUTH_CROSS_SITE, CRUDAUTH_FORBIDDEN)',
         413: 'Body above 16 KiB',
         415: 'Neither JSON nor a form',
         429: 'Locked out (CRUDAUTH_LOCKED_OUT)',
-        503: 'Overloaded, or shared state or the users’ database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
+        503: 'Overloaded, or Redis or the users database is unreachable (CRUDAUTH_OVERLOADED, CRUDAUTH_UNAVAILABLE)',
       },
     },
     isPublic: true,
@@ -96,9 +96,7 @@ function logoutRoute({ sessions, carriers, signOut, trustedOrigins }: SessionPar
     schema: {
       operationId: 'logout',
       tags: ['session'],
-      summary: isCarried
-        ? 'End the session, and the family of the refresh token'
-        : 'End the session',
+      summary: isCarried ? 'End the session and revoke the refresh token' : 'End the session',
       ...(isCarried && { body: RefreshRequest }),
       response: { 200: Detail },
     },
@@ -108,9 +106,9 @@ function logoutRoute({ sessions, carriers, signOut, trustedOrigins }: SessionPar
       hidesBody: !carriers.some(({ inBody }) => inBody),
       errors: {
         ...(isCarried && { 400: 'Malformed body (FST_ERR_VALIDATION)' }),
-        401: 'Nothing to end (CRUDAUTH_UNAUTHENTICATED)',
-        403: 'The CSRF token is missing or wrong, or posted by a foreign site (CRUDAUTH_CSRF, CRUDAUTH_CROSS_SITE)',
-        503: 'Shared state is unreachable (CRUDAUTH_UNAVAILABLE)',
+        401: 'There is nothing to end (CRUDAUTH_UNAUTHENTICATED)',
+        403: 'The CSRF token is missing or wrong, or a cross-site request (CRUDAUTH_CSRF, CRUDAUTH_CROSS_SITE)',
+        503: 'Redis is unreachable (CRUDAUTH_UNAVAILABLE)',
       },
     },
     isPublic: true,

@@ -88,10 +88,10 @@ function reportOutages(client: Redis, log: (message: string, cause?: Error) => v
   client.on('error', (error: Error) => {
     if (reported) return
     reported = true
-    log('Redis is unreachable; trying again until it answers', withoutData(error))
+    log('Redis is unreachable; reconnecting', withoutData(error))
   })
   client.on('ready', () => {
-    if (reported) log('Redis answers again')
+    if (reported) log('Redis is reachable again')
     reported = false
   })
 }

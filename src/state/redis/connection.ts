@@ -55,7 +55,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
       let over = false
       const wait = limit.begin(() => {
         over = true
-        reject(unavailable(`Redis gave no answer within ${timeoutMs} ms`))
+        reject(unavailable(`Redis did not answer within ${timeoutMs} ms`))
       })
       const settle = (value: T) => {
         limit.end(wait)
@@ -98,7 +98,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
       }
       const onEnd = () => {
         settled()
-        reject(unavailable('The client of Redis was closed'))
+        reject(unavailable('The Redis client was closed'))
       }
       const timer = setTimeout(() => {
         settled()
@@ -114,7 +114,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
     first: () => Promise<T>,
     again: () => Promise<T>,
   ): Promise<T> => {
-    if (client.status === 'end') throw unavailable('The client of Redis was closed')
+    if (client.status === 'end') throw unavailable('The Redis client was closed')
     const now = performance.now()
     if (client.status === 'wait') {
       downSince = now

@@ -21,7 +21,7 @@ export async function compareSchema(
     findings.push({
       // Ids that the database counts begin at 1; others use all of the 64 bits.
       level: id.hasValue ? 'warning' : 'error',
-      message: `Column "${idColumn}" of table "${table}" is a bigint, and the driver rounds those beyond 2^53, so two accounts could become one; let it give them as text (mysql2: supportBigNumbers and bigNumberStrings)`,
+      message: `Column "${idColumn}" of table "${table}" is a bigint, and the driver rounds values above 2^53, so two accounts could become one; configure it to return them as text (mysql2: supportBigNumbers and bigNumberStrings)`,
     })
   return findings
 }

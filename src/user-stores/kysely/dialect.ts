@@ -15,6 +15,6 @@ export function dialectOf(db: Kysely<unknown>, told: Dialect | undefined): Diale
   if (adapter instanceof MysqlAdapter || /mysql|mariadb/i.test(name)) return 'mysql'
   if (adapter instanceof SqliteAdapter || /sqlite/i.test(name)) return 'sqlite'
   throw new ConfigError(
-    `kyselyUsers does not know the dialect of ${name}; set "dialect" to the one whose SQL it speaks`,
+    `kyselyUsers does not know the dialect of ${name}; set "dialect" to the SQL dialect it uses`,
   )
 }

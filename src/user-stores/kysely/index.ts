@@ -277,7 +277,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       const row = known === undefined ? undefined : await lookUp(known, id ?? valueIn(set, known))
       if (!row)
         throw new ConfigError(
-          'The row just inserted cannot be found again; give kyselyUsers a "generateId"',
+          'Cannot find the row that was just inserted; set "generateId" of kyselyUsers',
         )
       return asRow(row)
     },

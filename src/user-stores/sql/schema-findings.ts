@@ -62,7 +62,7 @@ export function schemaFindings(
     if (timestamps.has(field)) {
       if (known.kind === 'boolean' || known.kind === 'integer')
         error(
-          `${at(column)} is no time; write "columns.${field}": "${column}" without "as", or name a column of times`,
+          `${at(column)} is not a time; write "columns.${field}": "${column}" without "as", or name a column of times`,
         )
     } else if (isFlag(field) && known.kind === 'time') {
       const cure = field.endsWith('Verified')
@@ -100,7 +100,7 @@ export function schemaFindings(
       name.toLowerCase() === columnOf('id').toLowerCase()
         ? 'give it a default, or kyselyUsers a "generateId"'
         : 'give it a default, or a value in "registration.defaults" or "registration.fields"'
-    const message = `${at(name)} must not be null, and nothing gives it a value in a new row; ${cure}`
+    const message = `${at(name)} is not null, and nothing sets it in a new row; ${cure}`
     if (needs.mayFill) warning(message)
     else error(message)
   }

@@ -135,7 +135,7 @@ for (const kind of kinds) {
     for (const line of text.split('\n').filter((part) => part !== '' && !part.endsWith(':'))) {
       assert.ok(plain.includes(line), `the HTML lacks: ${line}`)
     }
-    assert.match(text, /[Ii]f (you did not|it was not you)/, 'what to do when it was somebody else')
+    assert.match(text, /[Ii]f (you didn’t|it wasn’t you)/, 'what to do when it was somebody else')
     if (given.token !== null) assert.match(text, /The link works once, for 1 hour\./)
     else assert.doesNotMatch(text, /The link works/)
   })
@@ -145,7 +145,7 @@ test('the verification email says that an account was made, by whatever way, and
   const [message] = await sent(intentOf('verify_email'))
   assert.match(
     message?.text ?? '',
-    /An account was made at app\.example\.com with this email address/,
+    /An account was created at app\.example\.com with this email address/,
   )
   assert.ok(message?.text.includes(`\n${frontendUrl}/reset-password\n`))
   assert.ok(message?.html?.includes(`href="${frontendUrl}/reset-password"`))
@@ -227,11 +227,11 @@ const bad: [what: string, result: unknown, message: RegExp][] = [
   ['no text', { subject: 's' }, /must return/],
   ['an empty subject', { subject: '', text: 't' }, /must return/],
   ['a subject that is a number', { subject: 1, text: 't' }, /must return/],
-  ['HTML that is an object', { subject: 's', text: 't', html: {} }, /"html" that is no string/],
+  ['HTML that is an object', { subject: 's', text: 't', html: {} }, /"html" that is not a string/],
   [
     'a file as HTML',
     { subject: 's', text: 't', html: { path: '/etc/passwd' } },
-    /"html" that is no string/,
+    /"html" that is not a string/,
   ],
   ...['\r\nBcc: eve@example.com', '\n', '\r', '\0', '\u2028', '\u0085'].map(
     (end): [string, unknown, RegExp] => [
@@ -272,7 +272,7 @@ test('a render that throws is a failed delivery: tried again, logged without the
   dispatch(intent)
   await idle()
   assert.equal(lines.length, 3)
-  assert.match(lines[2] ?? '', /error a message was not delivered .*cannot word/)
+  assert.match(lines[2] ?? '', /error gave up delivering a message .*cannot word/)
   assert.ok(!lines.join('').includes(token))
   assert.ok(!lines.join('').includes('ada@'))
 })

@@ -282,7 +282,7 @@ test('a name that is reserved for email is free where there is no email', () => 
 test('a recovery factor that nothing reaches stops the start', () => {
   assert.throws(
     () => resolveDelivery({ email }, 'phone'),
-    /"identity.recovery" is "phone", which no email reaches/,
+    /"identity.recovery" is "phone", which email cannot reach/,
   )
   assert.ok(resolveDelivery({ email, channels: [{ deliver() {} }] }, 'phone'))
   assert.ok(resolveDelivery({ email }, 'email'))

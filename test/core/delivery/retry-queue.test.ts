@@ -113,7 +113,7 @@ test('an attempt that hangs gives its place back', async () => {
   queue.defer('a', () => void done.push('a'))
   await queue.idle()
   assert.deepEqual(done, ['a'])
-  assert.deepEqual(queue.reports, ['failed hangs not done within 100 ms 1'])
+  assert.deepEqual(queue.reports, ['failed hangs not finished within 100 ms 1'])
 })
 
 test('the late result of an attempt that took too long is dropped, and its signal is aborted', async () => {
@@ -134,7 +134,7 @@ test('the late result of an attempt that took too long is dropped, and its signa
   late[1]?.resolve()
   await sleep(5)
   assert.deepEqual(queue.reports, before)
-  assert.equal(before.at(-1), 'failed a not done within 20 ms 3')
+  assert.equal(before.at(-1), 'failed a not finished within 20 ms 3')
 })
 
 test('beyond the bound the new work is dropped and the old is done', async () => {

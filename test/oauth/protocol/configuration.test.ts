@@ -98,11 +98,11 @@ const refused: [message: RegExp, make: () => unknown][] = [
   ],
   [/"microsoft.tenant" must be/, () => microsoft({ ...client, tenant: 'constructor' })],
   [
-    /"apple.privateKey" is no private key that can be read, got string/,
+    /"apple.privateKey" is not a readable private key, got string/,
     () => apple({ ...appleClient, privateKey: 'secret-of-the-client' }),
   ],
   [
-    /"apple.privateKey" is no private key/,
+    /"apple.privateKey" is not a readable private key/,
     () => apple({ ...appleClient, privateKey: p256.publicKey }),
   ],
   [
@@ -165,7 +165,7 @@ const rsa1024 = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
 
 const unfit: [message: RegExp, provider: unknown][] = [
   [
-    /"oauth.providers.acme" must be an OAuthProvider, got undefined; make one by google\(\)/,
+    /"oauth.providers.acme" must be an OAuthProvider, got undefined; create one with google\(\)/,
     undefined,
   ],
   [/"oauth.providers.acme" must be an OAuthProvider/, { ...good, protocol: 'saml' }],
@@ -235,7 +235,7 @@ const unfit: [message: RegExp, provider: unknown][] = [
     { ...good, clientAuthentication: { method: 'client_secret_post' } },
   ],
   [
-    /acme.clientAuthentication.privateKey" is no private key/,
+    /acme.clientAuthentication.privateKey" is not a readable private key/,
     { ...good, clientAuthentication: { method: 'private_key_jwt' } },
   ],
   [

@@ -54,7 +54,7 @@ export function checkProvider(name: string, provider: OAuthProvider): void {
     !['oidc', 'oauth2'].includes(provider.protocol)
   ) {
     fail(
-      `"${name}" must be an OAuthProvider, got ${describe(provider)}; make one by google(), oidc(), oauth2() and the like`,
+      `"${name}" must be an OAuthProvider, got ${describe(provider)}; create one with google(), oidc(), oauth2() or another builder`,
     )
   }
   const { protocol, clientId, allowInsecure, responseMode } = provider
@@ -111,7 +111,7 @@ export function checkProvider(name: string, provider: OAuthProvider): void {
     fail(`"${name}.authorizationParams.max_age" must be whole seconds such as "3600"`)
   if (protocol === 'oauth2' && (maxAge ?? acrValues) !== undefined)
     fail(
-      `"${name}.authorizationParams" has "max_age" or "acr_values", which only an ID token answers; use oidc()`,
+      `"${name}.authorizationParams" has "max_age" or "acr_values", which only ID tokens confirm; use oidc()`,
     )
   checkFunction(`${name}.issuerOf`, provider.issuerOf)
   if (typeof provider.mapProfile !== 'function') {

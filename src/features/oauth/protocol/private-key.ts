@@ -10,6 +10,6 @@ export function readPrivateKey(name: string, value: unknown): KeyObject {
     // Told below, without what the reader says of the text.
   }
   return fail(
-    `"${name}" is no private key that can be read, got ${describe(value)}; give it as PEM (PKCS #8) or a KeyObject`,
+    `"${name}" is not a readable private key, got ${describe(value)}; give it as PEM (PKCS #8) or a KeyObject`,
   )
 }
