@@ -9,15 +9,21 @@ import { principalOf } from './principal/request-principal.js'
 import { type CompleteLoginOptions, establishOf } from './sign-in/complete.js'
 import type { Sudo } from './sign-in/sudo.js'
 
-/** `app.crudAuth`: each hardened path that the routes use, for hand-written ones. Features add their parts. */
+/** `app.crudAuth`: what the routes use, for routes of your own. Each feature adds its part. */
 export interface AuthToolbox {
+  /** Sudo mode. */
   readonly sudo: Sudo
+  /**
+   * Your user store, with the time limit `timeouts.usersMs`. Driver errors become
+   * CRUDAUTH_UNAVAILABLE.
+   */
   readonly users: UserStore<RegisteredUser>
   /**
-   * Ends a hand-written sign-in as `/login` or `/token` does: makes the session or the tokens, sets the cookies, calls
-   * `onAfterLogin`. Returns the body of their answer.
-   * @param user who has just proved a credential
-   * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_UNAVAILABLE (503); CRUDAUTH_CONFIG
+   * Finishes a custom sign-in like `/login` or `/token`: creates the session or the tokens, sets
+   * the cookies, calls `onAfterLogin`, and returns the response body.
+   * @param user who has just authenticated
+   * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_UNAVAILABLE (503);
+   * CRUDAUTH_CONFIG
    * @example
    * const user = await app.crudAuth.authenticatePassword(request, identifier, password)
    * return app.crudAuth.completeLogin(request, reply, user, { rememberMe: true })
@@ -29,25 +35,29 @@ export interface AuthToolbox {
     options?: CompleteLoginOptions,
   ): Promise<object>
   /**
-   * Signs out as `/logout` does: ends the session that a gate has authenticated and the families of the refresh tokens that the
-   * request carries, clears their cookies, calls `onAfterLogout`.
-   * @throws CRUDAUTH_UNAUTHENTICATED (401) when there is nothing to end; CRUDAUTH_UNAVAILABLE (503)
+   * Signs out like `/logout`: ends the session that a gate has authenticated, revokes the refresh
+   * tokens of the request, clears their cookies, and calls `onAfterLogout`.
+   * @throws CRUDAUTH_UNAUTHENTICATED (401) if there is nothing to end; CRUDAUTH_UNAVAILABLE (503)
    */
   completeLogout(request: AnyRequest, reply: AnyReply): Promise<object>
   /**
-   * Who is asking, for middleware and WebSockets: no CSRF token is asked for, no activity is written back, and a credential
-   * that was tampered with is none. Do not use it to authorize a change.
+   * Authenticates a request outside a gate, for middleware and WebSockets. It doesn't check the
+   * CSRF token, doesn't record activity, and treats invalid credentials as absent. Don't use it to
+   * authorize a change.
    * @throws CRUDAUTH_UNAVAILABLE (503)
+   * @example
+   * const principal = await app.crudAuth.resolvePrincipal(request)
    */
   resolvePrincipal(request: AnyRequest): Promise<Principal | null>
-  /** Whether the principal that a gate has set proved a credential within `freshSeconds`, or stands in sudo. */
+  /** Whether the principal of the request signed in within `freshSeconds`, or is in sudo mode. */
   isFresh(request: AnyRequest): boolean
   /**
-   * Ends every way into the account of `request.principal`: sessions, tokens, links, one-time values; the password becomes
-   * unusable. The row is the app's, to delete or to anonymise.
+   * Ends every way into the account of `request.principal`: sessions, tokens, provider links and
+   * message tokens. The password becomes unusable. Deleting or anonymizing the row is up to you.
    * @throws CRUDAUTH_UNAUTHENTICATED (401); CRUDAUTH_UNAVAILABLE (503)
    * @example
-   * app.delete('/account', { preHandler: [app.currentUser(), app.requireSudo] }, async (request) => {
+   * app.delete('/account', { preHandler: [app.currentUser(), app.requireSudo] }, async (request) =>
+   * {
    *   const { userId } = request.principal
    *   await app.crudAuth.deleteAccount(request)
    *   await db.deleteFrom('users').where('id', '=', userId).execute()
@@ -55,20 +65,24 @@ export interface AuthToolbox {
    * })
    */
   deleteAccount(request: AnyRequest): Promise<void>
-  /** Messages on their way. */
+  /** Messages to users. */
   readonly delivery: DeliveryToolbox
-  /** The principal of a row, for a transport of the app's own; null for a disabled account. */
+  /** Creates the principal of a user row, for custom transports. Null for a disabled account. */
   createPrincipal(user: RegisteredUser, init: PrincipalInit): Principal | null
-  /** Refuses a browser's cross-site post, as `/login` does. @throws CRUDAUTH_CROSS_SITE (403) */
+  /**
+   * Refuses a cross-site request of a browser, like `/login` does (Fetch Metadata, then `Origin`).
+   * @throws CRUDAUTH_CROSS_SITE (403)
+   */
   refuseCrossSite(request: AnyRequest): void
-  /** The OpenAPI security schemes of the transports, by name. */
+  /** OpenAPI security schemes of the transports, by name. */
   securitySchemes(): Record<string, SecurityScheme>
 }
 
 /** `app.crudAuth.delivery`. */
 export interface DeliveryToolbox {
   /**
-   * Resolves when every message has been delivered or given up. For functions that are frozen after the answer.
+   * Resolves when every message has been delivered or given up. For platforms that freeze a
+   * function after its response.
    * @example
    * context.waitUntil(app.crudAuth.delivery.settled())
    */

@@ -116,9 +116,12 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
 declare module '../core/toolbox.js' {
   interface AuthToolbox {
     /**
-     * Builds a hook that limits an action.
-     * @param limit default: the one of that name in the `rateLimits` option
-     * @throws CRUDAUTH_CONFIG when there is none
+     * Creates a hook that limits an action.
+     * @param limit default: the limit of that name in the `rateLimits` option
+     * @throws CRUDAUTH_CONFIG if there is none
+     * @example
+     * app.post('/invite', { onRequest: app.crudAuth.rateLimit('invite', { max: 20, windowSeconds:
+     * 3600 }) }, handler)
      */
     rateLimit(
       action: string,

@@ -2,63 +2,79 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { RegisteredUser } from './fastify.js'
 import type { UserId, UserStore } from './user-store.js'
 
-/** Who is asking, whatever the credential was. */
+/** The authenticated caller of a request, the same for every transport. */
 export interface Principal {
-  /** Primary key, in the type in which the store returns it. */
+  /** Primary key, in the type that the store returns. */
   readonly userId: UserId
-  /** The app's own row with its own column names. */
+  /** The row of the user with your column names, without credential columns. */
   readonly user: RegisteredUser
   /** Name of the transport that authenticated the request. */
   readonly transport: string
+  /** Scopes of the credential. */
   readonly scopes: readonly string[]
   readonly isSuperuser: boolean
   readonly emailVerified: boolean
-  /** Whether the recovery factor of the identity is verified. */
+  /** Whether the recovery field is verified. */
   readonly recoveryVerified: boolean
   /** Handle of the session, for session principals. */
   readonly sessionId?: string | undefined
-  /** What the app stored with the session, or what its own transport says. */
+  /** What you stored with the session, or what your own transport sets. */
   readonly metadata: Readonly<Record<string, unknown>>
-  /** True when every one of `scopes` is held, given one by one or as a list. */
+  /** Whether the principal has all of these scopes. */
   hasScopes(...scopes: (string | readonly string[])[]): boolean
 }
 
-/** What a transport says about a principal beside the user. */
+/** What a transport says about a principal besides the user. */
 export interface PrincipalInit {
   readonly transport: string
   /** Default none. */
   readonly scopes?: readonly string[]
   readonly metadata?: Readonly<Record<string, unknown>>
-  /** When the user last proved a credential, `Date.now()` milliseconds. Absent: never fresh. */
+  /**
+   * When the user last authenticated, in milliseconds since 1970. Without it the principal is never
+   * fresh.
+   */
   readonly authenticatedAtMs?: number
 }
 
-/** What a transport may use of the app's authentication. */
+/** What a transport gets from the plugin. */
 export interface TransportToolbox {
+  /** Your user store, with time limits. */
   readonly users: UserStore<RegisteredUser>
-  /** Makes the principal of a user row; null for a disabled account. */
+  /** Creates the principal of a user row. Null for a disabled account. */
   createPrincipal(user: RegisteredUser, init: PrincipalInit): Principal | null
 }
 
 /** An OpenAPI 3 security scheme object. */
 export type SecurityScheme = Readonly<Record<string, unknown>>
 
-/** One way in which a request can carry a credential. */
+/**
+ * A way for requests to carry a credential.
+ * @example
+ * const apiKeys: Transport = {
+ *   name: 'apikey',
+ *   async authenticate(request, auth) {
+ *     const user = await ownerOf(request.headers['x-api-key'])
+ *     return user && auth.createPrincipal(user, { transport: 'apikey' })
+ *   },
+ * }
+ */
 export interface Transport {
-  /** Unique among the app's transports: `principal.transport`, `via` of `/me` and the `transport` option of gates. */
+  /** Unique name: `principal.transport`, `via` of `/me`, and the `transport` option of gates. */
   readonly name: string
   /**
-   * The principal; null when the credential is absent or has merely ended (the next transport is asked); throws when it was
-   * tampered with, which fails the request even on an optional route. Called at most once a request.
+   * Returns the principal. Null if the credential is absent or has ended: the next transport is
+   * asked. Throws for an invalid credential, which fails the request even on optional routes.
+   * Called at most once per request.
    */
   authenticate(request: FastifyRequest, auth: TransportToolbox): Promise<Principal | null>
   /**
-   * As `authenticate`, for `app.crudAuth.resolvePrincipal`: without what guards changes alone (a CSRF token), and without any
-   * effect. Default: `authenticate`.
+   * Like `authenticate`, for `app.crudAuth.resolvePrincipal`: without checks that guard changes
+   * only (such as CSRF), and without side effects. Default: `authenticate`.
    */
   resolve?(request: FastifyRequest, auth: TransportToolbox): Promise<Principal | null>
-  /** Routes that the transport brings, mounted under the plugin's prefix. */
+  /** Routes of the transport, mounted under the prefix of the plugin. */
   readonly routes?: FastifyPluginAsync
-  /** Described in the app's OpenAPI document under the transport's name. */
+  /** OpenAPI security scheme, under the name of the transport. */
   readonly securityScheme?: SecurityScheme
 }

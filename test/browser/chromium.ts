@@ -88,7 +88,7 @@ export class Device {
     await this.page.getByLabel('Username', { exact: true }).fill(name)
     await this.page.locator('#register').getByLabel('Password').fill(password)
     await this.page.getByRole('button', { name: 'Create account' }).click()
-    await this.says(/Almost there: a message to .* is on its way/)
+    await this.says(/Almost there: a message to .* was sent/)
   }
 
   async signIn(name: string, password: string, { remember = false } = {}): Promise<void> {

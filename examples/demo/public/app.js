@@ -75,7 +75,7 @@ onSubmit('register', async ({ email, username, password }, form) => {
   byId('login-password').focus()
   // The same for a free address and for one that has an account: only its owner is told, by a message.
   return [
-    `Almost there: a message to ${email} is on its way. It comes into the `,
+    `Almost there: a message to ${email} was sent. You find it in the `,
     link('/mailbox', 'mailbox'),
     '.',
   ]
@@ -114,7 +114,7 @@ onSubmit('move', async ({ new_email, password }, form) => {
   await call('POST', '/auth/email/change-request', { new_email, password, redirect_to: '/' })
   form.reset()
   return [
-    `If ${new_email} is free, a message is on its way to it, into the `,
+    `If ${new_email} is free, a message was sent to it. You find it in the `,
     link('/mailbox', 'mailbox'),
     '.',
   ]
@@ -123,7 +123,7 @@ onSubmit('move', async ({ new_email, password }, form) => {
 onClick('verify', async () => {
   const { email } = await call('GET', '/auth/me')
   await call('POST', '/auth/email/verify-request', { email, redirect_to: '/' })
-  return [`A message to ${email} is on its way, into the `, link('/mailbox', 'mailbox'), '.']
+  return [`A message to ${email} was sent. You find it in the `, link('/mailbox', 'mailbox'), '.']
 })
 
 onClick('logout', async () => {

@@ -27,7 +27,7 @@ const pages = {
     text: 'One click, and your account has its old address again. Everybody who is signed in to it is signed out.',
     button: 'Take the old address back',
     after: 'Old address restored',
-    done: 'The old address is back. A message to it is on its way, to set a password that nobody else knows.',
+    done: 'The previous address was restored. A message to it has a link to set a new password.',
   },
 }
 

@@ -11,7 +11,7 @@ onSubmit('request', async ({ email }, form) => {
   await call('POST', '/auth/password/reset-request', { email, redirect_to: '/' })
   form.reset()
   return [
-    `If ${email} has an account, a message is on its way. It comes into the `,
+    `If ${email} has an account, a message was sent. You find it in the `,
     link('/mailbox', 'mailbox'),
     '.',
   ]

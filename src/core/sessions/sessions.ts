@@ -33,13 +33,13 @@ export interface NewSession {
   readonly deviceCookie: string
 }
 
-/** Options of a session made by hand. */
+/** Options of `sessions.create`. */
 export interface SessionInit {
-  /** Default false. */
+  /** Whether the session outlives the browser. Default false. */
   readonly rememberMe?: boolean | undefined
-  /** JSON of the app's own, at most 2 KiB; `principal.metadata`. */
+  /** JSON of your own, at most 2 KiB; `principal.metadata`. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
-  /** When the user proved a credential, for freshness; one in the future counts as now. Default now. */
+  /** When the user authenticated, for freshness. Future times count as now. Default now. */
   readonly authenticatedAt?: Date | undefined
 }
 

@@ -2,15 +2,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fail } from '../../lib/option-checks.js'
 import type { Row } from '../users/users.js'
 
-/** What a sign-in by hand is to establish. */
+/** Options of `completeLogin`. */
 export interface CompleteLoginOptions {
-  /** `session` or `bearer`. Default: the first of them that is configured. */
+  /** `session` or `bearer`. Default: the first one that is configured. */
   readonly transport?: string | undefined
-  /** Of a session: that it outlives the browser. Default false. */
+  /** Sessions: whether it outlives the browser. Default false. */
   readonly rememberMe?: boolean | undefined
-  /** Of tokens: what is asked for, cut to `grantableScopes`. Default `defaultScopes`. */
+  /** Tokens: requested scopes, reduced to `grantableScopes`. Default `defaultScopes`. */
   readonly scopes?: readonly string[] | undefined
-  /** Of a session: JSON of the app's own, at most 2 KiB. */
+  /** Sessions: JSON of your own, at most 2 KiB. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }
 

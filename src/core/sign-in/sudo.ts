@@ -43,13 +43,17 @@ export interface SudoPolicy {
 /** What somebody proves to enter sudo mode. */
 export type SudoProof = { readonly password: string } | { readonly fresh: true }
 
-/** Sudo mode: a session that has just proved its password again. */
+/** Sudo mode: a session whose user has just re-entered the password. */
 export interface Sudo {
   /**
-   * Elevates the request's session; returns the end of the elevation.
-   * @param proof the password, or for an account without one `{ fresh: true }`, right after a sign-in
-   * @throws SudoRequiredError (403) for principals that are not sessions, with sudo off, or for `fresh` where there is a
-   * password; FreshSignInRequiredError (403) when the sign-in was too long ago; WrongPasswordError (401); LockedOutError (429)
+   * Puts the session of the request into sudo mode. Returns when it ends.
+   * @param proof the password, or `{ fresh: true }` for an account without one, right after a
+   * sign-in
+   * @throws CRUDAUTH_SUDO_REQUIRED (403) for other transports, with sudo off, or for `fresh` with a
+   * password; CRUDAUTH_FRESH_SIGN_IN_REQUIRED (403); CRUDAUTH_WRONG_PASSWORD (401);
+   * CRUDAUTH_LOCKED_OUT (429)
+   * @example
+   * const until = await app.crudAuth.sudo.elevate(request, { password })
    */
   elevate(request: AnyRequest, proof: SudoProof): Promise<Date>
 }

@@ -3,20 +3,30 @@ import type { PasswordPolicy } from '../../core/passwords/policy.js'
 
 declare module '../../core/toolbox.js' {
   interface AuthToolbox {
+    /** Password hashing and rules. */
     readonly passwords: PasswordsToolbox
   }
 }
 
-/** Passwords, for hand-written routes. */
+/** `app.crudAuth.passwords`. */
 export interface PasswordsToolbox {
-  /** argon2id hash. @throws CRUDAUTH_OVERLOADED (503) */
+  /**
+   * Hashes a password with argon2id.
+   * @throws CRUDAUTH_OVERLOADED (503)
+   */
   hash: Passwords['hash']
-  /** False also for a malformed or unusable hash. @throws CRUDAUTH_OVERLOADED (503) */
+  /**
+   * Verifies a password. False for a malformed or unusable hash.
+   * @throws CRUDAUTH_OVERLOADED (503)
+   */
   verify: Passwords['verify']
-  /** Whether any password can ever fit the hash. */
+  /** Whether any password can match the hash. */
   isUsable: Passwords['isUsable']
-  /** A value for the hash of an account without a password. */
+  /** A hash value for accounts without a password. */
   unusable: Passwords['unusable']
-  /** Judges a new password by the app's policy. @throws CRUDAUTH_BAD_REQUEST (400) saying what is wrong with it */
+  /**
+   * Checks a new password against the rules.
+   * @throws CRUDAUTH_BAD_REQUEST (400) with the reason
+   */
   validate: PasswordPolicy
 }

@@ -7,12 +7,15 @@ import { type Bearer, type IssuedTokens, refreshTokens } from './tokens.js'
 declare module '../../core/toolbox.js' {
   interface AuthToolbox {
     /**
-     * Tokens for a user who has just proved a credential, as `/token` issues them.
-     * @param options `scopes`: what is asked for, cut to `grantableScopes`; none for an empty list, default `defaultScopes`.
-     * `request`: names device and address in the lists of sessions
-     * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for what is no row with an id, for scopes
-     * that are no array of strings, and for a token that would not be accepted; CRUDAUTH_CONFIG without a bearer transport
-     * or a private key; CRUDAUTH_UNAVAILABLE (503)
+     * Issues tokens like `/token`, for a user who has just authenticated.
+     * @param options `scopes`: requested scopes, reduced to `grantableScopes`; an empty list grants
+     * none; default `defaultScopes`. `request`: supplies device and IP address for the list of
+     * sessions
+     * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for a row without
+     * an id, for scopes that are not an array of strings, and for a token that would be invalid;
+     * CRUDAUTH_CONFIG without a bearer transport or a private key; CRUDAUTH_UNAVAILABLE (503)
+     * @example
+     * const { accessToken, refreshToken } = await app.crudAuth.issueTokens(user, { request })
      */
     issueTokens(
       user: RegisteredUser,
@@ -22,13 +25,20 @@ declare module '../../core/toolbox.js' {
       },
     ): Promise<IssuedTokens>
     /**
-     * Uses a refresh token as `/refresh` does.
-     * @throws CRUDAUTH_INVALID_TOKEN (401); CRUDAUTH_CONFIG without a bearer transport; CRUDAUTH_UNAVAILABLE (503)
+     * Uses a refresh token like `/refresh`.
+     * @throws CRUDAUTH_INVALID_TOKEN (401); CRUDAUTH_CONFIG without a bearer transport;
+     * CRUDAUTH_UNAVAILABLE (503)
      */
     refreshTokens(request: AnyRequest, refreshToken: string): Promise<IssuedTokens>
-    /** Sets the refresh cookie, as `/token` does where tokens travel so. @throws CRUDAUTH_CONFIG without a bearer transport */
+    /**
+     * Sets the refresh cookie.
+     * @throws CRUDAUTH_CONFIG without a bearer transport
+     */
     setRefreshCookie(reply: AnyReply, refreshToken: string): void
-    /** Clears the refresh cookie. @throws CRUDAUTH_CONFIG without a bearer transport */
+    /**
+     * Clears the refresh cookie.
+     * @throws CRUDAUTH_CONFIG without a bearer transport
+     */
     clearRefreshCookie(reply: AnyReply): void
   }
 }

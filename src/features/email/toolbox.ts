@@ -14,30 +14,41 @@ declare module '../../core/toolbox.js' {
   }
 }
 
-/** Where a page goes on after its link was followed. */
+/** Where a page continues after its link was followed. */
 export interface RedirectOption {
-  /** A path of the same origin, which comes back from the confirmation; anything else is dropped. */
+  /** A path of the same origin, returned by the confirmation. Anything else is dropped. */
   readonly redirectTo?: string | undefined
 }
 
 /**
- * `app.crudAuth.recovery`: what the routes of the `email` group do, for hand-written ones. The requests never tell whether there
- * is somebody to write to, and send off the path of the answer. Every method throws CRUDAUTH_CONFIG without delivery, or
- * without a recovery factor; those that redeem throw CRUDAUTH_TOKEN_INVALID_OR_USED (400), and CRUDAUTH_UNAVAILABLE (503), which
- * keeps the token.
+ * `app.crudAuth.recovery`: what the routes of the `email` group do. Requests never reveal whether
+ * an account exists, and messages are sent after the response. Every method throws CRUDAUTH_CONFIG
+ * without delivery or without a recovery field. Methods that redeem a token throw
+ * CRUDAUTH_TOKEN_INVALID_OR_USED (400), and CRUDAUTH_UNAVAILABLE (503), which keeps the token.
  */
 export interface RecoveryToolbox {
-  /** Sends a link that verifies the recovery factor. @throws CRUDAUTH_BAD_REQUEST for what is no value of the factor */
+  /**
+   * Sends a link that verifies the recovery field.
+   * @throws CRUDAUTH_BAD_REQUEST for an invalid value
+   */
   requestVerification(request: AnyRequest, factor: string, options?: RedirectOption): void
+  /** Marks the recovery field verified. */
   confirmVerification(request: AnyRequest, token: string): Promise<RedirectOption>
-  /** Sends a link that sets a password. @throws CRUDAUTH_BAD_REQUEST for what is no value of the factor */
+  /**
+   * Sends a link to set a new password.
+   * @throws CRUDAUTH_BAD_REQUEST for an invalid value
+   */
   requestPasswordReset(request: AnyRequest, factor: string, options?: RedirectOption): void
-  /** Sets the password, ends every session and all tokens. @throws CRUDAUTH_BAD_REQUEST for a password that is not acceptable */
+  /**
+   * Sets the password and ends all sessions and tokens.
+   * @throws CRUDAUTH_BAD_REQUEST for an unacceptable password
+   */
   resetPassword(request: AnyRequest, token: string, password: string): Promise<RedirectOption>
   /**
-   * Sends a link that moves the signed-in account to another address. The request must be authenticated, and limited: each
-   * call is a guess at the password.
-   * @throws CRUDAUTH_BAD_REQUEST for no address, the present one, or a wrong password; CRUDAUTH_CONFIG where users have no email
+   * Sends a link that changes the address of the signed-in account. Authenticate and rate-limit the
+   * request: each call is a guess at the password.
+   * @throws CRUDAUTH_BAD_REQUEST for an invalid address, the current one, or a wrong password;
+   * CRUDAUTH_CONFIG if users have no email
    */
   requestEmailChange(
     request: AnyRequest,
@@ -45,12 +56,17 @@ export interface RecoveryToolbox {
     password: string,
     options?: RedirectOption,
   ): Promise<void>
-  /** @throws CRUDAUTH_DUPLICATE (409) when the address was taken meanwhile */
+  /**
+   * Changes the address.
+   * @throws CRUDAUTH_DUPLICATE (409) if the address was taken in the meantime
+   */
   confirmEmailChange(request: AnyRequest, token: string): Promise<RedirectOption>
+  /** Restores the previous address, or removes the linked provider. */
   revertEmailChange(request: AnyRequest, token: string): Promise<void>
   /**
-   * Delivers a job that was given to `delivery.enqueue`, once. What has expired, or whose user is gone, is dropped.
-   * @throws the channel's error, without its secrets: the queue tries again, unless it is `permanent`
+   * Delivers a job that was passed to `delivery.enqueue`; one attempt. Expired messages, and those
+   * of deleted users, are dropped.
+   * @throws the error of the channel, without secrets: retry unless it is `permanent`
    */
   deliver(job: DeliveryJob): Promise<void>
 }

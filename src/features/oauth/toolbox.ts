@@ -9,33 +9,46 @@ import { checkedProfile } from './protocol/profile.js'
 
 declare module '../../core/toolbox.js' {
   interface AuthToolbox {
-    /** Accounts at providers. */
+    /** Account matching for providers. */
     readonly oauth: OAuthToolbox
   }
 }
 
 /**
- * `app.crudAuth.oauth`: the rules of who is who at which provider, for hand-written callbacks. Every method throws
- * CRUDAUTH_CONFIG without `oauth`, and CRUDAUTH_UNAVAILABLE (503) when the users' database is unreachable.
+ * `app.crudAuth.oauth`: account matching without the protocol, for callbacks of your own. Methods
+ * throw CRUDAUTH_CONFIG without `oauth`, and CRUDAUTH_UNAVAILABLE (503) if the users database is
+ * unreachable.
  */
 export interface OAuthToolbox {
   /**
-   * Finds or makes the account of whoever signed in at a provider, as the callback does: by the provider's id, by a verified
-   * email, else a new one. Makes no session: refuse a disabled account, then `sessions.create`.
+   * Finds or creates the account of a profile, like the callback does: by the provider id, by a
+   * verified email, otherwise a new account. Creates no session.
    * @param provider key in `oauth.providers`
-   * @param profile checked as a provider's own: `emailVerified` counts as `true`, 1, `"1"` or `"true"` only
-   * @throws CRUDAUTH_OAUTH_EMAIL_UNVERIFIED, CRUDAUTH_OAUTH_EMAIL_MISSING, CRUDAUTH_OAUTH_PROVIDER_ALREADY_LINKED,
-   * CRUDAUTH_OAUTH_ACCESS_DENIED (`onBeforeOAuth` or `onBeforeRegister` refused), CRUDAUTH_OAUTH_FAILED (400)
+   * @param profile checked like that of a built-in provider: `emailVerified` must be `true`, 1,
+   * `"1"` or `"true"`
+   * @throws CRUDAUTH_OAUTH_EMAIL_UNVERIFIED, CRUDAUTH_OAUTH_EMAIL_MISSING,
+   * CRUDAUTH_OAUTH_PROVIDER_ALREADY_LINKED, CRUDAUTH_OAUTH_ACCESS_DENIED (a hook refused),
+   * CRUDAUTH_OAUTH_FAILED (400)
+   * @example
+   * const { user, created } = await app.crudAuth.oauth.resolve(request, 'google', profile)
    */
   resolve(request: AnyRequest, provider: string, profile: OAuthProfile): Promise<OAuthResolution>
-  /** Links an account at a provider to a user, who has just signed in. `elsewhere`: it is another user's; `stale`: the user has changed meanwhile. */
+  /**
+   * Links a provider account to a user who has just signed in. `elsewhere`: it belongs to another
+   * user. `stale`: the user has changed in the meantime.
+   */
   link(
     user: RegisteredUser,
     provider: string,
     profile: OAuthProfile,
   ): Promise<{ readonly user: RegisteredUser } | 'elsewhere' | 'stale'>
-  /** @throws CRUDAUTH_NOT_FOUND (404); CRUDAUTH_DUPLICATE (409) when nothing else would let the user in */
+  /**
+   * Removes a link.
+   * @throws CRUDAUTH_NOT_FOUND (404); CRUDAUTH_LAST_SIGN_IN_METHOD (409) if it is the only way to
+   * sign in
+   */
   unlink(user: RegisteredUser, provider: string): Promise<void>
+  /** Linked provider accounts of a user. */
   accounts(user: RegisteredUser): Promise<LinkedAccount[]>
 }
 

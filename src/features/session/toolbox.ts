@@ -13,49 +13,59 @@ import type { UserId } from '../../ports/user-store.js'
 declare module '../../core/toolbox.js' {
   interface AuthToolbox {
     /**
-     * Checks identifier and password as `/login` does: lockout, equal work, rehash, hooks. Returns the user's row.
-     * @throws what `/login` answers: CRUDAUTH_BAD_CREDENTIALS (401), CRUDAUTH_LOCKED_OUT (429), CRUDAUTH_UNAVAILABLE and
+     * Verifies identifier and password like `/login`: lockout, equal timing, rehashing, hooks.
+     * Returns the row of the user.
+     * @throws CRUDAUTH_BAD_CREDENTIALS (401), CRUDAUTH_LOCKED_OUT (429), CRUDAUTH_UNAVAILABLE and
      * CRUDAUTH_OVERLOADED (503)
+     * @example
+     * const user = await app.crudAuth.authenticatePassword(request, email, password)
      */
     authenticatePassword(
       request: AnyRequest,
       identifier: string,
       password: string,
     ): Promise<RegisteredUser>
-    /** Sessions and refresh tokens of users. */
+    /** Sessions and refresh token families of users. */
     readonly sessions: SessionsToolbox
   }
 }
 
-/** A live session as `app.crudAuth.sessions.list` tells of it; nothing in it authenticates. */
+/** A live session or refresh token family. Nothing in it authenticates. */
 export interface SessionInfo {
-  /** A cookie session, or a family of refresh tokens. */
+  /** A cookie session, or a refresh token family. */
   readonly kind: 'session' | 'refresh'
-  /** Public handle, for `revoke`. */
+  /** Handle for `revoke`. */
   readonly sessionId: string
+  /** Browser and operating system, from the user agent at sign-in. */
   readonly device: DeviceInfo
   /** The device in words, such as "Firefox on Windows". */
   readonly label: string
+  /** `request.ip` at sign-in. */
   readonly ip: string
   readonly createdAt: Date
   readonly lastActivity: Date
 }
 
 /**
- * Sessions, for hand-written routes. Every method throws `CRUDAUTH_UNAVAILABLE` (503) when shared state is unreachable;
- * `create` and the cookies need a session transport.
+ * `app.crudAuth.sessions`. Methods throw CRUDAUTH_UNAVAILABLE (503) if Redis is unreachable.
+ * `create` and the cookie methods need a session transport.
  */
 export interface SessionsToolbox {
   /**
-   * Makes a session of the user and ends the one that the request came with. Sets no cookies: `setCookies` does.
-   * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for what is no row with an id
+   * Creates a session and ends the one that came with the request. Sets no cookies; `setCookies`
+   * does.
+   * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for a row without an
+   * id
+   * @example
+   * const session = await app.crudAuth.sessions.create(request, user)
+   * app.crudAuth.sessions.setCookies(request, reply, session)
    */
   create(request: AnyRequest, user: RegisteredUser, init?: SessionInit): Promise<NewSession>
-  /** Live sessions, most recently active first. */
+  /** Live sessions and refresh token families of a user, most recently active first. */
   list(userId: UserId): Promise<SessionInfo[]>
-  /** Ends one of the user's sessions by its handle; false when it is not theirs, or none. */
+  /** Ends one session or family by its handle. False if the user has no such session. */
   revoke(userId: UserId, sessionId: string): Promise<boolean>
-  /** Ends all of the user's sessions, but `keep`; returns how many ended. */
+  /** Ends all sessions and families of a user, except `keep`. Returns how many ended. */
   revokeAll(userId: UserId, options?: { readonly keep?: string | undefined }): Promise<number>
   /** Sets the session, CSRF and device cookies. */
   setCookies(request: AnyRequest, reply: AnyReply, session: NewSession): void
