@@ -4,7 +4,8 @@
  *
  *     npm run mutate                                 # a sample of every folder below
  *     npm run mutate -- --sample 400 --seed 7 src/gates
- *     npm run mutate -- --tests 1000                 # every test that comes by a change, however long that takes
+ *     npm run mutate -- --tests 1000                 # every test that reaches a change, however long that takes
+ *     npm run mutate -- --from log --tests 80        # those that survived in the output of an earlier run, with more tests
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -35,8 +36,10 @@ const { values, positionals } = parseArgs({
   options: {
     sample: { type: 'string', default: '160' },
     seed: { type: 'string', default: '1' },
-    /** Files of tests that are asked about each change: those that come by the fewest others first. */
+    /** Test files that are run for each change: the most closely related ones first. */
     tests: { type: 'string', default: '20' },
+    /** Output of an earlier run, whose survivors are tried again. */
+    from: { type: 'string' },
   },
   allowPositionals: true,
 })
@@ -108,7 +111,7 @@ async function onEveryCore<T>(list: readonly T[], work: (item: T) => Promise<voi
   await Promise.all(Array.from({ length: availableParallelism() }, one))
 }
 
-/** Files of tests by the changes that they come by: those that come by the fewest first, since they are about these. */
+/** Test files by the changes that they reach: those that reach the fewest first, since they are about these. */
 async function reachingTests(): Promise<Map<number, string[]>> {
   const tests = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.test.ts'))
@@ -131,15 +134,43 @@ async function reachingTests(): Promise<Map<number, string[]>> {
 const folderOf = ({ path }: Mutant) =>
   targets.find((target) => path.split(sep).join('/').startsWith(`${target}/`)) ?? ''
 
+const wordsOf = (path: string) =>
+  new Set(path.replace(/^(?:src|test)\W|(?:\.test)?\.ts$/g, '').split(/\W/))
+
+/** The tests to run for a change: those whose path is like its own first. */
+function testsOf({ id, path }: Mutant): string[] {
+  const own = wordsOf(path)
+  const likeness = (test: string) => [...wordsOf(test)].filter((word) => own.has(word)).length
+  return [...(reaching.get(id) ?? [])]
+    .map((test) => ({ test, like: likeness(test) }))
+    .sort((a, b) => b.like - a.like)
+    .map(({ test }) => test)
+    .slice(0, Number(values.tests))
+}
+
+/** How a change is named in the output. */
+const lineOf = ({ path, line, what }: Mutant) => `${path}:${line}  ${what.replace(/\s+/g, ' ')}`
+
+function chosenOf(all: Mutant[]): Mutant[] {
+  if (values.from === undefined)
+    return shuffled(all, Number(values.seed)).slice(0, Number(values.sample))
+  const survived = new Set(
+    readFileSync(values.from, 'utf8')
+      .split('\n')
+      .flatMap((line) => /^survives {2}(.*)$/.exec(line)?.[1] ?? []),
+  )
+  return all.filter((mutant) => survived.has(lineOf(mutant)))
+}
+
 const mutants = compileAll()
 const reaching = await reachingTests()
-const sample = shuffled(mutants, Number(values.seed)).slice(0, Number(values.sample))
+const sample = chosenOf(mutants)
 console.log(`${mutants.length} changes, of which ${sample.length} are tried`)
 const survivors: Mutant[] = []
 const tried = new Map<string, { noticed: number; all: number }>()
 await onEveryCore(sample, async (mutant) => {
   let noticed = false
-  for (const test of (reaching.get(mutant.id) ?? []).slice(0, Number(values.tests))) {
+  for (const test of testsOf(mutant)) {
     noticed = !(await passes(test, { CRUDAUTH_MUTANT: String(mutant.id) }))
     if (noticed) break
   }
@@ -149,8 +180,7 @@ await onEveryCore(sample, async (mutant) => {
     all: score.all + 1,
   })
   if (!noticed) survivors.push(mutant)
-  const { path, line, what } = mutant
-  console.log(`${noticed ? 'noticed ' : 'survives'}  ${path}:${line}  ${what.replace(/\s+/g, ' ')}`)
+  console.log(`${noticed ? 'noticed ' : 'survives'}  ${lineOf(mutant)}`)
 })
 console.log(`${survivors.length} survive`)
 for (const [name, { noticed, all }] of [...tried].sort())
