@@ -124,6 +124,40 @@ const senders: Record<string, () => unknown> = {
 }
 
 for (const state of states) {
+  test(`${state}: sign-up with an address that is reserved for its previous owner costs what a new one does`, async (t) => {
+    const sent: EmailMessage[] = []
+    const { ask, anyone, app, row } = await watched(t, state, (message) => sent.push(message))
+    await row('mover', { emailVerified: true, hashedPassword: await hash(password) })
+    const mover = new Client(app)
+    answers(await mover.login('mover'), 200)
+    answers(
+      await mover.post('/email/change-request', { new_email: 'moved@example.com', password }),
+      202,
+    )
+    await app.crudAuth.delivery.settled()
+    const token = /token=([\w-]+)/.exec(sent.at(-1)?.text ?? '')?.[1]
+    answers(await anyone.post('/email/change-confirm', { token }), 200)
+    await app.crudAuth.delivery.settled()
+    const register = (email: string, username: string) =>
+      ask(() => anyone.post('/register', { email, username, password }))
+    await register('first@example.com', 'first')
+    const workOf = ({ cost, ...rest }: Awaited<ReturnType<typeof register>>) => {
+      const { create, update, compareAndSet, findBy, findById, ...others } = cost as Record<
+        string,
+        number
+      >
+      return {
+        ...rest,
+        ...others,
+        writes: Number(create) + Number(update) + Number(compareAndSet),
+        reads: Number(findBy) + Number(findById),
+      }
+    }
+    const fresh = workOf(await register('fresh@example.com', 'fresh'))
+    assert.equal(fresh.writes, 1)
+    assert.deepEqual(workOf(await register(addressOf('mover'), 'other')), fresh)
+  })
+
   for (const [what, send] of Object.entries(senders)) {
     test(`${state}, ${what}: requests are answered alike for everybody, and cost the rate limit alone`, async (t) => {
       const { ask, anyone, row } = await watched(t, state, send)

@@ -5,8 +5,8 @@ import type { Row } from '../users/users.js'
 export interface SignUpMessages {
   /** Fields whose values are not public. */
   readonly fields: readonly string[]
-  /** Whether the address is held for an account that it belonged to. @throws UnavailableError */
-  isReserved(email: string): Promise<boolean>
+  /** Encoded id of the user for whom a previous address is reserved, or null. @throws UnavailableError */
+  reservedFor(email: string): Promise<string | null>
   /** Somebody has tried to register with a reserved address. Must not wait. */
   reservedAddress(request: FastifyRequest, email: string): void
   /** Somebody has registered. Must not wait. */

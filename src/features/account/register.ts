@@ -5,6 +5,7 @@ import type { PasswordPolicy } from '../../core/passwords/policy.js'
 import type { NewAccount } from '../../core/sign-up/new-account.js'
 import { createAllowlist } from '../../core/sign-up/registration-gate.js'
 import type { SignUpMessages } from '../../core/sign-up/sign-up-messages.js'
+import { decodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import {
   BadRequestError,
@@ -103,6 +104,13 @@ export function createRegister(services: Dependencies): RegisterAccount {
     })
   }
 
+  /** The same for a reserved address, on the row of whom it is reserved for. An outage must not tell it from a new one. */
+  const writeForOwner = async (encodedId: string) => {
+    const id = decodeUserId(encodedId)
+    const row = id === null ? null : await users.findById(id)
+    if (row) await writeNothing({ field: 'email', row })
+  }
+
   /** Null for a value that is known and not public, whose owner is told instead. @throws the error, if it is any other */
   const notKnown = async (
     error: unknown,
@@ -148,19 +156,21 @@ export function createRegister(services: Dependencies): RegisterAccount {
     await refuseTakenNames(row, messages)
     const { email } = row
     // Without the store registration goes on, as it does without its rate limit.
-    const isReserved =
-      typeof email === 'string' && (await messages.isReserved(email).catch(() => false))
-    if (isReserved) messages.reservedAddress(request, email)
+    const reservedFor =
+      typeof email === 'string' ? await messages.reservedFor(email).catch(() => null) : null
     const known = await holdersOf(row, messages)
     const [holder] = known
     if (holder) {
       // A name that was free a moment ago may be taken now: of equal sign-ups at once all but one are told so.
       await refuseTakenNames(row, messages).catch(onlyTaken)
       await writeNothing(holder)
+    } else if (reservedFor !== null) {
+      await writeForOwner(reservedFor)
     }
+    if (reservedFor !== null && typeof email === 'string') messages.reservedAddress(request, email)
     for (const { field, value } of known) messages.existingAccount(request, field, value)
     const user =
-      holder || isReserved
+      holder || reservedFor !== null
         ? null
         : await create(row).catch((error) => notKnown(error, row, messages, request))
     if (user) {

@@ -120,7 +120,7 @@ function createPart(
         ...(field === null ? [] : [field]),
       ]),
     ],
-    isReserved: async (address) => (await reservations.holderOf(address)) !== null,
+    reservedFor: reservations.holderOf,
     sendVerification: (request, user) => verification?.requestFor(request, user),
     existingAccount: notices.existingAccount,
     reservedAddress: notices.reservedAddress,

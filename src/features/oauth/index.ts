@@ -110,7 +110,8 @@ async function createPart(
     links,
     recent,
     linkChanged: core.credentials.linkChanged,
-    isReserved: async (address: string) => (await signUp.messages?.isReserved(address)) ?? false,
+    isReserved: async (address: string) =>
+      ((await signUp.messages?.reservedFor(address)) ?? null) !== null,
     sendVerification: (request: FastifyRequest, user: Row) =>
       signUp.messages?.sendVerification(request, user),
     replaceCredential: core.replaceCredential,
