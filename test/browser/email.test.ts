@@ -129,7 +129,7 @@ test('by clicks alone: register, confirm, forget the password, reset it, change 
   await revert.sees(/Undo the change/)
   await revert.page.screenshot({ path: shot('mail-13-revert-page') })
   await revert.page.getByRole('button', { name: 'Take the old address back' }).click()
-  await revert.says(/old address is back/)
+  await revert.says(/previous address was restored/)
   await revert.page.getByRole('link', { name: 'Open the mailbox' }).waitFor()
   await revert.page.screenshot({ path: shot('mail-14-reverted') })
   assert.deepEqual(ada.takeProblems(), [])

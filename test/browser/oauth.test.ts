@@ -107,7 +107,7 @@ test('somebody signs up at a provider, comes back to the same account, and keeps
     assert.ok(!(await page.locator(`#${card}`).isVisible()), card)
   await ada.button('Unlink').click()
   await ada.isRefused(
-    /only way into the account; set a password first/,
+    /only way to sign in to the account; set a password first/,
     'CRUDAUTH_LAST_SIGN_IN_METHOD',
   )
   await page.screenshot({ path: shot('oauth-3-only-way-in') })

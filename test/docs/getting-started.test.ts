@@ -108,6 +108,7 @@ test('getting started: the real server uses PostgreSQL, Redis and mail, and a re
     REDIS_URL: redisUrl,
     SMTP_URL: smtp.url,
     FRONTEND_URL: 'http://localhost:3000',
+    SMTP_INSECURE: '1',
   }
   const first = await startServer(t, 'getting-started', env)
   assert.equal((await post(`${first.url}/auth/register`, ada)).status, 202)

@@ -172,7 +172,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
         users: { columns: { emailVerified: { column: 'email_verified', as: 'timestamp' } } },
       },
     )
-    assert.match(flags.message ?? '', /is no time/)
+    assert.match(flags.message ?? '', /is not a time/)
     const text = await start(t, { is_active: 'varchar(1) not null' })
     assert.match(text.message ?? '', /holds text/)
     const version = await start(t, { token_version: 'varchar(10) not null' })

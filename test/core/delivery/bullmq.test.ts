@@ -94,7 +94,7 @@ test('BullMQ does not try a permanent failure again, nor a job that was changed'
   await events.waitUntilReady()
   void worker.run()
   await assert.rejects(job.waitUntilFinished(events), /no such user/)
-  await assert.rejects(changed.waitUntilFinished(events), /was changed/)
+  await assert.rejects(changed.waitUntilFinished(events), /was modified/)
   assert.equal(attempts, 1)
   assert.deepEqual(
     (await queue.getJobs(['failed'])).map(({ attemptsMade }) => attemptsMade),
