@@ -22,7 +22,7 @@ export interface AuthState {
   readonly bearer: boolean
   /** Whether a bearer token needs the scope `account` to change credentials. */
   readonly accountScope: boolean
-  /** False: nobody stands in sudo. */
+  /** False: sudo mode is off. */
   readonly sudo: boolean
   /** Logical name of the recovery factor, or null. */
   readonly recovery: string | null
@@ -82,7 +82,7 @@ const ask = async (request: FastifyRequest, transport: Transport, toolbox: Trans
 
 /**
  * Asks the transports in order (or only those named), each at most once a request: an error is kept as well. The first
- * credential present wins. Null when there is none. A credential that was tampered with is a rejection.
+ * credential present wins. Null if there is none. Rejects for an invalid credential.
  */
 export async function authenticate(
   request: FastifyRequest,

@@ -98,9 +98,9 @@ declare module 'fastify' {
     currentUser(
       options?: CurrentUserOptions,
     ): Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
-    /** A hook that lets pass only sessions that stand in sudo. */
+    /** A hook that lets only sessions in sudo mode pass. */
     requireSudo: Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
-    /** A hook that lets pass only who signed in within `freshSeconds`, or stands in sudo. */
+    /** A hook that passes only users who signed in within `freshSeconds`, or are in sudo mode. */
     requireFresh: Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
     /** The session store in use. */
     readonly sessionStore: SessionStore

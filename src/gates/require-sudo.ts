@@ -16,7 +16,7 @@ async function somebody(request: FastifyRequest): Promise<Principal> {
 }
 
 /**
- * A hook that lets pass only sessions that stand in sudo (`app.crudAuth.sudo.elevate`): 401 for nobody, 403
+ * A hook that lets only sessions in sudo mode pass (`app.crudAuth.sudo.elevate`): 401 for nobody, 403
  * `CRUDAUTH_SUDO_REQUIRED` for anybody else.
  * @example
  * app.delete('/account', { preHandler: requireSudo }, handler)
@@ -30,7 +30,7 @@ export const requireSudo: AnyGate = createGate('requireSudo', info, async (reque
 })
 
 /**
- * A hook for what adds a lasting credential: lets pass only who signed in within `freshSeconds`, or stands in sudo; 401 for
+ * A hook for what adds a lasting credential: passes only users who signed in within `freshSeconds`, or are in sudo mode; 401 for
  * nobody, 403 `CRUDAUTH_FRESH_SIGN_IN_REQUIRED` for anybody else.
  * @example
  * app.post('/api-keys', { preHandler: requireFresh }, handler)

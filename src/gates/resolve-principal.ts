@@ -4,7 +4,7 @@ import type { Principal, Transport, TransportToolbox } from '../ports/transport.
 
 /**
  * Asks the transports in order, with no effect on the request or on what it carries: no CSRF token is asked for, no activity
- * is written back. Null for a credential that is absent, has ended or was tampered with.
+ * is written back. Null for a credential that is absent, has ended or is invalid.
  * @throws UnavailableError (503) when who is asking cannot be found out
  */
 export const createResolvePrincipal =

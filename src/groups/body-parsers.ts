@@ -19,7 +19,7 @@ const withoutEmpty = (fields: Record<string, unknown>) =>
 
 const parseForm = (text: string) => withoutEmpty(parse(text))
 
-/** Whether the bytes, and those that its escapes stand for, are UTF-8. */
+/** Whether the bytes, and those of its percent-escapes, are UTF-8. */
 function isUtf8Form(bytes: Buffer): boolean {
   if (!isUtf8(bytes)) return false
   try {

@@ -152,7 +152,7 @@ function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySe
 
 /**
  * Makes an encapsulated plugin of a group of routes: own parsers, validator and serializer, `no-store` on every answer. It
- * can be mounted by hand under any prefix, below an instance that has the plugin.
+ * can be mounted under any prefix, below an instance that has the plugin.
  */
 export function defineGroup(
   name: string,

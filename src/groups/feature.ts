@@ -15,7 +15,7 @@ export interface Feature {
   readonly options: readonly string[]
   /** Default limits of its actions. */
   readonly limits: Readonly<Record<string, RateLimit>>
-  /** Encapsulated; also exported for mounting by hand. */
+  /** Encapsulated; also exported, so that apps can mount it themselves. */
   readonly routes: FastifyPluginAsync
   /**
    * Checks its options, before anything is made.

@@ -160,7 +160,7 @@ export function documentRoutes(
       security: open ? [...security, {}] : security,
       response: errorResponses({
         ...(open ? {} : { 401: 'Nobody is signed in' }),
-        // A cookie that was tampered with is none; a token, or what else a transport of the app's takes, is refused.
+        // An invalid cookie counts as absent; an invalid token, or credential of a custom transport, is refused.
         ...(open && asked.some((name) => name !== 'session')
           ? { 401: 'The credential is invalid' }
           : {}),

@@ -41,7 +41,7 @@ function deviceOf(userAgent: unknown): DeviceInfo {
   if (typeof userAgent !== 'string' || userAgent.trim() === '') return unknownDevice
   try {
     const { browser, os, platform } = Bowser.parse(userAgent.slice(0, 512))
-    // Names that the parser knows; what it only cut out of the text is nobody's name.
+    // Only names that the parser knows: what it cuts out of the text may be anything.
     const isKnown = (list: Readonly<Record<string, string>>, name: string | undefined) =>
       name !== undefined && Object.values(list).includes(name) ? nameOf(name) : null
     const name = isKnown(Bowser.BROWSER_MAP, browser.name)

@@ -4,7 +4,7 @@ import { checkStrings, fail } from '../lib/option-checks.js'
 
 const originForm = /^([a-z][a-z0-9+.-]*):\/\/([^\s/?#@*]+)$/i
 
-/** The origin in its one spelling, of any scheme; null for what is none, `null` included. */
+/** The origin in canonical form, of any scheme; null for anything else, and for the origin `null`. */
 function canonicalOrigin(text: string): string | null {
   const [, scheme = '', host = ''] = originForm.exec(text) ?? []
   if (host === '') return null

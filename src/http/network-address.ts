@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 
-/** The eight groups of an IPv6 address without zone; null when it is none. */
+/** The eight groups of an IPv6 address without zone; null for anything else. */
 function groups(address: string): number[] | null {
   const [text = ''] = address.split('%')
   if (!isIPv6(text)) return null

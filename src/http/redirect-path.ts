@@ -1,5 +1,5 @@
 const maxLength = 2048
-/** Anything that is none of ours would show in the parsed origin. */
+/** A base URL whose origin shows whether a path leads elsewhere. */
 const placeholderOrigin = 'http://placeholder.invalid'
 
 /**

@@ -8,7 +8,7 @@ export interface WindowCount {
 
 /** One budget of attempts. */
 export interface AttemptBudget {
-  /** Digest or prefixed address; no personal data in the clear but addresses. */
+  /** Digest or prefixed address; no personal data in plain text except IP addresses. */
   readonly key: string
   /** Attempts let through in any `windowMs` (sliding); the next one locks. */
   readonly maxAttempts: number
@@ -23,7 +23,7 @@ export interface AttemptBudget {
   readonly maxPerDay?: number
 }
 
-/** Answer for one lane. */
+/** Result for one counter. */
 export interface BudgetResult {
   /** 0 when the attempt is let through, else milliseconds until the lock ends. */
   readonly retryMs: number
@@ -38,12 +38,12 @@ export interface CounterStore {
   /** Counts a hit in the fixed window of `windowMs` that the first hit opened. */
   hit(key: string, windowMs: number): Promise<WindowCount>
   /**
-   * Checks and counts an attempt in the lanes in order, atomically in each. A locked lane refuses without counting, and
-   * spares the lanes behind it: they are neither judged nor counted nor made (`retryMs` 0, `count` 0), so that what one
-   * lane refuses costs nobody else's budget. Results in the order of `lanes`. One round trip, but one a lane on a Cluster.
+   * Checks and counts an attempt in each lane (counter) in order, atomically. A locked lane refuses without counting, and
+   * the lanes after it are neither checked nor counted nor created (`retryMs` 0, `count` 0), so that what one
+   * lane refuses uses up no other. Results in the order of `lanes`. One round trip; on a Cluster one per lane.
    */
   attempt(lanes: readonly AttemptBudget[]): Promise<BudgetResult[]>
-  /** A success: the lane's attempts, day count and escalation are forgotten (a standing lock too). */
+  /** A success: resets attempts, day count and escalation, and lifts a lock. */
   forgive(keys: readonly string[]): Promise<void>
   /** Takes back the latest attempt of each lane; locks and escalation stay. */
   giveBack(keys: readonly string[]): Promise<void>

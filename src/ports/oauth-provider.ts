@@ -38,7 +38,7 @@ export interface ProfileExtras {
   readonly emails?: unknown
   /**
    * Parsed `user` field of a posted callback (Apple sends the name there at the first sign-in). It went through the browser
-   * unsigned: good for a name to show, never for an id or an address.
+   * unsigned: use it for a display name, never for an id or an address.
    */
   readonly user?: unknown
 }
@@ -75,7 +75,7 @@ export interface OAuthTokens {
 
 /**
  * One sign-in provider: where it is, who the app is there, and how its answer becomes a profile. The builders (`google()`,
- * `oidc()`, `oauth2()` and the others) make these; one written by hand is checked in the same way at start.
+ * `oidc()`, `oauth2()` and the others) create these; one written without a builder is checked the same way.
  */
 export interface OAuthProvider {
   /** `oidc`: who signed in is what the signed ID token says. `oauth2`: what the userinfo endpoint says. */

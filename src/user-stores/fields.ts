@@ -107,7 +107,7 @@ export function resolveColumns(
 
 /**
  * Tells columns that hold times from the others: `{ column: 'email_verified_at', as: 'timestamp' }`.
- * @throws ConfigError for what is none, or a field that is no flag of verification
+ * @throws ConfigError for an invalid mapping, or a field that is not a verification flag
  */
 export function timestampColumns(columns: Readonly<Record<string, unknown>> = {}): {
   names: Record<string, string | null | undefined>

@@ -22,7 +22,7 @@ export interface Revocable {
 export interface Carrier {
   /** The credentials that the request carries. */
   carried(request: FastifyRequest): readonly string[]
-  /** Revokes what one of them stands for. Returns whose it was; null for an unknown one. */
+  /** Revokes what the credential represents. Returns its user; null for an unknown one. */
   end(credential: string): Promise<UserId | null>
   /** Clears the cookie that carries it. */
   clear(reply: FastifyReply): void

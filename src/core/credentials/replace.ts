@@ -27,7 +27,7 @@ interface Replacement {
   readonly emit?: (user: Row) => Promise<void>
 }
 
-/** What of the sign-in methods does not stand in the row is removed after the write. */
+/** Sign-in methods stored outside the row are removed after the write. */
 interface RemoveMethods {
   /**
    * Also before it. What is added in between would outlive that, and what an outage leaves behind after the write would

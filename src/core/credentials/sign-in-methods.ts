@@ -1,14 +1,14 @@
 import type { UserValues } from '../../ports/user-store.js'
 import type { Row } from '../users/users.js'
 
-/** Ways to sign in beside the password (links to providers), for whoever takes them away. */
+/** Ways to sign in besides the password (links to providers), and how to remove them. */
 export interface SignInMethods {
   /** What a row without any of them holds. */
   readonly cleared: UserValues
-  /** Takes away what does not stand in the row. */
+  /** Removes what is stored outside the row. */
   detachAll(user: Row): Promise<void>
   /**
-   * Takes away what was added so lately that it can be undone: whoever knew the password may have added it. Returns whether
+   * Removes what was added so recently that it can be undone: an attacker with the password may have added it. Returns whether
    * there was any.
    */
   detachRecent(user: Row): Promise<boolean>

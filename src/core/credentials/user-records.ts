@@ -80,7 +80,7 @@ export function createUserRecords(
 
 /**
  * Ends everything, of every kind, that somebody who may no longer sign in still has, so that it does not come back to life
- * with the account. Best effort: whoever asks is refused in any case. Never rejects.
+ * with the account. Best effort: the request is refused in any case. Never rejects.
  */
 export type RevokeEverything = (id: UserId) => Promise<void>
 

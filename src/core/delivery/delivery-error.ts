@@ -3,7 +3,7 @@ import { isPermanent } from './retry-queue.js'
 
 /**
  * A delivery failed. Message and stack are the channel's, without the token and the address: what is logged, or kept by a
- * queue of the app's, delivers nothing to whoever reads it.
+ * queue of the app's, reveals nothing to its readers.
  */
 export class DeliveryFailedError extends Error {
   /** Code of the channel's error, when it has one. */
@@ -27,7 +27,7 @@ const frameLike = /^\s{4}at .{0,400}:\d+:\d+\)?$/
 const maxFrames = 30
 const codeLike = /^[\w.:-]{1,64}$/
 const maxLength = 500
-/** What is searched of a text: whatever a server sent stands in it, and that may be long. */
+/** How much of a text is searched: a server may have sent a long one. */
 const maxSearched = 2000
 
 /** Each spelling in which a secret may turn up in a text of somebody else. */

@@ -77,7 +77,7 @@ function canonicalText(text: string): string | null {
 }
 
 /**
- * Canonical form of the value of a field that names somebody, or null when it is none.
+ * Canonical form of a login field's value, or null for an invalid one.
  * @param login logical names of the fields that log in, whose values must not be taken for an email or a phone number
  */
 export function canonicalValue(
@@ -88,7 +88,7 @@ export function canonicalValue(
   if (field === 'email') return canonicalEmail(text)
   if (field === 'phone') return canonicalPhone(text)
   if (field !== 'username' && !login.includes(field)) return canonicalText(text)
-  // A name in the form of a phone number would be reached by whoever types that number.
+  // A name in the form of a phone number would match a sign-in by that number.
   const isPhone = login.includes('phone') && canonicalPhone(text.normalize('NFKC').trim()) !== null
   return isPhone ? null : canonicalUsername(text)
 }

@@ -7,7 +7,7 @@ import type { Claim, RecoveryTokens, TokenPurpose } from './tokens.js'
 interface Redemption<T> {
   /** Judges what came with the token, before it is used up. Throws to refuse. */
   judge?(user: Row, claim: Claim): Promise<void>
-  /** Whether the token is still good for its user. */
+  /** Whether the token is still valid for its user. */
   holds?(user: Row, claim: Claim): boolean | Promise<boolean>
   /** Does it; null when somebody else was faster. When it throws, the token is good again. */
   work(user: Row, claim: Claim): Promise<T | null>

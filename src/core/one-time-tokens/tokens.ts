@@ -7,7 +7,7 @@ import type { OneTimeStore } from '../../ports/one-time-store.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 
-/** What a token is good for; one of another purpose is none. */
+/** Purpose of a token; a token doesn't work for another one. */
 export type TokenPurpose = 'verify' | 'reset' | 'change' | 'revert' | 'unlink'
 
 /** What a token says, kept sealed beside its digest. */
@@ -36,7 +36,7 @@ export interface RecoveryTokens {
   issue(purpose: TokenPurpose, user: Row, claim: NewClaim, ttlSeconds: number): Promise<string>
   /** Does the work of `issue` for nobody. */
   imitate(purpose: TokenPurpose): Promise<void>
-  /** What the token says; null when there is none. Does not use it up. */
+  /** The content of the token, or null. Doesn't consume it. */
   peek(purpose: TokenPurpose, token: string): Promise<Claim | null>
   /** Uses the token up: of any number of concurrent calls exactly one gets true. */
   take(purpose: TokenPurpose, token: string): Promise<boolean>
@@ -70,7 +70,7 @@ export function createRecoveryTokens(
   { seal, open }: Seal,
   later: (work: () => Promise<void>) => void = () => {},
 ): RecoveryTokens {
-  // The key stands inside the seal, so that a claim which was moved to another token's place is none.
+  // The key is encrypted with the claim, so a claim moved to another token's place is invalid.
   const write = (key: string, claim: Claim, ttlMs: number) =>
     orUnavailable(store.put(key, seal(JSON.stringify({ key, ...claim })), ttlMs))
 

@@ -6,7 +6,7 @@ import type { UserId } from '../../ports/user-store.js'
 import type { Credential } from '../users/epoch.js'
 import type { Users } from '../users/users.js'
 
-/** How a session principal stands in the store. */
+/** Where a session principal is stored. */
 interface SessionState {
   readonly tag: string
   readonly record: SessionRecord
@@ -128,7 +128,7 @@ export class AuthenticatedPrincipal implements Principal {
     return new AuthenticatedPrincipal(subject, user, { transport, scopes, metadata, ...known })
   }
 
-  /** Where a session principal stands in the store; null for others. */
+  /** Where a session principal is stored; null for others. */
   static sessionOf(principal: Principal): SessionState | null {
     return principal instanceof AuthenticatedPrincipal ? principal.#session : null
   }
@@ -142,13 +142,13 @@ export class AuthenticatedPrincipal implements Principal {
     }
   }
 
-  /** Whether the session stands in sudo. */
+  /** Whether the session is in sudo mode. */
   static isElevated(principal: Principal): boolean {
     const session = AuthenticatedPrincipal.sessionOf(principal)
     return session !== null && session.record.sudoUntilMs > Date.now()
   }
 
-  /** Whether a credential was proved within `seconds`, or the session stands in sudo. */
+  /** Whether the user authenticated within `seconds`, or the session is in sudo mode. */
   static isFresh(principal: Principal, seconds: number): boolean {
     if (!(principal instanceof AuthenticatedPrincipal)) return false
     return (

@@ -12,7 +12,7 @@ const safe = new Set(['GET', 'HEAD', 'OPTIONS'])
 export const isCsrfToken = (token: string, record: SessionRecord): boolean =>
   record.csrfDigest !== '' && equalConstantTime(sha256(token), record.csrfDigest)
 
-/** Synchronizer token: unsafe verbs need the session's own token in the header; no cookie nor body stands in for it. */
+/** Synchronizer token: unsafe methods need the token of the session in the header; a cookie or body doesn't replace it. */
 export function requireCsrf(request: FastifyRequest, record: SessionRecord): void {
   if (safe.has(request.method)) return
   const token = request.headers[header]

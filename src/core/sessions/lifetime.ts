@@ -29,7 +29,7 @@ export function beginLifetime(lifetime: SessionLifetime, remember: boolean, now:
 export const cookieSeconds = (lifetime: SessionLifetime, remember: boolean): number | undefined =>
   remember ? Math.floor(Math.min(lifetime.rememberMs, lifetime.absoluteMs) / 1000) : undefined
 
-/** Seconds that a remembered session is good for from now, with activity just written back. */
+/** Remaining seconds of a remembered session whose activity was just written. */
 export const remainingSeconds = (record: SessionRecord, now: number): number =>
   Math.floor(Math.min(record.idleMs, record.absoluteExpiresAtMs - now) / 1000)
 

@@ -81,7 +81,7 @@ const refuseUnavailable = (cause: unknown): never => {
 const cookieForm = /^[\w-]{43}\.[\w-]{22}$/
 const maxMetadataBytes = 2048
 
-/** Where a session stands in the store. Nothing in it authenticates. */
+/** Where a session is stored. Nothing in it authenticates. */
 interface Standing {
   readonly tag: string
   readonly handle: string
@@ -241,7 +241,7 @@ export function createSessions({
       if (settings.csrf) cookies.csrf.clear(reply)
     },
 
-    /** The live session that the request carries, with its user; null when there is none or it has ended. */
+    /** The live session of the request, with its user; null if absent or ended. */
     async find(request: FastifyRequest): Promise<LiveSession | null> {
       const key = parse(request)
       return key ? liveAt(key) : null

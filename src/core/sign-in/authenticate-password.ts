@@ -17,7 +17,7 @@ interface Authenticated {
 /** What the login needs to know of the request, found out by the transport's side. */
 export interface LoginContext {
   readonly request: FastifyRequest
-  /** Id of a device on which `user`, whom the identifier names, has signed in with the present password. */
+  /** Id of a device on which `user`, named by the identifier, has signed in with the current password. */
   deviceOf(identifier: string, user: Row | null): Promise<string | null>
 }
 

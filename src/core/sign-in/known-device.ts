@@ -12,7 +12,7 @@ import type { Row, Users } from '../users/users.js'
 import type { LoginContext } from './authenticate-password.js'
 
 const yearSeconds = 365 * 86_400
-/** The one longest unused gives way: whoever knew a password once cannot collect budgets of attempts without end. */
+/** The one unused longest is dropped: an attacker who knew a password once can't collect attempts without end. */
 const maxDevices = 20
 
 /**
@@ -85,7 +85,7 @@ export function createKnownDevices({
         }
         await store.create(tag, device, maxDevices)
       } catch {
-        // A session made by hand may come with no more of a request than its headers.
+        // A session from custom code may come with only the headers of a request.
         request.log?.warn('could not remember a device; it will be unknown at its next sign-in')
       }
       return value

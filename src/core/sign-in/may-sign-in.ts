@@ -8,7 +8,7 @@ const isUsableId = (id: unknown): boolean =>
 
 /**
  * Whether something may be established for the row, by whatever code: a session or tokens of a disabled account would come
- * to life with it, and those of a row without an id would be nobody's.
+ * to life with it, and those of a row without an id would belong to nobody.
  * @throws InternalError for what is no row with an id; ForbiddenError (403) for a disabled account
  */
 export function assertMaySignIn(users: Users, user: Row): void {

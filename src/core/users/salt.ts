@@ -13,7 +13,7 @@ const argonSalt = /^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$([A-Za-z0-9+/]{11,64})\
  * replaced without a change of the password gets the salt of the one before: what tells two credentials apart is the salt,
  * so a rehash is no new credential, and however many sign-ins replace a hash at once, all make the same one.
  * @param owner the user's id, so that accounts that share an unsalted hash do not share a salt
- * @param key without it the new salt would be a fast check of guesses for whoever stole the table: of an unsalted MD5, say
+ * @param key without it the new salt would let a thief of the table check guesses quickly, for an unsalted MD5 for example
  */
 export const saltOf = (hash: string, owner: UserId, key: Buffer): string =>
   argonSalt.exec(hash)?.[1] ??

@@ -24,7 +24,7 @@ export interface Users {
   has(field: string): boolean
   read(row: Row, field: string): unknown
   idOf(row: Row): UserId
-  /** The stored hash, or null where there is none. */
+  /** The stored hash, or null if absent. */
   hashOf(row: Row): string | null
   /** `token_version`; 0 where the model has none. */
   versionOf(row: Row): number
@@ -160,7 +160,7 @@ export function createUsers(
 
   const credentialColumns = CREDENTIAL_FIELDS.flatMap((field) => [
     column.get(field) ?? field,
-    // A model that does not map one may have its column all the same.
+    // The table may have the column even if the model doesn't map it.
     field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
   ])
   const views = new WeakMap<object, Row>()

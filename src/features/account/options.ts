@@ -21,7 +21,7 @@ interface PublicField {
 
 const snakeCase = (field: string) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-/** What stands in the answer anyhow. */
+/** Members that the response always has. */
 const fixed = [
   'id',
   'user_id',

@@ -40,7 +40,7 @@ interface Dependencies {
 export type RegisterAccount = (
   body: Record<string, unknown>,
   request: FastifyRequest,
-  /** Counts the sign-up once its values are acceptable: mistakes in a form cost nobody's budget. */
+  /** Counts the sign-up once its values are acceptable: mistakes in a form don't count. */
   count: () => unknown,
 ) => Promise<Row | null>
 
@@ -104,7 +104,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     })
   }
 
-  /** The same for a reserved address, on the row of whom it is reserved for. An outage must not tell it from a new one. */
+  /** The same for a reserved address, on the row of its previous owner. */
   const writeForOwner = async (encodedId: string) => {
     const id = decodeUserId(encodedId)
     const row = id === null ? null : await users.findById(id)
@@ -123,7 +123,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     // A database that does not tell the field may have refused a name that is public.
     const holders = await holdersOf(values, messages)
     if (holders.length === 0) throw error
-    // A name that was free a moment ago may be taken now: a store tells of one value, where several stand in the way.
+    // A name that was free a moment ago may be taken now: a store names one taken value, even if there are several.
     await refuseTakenNames(values, messages).catch(onlyTaken)
     for (const { field, value } of holders) messages.existingAccount(request, field, value)
     return null

@@ -23,7 +23,7 @@ interface Refreshed<Issued> {
   readonly issued: Issued
 }
 
-/** Makes what a refresh token is good for. */
+/** Creates the response to a refresh token. */
 type Issue<Issued> = (user: Row, scopes: readonly string[], authenticatedAtMs: number) => Issued
 
 /** Why a refresh token was refused. `reuse` has ended its family. */

@@ -60,7 +60,7 @@ function make(
     algorithms: [algorithm],
     checkTyp: type,
     cache: false,
-    // Expiry is judged by the caller, for whom an expired token is an ended one and not a forged one.
+    // The caller checks the expiry: an expired token has ended, it isn't forged.
     ignoreExpiration: true,
     requiredClaims: [
       'sub',

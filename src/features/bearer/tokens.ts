@@ -36,7 +36,7 @@ interface Dependencies {
   readonly cookie: CookieJar
 }
 
-/** What code asks for by hand: a text would be taken letter by letter. @throws InternalError */
+/** Scopes from code: a string would be taken letter by letter. @throws InternalError */
 function checkAsked(scopes: unknown): readonly string[] {
   if (Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string')) return scopes
   throw new InternalError(`"scopes" must be an array of strings, got ${describe(scopes)}`)

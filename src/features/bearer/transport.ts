@@ -25,7 +25,7 @@ const endOf = (authorization: string): string => authorization.slice(-16)
 const credentials = /^Bearer +([\w\-.~+/]+=*) *$/i
 
 /**
- * How often the header stands in the request: Node keeps the first `Authorization` and drops the others silently. A request
+ * How often the header is in the request: Node keeps the first `Authorization` and drops the others silently. A request
  * that was made up (`injectWS` of @fastify/websocket) has no raw headers, and no header twice.
  */
 function countAuthorization(request: FastifyRequest): number {

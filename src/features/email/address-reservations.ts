@@ -16,7 +16,7 @@ interface Former {
 type Held = Former & { readonly endsAtMs: number }
 
 /**
- * Addresses that accounts may go back to. For as long as they may, nobody else gets them: else whoever moved an account that
+ * Addresses that accounts can go back to. Meanwhile nobody else gets them: else an attacker who moved an account that
  * is not theirs would only have to take its old address with another one. An address that was left earlier takes precedence
  * over later ones, since it was the account's before anybody else had a hand in it. Throws `UnavailableError` (503) in an
  * outage.
@@ -27,9 +27,9 @@ export interface Reservations {
    * @param exclusive whether nobody else gets it meanwhile
    */
   hold(user: Row, former: Former, ttlSeconds: number, exclusive: boolean): Promise<void>
-  /** What is held for the user, in the order in which it was left. */
+  /** Addresses reserved for the user, in the order in which they were left. */
   of(user: Row): Promise<readonly Held[]>
-  /** Encoded id of the user for whom the address is held. */
+  /** Encoded id of the user for whom the address is reserved. */
   holderOf(email: string): Promise<string | null>
   /** Lets go of the address, and of those that were left after it. */
   releaseSince(user: Row, email: string): Promise<void>

@@ -65,7 +65,7 @@ export interface EmailChange {
   revert(request: FastifyRequest, token: string): Promise<void>
   /**
    * After another credential, which ended the tokens that the holders of earlier addresses were sent: sends others for the
-   * rest of their time. Else whoever took the account over by its password would end them by changing that.
+   * rest of their time. Else an attacker with the password would end them by changing it.
    */
   renewRevert(request: FastifyRequest, user: Row): void
 }
@@ -80,7 +80,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
   const { users, identity, passwords, hooks, emit, tokens } = services
   const { redeem, outbox, withinRecipientLimit, reservations, seconds, methods } = services
   const emailOf = (user: Row) => readCanonical(users, identity, user, 'email')
-  /** What nobody ever proved is held for nobody: else who registers with a stranger's address and moves on keeps its owner out. */
+  /** An unverified address isn't reserved: else registering with it and moving on would keep its owner out. */
   const isHeld = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
   const verified = (value: boolean) => (users.has('emailVerified') ? { emailVerified: value } : {})
   const sendRevert = async (
@@ -114,7 +114,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
         const ttlSeconds = Math.floor((endsAtMs - Date.now()) / 1000)
         if (ttlSeconds <= 0 || former.email === emailOf(row)) continue
         // Whoever proved the address is not to be kept from going back by a budget that somebody else uses up. One that nobody
-        // ever proved may be a stranger's, whom whoever has the account could write to by it.
+        // verified may be a stranger's, who could be flooded through it.
         if (!former.wasVerified && !(await withinRecipientLimit('email_changed', former.email)))
           continue
         await sendRevert(row, former, ttlSeconds)
@@ -123,7 +123,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
 
   /**
    * Tells the former address of the move, wherever the account has been moved on to meanwhile.
-   * @param isCertain false when the database answered too late: it may have done it all the same, or do it yet
+   * @param isCertain false when the database answered too late: it may have done it anyway, or do it later
    */
   const tellFormer = (
     request: FastifyRequest,
@@ -246,7 +246,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
         holds: async (user, claim) =>
           users.has('tokenVersion') ||
           (await reservations.of(user)).some(({ email }) => email === claim.next),
-        // Whatever the address is by now: whoever took the account over may have moved it on.
+        // Whatever the address is now: an attacker may have changed it again.
         async work(user, claim) {
           const email = claim.next as string
           const previous = emailOf(user)

@@ -67,8 +67,8 @@ export function createFactorMessages({
         const isWanted =
           user && users.isActive(user) && !(kind === 'verify_email' && factor.isVerified(user))
         const wanted = isWanted ? user : null
-        // What goes to nobody costs nobody's budget. Another password, which ends what was sent before, has a budget of its own:
-        // else whoever knows the password could use the budget up and then end what its owner was sent.
+        // Messages that aren't sent don't count. A new password ends earlier messages, so it starts a new count:
+        // else an attacker with the password could use up the limit and then end the owner's messages.
         const budget =
           wanted && kind === 'reset_password' ? `${value} ${users.epochOf(wanted)}` : value
         allowed ??= await withinRecipientLimit(kind, wanted ? budget : '')

@@ -4,7 +4,7 @@ import type { Users } from '../../core/users/users.js'
 import { randomToken } from '../../crypto/random.js'
 
 /**
- * Takes the address from an account that has never proved it: whoever reverts has. Such an account can have come about only
+ * Takes the address from an account that never verified it, for the one that reverts and has. Such an account can have come about only
  * in the moment of the move, or while no state was reachable.
  */
 export async function freeFromStranger(

@@ -22,9 +22,9 @@ interface Dependencies {
 
 /** Messages that tell and ask nothing. None of the methods waits or throws. */
 interface Notifications {
-  /** To whoever owns `value`, that somebody has tried to register with it. */
+  /** Tells the owner of `value` that someone tried to register with it. */
   existingAccount(request: FastifyRequest, field: string, value: string): void
-  /** To `email`, that somebody has tried to register with it, while it is held for the account that it belonged to. */
+  /** Tells `email`, while it is reserved for its previous owner, that someone tried to register with it. */
   reservedAddress(request: FastifyRequest, email: string): void
   /** To the user, that the account has another password. */
   passwordChanged(user: Row, request: FastifyRequest): void

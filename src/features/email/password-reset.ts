@@ -58,7 +58,7 @@ export function createPasswordReset({
       ? {}
       : { [verifiedField]: true, ...(isFirstProof(row) && { ...methods.cleared, ...others }) }
   /**
-   * Identifiers that whoever made the account gave beside the factor and never proved: by an address of its own it would come
+   * Identifiers that the creator of the account gave besides the factor and never verified: with an address of its own it would come
    * back, at a provider that vouches for it.
    */
   const unproved = ['email', 'phone'].filter(

@@ -12,7 +12,7 @@ export interface Factor {
   /** @throws BadRequestError for what is no value of the factor */
   parse(text: string): string
   find(value: string): Promise<Row | null>
-  /** The row's value in canonical form, as tokens are bound to it and messages go to it; null where there is none. */
+  /** The row's value in canonical form, as tokens are bound to it and messages go to it; null if absent. */
   read(user: Row): string | null
 }
 

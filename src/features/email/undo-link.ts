@@ -15,7 +15,7 @@ interface Dependencies {
 
 /**
  * Takes back a provider link that the user did not make: every link that was made lately goes, and every session and token
- * ends, since whoever made it was signed in. @throws TokenInvalidOrUsedError
+ * ends, since its creator was signed in. @throws TokenInvalidOrUsedError
  */
 export type UndoLink = (request: FastifyRequest, token: string) => Promise<void>
 

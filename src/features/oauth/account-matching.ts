@@ -43,7 +43,7 @@ interface Dependencies {
   readonly recent: RecentLinks | null
   /** Tells the user of the link. Must not wait. */
   readonly linkChanged: Credentials['linkChanged']
-  /** Whether the address is held for an account that it belonged to. */
+  /** Whether the address is reserved for its previous owner. */
   readonly isReserved: (email: string) => Promise<boolean>
   readonly replaceCredential: ReplaceCredential
   /** Sends what verifies an address that the provider does not vouch for. Must not wait. */
@@ -51,7 +51,7 @@ interface Dependencies {
 }
 
 /**
- * Finds or makes the account of whoever signed in at a provider: by the provider's id, by a verified email, else a new one.
+ * Finds or creates the account of a provider profile: by the provider's id, by a verified email, else a new one.
  * @throws a refusal (400) for an unverified email that is somebody's, for none to make an account with, or by the app
  */
 export type MatchAccount = (
@@ -69,7 +69,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
   const knowsVerified = users.has('emailVerified')
   const { recovery } = identity
   const needsEmail = identity.login.includes('email')
-  /** What whoever made the account could get back in by. */
+  /** What the creator of the account could use to get back in. */
   const otherFactor: UserValues =
     recovery === null || recovery === 'email'
       ? {}
@@ -79,7 +79,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
         }
 
   /**
-   * The address's owner has just shown up, and whoever made the account with it never did: what that one set up goes. The
+   * The owner of the address is here, and the creator of the account never proved it: what the creator set up goes. The
    * links go before the address counts as verified too: were their table to fail after that, nobody would come back for them.
    */
   const takeOver = (request: FastifyRequest, user: Row, provider: string, profile: OAuthProfile) =>

@@ -54,7 +54,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
       return new OAuthFailedError({ cause: error })
     }
     const status = (error as { statusCode?: unknown } | null)?.statusCode
-    // A value that the provider or the app gave is none that an account can have.
+    // The provider or the app returned a value that an account can't have.
     if (typeof status === 'number' && status < 500) {
       request.log.warn({ provider, err: error }, 'sign-in with a provider was refused')
       return new OAuthFailedError({ cause: error })
@@ -164,7 +164,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     }
     await orDenied(runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request })))
     await handOverTokens(request, provider, user, result)
-    // A provider that signs in silently proves nothing new about whoever sits before a session that has become old.
+    // A provider that signs in silently proves nothing new about the user of an old session.
     const authenticatedAtMs = result.authenticatedAtMs ?? signedInAtMs
     const session = await sessions.create(
       request,

@@ -39,7 +39,7 @@ export function linkedAccountsInTable(
       const account = await bounded(() => store.find(provider, subject))
       if (!account || account.provider !== provider || account.subject !== subject) return null
       const user = await users.findById(account.userId)
-      // The user is gone, or another one has the id by now: whoever was linked must not come back as that one.
+      // The user is deleted, or another one has the id now: the link must not open that account.
       const isOlder =
         user !== null &&
         timeOf(account.linkedAt) + clockToleranceMs < timeOf(users.read(user, 'createdAt'))
@@ -87,7 +87,7 @@ export function linkedAccountsInTable(
     async detach(user, provider, hasOtherWay) {
       const userId = users.idOf(user)
       const accounts = await bounded(() => store.list(userId))
-      // Read after the list: what whoever has taken the account over meanwhile linked is not the caller's to take away.
+      // Read after the list: the caller must not remove links of someone who took the account over meanwhile.
       const row = await users.findById(userId)
       if (!row || users.epochOf(row) !== users.epochOf(user)) return 'absent'
       if (!accounts.some((account) => account.provider === provider)) return 'absent'

@@ -7,7 +7,7 @@ import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
 /**
- * Which links can still be undone: whoever knew the password may have added one to come back by. Throws `UnavailableError`
+ * Which links can still be undone: an attacker who knew the password may have added one to get back in. Throws `UnavailableError`
  * (503) in an outage.
  */
 export interface RecentLinks {

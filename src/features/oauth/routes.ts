@@ -82,7 +82,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       },
     },
     isPublic: true,
-    // Each keeps something for ten minutes, for whoever asks.
+    // Each stores something for ten minutes, for anonymous clients too.
     before: [oauth.rateLimit('oauth_authorize', oauth.limits.oauth_authorize)],
     async handler(
       request: WithProvider<{ Querystring: Static<typeof AuthorizeQuery> }>,

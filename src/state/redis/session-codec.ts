@@ -44,7 +44,7 @@ export function recordText(record: SessionRecord): string {
   ].join('|')
 }
 
-/** Null when the text is none of ours. */
+/** Null for a text in another format. */
 export function parseRecord(handle: string, text: string): SessionRecord | null {
   const fields = text.split('|', FIELDS + 1)
   if (fields.length !== FIELDS || fields[0] !== '2') return null

@@ -43,7 +43,7 @@ function checkUrl(name: string, value: unknown, allowInsecure: boolean): void {
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /**
- * Checks a provider, whoever made it.
+ * Checks a provider, whether or not a builder created it.
  * @param name how the option is called: `oauth.providers.google`
  * @throws CRUDAUTH_CONFIG
  */

@@ -3,10 +3,10 @@ import type { OAuthProvider } from '../../../ports/oauth-provider.js'
 import type { Http } from './http-client.js'
 import { OAuthFailure, stepsUntil, type TakeStep } from './oauth-failure.js'
 
-/** How long metadata are good for. An issuer moves its endpoints with more notice than that. */
+/** How long metadata are cached. Issuers announce new endpoints earlier than that. */
 const maxAgeMs = 3_600_000
 
-/** How long a failure stands for the next attempts: an issuer that is down is not asked at every click on "sign in". */
+/** How long a failure is remembered, so that an issuer that is down isn't asked at every sign-in. */
 const retryMs = 5_000
 
 /** ID tokens are verified against published keys, so neither `none` nor a MAC will do. */

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 
-/** IPv4 that is not the public internet (IANA special-purpose registry), and what stands for a cloud's own services. */
+/** IPv4 that is not the public internet (IANA special-purpose registry), and cloud metadata services. */
 const refusedIpv4 = new BlockList()
 for (const [network, bits] of [
   ['0.0.0.0', 8],

@@ -20,7 +20,7 @@ const unstorable = /[\p{Cc}\p{Cs}]/u
 /** What careless string building makes of a missing id: it would be everybody's. */
 const accidents = new Set(['null', 'undefined', 'NaN', '[object Object]'])
 
-/** An id as text, or null for what is none. */
+/** An id as text, or null for an unusable one. */
 function idText(value: unknown): string | null {
   if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value)))
     return String(value)

@@ -76,7 +76,7 @@ function validateCallback(
   }
 }
 
-/** An app without the permission to read addresses: whoever is known by id signs in without one. */
+/** The app may not read addresses: known users sign in without one. */
 function notAllowed(error: unknown): undefined {
   if (!(error instanceof OAuthFailure) || (error.status !== 403 && error.status !== 404))
     throw error
@@ -151,7 +151,7 @@ export function createProtocol(
       )
       return oauth.processUserInfoResponse(as, client, claims.sub, answer)
     }
-    // JSON it is by then; what can be wrong with it is whom it is about.
+    // It is JSON by now, but may be about another user.
     const userinfo = await takeStep('userinfo', ask, () => new OAuthFailure('bad_subject'))
     return { tokens, claims: mergeClaims(claims, userinfo) }
   }

@@ -25,7 +25,7 @@ export function grantFrom(body: unknown, isOidc: boolean): Response {
     return Response.json({ ...body, token_type })
   }
   const { id_token: _idToken, ...rest } = body
-  // Plain OAuth 2.0 servers write null for what there is none of, and lists of scopes.
+  // Plain OAuth 2.0 servers write null for absent members, and lists of scopes.
   const present = Object.entries(rest).filter(([, value]) => value !== null)
   const grant = Object.fromEntries(present)
   if (Array.isArray(grant.scope)) grant.scope = grant.scope.join(' ')

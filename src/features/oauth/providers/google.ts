@@ -57,7 +57,7 @@ export function google(options: GoogleOptions): OAuthProvider {
     issuer: 'https://accounts.google.com',
     scopes: ['openid', 'email', 'profile'],
     clientAuthentication: secretInBody('google', options),
-    // All of it stands in the ID token.
+    // The ID token has everything.
     useUserinfo: false,
     ...commonOf(options),
     mapProfile:
