@@ -88,7 +88,7 @@ function createReader() {
 const cell = (text: string) => text.replaceAll('|', '\\|')
 /** Long unions and inline objects say more in words, which the description has. */
 const typeCell = (type: string) =>
-  type === '' || type.length > 40 || type.includes('{') ? '' : `\`${cell(type)}\``
+  type === '' || type.length > 30 || type.includes('{') ? '' : `\`${cell(type)}\``
 
 function tableOf(reader: ReturnType<typeof createReader>, section: Section): string[] {
   const rows = section.interfaces.flatMap(([name, prefix, only]) => {
