@@ -42,7 +42,7 @@ export type CrudAuthErrorCode =
   | 'CRUDAUTH_OVERLOADED'
   | 'CRUDAUTH_CONFIG'
 
-/** Constructor of one kind of error; `instanceof` works by code. Headers ride on `error.headers`. */
+/** Class of errors with one code; `instanceof` compares codes. Response headers are in `error.headers`. */
 const make = (code: CrudAuthErrorCode, message: string, status: number) =>
   createError(code, message, status) as FastifyErrorConstructor<
     { code: CrudAuthErrorCode; headers?: Record<string, string> },
@@ -107,7 +107,7 @@ export const PasswordTooShortError = make(
   400,
 )
 export const PasswordTooCommonError = make('CRUDAUTH_PASSWORD_TOO_COMMON', '%s', 400)
-/** By the app's own rule. */
+/** Refused by `passwords.check`. */
 export const PasswordRejectedError = make('CRUDAUTH_PASSWORD_REJECTED', '%s', 400)
 export const PasswordExistsError = make(
   'CRUDAUTH_PASSWORD_EXISTS',
@@ -196,8 +196,8 @@ export const OverloadedError = make(
 export const ConfigError = make('CRUDAUTH_CONFIG', '%s', 500)
 
 /**
- * A user store met a unique constraint.
- * @param field logical name of the field whose value is taken; `unknown` when the database does not tell
+ * Thrown by a user store for a unique violation.
+ * @param field logical name of the field; `unknown` if the database doesn't say
  */
 export class DuplicateUserError extends Error {
   readonly code = 'CRUDAUTH_DUPLICATE_USER'
@@ -210,9 +210,9 @@ export class DuplicateUserError extends Error {
 }
 
 /**
- * A user store cannot hold a value: too long for its column, of the wrong type, out of range, not valid text. The message
- * names the field only; what the database said is the `cause`, and may repeat the value.
- * @param field logical name of the field; `unknown` when the database does not tell
+ * Thrown by a user store for a value it can't hold: too long, of the wrong type, out of range, invalid
+ * text. The message names the field only; the database error is the `cause` and may repeat the value.
+ * @param field logical name of the field; `unknown` if the database doesn't say
  */
 export class UserValueError extends Error {
   readonly code = 'CRUDAUTH_USER_VALUE'

@@ -5,41 +5,43 @@ import { checkFunction, checkObject } from './lib/option-checks.js'
 import type { RegisteredUser } from './ports/fastify.js'
 import type { OAuthProfile, OAuthTokens } from './ports/oauth-provider.js'
 
-/** What every hook gets beside its subject. */
+/** What every hook gets besides its subject. */
 export interface HookContext {
   readonly request: FastifyRequest
 }
 
-/** Why a sign-in failed. Never told to the client. */
+/** Why a sign-in failed. The client never learns it. */
 export type LoginFailure = 'unknown_identifier' | 'wrong_password' | 'no_password' | 'inactive'
 
-/** What a lockout is about: the account, the address, or a device that has signed in before. */
+/** What is locked: the account, the IP address, or a known device. */
 export type LockoutReason = 'identifier' | 'address' | 'device'
 
-/** What happens, by the name of the hook that hears of it. */
+/** Events, by the name of their hook. */
 interface Payloads {
-  /** With delivery `/register` does not wait for the hook, which it would for new addresses alone. */
+  /**
+   * With delivery `/register` does not await the hook, since it is called for new addresses only.
+   */
   onAfterRegister: { readonly user: RegisteredUser; readonly source: 'register' | 'oauth' }
-  /** `user` as it was found; `transport` names what the sign-in established. */
+  /** `user` as it was read; `transport` names what was established. */
   onAfterLogin: { readonly user: RegisteredUser; readonly transport: string }
   onAfterLogout: { readonly user: RegisteredUser }
   onLoginFailed: { readonly identifier: string; readonly reason: LoginFailure }
   onLockout: { readonly identifier: string; readonly reason: LockoutReason }
-  /** `first` is true when the account had no password before. */
+  /** `first`: the account had no password before. */
   onAfterPasswordChanged: { readonly user: RegisteredUser; readonly first: boolean }
-  /** The recovery factor (`factor`, a logical field) was verified by its token. */
+  /** A token verified the recovery field `factor`. */
   onAfterRecoveryVerified: { readonly user: RegisteredUser; readonly factor: string }
-  /** A password was set by a token that was sent to the recovery factor. */
+  /** A password was set with a token. */
   onAfterPasswordReset: { readonly user: RegisteredUser }
-  /** `previous` is the address before; `reverted` is true when a change was taken back. */
+  /** `previous` is the old address; `reverted` is true if a change was undone. */
   onAfterEmailChanged: {
     readonly user: RegisteredUser
     readonly previous: string | null
     readonly reverted: boolean
   }
   /**
-   * Somebody signed in at a provider, or linked an account there. `created`: the account here is new; `linked`: it was there
-   * and has just been linked.
+   * Sign-in with a provider, or a new link. `created`: the account is new; `linked`: it existed and
+   * was linked just now.
    */
   onAfterOAuth: {
     readonly user: RegisteredUser
@@ -50,17 +52,17 @@ interface Payloads {
     readonly created: boolean
     readonly linked: boolean
   }
-  /** A refresh token was used that had been used before; its family has ended. */
+  /** A used refresh token was presented again; its family has been revoked. */
   onRefreshReuse: { readonly user: RegisteredUser }
-  /** `until` is the end of the elevation. */
+  /** `until` is the end of sudo mode. */
   onAfterSudo: { readonly user: RegisteredUser; readonly until: Date }
 }
 
-/** Events that have no request any more when they happen. */
+/** Events that happen after their request has ended. */
 interface LatePayloads {
   /**
-   * A message was given up: every attempt failed (`failed`), too many were waiting (`full`), or the app closed first
-   * (`closed`). `channel` is null where it had not come to a channel yet.
+   * A message was given up: every attempt failed (`failed`), too many were waiting (`full`), or the
+   * app closed first (`closed`). `channel` is null if it had not reached a channel.
    */
   onDeliveryFailed: {
     /** What the message was about, where that is known. */
@@ -74,7 +76,7 @@ interface LatePayloads {
 /** Name of an event, of its hook, and (after `crudauth:`) of its diagnostics channel. */
 export type AuthEventType = keyof Payloads | keyof LatePayloads
 
-/** Everything that is told to hooks and published on `diagnostics_channel` as `crudauth:<type>`. */
+/** Events passed to hooks and published on `diagnostics_channel` as `crudauth:<type>`. */
 export type AuthEvent =
   | { [T in keyof Payloads]: { readonly type: T } & HookContext & Payloads[T] }[keyof Payloads]
   | {
@@ -84,7 +86,7 @@ export type AuthEvent =
 type Subject<P> = P extends { readonly user: RegisteredUser } ? RegisteredUser : P
 type Rest<P> = P extends { readonly user: RegisteredUser } ? Omit<P, 'user'> : unknown
 
-/** An after-hook: awaited before the answer; when it throws, that is logged and the committed change stands. */
+/** An after-hook: awaited before the response. An error is logged, and the committed change stands. */
 export type AfterHook<T extends AuthEventType> = T extends keyof Payloads
   ? (subject: Subject<Payloads[T]>, context: HookContext & Rest<Payloads[T]>) => unknown
   : T extends keyof LatePayloads
@@ -92,26 +94,26 @@ export type AfterHook<T extends AuthEventType> = T extends keyof Payloads
     : never
 
 /**
- * The app's hooks. The `onBefore…` ones may throw to refuse: an error with a `statusCode` of 400 to 599 is answered as it is, any
- * other becomes 403 `CRUDAUTH_FORBIDDEN`.
+ * Hooks of the app. The `onBefore…` ones can refuse by throwing: an error with a `statusCode` of 400 to
+ * 599 is returned as it is, any other becomes 403 `CRUDAUTH_FORBIDDEN`.
  */
 export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
-  /** `values` are what is about to be stored, without the password. */
+  /** `values` is the input of the client in canonical form, without the password. */
   readonly onBeforeRegister?: (
     values: Readonly<Record<string, unknown>>,
     context: HookContext,
   ) => unknown
   /**
-   * The provider's tokens, once: what the app does not keep here is gone. Before the session is made; what it throws is
-   * logged. Published nowhere.
+   * The tokens of the provider, once; the plugin doesn't store them. Called before the session is
+   * created. An error is logged. Not published.
    */
   readonly onProviderTokens?: (
     user: RegisteredUser,
     context: HookContext & { readonly provider: string; readonly tokens: OAuthTokens },
   ) => unknown
   /**
-   * Asked when a provider has told who it is, before an account is looked for, made or linked: `profile.raw` has every claim.
-   * A refusal lands on `?error=access_denied`.
+   * Called when a provider has identified the user, before an account is looked up, created or
+   * linked. `profile.raw` has every claim. A refusal redirects with `?error=access_denied`.
    * @example
    * onBeforeOAuth(profile) {
    *   if (profile.raw.hd !== 'corp.example') throw new Error('another workspace')
@@ -122,8 +124,8 @@ export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
     context: HookContext & { readonly provider: string },
   ) => unknown
   /**
-   * Asked before a change of address is begun, with the address in canonical form: where sign-up is limited to a domain, so is
-   * this. What `registration.schema` says of `email` holds as well.
+   * Called before a change of address, with the address in canonical form, for example to limit it to
+   * a domain. The rules of `registration.schema` for `email` apply as well.
    * @example
    * onBeforeEmailChange(user, { newEmail }) {
    *   if (!newEmail.endsWith('@corp.example')) throw new Error('an address of another domain')
@@ -133,7 +135,7 @@ export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
     user: RegisteredUser,
     context: HookContext & { readonly newEmail: string },
   ) => unknown
-  /** Asked after the password was found right, or a provider has told who it is, and before anything is established. */
+  /** Called after the password was verified, or a provider identified the user, before anything is established. */
   readonly onBeforeLogin?: (user: RegisteredUser, context: HookContext) => unknown
 }
 

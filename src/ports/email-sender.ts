@@ -3,13 +3,16 @@ import type { RegisteredUser } from './fastify.js'
 
 /** A complete email. */
 export interface EmailMessage {
-  /** One address in canonical form. Give it to a mail library as an address object, never as text of a header. */
+  /**
+   * One address in canonical form. Pass it to a mail library as an address object, never as header
+   * text.
+   */
   readonly to: string
   readonly subject: string
   readonly text: string
   readonly html?: string | undefined
   readonly kind: DeliveryKind
-  /** What the message was made of, for senders with templates of their own. */
+  /** What the message was made of, for senders with their own templates. */
   readonly context: {
     /** The page to visit. Carries a live secret where the kind has one: never log it. */
     readonly link: string
@@ -19,28 +22,43 @@ export interface EmailMessage {
   }
 }
 
-/** Hands emails to something that sends them. */
+/**
+ * Sends emails.
+ * @example
+ * const sender: EmailSender = {
+ *   send: ({ to, subject, text, html }) => mailApi.send({ to: [{ address: to }], subject, text, html }),
+ * }
+ */
 export interface EmailSender {
-  /** Resolves when the message was accepted. An error with `permanent: true` is not tried again, any other is. */
+  /**
+   * Resolves when the message was accepted. An error with `permanent: true` is not retried, any
+   * other is.
+   */
   send(message: EmailMessage): Promise<unknown> | unknown
-  /** Called when the app closes, after what was waiting has been sent or given up. */
+  /** Called when the app closes, after waiting messages have been sent or given up. */
   close?(): Promise<unknown> | unknown
 }
 
 /** What an email is rendered from. */
 export interface EmailContext {
-  /** The page to visit: to redeem the token, or, for notices, to sign in (`existing_account`) or to reset (the others). */
+  /**
+   * The page to visit: to redeem the token, to sign in (`existing_account`), or to reset the
+   * password (other notices).
+   */
   readonly link: string
   readonly recipient: string
-  /** How long the link works; 0 where it carries no token. */
+  /** Lifetime of the link in seconds; 0 without a token. */
   readonly expiresInSeconds: number
-  /** The app's own row. What users typed must be escaped before it gets into HTML. */
+  /** The row of the user. Escape what users typed before you put it into HTML. */
   readonly user: RegisteredUser
-  /** A path of the front end at which to go on; `link` carries it already. */
+  /** Path of the front end to continue at; `link` contains it. */
   readonly redirectTo?: string | undefined
   /** Key of the provider, for `provider_linked` and `provider_unlinked`. */
   readonly provider?: string | undefined
-  /** The page on which a password reset is asked for, without a token: for recipients who did not do what is told. */
+  /**
+   * Page that requests a password reset, without a token: for recipients who did not cause the
+   * message.
+   */
   readonly resetLink: string
 }
 
@@ -52,7 +70,7 @@ export interface RenderedEmail {
   readonly html?: string | undefined
 }
 
-/** Words an email; localisation is here. What it returns is checked, and a bad result is a failed delivery. */
+/** Renders an email, in the language of the user for example. An invalid result is a failed delivery. */
 export type RenderEmail = (
   kind: DeliveryKind,
   context: EmailContext,

@@ -1,33 +1,36 @@
 /**
- * One session as the store keeps it. Nothing in it opens anything: the cookie's secret is known only by its digest
- * (`handle`), the CSRF token likewise. All times are `Date.now()` milliseconds.
+ * A session as stored. Nothing in it grants access: the secret of the cookie and the CSRF token are
+ * stored as digests. Times are in milliseconds since 1970.
  */
 export interface SessionRecord {
-  /** SHA-256 of the cookie's secret, base64url (43 characters). Public: it revokes, it never authenticates. */
+  /**
+   * SHA-256 of the secret in the cookie, base64url (43 characters). Public: it revokes, it never
+   * authenticates.
+   */
   readonly handle: string
-  /** The user's id as `encodeUserId` writes it. */
+  /** User id as written by `encodeUserId`. */
   readonly userId: string
   /**
-   * The user's credential epoch when the session was made, and after a space the next one while it is being changed; a
-   * record none of whose epochs is the row's is ended.
+   * Credential epoch of the user at creation, and after a space the next one while it changes. A
+   * record without the epoch of the row has ended.
    */
   readonly epoch: string
-  /** SHA-256 of the CSRF token, base64url; '' when CSRF is off. */
+  /** SHA-256 of the CSRF token, base64url; '' without CSRF. */
   readonly csrfDigest: string
   readonly createdAtMs: number
   readonly lastActivityAtMs: number
-  /** Idle window in milliseconds: touched longer ago, the session is ended. */
+  /** Idle timeout in milliseconds. */
   readonly idleMs: number
-  /** End of the absolute lifetime. */
+  /** Absolute expiry. */
   readonly absoluteExpiresAtMs: number
-  /** When the user last proved a credential. */
+  /** When the user last authenticated. */
   readonly authenticatedAtMs: number
-  /** End of sudo elevation; 0 when not elevated. */
+  /** End of sudo mode; 0 outside it. */
   readonly sudoUntilMs: number
   readonly remember: boolean
-  /** Sealed text of the device and the address that the session was made for. */
+  /** Encrypted device and IP address of the sign-in. */
   readonly client: string
-  /** Sealed text of the app's own JSON for the session; '' when none. */
+  /** Encrypted JSON of the app; '' without any. */
   readonly metadata: string
 }
 
@@ -46,17 +49,17 @@ export interface TimedRecord {
 }
 
 /**
- * Atomic primitives over one user's sessions. `tag` is the user's slot tag (a keyed digest, base64url): everything of one
- * user lives under it, so that each call is one script in one slot and one round trip. A store never returns, counts or
- * revives a session that is past its idle window or its absolute lifetime at the time of the call.
+ * Atomic operations over one user's sessions. `tag` is a keyed digest (base64url) of the user: all
+ * sessions of a user are under it, so each call is one script in one slot and one round trip. A
+ * store never returns, counts or revives a session past its idle or absolute timeout.
  */
 export interface SessionStore {
   /**
-   * Stores a session and makes room: beyond `maxSessions` live ones the least recently active give way (never the new
-   * one). Returns the handles that gave way.
-   * @param maxSessions Infinity for no cap
-   * @param replaces handle of a session of the user that ends in the same step, before room is made, and that is not among
-   * those returned: both happen or neither does
+   * Stores a session and makes room: beyond `maxSessions` live ones the least recently active are
+   * evicted (never the new one). Returns the evicted handles.
+   * @param maxSessions Infinity for no limit
+   * @param replaces handle of a session of the user that ends in the same step, before room is
+   * made, and is not returned: both happen or neither
    */
   create(
     tag: string,
@@ -66,13 +69,14 @@ export interface SessionStore {
   ): Promise<string[]>
   /** One read. */
   read(tag: string, handle: string): Promise<SessionRecord | null>
-  /** As `read`, with the store's time. One round trip. */
+  /** Like `read`, with the store's time. One round trip. */
   readTimed(tag: string, handle: string): Promise<TimedRecord | null>
   /**
-   * Changes the named fields of a live session; false, and nothing written, when it has ended. With `expected`, also
-   * false when one of those fields differs by now. `lastActivityAtMs` never goes backwards and extends the stored TTL.
-   * @param notAfterMs false, too, and nothing written, once the store's own clock (`readTimed`) has reached this: a call that
-   * its caller has given up on must not happen when the store wakes up
+   * Changes the named fields of a live session. False, and nothing written, if it has ended, or if
+   * one of the `expected` fields differs. `lastActivityAtMs` never goes backwards and extends the
+   * stored TTL.
+   * @param notAfterMs also false, and nothing written, once the clock of the store (`readTimed`)
+   * has reached this: a call that its caller has given up must not happen later
    */
   update(
     tag: string,
@@ -81,12 +85,13 @@ export interface SessionStore {
     expected?: SessionPatch,
     notAfterMs?: number,
   ): Promise<boolean>
-  /** Live sessions, most recently active first. Heals the index of expired handles. */
+  /** Live sessions, most recently active first. Removes expired handles from the index. */
   list(tag: string): Promise<SessionRecord[]>
-  /** Ends one; false when there was none. */
+  /** Ends one. False if there was none. */
   revoke(tag: string, handle: string): Promise<boolean>
   /**
-   * Ends all, but `keep.handle` when given, whose record takes `keep.epoch` in the same step. Returns how many live ones ended.
+   * Ends all, except `keep.handle`, whose record gets `keep.epoch` in the same step. Returns the
+   * number of live ones that ended.
    */
   revokeAll(tag: string, keep?: { handle: string; epoch?: string }): Promise<number>
 }
