@@ -22,7 +22,7 @@ export const introduction = `# Configuration
 
 Pass options to \`app.register(crudAuth, options)\`. Only \`secret\` and \`users\` are required.
 
-The plugin checks all options at registration, before it opens a connection. An unknown name, a wrong type or a contradiction throws \`CRUDAUTH_CONFIG\` with a message that names the option and the cure. Error messages never contain secrets. The plugin doesn't modify your options object, and later changes to it have no effect.
+The plugin checks all options at registration, before it opens a connection. An unknown name, a wrong type or a contradiction throws \`CRUDAUTH_CONFIG\` with a message that names the option and says how to fix it. Error messages never contain secrets. The plugin doesn't modify your options object, and later changes to it have no effect.
 
 Names that end in \`Seconds\`, \`Days\`, \`Ms\` or \`KiB\` are in that unit. Seconds and milliseconds are whole numbers unless the description says otherwise.`
 
@@ -86,7 +86,7 @@ export const sections: readonly Section[] = [
   },
   {
     title: 'Rate limits',
-    text: 'A request beyond a limit is answered with 429 and `Retry-After`.',
+    text: 'A request beyond a limit gets 429 with `Retry-After`. For limits on your own routes see [rateLimit](gates.md#ratelimit).',
     interfaces: [
       [top, '', ['rateLimits']],
       ['LimitedActions', 'rateLimits.'],
@@ -136,7 +136,7 @@ export const sections: readonly Section[] = [
   },
   {
     title: 'Time limits',
-    text: 'What takes longer than this fails the request with 503 `CRUDAUTH_UNAVAILABLE`.',
+    text: 'Anything that takes longer fails the request with 503 `CRUDAUTH_UNAVAILABLE`.',
     interfaces: [
       [top, '', ['timeouts']],
       ['TimeoutOptions', 'timeouts.'],
@@ -159,7 +159,7 @@ export const sections: readonly Section[] = [
   },
   {
     title: 'kyselyUsers()',
-    text: 'See [User stores](users.md).',
+    text: 'See [User stores](users.md), also for `memoryUsers()` and `cachedStatements()`.',
     interfaces: [['KyselyUsersOptions', '']],
   },
   {

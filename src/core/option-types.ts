@@ -82,8 +82,8 @@ export interface CrudAuthOptions {
    */
   readonly routes?: boolean | readonly RouteGroup[] | undefined
   /**
-   * How requests carry credentials, in order of precedence: the first credential found decides.
-   * Each transport needs a unique name.
+   * How requests carry credentials, in order of precedence: the first one that finds a user
+   * decides, and an invalid credential fails the request. Each transport needs a unique name.
    * @defaultValue `[sessionTransport()]`
    */
   readonly transports?: readonly Transport[] | undefined
@@ -123,8 +123,9 @@ export interface CrudAuthOptions {
    */
   readonly cookies?: CookieOptions | undefined
   /**
-   * Further origins that may post to `/login`, `/logout`, and, where the refresh token is in a
-   * cookie, `/token` and `/refresh`. The origin of the request itself is always allowed.
+   * Further origins that may post to `/login`, to `/token` and `/refresh` where the refresh token
+   * is in a cookie, and to `/logout` without a session. The origin of the request itself is always
+   * allowed.
    * @defaultValue `[]`
    */
   readonly trustedOrigins?: readonly string[] | undefined

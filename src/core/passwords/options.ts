@@ -57,8 +57,8 @@ export interface PasswordOptions {
    */
   readonly cost?: Partial<PasswordCost> | undefined
   /**
-   * Minimum length of new passwords in code points, 1 to 64. OWASP recommends 15 where there is no
-   * second factor.
+   * Minimum length of new passwords in code points, 1 to 64. NIST SP 800-63B-4 requires 15 where
+   * there is no second factor.
    * @defaultValue `8`
    */
   readonly minLength?: number | undefined
