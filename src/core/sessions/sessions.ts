@@ -82,7 +82,7 @@ const cookieForm = /^[\w-]{43}\.[\w-]{22}$/
 const maxMetadataBytes = 2048
 
 /** Where a session is stored. Nothing in it authenticates. */
-interface Standing {
+export interface Standing {
   readonly tag: string
   readonly handle: string
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fail } from '../../lib/option-checks.js'
+import type { Standing } from '../sessions/sessions.js'
 import type { Row } from '../users/users.js'
 
 /** Options of `completeLogin`. */
@@ -14,12 +15,20 @@ export interface CompleteLoginOptions {
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** Makes what a sign-in ends in, sets its cookies, tells the hooks, and returns the answer's body. */
+/** What only the plugin's own sign-ins know. */
+interface SignInContext {
+  /** When the user authenticated at a provider. Default now. */
+  readonly authenticatedAt?: Date | undefined
+  /** The session that the sign-in started in, for a browser that withholds its cookie. */
+  readonly began?: Standing | null | undefined
+}
+
+/** Creates the session or the tokens, sets the cookies, calls the hooks, and returns the response body. */
 export type Establish = (
   request: FastifyRequest,
   reply: FastifyReply,
   user: Row,
-  options: CompleteLoginOptions,
+  options: CompleteLoginOptions & SignInContext,
 ) => Promise<object>
 
 /** Ends what the request carries, clears its cookies, tells the hooks, and returns the answer's body. @throws UnauthenticatedError */

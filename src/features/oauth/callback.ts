@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { NewSession, Sessions } from '../../core/sessions/sessions.js'
+import type { Sessions } from '../../core/sessions/sessions.js'
+import type { Establish } from '../../core/sign-in/complete.js'
 import { accountView } from '../../core/users/account-view.js'
 import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
@@ -132,7 +133,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     return land(reply, landing(redirectTo))
   }
 
-  const answerOf = (user: Row, session: NewSession, redirectTo: string | undefined) => {
+  const answerOf = (user: Row, body: { csrf_token?: unknown }, redirectTo: string | undefined) => {
     const { id, username, email } = accountView(users, user)
     return {
       user: {
@@ -141,7 +142,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
         email,
         is_superuser: users.flagOf(user, 'isSuperuser', false),
       },
-      csrf_token: session.csrfToken,
+      csrf_token: body.csrf_token,
       redirect_to: redirectTo ?? null,
     }
   }
@@ -166,16 +167,13 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     await handOverTokens(request, provider, user, result)
     // A provider that signs in silently proves nothing new about the user of an old session.
     const authenticatedAtMs = result.authenticatedAtMs ?? signedInAtMs
-    const session = await sessions.create(
-      request,
-      user,
-      { rememberMe, ...(authenticatedAtMs && { authenticatedAt: new Date(authenticatedAtMs) }) },
-      began ?? null,
-    )
-    sessions.setCookies(reply, session)
-    await emit('onAfterLogin', { user, transport: 'session' }, request)
+    const body = await oauth.establish(request, reply, user, {
+      rememberMe,
+      began,
+      ...(authenticatedAtMs && { authenticatedAt: new Date(authenticatedAtMs) }),
+    })
     await tell(request, provider, profile, { user, created, linked })
-    if (answersJson) return answerOf(user, session, redirectTo)
+    if (answersJson) return answerOf(user, body, redirectTo)
     return land(reply, landing(redirectTo))
   }
 
@@ -222,6 +220,8 @@ export interface OAuthPart extends RouteLimits {
     request?: FastifyRequest,
   ) => void
   readonly sessions: Sessions
+  /** Creates the session of a sign-in. */
+  readonly establish: Establish
   /** Whether browsers withhold the session cookie when the provider sends them back (`SameSite=Strict`). */
   readonly isSessionWithheld: boolean
   /** Secret of the browser, in a cookie that lives as long as an attempt. */

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Core } from '../../core/core.js'
+import { establishOf } from '../../core/sign-in/complete.js'
 import type { Row } from '../../core/users/users.js'
 import { randomToken } from '../../crypto/random.js'
 import { createSeal } from '../../crypto/seal.js'
@@ -154,10 +155,11 @@ async function createPart(
     attempts: createAuthorizationRequests(core.state.attempts, createSeal(keys('oauth'))),
     resolve: createMatchAccount(parts),
     linking: createOAuthLinking(parts),
-    // By hand there is no request, of which the outbox needs the log alone.
+    // From custom code there is no request, and the outbox needs its log only.
     linkChanged: (user, change, request = { log: app.log } as FastifyRequest) =>
       core.credentials.linkChanged(user, change, request),
     sessions,
+    establish: establishOf(core.signIns, 'session'),
     isSessionWithheld: policy.sameSite === 'strict',
     browser: {
       read(request) {

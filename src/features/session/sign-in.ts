@@ -13,8 +13,9 @@ interface Dependencies {
 /** Makes the session of somebody who has just proved a credential. */
 export const createSessionSignIn =
   ({ sessions, users, emit }: Dependencies): Establish =>
-  async (request, reply, user, { rememberMe, metadata }) => {
-    const session = await sessions.create(request, user, { rememberMe, metadata })
+  async (request, reply, user, { began = null, rememberMe, metadata, authenticatedAt }) => {
+    const init = { rememberMe, metadata, authenticatedAt }
+    const session = await sessions.create(request, user, init, began)
     sessions.setCookies(reply, session)
     await emit('onAfterLogin', { user, transport: 'session' }, request)
     const { id, username } = accountView(users, user)
