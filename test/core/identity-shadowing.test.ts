@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryUsers } from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
@@ -50,6 +51,29 @@ for (const backend of backends) {
     refuses(await sign('bob', 'ann'), 'CRUDAUTH_DUPLICATE')
     answers(await sign('M-3', 'M-3'), 201)
     assert.equal((await client.login('M-1')).statusCode, 200)
+  })
+
+  test(`${backend.name}: of 100 parallel sign-ups with one name in two login fields one succeeds`, async (t) => {
+    const users = modelOf(['username', 'memberNumber'])
+    const app = await build(t, {
+      auth: {
+        ...backend.options(),
+        // Every look-up is over before the first row is there.
+        users: { ...users, create: async (values) => sleep(50).then(() => users.create(values)) },
+        identity: { login: ['username', 'memberNumber'], recovery: null },
+      },
+    })
+    const statuses = await Promise.all(
+      Array.from({ length: 100 }, async (_, at) => {
+        const body =
+          at % 2 === 0
+            ? { username: 'contested', memberNumber: `M-${at}`, password }
+            : { username: `user-${at}`, memberNumber: 'contested', password }
+        return (await new Client(app).post('/register', body)).statusCode
+      }),
+    )
+    assert.deepEqual(statuses.filter((status) => status === 201).length, 1)
+    assert.equal(statuses.filter((status) => status === 409).length, 99)
   })
 
   test(`${backend.name}: an address that somebody signs in by as a username is no one else's, at sign-up and at a change`, async (t) => {

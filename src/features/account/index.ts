@@ -1,3 +1,4 @@
+import { createNameClaims } from '../../core/sign-up/name-claims.js'
 import { meView } from '../../core/users/account-view.js'
 import type { Feature } from '../../groups/feature.js'
 import { createPasswordChange } from './change-password.js'
@@ -78,6 +79,13 @@ export const account: Feature = {
             extraFields,
             privilegedFields,
             newAccount,
+            claimNames: createNameClaims(
+              core.state.counters,
+              core.counterKey,
+              identity.login,
+              // Two look-ups and a write.
+              3 * core.settings.timeouts.usersMs,
+            ),
             signUp,
           }),
           registration,

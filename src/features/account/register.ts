@@ -28,6 +28,8 @@ interface Dependencies {
   /** Logical fields of features that only the server may set. */
   readonly privilegedFields: readonly string[]
   readonly newAccount: NewAccount
+  /** False for a name that another sign-up has claimed just now for another login field. */
+  readonly claimNames: (values: Readonly<Record<string, unknown>>) => Promise<boolean>
   /** What tells owners by message instead of callers by the answer; null without delivery. */
   readonly signUp: { readonly messages: SignUpMessages | null }
 }
@@ -55,6 +57,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     extraFields,
     privilegedFields,
     newAccount,
+    claimNames,
     signUp,
   } = services
   const pick = createAllowlist(
@@ -143,6 +146,8 @@ export function createRegister(services: Dependencies): RegisterAccount {
     const stored = canonicalValues(identity, { ...values, ...derived })
     // Hashed before anything is looked up: a taken address takes as long as a free one.
     const hashedPassword = await passwords.hash(password)
+    if (!(await claimNames(stored)))
+      throw new DuplicateError('Another sign-up with one of these values is in progress; try again')
     const shadowing = await identity.shadowing(stored)
     if (shadowing !== null) throw new DuplicateError(taken(shadowing, identity))
     const row = newAccount.row({ ...stored, hashedPassword })
