@@ -7,14 +7,6 @@ export type PurposeKeys = readonly [Buffer, ...Buffer[]]
 const minBytes = 32
 const openssl = 'set it to the output of "openssl rand -base64 48"'
 
-/** Smallest period after which the bytes repeat, or their length when they never do. */
-function period(bytes: Buffer): number {
-  for (let length = 1; length <= bytes.length / 2; length++) {
-    if (bytes.subarray(length).equals(bytes.subarray(0, bytes.length - length))) return length
-  }
-  return bytes.length
-}
-
 /** Share of neighbours that differ by the same small step, as in "abcdefgh…" or "00000000". */
 function sequential(bytes: Buffer): boolean {
   let steps = 0
@@ -35,7 +27,7 @@ function checkSecret(value: unknown, name: string): Buffer {
       `"${name}" must be at least ${minBytes} bytes, got ${bytes.length}; ${openssl}`,
     )
   }
-  if (new Set(bytes).size < 8 || period(bytes) < 8 || sequential(bytes)) {
+  if (new Set(bytes).size < 8 || sequential(bytes)) {
     throw new ConfigError(`"${name}" is not random enough; ${openssl}`)
   }
   return bytes

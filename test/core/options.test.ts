@@ -62,6 +62,7 @@ const mistakes: Record<string, Mistake[]> = {
       { secret: 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ' },
       openssl,
     ],
+    ['of seven letters', { secret: 'aeimquyaiqymeuqimyeaquimyeauqiymeauiqmyu' }, openssl],
     ['a Buffer of zeros', { secret: Buffer.alloc(64) }, openssl],
     ['an empty list', { secret: [] }, openssl],
     [

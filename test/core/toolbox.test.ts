@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import { bearerTransport, type CrudAuthOptions, memoryUsers } from '../../src/index.js'
+import {
+  bearerTransport,
+  type CrudAuthOptions,
+  memoryUsers,
+  sessionTransport,
+} from '../../src/index.js'
 import { answers, refusesOwn, setCookies } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { build, password } from '../helpers/build.js'
@@ -150,6 +155,21 @@ for (const backend of backends) {
     })
   })
 }
+
+test('sessions and refresh token families are listed together, most recently active first', async (t) => {
+  const app = await build(t, {
+    auth: { transports: [sessionTransport(), bearerTransport({ refresh: 'body' })] },
+  })
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+  const client = await signedIn(app, 'ann')
+  for (const url of ['/token', '/login', '/token']) {
+    t.mock.timers.tick(1000)
+    answers(await new Client(app).post(url, { username: 'ann', password }), 200)
+  }
+  assert.equal((await client.get('/me')).statusCode, 200)
+  const kinds = (await app.crudAuth.sessions.list(1)).map(({ kind }) => kind)
+  assert.deepEqual(kinds, ['refresh', 'session', 'refresh', 'session'])
+})
 
 describe('app.crudAuth.authenticatePassword', () => {
   test('answers what /login answers, and 400 to what is no text', async (t) => {

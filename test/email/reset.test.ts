@@ -193,6 +193,20 @@ for (const backend of backends) {
       )
     })
 
+    test('a reset whose write loses to another that changed neither password nor address is done all the same', async (t) => {
+      const { app, anyone, join, ask, users } = await mailApp(t, backend)
+      await join('ann')
+      const token = await ask('reset', 'ann')
+      const { compareAndSet } = users
+      users.compareAndSet = async () => {
+        users.compareAndSet = compareAndSet
+        return false
+      }
+      answers(await anyone.post('/password/reset-confirm', { token, new_password: next }), 200)
+      assert.equal(users.compareAndSet, compareAndSet)
+      answers(await new Client(app).login('ann', next), 200)
+    })
+
     test('an unknown address and a disabled account get no mail, the same answer, and keep their rows', async (t) => {
       const { anyone, join, set, row, sendsNothing, ask, mail } = await mailApp(t, backend)
       await join('ann')

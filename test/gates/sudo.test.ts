@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type CrudAuthOptions, sessionTransport, type Transport } from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
@@ -233,6 +233,23 @@ describe('requireSudo and requireFresh', () => {
       ['up', 'CRUDAUTH_WRONG_PASSWORD'],
     )
     refuses(await client.get('/alone'), 'CRUDAUTH_SUDO_REQUIRED')
+  })
+
+  test('what elevate does holds for the later gates of the same request', async (t) => {
+    const app = await build(t, {
+      auth: { sudo: { maxAttempts: 1 } },
+      routes(app) {
+        const proof = async (request: FastifyRequest) =>
+          void (await app.crudAuth.sudo
+            .elevate(request, request.body as { password: string })
+            .catch(() => null))
+        const preHandler = [app.currentUser(), proof, app.requireSudo]
+        app.post('/proved', { preHandler }, async () => 'in')
+      },
+    })
+    const client = await signedIn(app, 'ann')
+    assert.equal((await client.post('/proved', { password })).body, 'in')
+    refuses(await client.post('/proved', { password: 'wrong password' }), 'CRUDAUTH_SUDO_REQUIRED')
   })
 
   test('an account without a password is never elevated', async (t) => {

@@ -471,6 +471,10 @@ describe('one row a request, or none', () => {
     const routes = (app: FastifyInstance) => {
       app.get('/super', { onRequest: app.currentUser({ superuser: true }) }, async () => ({}))
       app.get('/verified', { onRequest: app.currentUser({ verified: true }) }, async () => ({}))
+      app.get('/flags', { onRequest: app.currentUser() }, async ({ principal }) => {
+        const { isSuperuser, emailVerified, recoveryVerified } = principal
+        return [isSuperuser, emailVerified, recoveryVerified]
+      })
     }
     const app = await bearerApp(t, null, { statelessUser: true }, { users }, { routes })
     const plain = await signedInBearer(app)
@@ -482,6 +486,9 @@ describe('one row a request, or none', () => {
       assert.equal((await asBearer(app, plain.access_token, url)).statusCode, 403)
       assert.equal((await asBearer(app, next.access_token, url)).statusCode, 200)
     }
+    const flags = async (token: string) => (await asBearer(app, token, '/flags')).json()
+    assert.deepEqual(await flags(plain.access_token), [false, false, false])
+    assert.deepEqual(await flags(next.access_token), [true, true, true])
   })
 
   test('statelessUser: the routes that load the row refuse a token of another epoch, an inactive and a vanished user', async (t) => {

@@ -272,3 +272,13 @@ test('a device cookie signs nobody in and stands in for no session', async (t) =
     refuses(await thief.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
   }
 })
+
+test('a device is still known after eleven months without a sign-in', async (t) => {
+  const app = await build(t)
+  const owner = await signedIn(app, 'ann')
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 330 * 86_400_000 })
+  const stranger = new Client(app)
+  for (let i = 0; i < 5; i++) await stranger.login('ann', wrong)
+  refuses(await stranger.login('ann'), 'CRUDAUTH_LOCKED_OUT')
+  assert.equal((await owner.login('ann')).statusCode, 200)
+})

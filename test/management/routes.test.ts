@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { sessionTransport } from '../../src/index.js'
+import { memoryUsers, sessionTransport } from '../../src/index.js'
 import { answers, refusesOwn, setCookies } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
-import { build } from '../helpers/build.js'
+import { build, secret } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
@@ -287,4 +287,23 @@ describe('the management routes', () => {
     })
     answers(await (await signedIn(app, 'ann')).get('/sessions'), 200)
   })
+})
+
+test('sessions made under an older secret are listed by their activity among the others', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+  const users = memoryUsers()
+  const before = await build(t, { auth: { users } })
+  const after = await build(t, { auth: { users, secret: [`${secret}-of-today`, secret] } })
+  Object.assign(after.sessionStore, before.sessionStore)
+  const old = new Client(after)
+  for (const [name, value] of (await signedIn(before, 'ann')).cookies) old.cookies.set(name, value)
+  t.mock.timers.tick(1000)
+  answers(await new Client(after).login('ann'), 200)
+  t.mock.timers.tick(600_000)
+  answers(await old.get('/me'), 200)
+  const list = answers(await old.get('/sessions'), 200)
+  assert.deepEqual(
+    list.map(({ current }: { current: boolean }) => current),
+    [true, false],
+  )
 })

@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { canonicalUsername } from '../../src/core/identity/canonical.js'
 import { usernameBase, usernameFor } from '../../src/features/oauth/derive-username.js'
+import { DuplicateUserError } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import { times } from '../helpers/hostile.js'
-import { ada, Browser, buildOAuth, landsOn, type Person } from '../helpers/oauth.js'
+import { ada, Browser, buildOAuth, landsFailed, landsOn, type Person } from '../helpers/oauth.js'
 
 /** What a provider says, and what becomes of it. */
 const cleaned: [string, string][] = [
@@ -104,6 +105,13 @@ for (const backend of backends) {
     const names = (await rows()).map((row) => String(row?.username))
     assert.equal(new Set(names).size, 13)
     for (const name of names.slice(1)) assert.match(name, /^ada-\d+$/)
+  })
+
+  test(`${backend.name}: where every name turns out to be taken the sign-in fails, and nobody is signed up`, async (t) => {
+    const { app, store } = await buildOAuth(t, { auth: backend.options() })
+    store.create = () => Promise.reject(new DuplicateUserError('username'))
+    landsFailed(await new Browser(app).signIn())
+    assert.equal(await store.findById(1), null)
   })
 
   test(`${backend.name}: the login name comes first, then the name, then the address, then none of them`, async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { oauthRoutes } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import { captureLogs } from '../helpers/build.js'
 import { form, postBytes } from '../helpers/hostile.js'
@@ -159,6 +160,24 @@ test('providers that do not post have no posted callback, whether another does o
     (await postBytes(plain.app, '/oauth/acme/callback', 'code=a&state=b', form)).statusCode,
     404,
   )
+})
+
+test('a gate of the whole app leaves the callback of a provider that posts it open', async (t) => {
+  const apple = await startAcme(t)
+  const { app } = await buildOAuth(t, {
+    auth: { routes: ['session'] },
+    providers: { acme: { ...apple.provider(), responseMode: 'form_post' } },
+    async routes(app) {
+      app.addHook('onRequest', app.currentUser())
+      await app.register(oauthRoutes)
+    },
+  })
+  refuses(await app.inject('/oauth/accounts'), 'CRUDAUTH_UNAUTHENTICATED')
+  const browser = new Browser(app)
+  const query = await browser.begin()
+  const payload = String(new URLSearchParams(fieldsOf(query)))
+  assert.equal((await postBytes(app, '/oauth/acme/callback', payload, form)).statusCode, 303)
+  landsOn(await browser.finish(query, ada), '/start')
 })
 
 test('neither the posted fields nor the address they go to stand in the log', async (t) => {

@@ -97,6 +97,18 @@ test('a max_age of the app is compared with auth_time, which must be there', asy
   landsOn(await new Browser(app).signIn({ ...ada, auth_time: nowSeconds() - 3000 }), '/start')
 })
 
+test('a prompt of the app takes the place of max_age where the provider is asked again', async (t) => {
+  const { app } = await withParams(t, { prompt: 'login' })
+  const query = await (await browserOf(app, 'ann')).begin()
+  assert.deepEqual([query.get('prompt'), query.get('max_age')], ['login', null])
+})
+
+test('a link asks for no sign-in anew', async (t) => {
+  const { app } = await buildOAuth(t)
+  const query = await (await browserOf(app, 'ann')).beginLink()
+  assert.equal(query.get('max_age'), null)
+})
+
 test('acr_values of the app are compared with acr, which must be one of them', async (t) => {
   const { app } = await withParams(t, { acr_values: 'gold silver' })
   for (const acr of [undefined, null, '', 'bronze', 'gold silver', ['gold'], 1])

@@ -44,6 +44,20 @@ for (const backend of backends) {
     refuses(await browser.delete('/oauth/other'), 'CRUDAUTH_LAST_SIGN_IN_METHOD')
   })
 
+  test(`${backend.name}: beside a link to a former provider the password lets the only other one go`, async (t) => {
+    const accounts = memoryAccounts()
+    const { app } = await buildOAuth(t, {
+      auth: backend.options(),
+      oauth: { accounts: accounts.store },
+    })
+    const browser = await browserOf(app, 'ann')
+    landsOn(await browser.link({ sub: 'mine' }), '/start')
+    const former = { provider: 'gone', subject: 'x', userId: 1, email: null }
+    await accounts.store.add({ ...former, linkedAt: new Date() })
+    assert.equal((await browser.delete('/oauth/acme')).statusCode, 200)
+    assert.deepEqual(linkedTo(accounts), ['gone x 1'])
+  })
+
   test(`${backend.name}: an unlinking of the stranger's that was under way when the true owner arrived takes nothing of the owner's`, async (t) => {
     const accounts = memoryAccounts()
     let meanwhile: (() => Promise<unknown>) | undefined

@@ -229,6 +229,17 @@ for (const backend of backends) {
     })
   }
 
+  test(`${backend.name}: an account that is deleted as it is unlinked is 404`, async (t) => {
+    const { app, store } = await buildOAuth(t, { auth: backend.options() })
+    const ann = await browserOf(app, 'ann')
+    landsOn(await ann.link(mine), '/start')
+    store.compareAndSet = async () => {
+      store.findById = async () => null
+      return false
+    }
+    refuses(await ann.delete('/oauth/acme'), 'CRUDAUTH_NOT_FOUND')
+  })
+
   test(`${backend.name}: link, unlink and the list are for sessions, with CSRF where something changes, and link for fresh ones`, async (t) => {
     const users = memoryUsers({ fields })
     const { app } = await buildOAuth(t, { auth: { ...backend.options(), users, freshSeconds: 60 } })

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { memoryUsers, type OAuthProfile } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import { build, captureLogs } from '../helpers/build.js'
+import { Mailbox } from '../helpers/mailbox.js'
 import { ada, Browser, browserOf, buildOAuth, landsOn, linkPlaces } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
@@ -124,6 +125,19 @@ for (const backend of backends) {
     })
   }
 }
+
+test('links that are made and taken away by hand are told to the recovery factor', async (t) => {
+  const mail = new Mailbox()
+  const { app } = await buildOAuth(t, { auth: { email: mail.options() }, routes: byHand })
+  const ann = await browserOf(app, 'ann')
+  const address = 'ann@example.com'
+  const token = await mail.token(address, 'verify_email')
+  assert.equal((await ann.post('/email/verify-confirm', { token })).statusCode, 200)
+  await ann.post('/hand/acme/link', profile({ id: 'mine' }))
+  await mail.next(address, 'provider_linked')
+  await ann.post('/hand/acme/unlink')
+  await mail.next(address, 'provider_unlinked')
+})
 
 test('without the option, and for a provider that is not there, the toolbox says what to change', async (t) => {
   const request = {} as never

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { type DeliveryIntent, memoryUsers } from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
 import { type Backend, backends } from '../helpers/backends.js'
 import { password } from '../helpers/build.js'
@@ -98,6 +99,22 @@ for (const backend of backends) {
       assert.deepEqual((await ownerAfter(app)).json(), [])
     })
 
+    test(`${name}: a link that is made as a reset is written does not outlive it`, async (t) => {
+      const { app, store, thief, reset } = await setUp(t)
+      const query = await thief.beginLink()
+      const { compareAndSet } = store
+      store.compareAndSet = async (id, expected, values) => {
+        if (values.hashedPassword === undefined) return compareAndSet(id, expected, values)
+        store.compareAndSet = compareAndSet
+        landsOn(await thief.finish(query, { sub: 'evil' }), '/start')
+        return compareAndSet(id, expected, values)
+      }
+      await reset()
+      assert.equal(store.compareAndSet, compareAndSet)
+      assert.equal(await thief.me(), null)
+      refusesCallback(await new Browser(app).signIn({ sub: 'evil' }), 'email_missing')
+    })
+
     test(`${name}: of a link to an address and its account, a reset takes the link alone`, async (t) => {
       const { app, reset } = await setUp(t)
       landsOn(await new Browser(app).signIn({ ...ada, email: ann, email_verified: true }), '/start')
@@ -146,3 +163,34 @@ function leftovers(backend: Backend) {
     }
   })
 }
+
+test('where there is no email, a link is told to the phone, and can be taken back by what came there', async (t) => {
+  const phone = '+4915112345678'
+  const factors = ['phone', 'phoneVerified', 'acmeId', 'otherId']
+  const users = memoryUsers({
+    fields: [...factors, 'id', 'hashedPassword', 'isActive', 'tokenVersion'],
+    unique: ['phone', 'acmeId', 'otherId'],
+  })
+  let tell = (_token: string | null) => {}
+  const told = new Promise<string | null>((resolve) => {
+    tell = resolve
+  })
+  const deliver = ({ kind, token }: DeliveryIntent) => {
+    if (kind === 'provider_linked') tell(token)
+  }
+  const { app } = await buildOAuth(t, {
+    auth: {
+      users,
+      identity: { login: ['phone'], recovery: 'phone' },
+      channels: [{ name: 'sms', deliver }],
+    },
+  })
+  const browser = new Browser(app)
+  await browser.post('/register', { phone, password })
+  await users.update(1, { phoneVerified: true })
+  answers(await browser.login(phone), 200)
+  landsOn(await browser.link({ sub: 'evil' }), '/start')
+  const token = await told
+  answers(await new Browser(app).post('/email/change-revert', { token }), 200)
+  assert.equal((await users.findById(1))?.acmeId, null)
+})

@@ -219,3 +219,25 @@ for (const backend of backends) {
     })
   })
 }
+
+test('a renewal leaves a CSRF cookie that is not the session’s alone, and gives none where there is none', async (t) => {
+  const { client } = await signIn(t, backends[0] as Backend, {}, 'on')
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+  for (const stray of ['planted', null]) {
+    client.cookies.delete('csrf_token')
+    if (stray) client.cookies.set('csrf_token', stray)
+    t.mock.timers.tick(2 * 3_600_000)
+    const renewed = await client.get('/me')
+    answers(renewed, 200)
+    assert.deepEqual(Object.keys(setCookies(renewed)), ['__Host-crudauth_session'])
+  }
+})
+
+test('activity that cannot be written back renews no cookies', async (t) => {
+  const { app, client } = await signIn(t, backends[0] as Backend, {}, 'on')
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 2 * 3_600_000 })
+  app.sessionStore.update = () => Promise.reject(new Error('down'))
+  const response = await client.get('/me')
+  answers(response, 200)
+  assert.equal(response.headers['set-cookie'], undefined)
+})

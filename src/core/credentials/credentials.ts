@@ -79,9 +79,7 @@ export function createCredentials(): Credentials {
         return methods.some(({ undoable }) => undoable)
       },
       async detachRecent(user) {
-        let any = false
-        for (const method of methods) any = (await method.detachRecent(user)) || any
-        return any
+        for (const method of methods) await method.detachRecent(user)
       },
     },
     onPasswordChanged,

@@ -7,11 +7,8 @@ export interface SignInMethods {
   readonly cleared: UserValues
   /** Removes what is stored outside the row. */
   detachAll(user: Row): Promise<void>
-  /**
-   * Removes what was added so recently that it can be undone: an attacker with the password may have added it. Returns whether
-   * there was any.
-   */
-  detachRecent(user: Row): Promise<boolean>
+  /** Removes what was added so recently that it can be undone: an attacker with the password may have added it. */
+  detachRecent(user: Row): Promise<void>
   /** Whether anything is ever added so that it can be undone. */
   readonly undoable: boolean
 }

@@ -214,12 +214,10 @@ export const oauth: Feature = {
           ...links,
           undoable: recent !== null,
           async detachRecent(user) {
-            const found = (await recent?.of(user)) ?? []
-            for (const { provider, subject } of found) {
+            for (const { provider, subject } of (await recent?.of(user)) ?? []) {
               await links.remove(user, provider, subject)
               await recent?.forget(user, provider)
             }
-            return found.length > 0
           },
         })
         const part = await createPart(core, settings, links, recent, limits)

@@ -17,6 +17,7 @@ import {
 const client = { clientId: 'app', clientSecret: 'secret-of-the-client' }
 const issuer = 'https://issuer.example'
 const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const p521 = generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey
 const appleClient = { clientId: 'app', teamId: 'T', keyId: 'K', privateKey: p256.privateKey }
 const endpoints = {
   authorizationEndpoint: `${issuer}/authorize`,
@@ -52,6 +53,21 @@ test('every builder makes a provider that stands the checks, over https alone', 
     }
     assert.ok(Object.isFrozen(provider))
   }
+})
+
+test('every builder refuses an option that it does not have', () => {
+  const scope = 'email'
+  for (const make of [
+    () => google(asAny({ ...client, scope })),
+    () => github(asAny({ ...client, scope })),
+    () => microsoft(asAny({ ...client, scope })),
+    () => apple(asAny({ ...appleClient, scope })),
+    () => gitlab(asAny({ ...client, scope })),
+    () => discord(asAny({ ...client, scope })),
+    () => oidc(asAny({ ...client, issuer, scope })),
+    () => oauth2(asAny({ ...client, ...endpoints, mapProfile, scope })),
+  ])
+    assert.throws(make, { code: 'CRUDAUTH_CONFIG', message: /has no option "scope"/ })
 })
 
 test('every endpoint of every builder can be overridden', () => {
@@ -241,6 +257,10 @@ const unfit: [message: RegExp, provider: unknown][] = [
   [
     /acme.clientAuthentication.privateKey" must be an RSA key of at least 2048 bits/,
     { ...good, clientAuthentication: { method: 'private_key_jwt', privateKey: rsa1024 } },
+  ],
+  [
+    /acme.clientAuthentication.privateKey" must be .* a key on P-256, P-384 or Ed25519/,
+    { ...good, clientAuthentication: { method: 'private_key_jwt', privateKey: p521 } },
   ],
   [
     /acme.clientAuthentication.keyId" must be a string/,

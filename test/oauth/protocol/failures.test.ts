@@ -3,6 +3,8 @@ import { createHmac } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { createMetadata } from '../../../src/features/oauth/protocol/metadata.js'
+import { OAuthFailure, stepsUntil } from '../../../src/features/oauth/protocol/oauth-failure.js'
 import { oidc } from '../../../src/index.js'
 import {
   accessToken,
@@ -12,6 +14,7 @@ import {
   goodKey,
   idToken,
   json,
+  metadataAt,
   serve,
   signInAt,
   startBadProvider,
@@ -480,9 +483,9 @@ test('metadata of another issuer, or with endpoints that are none, are refused',
     [{ token_endpoint: undefined }, 'malformed'],
     [{ authorization_endpoint: 'javascript:alert(1)' }, 'insecure_url'],
     [{ jwks_uri: 7 }, 'malformed'],
+    [{ token_endpoint: ['https://issuer.example/token'] }, 'malformed'],
   ] as const) {
     const provider = await startBadProvider(t)
-    const { metadataAt } = await import('../../helpers/bad-provider.js')
     provider.on.metadata = (response) => json(response, { ...metadataAt(provider.url), ...change })
     await failsWith(signInAt(t, provider), { reason, step: 'discovery' })
   }
@@ -559,4 +562,57 @@ test('a client secret that cannot be made fails the sign-in, and what its maker 
     await failsWith(finished, { reason: 'bad_client', step: 'token' }, secrets)
     assert.ok(!provider.requests.includes('POST /token'))
   }
+})
+
+for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
+  test(`${method}: a client secret that a function makes goes to the token endpoint`, async (t) => {
+    const provider = await startBadProvider(t)
+    const sent: unknown[] = []
+    provider.on.token = async (response, request) => {
+      let body = ''
+      for await (const chunk of request.setEncoding('utf8')) body += chunk
+      sent.push(request.headers.authorization ?? new URLSearchParams(body).get('client_secret'))
+      json(response, { error: 'invalid_grant' }, 400)
+    }
+    const protocol = protocolOf(t, {
+      ...oidc({ issuer: provider.url, clientId: 'app', clientSecret: 'x', allowInsecure: true }),
+      clientAuthentication: { method, clientSecret: async () => 'made' },
+    })
+    const begun = freshSecrets()
+    const finished = protocol.finish(new URLSearchParams({ code, state: begun.state }), begun)
+    await failsWith(finished, { reason: 'provider_error', detail: 'invalid_grant' })
+    const basic = `Basic ${Buffer.from('app:made').toString('base64')}`
+    assert.deepEqual(sent, [method === 'client_secret_basic' ? basic : 'made'])
+  })
+}
+
+test('an http endpoint in the metadata of an https issuer is refused', async () => {
+  const issuer = 'https://issuer.example'
+  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const) {
+    const found = { ...metadataAt(issuer), [name]: 'http://issuer.example/plain' }
+    const http = { fetch: async () => Response.json(found), close: async () => {} }
+    const metadata = createMetadata(
+      oidc({ issuer, clientId: 'app', clientSecret: 'x' }),
+      http,
+      1000,
+    )
+    await failsWith(metadata.get(stepsUntil(AbortSignal.timeout(1000))), {
+      reason: 'insecure_url',
+      step: 'discovery',
+    })
+  }
+})
+
+test('a step that begins after its time is over fails as timeout, whatever it waits for', async () => {
+  const takeStep = stepsUntil(AbortSignal.abort())
+  await failsWith(
+    takeStep('token', () => new Promise(() => {})),
+    { reason: 'timeout', step: 'token' },
+  )
+})
+
+test('the message of a failure names its reason and step', () => {
+  const { message } = new OAuthFailure('timeout', { step: 'token' })
+  assert.equal(message, 'sign-in failed: timeout at token')
+  assert.equal(new OAuthFailure('timeout').message, 'sign-in failed: timeout')
 })
