@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import ts from 'typescript'
 import { sourcePaths, typeErrors } from './compile.js'
 import { type Block, blocksOf, pages, root } from './documents.js'
 
@@ -42,6 +43,29 @@ test('examples say TypeScript, shell, SQL, HTTP, JSON, HTML, text or Mermaid, so
     others.map(({ path, line, language }) => `${path}:${line} ${language}`),
     [],
   )
+})
+
+test('scripts in HTML examples and JSON examples have no syntax errors', () => {
+  const all = pages.flatMap(blocksOf)
+  const scripts = all
+    .filter(({ language }) => language === 'html')
+    .flatMap(({ code, path, line }) =>
+      [...code.matchAll(/<script[^>]*>([\s\S]*?)<\/script>/g)].map(([, script = '']) => ({
+        script,
+        at: `${path}:${line}`,
+      })),
+    )
+  assert.ok(scripts.length >= 5)
+  for (const { script, at } of scripts) {
+    const { diagnostics = [] } = ts.transpileModule(script, {
+      reportDiagnostics: true,
+      compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext },
+    })
+    const found = diagnostics.map(({ messageText }) => messageText)
+    assert.deepEqual(found, [], at)
+  }
+  for (const { code, path, line } of all.filter(({ language }) => language === 'json'))
+    assert.doesNotThrow(() => JSON.parse(code), `${path}:${line}`)
 })
 
 /**
