@@ -11,6 +11,7 @@ export type CrudAuthErrorCode =
   | 'CRUDAUTH_FORBIDDEN'
   | 'CRUDAUTH_INSUFFICIENT_SCOPE'
   | 'CRUDAUTH_NOT_VERIFIED'
+  | 'CRUDAUTH_MFA_REQUIRED'
   | 'CRUDAUTH_SUDO_REQUIRED'
   | 'CRUDAUTH_FRESH_SIGN_IN_REQUIRED'
   | 'CRUDAUTH_NOT_FOUND'
@@ -71,6 +72,12 @@ export const ForbiddenError = make('CRUDAUTH_FORBIDDEN', 'Access is denied', 403
 export const InsufficientScopeError = make(
   'CRUDAUTH_INSUFFICIENT_SCOPE',
   'The credential lacks a scope that is needed here',
+  403,
+)
+/** 403: the gate requires a sign-in with two factors. */
+export const MfaRequiredError = make(
+  'CRUDAUTH_MFA_REQUIRED',
+  'This action requires a sign-in with a second factor',
   403,
 )
 export const NotVerifiedError = make('CRUDAUTH_NOT_VERIFIED', 'The account is not verified', 403)

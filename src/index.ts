@@ -48,7 +48,7 @@ export type {
   Register,
   RegisteredUser,
 } from './ports/fastify.js'
-export type { Principal, PrincipalInit } from './ports/transport.js'
+export type { AuthenticationMethod, Principal, PrincipalInit } from './ports/transport.js'
 
 // The toolbox of an app, for hand-written routes
 
@@ -70,12 +70,12 @@ export { accountRoutes, type PasswordsToolbox } from './features/account/index.j
 
 // Cookie sessions
 
+export type { NewSession, SessionInit } from './core/sessions/new-session.js'
 export {
   type SessionTransport,
   type SessionTransportOptions,
   sessionTransport,
 } from './core/sessions/options.js'
-export type { NewSession, SessionInit } from './core/sessions/sessions.js'
 export { managementRoutes } from './features/management/index.js'
 export { type SessionInfo, type SessionsToolbox, sessionRoutes } from './features/session/index.js'
 export type { DeviceInfo } from './http/client-info.js'

@@ -3,6 +3,7 @@ import {
   ForbiddenError,
   InsufficientScopeError,
   InternalError,
+  MfaRequiredError,
   NotVerifiedError,
   UnauthenticatedError,
 } from '../errors.js'
@@ -38,6 +39,11 @@ export interface CurrentUserOptions {
    */
   readonly verified?: boolean | undefined
   /**
+   * Lets only principals pass whose sign-in had two factors: `principal.amr` includes `mfa`.
+   * @defaultValue `false`
+   */
+  readonly mfa?: boolean | undefined
+  /**
    * Scopes that the principal must have, all of them.
    * @defaultValue `[]`
    */
@@ -57,7 +63,7 @@ export interface CurrentUserOptions {
     | undefined
 }
 
-const optionNames = ['optional', 'superuser', 'verified', 'scopes', 'transport', 'check']
+const optionNames = ['optional', 'superuser', 'verified', 'mfa', 'scopes', 'transport', 'check']
 
 async function judge(
   principal: Principal,
@@ -70,6 +76,7 @@ async function judge(
       stateOf(request).recovery === null ? principal.emailVerified : principal.recoveryVerified
     if (!verified) throw new NotVerifiedError()
   }
+  if (options.mfa && !principal.amr?.includes('mfa')) throw new MfaRequiredError()
   if (options.scopes && !principal.hasScopes(...options.scopes)) throw new InsufficientScopeError()
   if (options.check && (await options.check(principal, request)) !== true)
     throw new ForbiddenError()
@@ -88,6 +95,7 @@ export function currentUser(options: CurrentUserOptions = {}): AnyGate {
   const optional = checkBoolean('currentUser.optional', options.optional, false)
   const superuser = checkBoolean('currentUser.superuser', options.superuser, false)
   const verified = checkBoolean('currentUser.verified', options.verified, false)
+  const mfa = checkBoolean('currentUser.mfa', options.mfa, false)
   const scopes = checkStrings('currentUser.scopes', options.scopes, [])
   const check = checkFunction('currentUser.check', options.check)
   const transports = options.transport === undefined ? undefined : [options.transport].flat()
@@ -97,8 +105,8 @@ export function currentUser(options: CurrentUserOptions = {}): AnyGate {
       `"currentUser.transport" must be the name of a transport, or several, got ${describe(options.transport)}`,
     )
   }
-  const rules = { superuser, verified, scopes, ...(check && { check }) }
-  const forbids = superuser || verified || scopes.length > 0 || check !== undefined
+  const rules = { superuser, verified, mfa, scopes, ...(check && { check }) }
+  const forbids = superuser || verified || mfa || scopes.length > 0 || check !== undefined
 
   return createGate('currentUser', { optional, transports, scopes, forbids }, async (request) => {
     const known = stateOf(request).transports

@@ -2,6 +2,12 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { RegisteredUser } from './fastify.js'
 import type { UserId, UserStore } from './user-store.js'
 
+/**
+ * How a user authenticated: `pwd` a password, `oauth` a provider, `otp` a one-time code, `recovery`
+ * a recovery code, `webauthn` a passkey, and `mfa` whenever two factors were verified.
+ */
+export type AuthenticationMethod = 'pwd' | 'otp' | 'recovery' | 'webauthn' | 'oauth' | 'mfa'
+
 /** The authenticated caller of a request, the same for every transport. */
 export interface Principal {
   /** Primary key, in the type that the store returns. */
@@ -16,6 +22,11 @@ export interface Principal {
   readonly emailVerified: boolean
   /** Whether the recovery field is verified. */
   readonly recoveryVerified: boolean
+  /**
+   * How the user authenticated when the credential was issued. Empty where the plugin was not told.
+   * Access tokens carry it as the `amr` claim (RFC 8176), which has no value for `oauth`.
+   */
+  readonly amr: readonly AuthenticationMethod[]
   /** Handle of the session, for session principals. */
   readonly sessionId?: string | undefined
   /** What you stored with the session, or what your own transport sets. */
@@ -35,6 +46,8 @@ export interface PrincipalInit {
    * fresh.
    */
   readonly authenticatedAtMs?: number
+  /** How the user authenticated. Default none. */
+  readonly amr?: readonly AuthenticationMethod[]
 }
 
 /** What a transport gets from the plugin. */

@@ -22,7 +22,10 @@ test('an access token says what it is about, and no more', async (t) => {
   const { access_token } = await signedInBearer(app)
   const claims = claimsOf(access_token)
   const { iat, exp, auth_time, jti, eph, ...rest } = claims
-  assert.deepEqual(rest, { sub: '1', idt: 'n', ver: 0, scope: 'read write', typ: 'access' })
+  assert.deepEqual(rest, {
+    ...{ sub: '1', idt: 'n', ver: 0, scope: 'read write', typ: 'access' },
+    amr: ['pwd'],
+  })
   for (const time of [iat, exp, auth_time]) assert.ok(Number.isSafeInteger(time))
   assert.equal(auth_time, iat)
   assert.match(String(jti), /^[\w-]{22}$/)

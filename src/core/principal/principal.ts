@@ -5,6 +5,7 @@ import type { Principal, PrincipalInit } from '../../ports/transport.js'
 import type { UserId } from '../../ports/user-store.js'
 import type { Credential } from '../users/epoch.js'
 import type { Users } from '../users/users.js'
+import type { Methods } from './methods.js'
 
 /** Where a session principal is stored. */
 interface SessionState {
@@ -40,6 +41,12 @@ export function subjectOf(users: Users, recovery: string | null, user: Registere
   }
 }
 
+/** What the plugin's own transports say about a principal besides the user. */
+interface OwnInit extends PrincipalInit {
+  /** In place of `amr`, where it costs something to find out. */
+  readonly amrOf?: () => Methods
+}
+
 /** The one implementation of `Principal`. What is private to it is what gates and services need beyond the public view. */
 export class AuthenticatedPrincipal implements Principal {
   readonly userId: UserId
@@ -52,6 +59,7 @@ export class AuthenticatedPrincipal implements Principal {
   readonly #row: RegisteredUser | null
   readonly #view: Subject['view']
   readonly #authenticatedAtMs: number
+  readonly #amrOf: () => Methods
   readonly #credential: Credential | null
   #session: SessionState | null
 
@@ -62,7 +70,7 @@ export class AuthenticatedPrincipal implements Principal {
   constructor(
     subject: Subject,
     user: RegisteredUser | null,
-    init: PrincipalInit,
+    init: OwnInit,
     session: SessionState | null = null,
     credential: Credential | null = null,
   ) {
@@ -76,6 +84,7 @@ export class AuthenticatedPrincipal implements Principal {
     this.#row = user
     this.#view = subject.view
     this.#authenticatedAtMs = init.authenticatedAtMs ?? Number.NEGATIVE_INFINITY
+    this.#amrOf = init.amrOf ?? (() => init.amr ?? [])
     this.#session = session
     this.#credential = credential
   }
@@ -86,6 +95,11 @@ export class AuthenticatedPrincipal implements Principal {
     throw new InternalError(
       'principal.user is not available with statelessUser; load the row by principal.userId',
     )
+  }
+
+  /** How the user authenticated. */
+  get amr(): Methods {
+    return this.#amrOf()
   }
 
   /** Handle of the session, for session principals. */
@@ -120,12 +134,12 @@ export class AuthenticatedPrincipal implements Principal {
     subject: Subject,
     user: RegisteredUser,
   ): AuthenticatedPrincipal {
-    const { transport, scopes, metadata } = principal
+    const { transport, scopes, metadata, amr } = principal
     const known =
       principal instanceof AuthenticatedPrincipal
         ? { authenticatedAtMs: principal.#authenticatedAtMs }
         : {}
-    return new AuthenticatedPrincipal(subject, user, { transport, scopes, metadata, ...known })
+    return new AuthenticatedPrincipal(subject, user, { transport, scopes, metadata, amr, ...known })
   }
 
   /** Where a session principal is stored; null for others. */

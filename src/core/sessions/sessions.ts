@@ -7,6 +7,7 @@ import type { CookieJar } from '../../http/cookies.js'
 import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import { isOfEpoch, type RevokeEverything, type UserRecords } from '../credentials/user-records.js'
+import { checkMethods, type Methods } from '../principal/methods.js'
 import type { KnownDevices } from '../sign-in/known-device.js'
 import { assertMaySignIn } from '../sign-in/may-sign-in.js'
 import { decodeUserId, encodeUserId } from '../users/user-id.js'
@@ -19,29 +20,7 @@ import {
   remainingSeconds,
   type SessionLifetime,
 } from './lifetime.js'
-
-/** A session just made. The only place where its secrets exist outside the browser. */
-export interface NewSession {
-  /** Public handle: it revokes, it never authenticates. */
-  readonly sessionId: string
-  /** For the `X-CSRF-Token` header; null with CSRF off. */
-  readonly csrfToken: string | null
-  readonly rememberMe: boolean
-  /** Value of the session cookie. */
-  readonly secretCookie: string
-  /** Value of the cookie by which the device is known at the next sign-in. */
-  readonly deviceCookie: string
-}
-
-/** Options of `sessions.create`. */
-export interface SessionInit {
-  /** Whether the session outlives the browser. Default false. */
-  readonly rememberMe?: boolean | undefined
-  /** JSON of your own, at most 2 KiB; `principal.metadata`. */
-  readonly metadata?: Readonly<Record<string, unknown>> | undefined
-  /** When the user authenticated, for freshness. Future times count as now. Default now. */
-  readonly authenticatedAt?: Date | undefined
-}
+import type { NewSession, SessionInit } from './new-session.js'
 
 /** A live session with its user. */
 export interface LiveSession {
@@ -160,6 +139,7 @@ export function createSessions({
     ): Promise<NewSession> {
       const user = await users.wholeRow(shown)
       assertMaySignIn(users, user)
+      const methods = checkMethods(init.amr)
       const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
       if (Buffer.byteLength(metadata) > maxMetadataBytes)
         throw new BadRequestError('The session metadata is too large')
@@ -177,7 +157,7 @@ export function createSessions({
         ...beginLifetime(settings.lifetime, rememberMe, now),
         authenticatedAtMs: Math.min(now, init.authenticatedAt?.getTime() ?? now),
         sudoUntilMs: 0,
-        client: clients.seal(request),
+        client: clients.seal(request, methods),
         metadata: metadata === '' ? '' : seal(metadata),
       }
       const previous = parse(request) ?? began
@@ -252,6 +232,9 @@ export function createSessions({
       const text = record.metadata === '' ? null : open(record.metadata)
       return text === null ? undefined : JSON.parse(text)
     },
+
+    /** How the user of a session authenticated. */
+    methodsOf: (record: SessionRecord): Methods => clients.methodsOf(record.client),
 
     /**
      * Writes activity back, rarely, and off the request's path unless a remembered session's cookies are to live on as long:

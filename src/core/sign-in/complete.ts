@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fail } from '../../lib/option-checks.js'
+import type { AuthenticationMethod } from '../../ports/transport.js'
 import type { Standing } from '../sessions/sessions.js'
 import type { Row } from '../users/users.js'
 
@@ -13,6 +14,8 @@ export interface CompleteLoginOptions {
   readonly scopes?: readonly string[] | undefined
   /** Sessions: JSON of your own, at most 2 KiB. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  /** How the user authenticated, for `principal.amr`. Default none. */
+  readonly amr?: readonly AuthenticationMethod[] | undefined
 }
 
 /** What only the plugin's own sign-ins know. */

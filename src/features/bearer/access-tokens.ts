@@ -1,3 +1,4 @@
+import { claimOfMethods, type Methods, methodsOfClaim } from '../../core/principal/methods.js'
 import { type Subject, subjectOf } from '../../core/principal/principal.js'
 import { type Credential, tokenEpoch } from '../../core/users/epoch.js'
 import { decodeUserId, encodeUserId } from '../../core/users/user-id.js'
@@ -17,6 +18,7 @@ export interface AccessClaims extends Subject, Credential {
   readonly issuedAtMs: number
   readonly expiresAtMs: number
   readonly authenticatedAtMs: number
+  readonly amr: Methods
 }
 
 /** Access tokens of one configuration. */
@@ -27,7 +29,7 @@ export interface AccessTokens {
    * @param authenticatedAtMs when the user last proved a credential
    * @throws InternalError instead of making a token that `read` would refuse
    */
-  issue(user: Row, scopes: readonly string[], authenticatedAtMs: number): string
+  issue(user: Row, scopes: readonly string[], authenticatedAtMs: number, amr: Methods): string
   /** Null for what none of the keys has signed, or what does not say what an access token says. Expired ones are told as they are. */
   read(token: string): AccessClaims | null
 }
@@ -64,6 +66,7 @@ function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
     issuedAtMs: Math.max(iat, auth_time) * 1000,
     expiresAtMs: exp * 1000,
     authenticatedAtMs: auth_time * 1000,
+    amr: Object.freeze(methodsOfClaim(claims.amr)),
     isSuperuser: claims.sup === true,
     emailVerified: claims.emv === true,
     recoveryVerified: claims.rev === true,
@@ -79,10 +82,11 @@ export function createAccessTokens(
   return {
     checkSigner: () => void keys.needSigner(),
 
-    issue(user, scopes, authenticatedAtMs) {
+    issue(user, scopes, authenticatedAtMs, amr) {
       const seconds = Math.floor(Date.now() / 1000)
       const subject = subjectOf(users, recovery, user)
       const id = subject.userId
+      const amrClaim = claimOfMethods(amr)
       const version = users.versionOf(user)
       if (!isCount(version))
         throw new InternalError(
@@ -99,6 +103,7 @@ export function createAccessTokens(
         exp: seconds + accessSeconds,
         auth_time: Math.floor(authenticatedAtMs / 1000),
         jti: randomToken(16),
+        ...(amrClaim && { amr: amrClaim }),
         ...(subject.isSuperuser && { sup: true }),
         ...(subject.emailVerified && { emv: true }),
         ...(subject.recoveryVerified && { rev: true }),

@@ -4,6 +4,7 @@ import {
   type RevokeEverything,
   type UserRecords,
 } from '../../core/credentials/user-records.js'
+import type { Methods } from '../../core/principal/methods.js'
 import type { ClientRecords } from '../../core/sessions/client-record.js'
 import { decodeUserId, encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
@@ -24,7 +25,12 @@ interface Refreshed<Issued> {
 }
 
 /** Creates the response to a refresh token. */
-type Issue<Issued> = (user: Row, scopes: readonly string[], authenticatedAtMs: number) => Issued
+type Issue<Issued> = (
+  user: Row,
+  scopes: readonly string[],
+  authenticatedAtMs: number,
+  amr: Methods,
+) => Issued
 
 /** Why a refresh token was refused. `reuse` has ended its family. */
 export type Refusal =
@@ -122,6 +128,7 @@ export function createRotation({
       user: Row,
       scopes: readonly string[],
       authenticatedAtMs: number,
+      amr: Methods,
     ): Promise<string> {
       const id = users.idOf(user)
       const [tag] = families.tagsOf(id)
@@ -140,7 +147,7 @@ export function createRotation({
         authenticatedAtMs,
         sudoUntilMs: 0,
         remember: true,
-        client: clients.seal(request),
+        client: clients.seal(request, amr),
         metadata: JSON.stringify(scopes),
       }
       await orUnavailable(store.create(tag, record, maxFamilies))
@@ -168,7 +175,8 @@ export function createRotation({
       }
       const { record } = found
       if (!isOfEpoch(record, users.epochOf(user))) return refuse
-      const issueNow = () => issue(user, scopesOf(record), record.authenticatedAtMs)
+      const amr = clients.methodsOf(record.client)
+      const issueNow = () => issue(user, scopesOf(record), record.authenticatedAtMs, amr)
       const good = (issued: Issued, next: string | null) => ({
         user,
         issued,

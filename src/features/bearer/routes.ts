@@ -97,7 +97,10 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
       const asked = scope?.split(' ').filter(Boolean) ?? []
       // Sent at once, as at a login.
       const [answered] = await Promise.all([
-        services.establish(request, reply, user, { scopes: asked.length > 0 ? asked : undefined }),
+        services.establish(request, reply, user, {
+          scopes: asked.length > 0 ? asked : undefined,
+          amr: ['pwd'],
+        }),
         forgive(),
       ])
       return answered

@@ -41,11 +41,11 @@ export function createBearerSignIn({
   rememberDevice,
 }: Dependencies): Establish {
   const answer = createTokenAnswer(bearer)
-  return async (request, reply, user, { scopes }) => {
+  return async (request, reply, user, { scopes, amr }) => {
     // A foreign page must not make the browser of its visitor the known device of somebody else.
     const remembers = !isCrossSite(request, trustedOrigins)
     const [tokens, setDeviceCookie] = await Promise.all([
-      bearer.issue(request, user, scopes),
+      bearer.issue(request, user, scopes, amr),
       remembers ? rememberDevice(request, user) : null,
     ])
     // The family of the cookie that the new one takes the place of: nobody could end it any more, but by its owner's list. Not

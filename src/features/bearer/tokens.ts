@@ -1,11 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { UserRecords } from '../../core/credentials/user-records.js'
+import { checkMethods } from '../../core/principal/methods.js'
 import { assertMaySignIn } from '../../core/sign-in/may-sign-in.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { InternalError, InvalidTokenError, UnauthenticatedError } from '../../errors.js'
 import type { Emit } from '../../events.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { describe } from '../../lib/option-checks.js'
+import type { AuthenticationMethod } from '../../ports/transport.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Refusal, Rotation } from './refresh-rotation.js'
 
@@ -78,24 +80,26 @@ export function createBearer({
       request: FastifyRequest | undefined,
       shown: Row,
       asked?: readonly string[],
+      amr?: readonly AuthenticationMethod[],
     ): Promise<IssuedTokens> {
       tokens.checkSigner()
+      const methods = checkMethods(amr)
       const user = await users.wholeRow(shown)
       assertMaySignIn(users, user)
       const scopes = clamp([
         ...new Set(asked === undefined ? settings.defaultScopes : checkAsked(asked)),
       ])
       const now = Date.now()
-      const accessToken = tokens.issue(user, scopes, now)
-      return issued(accessToken, scopes, await rotation.begin(request, user, scopes, now))
+      const accessToken = tokens.issue(user, scopes, now, methods)
+      return issued(accessToken, scopes, await rotation.begin(request, user, scopes, now, methods))
     },
 
     /** Uses a refresh token. */
     async redeem(token: string): Promise<(IssuedTokens & { readonly user: Row }) | Refusal> {
       tokens.checkSigner()
-      const result = await rotation.redeem(token, (user, granted, authenticatedAtMs) => {
+      const result = await rotation.redeem(token, (user, granted, authenticatedAtMs, amr) => {
         const scopes = clamp(granted)
-        return { scopes, accessToken: tokens.issue(user, scopes, authenticatedAtMs) }
+        return { scopes, accessToken: tokens.issue(user, scopes, authenticatedAtMs, amr) }
       })
       if ('refused' in result) return result
       const { accessToken, scopes } = result.issued

@@ -2,6 +2,7 @@ import type { AuthToolbox } from '../../core/toolbox.js'
 import type { Emit } from '../../events.js'
 import { fail } from '../../lib/option-checks.js'
 import type { AnyReply, AnyRequest, RegisteredUser } from '../../ports/fastify.js'
+import type { AuthenticationMethod } from '../../ports/transport.js'
 import { type Bearer, type IssuedTokens, refreshTokens } from './tokens.js'
 
 declare module '../../core/toolbox.js' {
@@ -10,9 +11,10 @@ declare module '../../core/toolbox.js' {
      * Issues tokens like `/token`, for a user who has just authenticated.
      * @param options `scopes`: requested scopes, reduced to `grantableScopes`; an empty list grants
      * none; default `defaultScopes`. `request`: supplies device and IP address for the list of
-     * sessions
+     * sessions. `amr`: how the user authenticated, for `principal.amr` and the `amr` claim; default
+     * none
      * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for a row without
-     * an id, for scopes that are not an array of strings, and for a token that would be invalid;
+     * an id, for scopes or `amr` that are not arrays of known values, and for a token that would be invalid;
      * CRUDAUTH_CONFIG without a bearer transport or a private key; CRUDAUTH_UNAVAILABLE (503)
      * @example
      * const { accessToken, refreshToken } = await app.crudAuth.issueTokens(user, { request })
@@ -22,6 +24,7 @@ declare module '../../core/toolbox.js' {
       options?: {
         readonly scopes?: readonly string[] | undefined
         readonly request?: AnyRequest | undefined
+        readonly amr?: readonly AuthenticationMethod[] | undefined
       },
     ): Promise<IssuedTokens>
     /**
@@ -51,7 +54,8 @@ export function createBearerToolbox(
   const need = () =>
     bearer ?? fail('This method of "app.crudAuth" needs bearerTransport() among the "transports"')
   return {
-    issueTokens: async (user, { scopes, request } = {}) => need().issue(request, user, scopes),
+    issueTokens: async (user, { scopes, request, amr } = {}) =>
+      need().issue(request, user, scopes, amr),
     refreshTokens: async (request, refreshToken) =>
       refreshTokens(need(), emit, request, refreshToken),
     setRefreshCookie: (reply, refreshToken) => need().setCookie(reply, refreshToken),

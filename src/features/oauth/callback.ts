@@ -170,6 +170,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     const body = await oauth.establish(request, reply, user, {
       rememberMe,
       began,
+      amr: ['oauth'],
       ...(authenticatedAtMs && { authenticatedAt: new Date(authenticatedAtMs) }),
     })
     await tell(request, provider, profile, { user, created, linked })

@@ -80,7 +80,7 @@ function loginRoute(services: SessionPart, establish: Establish): OwnRoute {
         services.loginContext(request),
       )
       // Sent at once, so both take one round trip.
-      const options = { rememberMe: isTruthy(remember_me) }
+      const options = { rememberMe: isTruthy(remember_me), amr: ['pwd'] } as const
       const [answer] = await Promise.all([establish(request, reply, user, options), forgive()])
       return answer
     },

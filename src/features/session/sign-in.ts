@@ -13,8 +13,8 @@ interface Dependencies {
 /** Makes the session of somebody who has just proved a credential. */
 export const createSessionSignIn =
   ({ sessions, users, emit }: Dependencies): Establish =>
-  async (request, reply, user, { began = null, rememberMe, metadata, authenticatedAt }) => {
-    const init = { rememberMe, metadata, authenticatedAt }
+  async (request, reply, user, { began = null, rememberMe, metadata, authenticatedAt, amr }) => {
+    const init = { rememberMe, metadata, authenticatedAt, amr }
     const session = await sessions.create(request, user, init, began)
     sessions.setCookies(reply, session)
     await emit('onAfterLogin', { user, transport: 'session' }, request)

@@ -1,6 +1,7 @@
 import type { Credentials } from '../../core/credentials/credentials.js'
 import type { ClientRecords } from '../../core/sessions/client-record.js'
-import type { NewSession, SessionInit, Sessions } from '../../core/sessions/sessions.js'
+import type { NewSession, SessionInit } from '../../core/sessions/new-session.js'
+import type { Sessions } from '../../core/sessions/sessions.js'
 import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
 import type { AuthToolbox } from '../../core/toolbox.js'
 import type { Users } from '../../core/users/users.js'

@@ -32,6 +32,8 @@ export function bindSessionTransport({
       scopes,
       authenticatedAtMs: record.authenticatedAtMs,
       ...(metadata && { metadata }),
+      // Opened on demand: most requests never ask.
+      amrOf: () => sessions.methodsOf(record),
     }
     return new AuthenticatedPrincipal(subjectOf(users, recovery, user), user, init, live)
   }

@@ -1,0 +1,26 @@
+import type { AuthenticationMethod } from '../../ports/transport.js'
+
+/** A session just made. The only place where its secrets exist outside the browser. */
+export interface NewSession {
+  /** Public handle: it revokes, it never authenticates. */
+  readonly sessionId: string
+  /** For the `X-CSRF-Token` header; null with CSRF off. */
+  readonly csrfToken: string | null
+  readonly rememberMe: boolean
+  /** Value of the session cookie. */
+  readonly secretCookie: string
+  /** Value of the cookie by which the device is known at the next sign-in. */
+  readonly deviceCookie: string
+}
+
+/** Options of `sessions.create`. */
+export interface SessionInit {
+  /** Whether the session outlives the browser. Default false. */
+  readonly rememberMe?: boolean | undefined
+  /** JSON of your own, at most 2 KiB; `principal.metadata`. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  /** When the user authenticated, for freshness. Future times count as now. Default now. */
+  readonly authenticatedAt?: Date | undefined
+  /** How the user authenticated, for `principal.amr`. Default none. */
+  readonly amr?: readonly AuthenticationMethod[] | undefined
+}
