@@ -24,7 +24,7 @@ export interface Principal {
   hasScopes(...scopes: (string | readonly string[])[]): boolean
 }
 
-/** What a transport says about a principal besides the user. */
+/** What a transport adds to the user to create a principal. */
 export interface PrincipalInit {
   readonly transport: string
   /** Default none. */
@@ -37,7 +37,7 @@ export interface PrincipalInit {
   readonly authenticatedAtMs?: number
 }
 
-/** What a transport gets from the plugin. */
+/** Functions of the plugin for a transport. */
 export interface TransportToolbox {
   /** Your user store, with time limits. */
   readonly users: UserStore<RegisteredUser>
