@@ -1,14 +1,14 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { body, PasswordInput, UserIdOut } from './common.js'
 
-/** Answer of `POST /register` without a delivery channel. */
+/** Response of `POST /register` without a delivery channel. */
 export const Registered = Type.Object({
   id: UserIdOut,
   email: Type.Union([Type.String(), Type.Null()]),
   username: Type.Union([Type.String(), Type.Null()]),
 })
 
-/** Answer of `GET /me`. */
+/** Response of `GET /me`. */
 export const Me = Type.Object({
   id: UserIdOut,
   user_id: UserIdOut,
@@ -23,7 +23,7 @@ export const Me = Type.Object({
   via: Type.String({ description: 'Name of the transport that authenticated the request' }),
 })
 
-/** With the columns that an app adds by `account.publicFields`. */
+/** `Me` with the columns of `account.publicFields`. */
 export const meSchema = (further: Readonly<Record<string, object>>) =>
   Object.keys(further).length === 0
     ? Me

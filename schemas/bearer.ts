@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { body, maxPasswordLength } from './common.js'
 
-/** Form and JSON alike (RFC 6749, 4.3.2, whose `grant_type` is tolerated). */
+/** Body of a token request, as form or JSON (RFC 6749, 4.3.2). `grant_type` is optional. */
 export const TokenRequest = body({
   username: Type.String({ maxLength: 320, description: 'Email or username' }),
   password: Type.String({ maxLength: maxPasswordLength }),
@@ -19,7 +19,7 @@ export const Tokens = Type.Object({
   refresh_token: Type.Optional(Type.String()),
 })
 
-/** JSON Web Key Set (RFC 7517) of public keys. */
+/** JSON Web Key Set (RFC 7517) with the public keys. */
 export const KeySet = Type.Object({
   keys: Type.Array(
     Type.Object({

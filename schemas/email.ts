@@ -13,11 +13,11 @@ const phone = Type.String({
 })
 const text = Type.String({ minLength: 1, maxLength: 256 })
 
-/** What a recovery factor's values look like; the service judges their form. */
+/** Schema of a recovery field. The service checks the form of the value. */
 export const factorSchema = (field: string): TSchema =>
   field === 'email' ? loginFieldSchemas.email : field === 'phone' ? phone : text
 
-/** Body of the requests that send something to a recovery factor: `{"email"}`, `{"phone"}` or the app's own. */
+/** Body of requests that send a message: `{"email"}`, `{"phone"}` or another recovery field. */
 export const factorRequest = (field: string, schema: object) =>
   body({ [field]: schema as TUnsafe<string>, redirect_to: RedirectTo })
 
@@ -31,13 +31,13 @@ export const ChangeEmail = body({
   redirect_to: RedirectTo,
 })
 
-/** @param email what the app says of addresses beside */
+/** @param email schema of the app for addresses */
 export const changeEmail = (email?: object) =>
   email === undefined
     ? ChangeEmail
     : body({ ...ChangeEmail.properties, new_email: email as TUnsafe<string> })
 
-/** Answer of what a token has confirmed. */
+/** Response after a token was confirmed. */
 export const Confirmed = Type.Object({
   detail: Type.String(),
   redirect_to: Type.Optional(Type.String({ description: 'As it was given with the request' })),

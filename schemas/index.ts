@@ -1,5 +1,6 @@
 /**
- * The wire contract in TypeBox: bodies, parameters and answers of every route, for clients, tests and type providers.
+ * TypeBox schemas of the bodies, parameters and responses of every route, for clients, tests and
+ * type providers.
  * @example
  * import { Me } from 'fastify-crudauth/schemas'
  * import { Value } from '@sinclair/typebox/value'

@@ -24,7 +24,7 @@ export const SessionList = Type.Array(
   }),
 )
 
-/** Bounded only: a handle that is not one is not found. */
+/** Only limits the length: an invalid handle gets a 404 like an unknown one. */
 export const SessionParams = Type.Object({ session_id: Type.String({ maxLength: 100 }) })
 
 export const LogoutAllQuery = Type.Object({

@@ -1,10 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import { body, Flag, redirectTo, UserIdOut } from './common.js'
 
-/** The router takes parameters of at most 100 characters, unless the app says otherwise. */
+/** Fastify's router limits parameters to 100 characters by default. */
 export const ProviderParams = Type.Object({ provider: Type.String({ maxLength: 100 }) })
 
-/** Bounded only: what is no path of the same origin leads to the default landing. */
+/** Only limits the length: a path that isn't same-origin is replaced by the default redirect. */
 export const AuthorizeQuery = Type.Object({
   redirect_to: Type.Optional(
     Type.String({ maxLength: 2048, description: 'Path of the same origin to land on' }),
@@ -27,12 +27,12 @@ const RedirectTo = Type.Union([Type.String(), Type.Null()], {
   description: 'As it was given at the start',
 })
 
-/** JSON mode: where to send the browser. */
+/** Response in JSON mode: where to send the browser. */
 export const SignInUrl = Type.Object({
   url: Type.String({ description: 'Where to send the browser' }),
 })
 
-/** JSON mode: the end of a sign-in. */
+/** Response in JSON mode after a sign-in. */
 export const ProviderSignIn = Type.Object({
   user: Type.Object({
     user_id: UserIdOut,
@@ -44,7 +44,7 @@ export const ProviderSignIn = Type.Object({
   redirect_to: RedirectTo,
 })
 
-/** JSON mode: the end of a linking. */
+/** Response in JSON mode after linking a provider. */
 export const ProviderLinked = Type.Object({ provider: Type.String(), redirect_to: RedirectTo })
 
 export const LinkedAccounts = Type.Array(
@@ -57,7 +57,7 @@ export const LinkedAccounts = Type.Array(
   }),
 )
 
-/** What providers post; the rest is dropped. */
+/** Body of a posted callback. Other members are ignored. */
 export const PostedCallback = body({
   code: Type.Optional(Type.String({ maxLength: 4096 })),
   state: Type.Optional(Type.String({ maxLength: 512 })),

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { body, Flag, maxPasswordLength, UserIdOut } from './common.js'
 
-/** Form and JSON alike; a password too short to be valid is simply wrong. */
+/** Body of a login, as form or JSON. No minimum length: a short password is just a wrong one. */
 export const Login = body({
   username: Type.String({ maxLength: 320, description: 'Email or username' }),
   password: Type.String({ maxLength: maxPasswordLength }),

@@ -1,6 +1,6 @@
 import createError, { type FastifyErrorConstructor } from '@fastify/error'
 
-/** Every code that a response or a configuration mistake can carry. Codes are stable: a code never changes its meaning. */
+/** Codes of all errors in responses and in the configuration. A code never changes its meaning. */
 export type CrudAuthErrorCode =
   | 'CRUDAUTH_UNAUTHENTICATED'
   | 'CRUDAUTH_BAD_CREDENTIALS'
@@ -43,7 +43,9 @@ export type CrudAuthErrorCode =
   | 'CRUDAUTH_OVERLOADED'
   | 'CRUDAUTH_CONFIG'
 
-/** Class of errors with one code; `instanceof` compares codes. Response headers are in `error.headers`. */
+/**
+ * An error class with one code. `instanceof` compares codes. `error.headers` go to the response.
+ */
 const make = (code: CrudAuthErrorCode, message: string, status: number) =>
   createError(code, message, status) as FastifyErrorConstructor<
     { code: CrudAuthErrorCode; headers?: Record<string, string> },
@@ -114,7 +116,7 @@ export const PasswordTooShortError = make(
   400,
 )
 export const PasswordTooCommonError = make('CRUDAUTH_PASSWORD_TOO_COMMON', '%s', 400)
-/** Refused by `passwords.check`. */
+/** `passwords.check` refused the password. */
 export const PasswordRejectedError = make('CRUDAUTH_PASSWORD_REJECTED', '%s', 400)
 export const PasswordExistsError = make(
   'CRUDAUTH_PASSWORD_EXISTS',
@@ -199,7 +201,9 @@ export const OverloadedError = make(
   'The service is overloaded; try again',
   503,
 )
-/** A mistake in the configuration; thrown before the server listens. The message says what to change. */
+/**
+ * A mistake in the configuration, thrown before the server listens. The message says how to fix it.
+ */
 export const ConfigError = make('CRUDAUTH_CONFIG', '%s', 500)
 
 /**
@@ -217,8 +221,9 @@ export class DuplicateUserError extends Error {
 }
 
 /**
- * Thrown by a user store for a value it can't hold: too long, of the wrong type, out of range, invalid
- * text. The message names the field only; the database error is the `cause` and may repeat the value.
+ * Thrown by a user store for a value it can't hold: too long, of the wrong type, out of range,
+ * invalid text. The message names the field only; the database error is the `cause` and may repeat
+ * the value.
  * @param field logical name of the field; `unknown` if the database doesn't say
  */
 export class UserValueError extends Error {

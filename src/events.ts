@@ -5,7 +5,7 @@ import { checkFunction, checkObject } from './lib/option-checks.js'
 import type { RegisteredUser } from './ports/fastify.js'
 import type { OAuthProfile, OAuthTokens } from './ports/oauth-provider.js'
 
-/** What every hook gets besides its subject. */
+/** Second argument of every hook. */
 export interface HookContext {
   readonly request: FastifyRequest
 }
@@ -13,16 +13,17 @@ export interface HookContext {
 /** Why a sign-in failed. The client never learns it. */
 export type LoginFailure = 'unknown_identifier' | 'wrong_password' | 'no_password' | 'inactive'
 
-/** What is locked: the account, the IP address, or a known device. */
+/** What a lockout applies to: the account, the IP address or a known device. */
 export type LockoutReason = 'identifier' | 'address' | 'device'
 
-/** Events, by the name of their hook. */
+/** Payloads of events, by the name of the hook. */
 interface Payloads {
   /**
-   * With delivery `/register` does not await the hook, since it is called for new addresses only.
+   * With delivery, `/register` doesn't await the hook. It runs for new addresses only, so waiting
+   * would be a timing side channel (user enumeration).
    */
   onAfterRegister: { readonly user: RegisteredUser; readonly source: 'register' | 'oauth' }
-  /** `user` as it was read; `transport` names what was established. */
+  /** `user` is the row as it was read. `transport` is the one of the new session or tokens. */
   onAfterLogin: { readonly user: RegisteredUser; readonly transport: string }
   onAfterLogout: { readonly user: RegisteredUser }
   onLoginFailed: { readonly identifier: string; readonly reason: LoginFailure }
@@ -45,9 +46,9 @@ interface Payloads {
    */
   onAfterOAuth: {
     readonly user: RegisteredUser
-    /** Its key in `oauth.providers`. */
+    /** Key of the provider in `oauth.providers`. */
     readonly provider: string
-    /** Without `raw`, which may hold more than an event should. */
+    /** Without `raw`, which may contain more data than an event should. */
     readonly profile: Omit<OAuthProfile, 'raw'>
     readonly created: boolean
     readonly linked: boolean
@@ -65,7 +66,7 @@ interface LatePayloads {
    * app closed first (`closed`). `channel` is null if it had not reached a channel.
    */
   onDeliveryFailed: {
-    /** What the message was about, where that is known. */
+    /** Kind of the message, if known. */
     readonly kind: string | null
     readonly channel: string | null
     readonly reason: 'failed' | 'full' | 'closed'
@@ -73,7 +74,7 @@ interface LatePayloads {
   }
 }
 
-/** Name of an event, of its hook, and (after `crudauth:`) of its diagnostics channel. */
+/** Name of an event and its hook. The diagnostics channel is `crudauth:<name>`. */
 export type AuthEventType = keyof Payloads | keyof LatePayloads
 
 /** Events passed to hooks and published on `diagnostics_channel` as `crudauth:<type>`. */
@@ -86,7 +87,7 @@ export type AuthEvent =
 type Subject<P> = P extends { readonly user: RegisteredUser } ? RegisteredUser : P
 type Rest<P> = P extends { readonly user: RegisteredUser } ? Omit<P, 'user'> : unknown
 
-/** An after-hook: awaited before the response. An error is logged, and the committed change stands. */
+/** An after-hook, awaited before the response. An error is logged and doesn't undo the change. */
 export type AfterHook<T extends AuthEventType> = T extends keyof Payloads
   ? (subject: Subject<Payloads[T]>, context: HookContext & Rest<Payloads[T]>) => unknown
   : T extends keyof LatePayloads
@@ -94,8 +95,8 @@ export type AfterHook<T extends AuthEventType> = T extends keyof Payloads
     : never
 
 /**
- * Hooks of the app. The `onBefore…` ones can refuse by throwing: an error with a `statusCode` of 400 to
- * 599 is returned as it is, any other becomes 403 `CRUDAUTH_FORBIDDEN`.
+ * Hooks of the app. The `onBefore…` ones can refuse by throwing: an error with a `statusCode` of
+ * 400 to 599 is returned as it is, any other becomes 403 `CRUDAUTH_FORBIDDEN`.
  */
 export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
   /** `values` is the input of the client in canonical form, without the password. */
@@ -104,8 +105,8 @@ export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
     context: HookContext,
   ) => unknown
   /**
-   * The tokens of the provider, once; the plugin doesn't store them. Called before the session is
-   * created. An error is logged. Not published.
+   * Gets the tokens of the provider once; the plugin doesn't store them. Called before the session
+   * is created. An error is logged. Not published on a diagnostics channel.
    */
   readonly onProviderTokens?: (
     user: RegisteredUser,
@@ -124,8 +125,8 @@ export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
     context: HookContext & { readonly provider: string },
   ) => unknown
   /**
-   * Called before a change of address, with the address in canonical form, for example to limit it to
-   * a domain. The rules of `registration.schema` for `email` apply as well.
+   * Called before a change of address, with the address in canonical form, for example to limit it
+   * to a domain. The rules of `registration.schema` for `email` apply as well.
    * @example
    * onBeforeEmailChange(user, { newEmail }) {
    *   if (!newEmail.endsWith('@corp.example')) throw new Error('an address of another domain')
@@ -135,11 +136,13 @@ export type CrudAuthHooks = { readonly [T in AuthEventType]?: AfterHook<T> } & {
     user: RegisteredUser,
     context: HookContext & { readonly newEmail: string },
   ) => unknown
-  /** Called after the password was verified, or a provider identified the user, before anything is established. */
+  /**
+   * Called after the password was verified or a provider identified the user, before a session or a
+   * token is created.
+   */
   readonly onBeforeLogin?: (user: RegisteredUser, context: HookContext) => unknown
 }
 
-/** Names of every hook, for the check of the options. */
 const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onAfterRegister',
   'onAfterLogin',
@@ -161,20 +164,23 @@ const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onProviderTokens',
 ]
 
-/** Tells an event to its hook and its channel. Never rejects. */
+/** Passes an event to its hook and its diagnostics channel. Never rejects. */
 export type Emit = <T extends keyof Payloads>(
   type: T,
   payload: Payloads[T],
   request: FastifyRequest,
 ) => Promise<void>
 
-/** As `Emit`, for what happens when no request is there any more. */
+/** Like `Emit`, for events after the end of their request. */
 export type EmitWithoutRequest = <T extends keyof LatePayloads>(
   type: T,
   payload: LatePayloads[T],
 ) => Promise<void>
 
-/** @param view of a user without credentials, which is all that hooks and channels see */
+/**
+ * Creates the functions that emit events.
+ * @param view returns a user row without credentials, for hooks and channels
+ */
 export function createEmitter(
   hooks: CrudAuthHooks,
   log: FastifyBaseLogger,
@@ -224,7 +230,10 @@ export function createEmitter(
 
 type AnyHook = (...args: object[]) => unknown
 
-/** Runs a hook that may refuse. @throws the hook's error when it is an HTTP one, else ForbiddenError */
+/**
+ * Runs a hook that can refuse by throwing.
+ * @throws the error of the hook if its status is 400 to 599, otherwise ForbiddenError
+ */
 export async function runBefore(call: () => unknown): Promise<void> {
   try {
     await call()

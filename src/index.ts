@@ -35,7 +35,7 @@ export type {
   LoginFailure,
 } from './events.js'
 
-// Gates for an app's own routes
+// Gates for the routes of the app
 
 export { type CurrentUserOptions, currentUser } from './gates/current-user.js'
 export type { RateLimitKey } from './gates/rate-limit.js'
@@ -50,7 +50,7 @@ export type {
 } from './ports/fastify.js'
 export type { AuthenticationMethod, Principal, PrincipalInit } from './ports/transport.js'
 
-// The toolbox of an app, for hand-written routes
+// The toolbox, for hand-written routes
 
 export { canonicalEmail, canonicalPhone, canonicalUsername } from './core/identity/canonical.js'
 export type { CompleteLoginOptions } from './core/sign-in/complete.js'
@@ -111,7 +111,7 @@ export type {
   RenderedEmail,
 } from './ports/email-sender.js'
 
-// Sign-in at providers
+// Sign-in with a provider
 
 export {
   type LinkedAccount,
@@ -144,7 +144,7 @@ export type {
   ProfileExtras,
 } from './ports/oauth-provider.js'
 
-// Users, state and transports of an app's own
+// Custom user stores, state and transports
 
 export type {
   AttemptBudget,

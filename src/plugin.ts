@@ -82,7 +82,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   )
   documentRoutes(app, transports, csrf, mounted.size > 0)
 
-  // Fastify ignores these options of a plugin that is not encapsulated, so the groups get them.
+  // Fastify ignores these options for a plugin without encapsulation, so pass them to the groups.
   const { logLevel, logSerializers } = options as RegisterOptions
   const log = { ...(logLevel && { logLevel }), ...(logSerializers && { logSerializers }) }
   const mount = { prefix: settings.prefix, ...log }
@@ -90,13 +90,13 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   for (const { rootRoutes } of made) if (rootRoutes) await app.register(rootRoutes, log)
   if (settings.routesOfTransports)
     for (const { routes } of transports) if (routes) await app.register(routes, mount)
-  // Last of all: a mistake in the configuration has been found by now, and no socket outlives a plugin that failed.
+  // Connect last: a mistake in the configuration must not leave an open socket behind.
   state.connect()
 }
 
 /**
- * Complete authentication as one plugin: `await app.register(crudAuth, options)`.
- * @throws CRUDAUTH_CONFIG on a mistake in the options, before any socket is opened
+ * The plugin: complete authentication for Fastify.
+ * @throws CRUDAUTH_CONFIG for invalid options, before it opens a socket
  * @example
  * await app.register(crudAuth, { secret: process.env.AUTH_SECRET, users, redis: process.env.REDIS_URL })
  */

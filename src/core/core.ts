@@ -45,7 +45,7 @@ import { schemaNeeds, verifySchema } from './users/verify-schema.js'
 interface State {
   readonly sessions: SessionStore
   readonly oneTime: OneTimeStore
-  /** One-time values of sign-ins under way at providers. */
+  /** One-time values of provider sign-ins in progress. */
   readonly attempts: OneTimeStore
   readonly counters: CounterStore
 }
@@ -56,13 +56,16 @@ interface Inputs {
   // biome-ignore lint/suspicious/noExplicitAny: a store of any row type
   readonly store: UserStore<any>
   readonly state: State
-  /** Cookies of a transport that signs in with a password; null without one. */
+  /** Cookies of a transport that signs in with a password; null if there is none. */
   readonly deviceCookies: ResolvedCookies | null
-  /** Logical fields of features that only the server may set. */
+  /** Logical fields of the features that only the server may set. */
   readonly privilegedFields: readonly string[]
 }
 
-/** What features share. Taken apart in a feature's `index.ts` only; services name their own dependencies. */
+/**
+ * Services that the features share. Only a feature's `index.ts` unpacks them; services declare
+ * their own dependencies.
+ */
 export interface Core {
   readonly app: FastifyInstance
   readonly settings: CoreSettings
@@ -70,44 +73,44 @@ export interface Core {
   readonly users: Users
   readonly hooks: CrudAuthHooks
   readonly emit: Emit
-  /** For what happens when no request is under way. */
+  /** Emits events that happen outside a request. */
   readonly emitWithoutRequest: EmitWithoutRequest
   readonly passwords: Passwords
   readonly policy: PasswordPolicy
   readonly identity: Identity
-  /** Key of the digests under which counters are kept. */
+  /** HMAC key for the names of counters. */
   readonly counterKey: Buffer
-  /** Records of the families of refresh tokens. */
+  /** Records of refresh-token families. */
   readonly families: UserRecords
   readonly revokeEverything: RevokeEverything
   /** Null without a session transport. */
   readonly sessions: { readonly sessions: Sessions; readonly cookieName: string } | null
-  /** What session records and token families say of their clients. */
+  /** Encrypts the client data in session records and token families. */
   readonly clients: ClientRecords
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
-  /** Lets the device be known at the next sign-in of that user. */
+  /** Marks the device as known to the user. Returns a function that sets the cookie. */
   readonly rememberDevice: (
     request: FastifyRequest,
     user: Row,
   ) => Promise<(reply: FastifyReply) => void>
-  /** Null without a way to send. */
+  /** Null if neither `email` nor `channels` is configured. */
   readonly delivery: Delivery | null
   readonly newAccount: NewAccount
-  /** Logical fields of features that only the server may set. */
+  /** Logical fields of the features that only the server may set. */
   readonly privilegedFields: readonly string[]
   readonly credentials: Credentials
   readonly replaceCredential: ReplaceCredential
-  /** How one signs in and out. */
+  /** Sign-in by transport, and sign-out. */
   readonly signIns: SignIns
   readonly deleteAccount: DeleteAccount
-  /** The messages of sign-up; null without delivery. */
+  /** Messages of sign-up; null without delivery. */
   readonly signUp: { messages: SignUpMessages | null }
   readonly sudo: Sudo
   readonly transportToolbox: TransportToolbox
 }
 
-/** Makes what features share. Opens no socket. */
+/** Creates the services that the features share. Opens no socket. */
 export async function createCore({
   app,
   settings,

@@ -36,7 +36,7 @@ const knownOptions = [
   'rateLimits',
   'timeouts',
   'hooks',
-  // Fastify reads these two of every plugin's options.
+  // Fastify reads these two from every plugin's options.
   'logLevel',
   'logSerializers',
 ]
@@ -79,7 +79,10 @@ function resolvePrefix(value: unknown): string {
 const isRedisUrl = (text: string) =>
   /^(?:rediss?:\/\/.|unix:\/\/\/)/.test(text) ? URL.canParse(text) : text.startsWith('/')
 
-/** A client of another package, read as options, would mean a Redis on this very machine. */
+/**
+ * Whether the value is plain options or an ioredis client. Reading another package's client as
+ * options would connect to localhost.
+ */
 function isRedisObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return (
@@ -89,7 +92,7 @@ function isRedisObject(value: object): boolean {
   )
 }
 
-/** An empty variable of the environment must not mean a Redis on this very machine, as it does to ioredis. */
+/** Refuses an empty environment variable, which ioredis would read as localhost. */
 function resolveRedis(value: CrudAuthOptions['redis']): CrudAuthOptions['redis'] {
   if (value === undefined || (typeof value === 'object' && value !== null && isRedisObject(value)))
     return value
@@ -105,13 +108,13 @@ function resolveRedis(value: CrudAuthOptions['redis']): CrudAuthOptions['redis']
   )
 }
 
-/** The core's options: checked, complete, frozen. Nothing of the app's is kept by reference but functions. */
+/** The core's options: checked, complete and frozen. Only functions are kept by reference. */
 export type CoreSettings = ReturnType<typeof resolveCoreOptions>
 
 /**
- * Options that belong to no single feature.
- * @param outerPrefix of the instance that the plugin is registered on
- * @param features what the features add: names of their options, limits of their actions
+ * Resolves the options that belong to no single feature.
+ * @param outerPrefix prefix of the instance that the plugin is registered on
+ * @param features names of options and default rate limits that the features add
  * @throws CRUDAUTH_CONFIG saying what to change
  */
 export function resolveCoreOptions(
@@ -144,19 +147,19 @@ export function resolveCoreOptions(
     identity,
     registration: resolveRegistration(options.registration, identity.login),
     delivery,
-    /** What the app says of the recovery factor's values. */
+    /** The app's schema for values of the recovery field. */
     factorSchema:
       identity.recovery === null
         ? undefined
         : schemaOfField(options.registration, identity.recovery),
-    /** What the app says of addresses, at sign-up and at a change. */
+    /** The app's schema for email addresses, at sign-up and at a change. */
     emailSchema: schemaOfField(options.registration, 'email'),
     redis: resolveRedis(options.redis),
     keyPrefix,
     prefix,
-    /** Where the routes are mounted, seen from the root. */
+    /** Path of the routes, from the root. */
     mountPath: outerPrefix + prefix,
-    /** Routes that transports of the app's own bring. */
+    /** Whether to mount the routes of the app's own transports. */
     routesOfTransports: (options.routes ?? true) === true,
     passwords: resolvePasswords(options.passwords),
     sudo: resolveSudo(options.sudo),

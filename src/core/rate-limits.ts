@@ -8,13 +8,13 @@ export interface RateLimit {
   readonly windowSeconds: number
 }
 
-/** A limit, no limit, or what decides for each request. */
+/** A limit, `false` for none, or a function that decides for each request. */
 export type RateLimitOption =
   | RateLimit
   | false
   | ((request: FastifyRequest) => RateLimit | false | Promise<RateLimit | false>)
 
-/** Checks one limit's form; a function's result is checked when it answers. */
+/** Checks the form of a limit. What a function returns is checked on each call. */
 export function checkRateLimit(name: string, limit: unknown): RateLimitOption {
   if (limit === false || typeof limit === 'function') return limit as RateLimitOption
   if (limit === undefined) fail(`"${name}" has no limit; give it as { max, windowSeconds }`)

@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { CoreSettings } from './options.js'
 
-/** OWASP's floors for argon2id: any of these pairs of KiB and iterations is as strong as the others. */
+/**
+ * OWASP's minimum costs of argon2id, as pairs of KiB and iterations. All pairs are equally strong.
+ */
 const owaspFloors = [
   [47_104, 1],
   [19_456, 2],
@@ -11,8 +13,8 @@ const owaspFloors = [
 ] as const
 
 /**
- * Says once at start what is weaker than it could be.
- * @param inTheClear what travels in cookies that are not Secure
+ * Logs a warning for each weak setting, once at start-up.
+ * @param inTheClear what is sent in cookies without the Secure attribute
  */
 export function warnOf(
   app: FastifyInstance,

@@ -1,13 +1,13 @@
 import { hkdfSync } from 'node:crypto'
 import { ConfigError } from '../errors.js'
 
-/** One key for one purpose, of every configured secret: the first makes, all check. */
+/** Keys for one purpose, one per configured secret. The first signs; all of them verify. */
 export type PurposeKeys = readonly [Buffer, ...Buffer[]]
 
 const minBytes = 32
 const openssl = 'set it to the output of "openssl rand -base64 48"'
 
-/** Share of neighbours that differ by the same small step, as in "abcdefgh…" or "00000000". */
+/** Whether most adjacent bytes differ by at most 1, as in "abcdefgh…" or "00000000". */
 function sequential(bytes: Buffer): boolean {
   let steps = 0
   for (let i = 1; i < bytes.length; i++)
@@ -33,7 +33,11 @@ function checkSecret(value: unknown, name: string): Buffer {
   return bytes
 }
 
-/** Checks the `secret` option and returns a function that derives keys by purpose (HKDF-SHA-256, RFC 5869). */
+/**
+ * Checks the `secret` option. Returns a function that derives keys by purpose (HKDF-SHA-256,
+ * RFC 5869).
+ * @throws ConfigError
+ */
 export function createKeyring(secret: unknown): (purpose: string) => PurposeKeys {
   const list = Array.isArray(secret) ? secret : [secret]
   if (secret === undefined || list.length === 0)

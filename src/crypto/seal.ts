@@ -5,17 +5,18 @@ const nonceBytes = 12
 const tagBytes = 16
 const base64url = /^[\w-]+$/
 
-/** Text that leaves this process and comes back: unreadable on its way, and refused when it was changed. */
+/** Authenticated encryption for text that leaves this process and comes back. */
 export interface Seal {
   /** Base64url. */
   seal(text: string): string
-  /** The text, or null for what was changed or never sealed with any of the keys. */
+  /** The text. Null if it was modified, or not sealed with any of the keys. */
   open(sealed: string): string | null
 }
 
 /**
- * AES-256-GCM with a random nonce of 96 bits; the first key seals, all open. Good for 2^32 texts a key (NIST SP 800-38D,
- * 8.3). What is sealed for one purpose does not open for another, since each has a key of its own.
+ * AES-256-GCM with a random 96-bit nonce. The first key encrypts; all of them decrypt. Safe for
+ * 2^32 texts per key (NIST SP 800-38D, 8.3). Each purpose has its own keys, so a text sealed for
+ * one purpose doesn't open for another.
  */
 export function createSeal(keys: PurposeKeys): Seal {
   const openWith = (key: Buffer, bytes: Buffer): string | null => {
@@ -46,7 +47,8 @@ export function createSeal(keys: PurposeKeys): Seal {
     open(sealed) {
       if (!base64url.test(sealed)) return null
       const bytes = Buffer.from(sealed, 'base64url')
-      // One text, one spelling: the loose bits of the last character are not a second one.
+      // Accept only canonical base64url: the unused bits of the last character would otherwise
+      // allow several encodings of one text.
       if (bytes.length < nonceBytes + tagBytes || bytes.toString('base64url') !== sealed)
         return null
       for (const key of keys) {

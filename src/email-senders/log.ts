@@ -17,7 +17,7 @@ export interface LogSenderOptions {
 }
 
 /**
- * For development: writes each email, its live link included, to the log and sends nothing.
+ * For development: writes each email to the log, including the live link, and sends nothing.
  * @throws CRUDAUTH_CONFIG under `NODE_ENV=production`, unless `allowInProduction`
  * @example
  * app.register(crudAuth, { secret, users, email: { sender: logSender(), frontendUrl: 'http://localhost:3000' } })

@@ -9,7 +9,7 @@ import {
   isLoopback,
 } from '../lib/option-checks.js'
 
-/** A mailbox with the name that is shown for it. */
+/** An email address with a display name. */
 export interface Mailbox {
   readonly name: string
   readonly address: string
@@ -118,10 +118,13 @@ const known = [
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const control = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/
-/** One mailbox without quotes, comments, lists, routes or anything invisible: what can be no more than one recipient. */
+/**
+ * An address without quotes, comments, lists, routes or invisible characters, so that it can't be
+ * parsed as several recipients.
+ */
 const mailbox = /^[^\p{C}\p{Z}"(),:;<>@[\\\]]+@[^\p{C}\p{Z}"(),:;<>@[\\\]]+$/u
 
-/** Whether a text is one address that cannot be read as anything else. */
+/** Whether a text is exactly one address. */
 export const isMailbox = (text: unknown): text is string =>
   typeof text === 'string' && text.length <= 320 && mailbox.test(text)
 
@@ -141,7 +144,9 @@ function resolveMailbox(name: string, value: unknown): Mailbox {
   return Object.freeze({ name: found.name, address: found.address })
 }
 
-/** Host, port and credentials; the URL's own parts win over nothing: both at once are refused. */
+/**
+ * Host, port and credentials, from `url` or from the separate options. Both at once are refused.
+ */
 function resolveServer(options: SmtpSenderOptions) {
   if (options.url === undefined) {
     const { host, auth } = options
@@ -162,7 +167,7 @@ function resolveServer(options: SmtpSenderOptions) {
     typeof text === 'string' && /^smtps?:\/\//.test(text) && URL.canParse(text)
       ? new URL(text)
       : null
-  // Never the value: it holds a password.
+  // The message must not contain the URL, because it may contain a password.
   if (!url || url.hostname === '')
     fail('"smtpSender.url" must be a URL such as "smtps://user:password@smtp.example.com"')
   if (url.search !== '' || url.hash !== '' || !/^\/?$/.test(url.pathname)) {
@@ -185,7 +190,7 @@ function resolveServer(options: SmtpSenderOptions) {
   }
 }
 
-/** Checks the options and makes of them what nodemailer takes. */
+/** Checks the options and turns them into those of nodemailer. */
 export function resolveSmtp(options: SmtpSenderOptions) {
   checkObject('smtpSender', options, known)
   const server = resolveServer(options)
@@ -216,18 +221,19 @@ export function resolveSmtp(options: SmtpSenderOptions) {
       ...where,
       ...(auth && { auth }),
       ...(options.tls && { tls: options.tls }),
-      // STARTTLS or nothing: what a server merely offers, somebody on the way can take out of its offer.
+      // Require STARTTLS: otherwise an attacker on the network can remove it from the server's
+      // capabilities (a downgrade to plain text).
       requireTLS: !server.secure && !allowInsecure,
       ignoreTLS: false,
       opportunisticTLS: false,
       pool: true,
       maxConnections: checkInteger('smtpSender.maxConnections', options.maxConnections, 4, 1, 1000),
-      // Whether to try again is the delivery queue's decision; the pool's own retries know no end in some versions.
+      // The delivery queue decides about retries. In some versions, those of the pool never end.
       maxRequeues: 0,
       connectionTimeout: milliseconds('connectSeconds', 10),
       greetingTimeout: milliseconds('greetingSeconds', 10),
       socketTimeout: milliseconds('socketSeconds', 20),
-      // Nothing in a message may read files or fetch URLs.
+      // A message must not read files or fetch URLs.
       disableFileAccess: true,
       disableUrlAccess: true,
     },

@@ -1,9 +1,12 @@
-/** An email was not accepted. What the server said stays out of it: servers repeat addresses, and log-ins. */
+/**
+ * An email was not accepted. The message doesn't contain the server's text: servers repeat
+ * addresses and login names.
+ */
 export class SmtpError extends Error {
   readonly code: string
   /** Reply code of the server, such as 550. */
   readonly responseCode: number | undefined
-  /** The server refused this recipient or message; it would do so again. */
+  /** Whether a retry is pointless: the server refused this recipient or message. */
   readonly permanent: boolean
 
   constructor(message: string, code: string, responseCode?: number, permanent = false) {
@@ -15,7 +18,7 @@ export class SmtpError extends Error {
   }
 }
 
-/** A pool of connections of nodemailer's. */
+/** A connection pool of nodemailer. */
 export interface SmtpTransport {
   sendMail(message: object): Promise<unknown>
   close(options?: { force: boolean }): void
@@ -23,15 +26,16 @@ export interface SmtpTransport {
 
 interface Pool {
   readonly transport: SmtpTransport
-  /** Messages under way. */
+  /** Number of messages being sent. */
   active: number
   retired: boolean
 }
 
 /**
- * Sends by one pool after another. Nodemailer gives a connection up when it is silent, and not when it is busy for ever: the
- * pool of such a one takes no more messages, and is closed by force when the others that it has are done.
- * @param milliseconds how long one message may take
+ * Sends messages through a pool, which it replaces when a message takes too long. Nodemailer closes
+ * a silent connection, but not one that is busy forever. The old pool gets no more messages, and is
+ * closed by force when its other messages are done.
+ * @param milliseconds time limit for one message
  */
 export function createPool(connect: () => SmtpTransport, milliseconds: number) {
   const begin = (): Pool => ({ transport: connect(), active: 0, retired: false })
@@ -51,9 +55,9 @@ export function createPool(connect: () => SmtpTransport, milliseconds: number) {
   }
 
   return {
-    /** @throws SmtpError when it takes too long or the pool is closed; what nodemailer throws */
+    /** @throws SmtpError after the time limit or `close()`; errors of nodemailer */
     async send(message: object): Promise<void> {
-      // A closed pool of nodemailer 8 never answers.
+      // In nodemailer 8, sending through a closed pool never settles.
       if (closed) throw new SmtpError('The sender is closed', 'ECLOSED')
       const pool = current
       pool.active++
@@ -80,7 +84,7 @@ export function createPool(connect: () => SmtpTransport, milliseconds: number) {
 
     close(): void {
       closed = true
-      // What is still under way has had its time.
+      // The messages still being sent have had their time.
       for (const pool of open) end(pool)
     },
   }

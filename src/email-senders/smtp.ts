@@ -7,12 +7,14 @@ import { createPool, SmtpError, type SmtpTransport } from './smtp-pool.js'
 export type { EmailMessage, EmailSender } from '../ports/email-sender.js'
 export type { Mailbox, SmtpSenderOptions } from './smtp-options.js'
 
-/** What is used of nodemailer, 8 and later. */
+/** The part of nodemailer that we use, version 8 and later. */
 interface Nodemailer {
   createTransport(options: object): SmtpTransport
 }
 
-/** Loaded when a sender is made, so that its absence is a mistake in the configuration and not a broken import. */
+/**
+ * Loads nodemailer on demand, so that a missing package is a ConfigError and not a failed import.
+ */
 function loadNodemailer(): Nodemailer {
   try {
     return createRequire(import.meta.url)('nodemailer') as Nodemailer
@@ -33,7 +35,10 @@ interface NodemailerError {
   readonly responseCode?: number
 }
 
-/** Commands whose refusal is about this one message; refused sign-ins and senders are about the configuration. */
+/**
+ * Commands whose refusal concerns this message only. A refused login or sender is a problem of the
+ * configuration.
+ */
 const ofMessage = new Set(['RCPT TO', 'DATA'])
 
 function smtpError(cause: unknown): SmtpError {
@@ -45,7 +50,7 @@ function smtpError(cause: unknown): SmtpError {
     responseCode,
   } = (cause ?? {}) as Partial<NodemailerError>
   if (response === undefined && responseCode === undefined) {
-    // Of this machine or of nodemailer: names the server at most.
+    // An error of this machine or of nodemailer. Its message contains at most the server name.
     return new SmtpError(`Sending by SMTP failed: ${message}`, code)
   }
   const enhanced = /^\d{3}[ -](\d\.\d{1,3}\.\d{1,3})\b/.exec(response ?? '')?.[1]
@@ -59,7 +64,7 @@ function smtpError(cause: unknown): SmtpError {
   )
 }
 
-/** A header of more than one line, or an address that could be several: nothing to try again. */
+/** Refuses header injection and ambiguous recipients. A retry can't succeed. */
 function checkMessage({ to, subject }: EmailMessage): void {
   if (!isMailbox(to))
     throw new SmtpError('The recipient is not exactly one address', 'EENVELOPE', undefined, true)
@@ -68,8 +73,9 @@ function checkMessage({ to, subject }: EmailMessage): void {
 }
 
 /**
- * Sends emails by SMTP through nodemailer, over TLS and a pool of connections. Closed by the plugin when the app closes.
- * @throws CRUDAUTH_CONFIG for a mistake in the options, or when nodemailer is not installed
+ * Creates a sender that uses SMTP through nodemailer, with TLS and pooled connections. The plugin
+ * closes it when the app closes.
+ * @throws CRUDAUTH_CONFIG for invalid options, or if nodemailer isn't installed
  * @example
  * const sender = smtpSender({ url: process.env.SMTP_URL, from: 'Acme <no-reply@acme.example>' })
  */
@@ -82,17 +88,17 @@ export function smtpSender(options: SmtpSenderOptions): EmailSender {
       const { to, subject, text, html } = message
       try {
         await pool.send({
-          // Copies: nodemailer writes into addresses.
+          // Copies, because nodemailer modifies addresses.
           from: { ...from },
           ...(replyTo && { replyTo: { ...replyTo } }),
-          // An object is taken as it is; a text would be parsed as a list.
+          // An object, because nodemailer would parse a text as a list of recipients.
           to: { name: '', address: to },
           subject,
           text,
           ...(html !== undefined && { html }),
-          // Long links survive lines that are cut on the way.
+          // Keeps long links intact when a server wraps lines.
           textEncoding: 'quoted-printable',
-          // Nobody's holiday reply is wanted (RFC 3834), reports about what could not be delivered are.
+          // Suppress out-of-office replies (RFC 3834), but not delivery reports.
           headers: {
             'Auto-Submitted': 'auto-generated',
             'X-Auto-Response-Suppress': 'OOF, AutoReply',

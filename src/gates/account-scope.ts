@@ -7,8 +7,8 @@ import { createGate } from './gate.js'
 const info = { optional: false, scopes: ['account'], forbids: true }
 
 /**
- * A hook for what changes a credential or manages sessions: where the app grants the scope `account`, a bearer token needs it.
- * A token that was made for one purpose must not take the account over.
+ * A hook for routes that change a credential or manage sessions. If the app grants the scope
+ * `account`, a bearer token needs it: a token for one purpose must not allow account takeover.
  */
 export const accountScope: AnyGate = createGate('accountScope', info, async (request) => {
   const principal = principalOf(request)

@@ -7,28 +7,31 @@ import {
 import { ForbiddenError, InternalError } from '../errors.js'
 import type { Principal, Transport, TransportToolbox } from '../ports/transport.js'
 
-/** Where an app's authentication hangs on its Fastify instance, and a request's on the request. */
+/** Decorator of the Fastify instance that contains the `AuthState`. */
 export const kAuthState = Symbol('crudauth.state')
 
-/** Marks a route of the plugin's own that is for everybody or authenticates by itself: in its `config`, and its instance. */
+/**
+ * Marks a plugin route that is public or authenticates by itself, in its `config` and on its
+ * instance.
+ */
 export const kPublicRoute = Symbol('crudauth.public')
 
-/** What gates need of the plugin. */
+/** What gates need from the plugin. */
 export interface AuthState {
   readonly transports: readonly Transport[]
   readonly toolbox: TransportToolbox
   readonly freshSeconds: number
-  /** Whether bearer tokens are accepted, which a 401 then says (RFC 6750). */
+  /** Whether bearer tokens are accepted, so that a 401 has a challenge (RFC 6750). */
   readonly bearer: boolean
   /** Whether a bearer token needs the scope `account` to change credentials. */
   readonly accountScope: boolean
-  /** False: sudo mode is off. */
+  /** Whether sudo mode is on. */
   readonly sudo: boolean
-  /** Logical name of the recovery factor, or null. */
+  /** Logical name of the recovery field, or null. */
   readonly recovery: string | null
 }
 
-/** @throws InternalError when the plugin is not registered where the route is */
+/** @throws InternalError if the plugin is not registered on the instance of the route */
 export function stateOf(request: FastifyRequest): AuthState {
   const state = (request.server as unknown as { [kAuthState]?: AuthState })[kAuthState]
   if (!state)
@@ -51,7 +54,7 @@ export function hasAsked(request: FastifyRequest, name: string): boolean {
   )
 }
 
-/** Makes the request's record on first use, as large as it will be. */
+/** The record of the request. Created on first use, with room for all transports. */
 function requestAuth(request: FastifyRequest): RequestAuth {
   const carrier = request as Carrier
   carrier[kRequestAuth] ??= {
@@ -62,8 +65,9 @@ function requestAuth(request: FastifyRequest): RequestAuth {
 }
 
 /**
- * Lets the request go on as the principal that a gate has judged.
- * @throws ForbiddenError when an earlier gate has judged another user: what one has proved must not serve the other
+ * Sets the principal that a gate has accepted.
+ * @throws ForbiddenError if an earlier gate accepted another user: what one user has proved must
+ * not count for the other
  */
 export function setPrincipal(request: FastifyRequest, principal: Principal): void {
   const auth = requestAuth(request)
@@ -71,18 +75,19 @@ export function setPrincipal(request: FastifyRequest, principal: Principal): voi
   auth.principal = principal
 }
 
-/** Asks the instance first, since `routeOptions` is made anew each time it is read. */
+/** Checks the instance first, because each read of `routeOptions` builds a new object. */
 export const isPublicRoute = (request: FastifyRequest): boolean =>
   (request.server as unknown as { [kPublicRoute]?: true })[kPublicRoute] === true &&
   (request.routeOptions?.config as { [kPublicRoute]?: true } | undefined)?.[kPublicRoute] === true
 
-/** Asks one transport. A transport of the app's own may throw before it has made a promise. */
+/** Asks one transport. Async, because a custom transport may throw synchronously. */
 const ask = async (request: FastifyRequest, transport: Transport, toolbox: TransportToolbox) =>
   transport.authenticate(request, toolbox)
 
 /**
- * Asks the transports in order (or only those named), each at most once a request: an error is kept as well. The first
- * credential present wins. Null if there is none. Rejects for an invalid credential.
+ * Asks the transports in order, or only those in `only`. The first principal wins. Each transport
+ * is asked at most once per request; its result is kept, even an error. Returns null if no
+ * transport has a live credential. Rejects for an invalid credential.
  */
 export async function authenticate(
   request: FastifyRequest,

@@ -83,11 +83,14 @@ async function judge(
 }
 
 /**
- * Builds a hook that lets authenticated requests pass and sets `request.principal`: for `onRequest`, `preValidation` or
- * `preHandler`. It finds its state through `request.server`, so it refuses wherever the plugin is missing.
- * @throws CRUDAUTH_CONFIG at once on options that are none
+ * Builds a hook that lets authenticated requests pass and sets `request.principal`. Use it as
+ * `onRequest`, `preValidation` or `preHandler`. It finds the configuration through
+ * `request.server`, and fails closed on an instance without the plugin.
+ * @throws CRUDAUTH_CONFIG at once for invalid options
  * @example
- * app.get('/dashboard', { preHandler: currentUser() }, async ({ principal }) => ({ id: principal.userId }))
+ * app.get('/dashboard', { preHandler: currentUser() }, async ({ principal }) => ({
+ *   id: principal.userId,
+ * }))
  * app.get('/reports', { preHandler: currentUser({ scopes: ['reports:read'] }) }, handler)
  */
 export function currentUser(options: CurrentUserOptions = {}): AnyGate {

@@ -18,7 +18,7 @@ import { type AuthState, kAuthState } from './authenticate.js'
 import { type CurrentUserOptions, currentUser } from './current-user.js'
 import { requireFresh, requireSudo } from './require-sudo.js'
 
-/** Not `auth` nor `rateLimit`, which are decorators of @fastify/auth and @fastify/rate-limit. */
+/** Avoids `auth` and `rateLimit`, the decorators of @fastify/auth and @fastify/rate-limit. */
 const decorators = [
   'crudAuth',
   'currentUser',
@@ -27,7 +27,7 @@ const decorators = [
   'sessionStore',
 ] as const
 
-/** @throws CRUDAUTH_CONFIG when a name is taken */
+/** @throws CRUDAUTH_CONFIG if another plugin has one of the decorators */
 export function checkDecorators(app: FastifyInstance): void {
   if (app.hasDecorator(kAuthState as unknown as string)) {
     fail(
@@ -51,7 +51,7 @@ interface Decorations {
   readonly toolbox: AuthToolbox
 }
 
-/** Hangs everything on the app and its requests; typed below. */
+/** Decorates the app and its requests. The types are below. */
 export function decorate(
   app: FastifyInstance,
   { authState, sessionStore, toolbox }: Decorations,
@@ -81,9 +81,12 @@ export function decorate(
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who is asking. Reading it on a request that no gate has let pass as somebody throws `CRUDAUTH_INTERNAL`. */
+    /**
+     * The authenticated principal.
+     * @throws CRUDAUTH_INTERNAL if no gate has authenticated the request
+     */
     readonly principal: Principal
-    /** Who is asking, or null: for routes with an optional gate. */
+    /** The authenticated principal, or null. For routes with an optional gate. */
     readonly maybePrincipal: Principal | null
   }
 
@@ -94,17 +97,20 @@ declare module 'fastify' {
     Logger extends FastifyBaseLogger,
     TypeProvider extends FastifyTypeProvider,
   > {
-    /** Builds a hook that lets authenticated requests pass. @throws CRUDAUTH_CONFIG on options that are none */
+    /**
+     * Builds a hook that lets authenticated requests pass.
+     * @throws CRUDAUTH_CONFIG for invalid options
+     */
     currentUser(
       options?: CurrentUserOptions,
     ): Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
     /** A hook that lets only sessions in sudo mode pass. */
     requireSudo: Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
-    /** A hook that passes only users who signed in within `freshSeconds`, or are in sudo mode. */
+    /** A hook that lets only users pass who signed in within `freshSeconds` or are in sudo mode. */
     requireFresh: Gate<RawServer, RawRequest, RawReply, Logger, TypeProvider>
     /** The session store in use. */
     readonly sessionStore: SessionStore
-    /** The toolbox for hand-written routes. */
+    /** The toolbox for your own routes. */
     readonly crudAuth: AuthToolbox
   }
 }

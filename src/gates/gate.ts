@@ -3,24 +3,24 @@ import { applyOnReply, principalOf } from '../core/principal/request-principal.j
 import type { AnyGate } from '../ports/fastify.js'
 import { hasAsked, hasBearer, isPublicRoute } from './authenticate.js'
 
-/** What OpenAPI needs to know of a gate. */
+/** What the OpenAPI document needs to know about a gate. */
 export interface GateInfo {
   readonly optional: boolean
-  /** Those that are asked; all without it. */
+  /** Names of the transports that the gate asks. Default all. */
   readonly transports?: readonly string[] | undefined
   readonly scopes: readonly string[]
   readonly forbids: boolean
-  /** Answers 429 and asks for nobody. */
+  /** A rate limit: responds with 429 and doesn't authenticate. */
   readonly limits?: boolean
 }
 
 const kGate = Symbol('crudauth.gate')
 
-/** What a hook function guards, if it is a gate of this plugin. */
+/** The description of a hook, if it is a gate of this plugin. */
 export const gateInfo = (hook: unknown): GateInfo | undefined =>
   typeof hook === 'function' ? (hook as { [kGate]?: GateInfo })[kGate] : undefined
 
-/** Lets OpenAPI know of a hook. */
+/** Describes a hook for the OpenAPI document. */
 export function describeGate<G>(gate: G, info: GateInfo): G {
   Object.defineProperty(gate, kGate, { value: Object.freeze(info) })
   return gate
@@ -35,20 +35,26 @@ const tokenErrors: ReadonlySet<unknown> = new Set([
   'CRUDAUTH_INVALID_TOKEN',
 ])
 
-/** A token that was looked at and made nobody: a good one where only a session will do is not told to be bad. */
+/**
+ * Whether the bearer transport rejected the token of the request. On a route for sessions only, a
+ * valid token must not be called invalid.
+ */
 const wasRefused = (request: FastifyRequest): boolean =>
   /^bearer(?: |$)/i.test(request.headers.authorization ?? '') &&
   !principalOf(request) &&
   hasAsked(request, 'bearer')
 
-/** RFC 6750, 3: without `error` where no credential was given, with it where one was of no use. */
+/**
+ * The challenge (RFC 6750, section 3): with `error` if a credential was rejected, without it if
+ * there was none.
+ */
 function challengeOf(
   request: FastifyRequest,
   error: HttpError,
   scopes: readonly string[],
 ): string | null {
   if (error?.code === 'CRUDAUTH_INSUFFICIENT_SCOPE') {
-    // Only what RFC 6749, 3.3 lets a scope be made of: a gate's own names may be anything.
+    // Only valid scope tokens (RFC 6749, section 3.3): a gate accepts any names.
     const named = scopes.filter((scope) => scopeToken.test(scope)).join(' ')
     return named === ''
       ? 'Bearer error="insufficient_scope"'
@@ -61,8 +67,9 @@ function challengeOf(
 }
 
 /**
- * Puts on the reply what an error has to say in headers: an app's own error handler does not look at `error.headers`.
- * @param scopes that would have been needed
+ * Sets the headers of an error on the reply, and the challenge of a bearer transport. An app's own
+ * error handler doesn't look at `error.headers`.
+ * @param scopes scopes that the route needs
  */
 export function carryHeaders(
   request: FastifyRequest,
@@ -77,7 +84,7 @@ export function carryHeaders(
     reply.header('www-authenticate', challenge)
 }
 
-/** Makes a gate of a check; the plugin's own public routes stay open below a gate of the whole app. */
+/** Turns a check into a gate. A gate of the whole app lets the plugin's public routes pass. */
 export function createGate(
   name: string,
   info: GateInfo,

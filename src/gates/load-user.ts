@@ -7,11 +7,14 @@ import { setPrincipal } from './authenticate.js'
 
 interface Dependencies {
   readonly users: Users
-  /** Logical name of the recovery factor, or null. */
+  /** Logical name of the recovery field, or null. */
   readonly recoveryField: string | null
 }
 
-/** Loads the caller's row, for routes that are about it: a principal of a token alone does not bring it. */
+/**
+ * Builds a hook that loads the caller's row, for routes that need it. A principal from the claims
+ * of a token doesn't have it.
+ */
 export function loadUser({
   users,
   recoveryField,

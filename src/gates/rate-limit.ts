@@ -13,8 +13,9 @@ import type { AnyGate } from '../ports/fastify.js'
 import { carryHeaders, describeGate } from './gate.js'
 
 /**
- * What a limit is counted by: the address (the default), the user, the session (the user for other credentials; the address
- * when nobody is signed in), or the app's own. By user, a stolen session can use up what its owner needs.
+ * What a limit is counted by: the IP address (the default), the user, the session or a key of your
+ * own. `session` falls back to the user for other credentials. `user` and `session` fall back to
+ * the address for anonymous requests. With `user`, a stolen session can use up the owner's limit.
  */
 export type RateLimitKey =
   | 'ip'
@@ -43,23 +44,23 @@ async function answered(
   }
 }
 
-/** Builds limiters over the app's counters. */
+/** Creates a hook that limits an action. */
 export type CreateRateLimit = (
   action: string,
   limit: RateLimitOption,
   options?: {
     readonly key?: RateLimitKey
     readonly failClosed?: boolean
-    /** With `session`: how many times the limit all of a user's sessions have together. */
+    /** With `session`: how many times the limit all sessions of a user may use together. */
     readonly userCeiling?: number
-    /** Counted like the others, and never refused. */
+    /** Requests that are counted but never refused. */
     readonly spares?: (request: FastifyRequest) => boolean
   },
 ) => AnyGate
 
 /**
- * Limits are keyed by action, never by the URL as spelled. In an outage a limit lets pass, but where it guards guesses at a
- * password (`failClosed`).
+ * Limits are keyed by action, never by URL, which can be spelled in several ways. In an outage a
+ * limit fails open, unless it protects a password against brute force (`failClosed`).
  */
 export function createRateLimits(counters: CounterStore, digestKey: Buffer): CreateRateLimit {
   const subject = async (request: FastifyRequest, key: RateLimitKey): Promise<string> => {
@@ -120,8 +121,8 @@ declare module '../core/toolbox.js' {
      * @param limit default: the limit of that name in the `rateLimits` option
      * @throws CRUDAUTH_CONFIG if there is none
      * @example
-     * app.post('/invite', { onRequest: app.crudAuth.rateLimit('invite', { max: 20, windowSeconds:
-     * 3600 }) }, handler)
+     * const limit = app.crudAuth.rateLimit('invite', { max: 20, windowSeconds: 3600 })
+     * app.post('/invite', { onRequest: limit }, handler)
      */
     rateLimit(
       action: string,
@@ -131,7 +132,10 @@ declare module '../core/toolbox.js' {
   }
 }
 
-/** @param limits by action */
+/**
+ * Implements `app.crudAuth.rateLimit`.
+ * @param limits by action
+ */
 export const rateLimitOfApp =
   (
     create: CreateRateLimit,

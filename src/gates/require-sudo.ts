@@ -16,22 +16,23 @@ async function somebody(request: FastifyRequest): Promise<Principal> {
 }
 
 /**
- * A hook that lets only sessions in sudo mode pass (`app.crudAuth.sudo.elevate`): 401 for nobody, 403
- * `CRUDAUTH_SUDO_REQUIRED` for anybody else.
+ * A hook that lets only sessions in sudo mode pass (`app.crudAuth.sudo.elevate`). Anonymous
+ * requests get 401, all others 403 `CRUDAUTH_SUDO_REQUIRED`.
  * @example
  * app.delete('/account', { preHandler: requireSudo }, handler)
  */
 export const requireSudo: AnyGate = createGate('requireSudo', info, async (request) => {
   const principal = await somebody(request)
-  // With sudo off nobody passes, not even a session that was elevated while it was on.
+  // With sudo mode off, a session that was elevated before is refused, too.
   if (!stateOf(request).sudo || !AuthenticatedPrincipal.isElevated(principal))
     throw new SudoRequiredError()
   setPrincipal(request, principal)
 })
 
 /**
- * A hook for what adds a lasting credential: passes only users who signed in within `freshSeconds`, or are in sudo mode; 401 for
- * nobody, 403 `CRUDAUTH_FRESH_SIGN_IN_REQUIRED` for anybody else.
+ * A hook for routes that add a lasting credential. Only users pass who signed in within
+ * `freshSeconds` or are in sudo mode. Anonymous requests get 401, all others 403
+ * `CRUDAUTH_FRESH_SIGN_IN_REQUIRED`.
  * @example
  * app.post('/api-keys', { preHandler: requireFresh }, handler)
  */

@@ -3,9 +3,10 @@ import { UnavailableError } from '../errors.js'
 import type { Principal, Transport, TransportToolbox } from '../ports/transport.js'
 
 /**
- * Asks the transports in order, with no effect on the request or on what it carries: no CSRF token is asked for, no activity
- * is written back. Null for a credential that is absent, has ended or is invalid.
- * @throws UnavailableError (503) when who is asking cannot be found out
+ * Asks the transports in order, without side effects on the request or its credential: it requires
+ * no CSRF token and records no activity. Returns null if the credential is absent, has ended or is
+ * invalid.
+ * @throws UnavailableError (503) if the credential can't be checked
  */
 export const createResolvePrincipal =
   (transports: readonly Transport[], toolbox: TransportToolbox) =>

@@ -6,20 +6,20 @@ import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { BadRequestError } from '../errors.js'
 
-/** Largest body of any of the plugin's routes, in bytes. */
+/** Largest request body of the plugin's routes, in bytes. */
 export const maxBodyBytes = 16_384
 
 const formType = 'application/x-www-form-urlencoded'
 
 const notUtf8 = () => new BadRequestError('The body is not valid UTF-8')
 
-/** A field that a person left empty is as good as absent. */
+/** Drops empty fields, because browsers also submit inputs that were left blank. */
 const withoutEmpty = (fields: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''))
 
 const parseForm = (text: string) => withoutEmpty(parse(text))
 
-/** Whether the bytes, and those of its percent-escapes, are UTF-8. */
+/** Whether the bytes and their percent-escapes are valid UTF-8. */
 function isUtf8Form(bytes: Buffer): boolean {
   if (!isUtf8(bytes)) return false
   try {
@@ -31,8 +31,9 @@ function isUtf8Form(bytes: Buffer): boolean {
 }
 
 /**
- * Lets a form through, and refuses it at its end when a parser could only read it with U+FFFD for some of its bytes: two
- * passwords must not become one. Fastify bounds what comes out of it.
+ * Passes a form through, and rejects it at the end if it isn't valid UTF-8. A parser would replace
+ * invalid bytes with U+FFFD, so that different passwords could become the same one. Fastify
+ * enforces the size limit on the output.
  */
 function createFormCheck(): Transform {
   const chunks: Buffer[] = []
@@ -50,9 +51,9 @@ function createFormCheck(): Transform {
 }
 
 /**
- * The group's own parsers, JSON and form alone: what the app has registered (another JSON parser, `*`) does not matter, and
- * anything else is 415. Bytes that are no UTF-8 are refused, not replaced. @fastify/formbody reads them as text before its
- * parser sees them, so forms are checked on their way to it.
+ * Replaces the app's parsers (another JSON parser, `*`) with the group's own, for JSON and forms.
+ * Any other content type gets 415. Invalid UTF-8 is rejected, not replaced. @fastify/formbody
+ * decodes the body before it calls the parser, so forms are checked in `preParsing`.
  */
 export async function useOwnParsers(app: FastifyInstance): Promise<void> {
   const parseJson = app.getDefaultJsonParser('error', 'error')
@@ -62,7 +63,7 @@ export async function useOwnParsers(app: FastifyInstance): Promise<void> {
     { parseAs: 'buffer', bodyLimit: maxBodyBytes },
     (request, body, done) => {
       const bytes = body as Buffer
-      // A client that always says JSON also posts empty bodies, to /logout for one.
+      // A client that always sends the JSON content type also posts empty bodies, as to /logout.
       if (bytes.length === 0) done(null, undefined)
       else if (!isUtf8(bytes)) done(notUtf8())
       else parseJson(request, bytes.toString('utf8'), done)
@@ -72,7 +73,7 @@ export async function useOwnParsers(app: FastifyInstance): Promise<void> {
   app.addHook('preParsing', function checkForm(request, _reply, payload, done) {
     const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
     if (type !== formType) return done(null, payload)
-    // An error of the request comes out of the check, where Fastify hears it.
+    // `pipeline` passes an error of the request on to the check, where Fastify handles it.
     const check = pipeline(payload, createFormCheck(), () => {})
     done(null, check)
   })
@@ -80,7 +81,10 @@ export async function useOwnParsers(app: FastifyInstance): Promise<void> {
 
 const badForm = (why: string) => new BadRequestError(`The form cannot be read: ${why}`)
 
-/** The fields of a multipart form as a URL-encoded one would give them. @throws BadRequestError for files, and for a body that is not a form */
+/**
+ * Parses a multipart form into the same fields as a URL-encoded one.
+ * @throws BadRequestError for files and for a malformed form
+ */
 function parseMultipart(contentType: string, bytes: Buffer): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     if (!isUtf8(bytes)) return reject(notUtf8())
@@ -112,8 +116,9 @@ function parseMultipart(contentType: string, bytes: Buffer): Promise<Record<stri
 }
 
 /**
- * Takes `multipart/form-data` of plain fields, which is what `FormData` posts, within the size of any other body. By
- * @fastify/busboy and not by @fastify/multipart: that one's decorators are the app's, which may have registered it around us.
+ * Accepts `multipart/form-data` without files, which `FormData` posts, up to the size limit of any
+ * other body. Uses @fastify/busboy because the decorators of @fastify/multipart would conflict with
+ * those of an app that has registered it.
  */
 export function acceptMultipart(app: FastifyInstance): void {
   app.addContentTypeParser(

@@ -14,7 +14,7 @@ import type { AnyGate } from '../ports/fastify.js'
 import { acceptMultipart, maxBodyBytes, useOwnParsers } from './body-parsers.js'
 import { kRouteDocs, type RouteDocs } from './openapi.js'
 
-/** Strict whatever the app gave Fastify: nothing is coerced, filled in or dropped. */
+/** Strict, whatever Ajv options the app uses: nothing is coerced, filled in or removed. */
 const ajvOptions = {
   customOptions: {
     coerceTypes: false,
@@ -26,8 +26,9 @@ const ajvOptions = {
 } as const
 
 /**
- * The compilers of the groups below one registration of the plugin. Loaded when the first group is mounted: Fastify has then
- * loaded its own copies of the same packages, which takes as long as loading the rest of this one.
+ * The compilers, shared by the groups of one registration of the plugin. They are imported when the
+ * first group is mounted, because that takes as long as importing the rest of the plugin. Fastify
+ * has loaded the same packages by then.
  */
 const compilers = new WeakMap<object, ReturnType<typeof loadCompilers>>()
 
@@ -49,17 +50,17 @@ function compilersOf(app: FastifyInstance): ReturnType<typeof loadCompilers> {
   return known
 }
 
-/** One route of the plugin's own. */
+/** A route of the plugin. */
 export interface OwnRoute {
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly url: string
   readonly schema: Readonly<Record<string, unknown>>
   readonly docs: RouteDocs
-  /** For everybody, or authenticates by itself: a gate of the whole app leaves it open. */
+  /** Public, or authenticates by itself. A gate of the whole app lets it pass. */
   readonly isPublic?: boolean
-  /** The query holds secrets: it is not logged, and there is no HEAD. */
+  /** The query contains secrets. It isn't logged, and there is no HEAD route. */
   readonly hasSecretQuery?: boolean
-  /** Takes `multipart/form-data` too. Only for public routes. */
+  /** Also accepts `multipart/form-data`. Only for public routes. */
   readonly takesMultipart?: boolean
   /** Run in `onRequest`, in order, before the body is read. */
   readonly before: readonly AnyGate[]
@@ -67,7 +68,7 @@ export interface OwnRoute {
   readonly handler: (request: FastifyRequest<any>, reply: FastifyReply) => unknown
 }
 
-/** An error that nobody expected says nothing to the client; the log has its cause. */
+/** Whether the client may see the error. Any other becomes a 500 with its cause in the log. */
 function isExpected(error: unknown): boolean {
   const status = (error as { statusCode?: unknown } | null)?.statusCode
   return typeof status === 'number' && status >= 400 && status < 600
@@ -78,7 +79,7 @@ function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): n
   throw isExpected(error) ? error : new InternalError('Something went wrong', { cause: error })
 }
 
-/** What the handler has answered, before hooks of the app's had a look at it. */
+/** The payload of the handler, before hooks of the app can replace it. */
 const kAnswer = Symbol('crudauth.answer')
 type Answered = FastifyReply & { [kAnswer]?: unknown }
 
@@ -94,7 +95,7 @@ function answering<H extends (request: never, reply: FastifyReply) => unknown>(h
   }) as unknown as H
 }
 
-/** As Fastify logs a request, but for its query. */
+/** Like Fastify's serializer for logged requests, but without the query. */
 const requestWithoutQuery = (request: FastifyRequest) => ({
   method: request.method,
   url: request.url?.split(/[?;]/, 1)[0],
@@ -123,17 +124,20 @@ function addRoute(app: FastifyInstance, route: OwnRoute): void {
   app.route(options)
 }
 
-/** Marks a reply that our schema serializes. */
+/** Marks a reply whose serializer we have set. */
 const kSerialized = Symbol('crudauth.serialized')
 type Serialized = FastifyReply & { [kSerialized]?: true }
 
-/** What else may come to an address whose query holds secrets: without a route it would be the app's 404, which logs it. */
+/**
+ * Adds routes for other methods and subpaths of a URL whose query contains secrets. Otherwise the
+ * app's 404 handler would respond, and the query would be logged.
+ */
 function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySet<string>): void {
   const cover = (method: string[], path: string) =>
     app.route({
       method: method as RouteOptions['method'],
       url: path,
-      // A word of @fastify/swagger's.
+      // `hide` is an option of @fastify/swagger.
       schema: { hide: true } as object,
       config: { [kPublicRoute]: true } as object,
       logSerializers: { req: requestWithoutQuery },
@@ -142,7 +146,7 @@ function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySe
         throw new NotFoundError()
       }),
     })
-  // Those that the app has added, too.
+  // Includes methods that the app has added.
   cover(
     app.supportedMethods.filter((method) => !methods.has(method)),
     url,
@@ -151,8 +155,9 @@ function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySe
 }
 
 /**
- * Makes an encapsulated plugin of a group of routes: own parsers, validator and serializer, `no-store` on every answer. It
- * can be mounted under any prefix, below an instance that has the plugin.
+ * Turns a group of routes into an encapsulated plugin with its own parsers, validator and
+ * serializer, and with `Cache-Control: no-store` by default. It can be mounted under any prefix,
+ * below an instance that has the plugin.
  */
 export function defineGroup(
   name: string,
@@ -167,10 +172,11 @@ export function defineGroup(
       reply.header('cache-control', 'no-store')
       done()
     })
-    // Puts our schema back in charge where the app has set a serializer for all replies.
+    // Restores the serializer of our schema if the app has set one for all replies.
     app.addHook('preSerialization', function ownSerializer(_request, reply, payload, done) {
       const serialize = reply.getSerializationFunction(String(reply.statusCode))
-      // A hook of the app's has wrapped it: what it holds of ours was picked by name, and its form is the app's business.
+      // A hook of the app has replaced the payload, so our schema no longer fits. Our own fields in
+      // it were picked by name and need no filter.
       if (serialize && payload !== (reply as Answered)[kAnswer]) {
         reply.serializer(JSON.stringify)
         ;(reply as Serialized)[kSerialized] = true
@@ -180,7 +186,7 @@ export function defineGroup(
       }
       done(null, payload)
     })
-    // A hook of the app's that throws later on is answered by another body.
+    // If a hook of the app throws later, our serializer doesn't fit the body of the error.
     app.addHook('onError', function appsSerializer(_request, reply, _error, done) {
       if ((reply as Serialized)[kSerialized]) reply.serializer(null as never)
       done()

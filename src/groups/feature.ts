@@ -8,35 +8,35 @@ import type { CreateRateLimit } from '../gates/rate-limit.js'
 import type { ResolvedCookies } from '../http/cookie-options.js'
 import type { Transport } from '../ports/transport.js'
 
-/** What `plugin.ts` needs to know of a feature: one group of routes and what belongs to it. */
+/** A feature as `plugin.ts` sees it: one group of routes and what belongs to it. */
 export interface Feature {
   readonly name: RouteGroup
-  /** Its members of `CrudAuthOptions`. */
+  /** Names of its members of `CrudAuthOptions`. */
   readonly options: readonly string[]
-  /** Default limits of its actions. */
+  /** Default rate limits of its actions. */
   readonly limits: Readonly<Record<string, RateLimit>>
   /** Encapsulated; also exported, so that apps can mount it themselves. */
   readonly routes: FastifyPluginAsync
   /**
-   * Checks its options, before anything is made.
+   * Checks its options, before anything is created.
    * @throws CRUDAUTH_CONFIG
    */
   configure(options: CrudAuthOptions, settings: CoreSettings): ConfiguredFeature
 }
 
-/** A feature whose options are checked. */
+/** A feature with checked options. */
 export interface ConfiguredFeature {
-  /** What is missing for its routes to be mounted; null when nothing is. */
+  /** What its routes need that is not configured, or null. */
   lacks(others: readonly ConfiguredFeature[]): string | null
   /** Whether `routes: true` mounts it. Default true. */
   readonly isMountedByDefault?: boolean
-  /** Whether it brings credentials that signing out has to revoke. */
+  /** Whether it registers a `Carrier`, whose credentials sign-out revokes. */
   readonly isCarrier?: boolean
-  /** Cookies by which a device is known again, for a transport that signs in with a password. */
+  /** Cookies that recognize a known device, for a transport with password sign-in. */
   readonly deviceCookies?: ResolvedCookies
-  /** Its logical user fields that only the server may set, beside those of every model. */
+  /** Logical fields of its own that only the server may set. */
   readonly privilegedFields?: readonly string[]
-  /** What travels in cookies that are not Secure. */
+  /** What is sent in cookies without `Secure`, for a warning at start-up; null for nothing. */
   readonly inTheClear?: string | null
   create(core: Core, limits: RouteLimits): CreatedFeature | Promise<CreatedFeature>
 }
@@ -47,16 +47,16 @@ export interface RouteLimits {
   readonly limits: RateLimits
 }
 
-/** A feature at work. */
+/** A feature with its services. */
 export interface CreatedFeature {
-  /** What its routes call; absent where they cannot be mounted. */
+  /** Services that its routes call. Absent if the routes can't be mounted. */
   readonly part?: object | null
   /** Its part of `app.crudAuth`. */
   readonly toolbox?: Partial<AuthToolbox>
   readonly transport?: Transport
   /** Whether a 401 carries `WWW-Authenticate: Bearer`. */
   readonly challenges?: boolean
-  /** Whether the scope `account` is granted, which bearer tokens then need to change credentials. */
+  /** Whether the scope `account` is grantable. Bearer tokens then need it to change credentials. */
   readonly grantsAccount?: boolean
   /** Mounted at the root, without the prefix. */
   readonly rootRoutes?: FastifyPluginAsync

@@ -3,8 +3,8 @@ import { checkStrings, fail } from '../lib/option-checks.js'
 import type { ConfiguredFeature } from './feature.js'
 
 /**
- * Groups to mount: all that the configuration brings, or those named.
- * @throws CRUDAUTH_CONFIG for a group that it cannot have
+ * Resolves the groups to mount: those named, or by default all that the configuration allows.
+ * @throws CRUDAUTH_CONFIG for an unknown group, or one whose needs aren't configured
  */
 export function resolveRoutes(
   value: CrudAuthOptions['routes'] = true,

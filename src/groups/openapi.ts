@@ -4,16 +4,16 @@ import { NotFoundError } from '../errors.js'
 import { type GateInfo, gateInfo } from '../gates/gate.js'
 import type { SecurityScheme, Transport } from '../ports/transport.js'
 
-/** How a route of the plugin's own authenticates, and what it can answer beside success. */
+/** How a route of the plugin authenticates, and its error responses. */
 export interface RouteDocs {
   readonly auth: 'none' | 'any' | 'session'
-  /** False where a session needs no CSRF header. Default true. */
+  /** False if a session needs no CSRF header. Default true. */
   readonly csrf?: boolean
-  /** Status to what it means. */
+  /** Descriptions by status code. */
   readonly errors: Readonly<Record<number, string>>
-  /** Whether the body may be a form as well as JSON. */
+  /** Whether the body may be a form or JSON. */
   readonly form?: boolean
-  /** A body is tolerated and has no meaning: it is not documented. */
+  /** Whether the body is ignored and therefore not documented. */
   readonly hidesBody?: boolean
 }
 
@@ -36,7 +36,7 @@ type Transform = (input: TransformInput) => {
 
 const csrfScheme: SecurityScheme = { type: 'apiKey', in: 'header', name: 'X-CSRF-Token' }
 
-/** The security schemes of the transports, by name, and `csrf` where sessions need the header. */
+/** The security schemes of the transports by name, and `csrf` if sessions need the header. */
 export function schemesOf(
   transports: readonly Transport[],
   csrf: boolean,
@@ -57,7 +57,10 @@ function gatesOf(route: RouteOptions): GateInfo[] {
     .filter((info) => info !== undefined)
 }
 
-/** Our answers are JSON Schema, which a transform for something else (Zod objects, classes) may not take beside its own. */
+/**
+ * Whether a schema consists of plain objects. Our responses are JSON Schema, which an app's
+ * transform for other schemas (Zod objects, classes) may not accept.
+ */
 const isPlain = (schema: Schema | undefined): boolean =>
   Object.values(schema ?? {}).every(
     (part) =>
@@ -67,14 +70,20 @@ const isPlain = (schema: Schema | undefined): boolean =>
       Object.getPrototypeOf(part) === Object.prototype,
   )
 
-/** What every route of the plugin's own with an unsafe verb answers to a body that it does not take, whether it asks for one or not. */
+/**
+ * Responses to an unacceptable body, on every route of the plugin with an unsafe method, whether or
+ * not it expects a body.
+ */
 const bodyErrors = {
   400: 'Malformed body (FST_ERR_VALIDATION)',
   413: 'Body above 16 KiB (FST_ERR_CTP_BODY_TOO_LARGE)',
   415: 'Neither JSON nor a form (FST_ERR_CTP_INVALID_MEDIA_TYPE)',
 }
 
-/** What the router answers before a route with a parameter in its path is reached: without `no-store`, and by Fastify alone. */
+/**
+ * Responses of Fastify's router for a path with a parameter. The route isn't reached, so they lack
+ * `no-store`.
+ */
 const parameterErrors = {
   400: 'Malformed percent-encoding (FST_ERR_BAD_URL)',
   414: 'A parameter of more than 100 characters (FST_ERR_MAX_PARAM_LENGTH)',
@@ -86,8 +95,8 @@ const errorResponses = (errors: Readonly<Record<number, string>>) =>
   )
 
 /**
- * Documents the plugin's routes, and the app's wherever one of the gates guards them.
- * @param hasRoutes whether any of the plugin's own is mounted
+ * Documents the plugin's routes, and the routes of the app that have a gate.
+ * @param hasRoutes whether any routes of the plugin are mounted
  */
 export function documentRoutes(
   app: FastifyInstance,
@@ -113,7 +122,7 @@ export function documentRoutes(
     }
   }
 
-  /** A transform of the plugin's own routes, whatever the app's is for: theirs are JSON Schema. */
+  /** The transform of the plugin's routes. The app's own may not be for JSON Schema. */
   const describe =
     (route: RouteOptions, documented: Schema, hidesBody: boolean): Transform =>
     (input) => {
@@ -146,7 +155,7 @@ export function documentRoutes(
     route.config = config as NonNullable<typeof route.config>
   }
 
-  /** What the gates of an app's route say of it. */
+  /** Documents a route of the app by its gates. */
   const guarded = (gates: readonly GateInfo[], unsafe: boolean, all: string[]) => {
     const limited = gates.some(({ limits }) => limits) ? { 429: 'Too many requests' } : {}
     const asking = gates.filter(({ limits }) => !limits)
@@ -160,7 +169,8 @@ export function documentRoutes(
       security: open ? [...security, {}] : security,
       response: errorResponses({
         ...(open ? {} : { 401: 'Nobody is signed in' }),
-        // An invalid cookie counts as absent; an invalid token, or credential of a custom transport, is refused.
+        // An invalid session cookie counts as absent. Invalid credentials of other transports are
+        // refused.
         ...(open && asked.some((name) => name !== 'session')
           ? { 401: 'The credential is invalid' }
           : {}),
@@ -175,8 +185,9 @@ export function documentRoutes(
   let unseen = false
   let broughtSchemes = false
   /**
-   * Puts the schemes into the document before the first route that names one. Swagger gives its document to a route's own
-   * transform alone, and the app's routes are left theirs.
+   * Adds the schemes to the document before the first route that refers to one. @fastify/swagger
+   * passes its document only to transforms, and the app keeps its own. The schemes therefore come
+   * with a hidden route.
    */
   const bring = () => {
     if (broughtSchemes) return
@@ -196,7 +207,10 @@ export function documentRoutes(
       },
     })
   }
-  /** The app's routes are described when Fastify has compiled their schemas, which this must not change. */
+  /**
+   * Routes of the app, documented after Fastify has compiled their schemas: what we add must not
+   * affect validation.
+   */
   const waiting: { route: RouteOptions; documented: Schema }[] = []
   app.addHook('onRoute', function documentRoute(route) {
     const docs = (route.config as { [kRouteDocs]?: RouteDocs } | undefined)?.[kRouteDocs]
@@ -220,12 +234,12 @@ export function documentRoutes(
   app.addHook('onReady', async function documentGuarded() {
     for (const { route, documented } of waiting) {
       const schema = (route.schema ?? {}) as Schema
-      // Swagger documents a 200 of its own accord only where a route documents no answer at all.
+      // @fastify/swagger adds a 200 only to a route that documents no response at all.
       const own = (schema.response as Schema | undefined) ?? {
         200: { description: 'Default Response' },
       }
       const response = { ...(documented.response as Schema), ...own }
-      // Replaced, never changed in place: apps share schemas between routes.
+      // Replaced, never mutated, because apps share schemas between routes.
       route.schema = isPlain(schema)
         ? { ...documented, ...schema, response }
         : ({

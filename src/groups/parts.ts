@@ -5,15 +5,15 @@ const kParts = Symbol('crudauth.parts')
 
 type Parts = Readonly<Record<string, object | null>>
 
-/** Gives each feature's routes what they call. */
+/** Decorates the app with the services that the routes of each feature call. */
 export function decorateParts(app: FastifyInstance, parts: Parts): void {
   app.decorate(kParts as unknown as string, parts)
 }
 
 /**
- * What a feature has put on the app for its routes.
- * @param needs what to configure where the feature is off
- * @throws CRUDAUTH_CONFIG when the plugin is not registered above the group, or the feature is off
+ * The services of a feature, for its routes.
+ * @param needs message for a feature that is off: what to configure
+ * @throws CRUDAUTH_CONFIG if the plugin is not registered above the group, or the feature is off
  */
 export function partOf<Part>(app: FastifyInstance, name: string, needs: string): Part {
   const parts = (app as unknown as { [kParts]?: Parts })[kParts]

@@ -4,9 +4,9 @@ import type { Feature } from './feature.js'
 import { resolveRoutes } from './mounted-groups.js'
 
 /**
- * Checks every option of the core and of the features, before anything is made.
- * @param outerPrefix of the instance that the plugin is registered on
- * @throws CRUDAUTH_CONFIG saying what to change
+ * Checks all options of the core and of the features, before anything is created.
+ * @param outerPrefix prefix of the instance that the plugin is registered on
+ * @throws CRUDAUTH_CONFIG with what to change
  */
 export function resolveOptions(
   features: readonly Feature[],

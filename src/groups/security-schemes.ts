@@ -10,10 +10,9 @@ import type { SecurityScheme } from '../ports/transport.js'
 import { schemesOf } from './openapi.js'
 
 /**
- * The OpenAPI security schemes of an app's transports, by name, for a document that the app composes itself:
- * `components: { securitySchemes: securitySchemes({ transports }) }`. Takes the options that the plugin gets.
- * @param options default: sessions with the default cookies
- * @throws CRUDAUTH_CONFIG on a mistake in them
+ * OpenAPI security schemes of the transports by name, for a document that the app builds itself.
+ * @param options the options that the plugin gets; default: sessions with the default cookies
+ * @throws CRUDAUTH_CONFIG for invalid options
  * @example
  * const components = { securitySchemes: securitySchemes({ transports: [sessionTransport()] }) }
  */

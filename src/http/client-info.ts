@@ -2,7 +2,7 @@ import Bowser from 'bowser'
 import type { FastifyRequest } from 'fastify'
 import { plainAddress } from './network-address.js'
 
-/** What a user agent says of a device. Names are null where it does not say. */
+/** A device, parsed from the user agent. Unknown parts are null. */
 export interface DeviceInfo {
   readonly browser: string | null
   readonly browserVersion: string | null
@@ -12,7 +12,7 @@ export interface DeviceInfo {
   readonly kind: 'mobile' | 'tablet' | 'pc' | null
 }
 
-/** A device with the address that it was at. */
+/** A device and its IP address. */
 export interface ClientInfo extends DeviceInfo {
   readonly ip: string
 }
@@ -26,7 +26,7 @@ const unknownDevice: DeviceInfo = {
   kind: null,
 }
 
-/** Anybody writes what they like into a user agent, and it is shown to the account's owner. */
+/** A client can send any user agent, and it is shown to the account's owner. */
 const harmless = /^[\p{L}\p{N} ._-]{1,64}$/u
 const nameOf = (text: string | undefined): string | null =>
   text !== undefined && harmless.test(text) ? text : null
@@ -41,7 +41,7 @@ function deviceOf(userAgent: unknown): DeviceInfo {
   if (typeof userAgent !== 'string' || userAgent.trim() === '') return unknownDevice
   try {
     const { browser, os, platform } = Bowser.parse(userAgent.slice(0, 512))
-    // Only names that the parser knows: what it cuts out of the text may be anything.
+    // Accept only names that Bowser knows: it also returns text cut from the user agent.
     const isKnown = (list: Readonly<Record<string, string>>, name: string | undefined) =>
       name !== undefined && Object.values(list).includes(name) ? nameOf(name) : null
     const name = isKnown(Bowser.BROWSER_MAP, browser.name)
@@ -65,9 +65,9 @@ export function deviceLabel({ browser, os, device }: DeviceInfo): string {
   return where ?? 'Unknown device'
 }
 
-/** What is kept of the client that a session is made for. */
+/** The client details to store with a session. */
 export const clientOf = (request: FastifyRequest | undefined): ClientInfo => ({
   ...deviceOf(request?.headers['user-agent']),
-  // Absent on a socket of the file system; whatever a client wrote, where an app trusts every proxy.
+  // Undefined on a Unix domain socket. With `trustProxy: true` it can be any text from the client.
   ip: plainAddress((request?.ip as string | undefined) ?? '').slice(0, maxAddressLength),
 })

@@ -25,7 +25,10 @@ function checkText(name: string, value: unknown, form: RegExp, example: string):
   return value
 }
 
-/** @param layers later ones win, member by member */
+/**
+ * Checks and merges cookie options.
+ * @param layers later layers take precedence, member by member
+ */
 export function resolveCookies(
   option: string,
   ...layers: (CookieOptions | undefined)[]
@@ -44,7 +47,7 @@ export function resolveCookies(
   const resolved = Object.fromEntries(
     Object.entries(names).map(([key, fallback]) => {
       const name = checkText(`${option}.names.${key}`, given[key] ?? fallback, token, fallback)
-      // The readable one is taken as it is: no prefix is ever added to it.
+      // The name of the CSRF cookie is used as given: it never gets a prefix.
       if (key !== 'csrf' && /^__(?:host|secure)-/i.test(name))
         fail(`"${option}.names.${key}" gets its prefix automatically; remove "__Host-"`)
       return [key, name]

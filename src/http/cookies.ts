@@ -74,22 +74,22 @@ export interface CookiePolicy {
 /** One cookie: its full name and how it is set and cleared. */
 export interface CookieJar {
   readonly name: string
-  /** The value; null when the cookie is absent, doubled, or holds what this plugin never wrote. */
+  /** The value. Null if the cookie is absent, duplicated or not in a format that we write. */
   read(request: FastifyRequest): string | null
-  /** @param maxAgeSeconds absent = until the browser is closed */
+  /** @param maxAgeSeconds without it, the cookie lasts until the browser is closed */
   write(reply: FastifyReply, value: string, maxAgeSeconds?: number): void
   clear(reply: FastifyReply): void
 }
 
 const ourValue = /^[\w.~-]{1,512}$/
 
-/** How many cookies of that name the header holds. */
+/** Number of cookies with that name in the header. */
 const countOf = (header: string, name: string): number =>
   header.split(';').filter((pair) => pair.split('=', 1)[0]?.trim() === name).length
 
 /**
- * The value of the one cookie of that name, as it stands in the header. A name that stands twice is ambiguous (an attacker on
- * a sibling domain may have set one of them), so it is nobody's; the parser would take the first.
+ * The undecoded value of a cookie. Duplicate cookies are ignored: an attacker on a sibling domain
+ * may have set one of them, and the parser would take the first.
  */
 function readCookie(header: string | undefined, name: string): string | null {
   if (header === undefined || !header.includes(name)) return null
@@ -98,14 +98,15 @@ function readCookie(header: string | undefined, name: string): string | null {
 }
 
 /**
- * A cookie of the plugin's. It is parsed and serialized by @fastify/cookie, whose functions are called as they are: its hook and
- * decorators belong to the app, which may register it before this plugin, after it, in another scope, with any `hook` or
- * `parseOptions`, or not at all. A decorator of ours would make a later registration of the app's fail.
+ * A cookie of the plugin. Calls only the parser and serializer of @fastify/cookie, without
+ * registering it: the app may register it anywhere, with any `hook` or `parseOptions`, or not at
+ * all. If we added its decorators, a later registration by the app would fail.
  */
 export function createCookie(baseName: string, policy: CookiePolicy, httpOnly: boolean): CookieJar {
   const { secure, sameSite, path, domain } = policy
-  // RFC 6265bis, 4.1.3.2: the browser itself then refuses the cookie from sibling domains and over http. The readable one holds
-  // nothing but a token that the server compares with the session's, and front ends know it by its plain name.
+  // RFC 6265bis, 4.1.3.2: with `__Host-`, browsers reject the cookie from sibling domains and over
+  // http. The CSRF cookie needs no prefix: the server compares its token with that of the session,
+  // and front ends expect the plain name.
   const qualifies = httpOnly && secure && path === '/' && domain === undefined
   const name = qualifies ? `__Host-${baseName}` : baseName
   const attributes = {
@@ -123,7 +124,7 @@ export function createCookie(baseName: string, policy: CookiePolicy, httpOnly: b
       reply.header('set-cookie', serialize(name, value, { ...attributes, ...lifetime }))
     },
     clear(reply) {
-      // Same attributes as set: browsers keep a __Host- cookie that is cleared without Secure.
+      // Repeat the attributes: without `Secure`, browsers don't clear a `__Host-` cookie.
       reply.header(
         'set-cookie',
         serialize(name, '', { ...attributes, maxAge: 0, expires: new Date(0) }),

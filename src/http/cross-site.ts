@@ -4,11 +4,11 @@ import { checkStrings, fail } from '../lib/option-checks.js'
 
 const originForm = /^([a-z][a-z0-9+.-]*):\/\/([^\s/?#@*]+)$/i
 
-/** The origin in canonical form, of any scheme; null for anything else, and for the origin `null`. */
+/** The origin in canonical form, with any scheme. Null for any other text, including `null`. */
 function canonicalOrigin(text: string): string | null {
   const [, scheme = '', host = ''] = originForm.exec(text) ?? []
   if (host === '') return null
-  // Default ports and letters of other scripts are spelled by the URL parser, which knows the schemes of the web only.
+  // The URL parser normalizes default ports and non-ASCII hosts, but only for http and https.
   if (/^https?$/i.test(scheme)) return URL.canParse(text) ? new URL(text).origin : null
   return `${scheme}://${host}`.toLowerCase()
 }
@@ -16,14 +16,17 @@ function canonicalOrigin(text: string): string | null {
 function isOwn(origin: string, request: FastifyRequest): boolean {
   const [scheme = ''] = origin.split(':', 1)
   if (canonicalOrigin(`${scheme}://${request.host}`) !== origin) return false
-  // Behind a proxy that ends TLS the app may believe that it is asked over http; the other way round is another site.
+  // Behind a proxy that terminates TLS, the app may see http for an https origin. The reverse case,
+  // an http origin for an https request, is another site.
   return scheme === 'https' || (scheme === 'http' && request.protocol === 'http')
 }
 
 /**
- * Whether a page of a foreign site posts. Browsers say so themselves (Fetch Metadata), whatever a proxy has made of `Host` and a
- * referrer policy of `Origin`. Where they do not, `Origin` is compared; a client that sends neither is no browser of today.
- * @param trusted origins as `resolveOrigins` spells them
+ * Whether a request comes from a page of another site. Prefers `Sec-Fetch-Site` (Fetch Metadata),
+ * because proxies may rewrite `Host` and referrer policies may remove `Origin`. Without that
+ * header, compares `Origin` with the host. A client that sends neither isn't a current browser, and
+ * passes.
+ * @param trusted origins from `resolveOrigins`
  */
 export function isCrossSite(request: FastifyRequest, trusted: ReadonlySet<string>): boolean {
   const { origin: text, 'sec-fetch-site': site } = request.headers
@@ -34,12 +37,15 @@ export function isCrossSite(request: FastifyRequest, trusted: ReadonlySet<string
   return !(trusted.has(origin) || (site === undefined && isOwn(origin, request)))
 }
 
-/** Refuses a browser's cross-site post, so that no foreign page signs anybody in to an account of its choice. */
+/**
+ * Refuses cross-site requests of browsers, such as login CSRF.
+ * @throws CrossSiteError
+ */
 export function refuseCrossSite(request: FastifyRequest, trusted: ReadonlySet<string>): void {
   if (isCrossSite(request, trusted)) throw new CrossSiteError()
 }
 
-/** Exact origins, of any scheme: apps in a shell of their own have `capacitor://localhost` and the like. */
+/** Checks `trustedOrigins`. Any scheme is valid: mobile shells use `capacitor://localhost` etc. */
 export function resolveOrigins(value: unknown): ReadonlySet<string> {
   const origins = checkStrings('trustedOrigins', value, [])
   return new Set(

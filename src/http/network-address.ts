@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 
-/** The eight groups of an IPv6 address without zone; null for anything else. */
+/** The eight groups of an IPv6 address, without its zone. Null for any other text. */
 function groups(address: string): number[] | null {
   const [text = ''] = address.split('%')
   if (!isIPv6(text)) return null
@@ -19,18 +19,21 @@ function groups(address: string): number[] | null {
     : [...left, ...new Array(8 - left.length - right.length).fill(0), ...right]
 }
 
-/** Proxies that write `host:port` into `X-Forwarded-For` make a new address of each connection: the port goes. */
+/**
+ * An address without its port. Some proxies write `host:port` into `X-Forwarded-For`, which would
+ * make each connection a new address.
+ */
 export function plainAddress(ip: string): string {
   const [, bracketed, dotted] = /^\[([^\]]*)\](?::\d+)?$|^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(ip) ?? []
   return bracketed ?? dotted ?? ip
 }
 
 /**
- * The network that an address counts as: an IPv4 address itself, IPv4-mapped IPv6 as IPv4, IPv6 by its /64, since one
- * subscriber commands a whole one.
+ * The key under which attempts from an address are counted. IPv4 and IPv4-mapped IPv6: the IPv4
+ * address. IPv6: its /64 network, because one subscriber usually controls all of it.
  */
 export function addressKey(ip: string | undefined): string {
-  // On a socket of the file system there is no address: all who come that way are one, as behind an untrusted proxy.
+  // A Unix domain socket has no address. Its clients share one key, as behind an untrusted proxy.
   if (ip === undefined) return 'none'
   const address = plainAddress(ip)
   const parts = groups(address)

@@ -1,10 +1,10 @@
 const maxLength = 2048
-/** A base URL whose origin shows whether a path leads elsewhere. */
+/** Base URL for parsing. A path that resolves to another origin is an open redirect. */
 const placeholderOrigin = 'http://placeholder.invalid'
 
 /**
- * The same-origin path that `text` names, as a browser would go to it, or null for anything else. Judged after parsing, so
- * that no spelling (`//host`, `/\host`, `/.//host`, tabs within) leads to another origin.
+ * The same-origin path in `text`, normalized as in browsers. Null for any other text. Prevents open
+ * redirects: the check comes after parsing, so `//host`, `/\host`, `/.//host` and tabs don't pass.
  */
 export function sameOriginPath(text: string): string | null {
   if (text.length > maxLength || !text.startsWith('/') || /[\p{C}\p{Surrogate}\\]/u.test(text))
@@ -13,11 +13,11 @@ export function sameOriginPath(text: string): string | null {
   const url = new URL(text, placeholderOrigin)
   if (url.origin !== placeholderOrigin || url.pathname.startsWith('//')) return null
   const path = url.pathname + url.search + url.hash
-  // Again after percent-encoding, which makes nine characters of some.
+  // Percent-encoding can turn one character into nine, so check the length again.
   return path.length > maxLength ? null : path
 }
 
-/** The path to go on at, where one was given that can be used; anything else is dropped. */
+/** The same-origin path to redirect to, if the input is one. Any other input is ignored. */
 export function redirectTarget(text: unknown): string | undefined {
   return (typeof text === 'string' && sameOriginPath(text)) || undefined
 }

@@ -1,4 +1,4 @@
-/** What was awaited took longer than it may. */
+/** An operation exceeded its time limit. */
 class DeadlineError extends Error {
   readonly code = 'CRUDAUTH_DEADLINE'
 
@@ -8,7 +8,7 @@ class DeadlineError extends Error {
   }
 }
 
-/** One wait under way, between those that began before and after it. */
+/** A pending wait, in a linked list ordered by start. */
 interface Wait {
   readonly endsAtMs: number
   readonly expire: () => void
@@ -16,18 +16,19 @@ interface Wait {
   next: Wait | null
 }
 
-/** Waits that may all last equally long. */
+/** A time limit shared by many waits. */
 export interface Deadline {
   readonly milliseconds: number
-  /** Begins a wait; `expire` is called unless `end` is called in time. */
+  /** Begins a wait. Calls `expire` unless `end` is called in time. */
   begin(expire: () => void): Wait
-  /** Ends a wait; for one that has expired or ended it does nothing. */
+  /** Ends a wait. Does nothing if it has expired or ended. */
   end(wait: Wait): void
 }
 
 /**
- * Waits of one length end in the order in which they began, so one timer serves them all, and a list from the first to the
- * last. A timer for each would be set and cleared several times in every request, which costs more there than hashing does.
+ * Creates a time limit. Waits of the same length expire in the order in which they began, so one
+ * timer and one linked list serve them all. A timer for each wait would be set and cleared several
+ * times per request, which costs more than the request's hashing.
  */
 export function createDeadline(milliseconds: number): Deadline {
   let first: Wait | null = null
@@ -76,15 +77,16 @@ export function createDeadline(milliseconds: number): Deadline {
       return wait
     },
     end(wait) {
-      // Left to run, so that the next wait need not set one; but it keeps no process alive.
+      // Keep the timer for the next wait, but don't let it keep the process alive.
       if (remove(wait) && first === null) timer?.unref()
     },
   }
 }
 
 /**
- * What `start` promises, or what `failure` makes of its error, or of a `DeadlineError` when it takes too long. What comes
- * later is dropped, a late rejection too: nobody waits for it any more, and unhandled it would end the process.
+ * Runs `start` with a time limit. Rejects with `failure(cause)`, where the cause is the error of
+ * `start` or a `DeadlineError`. Later results are ignored. Later rejections are handled as well,
+ * because an unhandled one would end the process.
  */
 export function within<T>(
   deadline: Deadline,

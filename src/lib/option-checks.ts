@@ -1,7 +1,6 @@
 import { ConfigError } from '../errors.js'
 
-/** Checks of options. Each names the option, what it got and what to write instead; values of secrets never stand there. */
-
+/** Describes a value for an error message. Never shows texts, because they may be secrets. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
@@ -13,7 +12,7 @@ export function fail(message: string): never {
   throw new ConfigError(message)
 }
 
-/** A plain object whose members are all known. */
+/** Checks for an object without unknown members: a misspelled option must not be ignored. */
 export function checkObject(
   name: string,
   value: unknown,
@@ -30,7 +29,9 @@ export function checkObject(
   return value as Record<string, unknown>
 }
 
-/** Whether a host is this very machine, where nothing can be overheard. IPv6 with or without brackets. */
+/**
+ * Whether a host is the local machine, where traffic can't be intercepted. IPv6: `[::1]` or `::1`.
+ */
 export const isLoopback = (host: string): boolean =>
   /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[?::1\]?)$/.test(host)
 
@@ -49,7 +50,7 @@ export function checkInteger(
   return value
 }
 
-/** A positive number, fractions too (a session of half a day). */
+/** Checks for a positive number. Fractions are valid, such as half a day. */
 export function checkPositive(name: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {

@@ -1,8 +1,8 @@
 import { UnavailableError } from '../errors.js'
 
 /**
- * Adds `Retry-After` (whole seconds, at least 1; RFC 9110) to an error, where Fastify's error handler finds it.
- * @param seconds when it makes sense to try again
+ * Adds `Retry-After` (RFC 9110) to an error. Fastify's error handler sends `error.headers`.
+ * @param seconds until the client may retry, rounded up to at least 1
  */
 export function retryAfter<E extends { headers?: Record<string, string> }>(
   error: E,
@@ -12,9 +12,9 @@ export function retryAfter<E extends { headers?: Record<string, string> }>(
   return error
 }
 
-/** The one answer to an outage of shared state or of the users' database: 503, try again in a second. */
+/** The error for an outage of shared state or of the user store: 503, retry after one second. */
 export const unavailableError = (cause?: unknown) => retryAfter(new UnavailableError({ cause }), 1)
 
-/** What a call of shared state gives, or 503. */
+/** Turns any rejection into a 503. */
 export const orUnavailable = <T>(promise: Promise<T>): Promise<T> =>
   promise.catch((cause) => Promise.reject(unavailableError(cause)))

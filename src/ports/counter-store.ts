@@ -6,45 +6,50 @@ export interface WindowCount {
   readonly resetMs: number
 }
 
-/** One budget of attempts. */
+/** A limit on attempts, with its lockout. */
 export interface AttemptBudget {
-  /** Digest or prefixed address; no personal data in plain text except IP addresses. */
+  /**
+   * A prefixed keyed digest, which contains no personal data.
+   */
   readonly key: string
-  /** Attempts let through in any `windowMs` (sliding); the next one locks. */
+  /** Attempts allowed within `windowMs` (sliding window). The next one locks. */
   readonly maxAttempts: number
   readonly windowMs: number
-  /** Length of the first lock; each lock doubles the next, up to `maxLockMs`. */
+  /** Length of the first lock. Each further lock is twice as long, up to `maxLockMs`. */
   readonly lockMs: number
   readonly maxLockMs: number
   /**
-   * Attempts let through in any day without a success in between, so that a patient attacker who stays below
-   * `maxAttempts` is stopped as well; absent = no such limit. Beyond it each attempt locks, with the same doubling.
+   * Attempts allowed within 24 hours without a success. Stops a slow brute force that stays below
+   * `maxAttempts`. Beyond it each attempt locks, with the same doubling. Absent: no such limit.
    */
   readonly maxPerDay?: number
 }
 
-/** Result for one counter. */
+/** Result of an attempt for one budget. */
 export interface BudgetResult {
-  /** 0 when the attempt is let through, else milliseconds until the lock ends. */
+  /** 0 if the attempt is allowed, otherwise milliseconds until the lock ends. */
   readonly retryMs: number
-  /** Attempts counted in the window, this one included; 0 when refused or not judged. */
+  /** Attempts counted in the window, including this one. 0 if refused or not checked. */
   readonly count: number
-  /** True when this very attempt made the lock. */
+  /** Whether this attempt caused the lock. */
   readonly lockedNow: boolean
 }
 
-/** Atomic counters. The level of escalation is remembered for 24 hours after a lock has ended. */
+/**
+ * Atomic counters. The escalation level (the length of the next lock) lasts 24 hours after a lock.
+ */
 export interface CounterStore {
-  /** Counts a hit in the fixed window of `windowMs` that the first hit opened. */
+  /** Counts a hit in a fixed window, which the first hit opens for `windowMs`. */
   hit(key: string, windowMs: number): Promise<WindowCount>
   /**
-   * Checks and counts an attempt in each lane (counter) in order, atomically. A locked lane refuses without counting, and
-   * the lanes after it are neither checked nor counted nor created (`retryMs` 0, `count` 0), so that what one
-   * lane refuses uses up no other. Results in the order of `lanes`. One round trip; on a Cluster one per lane.
+   * Checks and counts an attempt against each budget in order, atomically. A locked budget refuses
+   * without counting. The budgets after it are not checked, counted or created (`retryMs` 0,
+   * `count` 0), so a refused attempt doesn't use them up. Results are in the order of `lanes`. One
+   * round trip, or one per budget on a Redis Cluster.
    */
   attempt(lanes: readonly AttemptBudget[]): Promise<BudgetResult[]>
-  /** A success: resets attempts, day count and escalation, and lifts a lock. */
+  /** After a success: resets attempts, the daily count and escalation, and removes a lock. */
   forgive(keys: readonly string[]): Promise<void>
-  /** Takes back the latest attempt of each lane; locks and escalation stay. */
+  /** Removes the latest attempt of each budget. Keeps locks and escalation. */
   giveBack(keys: readonly string[]): Promise<void>
 }

@@ -1,8 +1,8 @@
 import type { RegisteredUser } from './fastify.js'
 
 /**
- * Kind of a message. `password_changed`, `existing_account` and `provider_unlinked` are notices without
- * a token.
+ * Kind of a message. `password_changed`, `existing_account` and `provider_unlinked` are notices
+ * without a token.
  */
 export type DeliveryKind =
   | 'verify_email'
@@ -22,8 +22,8 @@ export interface DeliveryIntent {
   /** The row of the user, with your column names. */
   readonly user: RegisteredUser
   /**
-   * Where it goes: an email address, a phone number. Not always the user's own: a change is
-   * confirmed at the new address.
+   * Recipient of the message: an email address, a phone number. It may differ from the user's own:
+   * a change is confirmed at the new address.
    */
   readonly recipient: string
   /**

@@ -12,12 +12,12 @@ export interface EmailMessage {
   readonly text: string
   readonly html?: string | undefined
   readonly kind: DeliveryKind
-  /** What the message was made of, for senders with their own templates. */
+  /** The values in the message, for senders with their own templates. */
   readonly context: {
-    /** The page to visit. Carries a live secret where the kind has one: never log it. */
+    /** The page to visit. Contains a live secret, except in notices: never log it. */
     readonly link: string
     readonly recipient: string
-    /** How long the link works; 0 where it carries no token. */
+    /** Lifetime of the link in seconds; 0 without a token. */
     readonly expiresInSeconds: number
   }
 }
@@ -39,7 +39,7 @@ export interface EmailSender {
   close?(): Promise<unknown> | unknown
 }
 
-/** What an email is rendered from. */
+/** The values to render an email from. */
 export interface EmailContext {
   /**
    * The page to visit: to redeem the token, to sign in (`existing_account`), or to reset the
@@ -70,7 +70,10 @@ export interface RenderedEmail {
   readonly html?: string | undefined
 }
 
-/** Renders an email, in the language of the user for example. An invalid result is a failed delivery. */
+/**
+ * Renders an email, in the language of the user for example. An invalid result is a failed
+ * delivery.
+ */
 export type RenderEmail = (
   kind: DeliveryKind,
   context: EmailContext,

@@ -15,16 +15,20 @@ import type {
 } from 'fastify'
 
 /**
- * What the app tells about itself, by declaration merging:
- * `declare module 'fastify-crudauth' { interface Register { user: MyRow } }` types `request.principal.user` and every hook.
+ * Types of the app, added by declaration merging. `user` types `request.principal.user` and the
+ * users in hooks.
+ * @example
+ * declare module 'fastify-crudauth' {
+ *   interface Register { user: MyRow }
+ * }
  */
 // biome-ignore lint/suspicious/noEmptyInterface: merged by the app
 export interface Register {}
 
-/** A row of the app's users, as its store returns it; `Register` types it. */
+/** A user row, as the store returns it. Typed by `Register`. */
 export type RegisteredUser = Register extends { user: infer User } ? User : Record<string, unknown>
 
-/** A hook that fits `onRequest`, `preValidation` and `preHandler` of any route of any Fastify server. */
+/** A hook for `onRequest`, `preValidation` and `preHandler` of any route on any Fastify server. */
 export type Gate<
   RawServer extends RawServerBase = RawServerDefault,
   RawRequest extends
@@ -54,6 +58,6 @@ export type AnyRequest = FastifyRequest<any, any, any, any, any, any, any>
 // biome-ignore lint/suspicious/noExplicitAny: the type parameters are the app's
 export type AnyReply = FastifyReply<any, any, any, any, any, any, any>
 
-/** A gate that is not bound to an instance: what it does is the same on every server. */
+/** A gate for any Fastify server and any route. */
 // biome-ignore lint/suspicious/noExplicitAny: a narrower type would take part in the inference of the route's own types
 export type AnyGate = (request: any, reply: any) => Promise<void>

@@ -19,13 +19,13 @@ export interface OAuthAccount {
  */
 export interface OAuthAccountStore {
   find(provider: string, subject: string): Promise<OAuthAccount | null>
-  /** In the order in which they were linked. */
+  /** The links of a user, oldest first. */
   list(userId: UserId): Promise<OAuthAccount[]>
-  /** False if a constraint refuses it; nothing was written then. */
+  /** Adds a link. False, and nothing written, if a constraint refuses it. */
   add(account: OAuthAccount): Promise<boolean>
   /**
-   * Removes a link in one atomic step. `keepLast` refuses to remove the only one: of two parallel
-   * removals at most one succeeds then.
+   * Removes a link in one atomic step. With `keepLast` it doesn't remove the only link, so at most
+   * one of two parallel removals succeeds.
    */
   remove(
     userId: UserId,

@@ -4,35 +4,43 @@ import type { KeyObject } from 'node:crypto'
 export type ClientAuthentication =
   | {
       readonly method: 'client_secret_basic' | 'client_secret_post'
-      /** The secret itself, or what makes it: asked once for each sign-in (Apple's secret is a JWT that ends soon). */
+      /**
+       * The secret, or a function called once per sign-in (Apple's secret is a short-lived JWT).
+       */
       readonly clientSecret: string | (() => string | Promise<string>)
     }
   | {
       readonly method: 'private_key_jwt'
-      /** PEM (PKCS #8) or a `KeyObject`: RSA (RS256), P-256 (ES256), P-384 (ES384) or Ed25519 (EdDSA). */
+      /**
+       * PEM (PKCS #8) or a `KeyObject`: RSA (RS256), P-256 (ES256), P-384 (ES384) or Ed25519
+       * (EdDSA).
+       */
       readonly privateKey: string | KeyObject
-      /** `kid` of the assertion's header, for a provider that knows several keys of the client. */
+      /** `kid` header of the assertion, if several keys of the client are registered. */
       readonly keyId?: string | undefined
     }
   /** A public client: PKCE alone binds the code to this app. */
   | { readonly method: 'none' }
 
-/** What a provider says about a user, as returned by `mapProfile`. It is validated afterwards. */
+/** The user at a provider, as returned by `mapProfile`. Validated afterwards. */
 export interface MappedProfile {
   /**
-   * Immutable id of the account at the provider, never a login name or an address: those get new
-   * owners. A string, a whole number or a bigint; OpenID Connect: a string.
+   * Immutable id of the account at the provider. Never a login name or an address: those can pass
+   * to a new owner. A string, a whole number or a bigint; with OpenID Connect a string.
    */
   readonly id: unknown
   /** Anything but a valid address counts as absent. */
   readonly email?: unknown
-  /** Only `true`, 1, `"1"` and `"true"` count. A verified address opens the account that has it. */
+  /**
+   * Only `true`, 1, `"1"` and `"true"` count. A verified address signs in to the account that has
+   * it.
+   */
   readonly emailVerified?: unknown
   readonly name?: unknown
   readonly username?: unknown
 }
 
-/** What `mapProfile` gets besides the claims. */
+/** Second argument of `mapProfile`: data besides the claims. */
 export interface ProfileExtras {
   /** Response of `emailsEndpoint`, if the provider has one. */
   readonly emails?: unknown
@@ -48,11 +56,11 @@ export interface OAuthProfile {
   /** Immutable id at the provider, 1 to 255 characters. */
   readonly id: string
   readonly email: string | null
-  /** Whether the provider vouches for `email`. False without one. */
+  /** Whether the provider has verified `email`. False without one. */
   readonly emailVerified: boolean
   /** Display name, at most 255 characters. */
   readonly name?: string
-  /** Login name at the provider, at most 255 characters. It may get another owner there. */
+  /** Login name at the provider, at most 255 characters. It may pass to a new owner there. */
   readonly username?: string
   /**
    * The claims as sent: of the ID token and userinfo for OpenID Connect, otherwise the userinfo
@@ -62,7 +70,7 @@ export interface OAuthProfile {
 }
 
 /**
- * Tokens of the provider. Handed to your hook once and stored nowhere: whoever holds them acts for
+ * Tokens of the provider. Passed to your hook once and never stored: whoever has them can act as
  * the user at the provider.
  */
 export interface OAuthTokens {
@@ -77,9 +85,9 @@ export interface OAuthTokens {
 }
 
 /**
- * A provider: where it is, how the app authenticates to it, and how its response becomes a profile.
- * Builders (`google()`, `oidc()`, `oauth2()` and others) create these; one written without a
- * builder is checked the same way.
+ * A provider: its endpoints, how the app authenticates to it, and how its claims become a profile.
+ * Builders (`google()`, `oidc()`, `oauth2()` and others) create these. A provider that you write
+ * yourself is checked in the same way.
  */
 export interface OAuthProvider {
   /** `oidc`: the signed ID token identifies the user. `oauth2`: the userinfo endpoint does. */
@@ -112,7 +120,7 @@ export interface OAuthProvider {
    * Default true.
    */
   readonly useUserinfo?: boolean | undefined
-  /** A further resource with the email addresses (GitHub). */
+  /** Endpoint with the email addresses, if the userinfo has none (GitHub). */
   readonly emailsEndpoint?: string | undefined
   readonly clientId: string
   readonly clientAuthentication: ClientAuthentication

@@ -4,15 +4,15 @@
  */
 export interface SessionRecord {
   /**
-   * SHA-256 of the secret in the cookie, base64url (43 characters). Public: it revokes, it never
-   * authenticates.
+   * SHA-256 of the secret in the cookie, base64url (43 characters). Public: it can revoke the
+   * session but never authenticates.
    */
   readonly handle: string
   /** User id as written by `encodeUserId`. */
   readonly userId: string
   /**
-   * Credential epoch of the user at creation, and after a space the next one while it changes. A
-   * record without the epoch of the row has ended.
+   * Credential epoch of the user at creation. While it changes, the next one follows after a space.
+   * The session has ended if the record lacks the epoch of the user row.
    */
   readonly epoch: string
   /** SHA-256 of the CSRF token, base64url; '' without CSRF. */
@@ -34,7 +34,9 @@ export interface SessionRecord {
   readonly metadata: string
 }
 
-/** What an update may change. Each named field is written alone; others keep what a concurrent update gave them. */
+/**
+ * Fields that an update may change. Only the named ones are written, to keep concurrent changes.
+ */
 export type SessionPatch = Partial<
   Pick<
     SessionRecord,
@@ -42,24 +44,27 @@ export type SessionPatch = Partial<
   >
 >
 
-/** A record, and when it was read by the store's own clock (milliseconds since 1970), which all processes share. */
+/**
+ * A record, and the time of the read in milliseconds since 1970. The time is by the store's clock,
+ * which all processes share.
+ */
 export interface TimedRecord {
   readonly record: SessionRecord
   readonly atMs: number
 }
 
 /**
- * Atomic operations over one user's sessions. `tag` is a keyed digest (base64url) of the user: all
- * sessions of a user are under it, so each call is one script in one slot and one round trip. A
- * store never returns, counts or revives a session past its idle or absolute timeout.
+ * Atomic operations on the sessions of one user. `tag` is a keyed digest of the user, base64url.
+ * With all sessions of a user under one tag, each call is one script in one Redis slot, and one
+ * round trip. A store never returns, counts or revives a session past its idle or absolute timeout.
  */
 export interface SessionStore {
   /**
-   * Stores a session and makes room: beyond `maxSessions` live ones the least recently active are
-   * evicted (never the new one). Returns the evicted handles.
+   * Stores a session. Beyond `maxSessions` live ones, the least recently active are evicted (never
+   * the new one). Returns the evicted handles.
    * @param maxSessions Infinity for no limit
-   * @param replaces handle of a session of the user that ends in the same step, before room is
-   * made, and is not returned: both happen or neither
+   * @param replaces handle of a session of the user to end in the same atomic step, before others
+   * are evicted; not returned
    */
   create(
     tag: string,
@@ -76,7 +81,7 @@ export interface SessionStore {
    * one of the `expected` fields differs. `lastActivityAtMs` never goes backwards and extends the
    * stored TTL.
    * @param notAfterMs also false, and nothing written, once the clock of the store (`readTimed`)
-   * has reached this: a call that its caller has given up must not happen later
+   * has reached this time: a call must not take effect after its caller has given up
    */
   update(
     tag: string,
@@ -87,11 +92,11 @@ export interface SessionStore {
   ): Promise<boolean>
   /** Live sessions, most recently active first. Removes expired handles from the index. */
   list(tag: string): Promise<SessionRecord[]>
-  /** Ends one. False if there was none. */
+  /** Ends a session. False if there was none. */
   revoke(tag: string, handle: string): Promise<boolean>
   /**
-   * Ends all, except `keep.handle`, whose record gets `keep.epoch` in the same step. Returns the
-   * number of live ones that ended.
+   * Ends all sessions except `keep.handle`, whose record gets `keep.epoch` in the same step.
+   * Returns the number of live sessions that ended.
    */
   revokeAll(tag: string, keep?: { handle: string; epoch?: string }): Promise<number>
 }

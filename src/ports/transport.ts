@@ -35,7 +35,7 @@ export interface Principal {
   hasScopes(...scopes: (string | readonly string[])[]): boolean
 }
 
-/** What a transport says about a principal besides the user. */
+/** What a transport adds to the user to create a principal. */
 export interface PrincipalInit {
   readonly transport: string
   /** Default none. */
@@ -50,7 +50,7 @@ export interface PrincipalInit {
   readonly amr?: readonly AuthenticationMethod[]
 }
 
-/** What a transport gets from the plugin. */
+/** Functions of the plugin for a transport. */
 export interface TransportToolbox {
   /** Your user store, with time limits. */
   readonly users: UserStore<RegisteredUser>

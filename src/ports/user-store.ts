@@ -1,10 +1,10 @@
-/** Primary key of a user as the store returns it. Never compared across types: `1` and `"1"` are two users. */
+/** Primary key of a user, as the store returns it. `1` and `"1"` are different users. */
 export type UserId = string | number | bigint
 
-/** Values by logical field name (`email`, `hashedPassword`, …); unknown names are the app's own columns. */
+/** Values by logical field (`email`, `hashedPassword`, …). Other names are columns of the app. */
 export type UserValues = Record<string, unknown>
 
-/** What a user model has, in logical names. */
+/** The fields of a user model, by logical name. */
 export interface UserFields {
   /**
    * Logical names to the names in rows. A logical name that is missing does not exist in the model.
@@ -56,22 +56,24 @@ export interface UserStore<User = Record<string, unknown>> {
   compareAndSet(id: UserId, expected: UserValues, values: UserValues): Promise<boolean>
   /**
    * Compares the store with its database before the app listens. An `error` stops start-up, a
-   * `warning` is logged. A rejection means that it could not be done now, and is logged.
+   * `warning` is logged. A rejection means that the check failed; it is logged.
    */
   verifySchema?(needs: SchemaNeeds): Promise<readonly SchemaFinding[]>
 }
 
-/** What the plugin does with the columns of the model, by logical or column name. */
+/** How the plugin uses the columns, by logical or column name. */
 export interface SchemaNeeds {
-  /** Given a value in every new row. */
+  /** Columns that get a value in every new row. */
   readonly filled: readonly string[]
-  /** May be written, so they must exist. */
+  /** Columns that may be written, so they must exist. */
   readonly written: readonly string[]
-  /** Whether code of the app's may fill further columns: what nothing else fills is then a warning. */
+  /**
+   * Whether app code may fill other columns: a required column without a value is then a warning.
+   */
   readonly mayFill: boolean
 }
 
-/** Something in the database that does not fit, with its cure. */
+/** A mismatch between the model and the database, and how to fix it. */
 export interface SchemaFinding {
   readonly level: 'error' | 'warning'
   readonly message: string

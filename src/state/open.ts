@@ -3,13 +3,13 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { memoryState } from './memory/index.js'
 
 interface StateOptions {
-  /** Absent: memory. */
+  /** Without it, state is kept in memory. */
   readonly redis?: string | RedisOptions | Redis | Cluster | undefined
   readonly keyPrefix: string
   readonly timeouts: { readonly redisMs: number }
 }
 
-/** Shared state, in Redis or in memory. Opens no socket before `connect`. */
+/** Opens the state, in Redis or in memory. Opens no socket before `connect`. */
 export async function openState(app: FastifyInstance, options: StateOptions) {
   const { redis, keyPrefix, timeouts } = options
   if (redis === undefined) {
@@ -18,7 +18,7 @@ export async function openState(app: FastifyInstance, options: StateOptions) {
     )
     return { ...memoryState(), connect() {} }
   }
-  // Loaded when it is needed: ioredis is a third of what the package takes to import.
+  // Imported on demand: ioredis takes a third of the package's import time.
   const { openRedis, redisState } = await import('./redis/index.js')
   const opened = openRedis(redis, {
     timeoutMs: timeouts.redisMs,

@@ -39,7 +39,8 @@ const assertLocked = (result: BudgetResult, mostMs: number, lockedNow: boolean) 
 }
 
 /**
- * Declares the tests that every `CounterStore` must pass. `factory` gives an empty store for each of them.
+ * Declares the tests that every `CounterStore` must pass.
+ * @param factory called once per test; returns an empty store
  * @example
  * counterStoreConformance(async () => ({ store: myCounters(await emptyDatabase()) }))
  */
@@ -178,7 +179,8 @@ function lanes(declare: Declare<CounterStore>) {
       if (!onTime(startMs + 100)) return 'late'
       await past(startMs + 600)
       await one(store, budget)
-      // By now the first has left, the second has not; a fixed window would have started anew and count 1.
+      // The first attempt has left the window, the second hasn't. A fixed window would count 1
+      // here.
       await past(startMs + 1100)
       const [third, fourth] = [await one(store, budget), await one(store, budget)]
       if (!onTime(startMs + 1600)) return 'late'
@@ -211,7 +213,7 @@ function locks(declare: Declare<CounterStore>) {
   })
 
   declare('each lock doubles the next, up to the longest', async (store) => {
-    // Nothing is ever let through, so that every attempt outside of a lock locks.
+    // No attempt is allowed, so every attempt outside a lock causes one.
     const budget = lane({ maxAttempts: 0, lockMs: 100, maxLockMs: 300 })
     for (const expected of [100, 200, 300, 300]) {
       const result = await one(store, budget)
@@ -234,7 +236,7 @@ function locks(declare: Declare<CounterStore>) {
       assert.equal((await one(store, budget)).retryMs, 0)
       await past(Date.now() + 50)
     }
-    // Beyond the day's budget each attempt locks, longer each time.
+    // Beyond the daily limit each attempt locks, longer each time.
     for (const expected of [200, 300]) {
       assert.deepEqual(await one(store, budget), { retryMs: expected, count: 0, lockedNow: true })
       await past(Date.now() + expected)

@@ -14,7 +14,8 @@ const MINUTE_MS = 60_000
 const keyText = () => randomBytes(32).toString('base64url')
 
 /**
- * Declares the tests that every `OneTimeStore` must pass. `factory` gives an empty store for each of them.
+ * Declares the tests that every `OneTimeStore` must pass.
+ * @param factory called once per test; returns an empty store
  * @example
  * oneTimeStoreConformance(async () => ({ store: myOneTime(await emptyDatabase()) }))
  */
@@ -24,7 +25,7 @@ export function oneTimeStoreConformance(
 ): void {
   const declare = storeKit(factory, options, 'one-time store')
 
-  // Every sentence holds for a value alone and for one of a group.
+  // The same rules apply to values with and without a group.
   for (const [kind, groupText] of [
     ['a value', () => undefined],
     ['a value of a group', keyText],
@@ -103,7 +104,7 @@ export function oneTimeStoreConformance(
     assert.equal(await store.take(key, other), null)
     assert.equal(await store.take(key, group), 'group')
     assert.equal(await store.take(key), 'alone')
-    // A group that is called like a key is not that key.
+    // Groups and keys have separate namespaces.
     await store.put(key, 'alone', MINUTE_MS)
     assert.equal(await store.revokeGroup(key), 0)
     assert.equal(await store.take(key), 'alone')

@@ -6,7 +6,8 @@ import { expiring, racing } from './sessions/time.js'
 import { type ConformanceOptions, type StoreFactory, storeKit } from './store-kit.js'
 
 /**
- * Declares the tests that every `SessionStore` must pass. `factory` gives an empty store for each of them.
+ * Declares the tests that every `SessionStore` must pass.
+ * @param factory called once per test; returns an empty store
  * @example
  * sessionStoreConformance(async () => ({ store: mySessions(await emptyDatabase()) }))
  */

@@ -1,12 +1,12 @@
 import { test as nodeTest } from 'node:test'
 
-/** What a kit is given to try: a store for one test, alone in its namespace, and how to let it go. */
+/** A store for one test, isolated from those of other tests, and how to release it. */
 export interface StoreUnderTest<Store> {
   readonly store: Store
   close?(): unknown
 }
 
-/** Called once for each test: an empty store, alone or with how to let it go. */
+/** Creates an empty store, with or without a `close` function. Called once per test. */
 export type StoreFactory<Store> = () =>
   | StoreUnderTest<Store>
   | Store
@@ -16,14 +16,18 @@ function isUnderTest<Store>(made: StoreUnderTest<Store> | Store): made is StoreU
   return typeof made === 'object' && made !== null && 'store' in made
 }
 
+/** Options of the conformance tests. */
 export interface ConformanceOptions {
-  /** Declares a test. Default: that of `node:test`; those of other frameworks fit when called with name and function. */
+  /**
+   * Declares a test. Default: `test` of `node:test`. Any framework works whose function takes a
+   * name and a function.
+   */
   readonly test?: (name: string, run: () => Promise<void>) => unknown
-  /** Stands before the name of each test. */
+  /** Prefix of each test name. */
   readonly name?: string
 }
 
-/** One call of the store that is tried, for the message of a check that fails. */
+/** A call to the store under test, for the message of a failed test. */
 interface Call {
   readonly verb: string
   readonly given: readonly unknown[]
@@ -37,7 +41,7 @@ const shown = (value: unknown): string => {
   return text === undefined ? String(value) : text.length > 300 ? `${text.slice(0, 300)}…` : text
 }
 
-/** The store, with a note of its last call. */
+/** Wraps a store to record its last call. */
 function noting<Store>(store: Store, last: { call: Call | null }): Store {
   if (typeof store !== 'object' || store === null) return store
   return new Proxy(store, {
@@ -64,7 +68,7 @@ function noting<Store>(store: Store, last: { call: Call | null }): Store {
   })
 }
 
-/** Says what a failed check is about: the rule, the last value that was tried, and where the rule is explained. */
+/** Adds the rule, the last call and a link to the docs to the message of a failed test. */
 function explained(error: unknown, sentence: string, call: Call | null, section: string): unknown {
   if (!(error instanceof Error)) return error
   const tried = call
@@ -107,19 +111,22 @@ export function storeKit<Store>(
   }
 }
 
-/** Waits until `Date.now()` is beyond `atMs`, and a little longer for stores with another clock or coarse timers. */
+/**
+ * Waits until `Date.now()` is after `atMs`, plus a margin for stores with another clock or coarse
+ * timers.
+ */
 export async function past(atMs: number): Promise<void> {
   while (Date.now() <= atMs + 60)
     await new Promise((resolve) => setTimeout(resolve, atMs + 70 - Date.now()))
 }
 
-/** `count` calls at once, answers in order. */
+/** Makes `count` concurrent calls. Results are in the order of the calls. */
 export const atOnce = <T>(count: number, call: (index: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, (_, index) => call(index)))
 
 /**
- * Runs a scenario whose meaning depends on its steps not being late. `onTime(atMs)` is false once the machine was too slow;
- * the scenario then returns 'late' and is tried anew.
+ * Runs a scenario that depends on timing. `onTime(atMs)` is false after `atMs`, when the machine
+ * was too slow. The scenario then returns 'late', and is retried.
  */
 export async function onSchedule(
   scenario: (onTime: (untilMs: number) => boolean) => Promise<'late' | undefined>,
@@ -130,7 +137,7 @@ export async function onSchedule(
   throw new Error('The machine is too slow for this test: ten times in a row a step came late')
 }
 
-/** Texts that break careless encodings: separators, quotes, controls, escapes, several alphabets, an emoji, length. */
+/** Texts that break careless encodings: separators, quotes, control characters, long texts, etc. */
 export const HOSTILE_TEXTS: readonly string[] = [
   '|',
   '||%7C%25|',

@@ -4,10 +4,10 @@ import { READING } from './users/reading.js'
 import { WRITING } from './users/writing.js'
 
 /**
- * Declares the tests that a `UserStore` keeps every promise of its port, one call of `test` each:
- * `userStoreConformance(async () => ({ store: myUsers(await emptyDatabase()), close }))`.
- * What the model lacks, by `store.fields`, is passed over.
- * @param factory gives a store over an empty model each time; its `close` is called when the test has ended
+ * Declares the tests that every `UserStore` must pass. Fields that `store.fields` lacks are
+ * skipped.
+ * @param factory called once per test; returns a store without users, and optionally `close`, which
+ * is called after the test
  * @example
  * userStoreConformance(async () => ({ store: myUsers(await emptyDatabase()) }))
  */

@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors.js'
 import { PROVIDER_ID_FIELDS } from '../ports/user-store.js'
 
-/** Logical names of the table that a SQL adapter assumes when nothing is said. */
+/** Logical fields that a SQL adapter maps by default. */
 export const CORE_FIELDS: readonly string[] = [
   'id',
   'email',
@@ -15,7 +15,7 @@ export const CORE_FIELDS: readonly string[] = [
   'updatedAt',
 ]
 
-/** Every logical name with a meaning of its own, whether or not a model has it, `phone` aside. */
+/** Every logical field that the plugin knows, except `phone` and `phoneVerified`. */
 export const STANDARD_FIELDS: readonly string[] = [
   ...CORE_FIELDS,
   ...PROVIDER_ID_FIELDS,
@@ -26,19 +26,23 @@ export const STANDARD_FIELDS: readonly string[] = [
 
 const KNOWN = new Set([...STANDARD_FIELDS, 'phone', 'phoneVerified'])
 
-/** Whether `field` is a logical name and thus never the app's own column. */
+/** Whether `field` is a logical field, and so never a column of the app. */
 export const isStandardField = (field: string): boolean => KNOWN.has(field)
 
-/** Whether `field` is, by its form, the id of an OAuth provider (`googleId`, and `acmeId` for a provider of the app's own). */
+/**
+ * Whether `field` has the form of a user id at a provider: `googleId`, or `acmeId` for a provider
+ * of the app.
+ */
 export const isProviderIdField = (field: string): boolean => /^[a-z]\w*Id$/.test(field)
 
-/** The default column of a logical name: `hashedPassword` → `hashed_password`. */
+/** The default column of a logical field: `hashedPassword` → `hashed_password`. */
 const snakeCase = (field: string): string =>
   field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /**
- * Whether `name` can be a column's name. A kit's own rule, narrower than any database's: quoting is the query builder's
- * business, but a dot would be read as table and column, and anything odder is more likely an attack than a name.
+ * Whether `name` is a valid column name. Stricter than any database: the query builder quotes
+ * names, but reads a dot as a separator of table and column. Other characters more likely mean an
+ * attack.
  */
 export const isIdentifier = (name: string): boolean =>
   /^[\p{L}_][\p{L}\p{M}\p{N}_$ -]{0,127}$/u.test(name) && !(name in Object.prototype)
@@ -46,7 +50,10 @@ export const isIdentifier = (name: string): boolean =>
 const shown = (name: unknown): string =>
   JSON.stringify(typeof name === 'string' ? name.slice(0, 40) : typeof name)
 
-/** @throws ConfigError when `name` is not plausible as the name of a table, with or without its schema. */
+/**
+ * Checks a table name, with or without a schema.
+ * @throws ConfigError
+ */
 export function checkTable(name: unknown): void {
   const plausible =
     typeof name === 'string' && name.split('.').every(isIdentifier) && name.split('.').length <= 3
@@ -57,7 +64,10 @@ export function checkTable(name: unknown): void {
   )
 }
 
-/** @throws ConfigError when `field` cannot be a logical name. */
+/**
+ * Checks the form of a logical field.
+ * @throws ConfigError
+ */
 export function checkField(option: string, field: unknown): void {
   if (typeof field === 'string' && /^[a-zA-Z]\w{0,63}$/.test(field) && isIdentifier(field)) return
   throw new ConfigError(
@@ -66,9 +76,10 @@ export function checkField(option: string, field: unknown): void {
 }
 
 /**
- * Logical names to columns: the names in `assumed` under their snake_case names, changed by `columns` (another name, a
- * further field, or null for what the model lacks). Null-prototype and frozen, so that `constructor` is no column.
- * @throws ConfigError naming the option to change
+ * Maps logical fields to columns: those in `assumed` to their snake_case names, changed by
+ * `columns`. There, null removes a field that the model lacks. The result has no prototype, so that
+ * `constructor` isn't a column.
+ * @throws ConfigError that names the option to change
  */
 export function resolveColumns(
   assumed: readonly string[],
@@ -106,7 +117,7 @@ export function resolveColumns(
 }
 
 /**
- * Tells columns that hold times from the others: `{ column: 'email_verified_at', as: 'timestamp' }`.
+ * Separates timestamp columns from the others: `{ column: 'email_verified_at', as: 'timestamp' }`.
  * @throws ConfigError for an invalid mapping, or a field that is not a verification flag
  */
 export function timestampColumns(columns: Readonly<Record<string, unknown>> = {}): {
@@ -132,8 +143,8 @@ export function timestampColumns(columns: Readonly<Record<string, unknown>> = {}
 }
 
 /**
- * The fields among `fields` that identify one user: what one logs in with, what recovery goes to (`phone` where there
- * is `phoneVerified`), the ids at OAuth providers for which `isProvider` holds, and `further`.
+ * The fields that identify one user: login fields, recovery fields (`phone` if there is
+ * `phoneVerified`), ids at providers (by `isProvider`), and those in `further`.
  */
 export function uniqueFields(
   fields: readonly string[],

@@ -17,16 +17,17 @@ import {
 } from './fields.js'
 import { isStorableText } from './storable-text.js'
 
+/** Options of `memoryUsers()`. */
 export interface MemoryUsersOptions {
   /**
-   * Every field of the model, the app's own included; `id` always exists. Nothing else is accepted then. Default: all
-   * standard fields, and whatever else the app writes.
+   * All fields of the model, including those of the app. `id` always exists. Other fields are then
+   * refused. Default: all standard fields, and any other field that the app writes.
    */
   fields?: readonly string[]
   /**
-   * Further fields whose values are unique. Default: every `<provider>Id` in `fields`, so name these (or an empty list)
-   * where a field like `tenantId` is no provider's. Login fields, the recovery factor and the ids of the shipped
-   * providers are unique whatever stands here.
+   * Further unique fields. Default: every `<provider>Id` in `fields`. Set it, even to an empty
+   * list, if a field such as `tenantId` doesn't belong to a provider. Login fields, the recovery
+   * field and the ids at built-in providers are always unique.
    */
   unique?: readonly string[]
 }
@@ -81,9 +82,10 @@ function modelOf({ fields, unique }: MemoryUsersOptions): { model: UserFields; c
 }
 
 /**
- * Users in this process: for tests, trials and examples. Ids are integers from 1, columns bear the logical names, rows
- * are copies. No method awaits anything, so each is atomic.
- * @throws ConfigError on a field that cannot be a name
+ * A user store in the memory of this process, for tests, prototypes and examples. Ids are integers
+ * from 1, columns have the logical names, and rows are copies. No method awaits anything, so each
+ * is atomic.
+ * @throws ConfigError for an invalid field
  * @example
  * const users = memoryUsers({ fields: ['plan'] })
  */
@@ -94,7 +96,7 @@ export function memoryUsers(options: MemoryUsersOptions = {}): UserStore {
   const taken = new Map(model.unique.map((field) => [field, new Map<unknown, UserId>()]))
   let nextId = 1
 
-  /** The given values under the names that the model has. */
+  /** Copies of the values to write. Ignores standard fields that the model lacks. */
   const accepted = (values: UserValues): Row => {
     const set: Row = {}
     for (const [name, value] of Object.entries(values)) {

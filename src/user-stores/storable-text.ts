@@ -1,5 +1,6 @@
 /**
- * Whether every database can hold `text` as it is. PostgreSQL refuses NUL, some SQLite drivers cut the text off there
- * (`admin\0` would be stored, and found, as `admin`), and half of a surrogate pair becomes U+FFFD on its way.
+ * Whether every database can store `text` unchanged. PostgreSQL rejects NUL. Some SQLite drivers
+ * truncate the text there, so `admin\0` would be stored, and found, as `admin`. A lone surrogate
+ * becomes U+FFFD.
  */
 export const isStorableText = (text: string): boolean => !/[\0\p{Surrogate}]/u.test(text)

@@ -33,7 +33,7 @@ const sudo = (app: FastifyInstance) => {
   })
 }
 
-/** Does once what fires each event. */
+/** Sends requests that trigger each event of `names`. */
 async function everything(app: FastifyInstance): Promise<void> {
   const client = await signedIn(app, 'ann')
   await client.post('/sudo', { password })
@@ -43,7 +43,7 @@ async function everything(app: FastifyInstance): Promise<void> {
 }
 
 describe('after-hooks', () => {
-  test('are told of each event once, with subject and context', async (t) => {
+  test('each event calls its hook once, with subject and context', async (t) => {
     const told: [string, Record<string, unknown>, Record<string, unknown>][] = []
     const hooks = Object.fromEntries(
       names.map((name) => [
@@ -86,7 +86,7 @@ describe('after-hooks', () => {
     assert.deepEqual(of('onLockout')[1], { identifier: 'ann', reason: 'identifier' })
   })
 
-  test('onLoginFailed is told the reason that the client is not', async (t) => {
+  test('onLoginFailed gets the reason, which the response does not reveal', async (t) => {
     const reasons: string[] = []
     const app = await build(t, {
       auth: { hooks: { onLoginFailed: ({ reason }) => void reasons.push(reason) } },
@@ -107,7 +107,7 @@ describe('after-hooks', () => {
     assert.deepEqual(reasons, ['unknown_identifier', 'no_password', 'inactive', 'wrong_password'])
   })
 
-  test('onAfterLogout fires for logout, one’s own revoked session and logout-all, and for no other', async (t) => {
+  test('onAfterLogout fires only when the current session ends', async (t) => {
     const told: unknown[] = []
     const app = await build(t, {
       auth: { hooks: { onAfterLogout: (user) => void told.push(user.username) } },
@@ -131,7 +131,7 @@ describe('after-hooks', () => {
   })
 
   for (const how of ['throws', 'rejects'] as const) {
-    test(`one that ${how} is logged and turns nothing into an error`, async (t) => {
+    test(`a hook that ${how} is logged and does not affect the response`, async (t) => {
       const { lines, logger } = captureLogs()
       const bad = () => {
         const error = new Error('hook trouble')
@@ -163,7 +163,7 @@ describe('after-hooks', () => {
 })
 
 describe('before-hooks', () => {
-  test('onBeforeRegister gets the values without the password and can refuse: nothing is stored', async (t) => {
+  test('onBeforeRegister gets no password, and its refusal stores nothing', async (t) => {
     const seen: unknown[] = []
     const app = await build(t, {
       auth: {
@@ -184,7 +184,7 @@ describe('before-hooks', () => {
     assert.deepEqual(seen[0], { email: 'ann@example.com', username: 'ann' })
   })
 
-  test('onBeforeLogin is asked after the password was right alone, and can refuse: no session is made', async (t) => {
+  test('onBeforeLogin runs only after a correct password, and its refusal creates no session', async (t) => {
     let asked = 0
     const app = await build(t, {
       auth: {
@@ -208,7 +208,7 @@ describe('before-hooks', () => {
     assert.equal(asked, 2)
   })
 
-  test('an HTTP error of theirs is answered as it is, with its headers', async (t) => {
+  test('an HTTP error from a hook is returned unchanged, with its headers', async (t) => {
     const app = await build(t, {
       auth: {
         hooks: {
@@ -240,7 +240,7 @@ describe('before-hooks', () => {
     { statusCode: '403' },
     { statusCode: 600 },
   ]) {
-    test(`${JSON.stringify(thrown) ?? 'undefined'} thrown is 403`, async (t) => {
+    test(`${JSON.stringify(thrown) ?? 'undefined'} thrown by a hook responds with 403`, async (t) => {
       const app = await build(t, {
         auth: {
           hooks: {
@@ -257,7 +257,7 @@ describe('before-hooks', () => {
 })
 
 describe('diagnostics_channel', () => {
-  test('publishes each event as crudauth:<type>, whether or not the app has a hook', async (t) => {
+  test('publishes each event as crudauth:<type>, even if the app has no hooks', async (t) => {
     const events: AuthEvent[] = []
     const listen = (message: unknown) => void events.push(message as AuthEvent)
     for (const name of names) {

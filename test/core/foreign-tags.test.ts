@@ -9,7 +9,7 @@ import { Client, signedIn } from '../helpers/client.js'
 import { sessionCookie } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** Moves every record of a user to a slot that is not the user's, as when the secret that it was made with is dropped. */
+/** Moves all records of a tag to another, as if the secret that derived the tag were removed. */
 async function moveRecords(app: FastifyInstance, tag: string, to: string): Promise<void> {
   for (const record of await app.sessionStore.list(tag)) {
     await app.sessionStore.create(to, record, Number.POSITIVE_INFINITY)
@@ -18,7 +18,7 @@ async function moveRecords(app: FastifyInstance, tag: string, to: string): Promi
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: a session under a tag that is none of its user's is none`, async (t) => {
+  test(`${backend.name}: session cookie: a record under a tag that isn't its user's is refused`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const client = await signedIn(app, 'ann')
     const [secret = '', tag = ''] = (client.cookies.get(sessionCookie) ?? '').split('.')
@@ -31,7 +31,7 @@ for (const backend of backends) {
     assert.equal((await client.get('/me')).statusCode, 200)
   })
 
-  test(`${backend.name}: a refresh token under a tag that is none of its user's is none`, async (t) => {
+  test(`${backend.name}: POST /refresh: a token under a tag that isn't its user's is refused`, async (t) => {
     const app = await build(t, {
       auth: {
         ...backend.options(),
@@ -52,7 +52,7 @@ for (const backend of backends) {
   })
 }
 
-test('a route of the app’s with the config of one of ours is guarded all the same', async (t) => {
+test('currentUser: an app route with the config of a plugin route is still guarded', async (t) => {
   const configs: object[] = []
   const app = Fastify()
   t.after(() => app.close())

@@ -25,7 +25,7 @@ const usersOf = async (email = 'ann@example.com') => {
   return { users, user: await users.create({ email, hashedPassword: '!x' }) }
 }
 
-test('a sealed text of fewer bytes than its nonce and tag is none, and throws nothing', () => {
+test('seal.open: truncated text returns null and does not throw', () => {
   for (let length = 0; length < 28; length++)
     assert.equal(seal.open(Buffer.alloc(length, 1).toString('base64url')), null, String(length))
   assert.equal(seal.open(seal.seal('')), '')
@@ -33,8 +33,8 @@ test('a sealed text of fewer bytes than its nonce and tag is none, and throws no
   for (let cut = 1; cut < whole.length; cut++) assert.equal(seal.open(whole.slice(0, cut)), null)
 })
 
-test('an address that folds to another at the second time is none', () => {
-  // Final and other sigmas, and letters that NFKC composes only after they were made small.
+test('canonicalEmail: applying it twice gives the same result', () => {
+  // Final and other sigmas, and letters that NFKC composes only in lower case.
   for (const text of ['ΑΣ@example.com', 'ann@EXAMPLE.com']) {
     const once = canonicalEmail(text)
     if (once !== null) assert.equal(canonicalEmail(once), once, text)
@@ -45,13 +45,13 @@ test('an address that folds to another at the second time is none', () => {
   }
 })
 
-test('no token fits a session that was made without CSRF protection', () => {
+test('isCsrfToken: no token matches a session created without CSRF protection', () => {
   const record = { csrfDigest: '' } as SessionRecord
   for (const token of ['', sha256(''), 'undefined']) assert.equal(isCsrfToken(token, record), false)
   assert.equal(isCsrfToken('', { csrfDigest: sha256('x') } as SessionRecord), false)
 })
 
-test('without Fetch Metadata an origin must be the request’s own by its scheme, too', () => {
+test('isCrossSite: without Fetch Metadata, an http origin is refused on an https app', () => {
   const asked = (origin: string, protocol: 'http' | 'https') =>
     isCrossSite(
       { headers: { origin }, host: 'app.example.com', protocol } as unknown as FastifyRequest,
@@ -59,14 +59,14 @@ test('without Fetch Metadata an origin must be the request’s own by its scheme
     )
   assert.equal(asked('https://app.example.com', 'https'), false)
   assert.equal(asked('http://app.example.com', 'http'), false)
-  // A proxy that ends TLS.
+  // Behind a proxy that terminates TLS.
   assert.equal(asked('https://app.example.com', 'http'), false)
   assert.equal(asked('http://app.example.com', 'https'), true)
   assert.equal(asked('capacitor://app.example.com', 'http'), true)
   assert.equal(asked('ws://app.example.com', 'http'), true)
 })
 
-test('a claim past its end is none, though the store still has it', async () => {
+test('one-time tokens: an expired token is invalid even if the store still has it', async () => {
   const inner = memoryOneTime()
   const forever: OneTimeStore = { ...inner, put: (name, value) => inner.put(name, value, 1e9) }
   const { users, user } = await usersOf()
@@ -75,10 +75,10 @@ test('a claim past its end is none, though the store still has it', async () => 
   assert.ok(await tokens.peek('reset', good))
   const over = await tokens.issue('reset', user, { value: null }, 0)
   assert.equal(await tokens.peek('reset', over), null)
-  assert.equal(await tokens.peek('verify', good), null, 'nor is one of another purpose')
+  assert.equal(await tokens.peek('verify', good), null, 'a token is invalid for another purpose')
 })
 
-test('of several former addresses each is held by itself, in the order in which it was left', async () => {
+test('address reservations: each former address is reserved, in order of the changes', async () => {
   const { users, user } = await usersOf()
   const reservations = createReservations(memoryOneTime(), users, seal, [key])
   const hold = (email: string, seconds = 60) =>
@@ -87,7 +87,7 @@ test('of several former addresses each is held by itself, in the order in which 
   const names = async () => (await reservations.of(user)).map(({ email }) => email)
   assert.deepEqual(await names(), ['a@x.org', 'b@x.org', 'c@x.org'])
   for (const email of await names()) assert.ok(await reservations.holderOf(email))
-  // Left once more, it keeps its place.
+  // Leaving an address again doesn't change its position.
   await hold('b@x.org', 120)
   assert.deepEqual(await names(), ['a@x.org', 'b@x.org', 'c@x.org'])
   await reservations.releaseSince(user, 'b@x.org')
@@ -98,7 +98,7 @@ test('of several former addresses each is held by itself, in the order in which 
   assert.deepEqual(await names(), ['a@x.org'])
 })
 
-test('a former address is held no longer than it can be gone back to', async () => {
+test('address reservations: an expired reservation is ignored even if the store still has it', async () => {
   const inner = memoryOneTime()
   const forever: OneTimeStore = { ...inner, put: (name, value) => inner.put(name, value, 1e9) }
   const { users, user } = await usersOf()
@@ -110,10 +110,14 @@ test('a former address is held no longer than it can be gone back to', async () 
     (await reservations.of(user)).map(({ email }) => email),
     ['b@x.org'],
   )
-  assert.equal(await reservations.holderOf('b@x.org'), null, 'what nobody proved is nobody’s')
+  assert.equal(
+    await reservations.holderOf('b@x.org'),
+    null,
+    'an unverified address is not reserved',
+  )
 })
 
-test('a store that answers another user’s row is taken for one that knows nobody', async (t) => {
+test('session: responds with 401 if the user store returns the row of another user', async (t) => {
   const inner = memoryUsers()
   let swapped = false
   const users = {

@@ -7,7 +7,7 @@ import type { LegacyVerifier } from '../../src/index.js'
 import { cheap, password } from '../helpers/build.js'
 import { times } from '../helpers/hostile.js'
 
-test('a verifier that hangs loses its place among the hashes after five seconds, and its password is wrong', async (t) => {
+test('legacy verifier: a timeout after five seconds frees the hash slot and refuses the password', async (t) => {
   let now = 0
   t.mock.method(performance, 'now', () => now)
   t.mock.timers.enable({ apis: ['setTimeout'] })
@@ -19,10 +19,10 @@ test('a verifier that hangs loses its place among the hashes after five seconds,
       return new Promise(() => {})
     },
   }
-  // One place: as long as it is held, nobody at all can sign in.
+  // One slot: while it is taken, no one can sign in.
   const passwords = await createPasswords(cheap, [hanging], createHashQueue(1, 10))
   const current = await passwords.hash(password)
-  /** Lets everything happen that needs no clock. */
+  /** Runs everything that needs no clock. */
   const settle = async () => {
     for (let i = 0; i < 50; i++) await nextTurn()
   }
@@ -44,14 +44,14 @@ test('a verifier that hangs loses its place among the hashes after five seconds,
   await pass(4900)
   assert.deepEqual([asked, results], [['old:ann'], []])
   await pass(200)
-  // Argon2 needs real time, which stands on none of the mocked clocks.
+  // Argon2 needs real time, which the mocked clocks don't control.
   for (let i = 0; i < 1000 && results.length < 2; i++) await settle()
   assert.deepEqual(results, [
     ['hangs', false],
     ['waits', true],
   ])
 
-  // A flood of them is over in turn, too.
+  // Several hanging verifiers time out one after another.
   results.length = 0
   for (const i of times(3, (index) => index)) check(`flood ${i}`, `old:${i}`)
   check('last', current)

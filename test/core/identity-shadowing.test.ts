@@ -17,7 +17,7 @@ const modelOf = (login: string[]) =>
   })
 
 for (const backend of backends) {
-  test(`${backend.name}: nobody takes somebody's phone number for a username`, async (t) => {
+  test(`${backend.name}: POST /register: a phone number is refused as a username`, async (t) => {
     const app = await build(t, {
       auth: {
         ...backend.options(),
@@ -34,7 +34,7 @@ for (const backend of backends) {
     assert.equal((await client.login(phone)).statusCode, 200)
   })
 
-  test(`${backend.name}: of two login fields of the app's own, neither takes the other's value of another account`, async (t) => {
+  test(`${backend.name}: POST /register: a login field can't take another account's value of the other`, async (t) => {
     const users = modelOf(['username', 'memberNumber'])
     const app = await build(t, {
       auth: {
@@ -53,12 +53,12 @@ for (const backend of backends) {
     assert.equal((await client.login('M-1')).statusCode, 200)
   })
 
-  test(`${backend.name}: of 100 parallel sign-ups with one name in two login fields one succeeds`, async (t) => {
+  test(`${backend.name}: POST /register: one of 100 parallel sign-ups with one value in two fields succeeds`, async (t) => {
     const users = modelOf(['username', 'memberNumber'])
     const app = await build(t, {
       auth: {
         ...backend.options(),
-        // Every look-up is over before the first row is there.
+        // All look-ups finish before the first row is stored.
         users: { ...users, create: async (values) => sleep(50).then(() => users.create(values)) },
         identity: { login: ['username', 'memberNumber'], recovery: null },
       },
@@ -76,7 +76,7 @@ for (const backend of backends) {
     assert.equal(statuses.filter((status) => status === 409).length, 99)
   })
 
-  test(`${backend.name}: an address that somebody signs in by as a username is no one else's, at sign-up and at a change`, async (t) => {
+  test(`${backend.name}: email: an address that is another user's username can't be claimed`, async (t) => {
     const mailbox = new Mailbox()
     const users = memoryUsers()
     await users.create({

@@ -22,7 +22,8 @@ describe('canonicalEmail', () => {
     ['a@b.co', 'a@b.co'],
     [`${'a'.repeat(64)}@example.com`, `${'a'.repeat(64)}@example.com`],
   ] as const) {
-    test(`${JSON.stringify(text)} is ${email}`, () => assert.equal(canonicalEmail(text), email))
+    test(`${JSON.stringify(text)} becomes ${email}`, () =>
+      assert.equal(canonicalEmail(text), email))
   }
 
   for (const text of [
@@ -80,11 +81,11 @@ describe('canonicalEmail', () => {
     `${'a'.repeat(64)}@${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(63)}.example`,
     `ann@example.com${' '.repeat(600)}`,
   ]) {
-    test(`${JSON.stringify(text).slice(0, 60)} is none`, () =>
+    test(`${JSON.stringify(text).slice(0, 60)} is refused`, () =>
       assert.equal(canonicalEmail(text), null))
   }
 
-  test('is stable: what comes out goes in unchanged, has one @ and nothing invisible', () => {
+  test('is idempotent, and its result has one @ and no invisible characters', () => {
     const part = fc.string({ unit: 'binary', maxLength: 12 })
     const address = fc
       .tuple(part, fc.constantFrom('@', '＠', '﹫'), part, fc.constantFrom('.example', '.com', ''))
@@ -102,7 +103,7 @@ describe('canonicalEmail', () => {
     )
   })
 
-  test('takes every ordinary address as it is, in lower case', () => {
+  test('changes ordinary addresses to lower case and nothing else', () => {
     const local = fc.stringMatching(/^[a-z0-9]([a-z0-9+_-]{0,20}[a-z0-9])?$/)
     const label = fc.stringMatching(/^[a-z]([a-z0-9]{0,10})$/)
     fc.assert(
@@ -126,7 +127,7 @@ describe('canonicalUsername', () => {
     ['a'.repeat(150), 'a'.repeat(150)],
     ['🦊'.repeat(150), '🦊'.repeat(150)],
   ] as const) {
-    test(`${JSON.stringify(text).slice(0, 40)} is fine`, () =>
+    test(`${JSON.stringify(text).slice(0, 40)} is accepted`, () =>
       assert.equal(canonicalUsername(text), username))
   }
 
@@ -156,13 +157,13 @@ describe('canonicalUsername', () => {
     'ann﹫example.com',
     'a'.repeat(151),
   ]) {
-    test(`${JSON.stringify(text).slice(0, 40)} is none`, () =>
+    test(`${JSON.stringify(text).slice(0, 40)} is refused`, () =>
       assert.equal(canonicalUsername(text), null))
   }
 })
 
 describe('canonicalPhone', () => {
-  test('takes E.164 alone', () => {
+  test('accepts only E.164 numbers', () => {
     for (const text of ['+4915112345678', '+1234567', '+123456789012345'])
       assert.equal(canonicalPhone(text), text)
     for (const text of [
@@ -181,8 +182,8 @@ describe('canonicalPhone', () => {
   })
 })
 
-describe('finding by an identifier', () => {
-  /** As much of the users as an identity asks. */
+describe('identity.find', () => {
+  /** The part of Users that an identity needs. */
   const usersOf = (store: UserStore) =>
     ({
       findBy: store.findBy,
@@ -206,7 +207,7 @@ describe('finding by an identifier', () => {
     },
   })
 
-  test('a database that finds more than was asked for does not make usernames inexact', async () => {
+  test('usernames match exactly even if the database ignores letter case', async () => {
     const store = memoryUsers()
     await store.create({ email: 'ann@example.com', username: 'Ann', hashedPassword: 'x' })
     const identity = createIdentity(['email', 'username'], 'email', usersOf(sloppy(store)))
@@ -216,14 +217,14 @@ describe('finding by an identifier', () => {
       assert.equal(await identity.find(identifier), null, identifier)
   })
 
-  test('a stored email of an older system in mixed case is found by the spelling that the store finds', async () => {
+  test('a stored email in mixed case is found if the database ignores letter case', async () => {
     const store = memoryUsers()
     await store.create({ email: 'Ann@Example.com', username: 'ann', hashedPassword: 'x' })
     const identity = createIdentity(['email', 'username'], 'email', usersOf(sloppy(store)))
     assert.equal((await identity.find('ann@example.com'))?.id, 1)
   })
 
-  test('asks for nothing that can not be an identifier', async () => {
+  test('an empty identifier or one with NUL is not looked up', async () => {
     const store = memoryUsers()
     const asked: unknown[] = []
     const spy: UserStore = {

@@ -15,10 +15,10 @@ import { serverUrl } from '../helpers/backends.js'
 import { addressOf, mailApp, next } from '../helpers/email.js'
 import { settle } from '../helpers/mailbox.js'
 
-/** A token that the store uses up without saying so in time is good for another try. */
+/** A seal that doesn't encrypt. */
 const plain = { seal: (text: string) => text, open: (text: string) => text }
 
-test('a token is good again when the store has used it up and not said so', async () => {
+test('redeem: a token stays redeemable if the store consumes it but the call fails', async () => {
   const users = createUsers(memoryUsers(), 1000, Buffer.alloc(32))
   const user = await users.create({ email: addressOf('ann'), hashedPassword: null })
   const inner = memoryOneTime()
@@ -49,7 +49,7 @@ test('a token is good again when the store has used it up and not said so', asyn
 const skip = serverUrl('TEST_REDIS_URL') ? false : 'TEST_REDIS_URL is not set'
 
 for (const purpose of ['verify', 'reset', 'revert'] as const) {
-  test(`a Redis that stops between the reading and the use of a token keeps it: ${purpose}`, {
+  test(`redeem: a token survives a Redis outage between its reading and its use: ${purpose}`, {
     skip,
   }, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'crudauth-take-'))
@@ -63,7 +63,7 @@ for (const purpose of ['verify', 'reset', 'revert'] as const) {
     let pausing = false
     const users: typeof inner = {
       ...inner,
-      // It comes between the reading of the token and its use.
+      // Called after the token is read and before it is used.
       async findById(id) {
         const row = await inner.findById(id)
         if (pausing) server.pause()

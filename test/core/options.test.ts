@@ -21,7 +21,7 @@ const session = (options: object) => ({
 })
 const bareUsers = (fields: string[]) => memoryUsers({ fields })
 
-/** The error of an app with these options, or null; the app is never closed, as that of an app that failed to boot. */
+/** The start-up error of an app with these options, or null. A failed app isn't closed. */
 async function boot(
   options: object,
 ): Promise<(Error & { code?: string; statusCode?: number }) | null> {
@@ -528,21 +528,24 @@ const mistakes: Record<string, Mistake[]> = {
 }
 
 for (const [option, cases] of Object.entries(mistakes)) {
-  describe(`a mistake in ${option}`, () => {
+  describe(`invalid options: ${option}`, () => {
     for (const [what, options, message] of cases) {
-      test(`${what} is CRUDAUTH_CONFIG that says what to change`, async () => {
+      test(`${what}: start-up fails with CRUDAUTH_CONFIG and says what to change`, async () => {
         const error = await boot(options)
         assert.ok(error, 'the options were accepted')
         assert.equal(error.code, 'CRUDAUTH_CONFIG', error.message)
         assert.match(error.message, message)
         for (const value of [secret, 'hunter2'])
-          assert.ok(!`${error.message} ${error.stack}`.includes(value), 'a secret is told')
+          assert.ok(
+            !`${error.message} ${error.stack}`.includes(value),
+            'the error reveals a secret',
+          )
       })
     }
   })
 }
 
-describe('options that are in order', () => {
+describe('valid options', () => {
   const fine: [what: string, options: object][] = [
     ['nothing but what is required', {}],
     [
@@ -594,10 +597,10 @@ describe('options that are in order', () => {
     ],
   ]
   for (const [what, options] of fine) {
-    test(`${what}`, async () => assert.equal(await boot(options), null))
+    test(`${what}: the app starts`, async () => assert.equal(await boot(options), null))
   }
 
-  test('are neither changed nor kept: a frozen object works, and a later change of it changes nothing', async (t) => {
+  test('are copied: frozen objects work and later changes have no effect', async (t) => {
     const trustedOrigins = ['https://app.example.com']
     const options: CrudAuthOptions = {
       secret,
@@ -623,7 +626,7 @@ describe('options that are in order', () => {
   })
 })
 
-describe('a mistake with Redis configured', () => {
+describe('invalid options with Redis configured', () => {
   for (const [what, options] of [
     ['in the options', { freshSeconds: 0 }],
     ['in a privileged extra field', { registration: { extraFields: ['isSuperuser'] } }],
@@ -633,7 +636,7 @@ describe('a mistake with Redis configured', () => {
       { transports: [{ ...key, routes: async () => Promise.reject(new Error('no')) }] },
     ],
   ] as const) {
-    test(`${what} opens no socket`, async (t) => {
+    test(`an error ${what} opens no connection`, async (t) => {
       let connections = 0
       const server = net.createServer((socket) => {
         connections++
@@ -663,13 +666,13 @@ describe('warnings at start-up', () => {
   }
   const has = (lines: string[], word: string) => lines.filter((line) => line.includes(word)).length
 
-  test('memory state is warned of once, and nothing else by default', async () => {
+  test('the only warning by default is about state in memory', async () => {
     const lines = await warningsOf({})
     assert.equal(lines.length, 1)
     assert.equal(has(lines, 'memory of this process'), 1)
   })
 
-  test('cheap hashes, lockout off, insecure cookies and a missing token_version are each warned of once', async () => {
+  test('cheap hashing, no lockout, insecure cookies and no tokenVersion field each warn once', async () => {
     const lines = await warningsOf({
       users: bareUsers(['email', 'username', 'hashedPassword']),
       passwords: { cost: cheap },
@@ -681,7 +684,7 @@ describe('warnings at start-up', () => {
     assert.equal(lines.length, 5)
   })
 
-  test('any cost at OWASP’s floor is not warned of', async () => {
+  test('passwords.cost warns only below the OWASP minimum', async () => {
     for (const [memoryKiB, iterations] of [
       [19_456, 2],
       [12_288, 3],

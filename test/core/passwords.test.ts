@@ -9,8 +9,8 @@ import { cheap } from '../helpers/build.js'
 const open = (legacy: LegacyVerifier[] = [], cost: PasswordCost = cheap) =>
   createPasswords(cost, legacy, createHashQueue(4, 100))
 
-describe('hashes', () => {
-  test('are argon2id of the configured cost, different each time', async () => {
+describe('password hashes', () => {
+  test('use Argon2id with the configured cost and a different salt each time', async () => {
     const passwords = await open()
     const [one, two] = [
       await passwords.hash('a good phrase'),
@@ -21,7 +21,7 @@ describe('hashes', () => {
     for (const hash of [one, two]) assert.equal(await passwords.verify(hash, 'a good phrase'), true)
   })
 
-  test('compare in NFC, and in nothing else: case, spaces and width make a difference', async () => {
+  test('compare passwords in NFC; letter case, spaces and width are significant', async () => {
     const passwords = await open()
     const hash = await passwords.hash('Zoe\u0308 and I')
     assert.equal(await passwords.verify(hash, 'Zo\u00eb and I'), true)
@@ -37,14 +37,14 @@ describe('hashes', () => {
     }
   })
 
-  test('are not cut off anywhere: the last of 1024 characters counts, and so does what follows a NUL', async () => {
+  test('do not truncate a password of 1024 characters or after a NUL', async () => {
     const passwords = await open()
     const long = 'é'.repeat(1023)
     assert.equal(await passwords.verify(await passwords.hash(`${long}a`), `${long}b`), false)
     assert.equal(await passwords.verify(await passwords.hash('a\0b'), 'a\0c'), false)
   })
 
-  test('that are malformed, unusable or of another kind fit no password and throw nothing', async () => {
+  test('verify returns false for malformed, unusable and unknown hashes and does not throw', async () => {
     const passwords = await open()
     for (const hash of [
       '',
@@ -64,12 +64,12 @@ describe('hashes', () => {
     }
   })
 
-  test('of an empty password fit nothing', async () => {
+  test('verify returns false for an empty password', async () => {
     const passwords = await open()
     assert.equal(await passwords.verify(await passwords.hash(''), ''), false)
   })
 
-  test('are outdated by any other cost', async () => {
+  test('are outdated if their cost differs from the configured cost', async () => {
     const passwords = await open()
     const hash = await passwords.hash('a good phrase')
     assert.deepEqual(await passwords.check(hash, 'a good phrase'), { ok: true, outdated: false })
@@ -84,7 +84,7 @@ describe('hashes', () => {
     }
   })
 
-  test('can be told usable from unusable, and unusable ones never repeat', async () => {
+  test('isUsable detects unusable hashes, each of which is unique', async () => {
     const passwords = await open()
     const hash = await passwords.hash('a good phrase')
     for (const value of [hash, '$2b$10$abc']) assert.equal(passwords.isUsable(value), true)
@@ -108,7 +108,7 @@ describe('a legacy verifier', () => {
     return { verifier, calls }
   }
 
-  test('lets its hashes in, which are outdated then', async () => {
+  test('accepts the password of its hashes, which are outdated', async () => {
     const passwords = await open([legacy().verifier])
     assert.deepEqual(await passwords.check('old:phrase', 'phrase'), { ok: true, outdated: true })
     assert.deepEqual(await passwords.check('old:phrase', 'other'), { ok: false, outdated: false })
@@ -118,7 +118,7 @@ describe('a legacy verifier', () => {
     )
   })
 
-  test('never lets in by the stored value or an empty password, whatever it says', async () => {
+  test('cannot accept an empty password, the stored hash or an unusable hash', async () => {
     const passwords = await open([legacy({ verify: () => true }).verifier])
     assert.equal(await passwords.verify('old:phrase', 'old:phrase'), false)
     assert.equal(await passwords.verify('old:phrase', ''), false)
@@ -138,7 +138,7 @@ describe('a legacy verifier', () => {
     ['answers an object', async () => ({})],
     ['answers nothing', () => undefined],
   ] as const) {
-    test(`that ${what} lets nobody in`, async () => {
+    test(`that ${what} refuses the password`, async () => {
       const passwords = await open([
         legacy({ verify: verify as unknown as LegacyVerifier['verify'] }).verifier,
       ])
@@ -146,7 +146,7 @@ describe('a legacy verifier', () => {
     })
   }
 
-  test('whose matches throws is passed over', async () => {
+  test('whose "matches" throws is skipped', async () => {
     const broken: LegacyVerifier = {
       matches() {
         throw new Error('no')
@@ -158,7 +158,7 @@ describe('a legacy verifier', () => {
     assert.equal(await passwords.verify('unknown', 'phrase'), false)
   })
 
-  test('with a sample works for unknown users from the start, without one from the first it has seen', async () => {
+  test('runs for unknown users with its sample, or else with the first hash it has seen', async () => {
     const sampled = legacy({ sample: 'old:sample' })
     const passwords = await open([sampled.verifier])
     await passwords.check(null, 'phrase')
@@ -175,8 +175,8 @@ describe('a legacy verifier', () => {
   })
 })
 
-describe('the gate of hashes', () => {
-  /** Tasks that end when told to. */
+describe('the hash queue', () => {
+  /** Tasks that the test ends. */
   const tasks = () => {
     const ends: (() => void)[] = []
     let running = 0
@@ -191,7 +191,7 @@ describe('the gate of hashes', () => {
   }
   const settle = () => new Promise((resolve) => setImmediate(resolve))
 
-  test('runs so many at once, lets so many wait and answers 503 with Retry-After to the rest', async () => {
+  test('limits running and waiting tasks and refuses the rest with 503 and Retry-After', async () => {
     const gate = createHashQueue(2, 3)
     const { task, ends, most } = tasks()
     const accepted = Array.from({ length: 5 }, () => gate.run(task))
@@ -216,7 +216,7 @@ describe('the gate of hashes', () => {
     await assert.doesNotReject(gate.run(async () => {}))
   })
 
-  test('keeps the order, and a task that fails gives its place back', async () => {
+  test('runs tasks in order, and a failed task frees its slot', async () => {
     const gate = createHashQueue(1, 10)
     const order: number[] = []
     const all = Array.from({ length: 5 }, (_, n) =>
@@ -235,7 +235,7 @@ describe('the gate of hashes', () => {
     assert.equal(await gate.run(async () => 'free'), 'free')
   })
 
-  test('a queue of none refuses whatever can not run at once', async () => {
+  test('with a length of 0 refuses tasks that cannot start immediately', async () => {
     const gate = createHashQueue(1, 0)
     const { task, ends } = tasks()
     const first = gate.run(task)
@@ -259,7 +259,7 @@ describe('the password policy', () => {
   const takes = (password: string, context = {}, minLength = 8) =>
     assert.doesNotReject(createPasswordPolicy(minLength, undefined)(password, context))
 
-  test('counts code points of the NFC form', async () => {
+  test('counts length in code points of the NFC form', async () => {
     await takes('🔑'.repeat(8))
     await refuses('🔑'.repeat(7))
     await refuses('e\u0301'.repeat(7))
@@ -268,7 +268,7 @@ describe('the password policy', () => {
     await refuses('🔑'.repeat(1025))
   })
 
-  test('has no rules of composition, and takes spaces and any script', async () => {
+  test('has no composition rules and accepts spaces and any script', async () => {
     for (const password of [
       'aaaaaaaaab',
       '        x',
@@ -280,7 +280,7 @@ describe('the password policy', () => {
     }
   })
 
-  test('refuses the commonest in any case of letters', async () => {
+  test('refuses common passwords in any letter case', async () => {
     for (const password of [
       'password',
       'PASSWORD',
@@ -293,7 +293,7 @@ describe('the password policy', () => {
     await takes('password of mine')
   })
 
-  test('refuses the email, its local part and the username in any case', async () => {
+  test('refuses the email, its local part and the username in any letter case', async () => {
     const context = { email: 'ann.long@example.com', username: 'annabelle' }
     for (const password of [
       'ann.long@example.com',
@@ -305,7 +305,7 @@ describe('the password policy', () => {
     await takes('ann.long and annabelle', context)
   })
 
-  test('asks the app last, with the NFC form', async () => {
+  test('calls the custom check last, with the NFC form', async () => {
     const asked: string[] = []
     const policy = createPasswordPolicy(8, (password) => {
       asked.push(password)

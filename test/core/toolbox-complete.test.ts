@@ -11,7 +11,7 @@ import { Mailbox } from '../helpers/mailbox.js'
 import { ada, browserOf, buildOAuth, landsOn } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** Hand-written routes over the toolbox. */
+/** Custom routes that use the toolbox. */
 function byHand(app: FastifyInstance) {
   app.post('/hand/login', async (request, reply) => {
     const { transport, ...options } = request.body as { transport?: string }
@@ -61,7 +61,7 @@ for (const backend of backends) {
     return { app, told }
   }
 
-  test(`${backend.name}: completeLogin answers what /login answers, with its cookies and its hook`, async (t) => {
+  test(`${backend.name}: completeLogin and completeLogout: respond like POST /login and /logout`, async (t) => {
     const { app, told } = await setUp(t)
     const client = new Client(app)
     const response = await client.post('/hand/login', { rememberMe: true, metadata: { a: 1 } })
@@ -82,7 +82,7 @@ for (const backend of backends) {
     assert.deepEqual(told, ['in session', 'out'])
   })
 
-  test(`${backend.name}: completeLogin answers what /token answers, where tokens are asked for`, async (t) => {
+  test(`${backend.name}: completeLogin: transport "bearer" responds like POST /token`, async (t) => {
     const { app, told } = await setUp(t)
     const body = { transport: 'bearer', scopes: ['notes', 'root'] }
     const tokens = (await new Client(app).post('/hand/login', body)).json()
@@ -104,13 +104,13 @@ for (const backend of backends) {
     )
   })
 
-  test(`${backend.name}: completeLogin refuses a transport that signs nobody in`, async (t) => {
+  test(`${backend.name}: completeLogin: an unknown transport fails with CRUDAUTH_CONFIG`, async (t) => {
     const { app } = await setUp(t)
     const refused = await new Client(app).post('/hand/login', { transport: 'key' })
     assert.equal(refused.json().code, 'CRUDAUTH_CONFIG')
   })
 
-  test(`${backend.name}: resolvePrincipal asks for no CSRF token, writes nothing, and is null for anything bad`, async (t) => {
+  test(`${backend.name}: resolvePrincipal: needs no CSRF token, writes nothing, is null for bad credentials`, async (t) => {
     const { app } = await setUp(t)
     const client = await signedIn(app, 'ann2')
     client.csrf = null
@@ -127,7 +127,7 @@ for (const backend of backends) {
     }
   })
 
-  test(`${backend.name}: isFresh is for who has just signed in`, async (t) => {
+  test(`${backend.name}: isFresh: true only within freshSeconds after sign-in`, async (t) => {
     const { app } = await setUp(t, { freshSeconds: 1 })
     const client = await signedIn(app, 'bob')
     assert.deepEqual((await client.get('/hand/fresh')).json(), { fresh: true })
@@ -136,7 +136,7 @@ for (const backend of backends) {
     assert.deepEqual((await new Client(app).get('/hand/fresh')).json(), { fresh: false })
   })
 
-  test(`${backend.name}: several transports of a gate are asked, and no other`, async (t) => {
+  test(`${backend.name}: currentUser: accepts a list of transports and refuses an invalid value`, async (t) => {
     const { app } = await setUp(t)
     const client = await signedIn(app, 'bob')
     assert.deepEqual((await client.get('/hand/either')).json(), { via: 'session' })
@@ -146,7 +146,7 @@ for (const backend of backends) {
       })
   })
 
-  test(`${backend.name}: deleteAccount ends every way in, and what was sent or held for the account`, async (t) => {
+  test(`${backend.name}: deleteAccount: ends all credentials, one-time tokens and address reservations`, async (t) => {
     const mailbox = new Mailbox()
     const { app, rows } = await buildOAuth(t, {
       auth: { ...backend.options(), email: mailbox.options() },
@@ -184,7 +184,7 @@ for (const backend of backends) {
     }
     const [row] = await rows()
     assert.equal(row?.acmeId, null)
-    // The address that was held for the account is free again.
+    // The address that was reserved for the account is free again.
     answers(
       await new Client(app).post('/register', {
         ...asked,
@@ -200,7 +200,7 @@ for (const backend of backends) {
     )
   })
 
-  test(`${backend.name}: deleteAccount takes a token whose user was not read, unless that has ended`, async (t) => {
+  test(`${backend.name}: deleteAccount: accepts a stateless access token unless token_version was raised`, async (t) => {
     const { app } = await setUp(t, {
       transports: [bearerTransport({ refresh: 'body', statelessUser: true })],
     })
@@ -220,7 +220,7 @@ for (const backend of backends) {
     refuses(await new Client(app).form('/token', asked), 'CRUDAUTH_BAD_CREDENTIALS')
   })
 
-  test(`${backend.name}: of 100 deletions at once one is done, and the others are refused`, async (t) => {
+  test(`${backend.name}: deleteAccount: one of 100 parallel deletions succeeds; the others get 401`, async (t) => {
     const { app } = await setUp(t)
     const client = await signedIn(app, 'bob')
     const all = await Promise.all(Array.from({ length: 100 }, () => client.delete('/hand/account')))

@@ -35,7 +35,7 @@ for (const backend of backends) {
     const start = (t: Parameters<typeof build>[0], auth: Partial<CrudAuthOptions> = {}) =>
       build(t, { auth: { ...backend.options(), ...auth }, routes })
 
-    test('makes sessions that are as good as those of /login, renewing the one the request came with', async (t) => {
+    test('create: sets the cookies of POST /login and replaces the session of the request', async (t) => {
       const app = await start(t)
       const client = new Client(app)
       await client.register('ann')
@@ -55,7 +55,7 @@ for (const backend of backends) {
       assert.equal(answers(await client.get('/sessions'), 200).length, 1)
     })
 
-    test('ends a session and clears its cookies', async (t) => {
+    test('revoke and clearCookies: end a session and clear its cookies', async (t) => {
       const app = await start(t)
       const client = await signedIn(app, 'ann')
       const response = await client.post('/leave')
@@ -67,7 +67,7 @@ for (const backend of backends) {
       refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
     })
 
-    test('lists a user’s live sessions, most recently active first, and nothing that authenticates', async (t) => {
+    test('list: returns live sessions, most recently active first, without secrets', async (t) => {
       const app = await start(t)
       const client = await signedIn(app, 'ann')
       const other = new Client(app, '', { remoteAddress: '198.51.100.7' })
@@ -95,11 +95,11 @@ for (const backend of backends) {
         [...times].sort((a, b) => b - a),
       )
       assert.deepEqual(await app.crudAuth.sessions.list(99), [])
-      // An id of another type is another user.
+      // An id of another type is a different user.
       assert.deepEqual(await app.crudAuth.sessions.list('1'), [])
     })
 
-    test('revokes one that is the user’s, and no other', async (t) => {
+    test('revoke: revokes a session only with the id of its user', async (t) => {
       const app = await start(t)
       const ann = await signedIn(app, 'ann')
       await signedIn(app, 'bob')
@@ -113,7 +113,7 @@ for (const backend of backends) {
       refusesOwn(await ann.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
     })
 
-    test('revokes all, or all but one', async (t) => {
+    test('revokeAll: revokes all sessions of the user, or all but one', async (t) => {
       const app = await start(t)
       const clients = [await signedIn(app, 'ann'), new Client(app), new Client(app)]
       for (const client of clients.slice(1)) await client.login('ann')
@@ -129,7 +129,7 @@ for (const backend of backends) {
       answers(await bob.get('/me'), 200)
     })
 
-    test('takes metadata up to 2 KiB', async (t) => {
+    test('create: metadata over 2 KiB is refused', async (t) => {
       const app = await start(t)
       const client = new Client(app)
       await client.register('ann')
@@ -143,7 +143,7 @@ for (const backend of backends) {
       refuses(await enter(2048), 'CRUDAUTH_BAD_REQUEST')
     })
 
-    test('a session of a disabled account opens nothing', async (t) => {
+    test('authenticatePassword: a disabled account is refused before a session is created', async (t) => {
       const app = await start(t)
       const client = new Client(app)
       await client.register('ann')
@@ -156,7 +156,7 @@ for (const backend of backends) {
   })
 }
 
-test('sessions and refresh token families are listed together, most recently active first', async (t) => {
+test('sessions.list: returns sessions and token families, most recently active first', async (t) => {
   const app = await build(t, {
     auth: { transports: [sessionTransport(), bearerTransport({ refresh: 'body' })] },
   })
@@ -172,7 +172,7 @@ test('sessions and refresh token families are listed together, most recently act
 })
 
 describe('app.crudAuth.authenticatePassword', () => {
-  test('answers what /login answers, and 400 to what is no text', async (t) => {
+  test('fails like POST /login, and with 400 for values that are not strings', async (t) => {
     const app = await build(t, { routes })
     await new Client(app).register('ann')
     const enter = (name: unknown, secret: unknown) =>
@@ -195,7 +195,7 @@ describe('app.crudAuth.authenticatePassword', () => {
     }
   })
 
-  test('runs the hooks of a login', async (t) => {
+  test('calls onBeforeLogin and onLoginFailed', async (t) => {
     const told: string[] = []
     const app = await build(t, {
       auth: {
@@ -215,7 +215,7 @@ describe('app.crudAuth.authenticatePassword', () => {
 })
 
 describe('app.crudAuth.refuseCrossSite', () => {
-  test('refuses what /login refuses', async (t) => {
+  test('refuses cross-site requests, but not from trusted origins', async (t) => {
     const app = await build(t, { auth: { trustedOrigins: ['https://app.example.com'] }, routes })
     await new Client(app).register('ann')
     const enter = (headers: Record<string, string>) =>
@@ -232,7 +232,7 @@ describe('app.crudAuth.refuseCrossSite', () => {
 })
 
 describe('app.crudAuth.passwords', () => {
-  test('hashes, verifies, tells usable from unusable and judges by the app’s policy', async (t) => {
+  test('hashes and verifies, detects unusable hashes and applies the password policy', async (t) => {
     const app = await build(t)
     const { passwords } = app.crudAuth
     const hash = await passwords.hash(password)
@@ -258,7 +258,7 @@ describe('app.crudAuth.passwords', () => {
 })
 
 describe('app.crudAuth.users', () => {
-  test('is the app’s store in logical names, its errors too', async (t) => {
+  test('passes calls to the app’s store and returns its rows and errors', async (t) => {
     const store = memoryUsers()
     const app = await build(t, { auth: { users: store } })
     const row = await app.crudAuth.users.create({
@@ -288,7 +288,7 @@ describe('app.crudAuth.users', () => {
 })
 
 describe('app.crudAuth with bearer tokens', () => {
-  test('hands out tokens and nothing of the user, at a sign-in and at a refresh', async (t) => {
+  test('issueTokens and refreshTokens return tokens and no user data', async (t) => {
     const app = await build(t, { auth: { transports: [bearerTransport({ refresh: 'body' })] } })
     await new Client(app).register('ann')
     const user = (await app.crudAuth.users.findBy('username', 'ann')) as Record<string, unknown>

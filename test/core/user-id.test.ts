@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeUserId, encodeUserId } from '../../src/core/users/user-id.js'
 
-test('an id comes back as it was, type and all', () => {
+test('user ids: decoding an encoded id returns the same value and type', () => {
   const ids = [
     '',
     'a',
@@ -25,7 +25,7 @@ test('an id comes back as it was, type and all', () => {
   for (const id of ids) assert.equal(decodeUserId(encodeUserId(id)), id)
 })
 
-test('another spelling of a number is no id, so that no two texts are one user', () => {
+test('user ids: a non-canonical number is refused, so that no two texts mean one user', () => {
   const numbers = [
     '',
     ' ',

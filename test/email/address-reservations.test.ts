@@ -12,12 +12,12 @@ import { openUsers } from '../helpers/hostile.js'
 import { settle } from '../helpers/mailbox.js'
 import { openSqlite } from '../helpers/sqlite.js'
 
-/** Whose an address is that somebody has left: nobody's who did not prove it, and in whatever spelling it was stored. */
+/** A previous address stays reserved if it was verified, in whatever spelling it is stored. */
 const old = addressOf('ann')
 const registered = (username: string, email: string) => ({ email, username, password })
 
 for (const backend of backends) {
-  test(`${backend.name}: who signs up with a stranger's address and moves on does not keep its owner out`, async (t) => {
+  test(`${backend.name}: an unverified previous address does not keep its owner from signing up`, async (t) => {
     const { app, anyone, mail, askChange, row } = await mailApp(t, backend)
     const squatter = new Client(app)
     answers(await squatter.post('/register', registered('squatter', old)), 202)
@@ -40,7 +40,7 @@ for (const backend of backends) {
     assert.deepEqual(mail.to(old, 'existing_account'), [])
   })
 
-  test(`${backend.name}: an address that was proved is held after a move, and whoever holds it hears of a sign-up`, async (t) => {
+  test(`${backend.name}: a verified previous address stays reserved, and a sign-up with it notifies its owner`, async (t) => {
     const { app, join, move, mail, anyone, users, row } = await mailApp(t, backend)
     const token = await move(await join('ann'), old, 'moved@example.com')
     const free = await anyone.post('/register', registered('bob', 'bob@example.com'))
@@ -52,7 +52,7 @@ for (const backend of backends) {
     assert.equal((await row('ann')).email, old)
   })
 
-  test(`${backend.name}: a model without token_version has a way back to an address that was not proved, once`, async (t) => {
+  test(`${backend.name}: without token_version, a change of an unverified address can be reverted once`, async (t) => {
     const fields = ['id', 'email', 'username', 'hashedPassword', 'isActive', 'emailVerified']
     const { join, move, anyone, row } = await mailApp(t, backend, {
       auth: { users: memoryUsers({ fields }) },
@@ -67,7 +67,7 @@ for (const backend of backends) {
     )
   })
 
-  test(`${backend.name}: a model without a verified flag holds every address that was left`, async (t) => {
+  test(`${backend.name}: without a verified flag, every previous address stays reserved`, async (t) => {
     const fields = ['id', 'email', 'username', 'hashedPassword', 'isActive', 'tokenVersion']
     const { app, mail, anyone, users, askChange } = await mailApp(t, backend, {
       auth: { users: memoryUsers({ fields }) },
@@ -91,7 +91,7 @@ for (const backend of backends) {
 
 const stored = 'Ann@Example.com'
 
-/** A table whose addresses are the same in upper and lower case. */
+/** A table that compares addresses case-insensitively. */
 async function nocaseTable(t: { after(run: () => unknown): void }): Promise<UserStore> {
   const db = openSqlite()
   t.after(() => db.destroy())
@@ -102,7 +102,7 @@ async function nocaseTable(t: { after(run: () => unknown): void }): Promise<User
   return kyselyUsers(db)
 }
 
-/** A store of the app's own that does the same. */
+/** A custom store that does the same. */
 function nocaseMemory(): UserStore {
   const { store, rows } = openUsers()
   const findBy: UserStore['findBy'] = async (field, value) => {
@@ -114,7 +114,7 @@ function nocaseMemory(): UserStore {
   return { ...store, findBy }
 }
 
-const stores = { 'a table': nocaseTable, 'a store of the app': async () => nocaseMemory() }
+const stores = { 'a table': nocaseTable, 'a custom store': async () => nocaseMemory() }
 
 for (const backend of backends) {
   for (const [name, open] of Object.entries(stores)) {
@@ -130,7 +130,7 @@ for (const backend of backends) {
       }
     }
 
-    test(`${backend.name}: an address that ${name} keeps in an old spelling can be verified and reset by`, async (t) => {
+    test(`${backend.name}: an address that ${name} stores in mixed case can be verified and used for a reset`, async (t) => {
       const { anyone, ask, byName, app } = await legacy(t)
       answers(
         await anyone.post('/email/verify-confirm', { token: await ask('verify', 'ann') }),
@@ -148,7 +148,7 @@ for (const backend of backends) {
       answers(await new Client(app).login('ann', next), 200)
     })
 
-    test(`${backend.name}: an address that ${name} keeps in an old spelling is held and gone back to after a move`, async (t) => {
+    test(`${backend.name}: an address that ${name} stores in mixed case is reserved and restored by a revert`, async (t) => {
       const { anyone, ask, byName, app, move, mail } = await legacy(t)
       answers(
         await anyone.post('/email/verify-confirm', { token: await ask('verify', 'ann') }),

@@ -14,13 +14,13 @@ import { addressOf, mailApp, next } from '../helpers/email.js'
 import { redisTexts, times } from '../helpers/hostile.js'
 import { settle } from '../helpers/mailbox.js'
 
-/** What strangers can use up of an owner's: messages to an address, places in the store. */
+/** Strangers must not use up the message limit of an address, or the space of the token store. */
 const old = addressOf('ann')
 const recipient = { max: 3, windowSeconds: 3600 }
 const auth = { rateLimits: { ...limitsOff, recipient } }
 
 for (const backend of backends) {
-  test(`${backend.name}: what is asked for an address that no account has keeps nothing away from its account later`, async (t) => {
+  test(`${backend.name}: recipient limit: requests for an address without an account are not counted`, async (t) => {
     const { anyone, join, move, mail, ask } = await mailApp(t, backend, { auth })
     const client = await join('ann')
     const token = await move(client, old, 'thief@example.com')
@@ -29,7 +29,7 @@ for (const backend of backends) {
     await settle()
     assert.deepEqual(mail.to(old, 'reset_password'), [])
     answers(await anyone.post('/email/change-revert', { token }), 200)
-    // Comes by itself: whoever moved the account still knows its password.
+    // Sent automatically, because whoever changed the address still knows the password.
     const reset = await mail.token(old, 'reset_password')
     await ask('reset', 'ann')
     await ask('reset', 'ann')
@@ -38,7 +38,7 @@ for (const backend of backends) {
     answers(await new Client(client.app).login('ann', next), 200)
   })
 
-  test(`${backend.name}: going back sends a reset although that address has had all the messages it may get`, async (t) => {
+  test(`${backend.name}: POST /email/change-revert: sends reset_password beyond the recipient limit`, async (t) => {
     const { anyone, join, move, mail, ask } = await mailApp(t, backend, { auth })
     const client = await join('ann')
     for (let i = 0; i < recipient.max; i++) await ask('reset', 'ann')
@@ -51,7 +51,7 @@ for (const backend of backends) {
     answers(await anyone.post('/password/reset-confirm', { token: reset, new_password: next }), 200)
   })
 
-  test(`${backend.name}: what is asked for an address before it registers does not keep its welcome away`, async (t) => {
+  test(`${backend.name}: recipient limit: requests before a sign-up do not hold back its verify_email`, async (t) => {
     const { anyone, mail } = await mailApp(t, backend, { auth })
     for (let i = 0; i <= recipient.max; i++)
       answers(await anyone.post('/email/verify-request', { email: old }), 202)
@@ -63,7 +63,7 @@ for (const backend of backends) {
     )
   })
 
-  test(`${backend.name}: a change to a taken address spends nothing of its owner's budget`, async (t) => {
+  test(`${backend.name}: recipient limit: change requests to a taken address are not counted`, async (t) => {
     const { join, mail, askChange, row, set } = await mailApp(t, backend, { auth })
     const thief = await join('thief')
     await join('ann')
@@ -84,7 +84,7 @@ for (const backend of backends) {
   })
 
   for (const kind of ['verify', 'reset'] as const) {
-    test(`${backend.name}: a request that a failing database has tried again is counted once: ${kind}`, async (t) => {
+    test(`${backend.name}: recipient limit: a ${kind} request retried after database errors counts once`, async (t) => {
       const inner = memoryUsers()
       let failures = 0
       const findBy: typeof inner.findBy = async (field, value) => {
@@ -97,7 +97,7 @@ for (const backend of backends) {
       await inner.create({ email: old, username: 'ann', hashedPassword: null })
       failures = 3
       await ask(kind, 'ann')
-      assert.ok(failures <= 0, 'it was tried again')
+      assert.ok(failures <= 0, 'the lookup was retried')
       for (let i = 1; i < recipient.max; i++) await ask(kind, 'ann')
       const { length } = mail.messages
       assert.equal(length, recipient.max)
@@ -108,12 +108,12 @@ for (const backend of backends) {
         202,
       )
       await settle()
-      assert.equal(mail.messages.length, length, 'and beyond the budget nothing is sent')
+      assert.equal(mail.messages.length, length, 'nothing is sent beyond the limit')
     })
   }
 }
 
-test('what is asked for nobody leaves nothing in memory, and pushes nothing out of it', async () => {
+test('memory store: requests for unknown accounts do not evict tokens', async () => {
   const users = createUsers(memoryUsers(), 1000, Buffer.alloc(32))
   const user = await users.create({ email: old, hashedPassword: null })
   const plain = { seal: (text: string) => text, open: (text: string) => text }
@@ -124,7 +124,7 @@ test('what is asked for nobody leaves nothing in memory, and pushes nothing out 
   assert.equal((await tokens.peek('reset', token))?.value, old)
 })
 
-test('what is asked for nobody leaves nothing in Redis', {
+test('Redis store: requests for unknown accounts store no token', {
   skip: backends.length === 1 && 'TEST_REDIS_URL is not set',
 }, async (t) => {
   const options = backends[backends.length - 1]?.options() ?? {}
@@ -140,10 +140,10 @@ test('what is asked for nobody leaves nothing in Redis', {
   await settle()
   assert.equal(await values(), before)
   await ask('reset', 'ann')
-  assert.equal(await values(), before + 1, 'what is asked for somebody does')
+  assert.equal(await values(), before + 1, 'a request for an account stores a token')
 })
 
-test('a request is counted once, although its token could not be kept at first', async () => {
+test('recipient limit: a request counts once if storing its token fails at first', async () => {
   const users = createUsers(memoryUsers(), 1000, Buffer.alloc(32))
   const user = await users.create({ email: old, hashedPassword: null })
   const work: (() => Promise<void>)[] = []

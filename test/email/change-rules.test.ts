@@ -26,7 +26,7 @@ for (const backend of backends) {
     return { app, mailbox, ask }
   }
 
-  test(`${backend.name}: what registration.schema says of addresses holds for a change too`, async (t) => {
+  test(`${backend.name}: POST /email/change-request: the rules of registration.schema apply`, async (t) => {
     const email = { type: 'string', pattern: '@example\\.com$' }
     const { mailbox, ask } = await setUp(t, {
       registration: { schema: { type: 'object', properties: { email } } },
@@ -37,7 +37,7 @@ for (const backend of backends) {
     assert.ok(await mailbox.token('new@example.com', 'change_email'))
   })
 
-  test(`${backend.name}: onBeforeEmailChange refuses an address, and is asked by its canonical form`, async (t) => {
+  test(`${backend.name}: onBeforeEmailChange: receives the canonical address and can refuse it`, async (t) => {
     const asked: unknown[] = []
     const { mailbox, ask } = await setUp(t, {
       hooks: {
@@ -58,7 +58,7 @@ for (const backend of backends) {
   })
 
   for (const isNullable of [true, false]) {
-    test(`${backend.name}: at the first proof by a reset, an address that nobody proved goes${isNullable ? '' : ', where it must not be empty for another'}`, async (t) => {
+    test(`${backend.name}: a reset by phone ${isNullable ? 'clears an unverified email' : 'replaces an unverified email if the column is not nullable'}`, async (t) => {
       const inner = memoryUsers({
         fields: [
           ...['id', 'email', 'phone', 'hashedPassword', 'emailVerified', 'phoneVerified'],

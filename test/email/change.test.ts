@@ -11,8 +11,8 @@ const invalid = 'CRUDAUTH_TOKEN_INVALID_OR_USED'
 const fresh = 'new@example.com'
 
 for (const backend of backends) {
-  describe(`change of address, ${backend.name}`, () => {
-    test('a token out of the mail to the new address moves the account, once, and marks the address verified', async (t) => {
+  describe(`change of email address, ${backend.name}`, () => {
+    test('POST /email/change-confirm: changes and verifies the address once, and keeps sessions', async (t) => {
       const { app, anyone, join, askChange, row, mail } = await mailApp(t, backend)
       const client = await join('ann', { verified: false })
       const tokens = await tokensOf(app, 'ann')
@@ -42,7 +42,7 @@ for (const backend of backends) {
       refusesOwn(await new Client(app).login(addressOf('ann')), 'CRUDAUTH_BAD_CREDENTIALS')
     })
 
-    test('is asked for with a bearer token as well, which needs no CSRF token', async (t) => {
+    test('POST /email/change-request: a bearer token needs no CSRF token', async (t) => {
       const { app, join, mail } = await mailApp(t, backend)
       await join('ann')
       const headers = { authorization: `Bearer ${(await tokensOf(app, 'ann')).access}` }
@@ -57,7 +57,7 @@ for (const backend of backends) {
       await mail.next(fresh, 'change_email')
     })
 
-    test('is refused to nobody, without the CSRF token, and for a body that is none', async (t) => {
+    test('POST /email/change-request: requires authentication, the CSRF token and a valid body', async (t) => {
       const { anyone, app, join, sendsNothing } = await mailApp(t, backend)
       const client = await join('ann')
       const body = { new_email: fresh, password }
@@ -87,7 +87,7 @@ for (const backend of backends) {
       })
     })
 
-    test('a wrong password, no password and the present address are 400 and send nothing', async (t) => {
+    test('POST /email/change-request: no mail for a wrong password or the current address', async (t) => {
       const { join, set, app, sendsNothing } = await mailApp(t, backend)
       const client = await join('ann')
       const bare = await join('bare')
@@ -107,7 +107,7 @@ for (const backend of backends) {
           )
         }
         await set('bare', { hashedPassword: null })
-        // Another credential is another epoch, so the old tokens have ended with the password.
+        // Removing the password changes the credential epoch, so the old tokens have ended.
         const headers = { authorization: `Bearer ${tokens.access}` }
         refusesOwn(
           await new Client(app).post(
@@ -121,7 +121,7 @@ for (const backend of backends) {
       })
     })
 
-    test('an account without a password is told to set one', async (t) => {
+    test('POST /email/change-request: an account without a password gets CRUDAUTH_NO_PASSWORD', async (t) => {
       const { app, users, sendsNothing } = await mailApp(t, backend, {
         routes(app) {
           app.post('/by-hand', async (request, reply) => {
@@ -147,7 +147,7 @@ for (const backend of backends) {
       })
     })
 
-    test('for an address that is taken answers the same and sends nothing', async (t) => {
+    test('POST /email/change-request: a taken address gets the same response and no mail', async (t) => {
       const { join, sendsNothing, mail } = await mailApp(t, backend)
       const client = await join('ann')
       await join('bob')
@@ -164,7 +164,7 @@ for (const backend of backends) {
       })
     })
 
-    test('a newer request ends the older one', async (t) => {
+    test('POST /email/change-request: a newer request ends the older one', async (t) => {
       const { anyone, join, askChange, row } = await mailApp(t, backend)
       const client = await join('ann')
       const older = await askChange(client, fresh)
@@ -174,7 +174,7 @@ for (const backend of backends) {
       assert.equal((await row('ann')).email, 'newer@example.com')
     })
 
-    test('a request for a taken address ends the older one as well, so that nothing tells it apart', async (t) => {
+    test('POST /email/change-request: a request for a taken address ends the older one too', async (t) => {
       const { anyone, join, askChange } = await mailApp(t, backend)
       const client = await join('ann')
       await join('bob')
@@ -187,7 +187,7 @@ for (const backend of backends) {
       refusesOwn(await anyone.post('/email/change-confirm', { token: older }), invalid)
     })
 
-    test('an address that was taken meanwhile is 409, and nothing has changed', async (t) => {
+    test('POST /email/change-confirm: an address taken meanwhile is 409 and changes nothing', async (t) => {
       const { anyone, join, askChange, row, users } = await mailApp(t, backend)
       const client = await join('ann', { verified: false })
       const token = await askChange(client, fresh)
@@ -204,7 +204,7 @@ for (const backend of backends) {
       answers(await anyone.post('/email/change-confirm', { token }), 200)
     })
 
-    test('a change of the password ends the request', async (t) => {
+    test('POST /email/change-confirm: a password change ends the token', async (t) => {
       const { anyone, join, askChange } = await mailApp(t, backend)
       const client = await join('ann')
       const token = await askChange(client, fresh)

@@ -8,7 +8,7 @@ import { Client } from '../helpers/client.js'
 import { addressOf, mailApp, next } from '../helpers/email.js'
 import { interrupted, otherHash } from '../helpers/passwords.js'
 
-/** An account that is disabled just before something is written to it. */
+/** An app in which an account can be disabled just before a write to it. */
 async function open(t: TestContext, backend: Backend) {
   const inner = memoryUsers()
   const users = interrupted(inner)
@@ -33,7 +33,7 @@ async function open(t: TestContext, backend: Backend) {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: a reset writes nothing to an account that was disabled meanwhile, and mails nothing`, async (t) => {
+  test(`${backend.name}: POST /password/reset-confirm: changes nothing if the account is disabled meanwhile`, async (t) => {
     const { anyone, join, ask, disableAt, nothingWritten, sendsNothing } = await open(t, backend)
     await join('ann', { verified: false })
     const token = await ask('reset', 'ann')
@@ -45,7 +45,7 @@ for (const backend of backends) {
     await nothingWritten()
   })
 
-  test(`${backend.name}: nor does a change of the password`, async (t) => {
+  test(`${backend.name}: POST /change-password: changes nothing if the account is disabled meanwhile`, async (t) => {
     const { join, disableAt, nothingWritten, sendsNothing } = await open(t, backend)
     const client = await join('ann')
     disableAt('hashedPassword')
@@ -59,7 +59,7 @@ for (const backend of backends) {
     await nothingWritten()
   })
 
-  test(`${backend.name}: nor does a sign-in whose hash is out of date`, async (t) => {
+  test(`${backend.name}: POST /login: a rehash writes nothing if the account is disabled meanwhile`, async (t) => {
     const { app, inner, disableAt, nothingWritten } = await open(t, backend)
     await inner.create({
       email: addressOf('ann'),
@@ -76,7 +76,7 @@ for (const backend of backends) {
     ['/email/change-confirm', 'email'],
     ['/email/change-revert', 'email'],
   ] as const) {
-    test(`${backend.name}: nor does ${url}`, async (t) => {
+    test(`${backend.name}: POST ${url}: changes nothing if the account is disabled meanwhile`, async (t) => {
       const { anyone, join, ask, askChange, move, disableAt, nothingWritten, sendsNothing } =
         await open(t, backend)
       const client = await join('ann', { verified: false })
@@ -95,7 +95,7 @@ for (const backend of backends) {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: a hook that takes its time keeps back no message about another password`, async (t) => {
+  test(`${backend.name}: password_changed is sent while onAfterPasswordReset or onAfterPasswordChanged hangs`, async (t) => {
     let release = () => {}
     const released = new Promise<void>((resolve) => {
       release = resolve

@@ -16,7 +16,7 @@ const names: AuthEventType[] = [
 ]
 const old = addressOf('ann')
 
-/** Does once what fires each event of a request. */
+/** Makes requests that fire each of the events, except `onDeliveryFailed`. */
 async function everything({ app, anyone, join, move, ask }: MailApp): Promise<void> {
   const client = await join('ann')
   const revert = await move(client, old, 'new@example.com')
@@ -39,8 +39,8 @@ const expected = [
 ]
 
 for (const backend of backends) {
-  describe(`hooks of recovery, ${backend.name}`, () => {
-    test('are told of each event once, with subject and context', async (t) => {
+  describe(`recovery hooks, ${backend.name}`, () => {
+    test('each event calls its hook once, with the user and the context', async (t) => {
       const told: [string, Record<string, unknown>, Record<string, unknown>][] = []
       const hooks = Object.fromEntries(
         names.map((name) => [
@@ -71,7 +71,7 @@ for (const backend of backends) {
       assert.equal(reset?.user.tokenVersion, 2)
     })
 
-    test('are awaited before the answer, and one that throws turns no change into an error', async (t) => {
+    test('hooks are awaited; one that throws is logged and does not fail the request', async (t) => {
       let ended = 0
       const hook = async () => {
         await new Promise((resolve) => setTimeout(resolve, 5))
@@ -89,7 +89,7 @@ for (const backend of backends) {
       assert.equal(lines.filter((line) => line.includes('the hook of the app broke')).length, 4)
     })
 
-    test('each event is published once on its diagnostics channel, without a token', async (t) => {
+    test('each event is published once on its diagnostics channel, without tokens or passwords', async (t) => {
       const events: AuthEvent[] = []
       const listen = (event: unknown) => void events.push(event as AuthEvent)
       for (const name of names) {
@@ -110,7 +110,7 @@ for (const backend of backends) {
       assert.ok(!text.includes(next))
     })
 
-    test('nothing fires for what is refused', async (t) => {
+    test('a rejected token calls no hook', async (t) => {
       const told: string[] = []
       const hooks = Object.fromEntries(
         names.map((name) => [name, () => void told.push(name)]),

@@ -10,8 +10,8 @@ import { settle } from '../helpers/mailbox.js'
 const from = (app: Client['app'], remoteAddress: string) => new Client(app, '', { remoteAddress })
 
 for (const backend of backends) {
-  describe(`limits of recovery, ${backend.name}`, () => {
-    test('a recipient gets five messages of a kind an hour, from whatever addresses they are asked for, and nobody is told', async (t) => {
+  describe(`rate limits of recovery, ${backend.name}`, () => {
+    test('recipient limit: five messages of a kind an hour across IP addresses, with the same response', async (t) => {
       const { app, join, mail, users } = await mailApp(t, backend)
       await join('ann')
       await users.create({ email: addressOf('raw'), username: 'raw', hashedPassword: null })
@@ -36,7 +36,7 @@ for (const backend of backends) {
       )
     })
 
-    test('spellings of one address are one recipient, and another one has a budget of its own', async (t) => {
+    test('recipient limit: spellings of one address share it; other addresses have their own', async (t) => {
       const { anyone, join, mail } = await mailApp(t, backend)
       await join('ann')
       await join('bob')
@@ -57,7 +57,7 @@ for (const backend of backends) {
       assert.equal(mail.to(addressOf('ann'), 'reset_password').length, 5)
     })
 
-    test('notices to owners of known addresses, and requests to a new address, are capped as well', async (t) => {
+    test('recipient limit: applies to existing_account and change_email', async (t) => {
       const { anyone, join, mail } = await mailApp(t, backend)
       await join('ann')
       const bob = await join('bob')
@@ -82,7 +82,7 @@ for (const backend of backends) {
       assert.equal(mail.to('victim@example.com', 'change_email').length, 5)
     })
 
-    test('the cap can be set, and switched off', async (t) => {
+    test('recipient limit: can be changed and switched off', async (t) => {
       for (const [recipient, expected] of [
         [{ max: 2, windowSeconds: 60 }, 2],
         [false, 8],
@@ -99,7 +99,7 @@ for (const backend of backends) {
       }
     })
 
-    test('who is beyond the cap still redeems what came before', async (t) => {
+    test('recipient limit: tokens sent before it was reached still work', async (t) => {
       const { anyone, app, join, mail } = await mailApp(t, backend)
       await join('ann')
       for (let i = 0; i < 7; i++)
@@ -109,7 +109,7 @@ for (const backend of backends) {
       answers(await new Client(app).login('ann', next), 200)
     })
 
-    test('five requests an hour of an address, of each kind, each told of in the headers', async (t) => {
+    test('request routes: five requests an hour per IP address, reported in the headers', async (t) => {
       const { app, mail } = await mailApp(t, backend, { auth: { rateLimits: {} } })
       for (const url of ['/email/verify-request', '/password/reset-request']) {
         for (let i = 0; i < 5; i++) {
@@ -130,7 +130,7 @@ for (const backend of backends) {
       assert.deepEqual(mail.messages, [])
     })
 
-    test('three requests for a change an hour of a user, wrong passwords counted, from whatever address', async (t) => {
+    test('POST /email/change-request: three attempts an hour per user, including wrong passwords', async (t) => {
       const { app, join } = await mailApp(t, backend, { auth: { rateLimits: { register: false } } })
       const ann = await join('ann')
       const bob = await join('bob')
@@ -151,7 +151,7 @@ for (const backend of backends) {
       assert.ok(app)
     })
 
-    test('confirmations are not limited: 128 random bits are not guessed', async (t) => {
+    test('POST /password/reset-confirm: wrong tokens are not rate limited', async (t) => {
       const { anyone, join, ask } = await mailApp(t, backend, {
         auth: { rateLimits: { register: false } },
       })

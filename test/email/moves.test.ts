@@ -8,7 +8,7 @@ import { addressOf, mailApp, next } from '../helpers/email.js'
 import { settle } from '../helpers/mailbox.js'
 import { interrupted } from '../helpers/passwords.js'
 
-/** Moves of an address in the middle of other moves, of other credentials, and of a database that answers too late. */
+/** Changes of address that race with each other, with new passwords, and with a slow database. */
 const old = addressOf('ann')
 const thief = 'thief@example.com'
 
@@ -21,7 +21,7 @@ async function open(t: TestContext, backend: Backend, auth: BuildOptions['auth']
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: an address that is left between the reading and the writing of another password can be gone back to`, async (t) => {
+  test(`${backend.name}: race: a change of address during a password change can be reverted`, async (t) => {
     const { anyone, join, askChange, mail, row, revert, interruptions } = await open(t, backend)
     const client = await join('ann')
     const token = await askChange(client, thief)
@@ -42,7 +42,7 @@ for (const backend of backends) {
     assert.equal((await row('ann')).email, old)
   })
 
-  test(`${backend.name}: an address that is left in the middle of a reset does not keep its owner from going back`, async (t) => {
+  test(`${backend.name}: race: a change of address during a password reset ends the reset and can be reverted`, async (t) => {
     const { join, ask, askChange, anyone, mail, row, revert, interruptions } = await open(
       t,
       backend,
@@ -58,7 +58,7 @@ for (const backend of backends) {
         return undefined
       },
     }
-    // The address that the token went to is the account's no more.
+    // The account no longer has the address that the token was sent to.
     refusesOwn(
       await anyone.post('/password/reset-confirm', { token: reset, new_password: next }),
       'CRUDAUTH_TOKEN_INVALID_OR_USED',
@@ -67,7 +67,7 @@ for (const backend of backends) {
     assert.equal((await row('ann')).email, old)
   })
 
-  test(`${backend.name}: going back succeeds although the account is moved on at the same moment`, async (t) => {
+  test(`${backend.name}: race: a revert succeeds despite a concurrent change of address`, async (t) => {
     const { anyone, join, move, askChange, row, revert, interruptions } = await open(t, backend)
     const client = await join('ann')
     const token = await move(client, old, thief)
@@ -86,7 +86,7 @@ for (const backend of backends) {
     refusesOwn(await revert(token), 'CRUDAUTH_TOKEN_INVALID_OR_USED')
   })
 
-  test(`${backend.name}: a former address is told although the account was moved on before it could be`, async (t) => {
+  test(`${backend.name}: race: the old address is notified even if the address changes again first`, async (t) => {
     const { anyone, join, askChange, mail, row, revert, inner, interruptions } = await open(
       t,
       backend,
@@ -97,7 +97,7 @@ for (const backend of backends) {
     interruptions.around = {
       async after() {
         interruptions.around = {}
-        // As a second confirmation does that comes before the first message is prepared.
+        // Like a second confirmation before the first message is prepared.
         await inner.update(id, { email: 'further@example.com' })
       },
     }
@@ -107,7 +107,7 @@ for (const backend of backends) {
   })
 
   for (const when of ['before the message is prepared', 'long after the answer']) {
-    test(`${backend.name}: a move that the database answers too late is told to the former address: done ${when}`, async (t) => {
+    test(`${backend.name}: a change whose write times out notifies the old address: written ${when}`, async (t) => {
       const { anyone, join, askChange, mail, row, revert, inner, interruptions } = await open(
         t,
         backend,
@@ -137,7 +137,7 @@ for (const backend of backends) {
       ])
       if (when.startsWith('long')) {
         await settle()
-        assert.deepEqual(mail.to(old, 'email_changed'), [], 'nothing has been moved yet')
+        assert.deepEqual(mail.to(old, 'email_changed'), [], 'nothing has changed yet')
         go()
       }
       const back = await mail.token(old, 'email_changed')
@@ -147,7 +147,7 @@ for (const backend of backends) {
     })
   }
 
-  test(`${backend.name}: a move that failed is told to nobody, and can be made once the database is back`, async (t) => {
+  test(`${backend.name}: a failed change notifies nobody and can be repeated once the database is back`, async (t) => {
     const { anyone, join, askChange, mail, row, interruptions } = await open(t, backend, {
       delivery: { firstRetrySeconds: 0.01 },
     })
@@ -165,7 +165,7 @@ for (const backend of backends) {
     assert.equal((await row('ann')).email, thief)
   })
 
-  test(`${backend.name}: a request for a change that had to be tried again does not displace a later one`, async (t) => {
+  test(`${backend.name}: a change request retried after an error does not replace a newer one`, async (t) => {
     const inner = memoryUsers()
     const asked = { typo: 0 }
     const findBy: typeof inner.findBy = async (field, value) => {
@@ -183,7 +183,7 @@ for (const backend of backends) {
     const token = await askChange(client, 'right@example.com')
     for (let tries = 0; asked.typo < 2 && tries < 1000; tries++) await settle()
     await settle()
-    assert.equal(asked.typo, 2, 'it was tried again')
+    assert.equal(asked.typo, 2, 'the request was retried')
     assert.deepEqual(mail.to('typo@example.com'), [])
     answers(await anyone.post('/email/change-confirm', { token }), 200)
     assert.equal((await row('ann')).email, 'right@example.com')

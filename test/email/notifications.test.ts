@@ -16,13 +16,13 @@ import { Client } from '../helpers/client.js'
 import { addressOf, mailApp, next, withPhone } from '../helpers/email.js'
 import { Mailbox } from '../helpers/mailbox.js'
 
-/** Messages that tell somebody of what happens to the account: they come whatever else is going on. */
+/** Security notices about an account are delivered whatever happens to other messages. */
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const stranger = (i: number) => `stranger${i}@elsewhere.example`
 
 for (const backend of backends) {
   for (const fault of ['hangs', 'fails'] as const) {
-    test(`${backend.name}: what tells of another password or address is delivered although mail to others ${fault} and fills its places`, async (t) => {
+    test(`${backend.name}: security notices are delivered while mail to others ${fault} and fills the queue`, async (t) => {
       const mail = new Mailbox()
       const links: DeliveryIntent[] = []
       let waiting = 0
@@ -59,13 +59,13 @@ for (const backend of backends) {
       for (let i = 0; i < 9; i++) {
         await users.create({ email: stranger(i), username: `stranger${i}`, hashedPassword: null })
         answers(await anyone.post('/password/reset-request', { email: stranger(i) }), 202)
-        // What prepares messages has as few places, which are not to be filled here.
+        // The queue that prepares messages has the same limit and must not fill up here.
         await link('reset_password', stranger(i))
       }
       for (let tries = 0; !lost.includes('reset_password email full') && tries < 1000; tries++) {
         await new Promise((resolve) => setTimeout(resolve, 5))
       }
-      assert.ok(lost.includes('reset_password email full'), 'the places are full')
+      assert.ok(lost.includes('reset_password email full'), 'the queue is full')
       assert.ok(waiting > 0)
       answers(
         await client.post('/change-password', { current_password: password, new_password: next }),
@@ -101,7 +101,7 @@ for (const backend of backends) {
     [{ emailVerified: false, phoneVerified: false }, 'email'],
   ]
   for (const [flags, factor] of verifications) {
-    test(`${backend.name}: another password is told by ${factor} where ${JSON.stringify(flags)}`, async (t) => {
+    test(`${backend.name}: password_changed is sent by ${factor} for ${JSON.stringify(flags)}`, async (t) => {
       const told: string[] = []
       let wake = () => {}
       const come = new Promise<void>((resolve) => {
@@ -143,7 +143,7 @@ for (const backend of backends) {
   }
 }
 
-test('an app closes although its sender never does, and what comes after it runs', () => {
+test('app.close() resolves even if the sender never closes', () => {
   const code = `
     const { default: Fastify } = await import('fastify')
     const { default: crudAuth, memoryUsers, sessionTransport } = await import('${moduleUrl('src/index.ts')}')

@@ -27,7 +27,7 @@ async function onCluster(t: TestContext) {
   return { redis: redis as never, keyPrefix: uniquePrefix(), users: memoryUsers() }
 }
 
-/** A table of other names, UUID ids and provider ids. */
+/** A table with other column names, UUID ids and provider ids. */
 async function legacy(t: TestContext, dialect: Dialect) {
   const db =
     dialect === 'sqlite'
@@ -68,7 +68,7 @@ const everywhere: { name: string; options: Options }[] = [
       ]),
 ]
 
-/** A row by the logical names of its store. */
+/** The row of a user, by logical fields. */
 async function logical(users: UserStore, name: string): Promise<Record<string, unknown>> {
   const row = (await users.findBy('username', name)) as Record<string, unknown> | null
   assert.ok(row, name)
@@ -83,7 +83,7 @@ for (const { name, options } of everywhere) {
     return mailApp(t, { name, options: () => ({}) }, { auth })
   }
 
-  test(`${name}: verification, reset, change and taking it back`, async (t) => {
+  test(`${name}: verification, reset, change and revert work, each token once`, async (t) => {
     const { app, anyone, mail, users } = await open(t)
     const is = async (expected: Record<string, unknown>) => {
       const row = await logical(users, 'ann')
@@ -118,7 +118,7 @@ for (const { name, options } of everywhere) {
       await anyone.post('/register', { email: addressOf('ann'), username: 'eve', password }),
       202,
     )
-    assert.equal(await users.findBy('username', 'eve'), null, 'the old address is held')
+    assert.equal(await users.findBy('username', 'eve'), null, 'the old address is reserved')
     const revert = await mail.token(addressOf('ann'), 'email_changed')
     answers(await anyone.post('/email/change-revert', { token: revert }), 200)
     refusesOwn(await anyone.post('/email/change-revert', { token: revert }), invalid)
@@ -137,7 +137,7 @@ for (const { name, options } of everywhere) {
     await mail.next(addressOf('ann'), 'password_changed')
   })
 
-  test(`${name}: known addresses and taken names at sign-up, and an address taken before it is confirmed`, async (t) => {
+  test(`${name}: sign-up and change-confirm detect taken addresses and usernames`, async (t) => {
     const { app, anyone, mail, users } = await open(t)
     const client = new Client(app)
     answers(await client.register('ann'), 202)
@@ -166,7 +166,7 @@ for (const { name, options } of everywhere) {
     assert.equal((await logical(users, 'ann')).email, addressOf('ann'))
   })
 
-  test(`${name}: a reset of an account never verified drops its provider ids, where the table has any`, async (t) => {
+  test(`${name}: a reset of an unverified account clears its provider ids, if the table has them`, async (t) => {
     const { anyone, mail, users } = await open(t)
     if (users.fields.columns.googleId === undefined) return
     answers(await anyone.register('ann'), 202)

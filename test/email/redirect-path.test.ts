@@ -8,13 +8,13 @@ import { Client } from '../helpers/client.js'
 import { addressOf, mailApp, tokensOf } from '../helpers/email.js'
 import { Mailbox } from '../helpers/mailbox.js'
 
-/** What is asked for: places to go on that fit a link, a factor that something reaches, a caller known by a token alone. */
+/** Long values of `redirect_to`, recovery fields without a channel, stateless access tokens. */
 
-/** Nine characters each in a URL. */
+/** A path whose characters take nine characters each in a URL. */
 const wide = (count: number) => `/${'日'.repeat(count)}`
 
 for (const backend of backends) {
-  test(`${backend.name}: a place to go on that is too long once it is encoded is dropped, everywhere`, async (t) => {
+  test(`${backend.name}: a redirect_to that is too long once encoded is dropped`, async (t) => {
     const { app, anyone, join, mail } = await mailApp(t, backend, {
       routes: (app) =>
         void app.post('/by-hand', async (request) => {
@@ -48,7 +48,7 @@ for (const backend of backends) {
     assert.equal(new URL(context.link).searchParams.get('redirect_to'), encodeURI(wide(227)))
   })
 
-  test(`${backend.name}: a job for an app's queue with the longest place to go on is delivered`, async (t) => {
+  test(`${backend.name}: a queued job with the longest redirect_to is delivered`, async (t) => {
     let job: { id: string; payload: string } | undefined
     let wake = () => {}
     const come = new Promise<void>((resolve) => {
@@ -77,7 +77,7 @@ for (const backend of backends) {
     assert.equal(mail.to(addressOf('ann'), 'reset_password').length, 1)
   })
 
-  test(`${backend.name}: a hand-written change of address works for a caller who is known by an access token alone`, async (t) => {
+  test(`${backend.name}: recovery.requestEmailChange() accepts a stateless access token of an active account`, async (t) => {
     const { app, anyone, mail, row } = await mailApp(t, backend, {
       auth: {
         transports: [sessionTransport(), bearerTransport({ refresh: 'body', statelessUser: true })],
@@ -110,14 +110,14 @@ for (const backend of backends) {
       200,
     )
     assert.equal((await row('ann')).email, 'route@example.com')
-    // Its row tells what the token does not: the account has been disabled since.
+    // The token is still valid, but the row says that the account is disabled.
     await app.crudAuth.users.update((await row('ann')).id as number, { isActive: false })
     const refused = await ask('/mine', { email: 'late@example.com' })
     assert.equal(refused.statusCode, 401, refused.body)
   })
 }
 
-test('an app whose recovery factor nothing reaches does not start', async (t) => {
+test('an app whose recovery field no channel reaches fails to start', async (t) => {
   const fields = [
     'id',
     'username',

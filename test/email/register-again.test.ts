@@ -15,11 +15,11 @@ import { Client } from '../helpers/client.js'
 import { addressOf, mailApp, withPhone } from '../helpers/email.js'
 import { openSqlite } from '../helpers/sqlite.js'
 
-/** What a sign-up tells when something in it is taken: of public names the truth, of addresses and numbers nothing. */
+/** A sign-up reveals that a username is taken, but not that an address or phone number is. */
 const free = 'free@example.com'
 const phone = '+4915112345678'
 
-/** A table of which a rule that no field bears says that usernames differ in more than case. */
+/** A table with a unique index on `lower(username)`, which no field declares. */
 async function lowerIndex(t: TestContext): Promise<UserStore> {
   const db = openSqlite()
   t.after(() => db.destroy())
@@ -31,7 +31,7 @@ async function lowerIndex(t: TestContext): Promise<UserStore> {
   return kyselyUsers(db)
 }
 
-/** Users whose database never tells which field was taken. */
+/** A user store that never says which field was taken. */
 function mute(): UserStore {
   const inner = memoryUsers()
   const taken = new Set<string>()
@@ -51,10 +51,10 @@ function mute(): UserStore {
 
 for (const backend of backends) {
   for (const [name, open] of Object.entries({
-    'a rule of a table': lowerIndex,
-    'a database that tells no field': async () => mute(),
+    'an expression index': lowerIndex,
+    'a store that names no field': async () => mute(),
   })) {
-    test(`${backend.name}: a name that ${name} refuses is told, and to nobody's mailbox`, async (t) => {
+    test(`${backend.name}: a username that ${name} refuses is 409 and sends nothing`, async (t) => {
       const { app, anyone, sendsNothing, mail, users } = await mailApp(t, backend, {
         auth: { users: await open(t) },
       })
@@ -69,7 +69,7 @@ for (const backend of backends) {
       assert.equal(await users.findBy('email', free), null)
     })
 
-    test(`${backend.name}: an address that ${name} refuses is not`, async (t) => {
+    test(`${backend.name}: an address that ${name} refuses is 202 and notifies its owner`, async (t) => {
       const { app, anyone, mail, users } = await mailApp(t, backend, {
         auth: { users: await open(t) },
       })
@@ -85,7 +85,7 @@ for (const backend of backends) {
     })
   }
 
-  test(`${backend.name}: a taken field of the app's own is told beside a known as beside an unknown address, text or not`, async (t) => {
+  test(`${backend.name}: a taken custom field is 409 for known and unknown addresses alike`, async (t) => {
     const users = memoryUsers({ unique: ['badge'] })
     const registration = { extraFields: ['badge'] }
     const { app, mail, sendsNothing } = await mailApp(t, backend, { auth: { users, registration } })
@@ -111,7 +111,7 @@ for (const backend of backends) {
   })
 
   for (const recovery of ['email', 'phone']) {
-    test(`${backend.name}: a known number is told to its owner and not to who signs up with it, recovering by ${recovery}`, async (t) => {
+    test(`${backend.name}: a taken phone number notifies its owner, not the caller, with recovery by ${recovery}`, async (t) => {
       const got: DeliveryIntent[] = []
       let wake = () => {}
       const told = new Promise<void>((resolve) => {

@@ -13,8 +13,8 @@ const comparable = (headers: Record<string, unknown>) => {
 }
 
 for (const backend of backends) {
-  describe(`sign-up with delivery, ${backend.name}`, () => {
-    test('a new and a known address get one answer; the one is sent a link, the other’s owner a notice', async (t) => {
+  describe(`POST /register with delivery, ${backend.name}`, () => {
+    test('new and known addresses get the same response; only the message to the owner differs', async (t) => {
       const { anyone, mail, row, users, app } = await mailApp(t, backend)
       const fresh = await anyone.post('/register', {
         email: addressOf('ann'),
@@ -37,7 +37,7 @@ for (const backend of backends) {
       assert.equal(tokenOf(notice), '')
       assert.ok(
         !`${notice.text}${notice.html}${notice.subject}`.includes('eve'),
-        'what a stranger typed is not mailed',
+        'input of a stranger is not mailed',
       )
       assert.equal(await row('eve'), null)
       assert.deepEqual(await row('ann'), before)
@@ -49,7 +49,7 @@ for (const backend of backends) {
       )
     })
 
-    test('a taken username is 409, whether the address is new, known or the same', async (t) => {
+    test('a taken username is 409 with the same body for new and known addresses', async (t) => {
       const { anyone, join, row, sendsNothing } = await mailApp(t, backend)
       await join('ann')
       await join('bob')
@@ -79,7 +79,7 @@ for (const backend of backends) {
       assert.deepEqual(await row('off'), before)
     })
 
-    test('a bad password, a refused hook and a malformed body are answered alike for new and known addresses', async (t) => {
+    test('validation errors and hook refusals are the same for new and known addresses', async (t) => {
       const { anyone, join, sendsNothing } = await mailApp(t, backend, {
         auth: {
           hooks: {
@@ -105,7 +105,7 @@ for (const backend of backends) {
       })
     })
 
-    test('onAfterRegister is told of new accounts alone', async (t) => {
+    test('onAfterRegister runs only for new accounts', async (t) => {
       const told: string[] = []
       const { anyone, join } = await mailApp(t, backend, {
         auth: {
@@ -123,7 +123,7 @@ for (const backend of backends) {
       assert.deepEqual(told, ['ann'])
     })
 
-    test('an account works before its address is verified, and is told apart by the flag', async (t) => {
+    test('an unverified account can sign in, but not pass currentUser({ verified: true })', async (t) => {
       const { app, join, row } = await mailApp(t, backend, {
         routes(app) {
           app.get('/verified', { onRequest: app.currentUser({ verified: true }) }, async () => ({}))
@@ -138,7 +138,7 @@ for (const backend of backends) {
       assert.ok(app)
     })
 
-    test('without delivery it is 201 with the account, and 409 for a known address, as ever', async (t) => {
+    test('without delivery a new account is 201 and a known address 409', async (t) => {
       const app = await build(t, { auth: backend.options() })
       const body = answers(await new Client(app).register('ann'), 201)
       assert.deepEqual(

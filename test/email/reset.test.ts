@@ -12,7 +12,7 @@ const invalid = 'CRUDAUTH_TOKEN_INVALID_OR_USED'
 
 for (const backend of backends) {
   describe(`password reset, ${backend.name}`, () => {
-    test('a token out of the mail sets the password, once, and ends every session and token', async (t) => {
+    test('POST /password/reset-confirm: sets the password once and ends all sessions and tokens', async (t) => {
       const { app, anyone, join, ask, row } = await mailApp(t, backend)
       const client = await join('ann')
       const tokens = await tokensOf(app, 'ann')
@@ -35,7 +35,7 @@ for (const backend of backends) {
       answers(await new Client(app).login('ann', next), 200)
     })
 
-    test('the mail carries a link, and a notice tells of the new password', async (t) => {
+    test('reset_password contains the link; password_changed follows without a token', async (t) => {
       const { anyone, mail, join, ask } = await mailApp(t, backend)
       await join('ann')
       const token = await ask('reset', 'ann')
@@ -44,12 +44,12 @@ for (const backend of backends) {
       assert.equal(message.context.expiresInSeconds, 3600)
       answers(await anyone.post('/password/reset-confirm', { token, new_password: next }), 200)
       const notice = await mail.next(addressOf('ann'), 'password_changed')
-      assert.equal(tokenOf(notice), '', 'there is nothing to redeem in it')
+      assert.equal(tokenOf(notice), '', 'it contains no token')
       assert.equal(notice.context.expiresInSeconds, 0)
       assert.ok(!`${notice.text}${notice.html}`.includes(next))
     })
 
-    test('a change of the password is told by the same notice', async (t) => {
+    test('POST /change-password: sends password_changed without a token', async (t) => {
       const { mail, join } = await mailApp(t, backend)
       const client = await join('ann')
       answers(
@@ -59,7 +59,7 @@ for (const backend of backends) {
       assert.equal(tokenOf(await mail.next(addressOf('ann'), 'password_changed')), '')
     })
 
-    test('an account without a password gets one', async (t) => {
+    test('POST /password/reset-confirm: sets a password for an account without one', async (t) => {
       const { app, anyone, users, ask } = await mailApp(t, backend)
       const hashedPassword = app.crudAuth.passwords.unusable()
       await users.create({
@@ -81,7 +81,7 @@ for (const backend of backends) {
       }
     })
 
-    test('a password that is refused leaves the token good', async (t) => {
+    test('POST /password/reset-confirm: a refused password does not use up the token', async (t) => {
       const { anyone, join, ask, users } = await mailApp(t, backend, {
         auth: {
           passwords: {
@@ -118,7 +118,7 @@ for (const backend of backends) {
       answers(await anyone.post('/password/reset-confirm', { token, new_password: next }), 200)
     })
 
-    test('a bad password tells nothing of whether the token is one', async (t) => {
+    test('POST /password/reset-confirm: an invalid token is reported before a bad password', async (t) => {
       const { anyone, join, ask } = await mailApp(t, backend)
       await join('ann')
       await ask('reset', 'ann')
@@ -131,7 +131,7 @@ for (const backend of backends) {
       )
     })
 
-    test('of several outstanding tokens each works, and the first to be redeemed ends the others', async (t) => {
+    test('POST /password/reset-confirm: redeeming one of several tokens ends the others', async (t) => {
       const { app, anyone, join, ask } = await mailApp(t, backend)
       await join('ann')
       const tokens = [
@@ -153,7 +153,7 @@ for (const backend of backends) {
       answers(await new Client(app).login('ann', next), 200)
     })
 
-    test('whoever proves the address of an account that never was verified gets it alone', async (t) => {
+    test('POST /password/reset-confirm: an unverified account loses its provider ids and sessions', async (t) => {
       const { app, anyone, join, ask, row, set } = await mailApp(t, backend, {
         auth: { users: memoryUsers({ unique: ['googleId', 'githubId', 'appleId'] }) },
       })
@@ -175,7 +175,7 @@ for (const backend of backends) {
       assert.deepEqual(await standing(app, squatter, tokens), [401, 401, 401])
     })
 
-    test('a verified account keeps its provider ids', async (t) => {
+    test('POST /password/reset-confirm: a verified account keeps its provider ids', async (t) => {
       const { anyone, join, ask, row, set } = await mailApp(t, backend)
       await join('ann')
       await set('ann', { googleId: '108', githubId: 7 })
@@ -193,7 +193,7 @@ for (const backend of backends) {
       )
     })
 
-    test('a reset whose write loses to another that changed neither password nor address is done all the same', async (t) => {
+    test('POST /password/reset-confirm: a lost compare-and-set is retried if the password is unchanged', async (t) => {
       const { app, anyone, join, ask, users } = await mailApp(t, backend)
       await join('ann')
       const token = await ask('reset', 'ann')
@@ -207,7 +207,7 @@ for (const backend of backends) {
       answers(await new Client(app).login('ann', next), 200)
     })
 
-    test('an unknown address and a disabled account get no mail, the same answer, and keep their rows', async (t) => {
+    test('POST /password/reset-request: same response and no mail for unknown and disabled accounts', async (t) => {
       const { anyone, join, set, row, sendsNothing, ask, mail } = await mailApp(t, backend)
       await join('ann')
       await join('off')

@@ -18,9 +18,9 @@ const limits = {
 for (const backend of backends) {
   for (const verified of [false, true]) {
     const what = verified
-      ? 'one who proved the address is sent each'
-      : 'a stranger whose address was never proved gets a budget of them'
-    test(`${backend.name}: fresh links to take a move back, one with each new password: ${what}`, async (t) => {
+      ? 'a verified address gets all of them'
+      : 'an unverified address gets them up to the recipient limit'
+    test(`${backend.name}: new revert links after each password change: ${what}`, async (t) => {
       const changes = 12
       const { join, move, mail } = await mailApp(t, backend, {
         auth: { rateLimits: { ...limits, recipient: budget } },
@@ -35,7 +35,7 @@ for (const backend of backends) {
           200,
         )
         current = next
-        // Each is prepared in turn: what is prepared after the next change finds that one's row.
+        // Wait for each message: one prepared after the next change would read the newer row.
         if (verified) await mail.token(old, 'email_changed', i + 2)
         else await settle()
       }

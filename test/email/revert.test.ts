@@ -11,8 +11,8 @@ const old = addressOf('ann')
 const thieves = 'thief@example.com'
 
 for (const backend of backends) {
-  describe(`taking a change of address back, ${backend.name}`, () => {
-    test('the notice to the old address has a link for 72 hours that restores it, once, and ends every session and token', async (t) => {
+  describe(`POST /email/change-revert, ${backend.name}`, () => {
+    test('a link valid for 72 hours restores the old address once and ends all sessions and tokens', async (t) => {
       const { app, anyone, join, move, row, mail } = await mailApp(t, backend)
       const client = await join('ann')
       const token = await move(client, old, thieves)
@@ -33,7 +33,7 @@ for (const backend of backends) {
       answers(await new Client(app).login(old), 200)
     })
 
-    test('whoever takes a move back is sent what sets another password, since the thief knew the old one', async (t) => {
+    test('a password reset is sent to the restored address', async (t) => {
       const { app, anyone, join, move, mail } = await mailApp(t, backend)
       const client = await join('ann')
       answers(
@@ -48,7 +48,7 @@ for (const backend of backends) {
       answers(await new Client(app).login('ann', next), 200)
     })
 
-    test('an address that nobody ever proved is held for nobody', async (t) => {
+    test('an unverified old address is not reserved', async (t) => {
       const { anyone, join, move, row } = await mailApp(t, backend)
       const client = await join('ann', { verified: false })
       await move(client, old, 'squatter@example.com')
@@ -56,7 +56,7 @@ for (const backend of backends) {
       assert.notEqual(await row('owner'), null)
     })
 
-    test('an address that was not verified comes back as one that is not', async (t) => {
+    test('an unverified old address is restored as unverified', async (t) => {
       const { anyone, join, move, row } = await mailApp(t, backend)
       const client = await join('ann', { verified: false })
       const token = await move(client, old, thieves)
@@ -65,7 +65,7 @@ for (const backend of backends) {
       assert.equal((await row('ann')).emailVerified, false)
     })
 
-    test('works after the address was moved on again, and what was asked for since has ended', async (t) => {
+    test('works after a further change of address and ends pending tokens', async (t) => {
       const { anyone, join, move, row, ask, askChange, mail } = await mailApp(t, backend)
       const client = await join('ann')
       const token = await move(client, old, thieves)
@@ -89,7 +89,7 @@ for (const backend of backends) {
       )
     })
 
-    test('after the password was changed a second notice has a link that works', async (t) => {
+    test('a password change replaces the link with a new one', async (t) => {
       const { anyone, join, move, row, mail } = await mailApp(t, backend)
       const client = await join('ann')
       const first = await move(client, old, thieves)
@@ -107,7 +107,7 @@ for (const backend of backends) {
       assert.equal((await row('ann')).emailVerified, true)
     })
 
-    test('after a reset at the new address, too', async (t) => {
+    test('a password reset at the new address sends a new link', async (t) => {
       const { anyone, join, move, row, mail } = await mailApp(t, backend)
       const client = await join('ann')
       await move(client, old, thieves)
@@ -126,7 +126,7 @@ for (const backend of backends) {
       assert.equal((await row('ann')).email, old)
     })
 
-    test('whoever moved the address on takes nothing from the first owner by taking their own move back', async (t) => {
+    test('a revert to a later address does not end the link to the earliest one', async (t) => {
       const { anyone, join, move, row, mail } = await mailApp(t, backend)
       const client = await join('ann')
       await move(client, old, thieves)
@@ -139,10 +139,10 @@ for (const backend of backends) {
       refusesOwn(await anyone.post('/email/change-revert', { token: ofThief }), invalid)
     })
 
-    test('every address that was left can go back after a change of the password, not the first one alone', async (t) => {
+    test('a password change also sends a new link to a later previous address', async (t) => {
       const { anyone, join, move, row, mail } = await mailApp(t, backend)
       const client = await join('ann')
-      // The owner's own move, and the thief's a day later.
+      // The owner's own change, then the thief's.
       await move(client, old, 'ann@home.example')
       await move(client, 'ann@home.example', thieves)
       answers(
@@ -154,7 +154,7 @@ for (const backend of backends) {
       assert.equal((await row('ann')).email, 'ann@home.example')
     })
 
-    test('meanwhile nobody else gets the old address, by signing up or by a change', async (t) => {
+    test('nobody else can register the reserved address or change to it', async (t) => {
       const { anyone, join, move, row, sendsNothing, users, mail } = await mailApp(t, backend)
       const client = await join('ann')
       const bob = await join('bob')
@@ -177,7 +177,7 @@ for (const backend of backends) {
       assert.equal((await row('ann')).email, old)
     })
 
-    test('a change asked for before the address was left is 409', async (t) => {
+    test('a pending change to an address that has become reserved is 409', async (t) => {
       const { anyone, join, move, askChange, row } = await mailApp(t, backend)
       const ann = await join('ann')
       const bob = await join('bob')
@@ -188,7 +188,7 @@ for (const backend of backends) {
       assert.equal((await row('bob')).email, addressOf('bob'))
     })
 
-    test('the account itself may go back by a change', async (t) => {
+    test('the account itself can change to its reserved address', async (t) => {
       const { anyone, join, move, askChange, row } = await mailApp(t, backend)
       const client = await join('ann')
       await move(client, old, thieves)
@@ -199,7 +199,7 @@ for (const backend of backends) {
       assert.equal((await row('ann')).email, old)
     })
 
-    test('an address that another account has proved all the same is 400, and nothing has changed', async (t) => {
+    test('an old address that another account has verified is 400 and changes nothing', async (t) => {
       const { anyone, join, move, users, row } = await mailApp(t, backend)
       const client = await join('ann')
       const token = await move(client, old, thieves)
@@ -211,7 +211,7 @@ for (const backend of backends) {
       assert.equal((await client.get('/me')).statusCode, 200)
     })
 
-    test('an address that another account has all the same, and has never proved, is taken from that', async (t) => {
+    test('an old address that another account never verified is taken from that account', async (t) => {
       const { anyone, join, move, users, row } = await mailApp(t, backend)
       const client = await join('ann')
       const token = await move(client, old, thieves)
@@ -226,7 +226,7 @@ for (const backend of backends) {
       assert.match(String((await row('eve')).email), /^gone-[\w-]+@account\.invalid$/)
     })
 
-    test('once taken back, the new address is free for others', async (t) => {
+    test('the new address is free for others after the revert', async (t) => {
       const { anyone, join, move, row } = await mailApp(t, backend)
       const client = await join('ann')
       const token = await move(client, old, thieves)

@@ -6,7 +6,7 @@ import { build } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 
 for (const backend of backends) {
-  test(`${backend.name}: delivery.settled() waits for every message, retries included, and no longer`, async (t) => {
+  test(`${backend.name}: delivery.settled() resolves once every message is sent, including retries`, async (t) => {
     const sent: string[] = []
     let failures = 2
     const app = await build(t, {
@@ -37,7 +37,7 @@ for (const backend of backends) {
   })
 }
 
-test('without a way to send there is nothing to wait for', async (t) => {
+test('delivery.settled() resolves if delivery is not configured', async (t) => {
   const app = await build(t)
   await app.crudAuth.delivery.settled()
 })

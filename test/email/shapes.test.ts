@@ -12,7 +12,7 @@ import { Mailbox, settle } from '../helpers/mailbox.js'
 const phone = '+4915112345678'
 const base = ['email', 'username', 'hashedPassword', 'isActive', 'tokenVersion', 'emailVerified']
 
-/** A channel that keeps what it is given. */
+/** A channel that collects its messages. */
 function pocket() {
   const intents: DeliveryIntent[] = []
   return {
@@ -48,17 +48,17 @@ async function mounted(
   return all.filter((url) => app.hasRoute({ method: 'POST', url }))
 }
 
-describe('what is mounted', () => {
+describe('mounted email routes', () => {
   const { channel } = pocket()
 
-  test('everything, with an email and its verified flag', async (t) => {
+  test('all routes, for an email with a verified flag', async (t) => {
     assert.deepEqual(
       await mounted(t, { email: new Mailbox().options() }),
       Object.values(urls).flat(),
     )
   })
 
-  test('nothing without a way to send, and nothing without a recovery factor', async (t) => {
+  test('none without delivery, none without a recovery field', async (t) => {
     assert.deepEqual(await mounted(t, {}), [])
     assert.deepEqual(
       await mounted(t, { email: new Mailbox().options(), identity: { recovery: null } }),
@@ -67,7 +67,7 @@ describe('what is mounted', () => {
     assert.deepEqual(await mounted(t, { channels: [channel], identity: { recovery: null } }), [])
   })
 
-  test('nothing to verify where the model does not say what is verified', async (t) => {
+  test('no verification routes if the user model has no verified flag', async (t) => {
     const users = memoryUsers({ fields: ['email', 'username', 'hashedPassword'] })
     assert.deepEqual(await mounted(t, { users, email: new Mailbox().options() }), [
       ...urls.reset,
@@ -75,7 +75,7 @@ describe('what is mounted', () => {
     ])
   })
 
-  test('no change of address where the model has none', async (t) => {
+  test('no change routes if the user model has no email', async (t) => {
     const users = memoryUsers({
       fields: ['username', 'hashedPassword', 'phone', 'phoneVerified'],
       unique: ['phone'],
@@ -87,12 +87,12 @@ describe('what is mounted', () => {
     ])
   })
 
-  test('changes of address where another factor recovers', async (t) => {
+  test('all routes, including changes of address, if the recovery field is a phone', async (t) => {
     const auth = { users: phoneUsers(), identity: { recovery: 'phone' }, channels: [channel] }
     assert.deepEqual(await mounted(t, auth), Object.values(urls).flat())
   })
 
-  test('a group that cannot be is refused at the start', async (t) => {
+  test('requesting the email group without its requirements is a configuration error', async (t) => {
     for (const auth of [{}, { email: new Mailbox().options(), identity: { recovery: null } }]) {
       await assert.rejects(build(t, { auth: { ...auth, routes: ['email'] } }), {
         code: 'CRUDAUTH_CONFIG',
@@ -102,7 +102,7 @@ describe('what is mounted', () => {
 })
 
 for (const backend of backends) {
-  describe(`other factors, ${backend.name}`, () => {
+  describe(`other recovery fields, ${backend.name}`, () => {
     const byPhone = () => ({
       ...backend.options(),
       users: phoneUsers(),
@@ -110,7 +110,7 @@ for (const backend of backends) {
       registration: { extraFields: ['phone'] },
     })
 
-    test('a phone is verified and recovers, by a channel of the app’s own', async (t) => {
+    test('a phone is verified and recovers the account through a custom channel', async (t) => {
       const sms = pocket()
       const auth = byPhone()
       const app = await build(t, { auth: { ...auth, channels: [sms.channel] } })
@@ -136,7 +136,7 @@ for (const backend of backends) {
       assert.equal((await sms.next('password_changed')).recipient, phone)
     })
 
-    test('a phone known already is told to its owner, not to the caller', async (t) => {
+    test('POST /register: a taken phone number notifies its owner, not the caller', async (t) => {
       const sms = pocket()
       const app = await build(t, { auth: { ...byPhone(), channels: [sms.channel] } })
       const first = await new Client(app).post('/register', { username: 'ann', password, phone })
@@ -149,7 +149,7 @@ for (const backend of backends) {
       )
     })
 
-    test('bodies are shaped to the phone', async (t) => {
+    test('request routes: the body must contain a valid phone number', async (t) => {
       const sms = pocket()
       const app = await build(t, { auth: { ...byPhone(), channels: [sms.channel] } })
       const anyone = new Client(app)
@@ -179,7 +179,7 @@ for (const backend of backends) {
       assert.deepEqual(sms.intents, [])
     })
 
-    test('the email channel keeps away from what is no email', async (t) => {
+    test('the email channel sends nothing to a phone number', async (t) => {
       const sms = pocket()
       const mail = new Mailbox()
       const app = await build(t, {
@@ -191,7 +191,7 @@ for (const backend of backends) {
       assert.deepEqual(mail.messages, [])
     })
 
-    test('where a phone recovers, an email is still changed and taken back by mail', async (t) => {
+    test('recovery by phone: an email is still changed and reverted by mail', async (t) => {
       const sms = pocket()
       const mail = new Mailbox()
       const users = phoneUsers()
@@ -231,7 +231,7 @@ for (const backend of backends) {
       assert.equal((await users.findBy('username', 'ann'))?.phoneVerified, false)
     })
 
-    test('a factor of the app’s own is validated by its own format', async (t) => {
+    test('a custom recovery field is validated by its rules in registration.schema', async (t) => {
       const pager = pocket()
       const users = memoryUsers({
         fields: ['username', 'hashedPassword', 'pager', 'pagerVerified', 'tokenVersion'],

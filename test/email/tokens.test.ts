@@ -22,7 +22,7 @@ const purposes = Object.keys(confirmations) as Purpose[]
 const redeem = (anyone: Client, purpose: Purpose, token: string) =>
   anyone.post(confirmations[purpose], { token, ...(purpose === 'reset' && { new_password: next }) })
 
-/** A live token of each purpose for an account that was never verified. */
+/** A valid token of each purpose, for an account that was never verified. */
 async function oneOfEach({ join, move, ask, askChange, set }: MailApp, name = 'ann') {
   const client = await join(name, { verified: false })
   const revert = await move(client, addressOf(name), `${name}@moved.example`)
@@ -38,7 +38,7 @@ async function oneOfEach({ join, move, ask, askChange, set }: MailApp, name = 'a
 
 for (const backend of backends) {
   describe(`one-time tokens, ${backend.name}`, () => {
-    test('a token is good for its own purpose alone, and what it is not good for does not use it up', async (t) => {
+    test('a token works only for its purpose, and other routes do not use it up', async (t) => {
       const app = await mailApp(t, backend)
       const { tokens } = await oneOfEach(app)
       const before = await app.row('ann')
@@ -49,14 +49,14 @@ for (const backend of backends) {
         }
       }
       assert.deepEqual(await app.row('ann'), before)
-      // Each of the others ends with the credential or the address that the one before it changes.
+      // Each change may end other tokens: hence this order, and a fresh reset token.
       for (const purpose of ['verify', 'change', 'revert'] as const) {
         answers(await redeem(app.anyone, purpose, tokens[purpose]), 200)
       }
       answers(await redeem(app.anyone, 'reset', await app.ask('reset', 'ann')), 200)
     })
 
-    test('a token of nobody’s making is 400 everywhere', async (t) => {
+    test('unknown and malformed tokens get 400 on every confirmation route', async (t) => {
       const { anyone, join } = await mailApp(t, backend)
       await join('ann')
       for (const token of [
@@ -88,11 +88,11 @@ for (const backend of backends) {
         answers(await redeem(anyone, 'reset', await ask('reset', 'ann')), 200)
       },
       'disabling the account': async ({ set }) => set('ann', { isActive: false }),
-      'taking a move back': async ({ anyone }, _, { revert }) =>
+      'undoing a change of address': async ({ anyone }, _, { revert }) =>
         void answers(await redeem(anyone, 'revert', revert), 200),
     }
     for (const [what, end] of Object.entries(ended)) {
-      test(`${what} ends all that are outstanding`, async (t) => {
+      test(`${what} invalidates all outstanding tokens`, async (t) => {
         const app = await mailApp(t, backend)
         const { client, tokens } = await oneOfEach(app)
         await end(app, client, tokens)
@@ -103,7 +103,7 @@ for (const backend of backends) {
       })
     }
 
-    test('those of a disabled account are good again when it is enabled', async (t) => {
+    test('the tokens of a disabled account are valid again once it is enabled', async (t) => {
       const app = await mailApp(t, backend)
       const { tokens } = await oneOfEach(app)
       await app.set('ann', { isActive: false })
@@ -112,7 +112,7 @@ for (const backend of backends) {
       answers(await redeem(app.anyone, 'reset', tokens.reset), 200)
     })
 
-    test('another address ends those that were sent to the one before', async (t) => {
+    test('a new address invalidates all tokens except the revert token', async (t) => {
       const app = await mailApp(t, backend)
       const { tokens } = await oneOfEach(app)
       await app.set('ann', { email: 'elsewhere@example.com' })
@@ -122,7 +122,7 @@ for (const backend of backends) {
       answers(await redeem(app.anyone, 'revert', tokens.revert), 200)
     })
 
-    test('whoever is made again under the same id, with the same address, inherits none', async (t) => {
+    test('an account created again with the same id and address inherits no tokens', async (t) => {
       const users = mortalUsers()
       const app = await mailApp(t, backend, { auth: { users: users.store } })
       const { tokens } = await oneOfEach(app)
@@ -135,7 +135,7 @@ for (const backend of backends) {
       assert.deepEqual(await app.row('ann'), before)
     })
 
-    test('each ends with its time', async (t) => {
+    test('verify, reset and change tokens expire', async (t) => {
       const mail = new Mailbox()
       const seconds = { verifySeconds: 1, resetSeconds: 1, changeSeconds: 1, revertSeconds: 1 }
       const made = await mailApp(t, backend, { auth: { email: mail.options(seconds) } })
@@ -165,7 +165,7 @@ for (const backend of backends) {
       for (const message of mail.messages) assert.equal(message.context.expiresInSeconds, 1)
     })
 
-    test('a move can be taken back until its time is over, when the old address is free again', async (t) => {
+    test('a revert token expires, and then the old address can be registered', async (t) => {
       const mail = new Mailbox()
       const app = await mailApp(t, backend, { auth: { email: mail.options({ revertSeconds: 1 }) } })
       const client = new Client(app.app)

@@ -13,7 +13,7 @@ import { refuses } from '../helpers/refuses.js'
 const invalid = 'CRUDAUTH_TOKEN_INVALID_OR_USED'
 type Body = Record<'factor' | 'token' | 'secret' | 'email' | 'to', string>
 
-/** Hand-written routes over each method; none of the plugin's own is mounted. */
+/** Custom routes for each method, without the email routes of the plugin. */
 function byHand(app: FastifyInstance): void {
   const { recovery } = app.crudAuth
   const post = (
@@ -52,7 +52,7 @@ for (const backend of backends) {
     const open = (t: Parameters<typeof mailApp>[0]) =>
       mailApp(t, backend, { auth: { routes: [...routes] }, routes: byHand })
 
-    test('does what the routes do, from verification to taking a move back', async (t) => {
+    test('each method does what its route does', async (t) => {
       const { app, anyone, mail, row } = await open(t)
       assert.equal(app.hasRoute({ method: 'POST', url: '/email/verify-request' }), false)
       const client = new Client(app)
@@ -81,7 +81,7 @@ for (const backend of backends) {
       assert.equal((await row('ann')).email, addressOf('ann'))
       assert.deepEqual(await standing(app, client, tokens), [401, 401, 401])
 
-      // Whoever takes a move back is offered a reset.
+      // A revert also sends a reset link.
       await mail.next(addressOf('ann'), 'reset_password')
       await ok(anyone.post('/r', { factor: addressOf('ann'), to: '/in' }))
       const reset = await mail.token(addressOf('ann'), 'reset_password', 2)
@@ -94,7 +94,7 @@ for (const backend of backends) {
       answers(await new Client(app).login('ann', next), 200)
     })
 
-    test('refuses what the routes refuse, whatever it is given', async (t) => {
+    test('methods refuse what the routes refuse, including values of the wrong type', async (t) => {
       const { app, anyone, mail } = await open(t)
       const client = new Client(app)
       answers(await client.register('ann'), 202)
@@ -124,7 +124,7 @@ for (const backend of backends) {
       assert.equal(mail.messages.length, before)
     })
 
-    test('a user nobody knows is answered as one that is known', async (t) => {
+    test('unknown users get the same response as known ones', async (t) => {
       const { anyone, mail } = await open(t)
       answers(await anyone.register('ann'), 202)
       await mail.next(addressOf('ann'), 'verify_email')
@@ -138,7 +138,7 @@ for (const backend of backends) {
       }
     })
 
-    /** An app that gives its messages to a queue. */
+    /** An app that passes its messages to a queue. */
     const queued = async (
       t: Parameters<typeof mailApp>[0],
       enqueue?: (job: DeliveryJob) => unknown,
@@ -156,11 +156,11 @@ for (const backend of backends) {
       return { ...made, jobs, come }
     }
 
-    test('a job that was given to the app’s queue is delivered when it comes back, with its link and place to go on', async (t) => {
+    test('deliver(): sends a queued job with its link and redirect_to', async (t) => {
       const { app, anyone, mail, come, row } = await queued(t)
       answers(await anyone.register('ann'), 202)
       const job = await come(1)
-      assert.deepEqual(mail.messages, [], 'nothing is sent before it is')
+      assert.deepEqual(mail.messages, [], 'nothing is sent before the job is delivered')
       assert.deepEqual(Object.keys(job).sort(), ['id', 'payload'])
       assert.ok(
         !job.payload.includes(Buffer.from('ann@example.com').toString('base64url').slice(2, 12)),
@@ -188,7 +188,7 @@ for (const backend of backends) {
       )
     })
 
-    test('a job that was changed, of another app or none is refused for good, and sends nothing', async (t) => {
+    test('deliver(): a modified, foreign or malformed job is a permanent error and sends nothing', async (t) => {
       const { app, anyone, mail, come } = await queued(t)
       answers(await anyone.register('ann'), 202)
       const job = await come(1)
@@ -215,7 +215,7 @@ for (const backend of backends) {
       assert.equal(mail.messages.length, 1)
     })
 
-    test('a job whose user has been disabled is dropped', async (t) => {
+    test('deliver(): drops the job of a disabled user', async (t) => {
       const { app, anyone, mail, come, set } = await queued(t)
       answers(await anyone.register('ann'), 202)
       const job = await come(1)
@@ -224,7 +224,7 @@ for (const backend of backends) {
       assert.deepEqual(mail.messages, [])
     })
 
-    test('a failing sender is told to the queue, without address and token', async (t) => {
+    test('deliver(): rejects if the sender fails, without the address or token in the error', async (t) => {
       const { app, anyone, come } = await queued(t)
       const broken = await build(t, {
         auth: {
@@ -254,7 +254,7 @@ for (const backend of backends) {
   })
 }
 
-test('without delivery or a recovery factor each method says what is missing', async (t) => {
+test('app.crudAuth.recovery: throws CRUDAUTH_CONFIG without delivery or a recovery field', async (t) => {
   for (const auth of [{}, { email: new Mailbox().options(), identity: { recovery: null } }]) {
     const app = await build(t, { auth })
     const request = {} as FastifyRequest

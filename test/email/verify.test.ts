@@ -9,8 +9,8 @@ import { tokenOf } from '../helpers/mailbox.js'
 const invalid = 'CRUDAUTH_TOKEN_INVALID_OR_USED'
 
 for (const backend of backends) {
-  describe(`verification of an address, ${backend.name}`, () => {
-    test('a token out of the mail marks the address verified, once', async (t) => {
+  describe(`email verification, ${backend.name}`, () => {
+    test('POST /email/verify-confirm: a token verifies the address once', async (t) => {
       const { anyone, join, ask, row } = await mailApp(t, backend)
       await join('ann', { verified: false })
       assert.equal((await row('ann')).emailVerified, false)
@@ -23,7 +23,7 @@ for (const backend of backends) {
       refusesOwn(await anyone.post('/email/verify-confirm', { token }), invalid, [token])
     })
 
-    test('the mail carries a link into the front end, its lifetime and nobody else’s address', async (t) => {
+    test('verify_email contains the link to the front end, its lifetime and the recipient', async (t) => {
       const { mail, join } = await mailApp(t, backend)
       await join('ann', { verified: false })
       const message = await mail.next(addressOf('ann'), 'verify_email')
@@ -34,14 +34,14 @@ for (const backend of backends) {
       assert.ok(message.text.includes(message.context.link))
     })
 
-    test('any spelling of the address asks for its account', async (t) => {
+    test('POST /email/verify-request: any spelling of the address finds the account', async (t) => {
       const { anyone, mail, join } = await mailApp(t, backend)
       await join('ann', { verified: false })
       answers(await anyone.post('/email/verify-request', { email: ' ANN\uff20Example.com ' }), 202)
       assert.equal((await mail.next('ann@example.com', 'verify_email', 2)).to, 'ann@example.com')
     })
 
-    test('of several outstanding tokens each works, and the first to be redeemed ends the others', async (t) => {
+    test('POST /email/verify-confirm: any outstanding token works, and redeeming it ends the others', async (t) => {
       const { anyone, join, ask, mail } = await mailApp(t, backend)
       await join('ann', { verified: false })
       const first = await mail.token(addressOf('ann'), 'verify_email')
@@ -59,7 +59,7 @@ for (const backend of backends) {
       answers(await anyone.post('/email/verify-confirm', { token: oldest }), 200)
     })
 
-    test('a verified address, an unknown one and a disabled account get no mail, and the same answer', async (t) => {
+    test('POST /email/verify-request: no mail for verified, unknown or disabled accounts', async (t) => {
       const { anyone, join, set, row, sendsNothing } = await mailApp(t, backend)
       await join('ann')
       await join('off', { verified: false })
@@ -77,7 +77,7 @@ for (const backend of backends) {
       assert.deepEqual(await row('off'), before)
     })
 
-    test('a body that is none is 400 and sends nothing', async (t) => {
+    test('POST /email/verify-request: an invalid body is 400 and sends nothing', async (t) => {
       const { anyone, join, sendsNothing } = await mailApp(t, backend)
       await join('ann', { verified: false })
       await sendsNothing(async () => {
@@ -106,7 +106,7 @@ for (const backend of backends) {
       })
     })
 
-    test('members that nobody knows are ignored, and an id in the body is nobody’s', async (t) => {
+    test('POST /email/verify-confirm: other properties of the body are ignored (mass assignment)', async (t) => {
       const { anyone, join, row, ask } = await mailApp(t, backend)
       await join('ann', { verified: false })
       await join('bob', { verified: false })
@@ -126,7 +126,7 @@ for (const backend of backends) {
       assert.equal((await row('bob')).emailVerified, false)
     })
 
-    test('a body that is none leaves the token good', async (t) => {
+    test('POST /email/verify-confirm: an invalid body or an altered token does not use up the token', async (t) => {
       const { anyone, join, ask } = await mailApp(t, backend)
       await join('ann', { verified: false })
       const token = await ask('verify', 'ann')
@@ -154,7 +154,7 @@ for (const backend of backends) {
       answers(await anyone.post('/email/verify-confirm', { token }), 200)
     })
 
-    test('verifying signs nobody in and nobody out', async (t) => {
+    test('POST /email/verify-confirm: neither starts nor ends a session', async (t) => {
       const { anyone, join, ask } = await mailApp(t, backend)
       const client = await join('ann', { verified: false })
       const response = await anyone.post('/email/verify-confirm', {

@@ -14,7 +14,7 @@ import { countingProxy, recovers, serve, skip } from '../helpers/faults.js'
 
 const redisMs = 300
 
-/** An app whose every reading of a row can be come in between: the place between the two round trips of a refresh. */
+/** An app that can be interrupted at each user lookup: between the two round trips of a refresh. */
 async function interruptedApp(
   t: TestContext,
   options: BearerTransportOptions,
@@ -42,7 +42,7 @@ async function interruptedApp(
 }
 
 suite('Redis stalls between the two round trips of a refresh', { skip }, () => {
-  test('a rotation that was answered 503 has not happened, though the server finds it in its buffer', async (t) => {
+  test('a rotation that got 503 is not applied, although Redis receives it later', async (t) => {
     const server = await serve(t)
     const { app, between, reused } = await interruptedApp(
       t,
@@ -50,7 +50,7 @@ suite('Redis stalls between the two round trips of a refresh', { skip }, () => {
       { redis: server.url },
     )
     const warm = await signedInBearer(app)
-    // Redis knows the scripts by now: what it gets is run at once and not asked for again.
+    // Redis knows the scripts by now, so a command runs at once and needs no second attempt.
     answers(await askRefresh(app, warm.refresh_token), 200)
     for (const stallMs of [50, 1500]) {
       const { refresh_token } = tokensOf(await askToken(app))
@@ -62,7 +62,7 @@ suite('Redis stalls between the two round trips of a refresh', { skip }, () => {
       await delay(stallMs)
       server.resume()
       await recovers(() => askToken(app))
-      // Longer than the grace: had the token been used up, the next use would end the line.
+      // Longer than the grace period: reuse of a used-up token would revoke the family.
       await delay(1200)
       const next = tokensOf(await recovers(() => askRefresh(app, refresh_token)))
       answers(await asBearer(app, next.access_token), 200)
@@ -71,7 +71,7 @@ suite('Redis stalls between the two round trips of a refresh', { skip }, () => {
     assert.deepEqual(reused, [])
   })
 
-  test('users who are read slowly cost a refresh neither a further round trip nor its answer', async (t) => {
+  test('a slow user store causes neither another round trip nor an error', async (t) => {
     const server = await serve(t)
     const proxy = await countingProxy(t, server.port)
     const { app, between } = await interruptedApp(t, {}, { redis: proxy.url })
@@ -86,8 +86,8 @@ suite('Redis stalls between the two round trips of a refresh', { skip }, () => {
   })
 })
 
-suite('a store that finds a rotation late', () => {
-  /** A store's clock that has gone on by `ms` at each look. */
+suite('refresh: a rotation that reaches the store too late', () => {
+  /** Advances the clock of the store by `ms` at each call. */
   const hurry = (t: TestContext, ms: number) => {
     const now = Date.now
     let ahead = 0
@@ -98,7 +98,7 @@ suite('a store that finds a rotation late', () => {
     return () => mocked.mock.restore()
   }
 
-  test('is asked once more, and answers', async (t) => {
+  test('is retried once and succeeds', async (t) => {
     const { app, between, reused } = await interruptedApp(t, { reuseGraceSeconds: 0 })
     const { refresh_token } = await signedInBearer(app)
     const now = Date.now
@@ -111,7 +111,7 @@ suite('a store that finds a rotation late', () => {
     assert.deepEqual(reused, [])
   })
 
-  test('again and again is 503 in the end, and the token is as good as before', async (t) => {
+  test('is 503 if the retries are late too, and the token stays valid', async (t) => {
     const { app, between, reused } = await interruptedApp(t, { reuseGraceSeconds: 0 })
     const { refresh_token } = await signedInBearer(app)
     let restore = () => {}

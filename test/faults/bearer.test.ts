@@ -45,8 +45,8 @@ const appOn = (
     },
   })
 
-suite('bearer tokens while Redis is in trouble', { skip }, () => {
-  test('paused: access tokens go on, /refresh is 503 and uses nothing up, nobody is signed out', async (t) => {
+suite('bearer tokens during outages of Redis', { skip }, () => {
+  test('Redis paused: access tokens work; refresh is 503 and does not use up the token', async (t) => {
     const server = await serve(t)
     const app = await appOn(t, server.url)
     const { access_token, refresh_token } = await signedInBearer(app)
@@ -69,7 +69,7 @@ suite('bearer tokens while Redis is in trouble', { skip }, () => {
     answers(await askRefresh(app, next.refresh_token), 200)
   })
 
-  test('killed: access tokens go on, with the cookie kept; when it is back empty, lines are over and sign-in works', async (t) => {
+  test('Redis killed: access tokens work, cookies stay; after a restart sign-in works', async (t) => {
     const server = await serve(t)
     const app = await appOn(t, server.url, { refresh: 'cookie' })
     const client = new Client(app)
@@ -90,11 +90,11 @@ suite('bearer tokens while Redis is in trouble', { skip }, () => {
     answers(await client.post('/refresh'), 200)
   })
 
-  test('a password changed by token during an outage ends all tokens all the same', async (t) => {
+  test('Redis paused: a new token_version ends all tokens', async (t) => {
     const server = await serve(t)
     const app = await appOn(t, server.url)
     const { access_token, refresh_token } = await signedInBearer(app)
-    // The guesses at a password are counted in Redis, so the change itself is refused; the row can be changed by other ways.
+    // May be refused, since guesses are counted in Redis. Hence the row is changed as well.
     server.pause()
     const payload = { current_password: password, new_password: 'another good one' }
     const response = await asBearer(app, access_token, '/change-password', {
@@ -108,7 +108,7 @@ suite('bearer tokens while Redis is in trouble', { skip }, () => {
     refusesOwn(await recovers(() => askRefresh(app, refresh_token)), 'CRUDAUTH_INVALID_TOKEN')
   })
 
-  test('garbage in place of a line is no line, and no 500', async (t) => {
+  test('refresh: corrupt data in Redis is 401 or 503, and sign-in works', async (t) => {
     const server = await serve(t)
     const app = await appOn(t, server.url)
     const { refresh_token } = await signedInBearer(app)
@@ -124,8 +124,8 @@ suite('bearer tokens while Redis is in trouble', { skip }, () => {
   })
 })
 
-suite('what bearer tokens cost Redis', { skip }, () => {
-  test('an access token nothing; a refresh two round trips; a sign-in and a sign-out few', async (t) => {
+suite('Redis round trips of bearer tokens', { skip }, () => {
+  test('none for an access token; two for a refresh, a sign-in and a sign-out', async (t) => {
     const server = await serve(t)
     const proxy = await countingProxy(t, server.port)
     const app = await appOn(t, proxy.url)
@@ -149,7 +149,7 @@ suite('what bearer tokens cost Redis', { skip }, () => {
         ),
       }
     }
-    // The first time Redis does not know the scripts.
+    // On the first run Redis does not know the scripts.
     await each()
     assert.deepEqual(await each(), {
       me: 0,
@@ -164,7 +164,7 @@ suite('what bearer tokens cost Redis', { skip }, () => {
     })
   })
 
-  test('no command at all is sent for access tokens, counted by the server', async (t) => {
+  test('access tokens send no command to Redis', async (t) => {
     const server = await serve(t)
     const app = await appOn(t, server.url)
     const { access_token } = await signedInBearer(app)
@@ -175,13 +175,13 @@ suite('what bearer tokens cost Redis', { skip }, () => {
     const before = await processed()
     for (let n = 0; n < 50; n++)
       assert.equal((await asBearer(app, access_token, '/own')).statusCode, 200)
-    // The counting itself is one command.
+    // INFO itself is one command.
     assert.equal((await processed()) - before, 1)
   })
 })
 
-suite('bearer tokens while the users are away', () => {
-  test('are 503 at every gate, optional ones too, and /refresh uses nothing up', async (t) => {
+suite('bearer tokens during outages of the user store', () => {
+  test('every gate and refresh are 503, and the refresh token is not used up', async (t) => {
     for (const fail of [
       () => Promise.reject(new Error('secret driver text')),
       () => new Promise<never>(() => {}),
@@ -214,7 +214,7 @@ suite('bearer tokens while the users are away', () => {
     }
   })
 
-  test('/logout ends the line all the same', async (t) => {
+  test('POST /logout: still revokes the token family', async (t) => {
     const users = memoryUsers()
     const app = await build(t, {
       auth: { users, transports: [bearerTransport({ refresh: 'body' })] },
@@ -227,7 +227,7 @@ suite('bearer tokens while the users are away', () => {
     refusesOwn(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
   })
 
-  test('hooks that fail change neither sign-in nor refresh nor reuse', async (t) => {
+  test('hooks that throw do not affect sign-in, refresh, reuse detection or sign-out', async (t) => {
     const hook = () => {
       throw new Error('hook')
     }

@@ -10,9 +10,9 @@ import { listen, noUnhandledRejections, sessionCookie, times } from '../helpers/
 
 const timeouts = { redisMs: 1000 }
 
-// The limit of each test is what "bounded" means here; closing takes a fraction of it.
-suite('app.close() ends', { skip, timeout: 20_000 }, () => {
-  test('while Redis is down, was never there, is paused, and serves', async (t) => {
+// The timeout is the bound of each test; closing takes a fraction of it.
+suite('app.close() during outages of Redis', { skip, timeout: 20_000 }, () => {
+  test('resolves while Redis is unreachable, up, paused or killed', async (t) => {
     noUnhandledRejections(t)
     const [nowhere = 0] = await freePorts(1)
     const never = await build(t, { auth: { redis: `redis://127.0.0.1:${nowhere}`, timeouts } })
@@ -36,7 +36,7 @@ suite('app.close() ends', { skip, timeout: 20_000 }, () => {
     await apps[3]?.close()
   })
 
-  test('with requests under way at a paused Redis, which get their 503 first', async (t) => {
+  test('pending requests get 503 first while Redis is paused', async (t) => {
     noUnhandledRejections(t)
     const server = await serve(t)
     const app = await build(t, { auth: { redis: server.url, timeouts } })
@@ -57,7 +57,7 @@ suite('app.close() ends', { skip, timeout: 20_000 }, () => {
       response.resume()
       return response.statusCode as number
     })
-    // Until all of them have reached the app.
+    // Wait until all requests have reached the app.
     while (
       (await new Promise<number>((resolve) =>
         app.server.getConnections((_, count) => resolve(count)),
@@ -70,7 +70,7 @@ suite('app.close() ends', { skip, timeout: 20_000 }, () => {
     server.resume()
   })
 
-  test('a start that fails on its options leaves no connection behind', async (t) => {
+  test('start-up: an invalid option rejects, and another app can use the same Redis', async (t) => {
     noUnhandledRejections(t)
     const server = await serve(t)
     await assert.rejects(build(t, { auth: { redis: server.url, prefix: 'no path' } }), {

@@ -13,7 +13,7 @@ import { refuses } from '../helpers/refuses.js'
 
 const delivery = { firstRetrySeconds: 0.2, attempts: 20, drainSeconds: 1 }
 
-/** An app on a Redis of its own, whose limits count and whose mail is kept. */
+/** An app on its own Redis, with rate limits that count and a mailbox. */
 async function open(t: TestContext, redis: string) {
   const mail = new Mailbox()
   const users = memoryUsers()
@@ -36,7 +36,7 @@ async function open(t: TestContext, redis: string) {
   return { app, mail, users, anyone, ask }
 }
 
-/** What is asked while Redis is away: one answer for everybody, and nothing is sent. */
+/** Requests during an outage: everyone gets the same response, and no token is sent. */
 async function asksInVain({ app, mail, anyone }: Awaited<ReturnType<typeof open>>) {
   const before = mail.messages.length
   for (const url of ['/email/verify-request', '/password/reset-request']) {
@@ -71,12 +71,12 @@ async function asksInVain({ app, mail, anyone }: Awaited<ReturnType<typeof open>
       .map(({ kind, to }) => `${kind} to ${to}`)
       .filter((text) => !text.startsWith('existing_account')),
     [],
-    'no token could be kept, so none was sent',
+    'no token could be stored, so none was sent',
   )
 }
 
-suite('recovery while Redis is in trouble', { skip }, () => {
-  test('paused: requests are answered alike and sent when it goes on; confirmations are 503 and keep their tokens', async (t) => {
+suite('recovery during outages of Redis', { skip }, () => {
+  test('Redis paused: messages are sent afterwards; confirmations are 503 and keep their tokens', async (t) => {
     const server = await serve(t)
     const made = await open(t, server.url)
     const { app, mail, users, anyone, ask } = made
@@ -120,12 +120,12 @@ suite('recovery while Redis is in trouble', { skip }, () => {
     }
     assert.equal((await anyone.post('/email/verify-confirm', { token: verify })).statusCode, 400)
     answers(await recovers(() => new Client(app).login('bob', next)), 200)
-    // What was asked for in the outage comes after it.
+    // Messages requested during the outage are sent after it.
     await mail.next(addressOf('fresh'), 'verify_email')
     await mail.next(addressOf('ann'), 'existing_account')
   })
 
-  test('killed: requests are answered alike, confirmations are 503, and all is well when it is back', async (t) => {
+  test('Redis killed: requests get the same response, confirmations are 503, and it recovers', async (t) => {
     const server = await serve(t)
     const made = await open(t, server.url)
     const { app, mail, users, anyone, ask } = made
@@ -145,14 +145,14 @@ suite('recovery while Redis is in trouble', { skip }, () => {
     await serve(t, server.port)
     const after = await recovers(() => anyone.post('/email/verify-confirm', { token: verify }))
     assert.equal(after.statusCode, 400, 'it came back empty')
-    // Each of those asked for in the outage has a token by now, or will have.
+    // Messages requested during the outage are sent by now, or soon.
     await mail.next(addressOf('fresh'), 'verify_email')
     const again = await ask('verify_email', '/email/verify-request', addressOf('ann'))
     answers(await anyone.post('/email/verify-confirm', { token: again }), 200)
   })
 
   for (const where of ['at once in the same process', 'soon in every other']) {
-    test(`paused between the reading of a token and its use: 503, nothing has changed, and the token is good, ${where}`, async (t) => {
+    test(`Redis paused while a token is redeemed: 503, no change; the token works ${where}`, async (t) => {
       const server = await serve(t)
       const made = await open(t, server.url)
       const { app, mail, users, anyone } = made
@@ -204,7 +204,7 @@ suite('recovery while Redis is in trouble', { skip }, () => {
     })
   }
 
-  test('paused once the password is written: the reset stands, and every session is dead', async (t) => {
+  test('Redis paused after the password is written: the reset succeeds and sessions end', async (t) => {
     const server = await serve(t)
     const inner = memoryUsers()
     let pausing = false
@@ -236,7 +236,7 @@ suite('recovery while Redis is in trouble', { skip }, () => {
     answers(await new Client(app).login('ann', next), 200)
   })
 
-  test('closing while Redis is paused and messages are being prepared ends', {
+  test('app.close() resolves while Redis is paused and messages are being prepared', {
     timeout: 20_000,
   }, async (t) => {
     const server = await serve(t)

@@ -38,7 +38,7 @@ for (const backend of backends) {
     return made.then((app) => ({ ...app, lines, lost }))
   }
 
-  test(`${backend.name}: what fails is tried again until it is sent, with the same token`, async (t) => {
+  test(`${backend.name}: sender: a failed message is retried with the same token until it is sent`, async (t) => {
     const seen: EmailMessage[] = []
     const { anyone, lost } = await open(t, (message) => {
       seen.push(message)
@@ -52,7 +52,7 @@ for (const backend of backends) {
     assert.deepEqual(lost, [])
   })
 
-  test(`${backend.name}: what fails to the end is told to onDeliveryFailed and the log, and to no client`, async (t) => {
+  test(`${backend.name}: sender: after the last attempt, onDeliveryFailed and the log report the failure`, async (t) => {
     let tries = 0
     const { anyone, lost, lines } = await open(t, () => {
       tries++
@@ -68,7 +68,7 @@ for (const backend of backends) {
     for (const line of lines) assert.doesNotMatch(line, /ann@example\.com|token=/)
   })
 
-  test(`${backend.name}: what fails for good is not tried again`, async (t) => {
+  test(`${backend.name}: sender: a permanent error is not retried`, async (t) => {
     let tries = 0
     const { anyone, lost } = await open(t, () => {
       tries++
@@ -80,7 +80,7 @@ for (const backend of backends) {
     assert.equal(lost[0]?.attempts, 1)
   })
 
-  test(`${backend.name}: a sender that hangs holds up no answer, and is given up in its time`, async (t) => {
+  test(`${backend.name}: sender: one that hangs delays no response and is given up`, async (t) => {
     const { anyone, lost } = await open(t, () => new Promise(() => {}), {
       delivery: { attempts: 1, attemptSeconds: 0.05, drainSeconds: 0 },
     })
@@ -90,7 +90,7 @@ for (const backend of backends) {
     assert.deepEqual([...new Set(lost.map(({ reason }) => reason))], ['failed'])
   })
 
-  test(`${backend.name}: a channel that throws or hangs keeps no other from delivering, and its error to itself`, async (t) => {
+  test(`${backend.name}: channels: one that throws or hangs does not keep others from delivering`, async (t) => {
     const got: DeliveryIntent[] = []
     const mail = new Mailbox()
     const { anyone, lost } = await open(t, () => {}, {
@@ -109,14 +109,14 @@ for (const backend of backends) {
     })
     answers(await anyone.register('ann'), 202)
     const token = await mail.token(addressOf('ann'), 'verify_email')
-    await until(() => got.length === 1, 'the last channel gets it as well')
+    await until(() => got.length === 1, 'the last channel delivers too')
     assert.equal(got[0]?.token, token)
     assert.ok(Object.isFrozen(got[0]))
     await until(() => lost.length === 2, 'both are given up')
     assert.deepEqual(lost.map(({ channel }) => channel).sort(), ['hangs', 'throws'])
   })
 
-  test(`${backend.name}: closing waits for what is under way, from the request to the sender`, async (t) => {
+  test(`${backend.name}: app.close(): waits for messages that are still being prepared or sent`, async (t) => {
     const sent: string[] = []
     const { app, anyone, lost } = await open(t, async ({ kind }) => {
       await delay(80)
@@ -129,7 +129,7 @@ for (const backend of backends) {
     assert.deepEqual(lost, [])
   })
 
-  test(`${backend.name}: closing waits no longer than it may, and what is unfinished then is told of`, async (t) => {
+  test(`${backend.name}: app.close(): stops waiting after drainSeconds and reports unfinished messages`, async (t) => {
     const { app, anyone, lost } = await open(t, () => new Promise(() => {}), {
       delivery: { drainSeconds: 1 },
     })
@@ -142,7 +142,7 @@ for (const backend of backends) {
     )
   })
 
-  test(`${backend.name}: a render function that fails sends nothing and breaks nothing`, async (t) => {
+  test(`${backend.name}: render: an invalid result sends nothing, and the account is still created`, async (t) => {
     const mail = new Mailbox()
     const results: unknown[] = [
       undefined,
@@ -161,7 +161,7 @@ for (const backend of backends) {
     assert.deepEqual(mail.messages, [])
   })
 
-  test(`${backend.name}: a full queue drops what is too much, tells of it, and answers all alike`, async (t) => {
+  test(`${backend.name}: delivery queue full: messages are dropped and reported; the response stays the same`, async (t) => {
     const { anyone, lost } = await open(t, () => new Promise(() => {}), {
       delivery: { maxQueued: 3, attempts: 1, attemptSeconds: 60, drainSeconds: 0 },
       rateLimits: { recipient: false, register: false, password_reset_request: false },
@@ -172,7 +172,7 @@ for (const backend of backends) {
     )
     for (const response of asked)
       assert.equal(answers(response, 202).detail, asked[0]?.json().detail)
-    await until(() => lost.some(({ reason }) => reason === 'full'), 'it is told of')
+    await until(() => lost.some(({ reason }) => reason === 'full'), 'the drop is reported')
     assert.equal(
       (await anyone.post('/password/reset-confirm', { token: 'A'.repeat(22), new_password: next }))
         .statusCode,

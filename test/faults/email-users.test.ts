@@ -14,19 +14,19 @@ const driverText = 'relation "users" does not exist: SELECT hashed_password FROM
 const failures: Record<string, () => unknown> = {
   rejects: () =>
     Promise.reject(Object.assign(new Error(driverText), { code: '42P01', statusCode: 418 })),
-  'throws at once': () => {
+  'throws synchronously': () => {
     throw new Error(driverText)
   },
   hangs: () => new Promise(() => {}),
-  'rejects too late': () =>
+  'rejects after the timeout': () =>
     new Promise((_, reject) => setTimeout(() => reject(new Error(driverText)), 120)),
-  'answers nonsense': () => 7,
+  'returns a number': () => 7,
 }
 
 for (const backend of backends) {
   for (const [what, fault] of Object.entries(failures)) {
     for (const verb of ['findById', 'compareAndSet'] as const) {
-      test(`${backend.name}: a confirmation that meets a ${verb} which ${what} is 503 and keeps its token`, async (t) => {
+      test(`${backend.name}: confirmation routes: 503, and the token stays valid, if ${verb} ${what}`, async (t) => {
         noUnhandledRejections(t)
         const users = breakableUsers()
         const { app, anyone, mail, join, askChange, move, ask } = await mailApp(t, backend, {
@@ -59,7 +59,7 @@ for (const backend of backends) {
             '42P01',
           ])
         }
-        // What comes too late is dropped.
+        // Late results are ignored.
         await delay(130)
         delete users.broken[verb]
         assert.deepEqual(await Promise.all([1, 2, 3].map((id) => users.inner.findById(id))), rows)
@@ -68,7 +68,7 @@ for (const backend of backends) {
       })
     }
 
-    test(`${backend.name}: a request that meets a findBy which ${what} is answered as ever, and sent when the database is back`, async (t) => {
+    test(`${backend.name}: POST /password/reset-request: same response, and a message later, if findBy ${what}`, async (t) => {
       noUnhandledRejections(t)
       const users = breakableUsers()
       const { app, anyone, mail, join, sendsNothing } = await mailApp(t, backend, {
@@ -92,13 +92,13 @@ for (const backend of backends) {
       delete users.broken.findBy
       const token = await mail.token(addressOf('ann'), 'reset_password', 2)
       await settle()
-      assert.equal(mail.to(addressOf('ann'), 'reset_password').length, 2, 'once')
+      assert.equal(mail.to(addressOf('ann'), 'reset_password').length, 2, 'sent once')
       answers(await anyone.post('/password/reset-confirm', { token, new_password: next }), 200)
       answers(await new Client(app).login('ann', next), 200)
     })
   }
 
-  test(`${backend.name}: a write that is answered too late stands, and the old address hears of it all the same`, async (t) => {
+  test(`${backend.name}: POST /email/change-confirm: a write that times out but succeeds notifies the old address`, async (t) => {
     noUnhandledRejections(t)
     const users = breakableUsers()
     const { anyone, mail, join, askChange, row } = await mailApp(t, backend, {
@@ -122,7 +122,7 @@ for (const backend of backends) {
     assert.equal((await row('ann')).email, addressOf('ann'))
   })
 
-  test(`${backend.name}: a sign-up that the database fails is 503 for new and known addresses, and sends nothing`, async (t) => {
+  test(`${backend.name}: POST /register: a failed write is 503 for new and known addresses and sends nothing`, async (t) => {
     noUnhandledRejections(t)
     const users = breakableUsers()
     const { anyone, join, sendsNothing } = await mailApp(t, backend, {
@@ -130,7 +130,7 @@ for (const backend of backends) {
     })
     await join('ann')
     await sendsNothing(async () => {
-      // Whatever writes: a new address makes a row, a known one leaves its row as it is.
+      // Both write: a new address creates a row, a known one updates its row without a change.
       users.broken.create = failures.rejects as () => unknown
       users.broken.compareAndSet = failures.rejects as () => unknown
       for (const email of [addressOf('ann'), addressOf('fresh')]) {

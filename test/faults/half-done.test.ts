@@ -7,8 +7,8 @@ import { refuses } from '../helpers/refuses.js'
 
 const change = { current_password: password, new_password: 'another good one' }
 
-suite('Redis fails in the middle of', { skip }, () => {
-  test('a sign-in for which no session could be kept is 503 and sets no cookie', async (t) => {
+suite('Redis fails during a request', { skip }, () => {
+  test('POST /login: 503 without a cookie if the session cannot be stored', async (t) => {
     const server = await serve(t)
     const { app } = await appOn(t, server.url, { hooks: { onBeforeLogin: () => server.pause() } })
     await new Client(app).register('ann')
@@ -19,7 +19,7 @@ suite('Redis fails in the middle of', { skip }, () => {
     server.resume()
   })
 
-  test('a password change that Redis missed the beginning of is 503 and has changed nothing', async (t) => {
+  test('POST /change-password: 503 without a change if Redis fails before the write', async (t) => {
     const server = await serve(t)
     let pausing = false
     const check = () => {
@@ -41,7 +41,7 @@ suite('Redis fails in the middle of', { skip }, () => {
     assert.equal((await new Client(app).login('ann')).statusCode, 200)
   })
 
-  test('a password change that Redis missed the end of stands: other sessions are dead, the caller lives', async (t) => {
+  test('POST /change-password: succeeds if Redis fails after the write; only other sessions end', async (t) => {
     const server = await serve(t)
     const { app: plain } = await appOn(t, server.url)
     const inner = plain.crudAuth.users

@@ -13,17 +13,17 @@ const throwing: Record<string, () => unknown> = {
     throw new Error(secretText)
   },
   rejects: () => Promise.reject(new Error(secretText)),
-  'rejects with nothing': () => Promise.reject(undefined),
+  'rejects with undefined': () => Promise.reject(undefined),
   'throws null': () => {
     throw null
   },
-  'throws text': () => {
+  'throws a string': () => {
     throw secretText
   },
-  'throws a status that is none': () => {
+  'throws a status that is a string': () => {
     throw Object.assign(new Error(secretText), { statusCode: '400' })
   },
-  'throws a success': () => {
+  'throws a success status': () => {
     throw Object.assign(new Error(secretText), { statusCode: 200 })
   },
   'throws a status out of range': () => {
@@ -32,7 +32,7 @@ const throwing: Record<string, () => unknown> = {
 }
 
 for (const [what, hook] of Object.entries(throwing)) {
-  test(`a before-hook that ${what} refuses with 403: no account, no session, nothing told`, async (t) => {
+  test(`before-hooks: one that ${what} refuses with 403, without an account, session or details`, async (t) => {
     noUnhandledRejections(t)
     const users = openUsers()
     let on = false
@@ -55,7 +55,7 @@ for (const [what, hook] of Object.entries(throwing)) {
     refuses(await new Client(app).login('ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
   })
 
-  test(`an after-hook that ${what} is logged, and what was done stands`, async (t) => {
+  test(`after-hooks: one that ${what} is logged and does not fail the request`, async (t) => {
     noUnhandledRejections(t)
     const { lines, logger } = captureLogs('error')
     const hooks = Object.fromEntries(
@@ -87,11 +87,11 @@ for (const [what, hook] of Object.entries(throwing)) {
     for (let i = 0; i < 5; i++)
       refuses(await new Client(app).login('ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS', [secretText])
     refuses(await new Client(app).login('ann', 'wrong'), 'CRUDAUTH_LOCKED_OUT', [secretText])
-    assert.ok(lines.length >= 11, 'each is told of')
+    assert.ok(lines.length >= 11, 'each failure is logged')
   })
 }
 
-test("a hook's own refusal is answered as it is, and its 5xx too", async (t) => {
+test('before-hooks: the status and code of a thrown 4xx or 5xx error are returned', async (t) => {
   let status = 422
   const onBeforeLogin = () => {
     throw Object.assign(new Error('not on Sundays'), { statusCode: status, code: 'APP_SUNDAY' })
@@ -105,7 +105,7 @@ test("a hook's own refusal is answered as it is, and its 5xx too", async (t) => 
   }
 })
 
-test('a hook that hangs holds its own request alone: neither the hashes nor the sign-ins of others', async (t) => {
+test('before-hooks: one that hangs blocks neither the hash queue nor other sign-ins', async (t) => {
   noUnhandledRejections(t)
   const users = openUsers()
   const never = () => new Promise<void>(() => {})
@@ -132,10 +132,10 @@ test('a hook that hangs holds its own request alone: neither the hashes nor the 
     }
   }
   assert.equal(answered, 0)
-  assert.equal((await users.rows()).length, 2, 'an account that is being refused is not half made')
+  assert.equal((await users.rows()).length, 2, 'a pending sign-up creates no account')
 })
 
-test('a policy or a registration function that throws or answers nonsense makes no account and is no driver text', async (t) => {
+test('registration.fields and passwords.check: a function that throws creates no account', async (t) => {
   noUnhandledRejections(t)
   for (const fault of Object.values(throwing)) {
     const users = openUsers()

@@ -18,8 +18,8 @@ import {
 } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
-suite('Redis in trouble while somebody signs in at a provider', { skip }, () => {
-  test('paused before the state is taken: 503, the code is not sent on, and the same callback works afterwards', async (t) => {
+suite('sign-in with a provider during outages of Redis', { skip }, () => {
+  test('Redis paused: the callback is 503, keeps the code unused, and works afterwards', async (t) => {
     noUnhandledRejections(t)
     const server = await serve(t)
     const { app, acme, rows } = await buildOAuth(t, {
@@ -44,7 +44,7 @@ suite('Redis in trouble while somebody signs in at a provider', { skip }, () => 
     refusesCallback(await browser.finish(query, ada))
   })
 
-  test('killed and back, empty: 503 while it is gone, then the state is unknown and a new sign-in works', async (t) => {
+  test('Redis restarted: 503 while it is down, then the state is unknown and a new sign-in works', async (t) => {
     noUnhandledRejections(t)
     const server = await serve(t)
     const { app, rows } = await buildOAuth(t, {
@@ -70,7 +70,7 @@ suite('Redis in trouble while somebody signs in at a provider', { skip }, () => 
   })
 })
 
-/** A users' database that fails or hangs when it is asked to. */
+/** A user store that fails or hangs on demand. */
 function frail(inner: UserStore) {
   const state = { mode: 'up' as 'up' | 'failing' | 'hanging' }
   const verb =
@@ -93,7 +93,7 @@ function frail(inner: UserStore) {
 
 for (const backend of backends) {
   for (const mode of ['failing', 'hanging'] as const) {
-    test(`${backend.name}: a users' database that is ${mode} is 503, and a new sign-in works afterwards`, async (t) => {
+    test(`${backend.name}: user store ${mode}: requests are 503, and a new sign-in works afterwards`, async (t) => {
       noUnhandledRejections(t)
       const { lines, logger } = captureLogs('warn')
       const users = frail(memoryUsers({ fields }))
@@ -120,11 +120,11 @@ for (const backend of backends) {
       assert.equal(
         (await browser.get('/oauth/acme/authorize')).statusCode,
         302,
-        'which asks it nothing',
+        'it does not need the user store',
       )
       assert.ok(
         !lines.join('').includes('sign-in with a provider failed'),
-        'it was not the provider',
+        'it is not logged as a failure of the provider',
       )
       users.state.mode = 'up'
       refusesCallback(await browser.finish(query, ada))
@@ -135,7 +135,7 @@ for (const backend of backends) {
   }
 }
 
-test('a value that the database cannot hold is refused and makes nobody', async (t) => {
+test('registration.fields: a value that the database cannot store fails and creates no user', async (t) => {
   const { app, rows } = await buildOAuth(t, {
     auth: { registration: { fields: () => ({ plan: 'a\0b' }) } },
   })
@@ -143,7 +143,7 @@ test('a value that the database cannot hold is refused and makes nobody', async 
   assert.deepEqual(await rows(), [])
 })
 
-test('a provider that nobody uses costs nothing: nothing is fetched before the first sign-in, and closing ends what is open', async (t) => {
+test('providers: nothing is fetched before the first sign-in', async (t) => {
   const { app, acme, other } = await buildOAuth(t)
   assert.deepEqual([...acme.requests, ...other.requests], [])
   landsOn(await new Browser(app).signIn(ada), '/start')

@@ -18,11 +18,11 @@ import {
 interface Case {
   readonly name: string
   readonly reason: string
-  /** Makes the provider bad before the callback. */
+  /** Makes the provider misbehave before the callback. */
   readonly spoil?: (acme: Acme) => void
-  /** Claims beside the usual ones. */
+  /** Claims in addition to the usual ones. */
   readonly claims?: (acme: Acme) => Person
-  /** Parameters of the callback beside, or instead of, code and state. */
+  /** Parameters of the callback instead of `code`; `state` is always sent. */
   readonly params?: (code: string) => Record<string, string>
 }
 
@@ -57,14 +57,14 @@ const cases: Case[] = [
     params: () => ({ error: 'server_error' }),
   },
   {
-    name: 'an error with a code beside it',
+    name: 'an error together with a code',
     reason: 'declined',
     params: (code) => ({ error: 'access_denied', error_description: `about ${code}`, code }),
   },
   { name: 'no code', reason: 'missing_code', params: () => ({}) },
   { name: 'an empty code', reason: 'missing_code', params: () => ({ code: '' }) },
   {
-    name: 'the iss of another',
+    name: 'a foreign iss parameter',
     reason: 'bad_issuer',
     params: (code) => ({ code, iss: 'https://evil.example' }),
   },
@@ -86,7 +86,7 @@ const cases: Case[] = [
     reason: 'malformed',
     spoil: tokenAnswers('{"access_token":"secret text"'),
   },
-  { name: 'JSON that is no object', reason: 'malformed', spoil: tokenAnswers([1]) },
+  { name: 'JSON that is not an object', reason: 'malformed', spoil: tokenAnswers([1]) },
   { name: 'null', reason: 'malformed', spoil: tokenAnswers('null') },
   { name: 'no access token', reason: 'malformed', spoil: tokenAnswers({ token_type: 'Bearer' }) },
   {
@@ -113,21 +113,21 @@ const cases: Case[] = [
     },
   },
   {
-    name: 'a connection that ends',
+    name: 'a closed connection',
     reason: 'unreachable',
     spoil: (acme) => {
       acme.on.token = (response) => void response.destroy()
     },
   },
   {
-    name: 'no answer in time',
+    name: 'no response in time',
     reason: 'timeout',
     spoil: (acme) => {
       acme.on.token = () => {}
     },
   },
   {
-    name: 'an answer that never ends',
+    name: 'a response that never ends',
     reason: 'timeout',
     spoil: (acme) => {
       acme.on.token = (response) =>
@@ -139,10 +139,18 @@ const cases: Case[] = [
     reason: 'bad_id_token',
     claims: () => ({ iat: now() - 7200, exp: now() - 3600 }),
   },
-  { name: 'an ID token without exp', reason: 'bad_id_token', claims: () => ({ exp: 'never' }) },
-  { name: 'an ID token for another', reason: 'bad_id_token', claims: () => ({ aud: 'another' }) },
   {
-    name: 'an ID token for several, issued to another',
+    name: 'an ID token with a non-numeric exp',
+    reason: 'bad_id_token',
+    claims: () => ({ exp: 'never' }),
+  },
+  {
+    name: 'an ID token for another audience',
+    reason: 'bad_id_token',
+    claims: () => ({ aud: 'another' }),
+  },
+  {
+    name: 'an ID token for several audiences with a foreign azp',
     reason: 'bad_id_token',
     claims: () => ({ aud: [clientId, 'b'], azp: 'b' }),
   },
@@ -152,13 +160,17 @@ const cases: Case[] = [
     claims: () => ({ iss: 'https://evil.example' }),
   },
   {
-    name: 'an ID token of another sign-in',
+    name: 'an ID token with the nonce of another sign-in',
     reason: 'bad_id_token',
     claims: () => ({ nonce: 'of-another' }),
   },
-  { name: 'an ID token without nonce', reason: 'bad_id_token', claims: () => ({ nonce: null }) },
   {
-    name: 'a foreign signature',
+    name: 'an ID token with a null nonce',
+    reason: 'bad_id_token',
+    claims: () => ({ nonce: null }),
+  },
+  {
+    name: 'a signature by a foreign key',
     reason: 'bad_id_token',
     spoil: signedWith(foreignKey.privateKey, {}),
   },
@@ -175,14 +187,14 @@ const cases: Case[] = [
     }),
   ),
   {
-    name: 'keys that cannot be had',
+    name: 'an unavailable key set',
     reason: 'http_error',
     spoil: (acme) => {
       acme.on.keys = (response) => json(response, {}, 503)
     },
   },
   {
-    name: 'keys of others',
+    name: 'an empty key set',
     reason: 'bad_id_token',
     spoil: (acme) => {
       acme.on.keys = (response) => json(response, { keys: [] })
@@ -197,7 +209,7 @@ function html(acme: Acme, status: number) {
 
 for (const backend of backends) {
   for (const { name, reason, spoil, claims, params } of cases) {
-    test(`${backend.name}: ${name}: the default landing with oauth_failed, one line in the log, no row, no session`, async (t) => {
+    test(`${backend.name}: ${name}: oauth_failed, one log line, no user, no session`, async (t) => {
       const { lines, logger } = captureLogs()
       const { app, acme, rows } = await buildOAuth(t, {
         auth: { ...backend.options(), timeouts: { oauthMs: reason === 'timeout' ? 300 : 10_000 } },
@@ -234,7 +246,7 @@ for (const backend of backends) {
     })
   }
 
-  test(`${backend.name}: discovery is down: both ends of a sign-in land on oauth_failed, all else works, and it comes back`, async (t) => {
+  test(`${backend.name}: discovery down: /authorize redirects with oauth_failed, other providers work, it recovers`, async (t) => {
     const { lines, logger } = captureLogs('warn')
     const { app, acme, rows } = await buildOAuth(t, {
       auth: backend.options(),
@@ -263,7 +275,7 @@ for (const backend of backends) {
   })
 }
 
-test('a session that is there survives a sign-in that fails', async (t) => {
+test('an existing session survives a failed sign-in', async (t) => {
   const { app, acme } = await buildOAuth(t)
   const browser = new Browser(app)
   landsOn(await browser.signIn(ada), '/start')
@@ -273,7 +285,7 @@ test('a session that is there survives a sign-in that fails', async (t) => {
   assert.equal((await browser.me()).username, 'ada')
 })
 
-test('a mapProfile of the app’s that throws, or says nothing, is a failure like the provider’s own', async (t) => {
+test('mapProfile: throwing or returning no profile fails like an error of the provider', async (t) => {
   const { lines, logger } = captureLogs()
   const { app, acme, rows } = await buildOAuth(t, { fastify: { logger } })
   for (const mapProfile of [

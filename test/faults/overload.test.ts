@@ -6,7 +6,7 @@ import { Client, signedIn } from '../helpers/client.js'
 import { noUnhandledRejections, openUsers, statuses, times } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** A verifier that holds its place among the hashes until it is let go. */
+/** A verifier that occupies a hash slot until it is released. */
 function gated() {
   let release = () => {}
   let started = () => {}
@@ -27,7 +27,7 @@ function gated() {
   return { verifier, running, release }
 }
 
-test('when no more hashes may wait, whatever needs one is 503 with Retry-After and changes nothing; the rest goes on', async (t) => {
+test('hash queue full: requests that need a hash are 503 with Retry-After and change nothing', async (t) => {
   noUnhandledRejections(t)
   const { verifier, running, release } = gated()
   const users = openUsers()
@@ -67,15 +67,15 @@ test('when no more hashes may wait, whatever needs one is 503 with Retry-After a
     assert.equal(response.headers['set-cookie'], undefined)
   }
   assert.deepEqual(await users.rows(), before)
-  assert.equal((await client.get('/me')).statusCode, 200, 'what needs no hash is served')
+  assert.equal((await client.get('/me')).statusCode, 200, 'requests without a hash are served')
   release()
-  // Its rehash may find the one place taken; then it is an overload like any other.
+  // If the rehash finds the only slot taken, it is skipped and the sign-in goes on.
   assert.equal((await slow).statusCode, 200)
   assert.equal((await new Client(app).register('bob')).statusCode, 201)
   assert.equal((await client.post('/change-password', change)).statusCode, 200)
 })
 
-test('a flood is served in part and refused in part, and what was refused can be asked again', async (t) => {
+test('hash queue: a flood is served in part, and requests with 503 can be repeated', async (t) => {
   noUnhandledRejections(t)
   const users = openUsers()
   const app = await build(t, {
@@ -92,7 +92,7 @@ test('a flood is served in part and refused in part, and what was refused can be
   }
 })
 
-test('a verifier that never answers gives its place back in the end', async (t) => {
+test('hash queue: a verifier that never resolves frees its slot after a timeout', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   let asked = () => {}
   const verifying = new Promise<void>((resolve) => {

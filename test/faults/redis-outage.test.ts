@@ -11,7 +11,7 @@ import { refuses } from '../helpers/refuses.js'
 
 const change = { current_password: password, new_password: 'another good one' }
 
-/** What is answered while Redis cannot be asked. */
+/** Requests while Redis is unavailable: each is 503 and changes nothing. */
 async function refusesWhatNeedsRedis(client: Client, told: readonly string[]) {
   const before = [...client.cookies]
   const answers = await Promise.all([
@@ -39,11 +39,11 @@ async function refusesWhatNeedsRedis(client: Client, told: readonly string[]) {
     assert.doesNotMatch(answer.body, /redis|connect|127\.0\.0\.1|timeout/i)
   }
   assert.deepEqual([...client.cookies], before)
-  assert.deepEqual(told, [], 'no password was looked at while nobody counted')
+  assert.deepEqual(told, [], 'no password is checked while attempts cannot be counted')
 }
 
-suite('Redis in trouble, as the app sees it', { skip }, () => {
-  test('killed: all that needs it is 503, sign-up goes on, and it recovers on the same port, where sessions are gone', async (t) => {
+suite('outages of Redis', { skip }, () => {
+  test('Redis killed: requests that need it are 503, sign-up works; a restart ends sessions', async (t) => {
     const server = await serve(t)
     const { app, told } = await appOn(t, server.url)
     const client = await signedIn(app, 'ann')
@@ -55,7 +55,7 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     assert.equal(
       (await app.inject({ method: 'GET', url: '/me' })).statusCode,
       401,
-      'who brings no session needs no Redis',
+      'a request without a session needs no Redis',
     )
     await serve(t, server.port)
     refuses(await recovers(() => client.get('/me')), 'CRUDAUTH_UNAUTHENTICATED')
@@ -63,14 +63,14 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     assert.equal((await new Client(app).login('bob')).statusCode, 200)
   })
 
-  test('paused: all that needs it is 503, and when it goes on nobody has been logged out', async (t) => {
+  test('Redis paused: requests that need it are 503, and sessions survive', async (t) => {
     const server = await serve(t)
     const { app, told } = await appOn(t, server.url)
     const client = await signedIn(app, 'ann')
     const remembered = new Client(app)
     await remembered.login('ann', password, { remember_me: '1' })
     server.pause()
-    // What is under way when the pause begins may have got through, once it goes on: no sign-out among it here.
+    // Requests sent as the pause begins may run after it, so none of them is a sign-out.
     for (const answer of await Promise.all(times(20, () => client.get('/me'))))
       refuses(answer, 'CRUDAUTH_UNAVAILABLE')
     while (await stillWaits(client)) await delay(20)
@@ -85,7 +85,7 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     assert.equal((await client.post('/sudo')).statusCode, 200, 'with its CSRF token')
   })
 
-  test('paused and resumed under load: every answer is 200 or 503, and never is a live session refused', async (t) => {
+  test('Redis paused under load: every response is 200 or 503, never 401', async (t) => {
     const server = await serve(t)
     const { app } = await appOn(t, server.url)
     const clients: Client[] = []
@@ -112,7 +112,7 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     assert.deepEqual(Object.keys(counts), ['200', '503'], JSON.stringify(counts))
   })
 
-  test('killed and started again under load: 200 and 503, then 401, never 401 before it is back, and never 5xx but 503', async (t) => {
+  test('Redis restarted under load: 503 while it is down, 401 only once it is back', async (t) => {
     const server = await serve(t)
     const { app } = await appOn(t, server.url, {
       lockout: { maxAttempts: 1000, maxAttemptsPerIp: 10_000 },
@@ -154,7 +154,7 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     assert.deepEqual([...(seen.back ?? [])].sort(), [200, 401], 'sessions are gone, logins work')
   })
 
-  test('an outage gives no guess away: attempts before, during and after it share one budget', async (t) => {
+  test('lockout: attempts before, during and after an outage share one limit (brute force)', async (t) => {
     const server = await serve(t)
     const { app, told } = await appOn(t, server.url)
     await new Client(app).register('ann')
@@ -174,7 +174,7 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
     assert.ok(told.length <= 5, `${told.length} passwords were looked at`)
   })
 
-  test('down when the app starts: it starts, sign-up works, and sign-in does when Redis comes', async (t) => {
+  test('Redis down at start-up: the app starts, and sign-in works once Redis is up', async (t) => {
     const [port = 0] = await freePorts(1)
     const { app } = await appOn(t, `redis://127.0.0.1:${port}`)
     assert.equal((await new Client(app).register('ann')).statusCode, 201)
@@ -189,7 +189,7 @@ suite('Redis in trouble, as the app sees it', { skip }, () => {
   })
 })
 
-/** Whether a request still waits for an answer, which it does only while the connection is taken to stand. */
+/** Whether a request still waits, which it only does while the connection counts as open. */
 async function stillWaits(client: Client): Promise<boolean> {
   const early = Symbol('early')
   return (await Promise.race([client.get('/me'), delay(100, early)])) === early

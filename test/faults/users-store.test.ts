@@ -10,7 +10,7 @@ import { breakableUsers, type Verb } from '../helpers/users.js'
 const driverText = 'relation "users" does not exist: SELECT hashed_password FROM /var/lib/db'
 const change = { current_password: password, new_password: 'another good one' }
 
-/** Requests that cannot do without the verb. */
+/** Requests that need the method. */
 const asking: Record<Verb, (app: FastifyInstance, client: Client) => ReturnType<Client['get']>[]> =
   {
     findById: (_, client) => [
@@ -34,20 +34,20 @@ const asking: Record<Verb, (app: FastifyInstance, client: Client) => ReturnType<
 const failures: Record<string, () => unknown> = {
   rejects: () =>
     Promise.reject(Object.assign(new Error(driverText), { code: '42P01', statusCode: 418 })),
-  'throws at once': () => {
+  'throws synchronously': () => {
     throw new Error(driverText)
   },
-  'rejects with nothing': () => Promise.reject(undefined),
-  'rejects with text': () => Promise.reject(driverText),
+  'rejects with undefined': () => Promise.reject(undefined),
+  'rejects with a string': () => Promise.reject(driverText),
   hangs: () => new Promise(() => {}),
-  'rejects too late': () =>
+  'rejects after the timeout': () =>
     new Promise((_, reject) => setTimeout(() => reject(new Error(driverText)), 120)),
   'returns no promise': () => 7,
 }
 
 for (const [what, fault] of Object.entries(failures)) {
   for (const verb of Object.keys(asking) as Verb[]) {
-    test(`a users' store whose ${verb} ${what} is 503, tells nothing, and is all right again afterwards`, async (t) => {
+    test(`user store: if ${verb} ${what}, requests are 503 without details and work afterwards`, async (t) => {
       noUnhandledRejections(t)
       const users = breakableUsers()
       const { lines, logger } = captureLogs('error')
@@ -70,7 +70,7 @@ for (const [what, fault] of Object.entries(failures)) {
         assert.equal(response.headers['set-cookie'], undefined)
       }
       assert.deepEqual(await users.inner.findById(1), row)
-      // What comes too late is dropped.
+      // Late results are ignored.
       await new Promise((resolve) => setTimeout(resolve, 100))
       delete users.broken[verb]
       for (const line of lines) assert.ok(!line.includes(password))
@@ -115,7 +115,7 @@ const garbage: Record<string, unknown> = {
 }
 
 for (const [what, value] of Object.entries(garbage)) {
-  test(`a users' store that answers ${what} lets nobody in, breaks nothing and tells of nothing`, async (t) => {
+  test(`user store: a method that returns ${what} is 401 or 503 and changes nothing`, async (t) => {
     noUnhandledRejections(t)
     const users = breakableUsers()
     const app = await build(t, { auth: { users: users.store } })
@@ -123,7 +123,7 @@ for (const [what, value] of Object.entries(garbage)) {
     const row = await users.inner.findById(1)
     let cookies = [...client.cookies]
     for (const verb of ['findById', 'findBy', 'create', 'compareAndSet'] as const) {
-      // For a comparison that was written this is the right answer.
+      // For `compareAndSet` this is a valid result.
       if (verb === 'compareAndSet' && value === true) continue
       users.broken[verb] = async () => value
       for (const response of await Promise.all(asking[verb](app, client))) {
@@ -135,7 +135,7 @@ for (const [what, value] of Object.entries(garbage)) {
       }
       delete users.broken[verb]
       assert.deepEqual(await users.inner.findById(1), row)
-      // A store that says that there is no such user has ended the session; any other only had its cookies cleared.
+      // If the store finds no user, the session has ended. Otherwise only the cookies were cleared.
       if (value === undefined && verb === 'findById') {
         await client.login('ann')
         cookies = [...client.cookies]
@@ -146,7 +146,7 @@ for (const [what, value] of Object.entries(garbage)) {
   })
 }
 
-test('a row of another id than was asked for is not who is signed in, even with the same credential', async (t) => {
+test('user store: a row with another id does not authenticate, even with the same password hash', async (t) => {
   const users = breakableUsers()
   const app = await build(t, { auth: { users: users.store } })
   const client = await signedIn(app, 'ann')
@@ -154,7 +154,7 @@ test('a row of another id than was asked for is not who is signed in, even with 
   for (const id of [2, '1', 1n]) {
     users.broken.findById = async () => ({ ...row, id })
     refuses(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
-    // The user whose id it was is gone, and the session with it.
+    // The user seems to be deleted, so the session has ended.
     await client.login('ann')
   }
   users.broken.findById = async () => ({ ...row })

@@ -13,7 +13,7 @@ const transports = [
   sessionTransport({ managementRoutes: true, maxSessionsPerUser: Number.POSITIVE_INFINITY }),
 ]
 
-test('round trips to Redis on the wire, whatever the number of sessions of the user', {
+test('Redis: round trips do not grow with the number of sessions of the user', {
   skip,
 }, async (t) => {
   const server = await serve(t)
@@ -58,7 +58,7 @@ test('round trips to Redis on the wire, whatever the number of sessions of the u
     await client.login('ann')
     return counts
   }
-  // The first time Redis does not know the scripts.
+  // On the first run Redis does not know the scripts.
   await each()
   const few = await each()
   assert.deepEqual(few, {
@@ -67,7 +67,7 @@ test('round trips to Redis on the wire, whatever the number of sessions of the u
     anonymous: 0,
     list: 2,
     login: 2,
-    // Its device is looked up first.
+    // The known device is looked up first.
     renewal: 3,
     wrong: 1,
     csrf: 1,
@@ -83,7 +83,7 @@ test('round trips to Redis on the wire, whatever the number of sessions of the u
   assert.deepEqual(await each(), few)
 })
 
-test('an authenticated request is exactly one query, however many gates ask', async (t) => {
+test('user store: an authenticated request is one query, however many gates it passes', async (t) => {
   const queries: string[] = []
   const database = cachedStatements(new Database(':memory:') as unknown as SqliteDatabase)
   const db = new Kysely<Record<string, never>>({
@@ -133,13 +133,13 @@ test('an authenticated request is exactly one query, however many gates ask', as
   assert.equal(
     await posted(() => client.login('ann@example.com')),
     2,
-    'what may be an email is looked up as both',
+    'a possible email is looked up as email and as username',
   )
   const change = { current_password: password, new_password: 'another good one' }
   assert.equal(
     await posted(() => client.post('/change-password', change)),
     2,
-    'the row, and the one statement that decides',
+    'one read and one compare-and-set',
   )
   assert.equal(await posted(() => client.post('/logout')), 1)
 })

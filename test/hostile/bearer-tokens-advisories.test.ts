@@ -16,9 +16,10 @@ import {
 } from '../helpers/bearer.js'
 import { refuses } from '../helpers/refuses.js'
 
-// What has once been wrong in fast-jwt, asked of the plugin as a whole: an older or a newer one must not bring it back.
+// Regression tests for past fast-jwt advisories, run against the whole plugin: no version of
+// fast-jwt may bring them back.
 
-test('a public key of any PEM form is no HMAC secret, with white space before it neither', async (t) => {
+test('algorithm confusion: a public key in any PEM form is not accepted as an HMAC secret', async (t) => {
   const { privateKey, publicKey } = pairFor('RS256')
   const app = await bearerApp(t, null, {
     keys: [{ kid: 'k', alg: 'RS256', publicKey, privateKey }],
@@ -35,7 +36,7 @@ test('a public key of any PEM form is no HMAC secret, with white space before it
   }
 })
 
-test('an issuer in an array of issuers is no issuer', async (t) => {
+test('iss: an array or a lookalike of the issuer is rejected', async (t) => {
   const { privateKey } = pairFor('EdDSA')
   const issuer = 'https://auth.example.com'
   const app = await bearerApp(t, null, { issuer, keys: [{ kid: 'k', alg: 'EdDSA', privateKey }] })
@@ -59,7 +60,7 @@ test('an issuer in an array of issuers is no issuer', async (t) => {
   }
 })
 
-test('critical extensions that nobody knows are refused', async (t) => {
+test('crit: tokens with critical header extensions are rejected', async (t) => {
   const { privateKey } = pairFor('ES256')
   const app = await bearerApp(t, null, { keys: [{ kid: 'k', alg: 'ES256', privateKey }] })
   const { access_token } = await signedInBearer(app)
@@ -78,7 +79,7 @@ test('critical extensions that nobody knows are refused', async (t) => {
   }
 })
 
-test('no cache takes one token for another that begins, ends or reads alike', async (t) => {
+test('verification cache: tokens spliced from two valid ones are rejected', async (t) => {
   const users = memoryUsers()
   const app = await bearerApp(t, null, {}, { users })
   const ann = await signedInBearer(app, 'ann')
@@ -99,7 +100,7 @@ test('no cache takes one token for another that begins, ends or reads alike', as
   assert.equal((await asBearer(app, again.access_token)).json().username, 'ann')
 })
 
-test('an empty or missing key verifies nothing', async (t) => {
+test('access token: signatures by an empty or trivial key are rejected', async (t) => {
   const app = await bearerApp(t, null)
   const { access_token } = await signedInBearer(app)
   const [header, claims] = [headerOf(access_token), claimsOf(access_token)]

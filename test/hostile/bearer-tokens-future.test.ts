@@ -17,8 +17,8 @@ for (const [what, options, aheadSeconds] of [
   ['with a great tolerance', { clockToleranceSeconds: 60 }, 60],
 ] as const) {
   for (const statelessUser of [false, true]) {
-    describe(`tokens of the future ${what}${statelessUser ? ', without the users' : ''}`, () => {
-      test(`are taken up to ${aheadSeconds} seconds ahead and not beyond, on optional routes neither`, async (t) => {
+    describe(`clock skew ${what}${statelessUser ? ', with statelessUser' : ''}`, () => {
+      test(`iat and auth_time are accepted up to ${aheadSeconds} seconds ahead, no further`, async (t) => {
         const app = await bearerApp(
           t,
           null,
@@ -36,7 +36,7 @@ for (const [what, options, aheadSeconds] of [
         const { access_token } = await signedInBearer(app)
         const [header, claims] = [headerOf(access_token), claimsOf(access_token)]
         const now = Math.floor(Date.now() / 1000)
-        // A second is left for the clock to go on in while the test runs.
+        // The clock is stopped half-way into a second, so the test can't run into the next one.
         t.mock.method(Date, 'now', () => now * 1000 + 500)
         const ask = (changes: object, url: string) =>
           asBearer(app, forge(header, { ...claims, exp: now + 9000, ...changes }), url)
@@ -56,7 +56,7 @@ for (const [what, options, aheadSeconds] of [
   }
 }
 
-test('a token of the future is taken once its time has come, and an end stays exact', async (t) => {
+test('clock skew: a future token is accepted 5 seconds before iat, exp is exact', async (t) => {
   const app = await bearerApp(t, null)
   const { access_token } = await signedInBearer(app)
   const now = Math.floor(Date.now() / 1000)

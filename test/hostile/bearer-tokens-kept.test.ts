@@ -37,7 +37,7 @@ async function dump(prefix: string): Promise<string[]> {
   }
 }
 
-test('no part of any token stands in Redis, nor does anything that stands there open or end a line', {
+test('Redis dump: contains no bearer token and nothing that can be redeemed', {
   skip: !redis,
 }, async (t) => {
   const keyPrefix = uniquePrefix()
@@ -63,14 +63,14 @@ test('no part of any token stands in Redis, nor does anything that stands there 
     const [family = '', tag = '', key = ''] = refresh_token.split('.')
     for (const part of [refresh_token, family, key, ...access_token.split('.')])
       assert.ok(!whole.includes(part), part)
-    // The tag is no secret: it names the slot of the user's keys.
+    // The tag is not secret: it names the slot of the user's keys.
     assert.ok(whole.includes(tag))
     assert.ok(whole.includes(sha256(family)))
   }
   assert.ok(whole.includes(sha256(second.refresh_token.split('.')[2] ?? '')))
   assert.ok(
     !whole.includes(sha256(first.refresh_token.split('.')[2] ?? '')),
-    'not even the digest of a used one',
+    'the digest of a used token is not stored',
   )
 
   const [family = '', tag = '', key = ''] = second.refresh_token.split('.')
@@ -100,7 +100,7 @@ test('no part of any token stands in Redis, nor does anything that stands there 
 })
 
 for (const backend of [{}, ...(redis ? [{ redis }] : [])]) {
-  test(`${'redis' in backend ? 'redis' : 'memory'}: no log line of any level has a token`, async (t) => {
+  test(`${'redis' in backend ? 'redis' : 'memory'}: bearer: no log line at any level contains a token`, async (t) => {
     const { lines, logger } = captureLogs()
     const users = memoryUsers()
     const app = await build(t, {

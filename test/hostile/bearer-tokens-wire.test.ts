@@ -28,7 +28,7 @@ async function start(t: Parameters<typeof bearerApp>[0], fastify: FastifyServerO
   return { port: await listenOn(app), token: access_token }
 }
 
-test('Authorization twice: a bearer token among others is refused, whichever stands first', async (t) => {
+test('Authorization: a duplicate header never authenticates', async (t) => {
   const { port, token } = await start(t)
   for (const lines of [
     [`authorization: Bearer ${token}`, `authorization: Bearer ${token}`],
@@ -45,7 +45,7 @@ test('Authorization twice: a bearer token among others is refused, whichever sta
       assert.match(answer.text, /www-authenticate: Bearer error="invalid_token"\r\n/i)
     }
   }
-  // Node keeps the first line, and that is no bearer credential.
+  // Node keeps only the first line, which has no bearer token here.
   for (const first of ['authorization: Basic YW5uOnB3', 'authorization:']) {
     const lines = [first, `authorization: Bearer ${token}`]
     assert.equal((await getRaw(port, '/me', lines)).status, 401)
@@ -53,7 +53,7 @@ test('Authorization twice: a bearer token among others is refused, whichever sta
   }
 })
 
-test('spellings of the header on the wire', async (t) => {
+test('Authorization: case and whitespace variants are accepted, malformed lines rejected', async (t) => {
   const { port, token } = await start(t)
   for (const line of [
     `Authorization: Bearer ${token}`,
@@ -87,7 +87,7 @@ test('spellings of the header on the wire', async (t) => {
   }
 })
 
-test('64 KiB of Authorization are Node’s to refuse, and ours where an app lets them in', async (t) => {
+test('Authorization: 64 KiB gets 431 from Node, 401 if the app allows large headers', async (t) => {
   const { port } = await start(t)
   const big = 'a'.repeat(65_536)
   assert.equal((await getRaw(port, '/me', [`authorization: Bearer ${big}`])).status, 431)

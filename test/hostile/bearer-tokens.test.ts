@@ -91,7 +91,7 @@ async function start(t: TestContext, options: Parameters<typeof bearerTransport>
   }
 }
 
-/** Refused at every gate at once, optional ones too, and again when it is sent again. */
+/** Asserts that every gate refuses the token, optional ones too, and again when it is resent. */
 async function refusedEverywhere(app: FastifyInstance, token: string, what: string): Promise<void> {
   for (const url of [...guarded, ...guarded.slice(0, 2)]) {
     const response = await asBearer(app, token, url)
@@ -99,14 +99,14 @@ async function refusedEverywhere(app: FastifyInstance, token: string, what: stri
     refuses(response, 'CRUDAUTH_INVALID_TOKEN', [secret])
     assert.equal(response.headers['www-authenticate'], 'Bearer error="invalid_token"', what)
   }
-  // Where tokens are not asked for they are not looked at.
+  // Routes for the session transport ignore bearer tokens.
   const session = await asBearer(app, token, '/session')
   refuses(session, 'CRUDAUTH_UNAUTHENTICATED')
   assert.equal(session.headers['www-authenticate'], 'Bearer')
   assert.deepEqual((await asBearer(app, token, '/optional-session')).json(), { who: null })
 }
 
-/** Nobody at every gate: 401, or anonymous where that is allowed. */
+/** Asserts that no gate authenticates the token: 401, or anonymous on optional routes. */
 async function endedEverywhere(app: FastifyInstance, token: string): Promise<void> {
   for (const url of [...guarded, ...guarded]) {
     const response = await asBearer(app, token, url)
@@ -126,8 +126,8 @@ const respell = (claims: object, from: string, to: string) => {
   return text.replace(from, to)
 }
 
-describe('tokens that the key of the app has signed, and that say what no token of it says', () => {
-  test('claims', async (t) => {
+describe('access token with a valid signature', () => {
+  test('missing, malformed and foreign claims are rejected', async (t) => {
     const { app, tokens, header, claims } = await start(t)
     const { exp, iat } = claims as { exp: number; iat: number }
     const without = (name: string) =>
@@ -202,11 +202,11 @@ describe('tokens that the key of the app has signed, and that say what no token 
     assert.equal(
       (await asBearer(app, forge(header, claims))).statusCode,
       200,
-      'the forgery itself is a good one',
+      'a correctly signed token is accepted',
     )
   })
 
-  test('headers', async (t) => {
+  test('missing, altered and additional header parameters are rejected', async (t) => {
     const { app, tokens, header, claims } = await start(t)
     const { kid } = header
     const table: [string, unknown][] = [
@@ -271,7 +271,7 @@ describe('tokens that the key of the app has signed, and that say what no token 
   })
 })
 
-test('signatures: none, of another algorithm, of another key, of another purpose, cut, respelled', async (t) => {
+test('access token: missing, altered and foreign signatures are rejected', async (t) => {
   const { app, tokens, header, claims } = await start(t)
   const { access_token } = tokens
   const key = purposeKey('access-token')
@@ -279,7 +279,8 @@ test('signatures: none, of another algorithm, of another key, of another purpose
   const input = `${head}.${payload}`
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   const last = alphabet.indexOf(signature.at(-1) ?? '')
-  // 43 characters carry 258 bits for 256: three other last characters mean the same bytes to a loose decoder.
+  // 43 characters carry 258 bits for 256: a lenient decoder reads the same bytes from three other
+  // last characters.
   const respelled = [1, 2, 3].map(
     (bit) => `${input}.${signature.slice(0, -1)}${alphabet[last ^ bit]}`,
   )
@@ -355,7 +356,7 @@ test('signatures: none, of another algorithm, of another key, of another purpose
 })
 
 for (const alg of ['EdDSA', 'ES256', 'RS256'] as const) {
-  test(`${alg}: a published public key, in whatever form, is no secret of HS256`, async (t) => {
+  test(`${alg}: algorithm confusion: the published public key is not accepted as an HMAC secret`, async (t) => {
     const { privateKey, publicKey } = pairFor(alg)
     const kid = 'k1'
     const { app, tokens, claims, header } = await start(t, {
@@ -413,7 +414,7 @@ for (const alg of ['EdDSA', 'ES256', 'RS256'] as const) {
         'of another pair',
       )
     }
-    // Keys of one type are none of another's, whatever the header says.
+    // A key of another type never verifies, whatever the header says.
     for (const other of (['EdDSA', 'ES256', 'RS256'] as const).filter((name) => name !== alg)) {
       const pair = pairFor(other)
       for (const name of [alg, other])
@@ -439,7 +440,7 @@ for (const alg of ['EdDSA', 'ES256', 'RS256'] as const) {
     assert.equal(
       (await asBearer(app, forgeWith(alg, privateKey, header, claims))).statusCode,
       200,
-      'the forgery itself is a good one',
+      'a correctly signed token is accepted',
     )
     await refusedEverywhere(
       app,
@@ -467,7 +468,7 @@ function forgeWithDer(key: KeyObject, input: string): string {
   return Buffer.concat([Buffer.from([0x30, body.length]), body]).toString('base64url')
 }
 
-test('a pair that signs ID tokens or anything else makes no access token, even one of one app’s keys', async (t) => {
+test('access token: apps with the same key reject tokens of another issuer or audience', async (t) => {
   const keys: TokenKey[] = [{ kid: 'k', alg: 'ES256', privateKey: pairFor('ES256').privateKey }]
   const users = memoryUsers()
   const one = await bearerApp(t, null, { keys, ...claimed }, { users })
@@ -487,7 +488,7 @@ test('a pair that signs ID tokens or anything else makes no access token, even o
   )
 })
 
-test('a token is over when its time is, though it was looked at before', async (t) => {
+test('access token: expires at exp although it was verified before', async (t) => {
   const { app, tokens } = await start(t, { accessSeconds: 2 })
   for (let n = 0; n < 3; n++)
     assert.equal((await asBearer(app, tokens.access_token)).statusCode, 200)
@@ -501,7 +502,7 @@ test('a token is over when its time is, though it was looked at before', async (
   await endedEverywhere(app, tokens.access_token)
 })
 
-test('clockToleranceSeconds takes a token that long after its end, and no longer', async (t) => {
+test('clockToleranceSeconds: accepts an expired token for that long, no longer', async (t) => {
   const { app, tokens, claims } = await start(t, { clockToleranceSeconds: 5 })
   const expMs = (claims.exp as number) * 1000
   let nowMs = expMs + 4999
@@ -511,7 +512,7 @@ test('clockToleranceSeconds takes a token that long after its end, and no longer
   await endedEverywhere(app, tokens.access_token)
 })
 
-test('a token of the past is anonymous on optional routes: expired, superseded, of a disabled, changed or vanished user', async (t) => {
+test('access token: expired and revoked ones are anonymous on optional routes, 401 elsewhere', async (t) => {
   const { app, users, tokens, header, claims } = await start(t)
   await endedEverywhere(app, forge(header, { ...claims, exp: 1 }))
   await endedEverywhere(app, forge(header, { ...claims, exp: 0 }))
@@ -525,7 +526,7 @@ test('a token of the past is anonymous on optional routes: expired, superseded, 
   await endedEverywhere(app, tokens.access_token)
 })
 
-test('claims about rights are not believed where the row is read', async (t) => {
+test('access token: privilege claims are ignored, the user row decides', async (t) => {
   const { app, users, header, claims } = await start(t)
   await users.update(1, { isSuperuser: false, emailVerified: false })
   const token = forge(header, { ...claims, sup: true, emv: true, rev: true, isSuperuser: true })
@@ -534,7 +535,7 @@ test('claims about rights are not believed where the row is read', async (t) => 
   assert.equal((await asBearer(app, token)).json().is_superuser, false)
 })
 
-test('one user’s token says nothing about another, whatever the request says', async (t) => {
+test('access token: user ids and tokens in the URL, body and cookies are ignored', async (t) => {
   const { app, tokens } = await start(t)
   await new Client(app).register('bob')
   const bob = tokensOf(await askToken(app, 'bob'))
@@ -553,7 +554,11 @@ test('one user’s token says nothing about another, whatever the request says',
     `/own?access_token=${tokens.access_token}`,
     `/own?token=${tokens.access_token}`,
   ]) {
-    assert.equal((await app.inject({ method: 'GET', url })).statusCode, 401, 'never from the URL')
+    assert.equal(
+      (await app.inject({ method: 'GET', url })).statusCode,
+      401,
+      'tokens in the URL are ignored',
+    )
   }
   const body = { access_token: tokens.access_token }
   assert.equal(
@@ -562,7 +567,7 @@ test('one user’s token says nothing about another, whatever the request says',
   )
 })
 
-test('a token of up to 8 KiB is read, and one of 16 KiB is refused unread', async (t) => {
+test('access token: one longer than 8 KiB is rejected', async (t) => {
   const { app, header, claims } = await start(t)
   const padded = (length: number) => forge(header, { ...claims, pad: 'x'.repeat(length) })
   assert.equal((await asBearer(app, padded(4000), '/own')).statusCode, 200)
@@ -575,7 +580,7 @@ test('a token of up to 8 KiB is read, and one of 16 KiB is refused unread', asyn
   await refusedEverywhere(app, `${'a.'.repeat(4000)}a`, 'dots')
 })
 
-test('a thousand forged tokens do not push out nor outlive the true one', async (t) => {
+test('access token: 1100 forged tokens do not affect a valid one', async (t) => {
   const { app, tokens } = await start(t)
   assert.equal((await asBearer(app, tokens.access_token, '/own')).statusCode, 200)
   const [head, payload] = tokens.access_token.split('.')
@@ -589,7 +594,7 @@ test('a thousand forged tokens do not push out nor outlive the true one', async 
   assert.equal((await asBearer(app, tokens.access_token, '/own')).statusCode, 200)
 })
 
-test('schemes: case does not matter, and what is no bearer credential is no credential', async (t) => {
+test('Authorization: Bearer in any case is accepted, other schemes are ignored', async (t) => {
   const { app, tokens } = await start(t)
   const { access_token: token } = tokens
   const ask = (value: string, url = '/optional') =>
@@ -651,7 +656,7 @@ test('schemes: case does not matter, and what is no bearer credential is no cred
   }
 })
 
-test('public routes of the plugin do not look at tokens', async (t) => {
+test('POST /token, /login, /register: the Authorization header is ignored', async (t) => {
   const { app } = await start(t)
   for (const url of ['/token', '/login']) {
     const response = await app.inject({

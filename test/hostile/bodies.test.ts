@@ -24,7 +24,7 @@ const notText: unknown[] = [
   { length: 9 },
 ]
 
-test('what is no string where a string belongs is refused, never coerced, and reaches neither users nor counters', async (t) => {
+test('JSON bodies: non-string values are rejected without coercion or a counted attempt', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { users: users.store, lockout: { maxAttempts: 1 } } })
   const client = await signedIn(app, 'ann')
@@ -43,15 +43,15 @@ test('what is no string where a string belongs is refused, never coerced, and re
       const body = { current_password: password, new_password: 'another good one', [field]: value }
       refuses(await client.post('/change-password', body), 'FST_ERR_VALIDATION')
     }
-    // Whether there is a password is judged first.
+    // An existing password is checked first.
     refuses(await client.post('/set-password', { new_password: value }), 'CRUDAUTH_PASSWORD_EXISTS')
   }
   assert.deepEqual(await users.rows(), before)
-  // Each of those would have been the only attempt.
+  // maxAttempts is 1: one counted attempt would have locked the account.
   assert.equal((await client.login('ann')).statusCode, 200)
 })
 
-test('remember_me is yes, no, or refused', async (t) => {
+test('POST /login: remember_me accepts boolean spellings and rejects anything else', async (t) => {
   const client = await signedIn(await build(t, { auth: { lockout: false } }), 'ann')
   const remembered = async (value: unknown) => {
     const response = await client.post('/login', { username: 'ann', password, remember_me: value })
@@ -66,7 +66,7 @@ test('remember_me is yes, no, or refused', async (t) => {
   }
 })
 
-test('bodies that are no object are refused by every route that reads one', async (t) => {
+test('POST /register, /login, /change-password: a malformed or non-object body gets 400', async (t) => {
   const client = await signedIn(await build(t), 'ann')
   const headers = {
     'x-csrf-token': client.csrf ?? '',
@@ -94,7 +94,7 @@ test('bodies that are no object are refused by every route that reads one', asyn
   }
 })
 
-test('prototype members are refused in JSON and inert in a form', async (t) => {
+test('prototype pollution: __proto__ and constructor are rejected in JSON, ignored in forms', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { users: users.store } })
   const rest = '"email":"ann@example.com","username":"ann","password":"correct horse battery"'
@@ -115,7 +115,7 @@ test('prototype members are refused in JSON and inert in a form', async (t) => {
   assert.equal(({} as Record<string, unknown>).isSuperuser, undefined)
 })
 
-test('a member that is used twice is one value in JSON and refused in a form', async (t) => {
+test('POST /login: the last duplicate JSON member wins, duplicate form fields are rejected', async (t) => {
   const app = await build(t)
   await new Client(app).register('ann')
   const twice = '{"username":"nobody","username":"ann","password":"correct horse battery"}'
@@ -138,7 +138,7 @@ test('a member that is used twice is one value in JSON and refused in a form', a
   }
 })
 
-test('deep nesting within the size limit is an ordinary refusal', async (t) => {
+test('POST /login: deeply nested JSON within the size limit gets 400', async (t) => {
   const app = await build(t)
   for (const body of [
     `${'['.repeat(8000)}${']'.repeat(8000)}`,
@@ -150,7 +150,7 @@ test('deep nesting within the size limit is an ordinary refusal', async (t) => {
   }
 })
 
-test('a body of 16 KiB is read and one byte more is 413, by its length and by its bytes', async (t) => {
+test('POST /login: a 16 KiB body is accepted, one byte more gets 413', async (t) => {
   const app = await build(t)
   await new Client(app).register('ann')
   const start = '{"username":"ann","password":"correct horse battery","x":"'
@@ -163,7 +163,7 @@ test('a body of 16 KiB is read and one byte more is 413, by its length and by it
   assert.equal((await postBytes(app, '/login', formOf(16_385), form)).statusCode, 413)
 })
 
-test('a content type is JSON or a form however it is spelled, and is validated alike', async (t) => {
+test('Content-Type: every spelling of JSON and form types is accepted and validated', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { users: users.store } })
   await new Client(app).register('ann')
@@ -191,10 +191,10 @@ test('a content type is JSON or a form however it is spelled, and is validated a
   }
 })
 
-test('any other content type, or none, is 415 and nothing is done', async (t) => {
+test('POST /register: an unsupported or missing Content-Type gets 415', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { users: users.store } })
-  // The app's own parsers do not matter to the plugin's routes.
+  // The app's own content type parsers don't apply to the plugin's routes.
   app.log.level = 'silent'
   for (const type of [
     'text/plain',
@@ -231,7 +231,7 @@ test('any other content type, or none, is 415 and nothing is done', async (t) =>
   assert.deepEqual(await users.rows(), [])
 })
 
-test('other character sets are not guessed: UTF-16, Latin-1 and broken UTF-8 are 400', async (t) => {
+test('POST /register: UTF-16, Latin-1 and invalid UTF-8 bodies get 400', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { users: users.store } })
   const text = JSON.stringify(ann)
@@ -261,7 +261,7 @@ test('other character sets are not guessed: UTF-16, Latin-1 and broken UTF-8 are
   assert.deepEqual(await users.rows(), [])
 })
 
-test('NUL and control characters in any field are refused, or unknown, and stored nowhere', async (t) => {
+test('control characters in an email, username or extra field are rejected', async (t) => {
   const users = openUsers()
   const app = await build(t, {
     auth: { users: users.store, lockout: false, registration: { extraFields: ['plan'] } },
@@ -295,7 +295,7 @@ test('NUL and control characters in any field are refused, or unknown, and store
   assert.deepEqual(await users.rows(), before)
 })
 
-test('extra fields take bounded scalars only, where the app gave no schema', async (t) => {
+test('POST /register: extra fields without a schema accept only bounded scalars', async (t) => {
   const users = openUsers()
   const app = await build(t, {
     auth: { users: users.store, registration: { extraFields: ['plan'] } },

@@ -7,7 +7,7 @@ import { csrfCookie, sessionCookie } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 
 for (const backend of backends) {
-  test(`${backend.name}: a session cookie that is doubled, altered, cut or dressed up is an absent one`, async (t) => {
+  test(`${backend.name}: session cookie: duplicate, altered and misplaced values are ignored`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const ann = await signedIn(app, 'ann')
     const bob = await signedIn(app, 'bob')
@@ -80,10 +80,10 @@ for (const backend of backends) {
         'CRUDAUTH_UNAUTHENTICATED',
       )
     }
-    assert.equal((await ann.get('/me')).statusCode, 200, 'and none of that has ended it')
+    assert.equal((await ann.get('/me')).statusCode, 200, 'the session is still valid')
   })
 
-  test(`${backend.name}: a CSRF token passes in its header alone, and is the session's own`, async (t) => {
+  test(`${backend.name}: CSRF: a token counts only in its header and only for its own session`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const ann = await signedIn(app, 'ann')
     const other = new Client(app)
@@ -131,11 +131,11 @@ for (const backend of backends) {
     for (const method of ['x-http-method-override', 'x-method-override', 'x-http-method']) {
       refuses(await post({ cookie: session, [method]: 'GET' }), 'CRUDAUTH_CSRF')
     }
-    assert.equal((await other.get('/me')).statusCode, 200, 'nothing was ended')
+    assert.equal((await other.get('/me')).statusCode, 200, 'no session was revoked')
     assert.equal((await post({ cookie: session, 'x-csrf-token': token })).statusCode, 200)
   })
 
-  test(`${backend.name}: every unsafe verb needs the CSRF token on the app's own routes, also the unusual ones`, async (t) => {
+  test(`${backend.name}: CSRF: app routes require the token for every unsafe method, QUERY included`, async (t) => {
     const app = await build(t, {
       auth: backend.options(),
       routes(app) {
@@ -164,7 +164,7 @@ for (const backend of backends) {
     }
   })
 
-  test(`${backend.name}: a session set by somebody else is replaced at login and dead afterwards`, async (t) => {
+  test(`${backend.name}: session fixation: login replaces and revokes a planted session`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const mallory = await signedIn(app, 'mallory')
     const planted = mallory.cookies.get(sessionCookie) ?? ''
@@ -182,7 +182,7 @@ for (const backend of backends) {
     refuses(await mallory.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
   })
 
-  test(`${backend.name}: each login makes a new secret and ends the session that it came with`, async (t) => {
+  test(`${backend.name}: POST /login: issues a new session and revokes the one it was sent with`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const client = await signedIn(app, 'ann')
     const seen = new Set<string>()
@@ -203,7 +203,7 @@ for (const backend of backends) {
   })
 }
 
-test('a session of an app with another secret opens nothing here, over one and the same state', async (t) => {
+test('session cookie: an app with another secret rejects it, even over the same Redis', async (t) => {
   for (const backend of backends.filter(({ name }) => name === 'redis')) {
     const state = backend.options()
     const here = await build(t, { auth: state })

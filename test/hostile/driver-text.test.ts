@@ -8,7 +8,7 @@ import { refuses } from '../helpers/refuses.js'
 const long = 'x'.repeat(1000)
 
 for (const { name, options } of places) {
-  test(`${name}: what the database says of a taken or an unfit value is told to nobody, and no hash is logged`, async (t) => {
+  test(`${name}: POST /register: database error text is not exposed, hashes are not logged`, async (t) => {
     const { lines, logger } = captureLogs()
     const app = await build(t, {
       fastify: { logger: { level: logger.level, stream: logger.stream } },

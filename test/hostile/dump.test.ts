@@ -10,7 +10,7 @@ import { csrfCookie, deviceCookie, redisTexts, sessionCookie } from '../helpers/
 
 const redis = serverUrl('TEST_REDIS_URL')
 
-/** Everything in the texts that could be a secret: they themselves and what stands between separators. */
+/** Everything in the texts that could be a secret: each text and its parts between separators. */
 const pieces = (texts: readonly string[]) =>
   new Set(
     texts
@@ -41,7 +41,7 @@ async function opensNothing(
   }
 }
 
-test('nothing that stands in a dump of Redis is a cookie, a CSRF token or a device, and no password or hash stands there', {
+test('Redis dump: contains no password, hash or usable cookie, no CSRF token', {
   skip: !redis,
 }, async (t) => {
   const keyPrefix = uniquePrefix()
@@ -80,14 +80,14 @@ test('nothing that stands in a dump of Redis is a cookie, a CSRF token or a devi
   const dump = texts.join('\n')
   for (const text of secrets) {
     assert.ok(text.length > 5)
-    assert.ok(!dump.includes(text), `${text} stands in Redis`)
+    assert.ok(!dump.includes(text), `${text} is stored in Redis`)
   }
   await opensNothing(app, texts, client.cookies.get(sessionCookie) ?? '')
-  // The tag is no secret: it stands in the cookie and names the key.
+  // The tag is not secret: it is part of the cookie and names the key.
   assert.ok(dump.includes(client.cookies.get(sessionCookie)?.split('.')[1] ?? '?'))
 })
 
-test('nothing in the list of devices is a cookie or a CSRF token', async (t) => {
+test('GET /sessions: no value in the list works as a cookie or CSRF token', async (t) => {
   const app = await build(t)
   const client = await signedIn(app, 'ann')
   const list = (await client.get('/sessions')).json() as Record<string, unknown>[]
@@ -99,7 +99,7 @@ test('nothing in the list of devices is a cookie or a CSRF token', async (t) => 
 })
 
 for (const state of [{}, ...(redis ? [{ redis }] : [])]) {
-  test(`${redis && 'redis' in state ? 'redis' : 'memory'}: no log line of any level, and no answer, has a password, hash, cookie or token`, async (t) => {
+  test(`${redis && 'redis' in state ? 'redis' : 'memory'}: no log line or error response contains a password, hash, cookie or token`, async (t) => {
     const { lines, logger } = captureLogs()
     const users = memoryUsers()
     const failing = { ...users }
@@ -173,7 +173,7 @@ for (const state of [{}, ...(redis ? [{ redis }] : [])]) {
       secrets.push(client.cookies.get(name) ?? '')
     for (const text of [...lines, ...bodies]) {
       for (const value of secrets)
-        assert.ok(value && !text.includes(value), `${value} stands in ${text}`)
+        assert.ok(value && !text.includes(value), `${value} appears in ${text}`)
     }
     for (const body of bodies)
       assert.ok(!/failed for|\/work|node_modules|\.ts|at \w+ \(/.test(body), body)

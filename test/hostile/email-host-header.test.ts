@@ -20,11 +20,11 @@ const hostile = {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: whatever a request says of its host, links lead where the configuration says`, async (t) => {
+  test(`${backend.name}: email links: Host and forwarding headers never change the origin`, async (t) => {
     const made = await mailApp(t, backend, { fastify: { trustProxy: true } })
     const { app, mail } = made
     const client = new Client(app, '', { headers: hostile })
-    // An origin of elsewhere may ask, but nobody signs in from there.
+    // A foreign origin may send these requests, but can't sign in.
     answers(await client.register('ann'), 202)
     answers(
       await client.post('/register', { email: addressOf('ann'), username: 'eve', password }),

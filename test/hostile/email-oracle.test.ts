@@ -6,7 +6,7 @@ import type { LightMyRequestResponse } from 'fastify'
 import { Redis } from 'ioredis'
 import type { EmailMessage } from '../../src/index.js'
 
-// Before anything imports it by name: every hash of the real library is counted.
+// Patched before any module imports it: every hash of the real library is counted.
 const argon = createRequire(import.meta.url)('@node-rs/argon2') as {
   -readonly [K in keyof typeof Argon]: (typeof Argon)[K]
 }
@@ -32,7 +32,7 @@ const { noUnhandledRejections } = await import('../helpers/hostile.js')
 const redisUrl = serverUrl('TEST_REDIS_URL')
 const states = ['memory', ...(redisUrl ? ['redis'] : [])]
 
-/** A client whose commands are noted by name, in order. */
+/** A Redis client that records the names of its commands, in order. */
 function spiedRedis(t: TestContext) {
   const client = new Redis(redisUrl ?? '')
   t.after(() => client.disconnect())
@@ -45,7 +45,7 @@ function spiedRedis(t: TestContext) {
   return { client, commands }
 }
 
-/** An app that tells of each answer what was asked of users, Redis and argon2 until it was on its way. */
+/** An app that records the user, Redis and argon2 calls made before each response is sent. */
 async function watched(t: TestContext, state: string, sender: (message: EmailMessage) => unknown) {
   noUnhandledRejections(t)
   const users = countingUsers()
@@ -86,7 +86,7 @@ async function watched(t: TestContext, state: string, sender: (message: EmailMes
       },
     },
   )
-  /** Asks when nothing else is going on, and tells what the answer was and what it cost. */
+  /** Sends a request once background work has settled. Returns the response and its cost. */
   const ask = async (send: () => Promise<LightMyRequestResponse>) => {
     await settle()
     begun = asked()
@@ -124,7 +124,7 @@ const senders: Record<string, () => unknown> = {
 }
 
 for (const state of states) {
-  test(`${state}: sign-up with an address that is reserved for its previous owner costs what a new one does`, async (t) => {
+  test(`${state}: POST /register: a reserved address costs the same work as a new one`, async (t) => {
     const sent: EmailMessage[] = []
     const { ask, anyone, app, row } = await watched(t, state, (message) => sent.push(message))
     await row('mover', { emailVerified: true, hashedPassword: await hash(password) })
@@ -159,14 +159,14 @@ for (const state of states) {
   })
 
   for (const [what, send] of Object.entries(senders)) {
-    test(`${state}, ${what}: requests are answered alike for everybody, and cost the rate limit alone`, async (t) => {
+    test(`${state}, ${what}: verify and reset requests: response and work are the same for every address`, async (t) => {
       const { ask, anyone, row } = await watched(t, state, send)
       await row('known', { emailVerified: false })
       await row('verified', { emailVerified: true })
       await row('inactive', { isActive: false })
       await row('nopassword', { hashedPassword: null })
       for (const url of ['/email/verify-request', '/password/reset-request']) {
-        // The first counts in a window of its own making.
+        // The first request opens the rate limit window.
         await ask(() => anyone.post(url, { email: addressOf('first') }))
         const all = []
         for (const name of [
@@ -198,7 +198,7 @@ for (const state of states) {
       }
     })
 
-    test(`${state}, ${what}: sign-up with a new and with a known address is answered alike, for the same work`, async (t) => {
+    test(`${state}, ${what}: POST /register: response and work are the same for new and known addresses`, async (t) => {
       const { ask, anyone, row } = await watched(t, state, send)
       await row('known')
       await row('inactive', { isActive: false })
@@ -213,7 +213,7 @@ for (const state of states) {
         await register('fresh@example.com'),
       ]
       assert.equal(fresh.status, 202)
-      /** A committed write is one, whether it makes a row or leaves one as it is. */
+      /** Every committed write counts as one, whether it creates a row or leaves one unchanged. */
       const worked = ({ cost, ...rest }: typeof fresh) => {
         const { create, update, compareAndSet, ...others } = cost as Record<string, number>
         return {
@@ -231,7 +231,7 @@ for (const state of states) {
       )
     })
 
-    test(`${state}, ${what}: a change to a free and to a taken address is answered alike, for the same work`, async (t) => {
+    test(`${state}, ${what}: email change request: response and work are the same for free and taken addresses`, async (t) => {
       const { app, ask, row } = await watched(t, state, send)
       const client = new Client(app)
       answers(await client.register('ann'), 202)

@@ -15,7 +15,7 @@ const place = '/a-place-to-go-on'
 const tokensIn = (mail: Mailbox) =>
   mail.messages.flatMap(({ context }) => new URL(context.link).searchParams.get('token') ?? [])
 
-/** Leaves live tokens of each purpose, held addresses and counters. */
+/** Leaves live tokens of each purpose, reserved addresses and counters. */
 async function everything({ join, move, ask, askChange, anyone }: MailApp) {
   const client = await join('ann')
   await move(client, addressOf('ann'), 'second@example.com')
@@ -35,7 +35,7 @@ async function everything({ join, move, ask, askChange, anyone }: MailApp) {
   await settle()
 }
 
-test('nothing in a dump of Redis is a token, an address, a password or a place to go on, and nothing there can be redeemed', {
+test('Redis dump: contains no email token, address or password, nothing can be redeemed', {
   skip: !redis,
 }, async (t) => {
   const keyPrefix = uniquePrefix()
@@ -47,7 +47,7 @@ test('nothing in a dump of Redis is a token, an address, a password or a place t
   const texts = await redisTexts(keyPrefix)
   assert.ok(
     texts.filter((text) => text.includes(':o:')).length >= 8,
-    'tokens and held addresses stand there',
+    'tokens and reserved addresses are stored',
   )
   const tokens = tokensIn(made.mail)
   assert.ok(tokens.length >= 8)
@@ -63,7 +63,7 @@ test('nothing in a dump of Redis is a token, an address, a password or a place t
     password,
     secret,
   ]
-  for (const text of secrets) assert.ok(!dump.includes(text), `${text} stands in Redis`)
+  for (const text of secrets) assert.ok(!dump.includes(text), `${text} is stored in Redis`)
   const pieces = new Set(
     texts
       .flatMap((text) => [text, ...text.split(/[|:{}.,\s"]/)])
@@ -83,7 +83,7 @@ test('nothing in a dump of Redis is a token, an address, a password or a place t
 })
 
 for (const state of ['memory', ...(redis ? ['redis'] : [])]) {
-  test(`${state}: no log line of any level, and no refusal, has a token, an address or a password`, async (t) => {
+  test(`${state}: email flows: no log line or error response contains a token, address or password`, async (t) => {
     const { lines, logger } = captureLogs()
     const mail = new Mailbox()
     let failing = true
@@ -184,7 +184,7 @@ for (const state of ['memory', ...(redis ? ['redis'] : [])]) {
     ]
     for (const text of [...lines, ...refusals]) {
       for (const value of secrets)
-        assert.ok(value && !text.includes(value), `${value} stands in ${text}`)
+        assert.ok(value && !text.includes(value), `${value} appears in ${text}`)
     }
   })
 }

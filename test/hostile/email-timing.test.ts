@@ -7,7 +7,7 @@ import { addressOf, mailApp } from '../helpers/email.js'
 import { times } from '../helpers/hostile.js'
 import { Mailbox } from '../helpers/mailbox.js'
 
-/** About what an SMTP server on another continent takes; a thousandth of it is what an answer takes. */
+/** About as long as an SMTP server on another continent takes; a response takes a thousandth. */
 const sendingMs = 20
 const rounds = 120
 
@@ -17,7 +17,7 @@ const milliseconds = async (run: () => Promise<{ statusCode: number }>): Promise
   return performance.now() - start
 }
 
-/** How many times longer the one takes than the other, by the middle of each, over interleaved runs in a random order. */
+/** Ratio of the two durations at their fastest third, over interleaved runs in random order. */
 async function ratio(
   count: number,
   one: (i: number) => Promise<{ statusCode: number }>,
@@ -29,11 +29,11 @@ async function ratio(
     if (Math.random() < 0.5) runs.reverse()
     for (const [name, run] of runs) {
       taken[name].push(await milliseconds(() => run(i)))
-      // What is off the path of this answer must not be on that of the next.
+      // Background work of this request must not delay the next one.
       await sleep(4)
     }
   }
-  // The fastest third is what a patient attacker looks at: it has the least noise.
+  // A patient attacker uses the fastest third, which has the least noise.
   const third = (values: number[]) =>
     values.sort((a, b) => a - b)[Math.floor(values.length / 3)] as number
   return third(taken.one) / third(taken.other)
@@ -42,7 +42,7 @@ async function ratio(
 const alike = (value: number) => value < 2 && value > 0.5
 
 for (const backend of backends) {
-  test(`${backend.name}: how long a request takes does not tell whether there is somebody to write to, where it would if it waited`, async (t) => {
+  test(`${backend.name}: verify and reset requests: timing does not reveal whether an account exists`, async (t) => {
     const mail = new Mailbox()
     const send = () => sleep(sendingMs)
     const { app, anyone, users } = await mailApp(t, backend, {
@@ -52,7 +52,7 @@ for (const backend of backends) {
         delivery: { concurrency: 50 },
       },
       routes(app) {
-        // What must not be: a route that waits for what it sends.
+        // A counterexample: a route that waits for the delivery.
         app.post('/leaky', async (request, reply) => {
           const { email } = request.body as { email: string }
           if (await app.crudAuth.users.findBy('email', email)) await send()
@@ -76,14 +76,14 @@ for (const backend of backends) {
     assert.ok(app)
   })
 
-  test(`${backend.name}: how long a sign-up takes does not tell whether the address is known, where it would without a hash`, async (t) => {
+  test(`${backend.name}: POST /register: timing does not reveal whether the address is known`, async (t) => {
     const mail = new Mailbox()
     const { anyone } = await mailApp(t, backend, {
       auth: {
         email: { ...mail.options(), sender: { send: () => sleep(sendingMs) } },
         rateLimits: { ...limitsOff, recipient: false },
         delivery: { concurrency: 50 },
-        // The real cost: nothing else of a sign-up takes as long.
+        // The real cost, which dominates the duration of a sign-up.
         passwords: {},
       },
       routes(app) {

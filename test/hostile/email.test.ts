@@ -49,7 +49,7 @@ const refused: Record<string, string> = {
 }
 
 for (const [what, email] of Object.entries(refused)) {
-  test(`an email with ${what} is refused and makes no account`, async (t) => {
+  test(`POST /register: an email with ${what} is rejected`, async (t) => {
     const users = openUsers()
     const app = await build(t, { auth: { users: users.store } })
     const response = await new Client(app).post('/register', {
@@ -74,7 +74,7 @@ const oneAddress: [string, string, string][] = [
 ]
 
 for (const [what, spelled, canonical] of oneAddress) {
-  test(`an email with ${what} is stored in its one spelling, and is taken in that spelling and signs in by both`, async (t) => {
+  test(`email with ${what}: sign-up and sign-in use the canonical form`, async (t) => {
     const users = openUsers()
     const app = await build(t, { auth: { users: users.store } })
     const client = new Client(app)

@@ -4,14 +4,14 @@ import { test } from 'node:test'
 import type * as Argon from '@node-rs/argon2'
 import type { LegacyVerifier } from '../../src/index.js'
 
-// Before anything imports it by name: every verification and every hash of the real library is counted.
+// Patched before any module imports it: every verification and hash of the real library is counted.
 const argon = createRequire(import.meta.url)('@node-rs/argon2') as {
   -readonly [K in keyof typeof Argon]: (typeof Argon)[K]
 }
 const work = { verify: 0, hash: 0 }
 const { verify, hash } = argon
 argon.verify = async (...args) => {
-  // A malformed hash is refused at once, without any work.
+  // A malformed hash is rejected at once, without any work.
   const fits = await verify(...args)
   work.verify++
   return fits
@@ -27,7 +27,7 @@ const { refuses } = await import('../helpers/refuses.js')
 const { countingUsers } = await import('../helpers/users.js')
 const { openUsers } = await import('../helpers/hostile.js')
 
-/** Runs it and tells what it cost: argon2 runs, calls of legacy verifiers, look-ups and writes of users. */
+/** Runs it and returns the cost: argon2 runs, legacy verifier calls, user look-ups and writes. */
 async function costOf(
   legacy: { calls: number },
   users: ReturnType<typeof countingUsers>,
@@ -51,7 +51,7 @@ async function costOf(
   }
 }
 
-/** Accounts of every kind that cannot sign in by the password tried. */
+/** One account of every kind that can't sign in with the password tried. */
 async function accounts(store: ReturnType<typeof openUsers>['store'], hashed: string) {
   const row = (username: string, values: object) =>
     store.create({ email: `${username}@example.com`, username, ...values })
@@ -66,7 +66,7 @@ async function accounts(store: ReturnType<typeof openUsers>['store'], hashed: st
 const failures = ['usual', 'disabled', 'nohash', 'oauth', 'broken', 'foreign', 'unknown']
 
 for (const backend of backends) {
-  test(`${backend.name}: every failure to sign in gives one answer and costs one hash and the same look-ups`, async (t) => {
+  test(`${backend.name}: POST /login: every failure gets the same response for the same work`, async (t) => {
     const users = countingUsers()
     const app = await build(t, {
       auth: { ...backend.options(), users: users.store, lockout: false },
@@ -76,7 +76,7 @@ for (const backend of backends) {
     const tries = [
       ...failures.map((name) => [name, 'wrong password']),
       ...failures.map((name) => [`${name}@example.com`, 'wrong password']),
-      // The right one of a disabled account, and a password too short to be any.
+      // The correct password of a disabled account, and a password below the minimum length.
       ['disabled', password],
       ['usual', 'x'],
     ] as const
@@ -98,7 +98,7 @@ for (const backend of backends) {
     assert.equal(answers.size, 1)
   })
 
-  test(`${backend.name}: a taken and a free email cost the same at sign-up: one hash, made before anything is looked up`, async (t) => {
+  test(`${backend.name}: POST /register: a taken and a free email cost the same work, one hash each`, async (t) => {
     const users = countingUsers()
     const app = await build(t, { auth: { ...backend.options(), users: users.store } })
     await new Client(app).register('ann')
@@ -111,7 +111,7 @@ for (const backend of backends) {
   })
 }
 
-test('with a legacy verifier, too, an unknown user costs what a wrong password does, for hashes old and new', async (t) => {
+test('POST /login: every failure costs the same work with a legacy verifier too', async (t) => {
   const legacy = { calls: 0 }
   const verifier: LegacyVerifier = {
     matches: (hash) => hash.startsWith('old:'),
@@ -138,7 +138,7 @@ test('with a legacy verifier, too, an unknown user costs what a wrong password d
     isActive: false,
   })
   const tries = [...failures, 'old', 'gone'].map((name) => [name, 'wrong password'])
-  // Right passwords of disabled accounts must not be told by their time either.
+  // Timing must not reveal the correct password of a disabled account either.
   for (const [name = '', given = ''] of [...tries, ['disabled', password], ['gone', password]]) {
     const cost = await costOf(legacy, users, async () => {
       refuses(await new Client(app).login(name, given), 'CRUDAUTH_BAD_CREDENTIALS')
@@ -151,7 +151,7 @@ test('with a legacy verifier, too, an unknown user costs what a wrong password d
   }
 })
 
-test('a locked-out identifier costs no hash, known or not, even with the right password', async (t) => {
+test('POST /login: a locked-out identifier costs no hash, whether or not it exists', async (t) => {
   const users = countingUsers()
   const app = await build(t, { auth: { users: users.store, lockout: { maxAttempts: 2 } } })
   await new Client(app).register('ann')
@@ -165,7 +165,7 @@ test('a locked-out identifier costs no hash, known or not, even with the right p
   }
 })
 
-test('a request refused for its body has cost no hash, no look-up and no attempt', async (t) => {
+test('POST /login, POST /register: an invalid body costs no hash, look-up or attempt', async (t) => {
   const users = countingUsers()
   const app = await build(t, { auth: { users: users.store, lockout: { maxAttempts: 1 } } })
   await new Client(app).register('ann')
@@ -189,7 +189,7 @@ test('a request refused for its body has cost no hash, no look-up and no attempt
   assert.equal((await new Client(app).login('ann')).statusCode, 200)
 })
 
-test('the order of answers at sign-up tells of no account: a bad password is refused for taken and free names alike', async (t) => {
+test('POST /register: a password error does not reveal whether the account exists', async (t) => {
   const app = await build(t)
   await new Client(app).register('ann')
   const taken = await new Client(app).register('ann', 'short')

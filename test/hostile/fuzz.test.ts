@@ -29,7 +29,7 @@ const routes = [
   ['GET', '/own'],
 ] as const
 
-/** What a header may carry at all; inject, like Node, refuses the rest before it is sent. */
+/** Characters that a header may contain. Like Node, inject rejects all others before sending. */
 const headerText = fc
   .oneof(
     fc.string({ maxLength: 60 }),
@@ -188,7 +188,7 @@ async function fuzzed(app: FastifyInstance, client: Client, seed: readonly unkno
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: whatever bodies, headers and cookies come, no route answers 5xx, and what is refused writes nothing`, async (t) => {
+  test(`${backend.name}: fuzz: no input causes a 5xx, rejected requests do not write users`, async (t) => {
     noUnhandledRejections(t)
     const users = countingUsers()
     const { lines, logger } = captureLogs('error')
@@ -228,7 +228,7 @@ for (const backend of backends) {
             if (response.statusCode !== 404)
               assert.match(String(response.json().code), /^(CRUDAUTH|FST)_/, told)
           }
-          // A hit that ended the session: go on with a new one.
+          // This input ended the session: continue with a new one.
           if ((await client.get('/me')).statusCode !== 200) {
             client = new Client(app)
             await client.login('ann')
@@ -238,6 +238,6 @@ for (const backend of backends) {
       { numRuns: 1500 },
     )
     assert.deepEqual(lines, [])
-    assert.equal((await signedIn(app, 'zoe')).cookies.size, 3, 'and the app still works')
+    assert.equal((await signedIn(app, 'zoe')).cookies.size, 3, 'the app still works')
   })
 }

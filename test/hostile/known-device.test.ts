@@ -10,7 +10,7 @@ import { refuses } from '../helpers/refuses.js'
 const wrong = 'not the password'
 
 for (const backend of backends) {
-  test(`${backend.name}: a stranger who locks an account does not keep its owner's device out, under any of its names`, async (t) => {
+  test(`${backend.name}: lockout: the owner's known device can still sign in to a locked account`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const owner = await signedIn(app, 'ann')
     const stranger = new Client(app)
@@ -22,7 +22,7 @@ for (const backend of backends) {
     refuses(await stranger.login('ann'), 'CRUDAUTH_LOCKED_OUT')
   })
 
-  test(`${backend.name}: a known device has a budget of its own and no more`, async (t) => {
+  test(`${backend.name}: lockout: a known device has its own counter with the same limit`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const owner = await signedIn(app, 'ann')
     for (let i = 0; i < 5; i++)
@@ -34,11 +34,11 @@ for (const backend of backends) {
     assert.equal(
       (await new Client(app).login('ann')).statusCode,
       200,
-      'and others are not kept out by it',
+      'other devices are not locked out',
     )
   })
 
-  test(`${backend.name}: somebody else's device cookie gives no budget for an account`, async (t) => {
+  test(`${backend.name}: lockout: the device cookie of another account gives no extra attempts`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     await new Client(app).register('ann')
     const mallory = await signedIn(app, 'mallory')
@@ -49,7 +49,7 @@ for (const backend of backends) {
   })
 }
 
-test('a device cookie that was altered, cut, spliced or signed by another secret is none', async (t) => {
+test('device cookie: altered, truncated, spliced, foreign and duplicate cookies are ignored', async (t) => {
   const app = await build(t)
   const owner = await signedIn(app, 'ann')
   const mallory = await signedIn(app, 'mallory')
@@ -93,10 +93,10 @@ test('a device cookie that was altered, cut, spliced or signed by another secret
   refuses(await doubled.login('ann'), 'CRUDAUTH_LOCKED_OUT')
   const known = new Client(app)
   known.cookies.set(deviceCookie, value)
-  assert.equal((await known.login('ann')).statusCode, 200, 'the true one counts')
+  assert.equal((await known.login('ann')).statusCode, 200, 'the genuine cookie is accepted')
 })
 
-test('a device that several people use is known to each of them', async (t) => {
+test('device cookie: a shared device is known to each of its users', async (t) => {
   const app = await build(t)
   const shared = new Client(app)
   for (let i = 0; i < 7; i++) {
@@ -115,7 +115,7 @@ test('a device that several people use is known to each of them', async (t) => {
 })
 
 for (const backend of backends) {
-  /** A browser with nothing but the device cookie of another. */
+  /** A client that has only the device cookie of another client. */
   const deviceOf = (client: Client, app = client.app, remoteAddress = '192.0.2.66') => {
     const copy = new Client(app, '', { remoteAddress })
     copy.cookies.set(deviceCookie, client.cookies.get(deviceCookie) ?? '')
@@ -130,7 +130,7 @@ for (const backend of backends) {
     )
   }
 
-  test(`${backend.name}: a user has at most 20 known devices; the one longest unused gives way`, async (t) => {
+  test(`${backend.name}: known devices: at most 20 per user, the least recently used is evicted`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     await new Client(app).register('ann')
     const devices: Client[] = []
@@ -150,7 +150,7 @@ for (const backend of backends) {
     assert.deepEqual(known, [0, ...Array.from({ length: 19 }, (_, n) => n + 6)])
   })
 
-  test(`${backend.name}: 100 sign-ins at once leave at most 20 known devices`, async (t) => {
+  test(`${backend.name}: known devices: 100 parallel sign-ins leave 20`, async (t) => {
     const app = await build(t, {
       auth: { ...backend.options(), lockout: { maxAttempts: 100, maxAttemptsPerIp: 1000 } },
     })
@@ -169,7 +169,7 @@ for (const backend of backends) {
     assert.equal(again.filter((status) => status === 200).length, 20)
   })
 
-  test(`${backend.name}: collected device cookies end with the password, and all of an account's at one address share its budget`, async (t) => {
+  test(`${backend.name}: known devices: stolen cookies share the IP limit and are void after a password reset`, async (t) => {
     const mailbox = new Mailbox()
     const app = await build(t, {
       auth: { ...backend.options(), email: mailbox.options() },
@@ -185,7 +185,7 @@ for (const backend of backends) {
     for (const device of thief)
       for (let n = 0; n < 5; n++)
         if ((await deviceOf(device).login('ann', wrong)).statusCode === 401) judged++
-    assert.equal(judged, 30, 'the budget of the address')
+    assert.equal(judged, 30, 'the limit for the IP address')
 
     await new Client(app).post('/password/reset-request', { email: 'ann@example.com' })
     const token = await mailbox.token('ann@example.com', 'reset_password')
@@ -196,10 +196,10 @@ for (const backend of backends) {
       for (let n = 0; n < 5; n++)
         if ((await deviceOf(device, app, `10.3.${n}.1`).login('ann', wrong)).statusCode === 401)
           after++
-    assert.equal(after, 5, 'the budget of strangers')
+    assert.equal(after, 5, 'the limit for unknown devices')
   })
 
-  test(`${backend.name}: a change of the password makes every device unknown`, async (t) => {
+  test(`${backend.name}: known devices: a password change makes other devices unknown`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const owner = await signedIn(app, 'ann')
     const other = new Client(app)
@@ -210,7 +210,7 @@ for (const backend of backends) {
     refuses(await deviceOf(other).login('ann', 'a new good password'), 'CRUDAUTH_LOCKED_OUT')
   })
 
-  test(`${backend.name}: who has reset the password signs in, however much was guessed before`, async (t) => {
+  test(`${backend.name}: password reset: lifts the lockout under every identifier of the account`, async (t) => {
     const mailbox = new Mailbox()
     const app = await build(t, { auth: { ...backend.options(), email: mailbox.options() } })
     await new Client(app).register('ann')
@@ -226,7 +226,7 @@ for (const backend of backends) {
       assert.equal((await new Client(app).login(name, new_password)).statusCode, 200)
   })
 
-  test(`${backend.name}: all sessions of a user together have ten times the limit of one`, async (t) => {
+  test(`${backend.name}: POST /change-password: all sessions of a user share ten times the limit of one`, async (t) => {
     const rateLimits = {
       register: false,
       change_password: { max: 1, windowSeconds: 3600 },
@@ -243,7 +243,7 @@ for (const backend of backends) {
     }
   })
 
-  test(`${backend.name}: a stolen session that spends its limits leaves the owner's alone`, async (t) => {
+  test(`${backend.name}: POST /change-password: a stolen session can't exhaust the owner's rate limit`, async (t) => {
     const app = await build(t, { auth: { ...backend.options(), rateLimits: { register: false } } })
     const thief = await signedIn(app, 'ann')
     const owner = new Client(app)
@@ -260,7 +260,7 @@ for (const backend of backends) {
   })
 }
 
-test('a device cookie signs nobody in and stands in for no session', async (t) => {
+test('device cookie: it does not authenticate and is not accepted as a session cookie', async (t) => {
   const app = await build(t)
   const owner = await signedIn(app, 'ann')
   const thief = new Client(app)
@@ -273,7 +273,7 @@ test('a device cookie signs nobody in and stands in for no session', async (t) =
   }
 })
 
-test('a device is still known after eleven months without a sign-in', async (t) => {
+test('device cookie: still valid after eleven months without a sign-in', async (t) => {
   const app = await build(t)
   const owner = await signedIn(app, 'ann')
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 330 * 86_400_000 })

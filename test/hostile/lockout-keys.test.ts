@@ -8,7 +8,7 @@ import { refuses } from '../helpers/refuses.js'
 
 const wrong = 'not the password'
 
-/** One guess from a browser that nobody knows. */
+/** One guess from an unknown browser. */
 const guess = (
   app: FastifyInstance,
   username: string,
@@ -23,7 +23,7 @@ const guesses = async (app: FastifyInstance, username: string, spellings: readon
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: variants in case, width and form of an identifier share one budget, known or not`, async (t) => {
+  test(`${backend.name}: lockout: spelling variants of an email share one counter, known or not`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     await new Client(app).register('ann')
     const emails = (name: string) => [
@@ -37,13 +37,13 @@ for (const backend of backends) {
     await guesses(app, 'nobody@example.com', emails('nobody'))
   })
 
-  test(`${backend.name}: an account has one budget under all its names`, async (t) => {
+  test(`${backend.name}: lockout: the username and email of an account share one counter`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     await new Client(app).register('ann')
     await guesses(app, 'ann', ['ann', 'ann@example.com', 'ann', 'ANN@example.com', 'ann'])
   })
 
-  test(`${backend.name}: who is locked out under which spelling does not tell whether an identifier is known`, async (t) => {
+  test(`${backend.name}: lockout: spelling variants do not reveal whether an account exists`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     await new Client(app).post('/register', {
       email: 'ann@b\u00fccher.example',
@@ -81,7 +81,7 @@ for (const backend of backends) {
     assert.deepEqual(await seen('ann'), await seen('bob'))
   })
 
-  test(`${backend.name}: a success under one name gives the attempts under the others back`, async (t) => {
+  test(`${backend.name}: lockout: a sign-in by username resets the attempts made by email`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     await new Client(app).register('ann')
     for (let i = 0; i < 4; i++)
@@ -92,7 +92,7 @@ for (const backend of backends) {
     refuses(await guess(app, 'ann@example.com'), 'CRUDAUTH_LOCKED_OUT')
   })
 
-  test(`${backend.name}: the success of another account of a like name clears nothing of the first one's`, async (t) => {
+  test(`${backend.name}: lockout: a sign-in to a similarly named account does not reset the counter`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     await new Client(app).post('/register', {
       email: 'a@example.com',
@@ -110,7 +110,7 @@ for (const backend of backends) {
     refuses(await guess(app, 'ann'), 'CRUDAUTH_LOCKED_OUT')
   })
 
-  test(`${backend.name}: addresses of one IPv6 /64 share a budget, and IPv4-mapped ones count as IPv4`, async (t) => {
+  test(`${backend.name}: lockout: an IPv6 /64 shares one limit, IPv4-mapped addresses count as IPv4`, async (t) => {
     const app = await build(t, { auth: { ...backend.options(), lockout: { maxAttemptsPerIp: 3 } } })
     const sharing = [
       [
@@ -139,7 +139,7 @@ const forwarded = (address: string) => ({
   'x-real-ip': address,
 })
 
-test('X-Forwarded-For and its like open no fresh budget when no proxy is trusted', async (t) => {
+test('lockout: X-Forwarded-For and similar headers are ignored without a trusted proxy', async (t) => {
   const app = await build(t, { auth: { lockout: { maxAttemptsPerIp: 3 } } })
   for (let i = 0; i < 3; i++) {
     refuses(
@@ -153,7 +153,7 @@ test('X-Forwarded-For and its like open no fresh budget when no proxy is trusted
   )
 })
 
-test('X-Forwarded-For counts behind the trusted proxy alone', async (t) => {
+test('lockout: X-Forwarded-For counts only when sent by the trusted proxy', async (t) => {
   const app = await build(t, {
     auth: { lockout: { maxAttemptsPerIp: 3 } },
     fastify: { trustProxy: '192.0.2.1' },
@@ -174,7 +174,7 @@ test('X-Forwarded-For counts behind the trusted proxy alone', async (t) => {
     await guess(app, 'other9', '203.0.113.1', forwarded('198.51.100.9')),
     'CRUDAUTH_LOCKED_OUT',
   )
-  // What the client itself wrote to the left of what the proxy added does not count.
+  // Values that the client put to the left of the proxy's entry are ignored.
   for (let i = 0; i < 3; i++) {
     refuses(
       await guess(app, `more${i}`, '192.0.2.1', forwarded(`10.0.0.${i}, 198.51.100.77`)),
@@ -187,21 +187,21 @@ test('X-Forwarded-For counts behind the trusted proxy alone', async (t) => {
   )
 })
 
-test("one's own successes in between give back themselves alone, so guesses at others still lock the address", async (t) => {
+test("lockout: an attacker's own sign-ins do not reset the limit of their IP address", async (t) => {
   const app = await build(t, { auth: { lockout: { maxAttemptsPerIp: 5 } } })
   await new Client(app).register('mallory')
   for (let i = 0; i < 15; i++) await new Client(app).register(`victim${i}`)
   const seen: number[] = []
   for (let victim = 0; victim < 8; victim++) {
     seen.push((await guess(app, `victim${victim}`)).statusCode)
-    // Without the device cookie: an attacker who throws it away is a stranger.
+    // Without the device cookie: an attacker who discards it counts as unknown.
     await new Client(app, '', { remoteAddress: '192.0.2.1' }).login('mallory')
   }
   assert.equal(seen.filter((status) => status === 401).length, 5)
   assert.equal(seen.at(-1), 429)
 })
 
-test('options of the router and the spelling of the URL open no fresh budget', async (t) => {
+test('lockout: URL spellings and router options give no extra attempts', async (t) => {
   const app = await build(t, {
     fastify: {
       routerOptions: {

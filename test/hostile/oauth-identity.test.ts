@@ -23,7 +23,7 @@ const until = `${baseUrl}/oauth/github/callback`
 async function withGithub(t: TestContext, auth: Partial<CrudAuthOptions> = {}, oauth: object = {}) {
   const github = await startGithub(t)
   const built = await buildOAuth(t, { auth, oauth, providers: { github: githubAt(github) } })
-  /** Id here of whoever GitHub says signed in. */
+  /** Signs in with this GitHub account and returns the user id. */
   const enter = async (account: Partial<GithubAccount>) => {
     const address = {
       email: `${account.login ?? 'octocat'}@example.com`,
@@ -43,7 +43,7 @@ async function withGithub(t: TestContext, auth: Partial<CrudAuthOptions> = {}, o
 
 for (const backend of backends) {
   for (const place of linkPlaces) {
-    test(`${backend.name}, ${place.name}: ids of every kind are accounts of their own, and a number and its text are one`, async (t) => {
+    test(`${backend.name}, ${place.name}: provider ids: distinct ids never collide, a number equals its text`, async (t) => {
       const { enter } = await withGithub(t, backend.options(), {
         accounts: place.accounts()?.store,
       })
@@ -74,7 +74,7 @@ for (const backend of backends) {
       assert.equal(await enter({ id: '"9007199254740993"', login: 'c', emails: [] }), entered[3])
     })
 
-    test(`${backend.name}, ${place.name}: one id at two providers is two people`, async (t) => {
+    test(`${backend.name}, ${place.name}: provider ids: the same id at two providers means two users`, async (t) => {
       const { app } = await buildOAuth(t, {
         auth: backend.options(),
         oauth: { accounts: place.accounts()?.store },
@@ -86,7 +86,7 @@ for (const backend of backends) {
     })
   }
 
-  test(`${backend.name}: an address that GitHub shows but does not list as verified is none`, async (t) => {
+  test(`${backend.name}: GitHub: a public but unverified address counts as missing`, async (t) => {
     const { app, github, rows } = await withGithub(t, backend.options())
     await browserOf(app, 'ann')
     const before = await rows()
@@ -101,7 +101,7 @@ for (const backend of backends) {
     assert.deepEqual(await rows(), before)
   })
 
-  test(`${backend.name}: one address in other letters, widths and forms of its domain is one account`, async (t) => {
+  test(`${backend.name}: account matching: spelling variants of an address mean one account`, async (t) => {
     const { app, rows } = await buildOAuth(t, { auth: backend.options() })
     await new Browser(app).signIn({ ...ada, email: 'ada@xn--bcher-kva.example' })
     for (const [i, email] of [
@@ -132,7 +132,7 @@ for (const backend of backends) {
   })
 }
 
-test('names of parameters, headers and claims that look like ours change nothing', async (t) => {
+test('OAuth sign-up: mass assignment by parameters, headers and claims has no effect', async (t) => {
   const { app, rows } = await buildOAuth(t)
   const victim = await browserOf(app, 'ann')
   const person: Person = {
@@ -164,7 +164,7 @@ test('names of parameters, headers and claims that look like ours change nothing
   assert.equal((await victim.me()).user_id, 1)
 })
 
-test('a password cannot be guessed into an account that was made at a provider, and one is set after a fresh sign-in only', async (t) => {
+test('OAuth account: no guess signs in, set-password requires a fresh sign-in', async (t) => {
   const { app, rows } = await buildOAuth(t)
   const browser = new Browser(app)
   await browser.signIn(ada)
@@ -197,7 +197,7 @@ test('a password cannot be guessed into an account that was made at a provider, 
   )
 })
 
-test('a link whose user is gone, or whose id is another user’s by now, opens nothing and gives way', async (t) => {
+test('provider link: it does not sign in to a deleted user or a reused id', async (t) => {
   const inner = memoryUsers({
     fields: ['email', 'username', 'hashedPassword', 'emailVerified', 'createdAt'],
   })

@@ -4,7 +4,7 @@ import { backends } from '../helpers/backends.js'
 import { ada, Browser, browserOf, buildOAuth, landsOn } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** What would lead elsewhere, or is no path at all. */
+/** Values that would lead to another origin, or are not paths. */
 const hostile = [
   '//evil.example',
   '//evil.example/a',
@@ -62,7 +62,7 @@ const hostile = [
   '／／evil.example',
 ]
 
-/** Same-origin paths, and how they come out. */
+/** Same-origin paths and their normalized form. */
 const good: [string, string][] = [
   ['/', '/'],
   ['/home', '/home'],
@@ -82,12 +82,12 @@ const good: [string, string][] = [
   [`/${'a'.repeat(2047)}`, `/${'a'.repeat(2047)}`],
 ]
 
-/** Where a browser on the app's page would go. */
+/** The origin that a browser would go to from the callback. */
 const originOf = (location: string) =>
   new URL(location, 'https://app.example.com/oauth/acme/callback').origin
 
 for (const backend of backends) {
-  test(`${backend.name}: a redirect_to that leads elsewhere, however it is spelled, lands on the default`, async (t) => {
+  test(`${backend.name}: redirect_to: open redirect attempts and non-paths land on the default`, async (t) => {
     const { app } = await buildOAuth(t, { auth: backend.options() })
     for (const place of hostile) {
       const response = await new Browser(app).signIn(
@@ -103,7 +103,7 @@ for (const backend of backends) {
     }
   })
 
-  test(`${backend.name}: a redirect_to of the same origin is kept, as a browser reads it`, async (t) => {
+  test(`${backend.name}: redirect_to: a same-origin path is kept, normalized as in a browser`, async (t) => {
     const { app } = await buildOAuth(t, { auth: backend.options() })
     for (const [place, expected] of good) {
       const response = await new Browser(app).signIn(
@@ -118,7 +118,7 @@ for (const backend of backends) {
   })
 }
 
-test('linking takes its redirect_to alike', async (t) => {
+test('POST /oauth/:provider/link: redirect_to follows the same rules as sign-in', async (t) => {
   const { app } = await buildOAuth(t)
   const ann = await browserOf(app, 'ann')
   for (const place of hostile) {
@@ -131,7 +131,7 @@ test('linking takes its redirect_to alike', async (t) => {
   }
 })
 
-test('raw bytes in the query are no way round', async (t) => {
+test('redirect_to: malformed and double encoding never lead to another origin', async (t) => {
   const { app } = await buildOAuth(t)
   for (const query of [
     'redirect_to=%FF%FE//evil.example',
@@ -149,7 +149,7 @@ test('raw bytes in the query are no way round', async (t) => {
   }
 })
 
-test('one that is too long, doubled or no text is refused and begins nothing', async (t) => {
+test('redirect_to: an oversized, duplicate or non-string value starts no flow', async (t) => {
   const { app, acme } = await buildOAuth(t)
   const ann = await browserOf(app, 'ann')
   for (const query of [

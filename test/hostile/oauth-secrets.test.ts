@@ -43,7 +43,7 @@ function published(t: TestContext) {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: a provider's tokens are handed to onProviderTokens once, and stand nowhere else; nor do codes, states and secrets`, async (t) => {
+  test(`${backend.name}: OAuth: tokens reach only onProviderTokens; logs, events and stores contain no secrets`, async (t) => {
     const { texts, names } = published(t)
     const { lines, logger } = captureLogs()
     const handed: OAuthTokens[] = []
@@ -117,12 +117,12 @@ for (const backend of backends) {
       for (const token of tokens)
         assert.ok(!text.includes((token as string).split('.').at(-1) as string), place)
     }
-    // Who signs in is nobody's business in the store either, nor is where to.
+    // The store doesn't reveal who signs in or where they are redirected either.
     for (const text of ['ada@example.com', query.get('nonce') as string, 'redirectTo'])
       assert.ok(!places.state.includes(text), text)
   })
 
-  test(`${backend.name}: without onProviderTokens the tokens are dropped`, async (t) => {
+  test(`${backend.name}: OAuth: without onProviderTokens, provider tokens are discarded`, async (t) => {
     const { texts } = published(t)
     const { app, acme, rows } = await buildOAuth(t, { auth: backend.options() })
     landsOn(await new Browser(app).signIn(ada), '/start')
@@ -131,7 +131,7 @@ for (const backend of backends) {
   })
 }
 
-test('the callback’s query never stands in the log: of a sign-in, a refusal, a failure or an unknown provider', async (t) => {
+test('OAuth callback: the query string is never logged, whatever the outcome', async (t) => {
   const { lines, logger } = captureLogs()
   const { app, store } = await buildOAuth(t, { fastify: { logger } })
   const port = await listen(app)
@@ -166,10 +166,10 @@ test('the callback’s query never stands in the log: of a sign-in, a refusal, a
   ]) {
     assert.ok(!text.includes(secret), secret)
   }
-  assert.ok(text.includes('/oauth/acme/callback'), 'the path does')
+  assert.ok(text.includes('/oauth/acme/callback'), 'the path is logged')
 })
 
-test('it does not either where the app logs on a child with serializers of its own', async (t) => {
+test('OAuth callback: log serializers of the app never see the query string', async (t) => {
   const { lines, logger } = captureLogs()
   const { default: crudAuth, memoryUsers, sessionTransport } = await import('../../src/index.js')
   const { acme, app: first } = await buildOAuth(t)

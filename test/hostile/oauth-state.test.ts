@@ -17,7 +17,7 @@ import {
 } from '../helpers/oauth.js'
 
 for (const backend of backends) {
-  test(`${backend.name}: a state that is missing, unknown, doubled, respelled or of another provider is 400, and the right one works after that`, async (t) => {
+  test(`${backend.name}: OAuth callback: an invalid state is rejected, the valid one still works afterwards`, async (t) => {
     const { app, acme, other, rows } = await buildOAuth(t, { auth: backend.options() })
     const browser = new Browser(app)
     const query = await browser.begin()
@@ -59,7 +59,7 @@ for (const backend of backends) {
     assert.equal((await browser.me()).username, 'ada')
   })
 
-  test(`${backend.name}: another browser can neither use a state nor use it up`, async (t) => {
+  test(`${backend.name}: OAuth state: another browser can neither use nor consume it`, async (t) => {
     const { app, acme, rows } = await buildOAuth(t, { auth: backend.options() })
     const browser = new Browser(app)
     const query = await browser.begin()
@@ -88,7 +88,7 @@ for (const backend of backends) {
       const headers = cookie === undefined ? {} : { cookie }
       refusesCallback(await app.inject({ url, headers }))
     }
-    // The browser's secret stands in no parameter.
+    // The browser's secret is not accepted as a parameter or header.
     refusesCallback(
       await app.inject({ url: `${url}&${oauthCookie}=${own}`, headers: { [oauthCookie]: own } }),
     )
@@ -97,14 +97,14 @@ for (const backend of backends) {
     landsOn(await browser.finish(query, ada), '/start')
   })
 
-  test(`${backend.name}: a state is used once, whether the sign-in succeeds or fails`, async (t) => {
+  test(`${backend.name}: OAuth state: single use, whether the sign-in succeeds or fails`, async (t) => {
     const { app, acme } = await buildOAuth(t, { auth: backend.options() })
     const browser = new Browser(app)
     const query = await browser.begin()
     landsOn(await browser.finish(query, ada), '/start')
     refusesCallback(await browser.finish(query, ada))
     refusesCallback(await browser.finish(query, { ...ada, sub: 'another' }))
-    assert.equal((await browser.me()).username, 'ada', 'the session stands')
+    assert.equal((await browser.me()).username, 'ada', 'the session is still valid')
 
     const failing = new Browser(app)
     const declined = await failing.begin()
@@ -115,7 +115,7 @@ for (const backend of backends) {
     assert.equal(acme.grants.length, 1)
   })
 
-  test(`${backend.name}: a state lives ten minutes`, async (t) => {
+  test(`${backend.name}: OAuth state: expires after ten minutes`, async (t) => {
     const options = backend.options()
     const { app } = await buildOAuth(t, { auth: options })
     const browser = new Browser(app)
@@ -124,7 +124,7 @@ for (const backend of backends) {
     if (!options.redis) {
       t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 599_000 })
       const late = await browser.begin()
-      // The cookie is of the first attempt, and is good for the second as well.
+      // The second attempt reuses the cookie of the first.
       assert.equal(browser.cookies.get(oauthCookie), cookie)
       t.mock.timers.setTime(Date.now() + 2_000)
       refusesCallback(await browser.finish(query, ada))
@@ -144,7 +144,7 @@ for (const backend of backends) {
 
 const shared = backends.filter(({ name }) => name === 'redis')
 for (const backend of shared) {
-  test(`${backend.name}: an attempt is good in another process with the same state and secrets, under an old secret too, and under no other`, async (t) => {
+  test(`${backend.name}: OAuth state: another process accepts it only with a shared secret, old ones included`, async (t) => {
     const options = backend.options()
     const users = memoryUsers({ fields })
     const first = await buildOAuth(t, { auth: { ...options, users } })
@@ -167,7 +167,7 @@ for (const backend of shared) {
     refusesCallback(await browser.finish(query, ada))
   })
 
-  test(`${backend.name}: the sealed attempt of one state is no attempt of another`, async (t) => {
+  test(`${backend.name}: OAuth state: sealed data moved to another state is rejected`, async (t) => {
     const options = backend.options()
     const { app } = await buildOAuth(t, { auth: options })
     const client = new Redis(serverUrl('TEST_REDIS_URL') ?? '')
@@ -185,7 +185,7 @@ for (const backend of shared) {
   })
 }
 
-test('a HEAD request, as previews of links send, uses nothing up', async (t) => {
+test('OAuth callback: HEAD and other methods get 404 and do not consume the state', async (t) => {
   const { app } = await buildOAuth(t)
   const browser = new Browser(app)
   const query = await browser.begin()

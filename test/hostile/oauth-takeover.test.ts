@@ -21,7 +21,7 @@ const owner: Person = { sub: 'ann', email: 'ann@example.com', email_verified: tr
 const phone = '+4915112345678'
 
 for (const backend of backends) {
-  test(`${backend.name}: the phone by which the stranger could get back in goes with the rest`, async (t) => {
+  test(`${backend.name}: pre-hijacking: the owner's provider sign-in removes the attacker's recovery phone`, async (t) => {
     const sent: DeliveryIntent[] = []
     const users = memoryUsers({ fields: [...fields, 'phone', 'phoneVerified'] })
     const { app } = await buildOAuth(t, {
@@ -61,7 +61,7 @@ for (const backend of backends) {
         oauth: { accounts: place.accounts()?.store },
       })
 
-    test(`${backend.name}, ${place.name}: a link of the stranger's to the same provider keeps the true owner out no more than another`, async (t) => {
+    test(`${backend.name}, ${place.name}: pre-hijacking: the owner's sign-in removes the attacker's provider links`, async (t) => {
       const { app } = await setUp(t)
       const stranger = await browserOf(app, 'ann')
       landsOn(await stranger.link({ sub: 'stranger' }), '/start')
@@ -84,7 +84,7 @@ for (const backend of backends) {
       assert.equal((await browser.me()).user_id, 1)
     })
 
-    test(`${backend.name}, ${place.name}: an account that a provider made with an unverified address is its owner's in the end`, async (t) => {
+    test(`${backend.name}, ${place.name}: pre-hijacking: the owner takes over an account with their unverified address`, async (t) => {
       const { app, rows } = await setUp(t)
       const stranger = new Browser(app)
       landsOn(await stranger.signIn({ ...owner, sub: 'stranger', email_verified: false }), '/start')
@@ -105,7 +105,7 @@ for (const backend of backends) {
     })
   }
 
-  test(`${backend.name}: where nothing tells whether an address was verified, one that is somebody's is never enough`, async (t) => {
+  test(`${backend.name}: account matching: without an emailVerified field, a matching address is not enough`, async (t) => {
     const users = memoryUsers({ fields: fields.filter((field) => field !== 'emailVerified') })
     const { app } = await buildOAuth(t, { auth: { ...backend.options(), users } })
     const ann = await browserOf(app, 'ann')
@@ -121,7 +121,7 @@ for (const backend of backends) {
     refusesCallback(await new Browser(app).signIn({ ...ada, sub: 'another' }), 'email_unverified')
   })
 
-  test(`${backend.name}: the app is asked once for a new account, however many names are taken`, async (t) => {
+  test(`${backend.name}: OAuth sign-up: hooks run once although the username is taken`, async (t) => {
     const asked: unknown[] = []
     const { app, store } = await buildOAuth(t, {
       auth: {

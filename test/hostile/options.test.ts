@@ -51,7 +51,7 @@ const refusedAtStart = async (options: Partial<CrudAuthOptions>) => {
   }
 }
 
-test('cookie options that would split the header stop the start', async () => {
+test('cookies: options that are invalid in a Set-Cookie header are rejected at start-up', async () => {
   const evil = [
     'a;b',
     'a; Domain=x',
@@ -79,7 +79,7 @@ test('cookie options that would split the header stop the start', async () => {
     await refusedAtStart({ cookies: { sameSite: sameSite as 'lax' } })
 })
 
-test('other options with line breaks, quotes and path tricks stop the start', async () => {
+test('prefix, keyPrefix, trustedOrigins: malformed values are rejected at start-up', async () => {
   for (const prefix of ['auth', '/a b', '/a\r\n', '/../x y', '/a?b', '/a#b', '//', '/*'])
     await refusedAtStart({ prefix })
   for (const keyPrefix of ['a b', 'a\r\n', '{x}', 'a*', 'x'.repeat(65)])
@@ -138,7 +138,7 @@ const privileged = [
 ]
 
 for (const name of privileged) {
-  test(`"${name}" can be opted in for sign-up by no option and by no gate of the app's own`, async () => {
+  test(`mass assignment: the privileged field "${name}" can't be opted in for sign-up`, async () => {
     const users = tables.mapped
     await refusedAtStart({ users, registration: { extraFields: [name] } })
     assert.throws(() => createRegistrationGate({ fields: users.fields, allow: ['email', name] }), {
@@ -149,7 +149,7 @@ for (const name of privileged) {
   })
 }
 
-test('what registration.fields derives is under the same gate: a privileged name is 500 and makes no account', async (t) => {
+test('registration.fields: returning a privileged field gets 500 and creates no account', async (t) => {
   const created: unknown[] = []
   const users = memoryUsers()
   const app = Fastify()

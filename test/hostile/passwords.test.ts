@@ -33,11 +33,15 @@ const accepted: Record<string, string> = {
 }
 
 for (const [what, secret] of Object.entries(accepted)) {
-  test(`a password of ${what} is kept whole: it signs in, and one that differs at its end does not`, async (t) => {
+  test(`password of ${what}: never truncated, only the exact password signs in`, async (t) => {
     const app = await build(t, { auth: off })
     assert.equal((await register(app, 'ann', secret)).statusCode, 201)
     assert.equal((await login(app, 'ann', secret)).statusCode, 200)
-    assert.equal((await new Client(app).login('ann', secret)).statusCode, 200, 'as a form too')
+    assert.equal(
+      (await new Client(app).login('ann', secret)).statusCode,
+      200,
+      'sign-in with a form body',
+    )
     const points = [...secret]
     for (const other of [
       points.slice(0, -1).join(''),
@@ -49,14 +53,14 @@ for (const [what, secret] of Object.entries(accepted)) {
   })
 }
 
-test('what comes behind a NUL in a password counts', async (t) => {
+test('password: characters after a NUL count', async (t) => {
   const app = await build(t, { auth: off })
   await register(app, 'ann', 'long before\0secret')
   refuses(await login(app, 'ann', 'long before\0other'), 'CRUDAUTH_BAD_CREDENTIALS')
   refuses(await login(app, 'ann', 'long before'), 'CRUDAUTH_BAD_CREDENTIALS')
 })
 
-test('1025 code points are refused by every route that takes a password, and nothing is made of them', async (t) => {
+test('POST /register, POST /login: a password of 1025 code points is rejected', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { ...off, users: users.store } })
   for (const secret of ['x'.repeat(1025), '\u{1f600}'.repeat(1025)]) {
@@ -64,19 +68,19 @@ test('1025 code points are refused by every route that takes a password, and not
     refuses(await login(app, 'ann', secret), 'FST_ERR_VALIDATION')
   }
   assert.deepEqual(await users.rows(), [])
-  // 1024 before NFC and 2048 after it.
+  // 1024 code points before NFC, 2048 after it.
   refuses(await register(app, 'ann', '\u0958'.repeat(1024)), 'CRUDAUTH_BAD_REQUEST')
   assert.deepEqual(await users.rows(), [])
 })
 
-test('length counts code points of the NFC form: neither UTF-16 units nor combining marks make a short password long', async (t) => {
+test('password: the minimum length counts code points of the NFC form', async (t) => {
   const app = await build(t, { auth: off })
   for (const secret of ['\u{1f600}'.repeat(7), 'e\u0301'.repeat(7), '1234567']) {
     refuses(await register(app, 'ann', secret), 'CRUDAUTH_PASSWORD_TOO_SHORT')
   }
 })
 
-test('composed and decomposed spellings of a password are one, on every keyboard', async (t) => {
+test('password: composed and decomposed spellings are the same password', async (t) => {
   const app = await build(t, { auth: off })
   await register(app, 'composed', 'cr\u00e8me br\u00fbl\u00e9e')
   await register(app, 'decomposed', 'cre\u0300me bru\u0302le\u0301e')
@@ -89,13 +93,13 @@ test('composed and decomposed spellings of a password are one, on every keyboard
   }
 })
 
-test('a password with half a surrogate pair is refused, since all such halves would hash to one', async (t) => {
+test('password: lone surrogates are rejected', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { ...off, users: users.store } })
   const body = '{"email":"ann@example.com","username":"ann","password":"\\ud800 long enough"}'
   refuses(await postBytes(app, '/register', body, 'application/json'), 'CRUDAUTH_BAD_REQUEST')
   assert.deepEqual(await users.rows(), [])
-  // What a hash function makes of it must not open an account whose password has U+FFFD.
+  // UTF-8 encoding turns it into U+FFFD, which must not match a password that contains U+FFFD.
   await register(app, 'ann', '\ufffd long enough')
   for (const half of ['\\ud800', '\\udfff', '\\ud83d']) {
     const body = `{"username":"ann","password":"${half} long enough"}`
@@ -107,7 +111,7 @@ test('a password with half a surrogate pair is refused, since all such halves wo
   )
 })
 
-test('bytes of a form that are no UTF-8, escaped or not, are refused: they would all be one password', async (t) => {
+test('POST /login: a form password with invalid UTF-8 is rejected, escaped or raw', async (t) => {
   const app = await build(t, { auth: off })
   await register(app, 'ann', '\ufffd\ufffd long enough')
   for (const bytes of ['%FF%FE', '%C3%28', '%ED%A0%80', '%F0%82%82%AC', '%C0%80', '%E2%82']) {
@@ -124,7 +128,7 @@ test('bytes of a form that are no UTF-8, escaped or not, are refused: they would
   refuses(await postBytes(app, '/login', raw, form), 'CRUDAUTH_BAD_REQUEST')
 })
 
-test('the commonest passwords and the own name are refused in any case', async (t) => {
+test('POST /register: common passwords and the own name or email are rejected in any case', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { ...off, users: users.store } })
   for (const secret of [
@@ -165,7 +169,7 @@ const malformed: Record<string, unknown> = {
 }
 
 for (const [what, stored] of Object.entries(malformed)) {
-  test(`a row with ${what} for a hash is a failed login and never an error`, async (t) => {
+  test(`POST /login: ${what} in the hash column fails like a wrong password`, async (t) => {
     const users = openUsers()
     const app = await build(t, { auth: { ...off, users: users.store } })
     await users.store.create({ email: 'ann@example.com', username: 'ann', hashedPassword: stored })
@@ -179,14 +183,14 @@ for (const [what, stored] of Object.entries(malformed)) {
 
 const md5 = (text: string) => createHash('md5').update(text).digest('hex')
 
-/** As careless as an app's old verifier may be: takes the stored value for the password, and an empty one for any. */
+/** A careless legacy verifier: also accepts the stored hash or an empty string as the password. */
 const careless: LegacyVerifier = {
   matches: (hash: string) => hash.startsWith('md5:'),
   verify: (hash: string, given: string) =>
     given === '' || given === hash || hash === `md5:${md5(given)}`,
 }
 
-test('a legacy verifier signs in by the password alone, and the hash is then replaced by argon2id', async (t) => {
+test('legacy verifier: only the password signs in, the hash is then upgraded to argon2id', async (t) => {
   const users = openUsers()
   const app = await build(t, {
     auth: { ...off, users: users.store, passwords: { cost: cheap, legacy: [careless] } },
@@ -228,7 +232,7 @@ for (const [what, verifier] of Object.entries<LegacyVerifier>({
     verify: async () => ({}) as unknown as boolean,
   },
 })) {
-  test(`a legacy verifier that ${what} lets nobody in and is no error`, async (t) => {
+  test(`legacy verifier that ${what}: sign-in fails like a wrong password`, async (t) => {
     const users = openUsers()
     const app = await build(t, {
       auth: { ...off, users: users.store, passwords: { cost: cheap, legacy: [verifier] } },
@@ -245,7 +249,7 @@ for (const [what, verifier] of Object.entries<LegacyVerifier>({
   })
 }
 
-test('weaker parameters of an older hash are raised at the next good login and by no bad one', async (t) => {
+test('rehash: weaker argon2 parameters are upgraded by a successful login only', async (t) => {
   const users = openUsers()
   const old = await build(t, { auth: { ...off, users: users.store } })
   await register(old, 'ann', password)
@@ -264,7 +268,7 @@ test('weaker parameters of an older hash are raised at the next good login and b
   assert.equal((await login(app, 'ann', password)).statusCode, 200)
 })
 
-test('the salt under which an old hash is replaced depends on the secret, so it is no fast check of guesses', async (t) => {
+test('rehash: the salt is deterministic and depends on the secret', async (t) => {
   const salts = []
   for (const given of [secret, secret, `${secret}-other`]) {
     const users = openUsers()

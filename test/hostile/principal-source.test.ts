@@ -30,7 +30,7 @@ const sudoRoute = (app: FastifyInstance) => {
   })
 }
 
-test('whose account it is comes from the session alone: ids in query, body and headers change nothing', async (t) => {
+test('principal: user ids in the query, body and headers are ignored', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { users: users.store }, routes: sudoRoute })
   const victim = await signedIn(app, 'victim')
@@ -63,7 +63,7 @@ test('whose account it is comes from the session alone: ids in query, body and h
 })
 
 for (const backend of backends) {
-  test(`${backend.name}: the handle of another user's session ends nothing and is told apart from no handle by nothing`, async (t) => {
+  test(`${backend.name}: DELETE /sessions/:id: another user's handle gets the same 404 as an unknown one`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const victim = await signedIn(app, 'victim')
     const mallory = await signedIn(app, 'mallory')
@@ -91,7 +91,7 @@ for (const backend of backends) {
     assert.equal((await mallory.get('/sessions')).json().length, 1)
   })
 
-  test(`${backend.name}: a disabled account is inert: sessions, sign-in, password and sudo; its row stays as it is`, async (t) => {
+  test(`${backend.name}: disabled account: sessions, sign-in, password changes and sudo are refused`, async (t) => {
     const users = openUsers()
     const app = await build(t, {
       auth: { ...backend.options(), users: users.store },
@@ -127,7 +127,7 @@ for (const backend of backends) {
     assert.deepEqual(await users.rows(), before)
   })
 
-  test(`${backend.name}: values for "active" that a database may hold are read as no, when they are no yes`, async (t) => {
+  test(`${backend.name}: isActive: false, empty and unrecognized values all count as inactive`, async (t) => {
     for (const value of [
       false,
       null,
@@ -153,7 +153,7 @@ for (const backend of backends) {
     }
   })
 
-  test(`${backend.name}: an account deleted and made again with the same id inherits no session`, async (t) => {
+  test(`${backend.name}: sessions: an account recreated with the same id inherits none`, async (t) => {
     for (const id of [1, 'u-1', 0, 7n] as UserId[]) {
       const table = oneRow(id)
       const app = await build(t, {
@@ -167,12 +167,12 @@ for (const backend of backends) {
       const second = await signedIn(app, 'ann')
       refuses(await first.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
       const listed = (await second.get('/sessions')).json() as { session_id: string }[]
-      assert.equal(listed.length, 1, 'nor is the old device listed')
+      assert.equal(listed.length, 1, 'the old session is not listed')
       assert.notEqual(listed[0]?.session_id, handle)
     }
   })
 
-  test(`${backend.name}: the ids 1, "1" and 1n are three users, whose sessions are not each other's`, async (t) => {
+  test(`${backend.name}: sessions: the ids 1, "1" and 1n are three different users`, async (t) => {
     const rows = new Map<UserId, UserValues>()
     const base = openUsers().store
     const ids: UserId[] = [1, '1', 1n]
@@ -197,7 +197,7 @@ for (const backend of backends) {
   })
 }
 
-/** A table with one place, whose next row gets the id of the one before. */
+/** A table for a single row. Each new row gets the id of the previous one. */
 function oneRow(id: UserId) {
   let row: UserValues | null = null
   const store: UserStore = {
@@ -217,7 +217,7 @@ function oneRow(id: UserId) {
   }
 }
 
-test('without a token version, too, a changed password ends every other session', async (t) => {
+test('POST /change-password: ends other sessions even without a tokenVersion field', async (t) => {
   const users = openUsers({ fields: ['email', 'username', 'hashedPassword'] })
   const app = await build(t, {
     auth: { users: users.store, transports: [sessionTransport({ managementRoutes: true })] },

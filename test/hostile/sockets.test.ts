@@ -21,7 +21,7 @@ const post = (url: string, body: string, headers: readonly string[] = []) =>
   ].join('\r\n')}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 
 for (const backend of backends) {
-  test(`${backend.name}: a user agent of 64 KiB, of any bytes, becomes a short device name`, async (t) => {
+  test(`${backend.name}: POST /login: a 64 KiB or malformed User-Agent becomes a short device name`, async (t) => {
     const app = await build(t, { auth: { ...backend.options(), lockout: false }, fastify: roomy })
     const client = await signedIn(app, 'ann')
     const port = await listen(app)
@@ -47,7 +47,7 @@ for (const backend of backends) {
   })
 }
 
-test('headers above the limit of Node are refused by Node, and the server goes on', async (t) => {
+test('POST /login: Node rejects oversized headers with 431, later requests succeed', async (t) => {
   const app = await build(t)
   await new Client(app).register('ann')
   const port = await listen(app)
@@ -61,7 +61,7 @@ test('headers above the limit of Node are refused by Node, and the server goes o
   assert.equal((await sendRaw(port, post('/login', credentials))).status, 200)
 })
 
-test('headers as large as an app allows are absent credentials or wrong ones, never an error', async (t) => {
+test('GET /me, POST /login: 64 KiB headers get the usual 401, 403 or 200, never a 5xx', async (t) => {
   const app = await build(t, { fastify: roomy, auth: { lockout: false } })
   await new Client(app).register('ann')
   const port = await listen(app)
@@ -92,7 +92,7 @@ test('headers as large as an app allows are absent credentials or wrong ones, ne
   )
 })
 
-test('an address that a client made up, where an app trusts every proxy, is kept short and is a budget of its own at most', async (t) => {
+test('trustProxy: login accepts a forged X-Forwarded-For and stores at most 64 characters', async (t) => {
   const app = await build(t, { fastify: { ...roomy, trustProxy: true } })
   const client = await signedIn(app, 'ann')
   const port = await listen(app)
@@ -116,7 +116,7 @@ test('an address that a client made up, where an app trusts every proxy, is kept
   for (const { ip } of sessions) assert.ok(ip.length <= 64)
 })
 
-test('a chunked body above 16 KiB is 413 although it names no length', async (t) => {
+test('POST /login: a chunked body above 16 KiB gets 413', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   const chunk = `1000\r\n${'x'.repeat(0x1000)}\r\n`
@@ -133,7 +133,7 @@ test('a chunked body above 16 KiB is 413 although it names no length', async (t)
   assert.equal(answer.status, 413)
 })
 
-test('a Host header that is none answers no 5xx and makes no foreign origin the own one', async (t) => {
+test('POST /login: a malformed Host header never makes a foreign Origin trusted', async (t) => {
   const app = await build(t, { auth: { lockout: false } })
   await new Client(app).register('ann')
   const port = await listen(app)
@@ -157,7 +157,7 @@ test('a Host header that is none answers no 5xx and makes no foreign origin the 
   }
 })
 
-test('an app that listens on a socket of the file system, where there are no addresses, serves sign-up, login and lockout', async (t) => {
+test('Unix domain socket: sign-up, login and lockout work without client addresses', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'crudauth-socket-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   for (const backend of backends) {

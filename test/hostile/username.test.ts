@@ -31,7 +31,7 @@ const refused: Record<string, string> = {
 }
 
 for (const [what, username] of Object.entries(refused)) {
-  test(`a username with ${what} is refused and makes no account`, async (t) => {
+  test(`POST /register: a username with ${what} is rejected`, async (t) => {
     const users = openUsers()
     const app = await build(t, { auth: { users: users.store } })
     refuses(
@@ -52,7 +52,7 @@ for (const username of [
   "o'brien",
   '1',
 ]) {
-  test(`a username of any script is accepted and signs in: ${username.slice(0, 12)}`, async (t) => {
+  test(`username: any script works for sign-up and sign-in: ${username.slice(0, 12)}`, async (t) => {
     const client = new Client(await build(t))
     const response = await client.post('/register', { email: 'a@example.com', username, password })
     assert.equal(response.statusCode, 201, response.body)
@@ -61,7 +61,7 @@ for (const username of [
   })
 }
 
-test('a username that is composed and one that is decomposed are one name', async (t) => {
+test('username: composed and decomposed forms are the same name', async (t) => {
   const client = new Client(await build(t))
   assert.equal(
     (await client.post('/register', { email: 'a@example.com', username: 'Zoe\u0308', password }))
@@ -76,12 +76,12 @@ test('a username that is composed and one that is decomposed are one name', asyn
   assert.equal((await client.login('Zoe\u0308')).statusCode, 200)
 })
 
-test('an identifier that is both an email and a name signs the owner of the email in', async (t) => {
+test('POST /login: an identifier that is an email and a username means the email owner', async (t) => {
   const users = openUsers()
   const app = await build(t, { auth: { users: users.store } })
   const client = new Client(app)
   await client.register('owner')
-  // An older app may have let such a name in.
+  // An older app may have allowed such a username.
   const hashedPassword = await app.crudAuth.passwords.hash('another good password')
   await users.store.create({
     email: 'b@example.com',

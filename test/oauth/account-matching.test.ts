@@ -33,7 +33,7 @@ for (const backend of backends) {
         auth: { ...backend.options(), ...auth },
         oauth: { accounts: store },
       })
-      /** Providers to which the account of a name is linked. */
+      /** Providers that the account with this username is linked to. */
       const linksOf = async (username: string) => {
         const row = await built.store.findBy('username', username)
         if (accounts)
@@ -45,7 +45,7 @@ for (const backend of backends) {
       return { ...built, linksOf }
     }
 
-    test(`${name}: a verified address of a verified account links to it, and everything it had stays`, async (t) => {
+    test(`${name}: account matching: a verified email links to the verified account, which keeps its data`, async (t) => {
       const { app, store, rows, linksOf } = await setUp(t)
       const owner = await browserOf(app, 'ann')
       await owner.link(ann({ email: 'elsewhere@example.com' }), 'other')
@@ -68,13 +68,13 @@ for (const backend of backends) {
         assert.equal(after?.[field], before?.[field], field)
       }
       assert.deepEqual(await linksOf('ann'), ['acme', 'other'])
-      assert.equal((await owner.me()).user_id, 1, 'the session goes on')
+      assert.equal((await owner.me()).user_id, 1, 'the existing session survives')
       assert.equal((await new Browser(app).login('ann')).statusCode, 200)
       landsOn(await browser.signIn(ann({ email: 'moved@example.com' })), '/start')
-      assert.equal((await browser.me()).user_id, 1, 'by its id from now on')
+      assert.equal((await browser.me()).user_id, 1, 'matched by the provider id afterwards')
     })
 
-    test(`${name}: a verified address of an account that never was takes away what the stranger set up`, async (t) => {
+    test(`${name}: pre-hijacking: a verified owner takes the account over and the attacker loses all access`, async (t) => {
       const mailbox = new Mailbox()
       const { app, rows, linksOf } = await setUp(t, { email: mailbox.options() })
       const squatter = await browserOf(app, 'ann')
@@ -131,16 +131,12 @@ for (const backend of backends) {
         'other',
       )
       landsOn(again, '/start')
-      assert.equal(
-        (await back.me()).user_id,
-        2,
-        'the other provider leads to an account of its own',
-      )
+      assert.equal((await back.me()).user_id, 2, 'the other provider now leads to a new account')
       assert.equal((await owner.me()).user_id, 1)
       assert.equal((await owner.get('/sessions')).json().length, 1)
     })
 
-    test(`${name}: an unverified address that is somebody's is refused, and nothing is told or changed`, async (t) => {
+    test(`${name}: account matching: an unverified email of an existing account is refused without changes`, async (t) => {
       const { app, rows, linksOf } = await setUp(t)
       const owner = await browserOf(app, 'ann')
       const before = await rows()
@@ -156,7 +152,7 @@ for (const backend of backends) {
       assert.equal((await owner.me()).user_id, 1)
     })
 
-    test(`${name}: an unverified address that is nobody's makes an account that says so, and its owner is written to`, async (t) => {
+    test(`${name}: sign-up: an unverified email creates an unverified account and sends a verification`, async (t) => {
       const mailbox = new Mailbox()
       const { app, rows } = await setUp(t, { email: mailbox.options() })
       const browser = new Browser(app)
@@ -168,10 +164,10 @@ for (const backend of backends) {
       assert.equal((await rows())[0]?.emailVerified, true)
       landsOn(await new Browser(app).signIn(ada), '/start')
       await settle()
-      assert.equal(mailbox.messages.length, 1, 'who is vouched for gets no mail')
+      assert.equal(mailbox.messages.length, 1, 'a verified email gets no verification message')
     })
 
-    test(`${name}: without an address that can be one there is no account`, async (t) => {
+    test(`${name}: sign-up: no account without a valid email`, async (t) => {
       const { app, rows } = await setUp(t)
       for (const email of [
         undefined,
@@ -190,7 +186,7 @@ for (const backend of backends) {
       assert.deepEqual(await rows(), [])
     })
 
-    test(`${name}: a disabled account stays shut and as it is, by its id, by its address and by a link`, async (t) => {
+    test(`${name}: inactive account: refused by provider id, by email and by link, without changes`, async (t) => {
       const failures: string[] = []
       const hooks = {
         onLoginFailed: ({ reason }: { reason: string }) => void failures.push(reason),
@@ -221,7 +217,7 @@ for (const backend of backends) {
       assert.deepEqual(failures, ['inactive', 'inactive', 'inactive'])
     })
 
-    test(`${name}: an account that is linked to another subject of the provider does not change hands`, async (t) => {
+    test(`${name}: account matching: an account linked to another subject is provider_already_linked`, async (t) => {
       const { app, rows, linksOf } = await setUp(t)
       await new Browser(app).signIn(ann())
       const before = await rows()
@@ -235,7 +231,7 @@ for (const backend of backends) {
       assert.deepEqual(await linksOf('ann'), ['acme'])
     })
 
-    test(`${name}: an address that is held for its former owner is not taken by somebody new`, async (t) => {
+    test(`${name}: account matching: an email reserved for its previous owner is refused`, async (t) => {
       const mailbox = new Mailbox()
       const { app, rows } = await setUp(t, { email: mailbox.options() })
       const owner = await browserOf(app, 'ann')

@@ -22,7 +22,7 @@ import {
 import { refuses } from '../helpers/refuses.js'
 
 for (const backend of backends) {
-  test(`${backend.name}: a sign-in begins with a redirect to the provider, with state, nonce and a S256 challenge`, async (t) => {
+  test(`${backend.name}: authorize: redirects to the provider with state, nonce and an S256 challenge`, async (t) => {
     const { app, acme } = await buildOAuth(t, { auth: backend.options() })
     const browser = new Browser(app)
     const response = await browser.get('/oauth/acme/authorize')
@@ -55,7 +55,7 @@ for (const backend of backends) {
     assert.equal(grant?.get('redirect_uri'), `${baseUrl}/oauth/acme/callback`)
   })
 
-  test(`${backend.name}: each sign-in has secrets of its own, and one browser may have several under way`, async (t) => {
+  test(`${backend.name}: authorize: every sign-in has its own secrets; a browser can run several at once`, async (t) => {
     const { app } = await buildOAuth(t, { auth: backend.options() })
     const browser = new Browser(app)
     const first = await browser.begin()
@@ -69,7 +69,7 @@ for (const backend of backends) {
     landsOn(await browser.finish(first, ada), '/start')
   })
 
-  test(`${backend.name}: remember_me is carried to the session, and without it the cookies end with the browser`, async (t) => {
+  test(`${backend.name}: authorize: remember_me makes the session cookie persistent`, async (t) => {
     const { app } = await buildOAuth(t, { auth: backend.options() })
     for (const [query, maxAge] of [
       ['', undefined],
@@ -92,7 +92,7 @@ for (const backend of backends) {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: one address may begin so many sign-ins, and ends all that it began`, async (t) => {
+  test(`${backend.name}: authorize: rate limited per IP address; sign-ins in progress can finish`, async (t) => {
     const { app } = await buildOAuth(t, {
       auth: {
         ...backend.options(),
@@ -116,7 +116,7 @@ for (const backend of backends) {
   })
 }
 
-test('the binding cookie is HttpOnly, Secure, Lax, of the whole host, and ends after ten minutes', async (t) => {
+test('binding cookie: HttpOnly, Secure, SameSite=Lax, Path=/, valid for ten minutes', async (t) => {
   const { app } = await buildOAuth(t)
   const browser = new Browser(app)
   const { [oauthCookie]: cookie, ...rest } = setCookies(await browser.get('/oauth/acme/authorize'))
@@ -125,11 +125,11 @@ test('the binding cookie is HttpOnly, Secure, Lax, of the whole host, and ends a
   assert.equal(cookie?.maxAge, 600)
   assert.match(cookie?.value ?? '', /^[\w-]{43}$/)
   const again = setCookies(await browser.get('/oauth/other/authorize'))[oauthCookie]
-  assert.equal(again?.value, cookie?.value, 'kept, so that the first attempt lives on')
+  assert.equal(again?.value, cookie?.value, 'kept, so that the first attempt stays valid')
   assert.equal(again?.maxAge, 600)
 })
 
-test('a binding cookie that the plugin did not write is replaced', async (t) => {
+test('binding cookie: a value that the plugin did not generate is replaced', async (t) => {
   const { app } = await buildOAuth(t)
   for (const value of [
     'x',
@@ -149,7 +149,7 @@ test('a binding cookie that the plugin did not write is replaced', async (t) => 
   }
 })
 
-test('the binding cookie is Lax and of this very host, whatever the app’s other cookies are, and takes the app’s name', async (t) => {
+test('binding cookie: takes the configured name, but stays SameSite=Lax without a Domain', async (t) => {
   const cookies = { sameSite: 'strict', domain: 'example.com', names: { oauth: 'way' } } as const
   const { app } = await buildOAuth(t, { auth: { cookies } })
   const response = await app.inject('/oauth/acme/authorize')
@@ -159,7 +159,7 @@ test('the binding cookie is Lax and of this very host, whatever the app’s othe
   )
 })
 
-test('GitHub gets no nonce, the OpenID provider does', async (t) => {
+test('authorize: GitHub gets state and PKCE, but no nonce', async (t) => {
   const github = await startGithub(t)
   const { app } = await buildOAuth(t, { providers: { github: githubAt(github) } })
   const query = await new Browser(app).begin('/oauth/github/authorize')
@@ -168,7 +168,7 @@ test('GitHub gets no nonce, the OpenID provider does', async (t) => {
   assert.match(query.get('state') ?? '', /^[\w-]{43}$/)
 })
 
-test('a provider that is not configured is 404, however it is called, and sets nothing', async (t) => {
+test('authorize and callback: a provider that is not configured is 404 without a cookie', async (t) => {
   const { app } = await buildOAuth(t)
   for (const name of [
     'google',
@@ -190,7 +190,7 @@ test('a provider that is not configured is 404, however it is called, and sets n
   }
 })
 
-test('redirect_uri is the same whatever Host, X-Forwarded-Host and Origin say', async (t) => {
+test('redirect_uri: does not depend on Host, X-Forwarded-Host or Origin', async (t) => {
   const { app } = await buildOAuth(t, { fastify: { trustProxy: true } })
   const headers = {
     host: 'evil.example',
@@ -210,7 +210,7 @@ test('redirect_uri is the same whatever Host, X-Forwarded-Host and Origin say', 
   assert.ok(!JSON.stringify(ended.headers).includes('evil'))
 })
 
-test('redirect_uri stands below the prefix, and below the path of the base URL', async (t) => {
+test('redirect_uri: includes the path of the base URL and the prefix', async (t) => {
   for (const [base, expected] of [
     [baseUrl, `${baseUrl}/auth/oauth/acme/callback`],
     [`${baseUrl}/`, `${baseUrl}/auth/oauth/acme/callback`],
@@ -235,7 +235,7 @@ test('redirect_uri stands below the prefix, and below the path of the base URL',
   }
 })
 
-test('routes mounted by hand under another prefix have a redirect_uri there', async (t) => {
+test('redirect_uri: follows oauthRoutes registered under another prefix', async (t) => {
   const acme = await startAcme(t)
   const app = Fastify()
   t.after(() => app.close())

@@ -18,7 +18,7 @@ import {
 import { visit } from '../helpers/protocol.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** Hooks that note what they are told. */
+/** Hooks that record their calls. */
 function notes() {
   const told: [string, ...unknown[]][] = []
   const hooks: CrudAuthHooks = {
@@ -39,7 +39,7 @@ function notes() {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: a new person is registered and signed in, with every cookie and every hook`, async (t) => {
+  test(`${backend.name}: callback: a new user is registered and signed in, with all cookies and hooks`, async (t) => {
     const { told, hooks } = notes()
     const { app, acme, rows } = await buildOAuth(t, { auth: { ...backend.options(), hooks } })
     const browser = new Browser(app)
@@ -66,7 +66,7 @@ for (const backend of backends) {
     assert.equal(
       (await browser.post('/logout-all?keep_current=true')).statusCode,
       200,
-      'the CSRF token fits',
+      'the CSRF token is valid',
     )
 
     const [row] = await rows()
@@ -90,7 +90,7 @@ for (const backend of backends) {
     assert.deepEqual([accessToken, refreshToken, idToken], acme.issued)
   })
 
-  test(`${backend.name}: who is known signs in again; nothing is registered and nothing is written`, async (t) => {
+  test(`${backend.name}: callback: a known user signs in again without changes to the row`, async (t) => {
     const { told, hooks, names } = notes()
     const { app, rows } = await buildOAuth(t, { auth: { ...backend.options(), hooks } })
     await new Browser(app).signIn(ada)
@@ -109,7 +109,7 @@ for (const backend of backends) {
     assert.deepEqual(await rows(), before)
   })
 
-  test(`${backend.name}: the session that the browser came with ends, whosever it was`, async (t) => {
+  test(`${backend.name}: callback: ends the previous session of the browser (session fixation)`, async (t) => {
     const { app } = await buildOAuth(t, { auth: backend.options() })
     const ann = await browserOf(app, 'ann')
     const old = ann.cookies.get(sessionCookie) as string
@@ -125,7 +125,7 @@ for (const backend of backends) {
     assert.equal((await ann.get('/sessions')).json().length, 1)
   })
 
-  test(`${backend.name}: registration.defaults and fields(ctx) make the row, and are told who comes from where`, async (t) => {
+  test(`${backend.name}: registration: defaults and fields() apply, and fields() gets source and profile`, async (t) => {
     const contexts: Record<string, unknown>[] = []
     const { app, rows } = await buildOAuth(t, {
       auth: {
@@ -164,7 +164,7 @@ for (const backend of backends) {
     assert.equal(contexts[1]?.provider, undefined)
   })
 
-  test(`${backend.name}: onBeforeRegister and onBeforeLogin refuse, whatever they throw; there is no session, and no token is handed on`, async (t) => {
+  test(`${backend.name}: callback: a throwing onBeforeRegister or onBeforeLogin is access_denied, no tokens`, async (t) => {
     const handed: unknown[] = []
     let refuse: keyof CrudAuthHooks = 'onBeforeRegister'
     let error: Error = new Error('not today: a reason for us alone')
@@ -199,7 +199,7 @@ for (const backend of backends) {
     assert.equal(handed.length, 1)
   })
 
-  test(`${backend.name}: hooks that throw afterwards are logged, and the sign-in stands`, async (t) => {
+  test(`${backend.name}: callback: errors in onAfter* hooks and onProviderTokens are logged, not fatal`, async (t) => {
     const lines: string[] = []
     const fail = () => {
       throw new Error('in a hook')
@@ -222,7 +222,7 @@ for (const backend of backends) {
     assert.deepEqual(lines.map((line) => JSON.parse(line).hook).sort(), Object.keys(hooks).sort())
   })
 
-  test(`${backend.name}: signing in with GitHub, whose ids are numbers, through its own pages`, async (t) => {
+  test(`${backend.name}: callback: GitHub users are matched by numeric id, not by login or email`, async (t) => {
     const github = await startGithub(t)
     const { app, rows } = await buildOAuth(t, {
       auth: backend.options(),
@@ -241,11 +241,11 @@ for (const backend of backends) {
     assert.equal(row?.username, 'octocat')
     assert.equal(row?.emailVerified, true)
 
-    // Renamed there, with another address: the account is the same.
+    // Renamed at GitHub, without an email: the account is the same.
     Object.assign(github.account, { login: 'monalisa', emails: [] })
     landsOn(await signIn(), '/start')
     assert.equal((await browser.me()).username, 'octocat')
-    // The name is somebody else's now: no account of theirs.
+    // Another GitHub user has the login now: they get a new account.
     Object.assign(github.account, {
       id: '99',
       login: 'octocat',
@@ -258,12 +258,12 @@ for (const backend of backends) {
   })
 }
 
-test('what one provider gave is nothing at the callback of another', async (t) => {
+test('callback: a code, iss or ID token of one provider is refused at another (mix-up)', async (t) => {
   const { app, acme, other, rows } = await buildOAuth(t, {})
   const browser = new Browser(app)
   const atAcme = await browser.begin()
   const atOther = await browser.begin('/oauth/other/authorize')
-  // A code of acme's, brought to the other with a state of that one: the other's token endpoint gets it, and knows nothing of it.
+  // A code of acme with a state of the other provider: the other token endpoint refuses it.
   other.on.token = (response) =>
     void response
       .writeHead(400, { 'content-type': 'application/json' })
@@ -272,13 +272,13 @@ test('what one provider gave is nothing at the callback of another', async (t) =
   const failed = '/start?error=oauth_failed'
   landsOn(await browser.callback({ code, state: atOther.get('state') ?? '' }, 'other'), failed)
   assert.equal(acme.grants.length, 0)
-  // The issuer of the one at the callback of the other, before any code is sent anywhere.
+  // The issuer of the other provider at acme's callback: refused before any code is sent.
   landsOn(
     await browser.callback({ code, state: atAcme.get('state') ?? '', iss: other.url }),
     failed,
   )
   assert.equal(acme.grants.length, 0)
-  // An ID token of the other's, given out by acme.
+  // An ID token of acme that names the other issuer.
   acme.claims.iss = other.url
   landsOn(await browser.signIn(ada), failed)
   assert.deepEqual(await rows(), [])
@@ -294,7 +294,7 @@ test('what one provider gave is nothing at the callback of another', async (t) =
   )
 })
 
-test('privileged columns cannot come from registration.fields, and the sign-in is a 500 that says nothing', async (t) => {
+test('registration.fields: a privileged column is a 500 without an account or cookies', async (t) => {
   for (const field of ['isSuperuser', 'emailVerified', 'acmeId', 'hashedPassword', 'id']) {
     const { app, rows } = await buildOAuth(t, {
       auth: { registration: { fields: () => ({ [field]: 1 }) } },

@@ -48,7 +48,7 @@ async function start(
   return { app, lines }
 }
 
-/** Start-up stops with a message that names the option and holds no secret. */
+/** Start-up stops with a message that names the option and contains no secret. */
 async function stops(
   t: TestContext,
   options: Parameters<typeof start>[1],
@@ -66,7 +66,7 @@ async function stops(
 
 const acme = { acme: provider }
 
-test('sign-in at providers needs a session transport', async (t) => {
+test('oauth: needs a session transport', async (t) => {
   await stops(
     t,
     { transports: [bearerTransport()], oauth: { baseUrl, providers: acme } },
@@ -74,7 +74,7 @@ test('sign-in at providers needs a session transport', async (t) => {
   )
 })
 
-test('it needs a field for each provider, that is unique, unless links have a table', async (t) => {
+test('oauth: needs a unique field for each provider, or an accounts table', async (t) => {
   await stops(
     t,
     { users: models.empty, oauth: { baseUrl, providers: acme } },
@@ -104,7 +104,7 @@ test('it needs a field for each provider, that is unique, unless links have a ta
   }
 })
 
-test('the base URL is an absolute one, https but on the own machine, and nothing more', async (t) => {
+test('oauth.baseUrl: absolute, https except on localhost, without credentials, query or hash', async (t) => {
   const wrong = [
     undefined,
     null,
@@ -147,7 +147,7 @@ test('the base URL is an absolute one, https but on the own machine, and nothing
   }
 })
 
-test('the default landing is a path, or a URL of the front end', async (t) => {
+test('oauth.defaultRedirect: must be a path or a URL of the front end', async (t) => {
   for (const defaultRedirect of [
     '//evil.example',
     'http://app.example.com',
@@ -180,7 +180,7 @@ test('the default landing is a path, or a URL of the front end', async (t) => {
   await stops(t, { oauth: { baseUrl, providers: acme, responses: 'xml' } }, /"oauth\.responses"/)
 })
 
-test('the landing without a choice is /, and a default with a query gets the error beside it', async (t) => {
+test('oauth.defaultRedirect: "/" by default; its query is kept next to the error', async (t) => {
   const { app } = await buildOAuth(t, { oauth: { defaultRedirect: undefined } })
   landsOn(await new Browser(app).signIn(ada), '/')
   const other = await buildOAuth(t, { oauth: { defaultRedirect: '/a?b=c&error=old#d' } })
@@ -190,7 +190,7 @@ test('the landing without a choice is /, and a default with a query gets the err
   landsOn(failed, '/a?b=c&error=oauth_failed#d')
 })
 
-test('providers have keys that make a path and a field', async (t) => {
+test('oauth.providers: keys must fit a path and a field name', async (t) => {
   for (const key of [
     '',
     'Acme',
@@ -232,7 +232,7 @@ test('providers have keys that make a path and a field', async (t) => {
   }
 })
 
-test('what is wrong with a provider is said at start-up, by its option', async (t) => {
+test('oauth.providers: an invalid option of a provider is named at start-up', async (t) => {
   for (const [change, message] of [
     [{ clientId: '' }, /"oauth\.providers\.acme\.clientId"/],
     [{ protocol: 'saml' }, /"oauth\.providers\.acme" must be an OAuthProvider/],
@@ -260,7 +260,7 @@ test('what is wrong with a provider is said at start-up, by its option', async (
     await stops(t, { oauth }, /"oauth"/, String(oauth))
 })
 
-test('the group of routes needs the option, by name and by hand', async (t) => {
+test('oauth routes: need the oauth option, as a route group and as a plugin', async (t) => {
   await stops(t, { routes: ['oauth'] }, /"oauth"/)
   const byHand = start(t, { routes: false }, (app) => app.register(oauthRoutes, { prefix: '/x' }))
   await assert.rejects(byHand, { code: 'CRUDAUTH_CONFIG', message: /"oauth"/ })
@@ -271,7 +271,7 @@ test('the group of routes needs the option, by name and by hand', async (t) => {
   })
 })
 
-test('with the option its routes are mounted, and without it, or without the group, there are none', async (t) => {
+test('oauth routes: mounted with the oauth option, unless their group is left out', async (t) => {
   const statusOf = async (options: Partial<CrudAuthOptions>) => {
     const { app } = await start(t, options)
     return (await app.inject('/oauth/unknown/authorize')).json().code
@@ -288,7 +288,7 @@ test('with the option its routes are mounted, and without it, or without the gro
   }
 })
 
-test('allowInsecure warns at start, once for all providers that have it, by name', async (t) => {
+test('allowInsecure: one start-up warning names all providers that have it', async (t) => {
   const insecure = oidc({
     issuer: 'http://127.0.0.1:1',
     clientId: 'a',
@@ -308,7 +308,7 @@ test('allowInsecure warns at start, once for all providers that have it, by name
   )
 })
 
-test('the callback of a provider has one address: the routes are not mounted under a prefix with parameters', async (t) => {
+test('oauth routes: a prefix with parameters is refused', async (t) => {
   const oauth = { baseUrl, providers: acme }
   for (const prefix of ['/:tenant', '/a/:b', '/*']) {
     const byHand = start(t, { oauth, routes: false }, (app) =>
@@ -318,7 +318,7 @@ test('the callback of a provider has one address: the routes are not mounted und
   }
 })
 
-test('a model that cannot tell whether an address was verified is warned of', async (t) => {
+test('oauth: warns at start-up if the user model has no emailVerified field', async (t) => {
   const users = memoryUsers({ fields: fields.filter((field) => field !== 'emailVerified') })
   const { lines } = await start(t, { users, oauth: { baseUrl, providers: acme } })
   assert.ok(lines.some((line) => line.includes('emailVerified')))
@@ -326,7 +326,7 @@ test('a model that cannot tell whether an address was verified is warned of', as
   assert.ok(!known.lines.some((line) => line.includes('emailVerified')))
 })
 
-test('nothing of a provider’s column can be opted in to registration', async (t) => {
+test('registration: provider columns are privileged in extraFields and defaults', async (t) => {
   for (const name of ['acmeId', 'acme_id', 'ACMEID', 'oauthProvider', 'googleId']) {
     await stops(
       t,

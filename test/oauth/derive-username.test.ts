@@ -8,7 +8,7 @@ import { backends } from '../helpers/backends.js'
 import { times } from '../helpers/hostile.js'
 import { ada, Browser, buildOAuth, landsFailed, landsOn, type Person } from '../helpers/oauth.js'
 
-/** What a provider says, and what becomes of it. */
+/** A provider's text, and the username derived from it. */
 const cleaned: [string, string][] = [
   ['ada', 'ada'],
   ['Ada.Lovelace_1-2', 'Ada.Lovelace_1-2'],
@@ -47,18 +47,18 @@ const cleaned: [string, string][] = [
 ]
 
 for (const [said, expected] of cleaned) {
-  test(`the name ${JSON.stringify(said).slice(0, 40)} becomes ${expected.slice(0, 30)}`, () => {
+  test(`usernameBase: ${JSON.stringify(said).slice(0, 40)} becomes ${expected.slice(0, 30)}`, () => {
     assert.equal(usernameBase(said), expected)
   })
 }
 
-test('the first candidate that leaves anything is taken', () => {
+test('usernameBase: the first candidate with usable characters is used', () => {
   assert.equal(usernameBase(undefined, null, '', '😀', '---', 'Ada', 'other'), 'Ada')
   assert.equal(usernameBase('\u3164', 'b'), 'b')
   assert.equal(usernameBase(), 'user')
 })
 
-test('whatever a provider says, the name is one that registration would take, short, and never like an email', () => {
+test('usernameBase: any input gives a short canonical username without @', () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.string({ unit: 'grapheme' }),
@@ -78,7 +78,7 @@ test('whatever a provider says, the name is one that registration would take, sh
   )
 })
 
-test('a taken name gets a number that says nothing of how many are taken, and ever more of them to choose from', () => {
+test('usernameFor: a taken name gets a random number that is longer at each attempt', () => {
   assert.equal(usernameFor('ada', 0), 'ada')
   assert.match(usernameFor('user', 0), /^user-\d{4}$/)
   for (const attempt of [1, 2, 5, 9]) {
@@ -97,7 +97,7 @@ const person = (sub: string, more: Person): Person => ({
 })
 
 for (const backend of backends) {
-  test(`${backend.name}: people of one name get names of their own, and nobody gets one that is taken`, async (t) => {
+  test(`${backend.name}: sign-up: users with the same name get distinct usernames`, async (t) => {
     const { app, rows } = await buildOAuth(t, { auth: backend.options() })
     await new Browser(app).register('ada')
     for (const i of times(12, (i) => i))
@@ -107,14 +107,14 @@ for (const backend of backends) {
     for (const name of names.slice(1)) assert.match(name, /^ada-\d+$/)
   })
 
-  test(`${backend.name}: where every name turns out to be taken the sign-in fails, and nobody is signed up`, async (t) => {
+  test(`${backend.name}: sign-up: fails without an account if every username is taken`, async (t) => {
     const { app, store } = await buildOAuth(t, { auth: backend.options() })
     store.create = () => Promise.reject(new DuplicateUserError('username'))
     landsFailed(await new Browser(app).signIn())
     assert.equal(await store.findById(1), null)
   })
 
-  test(`${backend.name}: the login name comes first, then the name, then the address, then none of them`, async (t) => {
+  test(`${backend.name}: sign-up: the username comes from the login, the name, the email, or is random`, async (t) => {
     const { app, rows } = await buildOAuth(t, { auth: backend.options() })
     for (const [i, said] of [
       { preferred_username: 'Login', name: 'Name' },
@@ -133,7 +133,7 @@ for (const backend of backends) {
     assert.equal(names[5], 'ann-example.com')
   })
 
-  test(`${backend.name}: nobody signs up under a name by which another's address could be reached`, async (t) => {
+  test(`${backend.name}: sign-up: a username never equals another user's email or username`, async (t) => {
     const { app, rows } = await buildOAuth(t, { auth: backend.options() })
     await new Browser(app).register('ann')
     for (const [i, name] of [
@@ -153,7 +153,7 @@ for (const backend of backends) {
   })
 }
 
-test('a model without usernames signs up without one', async (t) => {
+test('sign-up: a user model without usernames works', async (t) => {
   const { memoryUsers } = await import('../../src/index.js')
   const users = memoryUsers({ fields: ['email', 'hashedPassword', 'acmeId', 'otherId'] })
   const { app } = await buildOAuth(t, {

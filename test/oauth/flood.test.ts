@@ -6,8 +6,8 @@ import { Mailbox } from '../helpers/mailbox.js'
 import { Browser, buildOAuth } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** Anybody may begin sign-ins, and each is kept for ten minutes. */
-test('sign-ins that are begun push out no token that was sent, since they are kept apart in memory', async (t) => {
+/** Anyone can start sign-ins, and each is stored for ten minutes. */
+test('memory state: pending sign-ins are stored apart, so they cannot evict one-time tokens', async (t) => {
   const state = memoryState()
   assert.notEqual(state.attempts, state.oneTime)
 
@@ -42,7 +42,7 @@ test('sign-ins that are begun push out no token that was sent, since they are ke
   for (const cache of begun) assert.ok(!sent.has(cache))
 })
 
-test('sign-ins are limited to 600 an hour and address by default', async (t) => {
+test('authorize: limited to 600 requests an hour per IP address by default', async (t) => {
   const { app } = await buildOAuth(t, { auth: { rateLimits: {} } })
   const begin = (remoteAddress = '203.0.113.7') =>
     app.inject({ url: '/oauth/acme/authorize', remoteAddress })

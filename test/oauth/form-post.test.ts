@@ -29,7 +29,7 @@ const fieldsOf = (query: URLSearchParams) => ({
 })
 
 for (const backend of backends) {
-  test(`${backend.name}: a posted callback is sent on to the GET form of itself, where the browser brings its cookie`, async (t) => {
+  test(`${backend.name}: form_post callback: a cross-site POST redirects to GET, where the cookie is sent`, async (t) => {
     const { app } = await posting(t, { ...backend.options(), prefix: '/auth' })
     const browser = new Browser(app, '/auth')
     const query = await browser.begin()
@@ -69,12 +69,12 @@ for (const backend of backends) {
     assert.equal(
       (await browser.me()).email,
       'ada@example.com',
-      'what the browser says of an address is nothing',
+      'the email in the posted user field is ignored',
     )
     refusesCallback(await browser.callback(url.searchParams))
   })
 
-  test(`${backend.name}: a posted error goes the same way`, async (t) => {
+  test(`${backend.name}: form_post callback: a posted error redirects to GET as well`, async (t) => {
     const { app } = await posting(t, backend.options())
     const browser = new Browser(app)
     const query = await browser.begin()
@@ -87,7 +87,7 @@ for (const backend of backends) {
   })
 }
 
-test('a post uses nothing up, and is no sign-in though it brings the cookie', async (t) => {
+test('form_post callback: a POST never signs in or uses up the state, even with the cookie', async (t) => {
   const { app, rows } = await posting(t)
   const browser = new Browser(app)
   const query = await browser.begin()
@@ -101,7 +101,7 @@ test('a post uses nothing up, and is no sign-in though it brings the cookie', as
   landsOn(await browser.finish(query, ada), '/start')
 })
 
-test('what is no form, too large, doubled or oddly encoded is refused', async (t) => {
+test('form_post callback: wrong types, oversized, duplicate or malformed fields are refused', async (t) => {
   const { app } = await posting(t)
   const path = '/oauth/acme/callback'
   for (const type of [
@@ -145,7 +145,7 @@ test('what is no form, too large, doubled or oddly encoded is refused', async (t
   )
 })
 
-test('providers that do not post have no posted callback, whether another does or not', async (t) => {
+test('form_post callback: 404 for a provider that does not use form_post', async (t) => {
   const { app } = await posting(t)
   refuses(
     await postBytes(app, '/oauth/other/callback', 'code=a&state=b', form),
@@ -162,7 +162,7 @@ test('providers that do not post have no posted callback, whether another does o
   )
 })
 
-test('a gate of the whole app leaves the callback of a provider that posts it open', async (t) => {
+test('form_post callback: stays open under an app-wide currentUser gate', async (t) => {
   const apple = await startAcme(t)
   const { app } = await buildOAuth(t, {
     auth: { routes: ['session'] },
@@ -180,7 +180,7 @@ test('a gate of the whole app leaves the callback of a provider that posts it op
   landsOn(await browser.finish(query, ada), '/start')
 })
 
-test('neither the posted fields nor the address they go to stand in the log', async (t) => {
+test('form_post callback: neither the posted fields nor the redirect URL are logged', async (t) => {
   const { lines, logger } = captureLogs()
   const { app } = await posting(t, {}, { logger })
   const browser = new Browser(app)

@@ -15,7 +15,7 @@ import {
 import { refuses } from '../helpers/refuses.js'
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
-/** An account without a password sets its first one, which only a fresh session may. */
+/** Setting the first password of an account requires a fresh session. */
 const setPassword = (browser: Browser) =>
   browser.post('/set-password', { new_password: 'a long enough secret' })
 const isStale = async (browser: Browser) =>
@@ -24,7 +24,7 @@ const isFresh = async (browser: Browser) =>
   assert.equal((await setPassword(browser)).statusCode, 200)
 
 for (const backend of backends) {
-  /** A browser whose session has become old. */
+  /** A browser whose session is no longer fresh. */
   const setUp = async (t: TestContext, person: Person = ada) => {
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
     const made = await buildOAuth(t, { auth: backend.options() })
@@ -35,11 +35,11 @@ for (const backend of backends) {
     return { ...made, browser }
   }
 
-  test(`${backend.name}: a silent sign-in does not make an old session fresh; a new one of a signed-out browser is`, async (t) => {
+  test(`${backend.name}: freshness: a silent sign-in does not renew an old session; a new browser is fresh`, async (t) => {
     const { app, browser } = await setUp(t)
     landsOn(await browser.signIn(ada), '/start')
     await isStale(browser)
-    // Nor does the second time, when the session is the one of the silent sign-in.
+    // Nor does a second one, from the session of the first silent sign-in.
     landsOn(await browser.signIn(ada), '/start')
     await isStale(browser)
     const other = new Browser(app)
@@ -47,7 +47,7 @@ for (const backend of backends) {
     await isFresh(other)
   })
 
-  test(`${backend.name}: from an old session the provider is asked to have the user sign in again, and auth_time decides`, async (t) => {
+  test(`${backend.name}: freshness: an old session sends max_age=0, and auth_time decides`, async (t) => {
     const { app, browser } = await setUp(t)
     assert.equal((await new Browser(app).begin()).get('max_age'), null)
     const query = await browser.begin()
@@ -58,7 +58,7 @@ for (const backend of backends) {
     await isFresh(browser)
   })
 
-  test(`${backend.name}: a provider without ID tokens is asked for nothing that it cannot answer`, async (t) => {
+  test(`${backend.name}: max_age: not sent to a provider without ID tokens`, async (t) => {
     const { app } = await buildOAuth(t, {
       auth: backend.options(),
       providers: { github: github({ clientId: 'a', clientSecret: 's' }) },
@@ -69,7 +69,7 @@ for (const backend of backends) {
     assert.equal((await browser.begin()).get('max_age'), '0')
   })
 
-  test(`${backend.name}: auth_time decides in a signed-out browser too, and none is from the future`, async (t) => {
+  test(`${backend.name}: auth_time: decides for a signed-out browser too, and is capped at now`, async (t) => {
     const { app } = await setUp(t)
     const old = new Browser(app)
     landsOn(await old.signIn({ ...ada, auth_time: nowSeconds() - 700 }), '/start')
@@ -81,13 +81,13 @@ for (const backend of backends) {
   })
 }
 
-/** A provider whose authorization request asks for something. */
+/** A provider with these authorization parameters. */
 async function withParams(t: TestContext, authorizationParams: Record<string, string>) {
   const acme = await startAcme(t)
   return buildOAuth(t, { providers: { acme: acme.provider({ authorizationParams }) } })
 }
 
-test('a max_age of the app is compared with auth_time, which must be there', async (t) => {
+test('max_age: a configured value requires a recent auth_time in the ID token', async (t) => {
   const { app } = await withParams(t, { max_age: '3600' })
   const browser = new Browser(app)
   assert.equal((await browser.begin()).get('max_age'), '3600')
@@ -97,19 +97,19 @@ test('a max_age of the app is compared with auth_time, which must be there', asy
   landsOn(await new Browser(app).signIn({ ...ada, auth_time: nowSeconds() - 3000 }), '/start')
 })
 
-test('a prompt of the app takes the place of max_age where the provider is asked again', async (t) => {
+test('prompt: a configured value replaces max_age=0', async (t) => {
   const { app } = await withParams(t, { prompt: 'login' })
   const query = await (await browserOf(app, 'ann')).begin()
   assert.deepEqual([query.get('prompt'), query.get('max_age')], ['login', null])
 })
 
-test('a link asks for no sign-in anew', async (t) => {
+test('link: does not send max_age', async (t) => {
   const { app } = await buildOAuth(t)
   const query = await (await browserOf(app, 'ann')).beginLink()
   assert.equal(query.get('max_age'), null)
 })
 
-test('acr_values of the app are compared with acr, which must be one of them', async (t) => {
+test('acr_values: the acr claim must be one of the configured values', async (t) => {
   const { app } = await withParams(t, { acr_values: 'gold silver' })
   for (const acr of [undefined, null, '', 'bronze', 'gold silver', ['gold'], 1])
     landsFailed(await new Browser(app).signIn({ ...ada, acr }))
@@ -117,7 +117,7 @@ test('acr_values of the app are compared with acr, which must be one of them', a
     landsOn(await new Browser(app).signIn({ ...ada, acr }), '/start')
 })
 
-test('hd of the app is compared with the claim, and * means any', async (t) => {
+test('hd: the hd claim must match the configured domain; * means any', async (t) => {
   const { app } = await withParams(t, { hd: 'corp.example' })
   for (const hd of [undefined, '', 'evil.example', ['corp.example']])
     landsFailed(await new Browser(app).signIn({ ...ada, hd }))
@@ -127,7 +127,7 @@ test('hd of the app is compared with the claim, and * means any', async (t) => {
   landsOn(await new Browser(any.app).signIn({ ...ada, hd: 'any.example' }), '/start')
 })
 
-test('what only an ID token answers is refused at start where there is none, and so is what cannot be compared', async (t) => {
+test('authorizationParams: values that cannot be verified are refused at start-up', async (t) => {
   for (const params of [{ max_age: '60' }, { acr_values: 'gold' }, { claims: '{}' }]) {
     const acme = github({ clientId: 'a', clientSecret: 's', authorizationParams: params })
     await assert.rejects(buildOAuth(t, { providers: { acme } }), /authorizationParams/)

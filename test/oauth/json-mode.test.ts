@@ -15,7 +15,7 @@ import {
 } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** A front end that drives the flow by itself. */
+/** A front end that runs the flow itself. */
 class FrontEnd extends Browser {
   override async begin(path = '/oauth/acme/authorize'): Promise<URLSearchParams> {
     const response = await this.get(path)
@@ -24,7 +24,7 @@ class FrontEnd extends Browser {
     return new URL(response.json().url).searchParams
   }
 
-  /** A whole sign-in, from the JSON of the one to that of the other. */
+  /** A whole sign-in. Returns the JSON of the callback. */
   async signedIn(person: Person, query = '') {
     const response = await this.signIn(person, 'acme', query)
     assert.equal(response.statusCode, 200, response.body)
@@ -32,7 +32,7 @@ class FrontEnd extends Browser {
   }
 }
 
-/** Refused, and no session comes of it. */
+/** Asserts a refusal without a session. */
 function refusesSignIn(response: LightMyRequestResponse, code: string): void {
   refuses(response, code)
   assert.ok(!(sessionCookie in setCookies(response)))
@@ -43,7 +43,7 @@ for (const backend of backends) {
   const setUp = async (t: Parameters<typeof buildOAuth>[0]) =>
     buildOAuth(t, { auth: backend.options(), oauth: { responses: 'json' } })
 
-  test(`${backend.name}: in JSON mode authorize tells the address, and the callback who has signed in`, async (t) => {
+  test(`${backend.name}: JSON mode: authorize returns the URL, the callback returns the user`, async (t) => {
     const { app } = await setUp(t)
     const browser = new FrontEnd(app)
     const authorize = await browser.get('/oauth/acme/authorize?redirect_to=/home')
@@ -62,13 +62,13 @@ for (const backend of backends) {
     assert.equal((await browser.post('/logout')).statusCode, 200)
   })
 
-  test(`${backend.name}: in JSON mode without redirect_to, or with a foreign one, it is null`, async (t) => {
+  test(`${backend.name}: JSON mode: redirect_to is null when it is missing, empty or foreign`, async (t) => {
     const { app } = await setUp(t)
     for (const query of ['', '?redirect_to=', '?redirect_to=https://evil.example/'])
       assert.equal((await new FrontEnd(app).signedIn(ada, query)).redirect_to, null)
   })
 
-  test(`${backend.name}: in JSON mode a link tells its provider`, async (t) => {
+  test(`${backend.name}: JSON mode: a link returns its provider, or CRUDAUTH_OAUTH_LINKED_ELSEWHERE`, async (t) => {
     const { app } = await setUp(t)
     const ann = await browserOf(app, 'ann')
     const linked = await ann.link({ sub: 'mine' }, 'acme', { redirect_to: '/settings' })
@@ -78,7 +78,7 @@ for (const backend of backends) {
     refusesSignIn(await bob.link({ sub: 'mine' }), 'CRUDAUTH_OAUTH_LINKED_ELSEWHERE')
   })
 
-  test(`${backend.name}: in JSON mode every refusal is 400 with its own code`, async (t) => {
+  test(`${backend.name}: JSON mode: every callback refusal is 400 with its own code`, async (t) => {
     const { app, acme, store } = await setUp(t)
     const ann = await browserOf(app, 'ann')
     const browser = new FrontEnd(app)
@@ -107,7 +107,7 @@ for (const backend of backends) {
   })
 }
 
-test('in JSON mode a provider that cannot be reached is 400 at authorize', async (t) => {
+test('JSON mode: authorize is 400 when the provider is unreachable', async (t) => {
   const { app } = await buildOAuth(t, {
     oauth: { responses: 'json' },
     providers: {
@@ -125,7 +125,7 @@ test('in JSON mode a provider that cannot be reached is 400 at authorize', async
   refuses(await new Browser(app).get('/oauth/github/authorize'), 'CRUDAUTH_OAUTH_FAILED')
 })
 
-test('in JSON mode a hook of the app that refuses is 400 CRUDAUTH_OAUTH_ACCESS_DENIED', async (t) => {
+test('JSON mode: a refusing onBeforeOAuth hook is 400 CRUDAUTH_OAUTH_ACCESS_DENIED', async (t) => {
   const { app } = await buildOAuth(t, {
     oauth: { responses: 'json' },
     auth: {

@@ -6,7 +6,7 @@ import { Mailbox } from '../helpers/mailbox.js'
 import { ada, Browser, browserOf, buildOAuth, landsOn, refusesCallback } from '../helpers/oauth.js'
 
 for (const backend of backends) {
-  test(`${backend.name}: a front end on another origin is landed on, with its paths and its errors`, async (t) => {
+  test(`${backend.name}: redirect: reaches a front end on another origin; foreign URLs are ignored`, async (t) => {
     const { app } = await buildOAuth(t, {
       auth: backend.options(),
       oauth: { defaultRedirect: 'https://front.example/signed-in?theme=dark' },
@@ -37,7 +37,7 @@ for (const backend of backends) {
     )
   })
 
-  test(`${backend.name}: onBeforeOAuth refuses a sign-in and a link before anything is looked for or made`, async (t) => {
+  test(`${backend.name}: onBeforeOAuth: throwing refuses sign-ins and links, and stores nothing`, async (t) => {
     const asked: unknown[] = []
     const { app, rows } = await buildOAuth(t, {
       auth: {
@@ -63,7 +63,7 @@ for (const backend of backends) {
     assert.equal(asked.length, 4)
   })
 
-  test(`${backend.name}: an outage of the app's in onBeforeOAuth is answered as it is`, async (t) => {
+  test(`${backend.name}: onBeforeOAuth: a thrown 503 is returned as it is`, async (t) => {
     const { app, rows } = await buildOAuth(t, {
       auth: {
         ...backend.options(),
@@ -79,7 +79,7 @@ for (const backend of backends) {
     assert.deepEqual(await rows(), [])
   })
 
-  test(`${backend.name}: events carry the mapped profile without its raw claims`, async (t) => {
+  test(`${backend.name}: onAfterOAuth: receives the mapped profile without raw claims`, async (t) => {
     const seen: object[] = []
     const { app } = await buildOAuth(t, {
       auth: {
@@ -99,7 +99,7 @@ for (const backend of backends) {
     ])
   })
 
-  test(`${backend.name}: an address that folds to somebody's is not vouched for, unless by capitals alone`, async (t) => {
+  test(`${backend.name}: account matching: a verified email may differ in case only, not by Unicode folding`, async (t) => {
     const { app, store } = await buildOAuth(t, { auth: backend.options() })
     const sales = await browserOf(app, 'sales')
     await store.update(1, { emailVerified: true })
@@ -120,7 +120,7 @@ for (const backend of backends) {
     assert.equal((await sales.me()).user_id, 1)
   })
 
-  test(`${backend.name}: without an email from the provider registration.fields is asked, and its address is not vouched for`, async (t) => {
+  test(`${backend.name}: registration.fields: an email it adds is unverified and gets a verification message`, async (t) => {
     const mailbox = new Mailbox()
     const { app, rows } = await buildOAuth(t, {
       auth: {
@@ -140,7 +140,7 @@ for (const backend of backends) {
     refusesCallback(await new Browser(app).signIn({ sub: 'nine' }, 'other'), 'email_unverified')
   })
 
-  test(`${backend.name}: an address of the app's making is not verified by the provider's other one`, async (t) => {
+  test(`${backend.name}: registration.fields: an email that replaces the verified one is unverified`, async (t) => {
     const { app, rows } = await buildOAuth(t, {
       auth: {
         ...backend.options(),
@@ -152,7 +152,7 @@ for (const backend of backends) {
     assert.equal((await rows())[0]?.emailVerified, false)
   })
 
-  test(`${backend.name}: an account needs an email where email logs in, and nowhere else`, async (t) => {
+  test(`${backend.name}: sign-up: an email is required only if email is a login field`, async (t) => {
     const { app } = await buildOAuth(t, {
       auth: { ...backend.options(), identity: { login: ['username'], recovery: null } },
     })
@@ -164,7 +164,7 @@ for (const backend of backends) {
     refusesCallback(await new Browser(strict.app).signIn({ sub: 'nine' }), 'email_missing')
   })
 
-  test(`${backend.name}: where the column must not be empty, a provider without an email is email_missing as well`, async (t) => {
+  test(`${backend.name}: sign-up: email_missing if the user store refuses a row without an email`, async (t) => {
     const inner = memoryUsers({
       fields: ['id', 'email', 'username', 'hashedPassword', 'emailVerified', 'acmeId', 'otherId'],
       unique: ['email', 'username', 'acmeId', 'otherId'],
@@ -188,7 +188,7 @@ for (const backend of backends) {
     }
   })
 
-  test(`${backend.name}: an address never verified is no way into an account that has proved its phone`, async (t) => {
+  test(`${backend.name}: account matching: an account's unverified email never matches, even with a verified phone`, async (t) => {
     const users = memoryUsers({
       fields: [
         'id',
@@ -240,7 +240,7 @@ const vouches = async (options: object, given: Record<string, unknown>) =>
   (await google({ clientId: 'app', clientSecret: 's', ...options }).mapProfile(given, {}))
     .emailVerified
 
-test('google() vouches for gmail.com and for Workspace accounts alone, unless told to trust what it once verified', async () => {
+test('google(): emailVerified only for gmail.com and Workspace, unless trustEmail is "verified"', async () => {
   assert.equal(await vouches({}, claims('ann@gmail.com')), true)
   assert.equal(await vouches({}, claims('Ann@GMail.com')), true)
   assert.equal(await vouches({}, claims('ann@corp.example', 'corp.example')), true)

@@ -22,7 +22,7 @@ const linkedTo = ({ all }: ReturnType<typeof memoryAccounts>) =>
   all().map(({ provider, subject, userId }) => `${provider} ${subject} ${userId}`)
 
 for (const backend of backends) {
-  test(`${backend.name}: a link to a provider that is no longer configured is no way in, so the only other one stays`, async (t) => {
+  test(`${backend.name}: unlink: a link to a provider that was removed does not count as a sign-in method`, async (t) => {
     const accounts = memoryAccounts()
     const { app } = await buildOAuth(t, {
       auth: backend.options(),
@@ -44,7 +44,7 @@ for (const backend of backends) {
     refuses(await browser.delete('/oauth/other'), 'CRUDAUTH_LAST_SIGN_IN_METHOD')
   })
 
-  test(`${backend.name}: beside a link to a former provider the password lets the only other one go`, async (t) => {
+  test(`${backend.name}: unlink: an account with a password may remove its last usable link`, async (t) => {
     const accounts = memoryAccounts()
     const { app } = await buildOAuth(t, {
       auth: backend.options(),
@@ -58,7 +58,7 @@ for (const backend of backends) {
     assert.deepEqual(linkedTo(accounts), ['gone x 1'])
   })
 
-  test(`${backend.name}: an unlinking of the stranger's that was under way when the true owner arrived takes nothing of the owner's`, async (t) => {
+  test(`${backend.name}: unlink: a pre-hijacker racing the owner's sign-in cannot remove the owner's link`, async (t) => {
     const accounts = memoryAccounts()
     let meanwhile: (() => Promise<unknown>) | undefined
     const store: OAuthAccountStore = {
@@ -79,7 +79,7 @@ for (const backend of backends) {
     assert.deepEqual(linkedTo(accounts), ['acme ann 1'])
   })
 
-  test(`${backend.name}: nor does a linking of the stranger's to the same provider that comes too late`, async (t) => {
+  test(`${backend.name}: link: a pre-hijacker racing the owner's sign-in cannot replace the owner's link`, async (t) => {
     const accounts = memoryAccounts()
     let meanwhile: (() => Promise<unknown>) | undefined
     const store: OAuthAccountStore = {
@@ -101,7 +101,7 @@ for (const backend of backends) {
     assert.deepEqual(linkedTo(accounts), ['acme ann 1'])
   })
 
-  test(`${backend.name}: a link that is older than the user who has its id now goes, and one of a clock that is a little behind stays`, async (t) => {
+  test(`${backend.name}: callback: a link older than its user is not used, except within clock-skew tolerance`, async (t) => {
     const accounts = memoryAccounts()
     const users = memoryUsers({ fields })
     const { app } = await buildOAuth(t, {

@@ -34,7 +34,7 @@ for (const backend of backends) {
       })
     }
 
-    test(`${name}: a signed-in user links an account at a provider, keeps the session, and signs in by it from then on`, async (t) => {
+    test(`${name}: link: a signed-in user links a provider, keeps the session and can sign in with it`, async (t) => {
       const told: unknown[] = []
       const hooks = {
         onAfterOAuth: (
@@ -88,7 +88,7 @@ for (const backend of backends) {
       assert.equal((await new Browser(app).login('ann')).statusCode, 200)
     })
 
-    test(`${name}: linking a second account there is 409, and none replaces another`, async (t) => {
+    test(`${name}: link: a second account of the same provider is 409 and never replaces the first`, async (t) => {
       const { app } = await setUp(t)
       const ann = await browserOf(app, 'ann')
       const early = await ann.beginLink()
@@ -100,7 +100,7 @@ for (const backend of backends) {
       assert.equal((await browser.me()).user_id, 1)
     })
 
-    test(`${name}: the same account twice is no error`, async (t) => {
+    test(`${name}: link: linking the same account twice succeeds`, async (t) => {
       const { app } = await setUp(t)
       const ann = await browserOf(app, 'ann')
       const early = await ann.beginLink()
@@ -109,7 +109,7 @@ for (const backend of backends) {
       assert.equal((await ann.get('/oauth/accounts')).json().length, 1)
     })
 
-    test(`${name}: an account that is another user's is told on the landing page, and nothing changes`, async (t) => {
+    test(`${name}: link: another user's account gives oauth_linked_elsewhere and changes nothing`, async (t) => {
       const { app, rows } = await setUp(t)
       await new Browser(app).signIn(mine)
       const ann = await browserOf(app, 'ann')
@@ -124,7 +124,7 @@ for (const backend of backends) {
       assert.equal((await ann.me()).username, 'ann')
     })
 
-    test(`${name}: a link ends in the session that began it, and in no other`, async (t) => {
+    test(`${name}: link: completes only in the session that began it`, async (t) => {
       const { app, rows } = await setUp(t)
       const ann = await browserOf(app, 'ann')
       const query = await ann.beginLink()
@@ -143,7 +143,7 @@ for (const backend of backends) {
       await another.begin()
       refusesCallback(await another.finish(query, mine))
       assert.deepEqual((await rows()).slice(0, 1), before)
-      // The right browser, but the session in it is another by now: of somebody else, a newer one, or none.
+      // The right binding cookie with another session: of another user, a newer one, or none.
       for (const make of [
         async () => withCookies(bob, ann),
         async () => {
@@ -164,7 +164,7 @@ for (const backend of backends) {
       landsOn(await ann.finish(query, mine), '/start')
     })
 
-    test(`${name}: a link that was begun before the password was changed, or the session ended, does not come about`, async (t) => {
+    test(`${name}: link: refused after a password change or a logout`, async (t) => {
       const { app } = await setUp(t)
       const ann = await browserOf(app, 'ann')
       const query = await ann.beginLink()
@@ -178,11 +178,11 @@ for (const backend of backends) {
       assert.deepEqual((await ann.get('/oauth/accounts')).json(), [])
     })
 
-    test(`${name}: a sign-in is no link, and a link is no sign-in`, async (t) => {
+    test(`${name}: callback: a sign-in never links, and a link never signs in`, async (t) => {
       const { app } = await setUp(t)
       const ann = await browserOf(app, 'ann')
       landsOn(await ann.signIn(ada), '/start')
-      assert.equal((await ann.me()).username, 'ada', 'signed in as the other, not linked')
+      assert.equal((await ann.me()).username, 'ada', 'signed in as ada, not linked')
       await ann.login('ann')
       assert.deepEqual((await ann.get('/oauth/accounts')).json(), [])
       const query = await ann.beginLink()
@@ -190,7 +190,7 @@ for (const backend of backends) {
       assert.equal((await ann.me()).username, 'ann')
     })
 
-    test(`${name}: DELETE takes the link away: 200, then 404; the provider leads elsewhere from then on`, async (t) => {
+    test(`${name}: unlink: 200, then 404; signing in with the provider creates a new account afterwards`, async (t) => {
       const { app } = await setUp(t)
       const ann = await browserOf(app, 'ann')
       refuses(await ann.delete('/oauth/acme'), 'CRUDAUTH_NOT_FOUND')
@@ -202,7 +202,7 @@ for (const backend of backends) {
       assert.equal(
         answers(await ann.delete('/oauth/other'), 200).detail,
         'Unlinked',
-        'the password lets in',
+        'the password remains as a sign-in method',
       )
       assert.deepEqual((await ann.get('/oauth/accounts')).json(), [])
       const browser = new Browser(app)
@@ -210,7 +210,7 @@ for (const backend of backends) {
       assert.equal((await browser.me()).user_id, 2)
     })
 
-    test(`${name}: the only way into an account is not taken away, until there is another`, async (t) => {
+    test(`${name}: unlink: the last sign-in method cannot be removed`, async (t) => {
       const { app, rows } = await setUp(t)
       const browser = new Browser(app)
       await browser.signIn(ada)
@@ -229,7 +229,7 @@ for (const backend of backends) {
     })
   }
 
-  test(`${backend.name}: an account that is deleted as it is unlinked is 404`, async (t) => {
+  test(`${backend.name}: unlink: 404 if the account is deleted at the same time`, async (t) => {
     const { app, store } = await buildOAuth(t, { auth: backend.options() })
     const ann = await browserOf(app, 'ann')
     landsOn(await ann.link(mine), '/start')
@@ -240,7 +240,7 @@ for (const backend of backends) {
     refuses(await ann.delete('/oauth/acme'), 'CRUDAUTH_NOT_FOUND')
   })
 
-  test(`${backend.name}: link, unlink and the list are for sessions, with CSRF where something changes, and link for fresh ones`, async (t) => {
+  test(`${backend.name}: link, unlink, accounts: need a session, CSRF for changes, freshness for link`, async (t) => {
     const users = memoryUsers({ fields })
     const { app } = await buildOAuth(t, { auth: { ...backend.options(), users, freshSeconds: 60 } })
     const ann = await browserOf(app, 'ann')
@@ -275,13 +275,13 @@ for (const backend of backends) {
   })
 }
 
-/** No link came about, and the session stands. */
+/** The link failed, and the session is unchanged. */
 function landsFailedLink(response: Parameters<typeof landsOn>[0]): void {
   landsOn(response, '/start?error=oauth_failed')
   assert.deepEqual(setCookies(response), {})
 }
 
-test('a link that fails at the provider lands on the default with oauth_failed, and the session stands', async (t) => {
+test('link: a failure at the provider redirects with oauth_failed and keeps the session', async (t) => {
   const { app } = await buildOAuth(t)
   const ann = await browserOf(app, 'ann')
   const query = await ann.beginLink('acme', { redirect_to: '/settings' })
@@ -289,7 +289,7 @@ test('a link that fails at the provider lands on the default with oauth_failed, 
   assert.equal((await ann.me()).username, 'ann')
 })
 
-test('without CSRF in the session transport links need none; with GitHub the id is kept as text', async (t) => {
+test('link: no CSRF token needed with csrf: false; a GitHub id is stored as text', async (t) => {
   const github = await startGithub(t, { id: '0' })
   const { sessionTransport } = await import('../../src/index.js')
   const { app, rows } = await buildOAuth(t, {

@@ -51,7 +51,7 @@ async function documented(t: TestContext, auth: Partial<CrudAuthOptions> = {}, v
   return { document, operations: Object.fromEntries(found) as Record<string, Operation> }
 }
 
-/** What the contract lists, beside what any route answers. */
+/** The documented statuses and security requirements of each route. */
 const contract: Record<string, { statuses: number[]; security: object[] }> = {
   'GET /oauth/{provider}/authorize': { statuses: [302, 400, 404, 414, 429, 503], security: [] },
   'GET /oauth/{provider}/callback': { statuses: [302, 400, 404, 414, 503], security: [] },
@@ -67,7 +67,7 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
 }
 
 for (const version of ['3.0.3', '3.1.0']) {
-  test(`the routes are documented in OpenAPI ${version}, each with who may call it and what it answers`, async (t) => {
+  test(`OpenAPI ${version}: every OAuth route documents its security and responses`, async (t) => {
     const { document, operations } = await documented(t, {}, version)
     const result = await new Validator().validate(structuredClone(document) as never)
     assert.ok(result.valid, JSON.stringify(result).slice(0, 1000))
@@ -85,7 +85,7 @@ for (const version of ['3.0.3', '3.1.0']) {
   })
 }
 
-test('the query of authorize is documented, and the callback’s is not taken for an app’s', async (t) => {
+test('OpenAPI: authorize documents its query parameters, the callback none', async (t) => {
   const { operations } = await documented(t)
   const names = (name: string) =>
     (operations[name]?.parameters ?? []).map((one) => `${one.in} ${one.name}`).sort()
@@ -103,7 +103,7 @@ test('the query of authorize is documented, and the callback’s is not taken fo
   )
 })
 
-test('the posted callback is there where a provider posts, as a form', async (t) => {
+test('OpenAPI: a form_post provider adds the POST callback with a form body', async (t) => {
   const { operations } = await documented(t, {
     prefix: '/auth',
     oauth: { baseUrl, providers: { acme: { ...acme, responseMode: 'form_post' } } },
@@ -117,7 +117,7 @@ test('the posted callback is there where a provider posts, as a form', async (t)
   assert.equal(Object.keys(operations).length, 6)
 })
 
-test('without the option there is nothing of them', async (t) => {
+test('OpenAPI: no OAuth routes without the oauth option or its route group', async (t) => {
   assert.deepEqual((await documented(t, { oauth: undefined })).operations, {})
   assert.deepEqual((await documented(t, { routes: ['session'] })).operations, {})
 })

@@ -18,7 +18,7 @@ const clientId = 'app'
 const clientSecret = 'a secret of the client, long enough'
 const until = `${baseUrl}/auth/oauth/other/callback`
 
-/** An app below a prefix, beside a provider that is nobody's stand-in. */
+/** An app under a prefix, with a real OpenID provider. */
 async function setUp(t: TestContext, auth: object = {}) {
   const server = await startOidcProvider({
     clients: [{ client_id: clientId, client_secret: clientSecret, redirect_uris: [until] }],
@@ -32,7 +32,7 @@ async function setUp(t: TestContext, auth: object = {}) {
   return { ...built, server }
 }
 
-/** Goes to the provider and comes back. */
+/** Signs in at the provider and returns to the callback. */
 async function travel(
   browser: Browser,
   options: { login?: string; consent?: 'allow' | 'deny' } = {},
@@ -46,7 +46,7 @@ async function travel(
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: people sign up, in and link at a real OpenID provider`, async (t) => {
+  test(`${backend.name}: real OpenID provider: users sign up and sign in; denied consent is oauth_failed`, async (t) => {
     const mailbox = new Mailbox()
     const { app, rows, server } = await setUp(t, { ...backend.options(), email: mailbox.options() })
     assert.deepEqual(server.requests, [])
@@ -71,7 +71,7 @@ for (const backend of backends) {
     assert.equal((await rows()).length, 2)
   })
 
-  test(`${backend.name}: its code works once, in the browser that it was for; it survives new keys, and its end is oauth_failed`, async (t) => {
+  test(`${backend.name}: real OpenID provider: codes are single-use and browser-bound; rotated keys work`, async (t) => {
     const { app, rows, server } = await setUp(t, backend.options())
     const browser = new Browser(app, '/auth')
     const stranger = new Browser(app, '/auth')
@@ -92,11 +92,15 @@ for (const backend of backends) {
     await server.stop()
     landsFailed(await browser.callback(callback, 'other'))
     assert.equal((await rows()).length, 1)
-    assert.equal((await browser.me()).username, 'ada', 'the session is the app’s own')
+    assert.equal(
+      (await browser.me()).username,
+      'ada',
+      'the session does not depend on the provider',
+    )
   })
 }
 
-test('the redirect_uri of a real provider is compared to the letter', async (t) => {
+test('real OpenID provider: refuses a redirect_uri that is not registered', async (t) => {
   const { app } = await setUp(t, { prefix: '/elsewhere' })
   const begun = await new Browser(app, '/elsewhere').get('/oauth/other/authorize')
   const refused = await fetch(String(begun.headers.location), { redirect: 'manual' })

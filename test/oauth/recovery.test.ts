@@ -18,7 +18,7 @@ import {
 } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** What recovery does to links: those of whoever never proved the address, or knew the password, go. */
+/** Recovery removes links of anyone who never verified the address or knew the password. */
 const next = 'the true owner’s own phrase'
 const victim = 'victim@example.com'
 const stranger: Person = { sub: 'stranger', email: victim, email_verified: false }
@@ -40,7 +40,7 @@ async function setUp(
   const accounts = place.accounts()
   const options = { ...backend.options(), email: mail.options(), ...auth }
   const built = await buildOAuth(t, { auth: options, oauth: { accounts: accounts?.store } })
-  /** Providers to which the first account is linked, those that are no longer configured too. */
+  /** Providers that the first account is linked to, including those no longer configured. */
   const links = async () => {
     if (accounts)
       return accounts.all().flatMap(({ provider, userId }) => (userId === 1 ? [provider] : []))
@@ -75,7 +75,7 @@ for (const backend of backends) {
   for (const place of linkPlaces as readonly Place[]) {
     const name = `${backend.name}, ${place.name}`
 
-    test(`${name}: a reset by the owner of an address that was never verified takes every link of the stranger's away`, async (t) => {
+    test(`${name}: password reset: a never-verified account loses every provider link (pre-hijacking)`, async (t) => {
       const { app, rows, links, linkFormer, reset } = await setUp(t, backend, place)
       const evil = new Browser(app)
       landsOn(await evil.signIn(stranger), '/start')
@@ -95,7 +95,7 @@ for (const backend of backends) {
       assert.equal((await owner.me()).user_id, 1)
     })
 
-    test(`${name}: a reset of an account whose address was verified leaves its links`, async (t) => {
+    test(`${name}: password reset: a verified account keeps its provider links`, async (t) => {
       const { app, links, linkFormer, reset } = await setUp(t, backend, place)
       landsOn(await new Browser(app).signIn({ ...stranger, email_verified: true }), '/start')
       await linkFormer()
@@ -106,7 +106,7 @@ for (const backend of backends) {
       assert.equal((await browser.me()).user_id, 1)
     })
 
-    test(`${name}: going back to an earlier address takes away what whoever moved it had linked`, async (t) => {
+    test(`${name}: POST /email/change-revert: removes provider links that the attacker added`, async (t) => {
       const { app, mail, links } = await setUp(t, backend, place)
       const ann = await browserOf(app, 'ann')
       answers(
@@ -132,11 +132,11 @@ for (const backend of backends) {
       assert.equal(await thief.me(), null)
       const back = new Browser(app)
       landsOn(await back.signIn(evil), '/start')
-      assert.equal((await back.me()).user_id, 2, 'an account of its own')
+      assert.equal((await back.me()).user_id, 2, 'a new account')
     })
   }
 
-  test(`${backend.name}: a table that fails during a reset is 503, and the same token then takes the links away`, async (t) => {
+  test(`${backend.name}: password reset: 503 if the link table fails, and the token can be retried`, async (t) => {
     const accounts = linkPlaces[1].accounts()
     let failsAt = Number.POSITIVE_INFINITY
     let removals = 0
@@ -160,14 +160,14 @@ for (const backend of backends) {
     refuses(await anyone.post('/password/reset-confirm', confirm), 'CRUDAUTH_UNAVAILABLE', [
       'table-7',
     ])
-    // Were the address verified by now, nobody would take the second link away any more.
+    // If the address counted as verified now, the retry would keep the second link.
     assert.deepEqual((await rows())[0], before)
     assert.equal((await links()).length, 1)
     answers(await anyone.post('/password/reset-confirm', confirm), 200)
     assert.deepEqual(await links(), [])
   })
 
-  test(`${backend.name}: a table that fails as an address is taken back gives the links up all the same, and keeps nothing else undone`, async (t) => {
+  test(`${backend.name}: POST /email/change-revert: succeeds if the link table fails, and retries the removal`, async (t) => {
     const accounts = linkPlaces[1].accounts()
     let failures = 0
     const store: OAuthAccountStore = {
@@ -199,7 +199,7 @@ for (const backend of backends) {
     assert.deepEqual(await links(), [])
   })
 
-  test(`${backend.name}: a link that is made while its account's password is reset does not outlive that`, async (t) => {
+  test(`${backend.name}: password reset: a link made during the reset does not survive it`, async (t) => {
     const accounts = linkPlaces[1].accounts()
     let meanwhile: (() => Promise<unknown>) | undefined
     const store: OAuthAccountStore = {
@@ -218,7 +218,7 @@ for (const backend of backends) {
     })
     const evil = await browserOf(app, 'victim')
     const query = await evil.beginLink()
-    // After the links were read that are to go.
+    // Runs after the links to remove have been read.
     meanwhile = async () => {
       landsOn(await evil.finish(query, stranger), '/start')
       assert.deepEqual(await links(), ['acme'])
@@ -229,7 +229,7 @@ for (const backend of backends) {
   })
 }
 
-test('whether an address is held cannot be told: a new person gets 503, no account and no session', async (t) => {
+test('callback: fails closed with 503 when the store of reserved addresses is down', async (t) => {
   const mail = new Mailbox()
   let isDown = false
   const { app, store, rows } = await buildOAuth(t, { auth: { email: mail.options() } })
@@ -257,7 +257,7 @@ test('whether an address is held cannot be told: a new person gets 503, no accou
   const { findBy } = store
   store.findBy = async (field, value) => {
     const row = await findBy(field, value)
-    // The look-up just before the store of held addresses is asked.
+    // The look-up just before the store of reserved addresses is read.
     isDown = field === 'email'
     return row
   }
@@ -268,7 +268,7 @@ test('whether an address is held cannot be told: a new person gets 503, no accou
     email: 'ann@example.com',
     email_verified: true,
   })
-  assert.equal(isDown, false, 'the outage was met')
+  assert.equal(isDown, false, 'the outage happened')
   refusesCallback(response, 'CRUDAUTH_UNAVAILABLE')
   assert.ok(!response.body.includes('state-7'))
   assert.deepEqual(await rows(), before)

@@ -9,7 +9,7 @@ import { listen } from '../helpers/hostile.js'
 import { ada, Browser, baseUrl, buildOAuth, fields, landsOn, startAcme } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** A code that comes to the callback's address, in whatever way, is not written down. */
+/** An authorization code in the callback URL is never logged, whatever the method or path. */
 const secret = 'secret-code-of-the-callback'
 const query = `code=${secret}&state=${secret}`
 
@@ -18,7 +18,7 @@ interface Answer {
   readonly text: string
 }
 
-/** What a real server answers, and the lines that it logs meanwhile. */
+/** A real server's responses, and what it logs meanwhile. */
 async function setUp(t: TestContext, fastify: FastifyServerOptions = {}, posts = false) {
   const { lines, logger } = captureLogs('trace')
   const provider = posts && {
@@ -47,12 +47,12 @@ async function setUp(t: TestContext, fastify: FastifyServerOptions = {}, posts =
       sent.on('error', reject)
       sent.end()
     })
-  /** It was seen and logged, and the code is neither in the log nor in the answer. */
+  /** Asserts that the request is logged and the code is neither in the log nor in the response. */
   const keepsSecret = async (method: string, path: string) => {
     lines.length = 0
     const answer = await send(method, path)
     const what = `${method} ${path}`
-    // The last line comes after the answer.
+    // The last line is logged after the response.
     while (!lines.some((line) => line.includes('request completed')))
       await new Promise(setImmediate)
     const log = lines.join('')
@@ -68,7 +68,7 @@ const methods = ['HEAD', 'OPTIONS', 'TRACE', 'PUT', 'PATCH', 'DELETE', 'POST'] a
 const deeper = ['/', '/a', '/a/b', '/%2e%2e'] as const
 
 for (const provider of ['acme', 'unknown']) {
-  test(`what else comes to the callback of ${provider} is 404 and keeps its code to itself: other methods, and what is below`, async (t) => {
+  test(`callback of ${provider}: other methods and sub-paths are 404, and the code is not logged`, async (t) => {
     const { keepsSecret } = await setUp(t)
     for (const method of methods) {
       assert.equal(
@@ -89,7 +89,7 @@ for (const provider of ['acme', 'unknown']) {
   })
 }
 
-test('where a provider posts, the rest is 404 as well, and the post does not log what stands in its address', async (t) => {
+test('form_post callback: other methods are 404, and a code in the query string is not logged', async (t) => {
   const { keepsSecret } = await setUp(t, {}, true)
   for (const method of methods.filter((method) => method !== 'POST')) {
     assert.equal((await keepsSecret(method, `/oauth/acme/callback?${query}`)).status, 404, method)
@@ -122,7 +122,7 @@ const routers = [
 ]
 
 for (const { what, routerOptions, paths } of routers) {
-  test(`nor does it stand anywhere where the router ${what}`, async (t) => {
+  test(`callback: the code is not logged when the router ${what}`, async (t) => {
     const { app, keepsSecret } = await setUp(t, { routerOptions })
     for (const path of [...paths, `${base}?${query}`]) {
       for (const method of ['GET', ...methods]) {
@@ -137,7 +137,7 @@ for (const { what, routerOptions, paths } of routers) {
   })
 }
 
-test('a gate of the whole app lets them be 404, and its documents know nothing of them', async (t) => {
+test('callback: other methods are 404 despite an app-wide gate, and not in the OpenAPI document', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   await app.register(swagger, { openapi: { info: { title: 'App', version: '1' } } })

@@ -5,7 +5,7 @@ import { type Backend, backends } from '../helpers/backends.js'
 import { captureLogs } from '../helpers/build.js'
 import { ada, Browser, buildOAuth, fields, landsOn } from '../helpers/oauth.js'
 
-/** What the app's own code gives new accounts is held to the same rules on both ways to one. */
+/** Values from the app's own code obey the same rules in registration and in provider sign-up. */
 async function setUp(t: TestContext, backend: Backend, derived: UserValues) {
   const users = memoryUsers({ fields: [...fields, 'phone'] })
   const { logger } = captureLogs('fatal')
@@ -55,7 +55,7 @@ const refused: [what: string, given: UserValues][] = [
 
 for (const backend of backends) {
   for (const [what, given, stored] of canonical) {
-    test(`${backend.name}: from registration.fields ${what} is stored in its one form, on both ways to an account`, async (t) => {
+    test(`${backend.name}: registration.fields: OAuth and /register store the canonical form (${what})`, async (t) => {
       const both = [await setUp(t, backend, given), await setUp(t, backend, given)] as const
       landsOn(await both[0].signIn(), '/start')
       assert.equal((await both[1].register()).statusCode, 201)
@@ -67,7 +67,7 @@ for (const backend of backends) {
   }
 
   for (const [what, given] of refused) {
-    test(`${backend.name}: from registration.fields ${what} is refused, on both ways to an account`, async (t) => {
+    test(`${backend.name}: registration.fields: OAuth and /register refuse invalid values (${what})`, async (t) => {
       const { users, signIn, register } = await setUp(t, backend, given)
       const landed = await signIn()
       assert.equal(landed.statusCode, 302)

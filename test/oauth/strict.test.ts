@@ -21,7 +21,7 @@ import {
 
 const mine: Person = { sub: 'ann-at-acme', email: 'anything@example.com', email_verified: true }
 
-/** What a browser brings that comes from the provider's site, where the other cookies are strict; with what is named beside. */
+/** A browser at the provider's site, which withholds SameSite=Strict cookies; `more` adds some. */
 function fromElsewhere(
   app: FastifyInstance,
   browser: Browser,
@@ -42,17 +42,13 @@ for (const backend of backends) {
         oauth: { accounts: place.accounts()?.store },
       })
 
-    test(`${name}: under strict cookies a link comes about in the session that began it, which the provider's site cannot show`, async (t) => {
+    test(`${name}: strict cookies: a link completes for the session that began it, without its cookie`, async (t) => {
       const { app } = await setUp(t)
       const ann = await browserOf(app, 'ann')
       const query = await ann.beginLink('acme', { redirect_to: '/settings' })
       const ended = await fromElsewhere(app, ann).finish(query, mine)
       landsOn(ended, '/settings')
-      assert.deepEqual(
-        setCookies(ended),
-        {},
-        'no session for whoever brings the binding cookie alone',
-      )
+      assert.deepEqual(setCookies(ended), {}, 'the binding cookie alone gets no session')
       assert.equal((await ann.get('/oauth/accounts')).json()[0].provider, 'acme')
       refusesCallback(await fromElsewhere(app, ann).finish(query, mine))
       const withCookie = await ann.beginLink('other')
@@ -60,7 +56,7 @@ for (const backend of backends) {
       assert.equal((await ann.get('/oauth/accounts')).json().length, 2)
     })
 
-    test(`${name}: and in no other: not where that has ended or has another password, and not beside somebody else's`, async (t) => {
+    test(`${name}: strict cookies: a link is refused in another session, or after logout or password change`, async (t) => {
       const { app } = await setUp(t)
       const ann = await browserOf(app, 'ann')
       const bob = await browserOf(app, 'bob')
@@ -82,7 +78,7 @@ for (const backend of backends) {
       const changed = await ann.beginLink()
       const change = { current_password: password, new_password: 'another good one' }
       assert.equal((await ann.post('/change-password', change)).statusCode, 200)
-      assert.equal((await ann.me()).username, 'ann', 'the session lives on')
+      assert.equal((await ann.me()).username, 'ann', 'the session survives')
       refusesCallback(await fromElsewhere(app, ann).finish(changed, mine))
 
       const renewed = await ann.beginLink()
@@ -92,7 +88,7 @@ for (const backend of backends) {
       assert.deepEqual((await ann.get('/oauth/accounts')).json(), [])
     })
 
-    test(`${name}: under lax cookies a link without the session's cookie is refused`, async (t) => {
+    test(`${name}: lax cookies: a link without the session cookie is refused`, async (t) => {
       const { app } = await setUp(t, 'lax')
       const ann = await browserOf(app, 'ann')
       const query = await ann.beginLink()
@@ -103,7 +99,7 @@ for (const backend of backends) {
     })
   }
 
-  test(`${backend.name}: under strict cookies a sign-in ends the session in which it was begun, and no other`, async (t) => {
+  test(`${backend.name}: strict cookies: a sign-in ends only the session that began it`, async (t) => {
     const { app } = await buildOAuth(t, {
       auth: { ...backend.options(), cookies: { sameSite: 'strict' } },
     })
@@ -114,11 +110,15 @@ for (const backend of backends) {
     const withheld = fromElsewhere(app, ann)
     landsOn(await withheld.finish(query, ada), '/start')
     assert.equal((await withheld.me()).username, 'ada')
-    assert.equal(await ann.me(), null, 'ended')
-    assert.equal((await elsewhere.me()).username, 'ann', 'of the same user, and another')
+    assert.equal(await ann.me(), null, 'the session that began the sign-in has ended')
+    assert.equal(
+      (await elsewhere.me()).username,
+      'ann',
+      'another session of the same user survives',
+    )
   })
 
-  test(`${backend.name}: a sign-in that fails, or is refused, ends nothing`, async (t) => {
+  test(`${backend.name}: strict cookies: a failed or refused sign-in ends no session`, async (t) => {
     const { app } = await buildOAuth(t, {
       auth: { ...backend.options(), cookies: { sameSite: 'strict' } },
     })
@@ -132,7 +132,7 @@ for (const backend of backends) {
     assert.equal((await ann.me()).username, 'ann')
   })
 
-  test(`${backend.name}: a session that began a sign-in and ended meanwhile does not come back, nor does it stop that`, async (t) => {
+  test(`${backend.name}: strict cookies: a sign-in succeeds after the session that began it has logged out`, async (t) => {
     const { app } = await buildOAuth(t, {
       auth: { ...backend.options(), cookies: { sameSite: 'strict' } },
     })
@@ -179,7 +179,7 @@ const cases: {
 ]
 
 for (const { what, auth, name = oauthCookie, attributes = hostWide } of cases) {
-  test(`the binding cookie is Lax and of the whole very host where the others are ${what}, and signs in`, async (t) => {
+  test(`binding cookie: HttpOnly, SameSite=Lax, Path=/, no Domain (other cookies: ${what})`, async (t) => {
     const { app } = await buildOAuth(t, { auth })
     const browser = new Browser(app)
     const begun = await browser.get('/oauth/acme/authorize')

@@ -19,7 +19,7 @@ const profile = (more: Partial<OAuthProfile> = {}): OAuthProfile => ({
 
 const json = { 'content-type': 'application/json' }
 
-/** Routes written by hand over the toolbox; what each is given comes as its body. */
+/** Custom routes over the toolbox. The request body is the profile. */
 function byHand(app: FastifyInstance) {
   const { oauth, sessions } = app.crudAuth
   app.post('/hand/:provider', async (request, reply) => {
@@ -57,7 +57,7 @@ function byHand(app: FastifyInstance) {
 
 for (const backend of backends) {
   for (const place of linkPlaces) {
-    test(`${backend.name}, ${place.name}: a hand-written callback finds, makes and links accounts as the routes do`, async (t) => {
+    test(`${backend.name}, ${place.name}: toolbox: resolve finds, creates and links accounts as the callback does`, async (t) => {
       const accounts = place.accounts()
       const { app, store, rows } = await buildOAuth(t, {
         auth: backend.options(),
@@ -73,7 +73,7 @@ for (const backend of backends) {
       })
       const browser = new Browser(app)
       landsOn(await browser.signIn(ada), '/start')
-      assert.equal((await browser.me()).user_id, 1, 'the route’s own callback finds it too')
+      assert.equal((await browser.me()).user_id, 1, 'the callback of the plugin finds it too')
       const linked = await new Browser(app).post('/hand/other', profile({ id: 'x' }))
       assert.deepEqual(linked.json(), { id: 1, created: false, linked: true })
 
@@ -95,7 +95,7 @@ for (const backend of backends) {
       assert.deepEqual(await rows(), before)
     })
 
-    test(`${backend.name}, ${place.name}: links are made, told of and taken away by hand`, async (t) => {
+    test(`${backend.name}, ${place.name}: toolbox: custom routes link, list and unlink accounts`, async (t) => {
       const accounts = place.accounts()
       const { app } = await buildOAuth(t, {
         auth: backend.options(),
@@ -126,7 +126,7 @@ for (const backend of backends) {
   }
 }
 
-test('links that are made and taken away by hand are told to the recovery factor', async (t) => {
+test('toolbox: link and unlink notify the recovery address', async (t) => {
   const mail = new Mailbox()
   const { app } = await buildOAuth(t, { auth: { email: mail.options() }, routes: byHand })
   const ann = await browserOf(app, 'ann')
@@ -139,7 +139,7 @@ test('links that are made and taken away by hand are told to the recovery factor
   await mail.next(address, 'provider_unlinked')
 })
 
-test('without the option, and for a provider that is not there, the toolbox says what to change', async (t) => {
+test('toolbox: CRUDAUTH_CONFIG without the oauth option or for an unknown provider', async (t) => {
   const request = {} as never
   const user = {} as never
   const without = (await build(t)).crudAuth.oauth
@@ -164,7 +164,7 @@ test('without the option, and for a provider that is not there, the toolbox says
   }
 })
 
-test('it throws 503 where the users’ database is down', async (t) => {
+test('toolbox: resolve throws 503 when the user store is down', async (t) => {
   const users = memoryUsers({ fields: ['email', 'hashedPassword', 'acmeId', 'otherId'] })
   users.findBy = async () => {
     throw new Error('db-7 is down')
@@ -183,7 +183,7 @@ test('it throws 503 where the users’ database is down', async (t) => {
 })
 
 for (const backend of backends) {
-  test(`${backend.name}: a profile made by hand is judged as a provider's: only a clear yes verifies an address`, async (t) => {
+  test(`${backend.name}: toolbox: an ambiguous emailVerified in a custom profile counts as unverified`, async (t) => {
     const { app, store, rows } = await buildOAuth(t, { auth: backend.options(), routes: byHand })
     await browserOf(app, 'ann')
     await store.update(1, { emailVerified: true })
@@ -212,7 +212,7 @@ for (const backend of backends) {
   })
 
   for (const place of linkPlaces) {
-    test(`${backend.name}, ${place.name}: a profile without a usable id is 400, and a number and its text are one account`, async (t) => {
+    test(`${backend.name}, ${place.name}: toolbox: an unusable profile id is 400; 7 and "7" are the same id`, async (t) => {
       const accounts = place.accounts()
       const { app, rows } = await buildOAuth(t, {
         auth: backend.options(),

@@ -22,7 +22,7 @@ type Place = (typeof linkPlaces)[number]
 
 for (const backend of backends) {
   for (const place of linkPlaces) {
-    /** An account that has proved its address, and a thief who knows its password. */
+    /** A verified account, and an attacker who knows its password. */
     const setUp = async (t: TestContext) => {
       const mail = new Mailbox()
       const built = await buildOAuth(t, {
@@ -43,7 +43,7 @@ for (const backend of backends) {
     }
     const name = `${backend.name}, ${place.name}`
 
-    test(`${name}: a link is told to the recovery factor, and can be taken back there`, async (t) => {
+    test(`${name}: link: the recovery address is notified and can revert it`, async (t) => {
       const { app, mail, owner, thief } = await setUp(t)
       landsOn(await thief.link({ sub: 'evil' }), '/start')
       const token = await mail.token(ann, 'provider_linked')
@@ -57,13 +57,13 @@ for (const backend of backends) {
         await new Browser(app).post('/email/change-revert', { token }),
         'CRUDAUTH_TOKEN_INVALID_OR_USED',
       )
-      // Whoever made the link knows the password.
+      // The attacker knows the password, so the owner also gets a reset token.
       const reset = await mail.token(ann, 'reset_password')
       const confirm = { token: reset, new_password: next }
       answers(await owner.post('/password/reset-confirm', confirm), 200)
     })
 
-    test(`${name}: a link that was taken away is told as well, and has nothing to redeem`, async (t) => {
+    test(`${name}: unlink: the recovery address is notified, without a token to redeem`, async (t) => {
       const { mail, owner } = await setUp(t)
       landsOn(await owner.link({ sub: 'mine' }), '/start')
       answers(await owner.delete('/oauth/acme'), 200)
@@ -73,7 +73,7 @@ for (const backend of backends) {
       assert.equal(message.context.expiresInSeconds, 0)
     })
 
-    test(`${name}: a reset takes links away that were made lately, and leaves the others`, async (t) => {
+    test(`${name}: password reset: a link that is older than three days survives`, async (t) => {
       const { app, owner, thief, reset } = await setUp(t)
       landsOn(await owner.link({ sub: 'mine' }, 'other'), '/start')
       t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 259_201_000 })
@@ -88,7 +88,7 @@ for (const backend of backends) {
       }
     })
 
-    test(`${name}: however the thief changes the password after the link, the owner's reset ends both`, async (t) => {
+    test(`${name}: password reset: removes the attacker's link even after they changed the password`, async (t) => {
       const { app, thief, reset } = await setUp(t)
       landsOn(await thief.link({ sub: 'evil' }), '/start')
       const change = { current_password: password, new_password: 'the thief’s own phrase' }
@@ -99,7 +99,7 @@ for (const backend of backends) {
       assert.deepEqual((await ownerAfter(app)).json(), [])
     })
 
-    test(`${name}: a link that is made as a reset is written does not outlive it`, async (t) => {
+    test(`${name}: password reset: a link racing the write of the new password does not survive`, async (t) => {
       const { app, store, thief, reset } = await setUp(t)
       const query = await thief.beginLink()
       const { compareAndSet } = store
@@ -115,7 +115,7 @@ for (const backend of backends) {
       refusesCallback(await new Browser(app).signIn({ sub: 'evil' }), 'email_missing')
     })
 
-    test(`${name}: of a link to an address and its account, a reset takes the link alone`, async (t) => {
+    test(`${name}: password reset: removes an automatic link; the verified email can sign in again`, async (t) => {
       const { app, reset } = await setUp(t)
       landsOn(await new Browser(app).signIn({ ...ada, email: ann, email_verified: true }), '/start')
       await reset()
@@ -123,7 +123,7 @@ for (const backend of backends) {
       landsOn(await new Browser(app).signIn({ ...ada, email: ann, email_verified: true }), '/start')
     })
 
-    test(`${name}: without a way to write to people linking works, and nothing is kept for an undo`, async (t) => {
+    test(`${name}: link and unlink: work without a delivery channel`, async (t) => {
       const { app } = await buildOAuth(t, {
         auth: backend.options(),
         oauth: { accounts: (place as Place).accounts()?.store },
@@ -145,7 +145,7 @@ for (const backend of backends) {
 
 /** A table of links with one to a provider that is no longer configured. */
 function leftovers(backend: Backend) {
-  test(`${backend.name}: of two unlinks at once one at most goes through, whatever a former provider has left`, async (t) => {
+  test(`${backend.name}: unlink: two concurrent unlinks never remove both usable links`, async (t) => {
     for (let round = 0; round < 10; round++) {
       const accounts = linkPlaces[1].accounts()
       const { app } = await buildOAuth(t, {
@@ -159,12 +159,12 @@ function leftovers(backend: Backend) {
       await accounts.store.add({ ...account, linkedAt: new Date() })
       await Promise.all([browser.delete('/oauth/acme'), browser.delete('/oauth/other')])
       const left = accounts.all().filter(({ provider }) => provider !== 'former')
-      assert.ok(left.length > 0, 'a way in is left')
+      assert.ok(left.length > 0, 'one sign-in method is left')
     }
   })
 }
 
-test('where there is no email, a link is told to the phone, and can be taken back by what came there', async (t) => {
+test('link: without email, the phone is notified and its token reverts the link', async (t) => {
   const phone = '+4915112345678'
   const factors = ['phone', 'phoneVerified', 'acmeId', 'otherId']
   const users = memoryUsers({

@@ -7,7 +7,7 @@ import { places } from '../helpers/races.js'
 import { refuses } from '../helpers/refuses.js'
 
 for (const { name, options } of places) {
-  test(`${name}: of 100 parallel sign-ups of one email and name exactly one makes an account`, async (t) => {
+  test(`${name}: POST /register: 100 parallel sign-ups with one email and username create one account`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: await options(t) })
     const responses = await Promise.all(times(100, () => new Client(app).register('ann')))
@@ -19,7 +19,7 @@ for (const { name, options } of places) {
     assert.equal((await new Client(app).login('ann@example.com')).json().id, id)
   })
 
-  test(`${name}: of 100 parallel sign-ups of one email in other spellings and names exactly one makes an account`, async (t) => {
+  test(`${name}: POST /register: 100 parallel sign-ups with spellings of one email create one account`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: await options(t) })
     const spellings = [
@@ -42,14 +42,10 @@ for (const { name, options } of places) {
     const signedIn = await Promise.all(
       times(100, (i) => new Client(app, '', { remoteAddress: `10.0.0.${i}` }).login(`name${i}`)),
     )
-    assert.deepEqual(
-      statuses(signedIn),
-      { 200: 1, 401: 99 },
-      'nothing of the others has been stored',
-    )
+    assert.deepEqual(statuses(signedIn), { 200: 1, 401: 99 }, 'no other account is stored')
   })
 
-  test(`${name}: of 100 parallel sign-ups of one name with other emails exactly one makes an account`, async (t) => {
+  test(`${name}: POST /register: 100 parallel sign-ups with one username create one account`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: await options(t) })
     const responses = await Promise.all(
@@ -65,7 +61,7 @@ for (const { name, options } of places) {
     assert.equal((await new Client(app).login('ann')).statusCode, 200)
   })
 
-  test(`${name}: 100 parallel sign-ups of different people make 100 accounts, each of which signs in`, async (t) => {
+  test(`${name}: POST /register: 100 parallel sign-ups of different users create 100 working accounts`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: { ...(await options(t)), lockout: false } })
     const responses = await Promise.all(

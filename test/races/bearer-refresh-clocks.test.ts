@@ -14,14 +14,14 @@ import {
 import { everywhere, places, reuses, statusesOf } from '../helpers/everywhere.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** The clock of this process goes wrong by that many milliseconds; that of Redis does not. */
+/** Shifts the clock of this process by that many milliseconds, but not that of Redis. */
 function clockOff(t: TestContext, ms: number): void {
   const now = Date.now
   t.mock.method(Date, 'now', () => now() + ms)
 }
 
 for (const backend of everywhere) {
-  describe(`${backend.name}: refresh tokens and clocks`, () => {
+  describe(`${backend.name}: refresh tokens and clock skew`, () => {
     const start = async (
       t: TestContext,
       options: BearerTransportOptions = {},
@@ -39,7 +39,7 @@ for (const backend of everywhere) {
     }
 
     for (const behindMs of [1, 5, 60_000]) {
-      test(`without a grace a second use ends the line though the clock is ${behindMs} ms behind`, async (t) => {
+      test(`without a grace period, reuse revokes the family with the clock ${behindMs} ms behind`, async (t) => {
         const { app, heard } = await start(t, { reuseGraceSeconds: 0 })
         const { refresh_token } = await signedInBearer(app)
         const next = tokensOf(await askRefresh(app, refresh_token))
@@ -50,7 +50,7 @@ for (const backend of everywhere) {
       })
     }
 
-    test('of any number of losers at one moment exactly one tells of the reuse', async (t) => {
+    test('parallel reuse fires exactly one event', async (t) => {
       const { app, heard } = await start(t, { reuseGraceSeconds: 0 })
       const { refresh_token } = await signedInBearer(app)
       tokensOf(await askRefresh(app, refresh_token))
@@ -73,7 +73,7 @@ for (const backend of everywhere) {
       ['a minute ahead', 60_000],
       ['a minute behind', -60_000],
     ] as const) {
-      test(`the grace is judged by the clock of the store: a process whose own is ${what} gives the same successor`, async (t) => {
+      test(`the grace period uses the clock of the store: a process ${what} returns the same successor`, async (t) => {
         const { app, heard } = await start(t)
         const { refresh_token } = await signedInBearer(app)
         const first = tokensOf(await askRefresh(app, refresh_token))
@@ -93,7 +93,7 @@ for (const backend of everywhere) {
       })
     }
 
-    test('and it ends by that clock, though this process is an hour behind or began the line an hour ahead', async (t) => {
+    test('the grace period ends by the clock of the store with the process an hour off', async (t) => {
       const { app, heard } = await start(t, { reuseGraceSeconds: 1 })
       const { refresh_token } = await signedInBearer(app)
       tokensOf(await askRefresh(app, refresh_token))

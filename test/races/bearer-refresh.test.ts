@@ -34,7 +34,7 @@ for (const backend of everywhere) {
       auth: Partial<CrudAuthOptions> = {},
     ) => bearerApp(t, null, options, { ...places(t, backend), ...auth })
 
-    test('100 parallel uses of one token end with one line alive, and everybody holds the same successor', async (t) => {
+    test('100 parallel uses of one token return the same successor', async (t) => {
       const heard = reuses(t)
       const app = await start(t, {}, { hooks: heard.hooks })
       const { refresh_token } = await signedInBearer(app)
@@ -52,7 +52,7 @@ for (const backend of everywhere) {
       assert.deepEqual([heard.hooked, heard.published], [[], []])
     })
 
-    test('a lost answer is given again: the same successor, however often within the grace', async (t) => {
+    test('repeated use within the grace period returns the same successor', async (t) => {
       const app = await start(t)
       const { refresh_token } = await signedInBearer(app)
       const first = tokensOf(await askRefresh(app, refresh_token))
@@ -97,7 +97,7 @@ for (const backend of everywhere) {
       ],
     ]
     for (const [what, options, use, laterMs] of theft) {
-      test(`a used token ${what} ends its line, tells so once, and no other line`, async (t) => {
+      test(`reuse of a token ${what}: revokes only its family, with one event`, async (t) => {
         const heard = reuses(t)
         const app = await start(t, options, { hooks: heard.hooks })
         const { refresh_token } = await signedInBearer(app)
@@ -121,7 +121,7 @@ for (const backend of everywhere) {
       })
     }
 
-    test('a thief and the owner who use the same token after the grace are both signed out, whoever was first', async (t) => {
+    test('parallel reuse of an old token revokes the family with one event', async (t) => {
       const heard = reuses(t)
       const app = await start(t, {}, { hooks: heard.hooks })
       const { refresh_token } = await signedInBearer(app)
@@ -134,7 +134,7 @@ for (const backend of everywhere) {
       assert.deepEqual(await app.crudAuth.sessions.list(1), [])
     })
 
-    test('parallel uses of tokens of different age leave one line or none, never two', async (t) => {
+    test('parallel uses of an old and a new token leave at most one valid successor', async (t) => {
       const app = await start(t)
       const { refresh_token } = await signedInBearer(app)
       const next = tokensOf(await askRefresh(app, refresh_token))
@@ -152,7 +152,7 @@ for (const backend of everywhere) {
       for (const { statusCode } of responses) assert.ok(statusCode === 200 || statusCode === 401)
     })
 
-    test('whoever knows a line by its public handle alone ends nothing by garbage', async (t) => {
+    test('tokens forged from the public handle do not revoke the family', async (t) => {
       const heard = reuses(t)
       const app = await start(t, { reuseGraceSeconds: 0 }, { hooks: heard.hooks })
       const { refresh_token } = await signedInBearer(app)
@@ -171,7 +171,7 @@ for (const backend of everywhere) {
       answers(await askRefresh(app, refresh_token), 200)
     })
 
-    test('refreshes beside /logout-all: nothing made from a token of before is alive after it', async (t) => {
+    test('parallel POST /logout-all: no refreshed token stays valid', async (t) => {
       const app = await build(t, {
         auth: {
           ...places(t, backend),
@@ -205,7 +205,7 @@ for (const backend of everywhere) {
       }
     })
 
-    test('refreshes beside a password change: nothing of before is alive after it, access tokens too', async (t) => {
+    test('parallel password change: no refreshed token stays valid, access tokens included', async (t) => {
       const app = await build(t, {
         auth: {
           ...places(t, backend),
@@ -239,7 +239,7 @@ for (const backend of everywhere) {
       }
     })
 
-    test('refreshes beside /logout of the same line: it is over, whoever was first', async (t) => {
+    test('parallel POST /logout: no refreshed token stays valid', async (t) => {
       const app = await start(t, {}, { lockout: false })
       await new Client(app).register('ann')
       for (let round = 0; round < 8; round++) {
@@ -259,7 +259,7 @@ for (const backend of everywhere) {
   })
 }
 
-test('two processes over one Redis: 100 parallel uses, one successor', {
+test('refresh tokens: 100 parallel uses across two processes return the same successor', {
   skip: !serverUrl('TEST_REDIS_URL'),
 }, async (t) => {
   const shared = {

@@ -15,7 +15,7 @@ for (const { name, options } of places) {
   }
   const uncapped = { rateLimits: { ...limitsOff, recipient: false } } as const
 
-  test(`${name}: 100 parallel requests for a reset are 202 each, five mails come, and each token works until one does`, async (t) => {
+  test(`${name}: password reset: 100 parallel requests get 202 and five mails, one token is redeemed`, async (t) => {
     const { app, anyone, join, mail } = await open(t)
     await join('ann')
     const asked = await Promise.all(
@@ -35,7 +35,7 @@ for (const { name, options } of places) {
     answers(await new Client(app).login('ann', next), 200)
   })
 
-  test(`${name}: of 100 parallel sign-ups of one address and 100 names one makes an account, and all are 202`, async (t) => {
+  test(`${name}: POST /register: 100 parallel sign-ups with one address get 202 and create one account`, async (t) => {
     const { app, mail, join, row } = await open(t, uncapped)
     await join('before')
     const names = times(100, (i) => `name${i}`)
@@ -56,7 +56,7 @@ for (const { name, options } of places) {
     assert.equal(mail.to(addressOf('ann'), 'verify_email').length, 1)
   })
 
-  test(`${name}: of 100 parallel sign-ups of one address and one name one makes an account, and all are 202 or 409`, async (t) => {
+  test(`${name}: POST /register: 100 parallel sign-ups with one address and username create one account`, async (t) => {
     const { app } = await open(t)
     const responses = await Promise.all(
       times(100, (i) => new Client(app).register('ann', `the phrase of ${i}`)),
@@ -70,7 +70,7 @@ for (const { name, options } of places) {
     assert.deepEqual(statuses(logins), { 200: 1, 401: 99 })
   })
 
-  test(`${name}: verification amid logins that replace nothing, and a reset amid logins, leave no session of the old password`, async (t) => {
+  test(`${name}: password reset: parallel logins leave no session of the old password`, async (t) => {
     const { app, anyone, join, ask } = await open(t)
     await join('ann', { verified: false })
     const token = await ask('reset', 'ann')
@@ -92,7 +92,7 @@ for (const { name, options } of places) {
     answers(await new Client(app).login('ann', next), 200)
   })
 
-  test(`${name}: a reset and a change of the password at once: one of the two is the password, and nothing is 500`, async (t) => {
+  test(`${name}: password reset: in parallel with a password change exactly one of the two wins`, async (t) => {
     const { app, anyone, join, ask } = await open(t)
     for (let round = 0; round < 5; round++) {
       const user = `ann${round}`
@@ -120,7 +120,7 @@ for (const { name, options } of places) {
     }
   })
 
-  test(`${name}: taking a move back amid further moves and changes of the password ends at the old address`, async (t) => {
+  test(`${name}: email revert: in parallel with other changes it still restores the old address`, async (t) => {
     const { anyone, join, move, askChange, row, mail } = await open(t)
     const client = await join('ann')
     const revert = await move(client, addressOf('ann'), 'thief@example.com')
@@ -133,7 +133,7 @@ for (const { name, options } of places) {
     for (const { statusCode, body } of responses)
       assert.ok([200, 400, 401].includes(statusCode), body)
     if ((await row('ann')).email !== addressOf('ann')) {
-      // Whatever came first, the old address has been sent another token.
+      // In any order, the old address has received another token.
       await settle()
       const token = await mail.token(addressOf('ann'), 'email_changed')
       answers(await anyone.post('/email/change-revert', { token }), 200)

@@ -8,7 +8,7 @@ import { addressOf, mailApp, next } from '../helpers/email.js'
 const old = addressOf('ann')
 
 for (const backend of backends) {
-  test(`${backend.name}: an address that is left in the middle of a change of the password can be gone back to after it`, async (t) => {
+  test(`${backend.name}: email revert: a password change in progress reissues the token to the old address`, async (t) => {
     let reached = () => {}
     let go = () => {}
     const underWay = new Promise<void>((resolve) => {
@@ -17,7 +17,7 @@ for (const backend of backends) {
     const gate = new Promise<void>((resolve) => {
       go = resolve
     })
-    // Asked once the caller is known, and long before anything is written.
+    // Called after authentication and long before any write.
     const check = async (text: string) => {
       if (text !== next) return true
       reached()

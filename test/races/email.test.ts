@@ -10,7 +10,7 @@ import { places } from '../helpers/races.js'
 
 const invalid = 'CRUDAUTH_TOKEN_INVALID_OR_USED'
 
-/** One of them did it, all others were told that the token is none. */
+/** Asserts that exactly one succeeded and all others got the error for an invalid token. */
 function oneWins(responses: LightMyRequestResponse[]): void {
   assert.deepEqual(statuses(responses), { 200: 1, 400: responses.length - 1 })
   for (const response of responses) if (response.statusCode === 400) refusesOwn(response, invalid)
@@ -34,7 +34,7 @@ for (const { name, options } of places) {
     return { ...made, events }
   }
 
-  test(`${name}: of 100 parallel uses of each token exactly one succeeds, and its event fires once`, async (t) => {
+  test(`${name}: one-time tokens: of 100 parallel uses exactly one succeeds, with one event`, async (t) => {
     const { app, anyone, join, move, ask, askChange, events, mail } = await open(t)
     const all = (url: string, body: object) => Promise.all(times(100, () => anyone.post(url, body)))
     const client = await join('ann', { verified: false })
@@ -70,7 +70,7 @@ for (const { name, options } of places) {
     answers(await new Client(app).login('ann', `the new phrase ${won}`), 200)
   })
 
-  test(`${name}: of parallel resets by two tokens of one user exactly one wins, whose password it is`, async (t) => {
+  test(`${name}: password reset: of parallel resets with three tokens of one user exactly one wins`, async (t) => {
     const { app, anyone, join, ask, row, events } = await open(t)
     await join('ann')
     const tokens = [await ask('reset', 'ann'), await ask('reset', 'ann'), await ask('reset', 'ann')]
@@ -92,7 +92,7 @@ for (const { name, options } of places) {
     refusesOwn(await new Client(app).login('ann', password), 'CRUDAUTH_BAD_CREDENTIALS')
   })
 
-  test(`${name}: two users confirm one new address at once: one gets it, the other is told that it is taken`, async (t) => {
+  test(`${name}: email change: of two users confirming one address in parallel one gets 409`, async (t) => {
     const { anyone, join, askChange, users } = await open(t)
     for (let round = 0; round < 3; round++) {
       const wanted = `wanted${round}@example.com`

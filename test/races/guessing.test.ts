@@ -7,7 +7,7 @@ import { noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 
 for (const backend of backends) {
-  test(`${backend.name}: of 100 parallel guesses at an account five are looked at, from however many addresses`, async (t) => {
+  test(`${backend.name}: brute force: of 100 parallel guesses at one account from many addresses 5 are verified`, async (t) => {
     noUnhandledRejections(t)
     const looked: string[] = []
     const locked: string[] = []
@@ -35,7 +35,7 @@ for (const backend of backends) {
       )
       assert.deepEqual(statuses(guesses), { 401: 5, 429: 95 })
       assert.equal(looked.length, 5)
-      assert.deepEqual(locked, ['identifier'], 'told of once')
+      assert.deepEqual(locked, ['identifier'], 'onLockout fires once')
       for (const response of guesses) {
         refuses(
           response,
@@ -49,7 +49,7 @@ for (const backend of backends) {
     )
   })
 
-  test(`${backend.name}: of 100 parallel guesses from an address at 100 accounts thirty are looked at`, async (t) => {
+  test(`${backend.name}: brute force: of 100 parallel guesses at 100 accounts from one address 30 are verified`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: backend.options() })
     const guesses = await Promise.all(
@@ -58,7 +58,7 @@ for (const backend of backends) {
     assert.deepEqual(statuses(guesses), { 401: 30, 429: 70 })
   })
 
-  test(`${backend.name}: of 100 parallel guesses from a known device five are looked at`, async (t) => {
+  test(`${backend.name}: brute force: of 100 parallel guesses from a known device 5 are verified`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: backend.options() })
     const device = await signedIn(app, 'ann')
@@ -67,7 +67,7 @@ for (const backend of backends) {
     assert.equal((await new Client(app).login('ann')).statusCode, 200)
   })
 
-  test(`${backend.name}: of 100 parallel wrong passwords at /change-password as many are looked at as the limit says`, async (t) => {
+  test(`${backend.name}: POST /change-password: the rate limit admits 5 of 100 parallel guesses`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: { ...backend.options(), rateLimits: {} } })
     const client = await signedIn(app, 'ann')
@@ -80,7 +80,7 @@ for (const backend of backends) {
     assert.deepEqual(statuses(guesses), { 401: 5, 429: 95 })
   })
 
-  test(`${backend.name}: of 100 parallel sign-ups from an address as many are let through as the limit says`, async (t) => {
+  test(`${backend.name}: POST /register: the rate limit admits 20 of 100 parallel sign-ups from one address`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: { ...backend.options(), rateLimits: {} } })
     const responses = await Promise.all(times(100, (i) => new Client(app).register(`user${i}`)))

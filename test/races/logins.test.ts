@@ -13,7 +13,7 @@ const transports = (maxSessionsPerUser: number) => [
 
 for (const { name, options } of places) {
   for (const cap of [1, 5]) {
-    test(`${name}: 100 parallel logins under a cap of ${cap} leave exactly ${cap} sessions, which work`, async (t) => {
+    test(`${name}: POST /login: 100 parallel logins with a limit of ${cap} leave exactly ${cap} working`, async (t) => {
       noUnhandledRejections(t)
       const app = await build(t, {
         auth: { ...(await options(t)), lockout: false, transports: transports(cap) },
@@ -28,7 +28,7 @@ for (const { name, options } of places) {
       const alive = clients.filter((_, i) => me[i]?.statusCode === 200)
       const listed = (await (alive[0] as Client).get('/sessions')).json()
       assert.equal(listed.length, cap)
-      // Alive for unsafe verbs as well: their CSRF tokens are their own.
+      // They work for unsafe methods as well, each with its own CSRF token.
       const out = await Promise.all(alive.map((client) => client.post('/logout')))
       assert.deepEqual(statuses(out), { 200: cap })
       const again = await Promise.all(clients.map((client) => client.get('/me')))
@@ -36,7 +36,7 @@ for (const { name, options } of places) {
     })
   }
 
-  test(`${name}: a device that signs in 30 times in a row and at once pushes no other device out`, async (t) => {
+  test(`${name}: POST /login: repeated logins from one device do not evict another device`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, {
       auth: { ...(await options(t)), lockout: false, transports: transports(2) },
@@ -49,7 +49,7 @@ for (const { name, options } of places) {
     assert.equal((await phone.get('/sessions')).json().length, 2)
   })
 
-  test(`${name}: 50 parallel logins that come with one session end it and leave no more than the cap`, async (t) => {
+  test(`${name}: POST /login: 50 parallel logins with one session revoke it and respect the limit`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, {
       auth: { ...(await options(t)), lockout: false, transports: transports(5) },
@@ -71,7 +71,7 @@ for (const { name, options } of places) {
     assert.equal(statuses(await Promise.all(clients.map((client) => client.get('/me'))))[200], 5)
   })
 
-  test(`${name}: sessions that end everywhere while others begin: none that had begun before lives on`, async (t) => {
+  test(`${name}: POST /logout-all: in parallel with logins it revokes every earlier session`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, {
       auth: { ...(await options(t)), lockout: false, transports: transports(1000) },
@@ -96,13 +96,13 @@ for (const { name, options } of places) {
     assert.equal(
       (await last.get('/sessions')).json().length,
       live + 1,
-      'what is listed is what works',
+      'the list has exactly the working sessions',
     )
   })
 
-  test(`${name}: a session revoked amid 100 of its requests is never alive again`, async (t) => {
+  test(`${name}: DELETE /sessions/:id: a session revoked amid 100 of its requests stays revoked`, async (t) => {
     noUnhandledRejections(t)
-    // An idle window so short that every request writes its activity back.
+    // The idle timeout is so short that every request writes its activity back.
     const app = await build(t, {
       auth: {
         ...(await options(t)),
@@ -117,7 +117,7 @@ for (const { name, options } of places) {
       current: boolean
     }[]
     const handle = sessions.find(({ current }) => !current)?.session_id ?? ''
-    // Older than a thirtieth of the window.
+    // Older than a thirtieth of the idle timeout.
     await new Promise((resolve) => setTimeout(resolve, 700))
     let revoked: Promise<{ statusCode: number }> | undefined
     const requests = times(100, (i) => {

@@ -51,7 +51,7 @@ async function table(t: TestContext, db: Kysely<any>, dialect: Dialect): Promise
   return kyselyUsers(db, { ...options, columns })
 }
 
-/** Memory users that take their time, so that what others do comes between any two steps. */
+/** Memory users with random delays, so that parallel requests interleave between any two steps. */
 function slowUsers(): UserStore {
   const inner = memoryUsers({ fields })
   const slow =
@@ -98,7 +98,7 @@ const stores: {
   { name: 'MariaDB', skip: mariadb.skip, open: (t) => table(t, openMariadb(mariadb.url), 'mysql') },
 ]
 
-/** A sign-up, a sign-in, a link, the arrival of a true owner, and an unlink. */
+/** Sign-up, sign-in, linking, the owner's sign-in to a pre-registered account, unlinking. */
 async function mainFlow(t: TestContext, auth: Partial<CrudAuthOptions>) {
   const { app } = await buildOAuth(t, { auth })
   const browser = new Browser(app)
@@ -142,13 +142,17 @@ for (const { name, skip, open } of stores) {
   const backend = backends[backends.length - 1] as (typeof backends)[number]
   const options = { skip: skip ?? false }
 
-  test(`${backend.name}, ${name}: signing up, in, linking, and all else`, options, async (t) => {
-    await mainFlow(t, { ...backend.options(), users: await open(t) })
-  })
+  test(
+    `${backend.name}, ${name}: OAuth: sign-up, sign-in, linking and unlinking work`,
+    options,
+    async (t) => {
+      await mainFlow(t, { ...backend.options(), users: await open(t) })
+    },
+  )
 
   for (const email_verified of [true, false]) {
     test(
-      `${backend.name}, ${name}: one person signs up 50 times at once (address ${email_verified ? '' : 'not '}verified): one account, and all get in`,
+      `${backend.name}, ${name}: OAuth: 50 parallel sign-ups by one person share one account (address ${email_verified ? '' : 'not '}verified)`,
       options,
       async (t) => {
         noUnhandledRejections(t)
@@ -171,7 +175,7 @@ for (const { name, skip, open } of stores) {
           answers.find(({ statusCode }) => statusCode !== 302)?.body,
         )
         const ids = new Set<unknown>()
-        // At most five of the sessions live; whoever is in is in the one account.
+        // At most five sessions stay valid, and all of them belong to one account.
         for (const { browser } of browsers) ids.add((await browser.me())?.user_id)
         ids.delete(undefined)
         assert.equal(ids.size, 1)
@@ -180,7 +184,7 @@ for (const { name, skip, open } of stores) {
   }
 
   test(
-    `${backend.name}, ${name}: an account that is there is linked by 50 arrivals of its owner at once, and all get in`,
+    `${backend.name}, ${name}: account matching: 50 parallel sign-ins of an existing account's owner all succeed`,
     options,
     async (t) => {
       noUnhandledRejections(t)
@@ -207,7 +211,9 @@ for (const { name, skip, open } of stores) {
 
 const cluster = clusterServers()
 
-test('Redis Cluster: signing up, in, linking, and all else', { skip: cluster.skip }, async (t) => {
+test('Redis Cluster: OAuth: sign-up, sign-in, linking and unlinking work', {
+  skip: cluster.skip,
+}, async (t) => {
   const keyPrefix = newPrefix()
   const redis = openCluster(cluster.address)
   t.after(async () => {

@@ -26,7 +26,7 @@ function gate() {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: a link that was under way when the true owner arrived does not come about after that`, async (t) => {
+  test(`${backend.name}: pre-hijacking: the attacker's link in progress fails once the owner signs in`, async (t) => {
     const accounts = memoryAccounts()
     const arrived = gate()
     const waiting = gate()
@@ -57,7 +57,7 @@ for (const backend of backends) {
     assert.equal((await back.me()).user_id, 2)
   })
 
-  test(`${backend.name}: the table fails while the stranger's links are taken away: 503, and the next arrival does it all`, async (t) => {
+  test(`${backend.name}: pre-hijacking: a failed link removal is 503, the owner's next sign-in completes it`, async (t) => {
     const accounts = memoryAccounts()
     let isDown = false
     const remove: typeof accounts.store.remove = async (...args) => {
@@ -85,7 +85,7 @@ for (const backend of backends) {
     assert.equal((await new Browser(app).login('ann')).statusCode, 401)
   })
 
-  test(`${backend.name}: the table fails when a new account was made: 503, and the next sign-in finds it`, async (t) => {
+  test(`${backend.name}: OAuth sign-up: a failed link insert is 503, the next sign-in finds the account`, async (t) => {
     const accounts = memoryAccounts()
     let isDown = true
     const add: typeof accounts.store.add = async (account) => {
@@ -104,7 +104,7 @@ for (const backend of backends) {
     assert.equal((await rows()).length, 1)
   })
 
-  test(`${backend.name}: the table keeps who, where, which address and when, and GET /oauth/accounts tells of it`, async (t) => {
+  test(`${backend.name}: GET /oauth/accounts: lists the stored provider, email and time of each link`, async (t) => {
     const accounts = memoryAccounts()
     const { app, rows } = await buildOAuth(t, {
       auth: backend.options(),
@@ -133,7 +133,7 @@ for (const backend of backends) {
   })
 }
 
-test('a table that hangs is 503 in its time, and one that answers another account is not believed', async (t) => {
+test('accounts store: a timeout is 503, a result for another subject is ignored', async (t) => {
   const accounts = memoryAccounts()
   const hanging = { ...accounts.store, find: () => new Promise<never>(() => {}) }
   const { app } = await buildOAuth(t, {

@@ -15,7 +15,7 @@ import {
   refusesCallback,
 } from '../helpers/oauth.js'
 
-/** Where each answer leads. */
+/** Counts the responses by redirect target, or by status if there is none. */
 const places = (responses: readonly { statusCode: number; headers: Record<string, unknown> }[]) => {
   const counts: Record<string, number> = {}
   for (const { statusCode, headers } of responses) {
@@ -34,7 +34,7 @@ const begun = (app: Browser['app'], count: number, path?: string) =>
   )
 
 for (const backend of backends) {
-  test(`${backend.name}: one state, 100 callbacks at once: exactly one signs in`, async (t) => {
+  test(`${backend.name}: OAuth callback: of 100 parallel uses of one state exactly one signs in`, async (t) => {
     noUnhandledRejections(t)
     const { app, acme, rows } = await buildOAuth(t, { auth: backend.options() })
     const browser = new Browser(app)
@@ -44,7 +44,7 @@ for (const backend of backends) {
     const refused = answers.filter(({ headers }) => headers.location !== '/start')
     assert.equal(refused.length, 99)
     for (const answer of refused) refusesCallback(answer)
-    assert.equal(acme.grants.length, 1, 'the code is sent on once')
+    assert.equal(acme.grants.length, 1, 'the code is exchanged once')
     assert.equal((await rows()).length, 1)
     assert.equal((await app.crudAuth.sessions.list(1)).length, 1)
   })
@@ -62,7 +62,7 @@ for (const backend of backends) {
     }
 
     for (const email_verified of [true, false]) {
-      test(`${name}: one person signs up 100 times at once (address ${email_verified ? '' : 'not '}verified): exactly one account, and all get in`, async (t) => {
+      test(`${name}: OAuth: 100 parallel sign-ups by one person create one account (address ${email_verified ? '' : 'not '}verified)`, async (t) => {
         const { app, rows } = await setUp(t)
         const answers = await Promise.all(
           (await begun(app, 100)).map(({ browser, query }) =>
@@ -77,7 +77,7 @@ for (const backend of backends) {
       })
     }
 
-    test(`${name}: one address, verified by two providers at once: one account, linked to both`, async (t) => {
+    test(`${name}: account matching: parallel sign-ups at two providers link one account to both`, async (t) => {
       const { app, rows } = await setUp(t)
       const one = await begun(app, 10)
       const two = await begun(app, 10, '/oauth/other/authorize')
@@ -99,7 +99,7 @@ for (const backend of backends) {
       }
     })
 
-    test(`${name}: many people of one name sign up at once: each has a name of their own`, async (t) => {
+    test(`${name}: OAuth: 30 parallel sign-ups with the same name get unique usernames`, async (t) => {
       const { app, rows } = await setUp(t)
       const person = (i: number): Person => ({ ...ada, sub: `s${i}`, email: `s${i}@example.com` })
       const answers = await Promise.all(
@@ -109,7 +109,7 @@ for (const backend of backends) {
       assert.equal(new Set((await rows()).map((row) => row?.username)).size, 30)
     })
 
-    test(`${name}: two users link one account at a provider at once: exactly one gets it`, async (t) => {
+    test(`${name}: provider link: of three users linking one account in parallel exactly one gets it`, async (t) => {
       const { app, rows, accounts } = await setUp(t)
       const browsers = [
         await browserOf(app, 'ann'),
@@ -129,7 +129,7 @@ for (const backend of backends) {
       assert.equal(holders, 1)
     })
 
-    test(`${name}: one user links two accounts of a provider at once: one stays, and the other is free`, async (t) => {
+    test(`${name}: provider link: of four parallel links of one user exactly one is stored`, async (t) => {
       const { app } = await setUp(t)
       const ann = await browserOf(app, 'ann')
       const queries = [
@@ -156,7 +156,7 @@ for (const backend of backends) {
       assert.equal((await browser.me()).user_id, 1)
     })
 
-    test(`${name}: the last two providers of an account without a password, unlinked at once: exactly one goes`, async (t) => {
+    test(`${name}: unlink: parallel removal of the last two providers removes exactly one`, async (t) => {
       const { app } = await setUp(t)
       for (const i of times(5, (i) => i)) {
         const person: Person = { ...ada, sub: `s${i}`, email: `s${i}@example.com` }
@@ -179,7 +179,7 @@ for (const backend of backends) {
     })
   }
 
-  test(`${backend.name}: a first password and the removal of the only provider at once never leave an account without a way in`, async (t) => {
+  test(`${backend.name}: unlink and set-password: in parallel they leave at least one sign-in method`, async (t) => {
     noUnhandledRejections(t)
     const { app } = await buildOAuth(t, { auth: backend.options() })
     for (const i of times(5, (i) => i)) {
@@ -201,7 +201,7 @@ for (const backend of backends) {
     }
   })
 
-  test(`${backend.name}: a password that goes while the last link is taken away leaves the link`, async (t) => {
+  test(`${backend.name}: unlink: the last link stays if the password is removed concurrently`, async (t) => {
     const inner = memoryUsers({ fields })
     let meanwhile: (() => Promise<unknown>) | null = null
     const compareAndSet: typeof inner.compareAndSet = async (id, expected, values) => {
@@ -222,7 +222,7 @@ for (const backend of backends) {
     assert.equal((await inner.findById(1))?.acmeId, 'mine')
   })
 
-  test(`${backend.name}: the true owner arrives while the stranger signs in, changes the password and links: nothing of the stranger's is left`, async (t) => {
+  test(`${backend.name}: pre-hijacking: the owner's sign-in wins over parallel changes by the attacker`, async (t) => {
     noUnhandledRejections(t)
     for (const i of times(5, (i) => i)) {
       const users = memoryUsers({ fields })

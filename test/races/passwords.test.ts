@@ -11,7 +11,7 @@ import { mountHandLogin } from '../helpers/users.js'
 const transports = [sessionTransport({ managementRoutes: true, maxSessionsPerUser: 1000 })]
 
 for (const { name, options } of places) {
-  test(`${name}: of 100 parallel changes of a password by one session one wins, whose password it is`, async (t) => {
+  test(`${name}: POST /change-password: of 100 parallel changes by one session exactly one wins`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: { ...(await options(t)), lockout: false, transports } })
     const caller = await signedIn(app, 'ann')
@@ -30,7 +30,7 @@ for (const { name, options } of places) {
         assert.ok(/WRONG_PASSWORD|UNAUTHENTICATED/.test(response.json().code))
     }
     const winner = responses.findIndex(({ statusCode }) => statusCode === 200)
-    assert.equal((await caller.get('/me')).statusCode, 200, "the caller's session lives")
+    assert.equal((await caller.get('/me')).statusCode, 200, "the caller's session is valid")
     for (const client of others) refuses(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
     refuses(await new Client(app).login('ann'), 'CRUDAUTH_BAD_CREDENTIALS')
     const logins = await Promise.all(next.map((secret) => new Client(app).login('ann', secret)))
@@ -38,7 +38,7 @@ for (const { name, options } of places) {
     assert.equal(logins[winner]?.statusCode, 200)
   })
 
-  test(`${name}: of changes of a password by 20 sessions at once one wins, and it alone keeps its session`, async (t) => {
+  test(`${name}: POST /change-password: of 20 parallel sessions one wins and keeps its session`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: { ...(await options(t)), lockout: false, transports } })
     await new Client(app).register('ann')
@@ -68,7 +68,7 @@ for (const { name, options } of places) {
     )
   })
 
-  test(`${name}: logins with the old password amid its change leave no session of the old password`, async (t) => {
+  test(`${name}: POST /change-password: parallel logins leave no session of the old password`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: { ...(await options(t)), lockout: false, transports } })
     const caller = await signedIn(app, 'ann')
@@ -95,7 +95,7 @@ for (const { name, options } of places) {
     assert.equal((await caller.get('/sessions')).json().length, 1)
   })
 
-  test(`${name}: of 100 parallel settings of a first password one wins, whose password it is`, async (t) => {
+  test(`${name}: POST /set-password: of 100 parallel requests exactly one wins`, async (t) => {
     noUnhandledRejections(t)
     const auth = { ...(await options(t)), lockout: false, transports } as const
     const app = await build(t, { auth, routes: mountHandLogin })
@@ -123,7 +123,7 @@ for (const { name, options } of places) {
     )
   })
 
-  test(`${name}: 100 parallel logins with an old hash all succeed, replace it once, and every session lives`, async (t) => {
+  test(`${name}: POST /login: 100 parallel logins upgrade a legacy hash once and keep every session`, async (t) => {
     noUnhandledRejections(t)
     const verifier: LegacyVerifier = {
       matches: (hash) => hash.startsWith('old:'),
@@ -148,7 +148,7 @@ for (const { name, options } of places) {
     const app = await build(t, { auth: { ...auth, users }, routes: mountHandLogin })
     const hashedPassword = `old:${[...password].reverse().join('')}`
     const row = await users.create({ email: 'ann@example.com', username: 'ann', hashedPassword })
-    // One that stood before the hash was replaced.
+    // A session from before the hash is replaced.
     const earlier = new Client(app)
     earlier.csrf = (await earlier.post('/by-hand/ann')).json().csrf_token
     assert.equal((await earlier.get('/me')).statusCode, 200)

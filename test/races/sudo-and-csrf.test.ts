@@ -21,7 +21,7 @@ const sudoRoutes = (app: FastifyInstance) => {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: elevation, a new CSRF token and activity at once: none is lost to another`, async (t) => {
+  test(`${backend.name}: session: parallel sudo, CSRF rotation and activity do not overwrite each other`, async (t) => {
     noUnhandledRejections(t)
     const transports = [sessionTransport({ managementRoutes: true, idleSeconds: 20 })]
     const app = await build(t, { auth: { ...backend.options(), transports }, routes: sudoRoutes })
@@ -30,7 +30,7 @@ for (const backend of backends) {
       const before = (await client.get('/sessions')).json()[0].last_activity
       // Older than a thirtieth of the window, so that the next requests write their activity.
       await delay(700)
-      // Without the readable cookie the token is made anew.
+      // Without the readable cookie a new token is issued.
       client.cookies.delete(csrfCookie)
       const [sudo, refreshed, ...reads] = await Promise.all([
         client.post('/sudo', { password }),
@@ -39,18 +39,18 @@ for (const backend of backends) {
       ])
       assert.deepEqual(statuses(reads), { 200: 20 })
       assert.equal(refreshed?.statusCode, 200)
-      // The rotation may have come first; then the old token is dead, as it should be.
+      // If the rotation came first, the old token is rejected, as it should be.
       client.csrf = refreshed?.json().csrf_token
       if (sudo?.statusCode !== 200)
         assert.equal((await client.post('/sudo', { password })).statusCode, 200, sudo?.body)
-      assert.equal((await client.get('/elevated')).statusCode, 200, 'the elevation stands')
+      assert.equal((await client.get('/elevated')).statusCode, 200, 'the session is elevated')
       const [session] = (await client.get('/sessions')).json()
-      assert.ok(Date.parse(session.last_activity) > Date.parse(before), 'the activity stands')
-      assert.equal((await client.post('/logout')).statusCode, 200, 'the new token stands')
+      assert.ok(Date.parse(session.last_activity) > Date.parse(before), 'the activity is stored')
+      assert.equal((await client.post('/logout')).statusCode, 200, 'the new token is valid')
     }
   })
 
-  test(`${backend.name}: of 100 wrong sudo passwords at once three at most are looked at, and the elevation is gone`, async (t) => {
+  test(`${backend.name}: sudo: of 100 parallel wrong passwords three are verified, the elevation ends`, async (t) => {
     noUnhandledRejections(t)
     let looks = 0
     const verifier: LegacyVerifier = {
@@ -74,7 +74,7 @@ for (const backend of backends) {
       hashedPassword: `plain:${password}`,
     })
     const client = new Client(app)
-    // Not by a password, which would replace the hash: from here on each look at a password is counted.
+    // Signs in without a password, which would replace the hash. Every verification is counted.
     client.csrf = (await client.post('/by-hand/ann')).json().csrf_token
     assert.equal((await client.post('/sudo', { password })).statusCode, 200)
     assert.equal((await client.get('/elevated')).statusCode, 200)
@@ -92,14 +92,10 @@ for (const backend of backends) {
     assert.equal(looks, 3)
     refuses(await client.post('/sudo', { password }), 'CRUDAUTH_LOCKED_OUT')
     refuses(await client.get('/elevated'), 'CRUDAUTH_SUDO_REQUIRED')
-    assert.equal(
-      (await new Client(app).login('ann')).statusCode,
-      200,
-      'login has a budget of its own',
-    )
+    assert.equal((await new Client(app).login('ann')).statusCode, 200, 'login has its own counter')
   })
 
-  test(`${backend.name}: sudo and the end of the session at once: an ended session is never elevated nor alive again`, async (t) => {
+  test(`${backend.name}: sudo: in parallel with logout it never revives the session`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, {
       auth: { ...backend.options(), lockout: false },

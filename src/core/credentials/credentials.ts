@@ -5,33 +5,38 @@ import type { UserId, UserValues } from '../../ports/user-store.js'
 import type { Row } from '../users/users.js'
 import type { SignInMethods } from './sign-in-methods.js'
 
-/** What rests on a credential and ends with it: sessions, families of refresh tokens. */
+/** Records that depend on a credential and end with it: sessions, refresh-token families. */
 export interface Revocable {
   readonly kind: 'session' | 'refresh'
   /** Live records of the user, most recently active first. */
   list(user: Row): Promise<SessionRecord[]>
-  /** Revokes one by its handle; false when it is not theirs or unknown. */
+  /** Revokes one by its handle. False if it is unknown or belongs to another user. */
   revoke(id: UserId, handle: string): Promise<boolean>
   /** Revokes all, except `keep`, which moves to `keep.epoch`. Returns how many were revoked. */
   revokeAll(id: UserId, keep?: { handle: string; epoch?: string }): Promise<number>
-  /** Lets the caller's own record stand under the epoch that is about to be, so that it never ends in between. */
+  /**
+   * Makes the caller's own record valid under the next epoch too, before the epoch changes. So the
+   * record stays valid throughout the change.
+   */
   announce?(changed: Row, caller: Principal): Promise<void>
 }
 
-/** What else a request may carry that signing out revokes: a refresh token. */
+/** A further credential that a request may carry and that sign-out revokes: a refresh token. */
 export interface Carrier {
   /** The credentials that the request carries. */
   carried(request: FastifyRequest): readonly string[]
-  /** Revokes what the credential represents. Returns its user; null for an unknown one. */
+  /**
+   * Revokes what the credential represents. Returns its user, or null for an unknown credential.
+   */
   end(credential: string): Promise<UserId | null>
   /** Clears the cookie that carries it. */
   clear(reply: FastifyReply): void
-  /** Whether it travels in bodies, too. */
+  /** Whether request and response bodies may carry it too. */
   readonly inBody: boolean
 }
 
 type PasswordChanged = (user: Row, request: FastifyRequest) => void
-/** @param change key of the provider, and whether the account was linked there or unlinked */
+/** @param change the provider's key, and whether the account was linked or unlinked */
 type LinkChanged = (
   user: Row,
   change: { readonly provider: string; readonly linked: boolean },
@@ -39,24 +44,26 @@ type LinkChanged = (
 ) => void
 
 /**
- * Everything that rests on a credential. Features register here when they are made; nothing is read before the first
- * request, so their order does not matter.
+ * Everything that depends on a credential. Features register here at start-up; nothing is read
+ * before the first request, so their order does not matter.
  */
 export interface Credentials {
   readonly revocables: Revocable[]
   readonly carriers: Carrier[]
   readonly methods: SignInMethods[]
-  /** All of `methods` as one. */
+  /** All of `methods` combined. */
   readonly allMethods: SignInMethods
-  /** Told of a new password before the answer. Must not wait. */
+  /** Called after a password change, before the response. Must not wait. */
   readonly onPasswordChanged: PasswordChanged[]
-  /** Tells all of `onPasswordChanged`. */
+  /** Calls every listener in `onPasswordChanged`. */
   passwordChanged: PasswordChanged
-  /** Told of a sign-in method that was added or taken away, before the answer. Must not wait. */
+  /** Called after a sign-in method was added or removed, before the response. Must not wait. */
   readonly onLinkChanged: LinkChanged[]
-  /** Forgets what is kept of an account beside its row and its records. */
+  /**
+   * Called when an account is deleted. Removes the data that is stored outside its row and records.
+   */
   readonly onDeleted: ((user: Row) => Promise<void>)[]
-  /** Tells all of `onLinkChanged`. */
+  /** Calls every listener in `onLinkChanged`. */
   linkChanged: LinkChanged
 }
 

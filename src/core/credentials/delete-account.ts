@@ -17,9 +17,9 @@ interface Dependencies {
 }
 
 /**
- * Ends everything by which the account of the request's principal is signed in to: sessions, tokens, links, one-time values,
- * the password. The row is the app's.
- * @throws UnauthenticatedError for nobody, and when the credential has changed meanwhile
+ * Ends every way to sign in to the account of the request's principal: sessions, tokens, links,
+ * one-time values, the password. Deleting the row is up to the app.
+ * @throws UnauthenticatedError if there is no principal, or its credential has changed since
  */
 export type DeleteAccount = (request: FastifyRequest) => Promise<void>
 
@@ -31,7 +31,10 @@ export function createDeleteAccount({
 }: Dependencies): DeleteAccount {
   const { allMethods, onDeleted } = credentials
 
-  /** Null where a token that the row was not looked at for has ended by now. */
+  /**
+   * The principal's row. Null if a token that was accepted without reading the row is no longer
+   * valid.
+   */
   const rowBehind = async (principal: Principal): Promise<Row | null> => {
     if (AuthenticatedPrincipal.hasUser(principal)) return users.wholeRow(rowOf(principal))
     const row = await users.findById(principal.userId)

@@ -4,8 +4,8 @@ import type { Row, Users } from '../users/users.js'
 import { updateIfUnchanged } from './update-if-unchanged.js'
 
 /**
- * Replaces an outdated hash by one of the same password, which is no other credential: nothing is revoked. Returns the row as
- * it is afterwards, or null when the password is no longer the account's.
+ * Replaces an outdated hash with a new hash of the same password. The credential stays the same, so
+ * nothing is revoked. Returns the updated row, or null if the password is no longer the account's.
  */
 export type Rehash = (user: Row, password: string) => Promise<Row | null>
 
@@ -15,13 +15,13 @@ export const createRehash =
     let changed: Row | null
     try {
       const hashedPassword = await passwords.rehash(password, users.saltOf(user))
-      // Another sign-in may have replaced it by the same hash.
+      // A concurrent sign-in may have stored the same hash already.
       changed = await updateIfUnchanged(users, user, [], (row) =>
         users.hashOf(row) === hashedPassword ? {} : { hashedPassword },
       )
     } catch (error) {
-      // Housekeeping: the password was right, and the older hash goes on being good. The code alone is logged: what the
-      // database said may repeat the hash.
+      // The password was right and the old hash still works, so the sign-in goes on. Only the code
+      // is logged: the database's message may contain the hash.
       log.warn(
         { code: (error as { code?: unknown } | null)?.code },
         'could not replace an old password hash; is its column long enough?',
@@ -29,7 +29,7 @@ export const createRehash =
       return user
     }
     if (changed) return changed
-    // The credential was changed meanwhile: then the password tells.
+    // The credential changed in the meantime, so check the password against the new one.
     const now = await users.findById(users.idOf(user))
     if (!now) return null
     const { ok } = await passwords.check(users.hashOf(now), password)

@@ -6,42 +6,47 @@ import type { Credentials } from './credentials.js'
 import { updateIfUnchanged } from './update-if-unchanged.js'
 import type { RevokeEverything } from './user-records.js'
 
-/** How one credential takes the place of another. */
+/** A change from one credential to another. */
 interface Replacement {
   readonly request: FastifyRequest
   /**
-   * What was proved and has to stand until the write. `epoch` (default): nothing was revoked meanwhile. `password`: the
-   * password is still the same, whatever was revoked.
+   * What the caller has proved, which must still be true at the write. `epoch` (default): nothing
+   * was revoked in between. `password`: the password is still the same, even if sessions were
+   * revoked.
    */
   readonly proof?: 'epoch' | 'password'
-  /** Logical fields, beside the credential, that must be what they are in the user's row. Default none. */
+  /** Further logical fields that must be unchanged in the user's row. Default none. */
   readonly held?: readonly string[]
-  /** What is written together with the next `token_version`. */
+  /** Values to write together with the next `token_version`. */
   readonly values: (row: Row) => UserValues
-  /** The caller whose session goes on. By default every session is revoked. */
+  /** The caller whose session continues. By default every session is revoked. */
   readonly keep?: Principal
-  /** Sign-in methods beside the password that go. By default they stay. */
+  /** Removes the sign-in methods other than the password. By default they stay. */
   readonly removeMethods?: RemoveMethods | undefined
-  /** Tells people of it, before the event, whose hook may take its time. */
+  /** Notifies users. Runs before the event, whose hook may take long. */
   readonly notify?: (user: Row) => void | Promise<void>
   readonly emit?: (user: Row) => Promise<void>
 }
 
-/** Sign-in methods stored outside the row are removed after the write. */
+/**
+ * How to remove the sign-in methods that are stored outside the row. They are removed after the
+ * write.
+ */
 interface RemoveMethods {
   /**
-   * Also before it. What is added in between would outlive that, and what an outage leaves behind after the write would
-   * outlive this.
+   * Also removes them before the write. The removal after the write catches methods that are added
+   * in between. The removal before it still counts if an outage prevents the other one.
    */
   readonly before: boolean
-  /** Does it later when it fails after the write; null: the failure is the answer. */
+  /** Retries a removal that fails after the write. Null: the failure is thrown. */
   readonly retry: ((work: () => Promise<void>) => void) | null
 }
 
 /**
- * The one way in which a credential changes: a compare-and-set of the new credential and the next epoch, then revoke, notify
- * and emit, in this order. What rests on the old credential has ended with the write, because its epoch is another; revoking
- * cleans up. Returns the row as written, or null when what was proved or held no longer stands.
+ * Changes a credential. Every change goes through this function: a compare-and-set of the new
+ * credential and the next epoch, then revoke, notify and emit, in this order. The write ends all
+ * sessions and tokens of the old credential, because the epoch changes; revoking only cleans up.
+ * Returns the row as written, or null if the proof or a field in `held` is no longer current.
  * @throws DuplicateUserError, UserValueError, UnavailableError
  */
 export type ReplaceCredential = (user: Row, replacement: Replacement) => Promise<Row | null>
@@ -70,13 +75,16 @@ export function createReplaceCredential({
   const revoke = async (user: Row, { keep, request, removeMethods }: Replacement) => {
     const id = users.idOf(user)
     if (!keep) {
-      // Added between the two: what has signed in by it ends below.
+      // Catches links that were added since the removal before the write. Their sessions are
+      // revoked below.
       if (!removeMethods)
         await allMethods.detachRecent(user).catch((error: { code?: unknown }) => {
-          // The code alone: what the database said may repeat the provider's id of the account.
+          // Only the code is logged: the database's message may contain the account's id at the
+          // provider.
           request.log.error({ code: error.code }, 'could not remove recent provider links')
         })
-      // Proved by a message or a provider, not by a password: what was guessed at before is no matter any more.
+      // The user has proved ownership with a message or a provider, not with a password, so earlier
+      // failed guesses no longer matter.
       await Promise.all([revokeEverything(id), clearLockouts(user)])
       return
     }
@@ -106,7 +114,8 @@ export function createReplaceCredential({
   return async (user, replacement) => {
     const { proof, held = [], values, keep, removeMethods: remove, notify, emit } = replacement
     if (remove?.before) await allMethods.detachAll(user)
-    // The owner is back. Before the write, so that nothing of it signs in under the next epoch.
+    // The owner has recovered the account. Recent links go before the write, so that none of them
+    // can sign in under the next epoch.
     if (!keep && !remove) await allMethods.detachRecent(user)
     const changed = await updateIfUnchanged(
       users,

@@ -3,12 +3,15 @@ import type { Row } from '../users/users.js'
 
 /** Ways to sign in besides the password (links to providers), and how to remove them. */
 export interface SignInMethods {
-  /** What a row without any of them holds. */
+  /** Values of a row that has no such method. */
   readonly cleared: UserValues
-  /** Removes what is stored outside the row. */
+  /** Removes the methods that are stored outside the row. */
   detachAll(user: Row): Promise<void>
-  /** Removes what was added so recently that it can be undone: an attacker with the password may have added it. */
+  /**
+   * Removes methods that were added within the undo period: an attacker with the password may have
+   * added them.
+   */
   detachRecent(user: Row): Promise<void>
-  /** Whether anything is ever added so that it can be undone. */
+  /** Whether any method can be undone after it was added. */
   readonly undoable: boolean
 }

@@ -4,9 +4,10 @@ import type { Row, Users } from '../users/users.js'
 const maxAttempts = 5
 
 /**
- * Writes `values` in one statement, only while the credential and `fields` are what they are in `user`: what was there, or
- * null when they have moved on. A hash that a sign-in replaced for the same password is no other credential.
- * @param isSame whether the credential of a row is still that of `user`. Default: their epochs are the same
+ * Compare-and-set: writes the values in one statement, only if the credential and `fields` still
+ * equal those of `user`. Returns the row after the write, or null if they have changed. A rehash of
+ * the same password does not count as a change.
+ * @param isSame whether a row still has the credential of `user`. Default: the epochs are equal
  */
 export async function updateIfUnchanged(
   users: Users,

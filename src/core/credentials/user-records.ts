@@ -8,32 +8,42 @@ import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 import type { Revocable } from './credentials.js'
 
-/** What is done to all of a user's records of one kind, sessions or refresh families. Throws `UnavailableError` (503) in an outage. */
+/**
+ * Operations on all of a user's records of one kind: sessions or refresh families. They throw
+ * `UnavailableError` (503) in an outage.
+ */
 export interface UserRecords {
-  /** The user's slot tags, one for each configured secret; the first is for what is made now. */
+  /** The user's slot tags, one for each configured secret. New records use the first. */
   tagsOf(id: UserId): readonly [string, ...string[]]
-  /** Live records under the user's present epoch, most recently active first. */
+  /** Live records under the user's current epoch, most recently active first. */
   list(user: Row): Promise<SessionRecord[]>
-  /** Ends one by its handle; false when it is not theirs or none. */
+  /** Revokes one by its handle. False if it is unknown or belongs to another user. */
   revoke(id: UserId, handle: string): Promise<boolean>
-  /** Ends all, but `keep` when given, which moves to `keep.epoch`. Returns how many ended. */
+  /** Revokes all, except `keep`, which moves to `keep.epoch`. Returns how many were revoked. */
   revokeAll(id: UserId, keep?: { handle: string; epoch?: string }): Promise<number>
 }
 
 const maxKnownTags = 10_000
 
-/** A record has two epochs while its user's credential is being changed. */
+/**
+ * Whether the record is valid under the epoch. It has two epochs while its user's credential is
+ * changing.
+ */
 export const isOfEpoch = ({ epoch }: SessionRecord, current: string): boolean =>
   epoch === current || (epoch.includes(' ') && epoch.split(' ').includes(current))
 
-/** @param keys of a purpose of its own for each kind, so that no record of one is ever found as the other */
+/**
+ * @param keys each kind has keys of its own purpose, so that a record of one kind is never found as
+ * another
+ */
 export function createUserRecords(
   store: SessionStore,
   users: Users,
   keys: PurposeKeys,
 ): UserRecords {
-  // Every request of a session needs its user's tags, and an HMAC costs more than all else that it computes.
-  // By size, so that it grows with its users: `max` allocates every entry at registration.
+  // Every request with a session needs its user's tags, and their HMAC costs more than the rest of
+  // its computation. `maxSize` lets the cache grow with its users: `max` allocates every entry at
+  // registration.
   const knownTags = new LRUCache<string, readonly [string, ...string[]]>({
     maxSize: maxKnownTags,
     sizeCalculation: () => 1,
@@ -79,14 +89,16 @@ export function createUserRecords(
 }
 
 /**
- * Ends everything, of every kind, that somebody who may no longer sign in still has, so that it does not come back to life
- * with the account. Best effort: the request is refused in any case. Never rejects.
+ * Revokes all records of every kind for a user who may no longer sign in. Otherwise they would
+ * become valid again when the account is enabled. Best effort, because the request is refused
+ * anyway. Never rejects.
  */
 export type RevokeEverything = (id: UserId) => Promise<void>
 
 /**
- * @param records sessions and refresh families, whose transport may not be configured any more
- * @param revocables what features have registered, which may be those very records
+ * @param records sessions and refresh families, including those whose transport is no longer
+ * configured
+ * @param revocables what the features have registered, which may include the same records
  */
 export const createRevokeEverything =
   (records: readonly UserRecords[], revocables: readonly Revocable[]): RevokeEverything =>

@@ -2,13 +2,13 @@ import type { DeliveryIntent } from '../../ports/delivery-channel.js'
 import { isPermanent } from './retry-queue.js'
 
 /**
- * A delivery failed. Message and stack are the channel's, without the token and the address: what is logged, or kept by a
- * queue of the app's, reveals nothing to its readers.
+ * A delivery failed. Message and stack are the channel's, without the token and the address, so
+ * that logs and job queues reveal neither.
  */
 export class DeliveryFailedError extends Error {
-  /** Code of the channel's error, when it has one. */
+  /** Code of the channel's error, if it has one. */
   readonly code: string
-  /** Trying again is of no use. */
+  /** Whether retrying is pointless. */
   readonly permanent: boolean
 
   constructor(message: string, { code = 'CRUDAUTH_DELIVERY_FAILED', permanent = false } = {}) {
@@ -19,24 +19,27 @@ export class DeliveryFailedError extends Error {
   }
 }
 
-/** Anything like an address; servers repeat it in one spelling or another. Bounded, so that no text takes long to search. */
+/**
+ * Anything that looks like an address, because servers repeat it in various spellings. Bounded, so
+ * that the search is fast for any text.
+ */
 const addressLike = /[^\s<>"'(),;:=@]{1,320}@[^\s<>"'(),;:]{1,320}/g
 const credentialsOfUrl = /\/\/[^\s/@]{0,512}@/g
-/** A place in a file, and nothing else that begins so. */
+/** A stack frame with a place in a file. Other lines may start with "at" too. */
 const frameLike = /^\s{4}at .{0,400}:\d+:\d+\)?$/
 const maxFrames = 30
 const codeLike = /^[\w.:-]{1,64}$/
 const maxLength = 500
-/** How much of a text is searched: a server may have sent a long one. */
+/** How much of a text is searched, because a server may send a long one. */
 const maxSearched = 2000
 
-/** Each spelling in which a secret may turn up in a text of somebody else. */
+/** The spellings in which a secret may appear in a channel's text. */
 function spellings(secret: string): string[] {
   const plain = secret.replace(/^\+/, '')
   return [secret, plain, encodeURIComponent(secret), encodeURIComponent(plain)]
 }
 
-/** A text of somebody else without what it may repeat of a message. */
+/** A channel's text without the secrets of the message that it may repeat. */
 function scrub(
   text: string,
   { token, recipient }: Pick<DeliveryIntent, 'token' | 'recipient'>,
@@ -52,7 +55,7 @@ function scrub(
     .slice(0, maxLength)
 }
 
-/** What may be told of a channel's error. */
+/** A channel's error without secrets, safe to log. */
 export function deliveryFailure(
   cause: unknown,
   intent: Pick<DeliveryIntent, 'token' | 'recipient'>,
@@ -70,7 +73,7 @@ export function deliveryFailure(
       scrub(code, intent) === code && { code }),
     permanent: isPermanent(cause),
   })
-  // Where it happened, without what repeats the message, whose lines may look like these.
+  // Keep the place of the error. Remove the message first, because its lines may look like frames.
   const stack = (error.stack ?? '').replace(error.message, '')
   const frames = stack
     .split('\n', maxFrames)

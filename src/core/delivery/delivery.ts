@@ -11,15 +11,17 @@ import { emailChannel } from './email-channel.js'
 import type { Outbox, RecipientLimit } from './outbox.js'
 import { createDeliveryQueue, type QueueReports } from './retry-queue.js'
 
-/** The ways to people. */
+/** Delivery of messages to users, and deferred work. */
 export interface Delivery {
   readonly outbox: Outbox
   readonly withinRecipientLimit: RecipientLimit
-  /** Does work that nobody is told of, again when it fails: tokens given back after an outage. */
+  /**
+   * Runs work after the response and retries it, without reports: restoring tokens after an outage.
+   */
   readonly later: (work: () => Promise<void>) => void
-  /** Delivers a job of the app's own queue. */
+  /** Delivers a job from the app's own queue. */
   readonly deliver: (job: DeliveryJob) => Promise<void>
-  /** Resolves when nothing is waiting or under way. */
+  /** Resolves when nothing is waiting or running. */
   readonly settled: () => Promise<void>
 }
 
@@ -32,7 +34,10 @@ interface Dependencies {
   readonly emitWithoutRequest: EmitWithoutRequest
 }
 
-/** Null without a way to send. Closed with the app. */
+/**
+ * Creates delivery, which is closed with the app. Null if neither `email` nor `channels` is
+ * configured.
+ */
 export function createDelivery({
   app,
   settings: { delivery, keys, rateLimits },
@@ -61,7 +66,7 @@ export function createDelivery({
     onGivenUp: (lost) => emitWithoutRequest('onDeliveryFailed', lost),
   })
 
-  // Looking up who is written to waits for no mail server, so it has a queue of its own.
+  // Looking up recipients must not wait for a mail server, so it has its own queue.
   const lost = (reason: 'failed' | 'full' | 'closed', attempts: number) =>
     void emitWithoutRequest('onDeliveryFailed', { kind: null, channel: null, reason, attempts })
   const reports: QueueReports<FastifyRequest> = {
@@ -77,7 +82,7 @@ export function createDelivery({
   }
   const preparing = createDeliveryQueue(limits, reports)
   const alerts = createDeliveryQueue(limits, reports)
-  // No report: nobody is told of it but who holds the token, and tries it again.
+  // No reports: the holder of the token simply tries it again.
   const givingBack = createDeliveryQueue<null>(limits)
   app.addHook('onClose', async function closeDelivery() {
     await Promise.all([preparing, alerts, givingBack].map((queue) => queue.close(drainMs)))
@@ -96,14 +101,15 @@ export function createDelivery({
         )
         return count <= limit.max
       } catch {
-        // Like every window; what a token needs of the store decides.
+        // Fails open, like limits that only reduce load. A message with a token still needs the
+        // store.
         return true
       }
     },
     later: (work) => givingBack.defer(null, work),
     deliver: dispatch.deliver,
     async settled() {
-      // What is prepared hands its messages over, so in this order.
+      // In this order, because prepared messages are passed on to `dispatch`.
       await Promise.all([preparing, alerts, givingBack].map((queue) => queue.idle()))
       await dispatch.idle()
     },

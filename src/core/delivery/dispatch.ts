@@ -19,35 +19,39 @@ import {
 } from './retry-queue.js'
 import { attempt } from './with-timeout.js'
 
-/** Where failures are told; Fastify's loggers fit. What is passed holds neither tokens nor addresses. */
+/**
+ * Where failures are logged; Fastify's loggers fit. Details contain neither tokens nor addresses.
+ */
 interface DeliveryLog {
   warn(details: object, message: string): void
   error(details: object, message: string): void
 }
 
-/** A channel whose name is settled. */
+/** A channel with its name resolved. */
 export type NamedChannel = DeliveryChannel & { readonly name: string }
 
 interface DispatchOptions {
   readonly channels: readonly NamedChannel[]
-  /** Of each channel, and of handing jobs to the app's queue. */
+  /** Limits of each channel, and of handing jobs to the app's queue. */
   readonly limits: QueueLimits
-  /** Gives a job to the app's own queue, which has it delivered by `deliver`. Absent: this process delivers. */
+  /**
+   * Adds a job to the app's own queue, whose worker calls `deliver`. Absent: this process delivers.
+   */
   readonly enqueue?: ((job: DeliveryJob) => unknown) | undefined
-  /** Keys that seal jobs, of a purpose of their own. */
+  /** Keys that encrypt jobs, derived for this purpose alone. */
   readonly keys: PurposeKeys
-  /** A user without credentials, for channels. */
+  /** A user without credential columns, for channels. */
   viewOf(user: RegisteredUser): RegisteredUser
   /** The id of a row, as text. */
   encodeUser(user: RegisteredUser): string
-  /** The row of an encoded id; null when it is gone or disabled. */
+  /** The row of an encoded id; null if the user was deleted or disabled. */
   findUser(userId: string): Promise<RegisteredUser | null>
   readonly log: DeliveryLog
-  /** Hears of messages that will not be delivered by this process. */
+  /** Called for each message that this process will not deliver. */
   readonly onGivenUp?: ((lost: LostMessage) => unknown) | undefined
 }
 
-/** A message that was given up. */
+/** A message that was not delivered. */
 interface LostMessage {
   readonly channel: string
   readonly kind: DeliveryKind
@@ -55,20 +59,21 @@ interface LostMessage {
   readonly attempts: number
 }
 
-/** Takes messages to every channel. */
+/** Sends messages to every channel. */
 interface Dispatch {
-  /** Takes a message on. Never throws and never waits. */
+  /** Accepts a message. Never throws and never waits. */
   dispatch(intent: DeliveryIntent): void
   /**
-   * Delivers a job that was given to `enqueue`, once. A message that has expired, or whose user is gone or disabled, is
-   * dropped in silence. Trying again is the queue's business, except after an error with `permanent: true`.
-   * @throws CRUDAUTH_BAD_REQUEST for what is no job of ours; the channel's failure; CRUDAUTH_UNAVAILABLE when the users'
-   * database fails or the app has closed
+   * Delivers a job that was passed to `enqueue`, once. Silently drops a message that has expired,
+   * or whose user was deleted or disabled. The queue retries, except after an error with
+   * `permanent: true`.
+   * @throws CRUDAUTH_BAD_REQUEST for an invalid job; the channel's failure; CRUDAUTH_UNAVAILABLE
+   * when the users' database fails or the app has closed
    */
   deliver(job: unknown): Promise<void>
-  /** Resolves when nothing is waiting or under way in this process. */
+  /** Resolves when nothing is waiting or running in this process. */
   idle(): Promise<void>
-  /** Waits for what is waiting or under way, at most `drainMs`, then closes the channels. */
+  /** Waits at most `drainMs` for unfinished messages, then closes the channels. */
   close(drainMs: number): Promise<void>
 }
 
@@ -77,7 +82,10 @@ interface Label {
   readonly kind: DeliveryKind
 }
 
-/** What tells somebody that the account may be in other hands: strangers' sign-ups must not fill its places. */
+/**
+ * Messages that warn of an account takeover. They have their own queues, so that other people's
+ * sign-ups cannot crowd them out.
+ */
 const alerts: ReadonlySet<DeliveryKind> = new Set([
   'password_changed',
   'email_changed',
@@ -86,13 +94,13 @@ const alerts: ReadonlySet<DeliveryKind> = new Set([
 ])
 const isAlert = ({ kind }: DeliveryIntent): boolean => alerts.has(kind)
 
-/** Until a message is this old, it says of its token what was said when it was made. */
+/** A younger message states the token's full lifetime instead of the remaining seconds. */
 const roundedMs = 60_000
 
 const endOf = ({ token, expiresInSeconds }: DeliveryIntent): number | null =>
   token === null ? null : Date.now() + expiresInSeconds * 1000
 
-/** Seconds that are left of a token; null when none are. */
+/** Remaining seconds of a token; null if it has expired. */
 function secondsLeft(
   { expiresInSeconds }: Pick<DeliveryIntent, 'expiresInSeconds'>,
   endsAtMs: number | null,
@@ -127,7 +135,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   const { limits, enqueue, log } = options
   const seal = createSeal(options.keys)
   const reports = reportsTo(options)
-  // Each has places of its own, so that one that hangs keeps no other from delivering.
+  // A queue for each, so that a channel that hangs does not block the others.
   const newQueue = () => createDeliveryQueue<Label>(limits, reports)
   const lanes = new Map(
     options.channels.map(
@@ -173,7 +181,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       queue.defer(label, () => deliverTo(channel, intent, endsAtMs))
       return
     }
-    // Made once, so that a queue which took it although it answered late knows it by its id.
+    // Sealed once: a retry after a timeout sends the same id, so the queue can detect the
+    // duplicate.
     let job: DeliveryJob | undefined
     const places = isAlert(intent) ? (alertJobs ?? jobs) : jobs
     places.defer(label, async () => {
@@ -215,7 +224,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       attempt(() => Promise.allSettled(delivering), drainMs, { keepAlive: true }).catch(() => {}),
     ])
     const closeChannel = ({ channel }: { channel: NamedChannel }) =>
-      // Even after a drain that took all its time a connection gets the time to say goodbye.
+      // Even if draining took all the time, connections get a moment to close cleanly.
       attempt(() => channel.close?.(), Math.max(1000, leftMs()), { keepAlive: true }).catch(
         (cause) => {
           const err = deliveryFailure(cause, { token: null, recipient: '' })

@@ -8,23 +8,23 @@ import type {
 import type { NamedChannel } from './dispatch.js'
 import { renderEmail } from './email-templates.js'
 
-/** A front end and its pages, as resolved from the option `email`. */
+/** The front end and its pages, as resolved from the option `email`. */
 interface EmailChannelOptions {
   readonly sender: EmailSender
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly frontendUrl: string
-  /** Each begins with a slash. */
+  /** Each starts with a slash. */
   readonly paths: {
     readonly verify: string
     readonly reset: string
     readonly change: string
     readonly revert: string
   }
-  /** Default: the plugin's own emails. */
+  /** Default: the plugin's own templates. */
   readonly render?: RenderEmail | undefined
 }
 
-/** A render function returned what is no email. */
+/** `email.render` returned an invalid email. */
 class RenderResultError extends Error {
   readonly code = 'CRUDAUTH_RENDER_RESULT'
 
@@ -34,11 +34,13 @@ class RenderResultError extends Error {
   }
 }
 
-/** Line breaks of any kind, and what else no line has: a subject is one header. */
+/**
+ * Line breaks of any kind and other control characters. A subject with them could inject headers.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const notOneLine = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/
 
-/** What the app's function returned, as an email. */
+/** Checks what the app's function returned. */
 function checkRendered(value: unknown): RenderedEmail {
   const { subject, text, html } = (value ?? {}) as Partial<Record<keyof RenderedEmail, unknown>>
   if (typeof subject !== 'string' || subject === '' || typeof text !== 'string' || text === '') {
@@ -51,7 +53,7 @@ function checkRendered(value: unknown): RenderedEmail {
   return { subject, text, ...(html !== undefined && { html }) }
 }
 
-/** Email as a channel: makes the link, words the message, hands it to the sender. */
+/** The email channel: creates the link, renders the message and passes it to the sender. */
 export function emailChannel({
   sender,
   frontendUrl,

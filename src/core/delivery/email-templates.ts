@@ -1,10 +1,10 @@
 import type { DeliveryKind } from '../../ports/delivery-channel.js'
 import type { EmailContext, RenderEmail } from '../../ports/email-sender.js'
 
-/** What an email says, before it is set as text and as HTML. */
+/** Content of an email, before it is rendered as text and HTML. */
 interface Wording {
   readonly subject: string
-  /** What happened, and what to do. */
+  /** What happened and what to do. */
   readonly lead: readonly string[]
   /** What the link does. */
   readonly action: string
@@ -12,7 +12,7 @@ interface Wording {
   readonly after: readonly Paragraph[]
 }
 
-/** Words, and a link at their end. */
+/** A paragraph, optionally with a link at its end. */
 interface Paragraph {
   readonly text: string
   readonly link?: string
@@ -20,7 +20,7 @@ interface Paragraph {
 
 type Word = (context: EmailContext, site: string) => Wording
 
-/** Rounded down: a link never works shorter than its email says. */
+/** Rounded down, so that a link never expires before the time that its email states. */
 function duration(seconds: number): string {
   const units: [name: string, seconds: number][] = [
     ['day', 86_400],
@@ -28,7 +28,8 @@ function duration(seconds: number): string {
     ['minute', 60],
   ]
   for (const [name, size] of units) {
-    // From two of a unit on; one alone where nothing would be cut off: "90 minutes", "1 hour", "24 hours", "3 days".
+    // The largest unit of which there are two or more, or exactly one:
+    // "90 minutes", "1 hour", "24 hours", "3 days".
     const exact = size < 86_400 && seconds === size
     if (seconds >= 2 * size || exact) {
       const count = Math.floor(seconds / size)
@@ -42,11 +43,11 @@ const once = ({ expiresInSeconds }: EmailContext): Paragraph => ({
   text: `The link works once, for ${duration(expiresInSeconds)}.`,
 })
 
-/** The provider's key in the app's configuration, as a name. */
+/** Display name of a provider, made from its key in the app's configuration. */
 const named = ({ provider = 'a provider' }: EmailContext): string =>
   provider.charAt(0).toUpperCase() + provider.slice(1)
 
-/** Nothing in these is what a user typed. */
+/** The texts never contain user input. */
 const wordings: Readonly<Record<DeliveryKind, Word>> = {
   verify_email: (context, site) => ({
     subject: `Confirm your email address for ${site}`,
@@ -158,7 +159,7 @@ function asText({ lead, action, after }: Wording, link: string): string {
   return `${paragraphs.join('\n\n')}\n`
 }
 
-/** Colours are left to the reader's program, except the button's, so that dark and light both work. */
+/** Only the button sets colours, so that light and dark mode both work. */
 function asHtml({ subject, lead, action, after }: Wording, link: string): string {
   const anchor = (url: string, style = '') =>
     `<a href="${escapeHtml(url)}"${style && ` style="${style}"`}>${escapeHtml(url)}</a>`
@@ -174,7 +175,7 @@ function asHtml({ subject, lead, action, after }: Wording, link: string): string
     '<div style="max-width:560px;margin:0 auto">',
     paragraph(lead.map(escapeHtml).join('<br>\n')),
     paragraph(`<a href="${escapeHtml(link)}" style="${button}">${escapeHtml(action)}</a>`),
-    // For programs that show no buttons, and for eyes that want to see where it leads.
+    // For email programs that show no buttons, and for users who want to see the URL.
     paragraph(anchor(link, 'word-break:break-all')),
     ...after.map(({ text, link: other }) =>
       paragraph(
@@ -187,8 +188,9 @@ function asHtml({ subject, lead, action, after }: Wording, link: string): string
 }
 
 /**
- * The plugin's own emails, in English: what happened, the link, how long it works, and what to do when it was somebody else.
- * The app is named by the host of its front end. For kinds that an app's own `render` leaves alone.
+ * The plugin's own emails, in English: what happened, the link, how long it works, and what to do
+ * if it was someone else. The host of the front end is the app's name. An app's own `render` can
+ * fall back to it.
  * @example
  * const { subject, html } = renderEmail('verify_email', context)
  */

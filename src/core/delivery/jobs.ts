@@ -3,16 +3,19 @@ import type { Seal } from '../../crypto/seal.js'
 import { BadRequestError } from '../../errors.js'
 import type { DeliveryIntent, DeliveryJob } from '../../ports/delivery-channel.js'
 
-/** What a job holds: an intent for one channel, with the user's id in place of the row, and an end. */
+/**
+ * Content of a job: an intent for one channel, with the user's id instead of the row, and an
+ * expiry.
+ */
 export interface JobContent extends Omit<DeliveryIntent, 'user'> {
   readonly channel: string
   /** As the caller encoded it. */
   readonly userId: string
-  /** Milliseconds; null where nothing ends. */
+  /** `Date.now()` milliseconds; null for messages that do not expire. */
   readonly endsAtMs: number | null
 }
 
-/** Links have a bounded length, and so has everything else in a job. */
+/** Maximum size of a payload. Every part of a job has a bounded length. */
 const maxPayload = 16_384
 
 const refuse = (message: string) => Object.assign(new BadRequestError(message), { permanent: true })
@@ -21,7 +24,7 @@ export function sealJob(seal: Seal, content: JobContent): DeliveryJob {
   return Object.freeze({ id: randomToken(16), payload: seal.seal(JSON.stringify(content)) })
 }
 
-/** @throws CRUDAUTH_BAD_REQUEST for what is no job of ours; it is permanent */
+/** @throws CRUDAUTH_BAD_REQUEST with `permanent: true` for an invalid job */
 export function openJob(seal: Seal, job: unknown): JobContent {
   const payload = (job as DeliveryJob | null | undefined)?.payload
   if (typeof payload !== 'string' || payload.length > maxPayload) {

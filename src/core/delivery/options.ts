@@ -31,7 +31,7 @@ const deliveryOptions = [
   'drainSeconds',
 ]
 
-/** Longer than the longest lifetime that makes sense, shorter than what a timer or a TTL can hold. */
+/** Longer than any sensible lifetime, and below the limits of timers and TTLs. */
 const maxSeconds = 30 * 86_400
 const maxRetryMs = 300_000
 const pathOfPage = /^(?:\/[\w.~!$&'()*+,;=:@%-]+)+\/?$/
@@ -114,7 +114,7 @@ function resolveEmail(options: EmailOptions) {
   })
 }
 
-/** Channels with their names settled. */
+/** Channels with their names resolved. */
 function resolveChannels(
   value: unknown,
   hasEmail: boolean,
@@ -171,8 +171,8 @@ function resolveQueue(options: DeliveryOptions = {}) {
 }
 
 /**
- * Checks `email`, `channels` and `delivery`; null when there is nothing to deliver with.
- * @param recovery the factor that messages have to reach, or null
+ * Checks `email`, `channels` and `delivery`. Returns null if there is no channel.
+ * @param recovery the recovery field, which messages must reach, or null
  * @throws CRUDAUTH_CONFIG saying what to change
  */
 export function resolveDelivery(
@@ -198,7 +198,7 @@ export function resolveDelivery(
   }
   return Object.freeze({
     email,
-    /** The app's own; the email channel is not among them. */
+    /** The app's own channels, without the email channel. */
     channels,
     lifetimes: resolveLifetimes(options.email ?? {}),
     ...queue,

@@ -1,14 +1,17 @@
 import type { FastifyRequest } from 'fastify'
 import type { DeliveryIntent } from '../../ports/delivery-channel.js'
 
-/** Where what is to be sent goes: off the path of the answer. No method waits or throws. */
+/** Sends messages after the response. No method waits or throws. */
 export interface Outbox {
-  /** Does the work after the answer, again when it fails. */
+  /** Runs the work after the response and retries it when it fails. */
   defer(request: FastifyRequest, work: () => Promise<void>): void
-  /** As `defer`, in a place that strangers' requests do not fill: for what tells that an account may be in other hands. */
+  /**
+   * Like `defer`, for messages that warn of an account takeover. It has its own queue, so that
+   * other people's requests cannot crowd them out.
+   */
   alert(request: FastifyRequest, work: () => Promise<void>): void
   send(intent: DeliveryIntent): void
 }
 
-/** Counts a message against the budget of its recipient; false beyond it. */
+/** Counts a message against the recipient's limit. Returns false when it is exceeded. */
 export type RecipientLimit = (kind: DeliveryIntent['kind'], recipient: string) => Promise<boolean>

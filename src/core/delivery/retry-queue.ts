@@ -1,44 +1,45 @@
 import { attempt, type Work } from './with-timeout.js'
 
-/** Each retry waits this many times longer than the one before. */
+/** Each retry waits this many times longer than the previous one. */
 const backOff = 4
 
-/** How a queue behaves. */
+/** Limits of a queue. */
 export interface QueueLimits {
-  /** Pieces of work that may be unfinished at a time; a further one is dropped. */
+  /** Maximum number of unfinished items. Further ones are dropped. */
   readonly maxQueued: number
-  /** Attempts under way at a time. */
+  /** Maximum number of concurrent attempts. */
   readonly concurrency: number
-  /** Attempts at one piece of work, the first included. */
+  /** Attempts per item, the first one included. */
   readonly attempts: number
   readonly firstRetryMs: number
   readonly maxRetryMs: number
-  /** What an attempt may take before its place is given to the next. */
+  /** Time limit of an attempt. Then the next item takes its slot. */
   readonly attemptTimeoutMs: number
 }
 
-/** Why work was not done: too much was waiting, or the queue closed first. */
+/** Why an item was dropped: the queue was full, or it closed first. */
 export type DropReason = 'full' | 'closed'
 
-/** What a queue tells about. Nothing these throw gets any further. */
+/** Callbacks of a queue. Errors that they throw are ignored. */
 export interface QueueReports<Label> {
   /** An attempt failed and there will be another. */
   onRetry?(label: Label, cause: unknown, attempts: number): void
-  /** The last attempt failed, or one failed for good. */
+  /** The last attempt failed, or the error was permanent. */
   onFailed?(label: Label, cause: unknown, attempts: number): void
-  /** `attempts` were made before it was dropped. */
+  /** The item was dropped after this many attempts. */
   onDropped?(label: Label, reason: DropReason, attempts: number): void
 }
 
-/** Work of this process, off the path of any answer. */
+/** A queue of this process for work after the response. */
 export interface DeliveryQueue<Label> {
-  /** Takes work on. Never throws and never waits; the first attempt begins after the current tick. */
+  /** Adds work. Never throws and never waits; the first attempt starts after the current tick. */
   defer(label: Label, work: Work): void
-  /** Resolves when nothing is unfinished, retries included. Keeps the process alive until then. */
+  /** Resolves when all items are finished, retries included. Keeps the process alive until then. */
   idle(): Promise<void>
   /**
-   * Takes nothing further, tries at once what waits for a retry, and resolves when all is done, at the latest after
-   * `drainMs`. What is unfinished then is reported as dropped. Work gets one more attempt from the moment of the call.
+   * Accepts no further work, retries at once what waits for a retry, and resolves when all is done.
+   * After `drainMs`, unfinished items are reported as dropped. Each item gets at most one more
+   * attempt.
    */
   close(drainMs: number): Promise<void>
 }
@@ -47,19 +48,22 @@ interface Item<Label> {
   readonly label: Label
   readonly work: Work
   attempts: number
-  /** Begun after the queue was closed: there is no further attempt. */
+  /** The attempt started after the queue was closed, so there is no further one. */
   last: boolean
   retry?: NodeJS.Timeout | undefined
 }
 
-/** Whether an error says of itself that trying again is of no use. */
+/** Whether an error says that retrying is pointless. */
 export const isPermanent = (cause: unknown): boolean =>
   (cause as { permanent?: unknown } | null | undefined)?.permanent === true
 
-/** Somewhere between one and one and a half times the delay: what failed together is not tried again together. */
+/** 1 to 1.5 times the delay, so that items that failed together are not retried together. */
 const withJitter = (milliseconds: number): number => milliseconds * (1 + Math.random() / 2)
 
-/** A bounded queue with retries. Its timers keep no process alive, except while somebody waits for it. */
+/**
+ * Creates a bounded queue with retries. Its timers do not keep the process alive, except while a
+ * caller waits for it.
+ */
 export function createDeliveryQueue<Label>(
   limits: QueueLimits,
   reports: QueueReports<Label> = {},
@@ -77,7 +81,7 @@ export function createDeliveryQueue<Label>(
     try {
       tell()
     } catch {
-      // Whoever listens must not stop the queue.
+      // A failing listener must not stop the queue.
     }
   }
 
@@ -108,7 +112,7 @@ export function createDeliveryQueue<Label>(
   }
 
   const failed = (item: Item<Label>, cause: unknown) => {
-    // Given up by `close`, which has reported it.
+    // `close` has dropped it and reported that.
     if (!unfinished.has(item)) return
     if (isPermanent(cause) || item.last || item.attempts >= attempts) {
       report(() => reports.onFailed?.(item.label, cause, item.attempts))
@@ -146,7 +150,7 @@ export function createDeliveryQueue<Label>(
         resolve()
         return
       }
-      // The queue's own timers would let the process end in the meantime.
+      // The queue's own timers do not keep the process alive while the caller waits.
       const alive = setInterval(() => {}, 60_000)
       waiters.add(() => {
         clearInterval(alive)
@@ -188,7 +192,8 @@ export function createDeliveryQueue<Label>(
     },
     idle,
     close(drainMs) {
-      // What is made ready in it begins in a later tick, and so knows that the queue is closed.
+      // Items that `drain` makes ready start in a later tick, so they see that the queue is
+      // closing.
       closing ??= drain(drainMs)
       return closing
     },

@@ -1,4 +1,4 @@
-/** An attempt took longer than it may. */
+/** An attempt exceeded its time limit. */
 class AttemptTimeoutError extends Error {
   readonly code = 'CRUDAUTH_DELIVERY_TIMEOUT'
 
@@ -8,12 +8,13 @@ class AttemptTimeoutError extends Error {
   }
 }
 
-/** What is done in one attempt; `signal` is aborted when nobody waits for it any more. */
+/** The work of one attempt. `signal` is aborted when its result is no longer needed. */
 export type Work = (signal: AbortSignal) => unknown
 
 /**
- * One attempt within its time. What comes later is dropped, a late rejection too: unhandled it would end the process.
- * @param keepAlive whether the timer keeps the process alive, for what somebody waits for
+ * Runs one attempt with a time limit. Late results are ignored, also late rejections: an unhandled
+ * one would end the process.
+ * @param keepAlive whether the timer keeps the process alive, for work that a caller waits for
  * @throws what the work throws, or AttemptTimeoutError
  */
 export function attempt(
@@ -28,7 +29,7 @@ export function attempt(
       outer?.removeEventListener('abort', onOuter)
     }
     const stop = (cause: unknown) => {
-      // Work that never ends would leave its listener behind.
+      // Work that never ends would leak its listener.
       settled()
       reject(cause)
       controller.abort(cause)

@@ -10,10 +10,16 @@ const maxEmailLength = 254 // RFC 5321, 4.5.3.1.3, less the angle brackets
 const maxUsernameLength = 150
 const maxFactorLength = 256
 
-/** One atom of a local part: letters of any script, digits and the atext of RFC 5322, no quotes, no invisible characters. */
+/**
+ * The local part, without quotes or invisible characters. Each atom has letters of any script,
+ * digits and the atext of RFC 5322.
+ */
 const localPart =
   /^[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+(?:\.[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point}"(),.:;<>@[\\\]]+)*$/u
-/** Of ASCII only what a host name has: `domainToASCII` parses as URLs do, drops line breaks, paths and queries, and decodes %. */
+/**
+ * ASCII is limited to host name characters: `domainToASCII` parses like a URL, so it drops line
+ * breaks, paths and queries and decodes percent-encoding.
+ */
 const domainInput = /^(?:[a-z0-9.-]|[^\0-\x7f\p{C}\p{Z}\p{Default_Ignorable_Code_Point}])+$/u
 const domainName =
   /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
@@ -35,9 +41,10 @@ function foldEmail(text: string): string | null {
 }
 
 /**
- * The one spelling of an address under which it is checked, stored and mailed: trimmed, NFKC, lower case, domain in its
- * ASCII form (UTS 46); null for what is no address. An address whose folding is not stable is refused, since what is
- * checked would not be what is mailed.
+ * The canonical form of an email address: trimmed, NFKC, lower case, with the domain in ASCII (UTS
+ * 46). Returns null for an invalid address. The address is checked, stored and mailed in this form.
+ * Addresses that change when folded again are refused: the address that was checked would not be
+ * the one that is mailed.
  * @example
  * canonicalEmail(' Ann@EXAMPLE.com ') // 'ann@example.com'
  * canonicalEmail('no address') // null
@@ -49,7 +56,8 @@ export function canonicalEmail(text: string): string | null {
 }
 
 /**
- * A username in NFC; null when it has no or invisible characters, or could be taken for an email.
+ * The canonical form of a username: NFC. Returns null if it is empty or too long, has invisible
+ * characters, or could be mistaken for an email address.
  * @example
  * canonicalUsername('ann') // 'ann'
  * canonicalUsername('ann@example.com') // null
@@ -70,7 +78,10 @@ export function canonicalUsername(text: string): string | null {
 export const canonicalPhone = (text: string): string | null =>
   phoneNumber.test(text) ? text : null
 
-/** A value of a factor of the app's own: NFC, nothing invisible in it; its form is for the app's schema to say. */
+/**
+ * A value of a field that the app defined: NFC, without invisible characters. The app's schema
+ * checks its format.
+ */
 function canonicalText(text: string): string | null {
   const value = text.normalize('NFC')
   return value === '' || value.length > maxFactorLength || invisible.test(value) ? null : value
@@ -78,7 +89,8 @@ function canonicalText(text: string): string | null {
 
 /**
  * Canonical form of a login field's value, or null for an invalid one.
- * @param login logical names of the fields that log in, whose values must not be taken for an email or a phone number
+ * @param login logical names of the login fields. Except in `email` and `phone`, their values must
+ * not look like an email address or a phone number
  */
 export function canonicalValue(
   login: readonly string[],
@@ -88,7 +100,7 @@ export function canonicalValue(
   if (field === 'email') return canonicalEmail(text)
   if (field === 'phone') return canonicalPhone(text)
   if (field !== 'username' && !login.includes(field)) return canonicalText(text)
-  // A name in the form of a phone number would match a sign-in by that number.
+  // A username that looks like a phone number would match a sign-in by that number.
   const isPhone = login.includes('phone') && canonicalPhone(text.normalize('NFKC').trim()) !== null
   return isPhone ? null : canonicalUsername(text)
 }
@@ -101,14 +113,20 @@ export function malformedValue(field: string): Error {
   return new BadRequestError(`The ${field} is not valid`)
 }
 
-/** Form in which a stored value is looked up: laxer than registration, since an app's older usernames may be anything. */
+/**
+ * The form in which a stored value is looked up. Less strict than registration, because an app's
+ * existing usernames may have any format.
+ */
 export function lookupForm(field: string, text: string): string | null {
   if (field === 'email') return canonicalEmail(text)
   if (field === 'phone') return canonicalPhone(text)
   return text === '' || text.includes('\0') ? null : text.normalize('NFC')
 }
 
-/** What an identifier is tried as, in the order of the login fields; by its spelling alone, so that nothing is told. */
+/**
+ * The fields and values to look an identifier up by, in the order of the login fields. They depend
+ * only on its spelling, which prevents user enumeration.
+ */
 export function candidates(
   login: readonly string[],
   identifier: string,

@@ -2,20 +2,21 @@ import { BadRequestError } from '../../errors.js'
 import type { Row, Users } from '../users/users.js'
 import { candidates, canonicalValue, lookupForm, malformedValue } from './canonical.js'
 
-/** Finds users by what they type to sign in. */
+/** Finds users by the identifier that they sign in with. */
 export interface Identity {
   /** Logical names, in order of precedence. */
   readonly login: readonly string[]
-  /** Logical name of the factor that recovers an account, or null. */
+  /** Logical name of the recovery field, or null. */
   readonly recovery: string | null
-  /** The user, with as many look-ups for a known as for an unknown identifier. */
+  /** The user. Known and unknown identifiers take the same number of look-ups. */
   find(identifier: string): Promise<Row | null>
   /** The user whose field has the canonical value. */
   findBy(field: string, value: string): Promise<Row | null>
   /**
-   * The first login field whose value is another account's value of a different login field, or null. Such a value would sign
-   * somebody in to the wrong account: a username that is another user's phone number, for example.
-   * @param own the account itself
+   * The first login field whose value is another account's value of a different login field, or
+   * null. Such a value would sign a user in to the wrong account: a username that is another user's
+   * phone number, for example.
+   * @param own the account itself, which is ignored
    */
   shadowing(values: Readonly<Record<string, unknown>>, own?: Row): Promise<string | null>
 }
@@ -27,7 +28,7 @@ export function createIdentity(
 ): Identity {
   const findBy = async (field: string, value: string) => {
     const row = await users.findBy(field, value)
-    // A database whose collation folds case or trailing spaces finds more than was asked for.
+    // A collation that ignores case or trailing spaces finds more than the exact value.
     const stored = row && users.read(row, field)
     return typeof stored === 'string' && lookupForm(field, stored) === value ? row : null
   }
@@ -62,7 +63,7 @@ export function createIdentity(
   }
 }
 
-/** A stored value in canonical form; what an app stored otherwise is taken as it is. */
+/** A stored value in canonical form. A value that has none is returned unchanged. */
 export function readCanonical(
   users: Users,
   { login }: Identity,
@@ -75,7 +76,7 @@ export function readCanonical(
     : null
 }
 
-/** Fields that name somebody: stored in their one canonical form, whether they log in or not. */
+/** Fields that identify a user: stored in canonical form even if they are not login fields. */
 const names = ['email', 'username', 'phone']
 
 export function canonicalValues(
@@ -91,7 +92,7 @@ export function canonicalValues(
     values[field] = canonical
   }
   for (const [name, value] of Object.entries(values)) {
-    // PostgreSQL has no NUL in texts; the others would store what nobody can see.
+    // PostgreSQL refuses NUL in text; other databases would store an invisible character.
     if (typeof value === 'string' && value.includes('\0'))
       throw new BadRequestError(`"${name}" has a character that is not allowed`)
   }

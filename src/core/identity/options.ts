@@ -20,7 +20,7 @@ function checkStore(users: UserStore | undefined): asserts users is UserStore {
   }
 }
 
-/** Checks the identity against what the user model has. */
+/** Checks the identity options against the user model. */
 export function resolveIdentity(options: IdentityOptions = {}, users: UserStore | undefined) {
   checkStore(users)
   checkObject('identity', options, ['login', 'recovery'])

@@ -3,17 +3,23 @@ import { decodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 import type { Claim, RecoveryTokens, TokenPurpose } from './tokens.js'
 
-/** What is done with a token. */
+/** What to do with a token. */
 interface Redemption<T> {
-  /** Judges what came with the token, before it is used up. Throws to refuse. */
+  /** Checks the rest of the request before the token is used up. Throws to refuse. */
   judge?(user: Row, claim: Claim): Promise<void>
   /** Whether the token is still valid for its user. */
   holds?(user: Row, claim: Claim): boolean | Promise<boolean>
-  /** Does it; null when somebody else was faster. When it throws, the token is good again. */
+  /**
+   * Does the work. Null if a concurrent request was faster. If it throws, the token becomes valid
+   * again.
+   */
   work(user: Row, claim: Claim): Promise<T | null>
 }
 
-/** Uses a token for its purpose, once. @throws TokenInvalidOrUsedError (400); UnavailableError (503), which keeps the token */
+/**
+ * Redeems a token for its purpose, once.
+ * @throws TokenInvalidOrUsedError (400); UnavailableError (503), which keeps the token valid
+ */
 export type Redeem = <T>(
   purpose: TokenPurpose,
   token: string,
@@ -32,7 +38,8 @@ export function createRedeem(users: Users, tokens: RecoveryTokens): Redeem {
     try {
       if (!(await tokens.take(purpose, token))) throw new TokenInvalidOrUsedError()
     } catch (error) {
-      // The store may do in a moment what it did not answer in time; in that order, it gives the token back then.
+      // The store may still execute a call that timed out here. It executes calls in order, so this
+      // one restores the token after that.
       if (error instanceof UnavailableError) await tokens.restore(purpose, token, claim)
       throw error
     }

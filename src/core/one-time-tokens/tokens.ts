@@ -7,18 +7,21 @@ import type { OneTimeStore } from '../../ports/one-time-store.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
 
-/** Purpose of a token; a token doesn't work for another one. */
+/** Purpose of a token. A token does not work for another purpose. */
 export type TokenPurpose = 'verify' | 'reset' | 'change' | 'revert' | 'unlink'
 
-/** What a token says, kept sealed beside its digest. */
+/** Content of a token, stored encrypted under the token's digest. */
 export interface Claim {
   /** Encoded id of the user. */
   readonly user: string
-  /** Credential epoch of the user: another password ends the token. */
+  /** Credential epoch of the user. A new password invalidates the token. */
   readonly epoch: string
-  /** Value of the factor that the token was sent for; another value ends it. Null where that does not matter. */
+  /**
+   * Value of the field that the token was sent to. Another value invalidates the token. Null if it
+   * does not matter.
+   */
   readonly value: string | null
-  /** The address to set. */
+  /** The email address to set. */
   readonly next?: string | undefined
   /** Whether `next` was verified before. */
   readonly wasVerified?: boolean | undefined
@@ -27,26 +30,29 @@ export interface Claim {
   readonly endsAtMs: number
 }
 
-/** What of a claim its maker decides. */
+/** The part of a claim that the caller of `issue` sets. */
 type NewClaim = Omit<Claim, 'user' | 'epoch' | 'endsAtMs'>
 
-/** One-time tokens: 128 random bits of which the store knows the digest. Throws `UnavailableError` (503) in an outage. */
+/**
+ * One-time tokens: 128 random bits. The store has only their digest. Methods throw
+ * `UnavailableError` (503) in an outage.
+ */
 export interface RecoveryTokens {
-  /** Makes a token for the user. */
+  /** Creates a token for the user. */
   issue(purpose: TokenPurpose, user: Row, claim: NewClaim, ttlSeconds: number): Promise<string>
-  /** Does the work of `issue` for nobody. */
+  /** Does the same work as `issue`, without a user. */
   imitate(purpose: TokenPurpose): Promise<void>
   /** The content of the token, or null. Doesn't consume it. */
   peek(purpose: TokenPurpose, token: string): Promise<Claim | null>
-  /** Uses the token up: of any number of concurrent calls exactly one gets true. */
+  /** Uses the token up. Exactly one of any number of concurrent calls returns true. */
   take(purpose: TokenPurpose, token: string): Promise<boolean>
-  /** Gives back a token that was taken for what could not be done. Never rejects. */
+  /** Makes a taken token valid again after its work failed. Never rejects. */
   restore(purpose: TokenPurpose, token: string, claim: Claim): Promise<void>
-  /** Whether the token is the newest of its purpose that the user was sent. */
+  /** Whether this is the newest token of its purpose that the user was sent. */
   isNewest(purpose: TokenPurpose, token: string, claim: Claim): Promise<boolean>
   /**
-   * Remembers the token as the newest, unless there is one that was asked for later; false then.
-   * @param requestedAtMs when it was asked for, which may be a while ago when it had to be tried again
+   * Records the token as the newest. Returns false if a later request has a newer one.
+   * @param requestedAtMs time of the request, which is earlier than now after retries
    */
   markNewest(
     purpose: TokenPurpose,
@@ -60,22 +66,26 @@ export interface RecoveryTokens {
 const keyOf = (purpose: TokenPurpose, token: string) => sha256(`${purpose} ${token}`)
 const newestKey = (purpose: TokenPurpose, user: string) => sha256(`newest ${purpose} ${user}`)
 
-/** Tokens that one process gives back at a time; beyond it the oldest are used up. */
+/** Tokens that one process restores at a time. Beyond that, the oldest ones stay used up. */
 const maxGivenBack = 1000
 
-/** @param later does work after the answer, again when it fails; without it a token is given back in this process alone */
+/**
+ * @param later runs work after the response and retries it. Without it, a failed restore works only
+ * in this process
+ */
 export function createRecoveryTokens(
   store: OneTimeStore,
   users: Users,
   { seal, open }: Seal,
   later: (work: () => Promise<void>) => void = () => {},
 ): RecoveryTokens {
-  // The key is encrypted with the claim, so a claim moved to another token's place is invalid.
+  // The key is encrypted with the claim, so a claim copied to another token's key is invalid.
   const write = (key: string, claim: Claim, ttlMs: number) =>
     orUnavailable(store.put(key, seal(JSON.stringify({ key, ...claim })), ttlMs))
 
-  // Tokens that an outage has kept from being given back, or has let the store take after it was no longer waited for. This
-  // process knows them until the store does again. Should one then be there twice, the user's row still lets it be used once.
+  // Tokens that could not be restored in the store during an outage, or that the store took after
+  // the call had timed out. This process remembers them until they are back in the store. If both
+  // have the token, the user's row still prevents a second use.
   const givenBack = new LRUCache<string, Claim>({ max: maxGivenBack })
 
   return {
@@ -91,7 +101,8 @@ export function createRecoveryTokens(
       await write(keyOf(purpose, token), whole, ttlSeconds * 1000)
       return token
     },
-    // Stored for no time at all: the store is asked the same, and keeps nothing that would push live ones out.
+    // A TTL of 0: the store gets the same command, but keeps nothing that could displace live
+    // tokens.
     imitate: (purpose) =>
       write(
         keyOf(purpose, randomToken(16)),
@@ -116,13 +127,13 @@ export function createRecoveryTokens(
       const key = keyOf(purpose, token)
       const giveBack = async () => {
         const ttlMs = claim.endsAtMs - Date.now()
-        // Used meanwhile, or over.
+        // Used in the meantime, or expired.
         if (givenBack.get(key) !== claim || ttlMs <= 0) return
         await write(key, claim, ttlMs)
         if (givenBack.get(key) === claim) givenBack.delete(key)
       }
       givenBack.set(key, claim)
-      // What fails here has failed for the same reason before, and that is what is told.
+      // The caller already reports the failure that caused this restore.
       await giveBack().catch(() => later(giveBack))
     },
     isNewest: async (purpose, token, claim) =>

@@ -28,27 +28,31 @@ const encoded = /^\$argon2id\$v=19\$(m=(\d+),t=(\d+),p=(\d+))\$/
 const parametersOf = (cost: PasswordCost) =>
   `m=${cost.memoryKiB},t=${cost.iterations},p=${cost.parallelism}`
 
-/** Costs of older hashes that are imitated for accounts that have none. Few configurations have seen more. */
+/** Maximum number of older costs that failures imitate. Few deployments have had more. */
 const maxOlderCosts = 3
 const maxOlderKiB = 1_048_576
 
-/** argon2id with one cost for new hashes, and the means to make a failure cost what any stored hash costs. */
+/**
+ * argon2id with one cost for new hashes. It can imitate the cost of every stored hash, so that the
+ * time of a failure does not reveal accounts.
+ */
 export interface Argon2 {
   /** @param salt base64; default random */
   hash(password: string, salt?: string): Promise<string>
-  /** Null when the hash is malformed, so that no work was done. */
+  /** Null if the hash is malformed; no work was done then. */
   verify(hash: string, password: string): Promise<boolean | null>
-  /** Parameters of a hash, as it spells them; null for what is no argon2id hash. */
+  /** Parameters of a hash, as it spells them; null if it is not an argon2id hash. */
   parameters(hash: string): string | null
-  /** Whether the hash has the present cost. */
+  /** Whether the hash has the configured cost. */
   isCurrent(hash: string): boolean
-  /** Does the work of a verification for each cost in use, but the one that was done. */
+  /** Does the work of a verification for each cost in use, except `done`. */
   imitate(password: string, done: string | null): Promise<void>
 }
 
-/** Makes a dummy hash, so it takes one hash's time. */
+/** Computes a dummy hash, so it takes as long as one hash. */
 export async function createArgon2(cost: PasswordCost): Promise<Argon2> {
-  // Algorithm 2 is argon2id; the package exports its names as a const enum, which isolated modules cannot read.
+  // 2 is argon2id. The package exports the names as a const enum, which isolated modules cannot
+  // read.
   const optionsOf = ({ memoryKiB, iterations, parallelism }: PasswordCost): ArgonOptions => ({
     algorithm: 2,
     memoryCost: memoryKiB,
@@ -59,7 +63,10 @@ export async function createArgon2(cost: PasswordCost): Promise<Argon2> {
   const current = parametersOf(cost)
   const dummies = new Map([[current, await argonHash(randomToken(), options)]])
 
-  /** From the first account seen with an older cost on, accounts that do not exist pay for it too. */
+  /**
+   * Once an account with an older cost has been seen, sign-ins to unknown accounts pay that cost
+   * too.
+   */
   const learn = async (hash: string): Promise<void> => {
     const [, parameters, memory, iterations, parallelism] = encoded.exec(hash) ?? []
     if (parameters === undefined || dummies.has(parameters) || dummies.size > maxOlderCosts) return

@@ -3,7 +3,10 @@ import { commonPasswordsData } from './common-passwords-data.js'
 
 let common: ReadonlySet<string> | undefined
 
-/** Whether the password, in any case of its letters, is among the commonest of leaked ones (NIST SP 800-63B-4, 3.1.1.2). */
+/**
+ * Whether the password, ignoring case, is one of the most common leaked ones (NIST SP 800-63B-4,
+ * 3.1.1.2).
+ */
 export function isCommonPassword(password: string): boolean {
   common ??= new Set(
     brotliDecompressSync(Buffer.from(commonPasswordsData, 'base64')).toString('utf8').split('\n'),

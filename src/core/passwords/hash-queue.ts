@@ -1,15 +1,18 @@
 import { OverloadedError } from '../../errors.js'
 import { retryAfter } from '../../lib/unavailable.js'
 
-/** Lets a bounded number of tasks run at once and a bounded number wait. */
+/** Runs a bounded number of tasks concurrently and lets a bounded number wait. */
 export interface HashQueue {
-  /** Runs the task in its turn. @throws OverloadedError (503) when too many wait already */
+  /**
+   * Runs the task when it is its turn.
+   * @throws OverloadedError (503) if too many are waiting
+   */
   run<T>(task: () => Promise<T>): Promise<T>
 }
 
 /**
- * A hash takes tens of MiB and a core for tens of milliseconds: without a bound a flood of logins would take the memory
- * and the thread pool of the whole app.
+ * Creates a queue for hashing. A hash takes tens of MiB, and a core for tens of milliseconds.
+ * Without a bound, a flood of sign-ins would use up the memory and the thread pool of the app.
  */
 export function createHashQueue(maxConcurrent: number, maxQueued: number): HashQueue {
   let running = 0
@@ -18,7 +21,7 @@ export function createHashQueue(maxConcurrent: number, maxQueued: number): HashQ
     async run(task) {
       if (running >= maxConcurrent) {
         if (waiting.length >= maxQueued) throw retryAfter(new OverloadedError(), 1)
-        // The one that ends hands its place over, so `running` stays as it is.
+        // The finished task hands its slot over, so `running` does not change.
         await new Promise<void>((resolve) => waiting.push(resolve))
       } else running++
       try {

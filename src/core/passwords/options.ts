@@ -22,7 +22,7 @@ export function resolvePasswords(options: PasswordOptions = {}) {
     fail('"passwords.legacy" must be an array of { matches(hash), verify(hash, password) }')
   }
   const parallelism = checkInteger('passwords.cost.parallelism', cost.parallelism, 1, 1, 255)
-  // The thread pool also serves files and DNS: hashing leaves one of its threads free.
+  // The thread pool also serves files and DNS, so hashing leaves one of its threads free.
   const threads = Math.max(1, (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1)
   return {
     cost: {

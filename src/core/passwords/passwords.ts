@@ -4,52 +4,76 @@ import { unusablePrefix } from '../users/salt.js'
 import { type Argon2, createArgon2, type PasswordCost } from './argon2.js'
 import type { HashQueue } from './hash-queue.js'
 
-/** Verifier of hashes that another system made; each is replaced by argon2id at the first good login. */
+/**
+ * Verifier of another system's hashes. Each hash is replaced with argon2id at the first successful
+ * sign-in.
+ */
 export interface LegacyVerifier {
   /** Whether a stored hash is of this kind. */
   matches(hash: string): boolean
-  /** True for the right password alone. Must never accept the stored value, nor what can be made of it without the password. */
+  /**
+   * True only for the right password. Must never accept the stored value, or anything derived from
+   * it without the password.
+   */
   verify(hash: string, password: string): boolean | Promise<boolean>
-  /** A hash of this kind with the usual cost, of no one's password, so that unknown users cost the same from the start. */
+  /**
+   * A hash of this kind with the usual cost, of no user's password. With it, unknown users take the
+   * same time from the start.
+   */
   readonly sample?: string | undefined
 }
 
-/** What became of a password that was tried. */
+/** Result of a password check. */
 interface Verification {
   readonly ok: boolean
-  /** The hash is of older parameters or of another system, and should be replaced. */
+  /** The hash has older parameters or comes from another system, and should be replaced. */
   readonly outdated: boolean
 }
 
 export interface Passwords {
-  /** argon2id hash of the NFC form. @throws OverloadedError (503) */
+  /**
+   * argon2id hash of the password in NFC.
+   * @throws OverloadedError (503)
+   */
   hash(password: string): Promise<string>
-  /** The present kind of hash for a password whose older hash has just been found right; see `saltOf`. */
+  /**
+   * argon2id hash that replaces an older hash of a password that was just verified. For `salt` see
+   * `saltOf`.
+   */
   rehash(password: string, salt: string): Promise<string>
-  /** False also for a malformed or unusable hash and for an empty password. @throws OverloadedError (503) */
+  /**
+   * Also false for a malformed or unusable hash and for an empty password.
+   * @throws OverloadedError (503)
+   */
   verify(hash: string, password: string): Promise<boolean>
   /**
-   * As `verify`, and each failure costs the same whatever the hash is or is not.
-   * @param mayPass false: even the right password will be refused, and must cost what a wrong one does. Default true
+   * Like `verify`, but every failure costs the same, whatever hash is stored, if any.
+   * @param mayPass false if even the right password will be refused, which must cost the same as a
+   * wrong one. Default true
    * @throws OverloadedError (503)
    */
   check(hash: string | null, password: string, mayPass?: boolean): Promise<Verification>
-  /** Whether any password can ever fit. */
+  /** Whether any password can ever match. */
   isUsable(hash: string | null | undefined): boolean
-  /** A value for the hash of an account without a password, different each time. */
+  /** A value to store as the hash of an account without a password. Different each time. */
   unusable(): string
 }
 
-/** Every hash function reads half a surrogate pair as U+FFFD, so that many passwords would be one. */
+/**
+ * Hash functions read a lone surrogate as U+FFFD, so different passwords would have the same hash.
+ */
 const halfPair = /\p{Surrogate}/u
-/** A verifier of the app's that hangs would keep its place among the hashes for ever, and in the end everybody out. */
+/**
+ * Time limit for the app's verifiers. One that hangs would keep its slot in the hash queue, and in
+ * the end block all sign-ins.
+ */
 const legacyMs = 5000
 
 interface Legacy {
-  /** Place of the verifier that knows the hash, or -1. */
+  /** Index of the verifier that recognizes the hash, or -1. */
   kindOf(hash: string): number
   verify(kind: number, hash: string, password: string): Promise<boolean>
-  /** Does the work of each kind of hash in use, but the one that was done. */
+  /** Does the work of each kind of hash in use, except `done`. */
   imitate(password: string, done: number): Promise<void>
 }
 
@@ -75,7 +99,8 @@ function createLegacy(verifiers: readonly LegacyVerifier[]): Legacy {
         }
       }),
     verify(kind, hash, password) {
-      // From the first account seen with such a hash on, accounts that do not exist pay for it too.
+      // Once an account with such a hash has been seen, sign-ins to unknown accounts pay its cost
+      // too.
       samples[kind] ??= hash
       return call(kind, hash, password)
     },
@@ -90,7 +115,7 @@ function createLegacy(verifiers: readonly LegacyVerifier[]): Legacy {
 const isUsable = (hash: string | null | undefined): hash is string =>
   typeof hash === 'string' && hash !== '' && !hash.startsWith(unusablePrefix)
 
-/** What is known of a password after the work that its hash demands. */
+/** Verifies a password against the stored hash. Also returns which work was done. */
 async function verifyStored(hash: string | null, password: string, argon2: Argon2, legacy: Legacy) {
   const kind = hash === null ? -1 : legacy.kindOf(hash)
   if (hash === null) return { fits: false, kind, done: null }
@@ -99,7 +124,7 @@ async function verifyStored(hash: string | null, password: string, argon2: Argon
   return { fits: fits === true, kind, done: fits === null ? null : argon2.parameters(hash) }
 }
 
-/** Makes a dummy hash, so it takes one hash's time. */
+/** Computes a dummy hash, so it takes as long as one hash. */
 export async function createPasswords(
   cost: PasswordCost,
   verifiers: readonly LegacyVerifier[],
@@ -115,7 +140,7 @@ export async function createPasswords(
   ): Promise<Verification> => {
     const hash = isUsable(stored) ? stored : null
     const { fits, kind, done } = await verifyStored(hash, password, argon2, legacy)
-    // The stored value itself is never a password, whatever a verifier thinks of it.
+    // The stored value itself is never a valid password, whatever a verifier returns.
     const ok = fits && password !== '' && password !== stored && !halfPair.test(password)
     if (ok && mayPass) return { ok, outdated: kind >= 0 || !argon2.isCurrent(hash as string) }
     await argon2.imitate(password, done)

@@ -7,19 +7,25 @@ import {
 } from '../../errors.js'
 import { isCommonPassword } from './common-passwords.js'
 
-/** What the policy knows about the account beside the password. */
+/** Account data that the policy compares the password with. */
 export interface PasswordContext {
   readonly email?: string | null | undefined
   readonly username?: string | null | undefined
 }
 
-/** The app's own rule: a string (told to the client) or false refuses. */
+/**
+ * The app's own rule. Returning `false` or a string refuses the password; the client sees the
+ * string.
+ */
 export type PasswordCheck = (
   password: string,
   context: PasswordContext,
 ) => string | boolean | Promise<string | boolean>
 
-/** Judges a new password. @throws BadRequestError saying what is wrong with it */
+/**
+ * Checks a new password.
+ * @throws PasswordTooShortError, PasswordTooCommonError, PasswordRejectedError, BadRequestError
+ */
 export type PasswordPolicy = (password: string, context: PasswordContext) => Promise<void>
 
 function refuse(reason: string): never {
@@ -27,7 +33,8 @@ function refuse(reason: string): never {
 }
 
 /**
- * NIST SP 800-63B-4: a least length, no composition rules, no common or context words.
+ * Password policy after NIST SP 800-63B-4: a minimum length, no composition rules, no common
+ * passwords, no email or username as the password.
  * @param minLength in code points of the NFC form
  */
 export function createPasswordPolicy(

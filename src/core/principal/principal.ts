@@ -7,7 +7,7 @@ import type { Credential } from '../users/epoch.js'
 import type { Users } from '../users/users.js'
 import type { Methods } from './methods.js'
 
-/** Where a session principal is stored. */
+/** The session of a principal: the tag that it is stored under, and its record. */
 interface SessionState {
   readonly tag: string
   readonly record: SessionRecord
@@ -16,17 +16,17 @@ interface SessionState {
 const none: readonly string[] = Object.freeze([])
 const empty = Object.freeze({})
 
-/** What a principal is known by, from a row or from the claims of a token. */
+/** Identity and flags of a principal, from a row or from the claims of a token. */
 export interface Subject {
   readonly userId: UserId
   readonly isSuperuser: boolean
   readonly emailVerified: boolean
   readonly recoveryVerified: boolean
-  /** A row without its credential columns, for subjects that are read from one. */
+  /** Returns a row without its credential columns. Absent for subjects from token claims. */
   readonly view?: (row: RegisteredUser) => RegisteredUser
 }
 
-/** @param recovery logical name of the recovery factor, or null */
+/** @param recovery logical name of the recovery field, or null */
 export function subjectOf(users: Users, recovery: string | null, user: RegisteredUser): Subject {
   const emailVerified = users.flagOf(user, 'emailVerified', false)
   return {
@@ -47,7 +47,10 @@ interface OwnInit extends PrincipalInit {
   readonly amrOf?: () => Methods
 }
 
-/** The one implementation of `Principal`. What is private to it is what gates and services need beyond the public view. */
+/**
+ * The only implementation of `Principal`. Gates and services read its private members through
+ * static methods.
+ */
 export class AuthenticatedPrincipal implements Principal {
   readonly userId: UserId
   readonly transport: string
@@ -64,8 +67,8 @@ export class AuthenticatedPrincipal implements Principal {
   #session: SessionState | null
 
   /**
-   * @param user null: only the claims of a token are known
-   * @param credential what `user` has to be judged by when it is read after all
+   * @param user null if only the claims of a token are known
+   * @param credential the credential that `user` must have when it is loaded later
    */
   constructor(
     subject: Subject,
@@ -89,7 +92,7 @@ export class AuthenticatedPrincipal implements Principal {
     this.#credential = credential
   }
 
-  /** @throws InternalError where the transport makes principals of tokens alone */
+  /** @throws InternalError if the transport creates principals from tokens alone */
   get user(): RegisteredUser {
     if (this.#row !== null && this.#view) return this.#view(this.#row)
     throw new InternalError(
@@ -111,24 +114,30 @@ export class AuthenticatedPrincipal implements Principal {
     return scopes.flat().every((scope) => this.scopes.includes(scope))
   }
 
-  /** Whether the whole row is there; false for a principal of a token alone, and for an app's own object. */
+  /**
+   * Whether the whole row is loaded. False for a principal from a token alone, and for an app's own
+   * object.
+   */
   static hasUser(principal: Principal): boolean {
     return principal instanceof AuthenticatedPrincipal && principal.#row !== null
   }
 
-  /** The row with everything in it. @throws InternalError where it is not there: see `loadUser` */
+  /**
+   * The whole row, with its credential columns.
+   * @throws InternalError if it is not loaded, see `loadUser`
+   */
   static rowOf(principal: Principal): RegisteredUser {
     if (principal instanceof AuthenticatedPrincipal && principal.#row !== null)
       return principal.#row
     throw new InternalError('The row of the principal was not loaded')
   }
 
-  /** What the row that a principal lacks must be of; null where nothing is known of it. */
+  /** The credential that a row must have when it is loaded later; null if none is known. */
   static credentialOf(principal: Principal): Credential | null {
     return principal instanceof AuthenticatedPrincipal ? principal.#credential : null
   }
 
-  /** The same principal with the row that it lacks. */
+  /** The same principal, with the row that was loaded for it. */
   static withUser(
     principal: Principal,
     subject: Subject,
@@ -142,12 +151,12 @@ export class AuthenticatedPrincipal implements Principal {
     return new AuthenticatedPrincipal(subject, user, { transport, scopes, metadata, amr, ...known })
   }
 
-  /** Where a session principal is stored; null for others. */
+  /** The session of a principal; null for other transports. */
   static sessionOf(principal: Principal): SessionState | null {
     return principal instanceof AuthenticatedPrincipal ? principal.#session : null
   }
 
-  /** What this request has changed in its own session, so that later gates of the same request see it. */
+  /** Applies what this request has changed in its own session, so that its later gates see it. */
   static patchSession(principal: Principal, patch: Partial<SessionRecord>): void {
     if (!(principal instanceof AuthenticatedPrincipal) || !principal.#session) return
     principal.#session = {
@@ -172,6 +181,6 @@ export class AuthenticatedPrincipal implements Principal {
   }
 }
 
-/** The caller's row with everything in it, for services. Routes load it before: see `loadUser`. */
+/** The caller's whole row, for services. Routes load it first, see `loadUser`. */
 export const rowOf = (principal: Principal): RegisteredUser =>
   AuthenticatedPrincipal.rowOf(principal)

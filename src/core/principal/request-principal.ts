@@ -3,12 +3,15 @@ import type { Principal } from '../../ports/transport.js'
 
 export const kRequestAuth = Symbol('crudauth.request')
 
-/** What is known of a request so far. */
+/** Authentication state of a request. */
 export interface RequestAuth {
   principal: Principal | null
-  /** By the transport's place; each is asked at most once a request, however many gates ask. */
+  /**
+   * Outcome of each transport, by index. A transport is asked at most once per request, however
+   * many gates there are.
+   */
   readonly outcomes: (Promise<Principal | null> | undefined)[]
-  /** What authenticating has to say on the answer, said by the gate that asked. */
+  /** What authentication changes in the response. The gate that asked applies it. */
   onReply?: ((reply: FastifyReply) => void) | undefined
 }
 
@@ -17,13 +20,16 @@ export type Carrier = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }
 export const principalOf = (request: FastifyRequest): Principal | null =>
   (request as Carrier)[kRequestAuth]?.principal ?? null
 
-/** Lets a transport, which knows no reply, set a cookie on the answer of a request that a gate lets pass. */
+/**
+ * Lets a transport, which has no reply, set a cookie in the response once a gate passes the
+ * request.
+ */
 export function setOnReply(request: FastifyRequest, set: (reply: FastifyReply) => void): void {
   const auth = (request as Carrier)[kRequestAuth]
   if (auth) auth.onReply = set
 }
 
-/** Does what `setOnReply` was given, once. */
+/** Runs the function given to `setOnReply`, once. */
 export function applyOnReply(request: FastifyRequest, reply: FastifyReply): void {
   const auth = (request as Carrier)[kRequestAuth]
   if (!auth?.onReply) return

@@ -4,15 +4,18 @@ import { type ClientInfo, clientOf } from '../../http/client-info.js'
 import { type Methods, readMethods } from '../principal/methods.js'
 
 /**
- * What a record says of the client that it was made for. Addresses and devices are personal data, so no store sees them in
- * the clear.
+ * Encrypts the client data of session records and token families. IP addresses and devices are
+ * personal data, so no store gets them in plain text.
  */
 export interface ClientRecords {
   /** @param methods how the user authenticated */
   seal(request: FastifyRequest | undefined, methods: Methods): string
-  /** Everything unknown where the text cannot be opened: made with a secret that is no longer configured. */
+  /**
+   * All fields are unknown if the text can't be decrypted, because its secret is no longer
+   * configured.
+   */
   open(text: string): ClientInfo
-  /** How the user authenticated. None where the text cannot be opened. */
+  /** How the user authenticated. Empty if the text can't be decrypted. */
   methodsOf(text: string): Methods
 }
 

@@ -4,16 +4,19 @@ import type { SessionRecord } from '../../ports/session-store.js'
 export interface SessionLifetime {
   /** Idle window of an ordinary session. */
   readonly idleMs: number
-  /** Idle window of a remembered one, and its cookies' Max-Age. */
+  /** Idle window of a remembered session, and `Max-Age` of its cookies. */
   readonly rememberMs: number
-  /** Longest life of any. */
+  /** Maximum lifetime of any session. */
   readonly absoluteMs: number
 }
 
-/** Share of the idle window after which activity is written back: a busy session costs reads, not writes. */
+/**
+ * Activity is written after this share of the idle window, so that a busy session causes few
+ * writes.
+ */
 const touchShare = 1 / 30
 
-/** Times of a session that begins now. */
+/** Times of a new session. */
 export function beginLifetime(lifetime: SessionLifetime, remember: boolean, now: number) {
   const idleMs = remember ? lifetime.rememberMs : lifetime.idleMs
   return {
@@ -25,7 +28,10 @@ export function beginLifetime(lifetime: SessionLifetime, remember: boolean, now:
   }
 }
 
-/** Seconds for `Max-Age` of a remembered session's cookies: what the server would honour at best. */
+/**
+ * `Max-Age` of a remembered session's cookies in seconds: the longest that the server could accept
+ * them.
+ */
 export const cookieSeconds = (lifetime: SessionLifetime, remember: boolean): number | undefined =>
   remember ? Math.floor(Math.min(lifetime.rememberMs, lifetime.absoluteMs) / 1000) : undefined
 

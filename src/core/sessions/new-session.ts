@@ -1,15 +1,15 @@
 import type { AuthenticationMethod } from '../../ports/transport.js'
 
-/** A session just made. The only place where its secrets exist outside the browser. */
+/** A new session. Its secrets exist only here and in the browser. */
 export interface NewSession {
-  /** Public handle: it revokes, it never authenticates. */
+  /** Public handle. It can revoke the session but never authenticates. */
   readonly sessionId: string
-  /** For the `X-CSRF-Token` header; null with CSRF off. */
+  /** For the `X-CSRF-Token` header; null if CSRF protection is off. */
   readonly csrfToken: string | null
   readonly rememberMe: boolean
   /** Value of the session cookie. */
   readonly secretCookie: string
-  /** Value of the cookie by which the device is known at the next sign-in. */
+  /** Value of the known-device cookie. */
   readonly deviceCookie: string
 }
 
@@ -17,7 +17,7 @@ export interface NewSession {
 export interface SessionInit {
   /** Whether the session outlives the browser. Default false. */
   readonly rememberMe?: boolean | undefined
-  /** JSON of your own, at most 2 KiB; `principal.metadata`. */
+  /** JSON of your own, at most 2 KiB. Available as `principal.metadata`. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
   /** When the user authenticated, for freshness. Future times count as now. Default now. */
   readonly authenticatedAt?: Date | undefined

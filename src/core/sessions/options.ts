@@ -23,7 +23,7 @@ const known = [
   'cookies',
 ]
 
-/** @param shared the plugin's own `cookies`, which the transport's override */
+/** @param shared the plugin's `cookies` option, which `options.cookies` overrides */
 export function resolveSession(
   options: SessionTransportOptions,
   shared: CookieOptions | undefined,
@@ -112,7 +112,9 @@ export interface SessionTransportOptions {
 
 const kSessionTransport = Symbol('crudauth.sessionTransport')
 
-/** The transport of cookie sessions as an app configures it; the plugin binds it to its state at registration. */
+/**
+ * The session transport as an app configures it. The plugin binds it to its state at registration.
+ */
 export interface SessionTransport extends Transport {
   readonly [kSessionTransport]: true
   readonly name: 'session'
@@ -120,10 +122,15 @@ export interface SessionTransport extends Transport {
 }
 
 /**
- * Cookie sessions with a CSRF synchronizer token, the default transport. Options are checked when the plugin is registered.
+ * Cookie sessions with a CSRF synchronizer token; the default transport. Options are checked when
+ * the plugin is registered.
  * @see OWASP session management cheat sheet
  * @example
- * app.register(crudAuth, { secret, users, transports: [sessionTransport({ managementRoutes: true })] })
+ * app.register(crudAuth, {
+ *   secret,
+ *   users,
+ *   transports: [sessionTransport({ managementRoutes: true })],
+ * })
  */
 export function sessionTransport(options: SessionTransportOptions = {}): SessionTransport {
   return {

@@ -40,17 +40,20 @@ interface Dependencies {
   readonly users: Users
   readonly records: UserRecords
   readonly revokeEverything: RevokeEverything
-  /** Key of the digests that are CSRF tokens after the first. */
+  /** HMAC key that derives each CSRF token after the first. */
   readonly csrfKey: Buffer
   readonly clients: ClientRecords
-  /** Of the app's own data in sessions. */
+  /** Encrypts the app's own data in sessions. */
   readonly metadata: Seal
   readonly settings: SessionSettings
   readonly cookies: { readonly session: CookieJar; readonly csrf: CookieJar }
   readonly devices: KnownDevices
 }
 
-/** Everything done with sessions, over the store's atomic primitives. Throws `UnavailableError` (503) in an outage. */
+/**
+ * Session operations, built on the store's atomic primitives. They throw `UnavailableError` (503)
+ * in an outage.
+ */
 export type Sessions = ReturnType<typeof createSessions>
 
 const refuseUnavailable = (cause: unknown): never => {
@@ -60,7 +63,7 @@ const refuseUnavailable = (cause: unknown): never => {
 const cookieForm = /^[\w-]{43}\.[\w-]{22}$/
 const maxMetadataBytes = 2048
 
-/** Where a session is stored. Nothing in it authenticates. */
+/** Where a session is stored. Nothing in it can authenticate. */
 export interface Standing {
   readonly tag: string
   readonly handle: string
@@ -87,7 +90,10 @@ export function createSessions({
       : null
   }
 
-  /** While secrets rotate a user's sessions stand under several tags, and the cap holds over all of them. */
+  /**
+   * While secrets rotate, a user's sessions are stored under several tags. The cap applies to all
+   * of them together.
+   */
   const capOverTags = async (tags: readonly string[]) => {
     if (tags.length < 2 || settings.maxSessionsPerUser === Number.POSITIVE_INFINITY) return
     const lists = await Promise.all(
@@ -100,11 +106,12 @@ export function createSessions({
     await Promise.all(surplus.map(({ tag, record }) => store.revoke(tag, record.handle)))
   }
 
-  /** The record with its user, if both are still good. */
+  /** The record with its user, if both are valid. */
   const liveAt = async ({ tag, handle }: Standing): Promise<LiveSession | null> => {
     const record = await store.read(tag, handle).catch(refuseUnavailable)
     const id = record && decodeUserId(record.userId)
-    // A tag made with a secret that is no longer configured is out of reach of `revokeAll`, so it has ended.
+    // `revokeAll` can't reach a tag whose secret is no longer configured, so such a session has
+    // ended.
     if (!record || id === null || !tagsOf(id).includes(tag)) return null
     const user = await users.findById(id)
     if (!user || !users.isActive(user)) {
@@ -117,19 +124,22 @@ export function createSessions({
   return {
     tagsOf,
 
-    /** Handle of the session that the request claims to be of, live or not. */
+    /** Handle of the session that the request's cookie names, live or not. */
     handleOf: (request: FastifyRequest): string | null => parse(request)?.handle ?? null,
 
-    /** Where the session that the request claims to be of would stand, live or not. */
+    /** Where the session that the request's cookie names would be stored, live or not. */
     standingOf: parse,
 
-    /** The live session that stands there, with its user, for a request that does not bring its cookie. */
+    /**
+     * The live session stored there, with its user. For a request that comes without its cookie.
+     */
     liveAt,
 
     /**
-     * Makes a session and ends the one that the request came with.
-     * @param began where the session stands that the request would have come with, had its browser sent the cookie
-     * @throws ForbiddenError for a disabled account, InternalError for what is no row
+     * Creates a session and ends the one that the request came with.
+     * @param began where the previous session is stored, used if the browser didn't send its cookie
+     * @throws ForbiddenError for a disabled account, InternalError for an invalid row,
+     * BadRequestError for metadata over 2 KiB
      */
     async create(
       request: FastifyRequest,
@@ -161,13 +171,15 @@ export function createSessions({
         metadata: metadata === '' ? '' : seal(metadata),
       }
       const previous = parse(request) ?? began
-      // In one step, so that renewing a session neither pushes another device out nor, in an outage, leaves nobody signed in.
+      // Replaces the session in one step: that ends no other device's session, and in an outage the
+      // user still has one of the two.
       const replaces = previous?.tag === tags[0] ? previous.handle : undefined
       const [deviceCookie] = await Promise.all([
         devices.enrol(request, user),
         orUnavailable(store.create(tags[0], record, settings.maxSessionsPerUser, replaces)),
       ])
-      // Somebody else's, or one made with an older secret: not before there is a new one.
+      // Its tag differs: another user's session, or one made with an older secret. Revoke it only
+      // once the new session exists.
       if (previous && replaces === undefined)
         await orUnavailable(store.revoke(previous.tag, previous.handle))
       await orUnavailable(capOverTags(tags))
@@ -188,8 +200,9 @@ export function createSessions({
     },
 
     /**
-     * A new CSRF token for the session; the old one is dead. It is a keyed digest of the one before, so that requests that
-     * ask at the same moment are all given the same one. Null when the session has ended.
+     * Replaces the session's CSRF token; the old one stops working. The new token is an HMAC over
+     * the old one's digest, so that concurrent requests get the same token. Returns null if the
+     * session has ended.
      */
     async rotateCsrf({ tag, record }: LiveSession): Promise<string | null> {
       const token = hmac(csrfKey, `${record.handle} ${record.csrfDigest}`)
@@ -215,7 +228,7 @@ export function createSessions({
 
     csrfCookie: (request: FastifyRequest): string | null => cookies.csrf.read(request),
 
-    /** Clears the session's cookies; the device stays known. */
+    /** Clears the session's cookies. The device stays known. */
     clearCookies(reply: FastifyReply): void {
       cookies.session.clear(reply)
       if (settings.csrf) cookies.csrf.clear(reply)
@@ -227,7 +240,9 @@ export function createSessions({
       return key ? liveAt(key) : null
     },
 
-    /** The app's own data of a session; none where it cannot be read any more. */
+    /**
+     * The app's own data of a session; undefined if there is none or it can no longer be decrypted.
+     */
     metadataOf(record: SessionRecord): Record<string, unknown> | undefined {
       const text = record.metadata === '' ? null : open(record.metadata)
       return text === null ? undefined : JSON.parse(text)
@@ -237,8 +252,9 @@ export function createSessions({
     methodsOf: (record: SessionRecord): Methods => clients.methodsOf(record.client),
 
     /**
-     * Writes activity back, rarely, and off the request's path unless a remembered session's cookies are to live on as long:
-     * what renews them is returned then. Never rejects.
+     * Records activity, but rarely. The request waits for the write only if the session is
+     * remembered, because its cookies are renewed too. Returns a function that renews them, or
+     * null. Never rejects.
      */
     async touch(
       request: FastifyRequest,
@@ -247,7 +263,7 @@ export function createSessions({
       const now = Date.now()
       if (!needsTouch(record, now)) return null
       const touched = store.update(tag, record.handle, { lastActivityAtMs: now }).catch(() => false)
-      // A session that has ended meanwhile must not take the place of the one that replaced it in the browser.
+      // A session that has ended in the meantime must not overwrite the cookies of its replacement.
       if (!record.remember || !(await touched)) return null
       const seconds = remainingSeconds(record, now)
       const csrfToken = cookies.csrf.read(request)
@@ -264,9 +280,9 @@ export function createSessions({
     revokeAll: records.revokeAll,
 
     /**
-     * Before the user's epoch changes: the caller's session will stand under the new one as well as the old, so that it is
-     * live at every moment. Should the change not come about, nothing has ever been under that epoch. Returns what the
-     * record's epoch is now.
+     * Makes the caller's session valid under the user's next epoch as well, before the epoch
+     * changes, so that it stays valid throughout. If the change fails, the extra epoch is harmless:
+     * nothing was ever issued under it. Returns the record's epoch after the call.
      */
     async announceEpoch(
       { tag, record }: { tag: string; record: SessionRecord },

@@ -7,21 +7,27 @@ import type { Passwords } from '../passwords/passwords.js'
 import type { Row, Users } from '../users/users.js'
 import type { Lockout } from './lockout.js'
 
-/** A password that was right. */
+/** Result of a successful password check. */
 interface Authenticated {
   readonly user: Row
-  /** Gives the attempt back to the lockout; to be called when what was signed in to is made. */
+  /** Takes the attempt back from the lockout. Call it once the session or the tokens exist. */
   forgive(): Promise<void>
 }
 
-/** What the login needs to know of the request, found out by the transport's side. */
+/** What a sign-in needs to know about its request. */
 export interface LoginContext {
   readonly request: FastifyRequest
-  /** Id of a device on which `user`, named by the identifier, has signed in with the current password. */
+  /**
+   * Id of a device on which `user`, named by the identifier, has signed in with the current
+   * password.
+   */
   deviceOf(identifier: string, user: Row | null): Promise<string | null>
 }
 
-/** Checks identifier and password, with the same work for every failure. */
+/**
+ * Verifies identifier and password. Every failure does the same work, against user enumeration by
+ * timing.
+ */
 export type Authenticate = (
   identifier: string,
   password: string,
@@ -69,7 +75,7 @@ export function createPasswordAuthentication({
     const { ok, outdated } = await passwords
       .check(found ? users.hashOf(found) : null, password, isActive)
       .catch(async (error) => {
-        // Nothing was judged, so nothing was guessed.
+        // No password was checked, so the attempt does not count.
         if (error instanceof OverloadedError) await counted.giveBack()
         throw error
       })

@@ -8,7 +8,7 @@ import type { Row } from '../users/users.js'
 export interface CompleteLoginOptions {
   /** `session` or `bearer`. Default: the first one that is configured. */
   readonly transport?: string | undefined
-  /** Sessions: whether it outlives the browser. Default false. */
+  /** Sessions: whether the session outlives the browser. Default false. */
   readonly rememberMe?: boolean | undefined
   /** Tokens: requested scopes, reduced to `grantableScopes`. Default `defaultScopes`. */
   readonly scopes?: readonly string[] | undefined
@@ -18,15 +18,21 @@ export interface CompleteLoginOptions {
   readonly amr?: readonly AuthenticationMethod[] | undefined
 }
 
-/** What only the plugin's own sign-ins know. */
+/** Further options, for the plugin's own sign-ins only. */
 interface SignInContext {
   /** When the user authenticated at a provider. Default now. */
   readonly authenticatedAt?: Date | undefined
-  /** The session that the sign-in started in, for a browser that withholds its cookie. */
+  /**
+   * Where the session that started the sign-in is stored, for a browser that doesn't send its
+   * cookie.
+   */
   readonly began?: Standing | null | undefined
 }
 
-/** Creates the session or the tokens, sets the cookies, calls the hooks, and returns the response body. */
+/**
+ * Creates the session or the tokens, sets the cookies, calls the hooks, and returns the response
+ * body.
+ */
 export type Establish = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -34,17 +40,24 @@ export type Establish = (
   options: CompleteLoginOptions & SignInContext,
 ) => Promise<object>
 
-/** Ends what the request carries, clears its cookies, tells the hooks, and returns the answer's body. @throws UnauthenticatedError */
+/**
+ * Ends the request's session and tokens, clears their cookies, calls the hooks, and returns the
+ * response body.
+ * @throws UnauthenticatedError
+ */
 export type SignOut = (request: FastifyRequest, reply: FastifyReply) => Promise<object>
 
-/** How one signs in and out, filled in by the features that know. */
+/** How to sign in and out. The features register their implementations. */
 export interface SignIns {
-  /** By the name of the transport, in the order in which they are tried. */
+  /** By name of the transport, in order of precedence. */
   readonly establish: Map<string, Establish>
   signOut: SignOut | null
 }
 
-/** The sign-in that the options mean. @throws CRUDAUTH_CONFIG for a transport that is not configured */
+/**
+ * The sign-in of the named transport, by default of the first one.
+ * @throws CRUDAUTH_CONFIG for a transport that is not configured
+ */
 export function establishOf({ establish }: SignIns, name?: string): Establish {
   const [first] = establish.values()
   return (

@@ -12,17 +12,24 @@ import type { Row, Users } from '../users/users.js'
 import type { LoginContext } from './authenticate-password.js'
 
 const yearSeconds = 365 * 86_400
-/** The one unused longest is dropped: an attacker who knew a password once can't collect attempts without end. */
+/**
+ * Beyond this the least recently used device is dropped. An attacker who once knew the password
+ * can't collect unlimited attempts.
+ */
 const maxDevices = 20
 
 /**
- * Devices that users have signed in on. The cookie holds a signed random id; the store knows for which users, at most 20
- * devices each and under their present credential, so that a new password makes every device unknown.
+ * Devices on which users have signed in before. The cookie holds a signed random id. The store
+ * knows the users of each id, with at most 20 devices per user. Records depend on the current
+ * credential, so a new password makes every device unknown.
  */
 export interface KnownDevices {
   readonly records: UserRecords
   readonly loginContext: (request: FastifyRequest) => LoginContext
-  /** Makes the device known to the user. Returns the cookie's value. Never rejects: a device that stays unknown refuses nobody. */
+  /**
+   * Marks the device as known to the user. Returns the cookie's value. Never rejects: sign-in works
+   * without a known device.
+   */
   enrol(request: FastifyRequest, user: Row): Promise<string>
   setCookie(reply: FastifyReply, cookie: string): void
 }
@@ -57,7 +64,8 @@ export function createKnownDevices({
       async deviceOf(identifier, user) {
         const id = read(request)
         if (id === null) return null
-        // Looked for in vain where nobody has the identifier: else the time of the look-up would tell who exists.
+        // Look up unknown identifiers too. Otherwise the time of the look-up would reveal who
+        // exists (user enumeration).
         const tags = records.tagsOf(user ? users.idOf(user) : `nobody ${identifier}`)
         const handle = handleOf(id, user ? users.epochOf(user) : '')
         const found = await orUnavailable(Promise.all(tags.map((tag) => store.read(tag, handle))))
@@ -85,7 +93,8 @@ export function createKnownDevices({
         }
         await store.create(tag, device, maxDevices)
       } catch {
-        // A session from custom code may come with only the headers of a request.
+        // Custom code may create a session with only the headers of a request, so `log` may be
+        // missing.
         request.log?.warn('could not remember a device; it will be unknown at its next sign-in')
       }
       return value

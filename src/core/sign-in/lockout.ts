@@ -38,37 +38,44 @@ export interface LockoutPolicy {
   readonly maxLockSeconds: number
 }
 
-/** Without a success in between, so that guessing at a pace below the window's limit ends as well. */
+/**
+ * Attempts per day without a success. Stops brute force that stays below the limit of the window.
+ */
 const maxAttemptsPerDay = 100
 
-/** Who tries to sign in. */
+/** A sign-in attempt. */
 interface Attempt {
   readonly identifier: string
-  /** The user whom the identifier names, if any. */
+  /** The user that the identifier names, if any. */
   readonly user: Row | null
   readonly ip: string
-  /** Id of a device on which that very user has signed in before, from its signed cookie. */
+  /** Id of a device on which this user has signed in before, from its signed cookie. */
   readonly deviceId: string | null
 }
 
 export interface Lockout {
   /**
-   * Counts the attempt, before any password is looked at.
-   * @throws LockedOutError (429) @throws UnavailableError (503): no lockout is skipped in an outage
+   * Counts the attempt, before any password is verified.
+   * @throws LockedOutError (429)
+   * @throws UnavailableError (503): the lockout fails closed in an outage
    */
   attempt(
     attempt: Attempt,
     onLocked: (reason: LockoutReason) => Promise<void>,
   ): Promise<CountedAttempt>
-  /** Whoever proved to be the owner by a message or a provider starts anew. Never rejects. */
+  /**
+   * Lifts the locks of a user who has proved ownership with a message or a provider. Never rejects.
+   */
   clear(user: Row): Promise<void>
 }
 
-/** An attempt that has been counted. Its methods never reject. */
+/** An attempt that was counted. Its methods never reject. */
 interface CountedAttempt {
-  /** After a success: gives it back everywhere, and forgets the failures of that account. */
+  /**
+   * After a success: takes the attempt back from every counter and clears the account's failures.
+   */
   forgive(): Promise<void>
-  /** Where nothing was judged: gives it back everywhere. */
+  /** If no password was checked: takes the attempt back from every counter. */
   giveBack(): Promise<void>
 }
 
@@ -78,7 +85,10 @@ export const noLockout: Lockout = {
   clear: nothing,
 }
 
-/** Letters of any case and width are one identifier, and all spellings of an address are. */
+/**
+ * Spellings that differ in case or width share one counter, and so do all spellings of an email
+ * address.
+ */
 const foldIdentifier = (identifier: string) =>
   canonicalEmail(identifier) ?? identifier.normalize('NFKC').trim().toLowerCase()
 
@@ -96,7 +106,7 @@ export function createLockout(
 
   const nameKey = (identifier: string) => `lock:n:${shortHmac(key, foldIdentifier(identifier))}`
 
-  /** Keys of everything that the user may be called. */
+  /** Keys of all names of the user. */
   const nameKeysOf = (user: Row): string[] =>
     users.store.fields.unique.flatMap((field) => {
       const name = users.read(user, field)
@@ -117,16 +127,16 @@ export function createLockout(
       maxAttempts: policy.maxAttempts,
       maxPerDay: Math.max(maxAttemptsPerDay, policy.maxAttempts),
     }
-    // Many people may have one address: its lock does not escalate.
+    // Many users may share an IP address, so its lock does not escalate.
     const address = {
       ...times,
       maxLockMs: times.lockMs,
       maxAttempts: policy.maxAttemptsPerIp,
     }
     if (deviceId !== null && user) {
-      // A device that this user has signed in on guesses against a budget of its own and can guess at no one else, so
-      // neither strangers' attempts at the account nor those from the same address keep its owner out. All the devices of
-      // an account at one address have one more: stolen cookies do not add up.
+      // A known device has its own budget, so attempts by others, even from the same address, can't
+      // lock the owner out. That budget is for this user's password only. Known devices of one
+      // account at one address share a second budget, so that stolen cookies don't add up.
       const device = `${deviceId} ${subject} ${users.epochOf(user)}`
       return [
         {
@@ -137,13 +147,14 @@ export function createLockout(
       ]
     }
     return [
-      // First, so that a locked address burns no account's budget and makes no counters.
+      // First, so that a locked address uses up no account's budget and creates no counters.
       {
         reason: 'address',
         lane: { ...address, key: `lock:a:${shortHmac(key, addressKey(ip))}` },
       },
       { reason: 'identifier', lane: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
-      // By its spelling as well, known or not: else the spellings that share a budget would tell that the name is taken.
+      // Also by spelling, for known and unknown identifiers. Otherwise spellings that share a
+      // budget would reveal that the account exists (user enumeration).
       { reason: 'identifier', lane: { ...own, key: nameKey(identifier) } },
     ]
   }
@@ -168,7 +179,7 @@ export function createLockout(
 
       const keys = lanes.map(({ lane }) => lane.key)
       const own = lanes.filter(({ reason }) => reason !== 'address').map(({ lane }) => lane.key)
-      // An attempt that stays counted refuses nobody now.
+      // Errors are ignored below: an attempt that stays counted does not affect this request.
       return {
         async forgive() {
           if (attempt.user && attempt.deviceId === null) own.push(...nameKeysOf(attempt.user))

@@ -7,9 +7,10 @@ const isUsableId = (id: unknown): boolean =>
   (typeof id === 'number' && Number.isFinite(id))
 
 /**
- * Whether something may be established for the row, by whatever code: a session or tokens of a disabled account would come
- * to life with it, and those of a row without an id would belong to nobody.
- * @throws InternalError for what is no row with an id; ForbiddenError (403) for a disabled account
+ * Checks that a session or tokens may be created for the row. Those of a disabled account would
+ * become valid once it is enabled, and those of a row without an id would have no user.
+ * @throws InternalError for a value that is not a row with an id; ForbiddenError (403) for a
+ * disabled account
  */
 export function assertMaySignIn(users: Users, user: Row): void {
   if (typeof user !== 'object' || user === null || !isUsableId(users.idOf(user))) {

@@ -40,7 +40,7 @@ export interface SudoPolicy {
   readonly lockoutSeconds: number
 }
 
-/** What somebody proves to enter sudo mode. */
+/** Proof for entering sudo mode. */
 export type SudoProof = { readonly password: string } | { readonly fresh: true }
 
 /** Sudo mode: a session whose user has just re-entered the password. */
@@ -58,13 +58,18 @@ export interface Sudo {
   elevate(request: AnyRequest, proof: SudoProof): Promise<Date>
 }
 
-/** With what the core needs of it beside. */
+/** Adds what only the core needs. */
 interface OwnSudo extends Sudo {
-  /** Whoever proved to be the owner by a message or a provider starts anew. Never rejects. */
+  /**
+   * Lifts the lock of a user who has proved ownership with a message or a provider. Never rejects.
+   */
   clearLockout(user: RegisteredUser): Promise<void>
 }
 
-/** A user's sessions together have as many times the attempts of one: a stolen one cannot lock the owner's out. */
+/**
+ * Attempts of all sessions of a user together, as a multiple of one session's. So a stolen session
+ * can't lock out the owner's.
+ */
 const userCeiling = 10
 
 interface Dependencies {
@@ -98,7 +103,7 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
 
       const stand = async () => {
         const sudoUntilMs = Date.now() + policy.windowSeconds * 1000
-        // False when the session was ended meanwhile: an ended one is never elevated.
+        // False if the session was revoked in the meantime: it must not be elevated.
         if (!(await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs }))))
           throw new UnauthenticatedError()
         AuthenticatedPrincipal.patchSession(principal, { sudoUntilMs })
@@ -109,7 +114,7 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
 
       if (typeof password !== 'string') {
         if (passwords.isUsable(users.hashOf(user))) throw new SudoRequiredError()
-        // Standing in sudo is no sign-in.
+        // Sudo mode doesn't count as a fresh sign-in here, so it can't renew itself.
         if (record.authenticatedAtMs + freshSeconds * 1000 <= Date.now())
           throw new FreshSignInRequiredError()
         return stand()

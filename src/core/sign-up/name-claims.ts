@@ -1,13 +1,14 @@
 import { shortHmac } from '../../crypto/digest.js'
 import type { CounterStore } from '../../ports/counter-store.js'
 
-/** Fields whose values have a form of their own, which no name of another field may have. */
+/** Fields with a format of their own, which no value of another field can have. */
 const shaped = ['email', 'phone']
 
 /**
- * Keeps two parallel sign-ups from taking one name in two login fields, which no unique constraint prevents. Returns false
- * for a name that another sign-up claimed just now. Without Redis nothing is claimed, as nothing is counted.
- * @param windowMs how long a sign-up may take from its claim to its row
+ * Prevents a race: two sign-ups at once could take the same name in two different login fields,
+ * which no unique constraint prevents. The function returns false for a name that another sign-up
+ * has just claimed. It fails open: without Redis nothing is claimed.
+ * @param windowMs maximum time from the claim of a sign-up to its row
  */
 export function createNameClaims(
   counters: CounterStore,

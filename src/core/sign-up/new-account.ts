@@ -5,35 +5,38 @@ import type { UserValues } from '../../ports/user-store.js'
 import type { Users } from '../users/users.js'
 import { privilegedNames } from './registration-gate.js'
 
-/** What `registration.fields` is told. */
+/** What `registration.fields` receives. */
 export interface RegistrationContext {
   readonly source: 'register' | 'oauth'
   readonly request: FastifyRequest
-  /** What comes from the client or the provider, after the allowlist and in canonical form. */
+  /** Values from the client or the provider, after the allowlist and in canonical form. */
   readonly values: Readonly<Record<string, unknown>>
   /** Key of the provider, for `oauth`. */
   readonly provider?: string | undefined
-  /** What the provider says, for `oauth`. */
+  /** The provider's profile of the user, for `oauth`. */
   readonly profile?: OAuthProfile | undefined
 }
 
-/** Server-side part of new rows, resolved. */
+/** Resolved options for the values that the server sets in new rows. */
 interface NewAccountOptions {
   readonly defaults: Readonly<Record<string, unknown>>
   readonly fields?: ((context: RegistrationContext) => UserValues | Promise<UserValues>) | undefined
 }
 
-/** What new rows hold beside what their owner brings, on whatever way they are made. */
+/** Values that the server sets in new rows, for every kind of sign-up. */
 export interface NewAccount {
-  /** The app's derived columns. @throws InternalError when they would set a privileged field */
+  /**
+   * Values computed by the app's `registration.fields`.
+   * @throws InternalError if they would set a privileged field
+   */
   derive(context: RegistrationContext): Promise<UserValues>
-  /** A whole row: constants first, flags at their start, then what is given, which wins. */
+  /** A whole row: the constants, then the initial flags, then `values`. Later ones win. */
   row(values: UserValues): UserValues
 }
 
 /**
- * @param furtherPrivileged logical fields of features that are privileged
- * @throws ConfigError when `registration.defaults` names a privileged field
+ * @param furtherPrivileged privileged logical fields of the features
+ * @throws ConfigError if `registration.defaults` names a privileged field
  */
 export function createNewAccount(
   users: Users,
@@ -49,7 +52,9 @@ export function createNewAccount(
   }
   refusePrivileged(options.defaults, 'registration.defaults', ConfigError)
 
-  /** A table whose flags have no default would otherwise start accounts at NULL. */
+  /**
+   * Initial flags. Without them a table whose flags have no default would start accounts with NULL.
+   */
   const initial: UserValues = {}
   const starting = { isActive: true, isSuperuser: false, tokenVersion: 0 }
   for (const [field, value] of Object.entries(starting))

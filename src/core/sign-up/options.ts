@@ -9,7 +9,7 @@ import {
 import type { UserValues } from '../../ports/user-store.js'
 import type { RegistrationContext } from './new-account.js'
 
-/** A value for which the app gave no schema: a bounded scalar. */
+/** Schema of a field for which the app gave none: a bounded scalar. */
 const anyScalar = {
   anyOf: [
     { type: 'string', maxLength: 1024 },
@@ -25,7 +25,7 @@ interface ObjectSchema {
   readonly required?: readonly string[]
 }
 
-/** The body's schema of `POST /register`: login fields, password, and what the app opted in. */
+/** Body schema of `POST /register`: login fields, password, and the fields that the app allows. */
 function bodySchema(
   login: readonly string[],
   extraFields: readonly string[],
@@ -48,7 +48,7 @@ function bodySchema(
     properties[name] = base ? { allOf: [base, value] } : value
   }
   properties.password = PasswordInput
-  // What is not named is ignored, whatever the app's schema says of further members.
+  // Other members are ignored, whatever the app's schema says about additional properties.
   return {
     type: 'object',
     properties,
@@ -56,7 +56,10 @@ function bodySchema(
   }
 }
 
-/** What `registration.schema` says of a field of the app's own, which holds wherever its values are taken. */
+/**
+ * The schema of one field from `registration.schema`. It applies wherever values of the field are
+ * accepted.
+ */
 export function schemaOfField(
   registration: RegistrationOptions | undefined,
   field: string,

@@ -1,7 +1,7 @@
 import { ConfigError } from '../../errors.js'
 import { PROVIDER_ID_FIELDS, type UserFields } from '../../ports/user-store.js'
 
-/** Logical fields that no sign-up may ever set from outside. */
+/** Logical fields that no sign-up may set from outside. */
 const privilegedFields = [
   'id',
   'hashedPassword',
@@ -16,15 +16,19 @@ const privilegedFields = [
   'updatedAt',
 ] as const
 
-/** To SQLite the id of a row under other names, whatever its column is called. */
+/** Names for the id of a row in SQLite, whatever its column is called. */
 const rowIds = ['rowid', 'oid', '_rowid_']
 
-/** `hashed_password`, `hashedPassword` and `HASHEDPASSWORD` are one name to somebody who tries them. */
+/**
+ * Folds `hashed_password`, `hashedPassword` and `HASHEDPASSWORD` into one name: an attacker tries
+ * all spellings.
+ */
 const fold = (name: string) => name.replace(/[^\p{L}\p{N}]/gu, '').toLowerCase()
 
 /**
- * Tells whether a name, logical or column, is one that only the server may set.
- * @param further logical fields of features, beside those that are privileged in every model
+ * Returns a function that tells whether a logical or column name is privileged: only the server may
+ * set it.
+ * @param further privileged logical fields of the features, in addition to those of every model
  */
 export function privilegedNames(
   fields: UserFields,
@@ -43,8 +47,8 @@ export function privilegedNames(
 }
 
 /**
- * Takes from a body what is allowed and nothing else.
- * @throws ConfigError when a privileged name is allowed
+ * Returns a function that picks the allowed members of a body.
+ * @throws ConfigError if a privileged name is allowed
  */
 export function createAllowlist(
   fields: UserFields,
@@ -74,15 +78,15 @@ export interface RegistrationGateOptions {
   readonly fields: UserFields
   /** Names that may be taken from the body. A privileged one is refused. */
   readonly allow: readonly string[]
-  /** Keys of OAuth providers of the app's own, whose `<key>Id` fields are privileged too. */
+  /** Keys of the app's own OAuth providers, whose `<key>Id` fields are privileged too. */
   readonly providers?: readonly string[]
 }
 
 /**
- * The allowlist of sign-up, for hand-written routes: returns a function that takes from a body what is allowed and
- * nothing else. Privileged fields (id, password hash, flags, `…_verified`, token version, provider ids, time stamps) can
- * never be allowed, neither by logical nor by column name.
- * @throws ConfigError at set-up when a privileged name is allowed
+ * Allowlist against mass assignment, for hand-written sign-up routes. Returns a function that picks
+ * the allowed members of a body. Privileged fields (id, password hash, flags, `…_verified`, token
+ * version, provider ids, time stamps) can never be allowed, neither by logical nor by column name.
+ * @throws ConfigError at set-up if a privileged name is allowed
  * @example
  * const pick = createRegistrationGate({ fields: users.fields, allow: ['email', 'name'] })
  * const values = pick(request.body)

@@ -1,16 +1,22 @@
 import type { FastifyRequest } from 'fastify'
 import type { Row } from '../users/users.js'
 
-/** Messages that let sign-up answer the same whether an address is known or not (OWASP: user enumeration). */
+/**
+ * Messages that let sign-up respond the same whether or not an account exists (OWASP: user
+ * enumeration).
+ */
 export interface SignUpMessages {
   /** Fields whose values are not public. */
   readonly fields: readonly string[]
-  /** Encoded id of the user for whom a previous address is reserved, or null. @throws UnavailableError */
+  /**
+   * Encoded id of the user whose previous address this is, if it is still reserved; otherwise null.
+   * @throws UnavailableError
+   */
   reservedFor(email: string): Promise<string | null>
-  /** Somebody has tried to register with a reserved address. Must not wait. */
+  /** Called when someone tries to register with a reserved address. Must not wait. */
   reservedAddress(request: FastifyRequest, email: string): void
-  /** Somebody has registered. Must not wait. */
+  /** Called after a registration. Must not wait. */
   sendVerification(request: FastifyRequest, user: Row): void
-  /** Somebody has tried to register with a value that is another account's. Must not wait. */
+  /** Called when someone tries to register with a value of another account. Must not wait. */
   existingAccount(request: FastifyRequest, field: string, value: string): void
 }

@@ -5,14 +5,14 @@ import type { Row, Users } from './users.js'
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
-/** What of a user may leave in an answer, picked by name: a new column can never leak. */
+/** User data for responses, picked by name so that a new column can't leak. */
 export const accountView = (users: Users, row: Row) => ({
   id: jsonUserId(users.idOf(row)),
   email: text(users.read(row, 'email')),
   username: text(users.read(row, 'username')),
 })
 
-/** A value as JSON can say it. */
+/** The value in a form that JSON can represent. */
 const jsonValue = (value: unknown): unknown =>
   typeof value === 'bigint'
     ? Number.isSafeInteger(Number(value))
@@ -20,7 +20,10 @@ const jsonValue = (value: unknown): unknown =>
       : String(value)
     : (value ?? null)
 
-/** Answer of `GET /me`. @param further columns of the app's, by their names in the answer and in the row */
+/**
+ * Response of `GET /me`.
+ * @param further the app's own columns, by their names in the response and in the row
+ */
 export function meView(
   users: Users,
   further: readonly { readonly name: string; readonly column: string }[],

@@ -16,9 +16,11 @@ const maxKnownEpochs = 10_000
 
 export type Row = RegisteredUser
 
-/** The app's users as the services see them: logical names, bounded waits, no driver errors. */
+/** The app's users as services see them: logical names, time limits, no driver errors. */
 export interface Users {
-  /** The app's store with the same bounds: what hand-written routes and transports are given. */
+  /**
+   * The app's store with the same time limits and errors, for hand-written routes and transports.
+   */
   readonly store: UserStore<Row>
   /** Whether the model has the logical field. */
   has(field: string): boolean
@@ -26,39 +28,39 @@ export interface Users {
   idOf(row: Row): UserId
   /** The stored hash, or null if absent. */
   hashOf(row: Row): string | null
-  /** `token_version`; 0 where the model has none. */
+  /** `token_version`; 0 if the model has none. */
   versionOf(row: Row): number
   /**
-   * The credential epoch: changes with the password and with `token_version`, and differs between an account and a later
-   * one of the same id, but not when a hash is replaced for the same password. What was established under another epoch
-   * has ended.
+   * The credential epoch. It changes with the password and with `token_version`, but not with a
+   * rehash of the same password. It also differs between an account and a later one with the same
+   * id. Sessions and tokens with another epoch have ended.
    */
   epochOf(row: Row): string
   /**
-   * What the row's hash begins with where its salt is known by that, else null. For the same `token_version`, any row whose
-   * hash begins so (`hasHashPrefix`) has the same epoch.
+   * The prefix of the row's hash if it includes the salt, otherwise null. Rows with the same
+   * `token_version` whose hashes have this prefix (`hasHashPrefix`) have the same epoch.
    */
   hashPrefixOf(row: Row): string | null
   hasHashPrefix(row: Row, head: string): boolean
   /** Salt for a new hash of the same password. Only for a row that has a hash. */
   saltOf(row: Row): string
   /**
-   * What a row was before an update, as `expected` of a compare-and-set: its hash, and its `token_version` and `is_active` if it
-   * has them. What is written for an account that was disabled meanwhile is not written.
+   * The `expected` values of a compare-and-set of this row: its hash, and `token_version` and
+   * `is_active` if it has them. Nothing is written if the account was disabled in the meantime.
    */
   credentialOf(row: Row): UserValues
-  /** The row with other values, by logical names. */
+  /** A copy of the row with other values, by logical names. */
   changed(row: Row, values: UserValues): Row
-  /** A boolean field; `fallback` where the model lacks it. NULL is false. */
+  /** A boolean field; `fallback` if the model lacks it. NULL is false. */
   flagOf(row: Row, field: string, fallback: boolean): boolean
   isActive(row: Row): boolean
-  /** The row without its credential columns, the same object each time: what apps are shown. */
+  /** The row without its credential columns, as apps see it. The same object each time. */
   publicView(row: Row): Row
-  /** The row behind a view; anything else is returned as it is. */
+  /** The row behind a view; any other value is returned unchanged. */
   rowBehind(shown: Row): Row
   /**
-   * The row behind what an app hands back: a view of it, a copy of one, or the row itself.
-   * @throws ForbiddenError for a copy of a user that is gone
+   * The whole row of what an app passes in: a view, a copy of one, or the row itself.
+   * @throws ForbiddenError for a copy of a user that no longer exists
    */
   wholeRow(shown: Row): Promise<Row>
   findById(id: UserId): Promise<Row | null>
@@ -81,7 +83,7 @@ function refuseAnswer(verb: string): never {
   throw unavailableError(new TypeError(`The user store's ${verb} returned an invalid value`))
 }
 
-/** Two users' ids may have become one number. */
+/** Rounding may have turned the ids of two users into the same number. */
 function refuseRoundedId(): never {
   throw unavailableError(
     new ConfigError(
@@ -90,12 +92,15 @@ function refuseRoundedId(): never {
   )
 }
 
-/** A time as its database gives it; of a Date every millisecond, in no time zone. */
+/**
+ * A time as text: the milliseconds of a Date, independent of the time zone, or the database's own
+ * format.
+ */
 const timeText = (time: unknown): string =>
   time instanceof Date ? String(time.getTime()) : String(time ?? '')
 
 /**
- * @param milliseconds how long the store may take before the request gets its 503
+ * @param milliseconds time limit of a store call, after which the request fails with 503
  * @param lineageKey see `saltOf`
  */
 export function createUsers(
@@ -106,7 +111,7 @@ export function createUsers(
   const { columns } = store.fields
   const timestamps = new Set(store.fields.timestamps)
   const column = new Map(Object.entries(columns))
-  // Read of each row of each request, so not looked up each time.
+  // Every request reads these columns of its row, so their names are looked up once.
   const idName = column.get('id') ?? 'id'
   const hashName = column.get('hashedPassword')
   const versionName = column.get('tokenVersion')
@@ -122,7 +127,8 @@ export function createUsers(
   const bounded = <T>(call: () => Promise<T>): Promise<T> =>
     within(deadline, call, 'The user store', failure)
 
-  // A store that answers nonsense is as good as none: what is no row must not become somebody, nor an error of ours.
+  // An invalid result counts as an outage. It must not authenticate a user, or cause an error of
+  // the plugin.
   const rowOf = (verb: string, row: unknown): Row => {
     const id =
       typeof row === 'object' && row !== null ? (row as Record<string, unknown>)[idName] : undefined
@@ -151,9 +157,10 @@ export function createUsers(
       flag('compareAndSet', await bounded(() => store.compareAndSet(id, expected, values))),
   }
 
-  // Every authenticated request asks for its user's epoch, which hardly ever changes. What is kept are salts, no hashes.
+  // Every authenticated request needs its user's epoch, which rarely changes. The cache holds
+  // salts, no password digests.
   const epochs = new LRUCache<string, { readonly version: number; readonly epoch: string }>({
-    // By size, so that it grows with its users: `max` allocates every entry at registration.
+    // `maxSize` lets the cache grow with its users: `max` allocates every entry at registration.
     maxSize: maxKnownEpochs,
     sizeCalculation: () => 1,
   })
@@ -182,8 +189,8 @@ export function createUsers(
       const head = hash === null ? null : hashPrefixOf(hash)
       const known = head === null ? undefined : epochs.get(head)
       if (known?.version === version) return known.epoch
-      // Without any hash the time of creation has to tell the account from a later one of the same id. An unusable one is
-      // random, and no rotation of secrets changes it.
+      // Without a hash, the creation time distinguishes the account from a later one with the same
+      // id. An unusable hash is random and used as it is, so rotating secrets keeps the epoch.
       const credential =
         hash === null
           ? timeText(users.read(row, 'createdAt'))

@@ -4,7 +4,7 @@ import { createDeadline, within } from '../../lib/deadline.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { SchemaNeeds, UserStore } from '../../ports/user-store.js'
 
-/** What the options mean for the columns of the model. */
+/** What the options require of the model's columns. */
 export function schemaNeeds(
   login: readonly string[],
   registration: {
@@ -18,14 +18,14 @@ export function schemaNeeds(
   return {
     filled: [...login, 'hashedPassword', ...Object.keys(defaults), ...extraFields],
     written: [...extraFields, ...Object.keys(defaults)],
-    // Without a sign-up rows come from elsewhere.
+    // Without sign-up, other code creates the rows.
     mayFill: fields !== undefined || !enabled,
   }
 }
 
 /**
- * Has the store compare itself with its database, before the app listens. A database that is down stops nothing: what does not
- * fit is then found out with the first row.
+ * Asks the store to compare itself with its database, before the app listens. The app also starts
+ * if the database is down. Mismatches then show with the first row.
  * @throws ConfigError saying what to change
  */
 export async function verifySchema(

@@ -19,11 +19,14 @@ interface Dependencies {
   readonly policy: PasswordPolicy
   readonly emit: Emit
   readonly replaceCredential: ReplaceCredential
-  /** Tells the user of a new password. Must not wait. */
+  /** Notifies the user about the new password. Must not block. */
   readonly passwordChanged: (user: Row, request: FastifyRequest) => void
 }
 
-/** Changing the password, and setting a first one. Either keeps the caller's session and ends all else. */
+/**
+ * Changes a password, or sets the first one. Both keep the caller's session and revoke every other
+ * session and all tokens.
+ */
 export interface PasswordChange {
   /** @throws NoPasswordError; WrongPasswordError */
   change(
@@ -34,7 +37,7 @@ export interface PasswordChange {
   ): Promise<void>
   /** @throws PasswordExistsError */
   assertHasNone(principal: Principal): void
-  /** @throws PasswordExistsError; UnauthenticatedError when the credential ended meanwhile */
+  /** @throws PasswordExistsError; UnauthenticatedError if the credential has ended meanwhile */
   set(principal: Principal, next: string, request: FastifyRequest): Promise<void>
 }
 
@@ -60,7 +63,8 @@ export function createPasswordChange({
     const hashedPassword = await passwords.hash(next)
     const changed = await replaceCredential(rowOf(principal), {
       request,
-      // Of a first password nothing but the sign-in has been proved, so whatever ends that ends this as well.
+      // Setting a first password rests on the sign-in alone. If that is revoked meanwhile, the
+      // write must fail.
       proof: first ? 'epoch' : 'password',
       values: () => ({ hashedPassword }),
       keep: principal,
@@ -80,7 +84,7 @@ export function createPasswordChange({
       if (!passwords.isUsable(hash)) throw new NoPasswordError()
       await policy(next, contextOf(rowOf(principal)))
       const { ok } = await passwords.check(hash, current)
-      // A lost race means that the password given is the current one no more.
+      // After a lost race, the submitted password is no longer the current one.
       if (!ok || !(await replace(principal, next, request, false))) throw new WrongPasswordError()
     },
 

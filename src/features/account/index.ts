@@ -37,7 +37,7 @@ declare module '../../core/rate-limits.js' {
   }
 }
 
-/** Registration, `/me` and the passwords. */
+/** Registration, `/me`, setting and changing the password. */
 export const account: Feature = {
   name: 'account',
   options: ['account'],
@@ -83,7 +83,7 @@ export const account: Feature = {
               core.state.counters,
               core.counterKey,
               identity.login,
-              // Two look-ups and a write.
+              // A claim covers two lookups and one write.
               3 * core.settings.timeouts.usersMs,
             ),
             signUp,

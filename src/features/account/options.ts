@@ -11,9 +11,9 @@ export interface AccountOptions {
   readonly publicFields?: readonly string[] | undefined
 }
 
-/** A column that `GET /me` shows. */
+/** A column that `GET /me` returns. */
 interface PublicField {
-  /** Name in the answer. */
+  /** Name in the response. */
   readonly name: string
   /** Name in the row. */
   readonly column: string

@@ -23,26 +23,26 @@ interface Dependencies {
   readonly policy: PasswordPolicy
   readonly hooks: CrudAuthHooks
   readonly emit: Emit
-  /** Names in the body, beside the login fields, that reach the user store. */
+  /** Fields of the body, besides the login fields, that are passed to the user store. */
   readonly extraFields: readonly string[]
-  /** Logical fields of features that only the server may set. */
+  /** Logical fields of features that only the server may set (mass assignment). */
   readonly privilegedFields: readonly string[]
   readonly newAccount: NewAccount
-  /** False for a name that another sign-up has claimed just now for another login field. */
+  /** False if a parallel sign-up has just claimed one of the names. */
   readonly claimNames: (values: Readonly<Record<string, unknown>>) => Promise<boolean>
-  /** What tells owners by message instead of callers by the answer; null without delivery. */
+  /** Messages that tell owners what the response must not reveal; null without delivery. */
   readonly signUp: { readonly messages: SignUpMessages | null }
 }
 
 /**
- * Creates an account from a validated body. Null, with delivery alone: a value is known that is not public, and its owner
- * has been told.
+ * Creates an account from a validated body. With delivery it returns null if a value that isn't
+ * public, such as the email address, is taken or reserved. A message is sent instead.
  * @throws BadRequestError, DuplicateError, OverloadedError, UnavailableError
  */
 export type RegisterAccount = (
   body: Record<string, unknown>,
   request: FastifyRequest,
-  /** Counts the sign-up once its values are acceptable: mistakes in a form don't count. */
+  /** Counts the sign-up after validation, so that mistakes in a form don't count. */
   count: () => unknown,
 ) => Promise<Row | null>
 
@@ -77,7 +77,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     }
   }
 
-  /** Values of unique fields that somebody may know to be taken. */
+  /** Checks unique fields whose values are public. @throws DuplicateError */
   const refuseTakenNames = async (values: UserValues, { fields }: SignUpMessages) => {
     const named = users.store.fields.unique.filter(
       (field) => !fields.includes(field) && values[field] !== undefined && values[field] !== null,
@@ -87,7 +87,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     if (field !== undefined) throw new DuplicateError(taken(field, identity))
   }
 
-  /** Accounts that have one of the values that are not public. */
+  /** Finds accounts that have one of the values that aren't public. */
   const holdersOf = async (values: UserValues, { fields }: SignUpMessages) => {
     const named = users.store.fields.unique.flatMap((field) => {
       const value = values[field]
@@ -97,7 +97,10 @@ export function createRegister(services: Dependencies): RegisterAccount {
     return named.flatMap((one, i) => (found[i] ? [{ ...one, row: found[i] }] : []))
   }
 
-  /** A committed write that changes nothing: else a known address would be told from a new one by the time of its answer. */
+  /**
+   * Commits a write that changes nothing. Without it the response for a known address would be
+   * faster than for a new one (user enumeration by timing).
+   */
   const writeNothing = async ({ field, row }: { field: string; row: Row }) => {
     const same = { [field]: users.read(row, field) }
     const updatedAt = users.read(row, 'updatedAt')
@@ -107,14 +110,18 @@ export function createRegister(services: Dependencies): RegisterAccount {
     })
   }
 
-  /** The same for a reserved address, on the row of its previous owner. */
+  /** Like `writeNothing`, for a reserved address: writes the row of its previous owner. */
   const writeForOwner = async (encodedId: string) => {
     const id = decodeUserId(encodedId)
     const row = id === null ? null : await users.findById(id)
     if (row) await writeNothing({ field: 'email', row })
   }
 
-  /** Null for a value that is known and not public, whose owner is told instead. @throws the error, if it is any other */
+  /**
+   * Handles a failed insert. Returns null if a value that isn't public is taken, after sending a
+   * message to its owner.
+   * @throws DuplicateError for a public value; any other error unchanged
+   */
   const notKnown = async (
     error: unknown,
     values: UserValues,
@@ -123,10 +130,11 @@ export function createRegister(services: Dependencies): RegisterAccount {
   ) => {
     const { cause } = error as { cause?: unknown }
     if (!(error instanceof DuplicateError && cause instanceof DuplicateUserError)) throw error
-    // A database that does not tell the field may have refused a name that is public.
+    // The duplicate is a public value: some databases don't report the field.
     const holders = await holdersOf(values, messages)
     if (holders.length === 0) throw error
-    // A name that was free a moment ago may be taken now: a store names one taken value, even if there are several.
+    // A public name may be taken by now. The store reports only one duplicate, even if there are
+    // several.
     await refuseTakenNames(values, messages).catch(onlyTaken)
     for (const { field, value } of holders) messages.existingAccount(request, field, value)
     return null
@@ -144,7 +152,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     await runBefore(() => hooks.onBeforeRegister?.(values, { request }))
     const derived = await newAccount.derive({ source: 'register', request, values })
     const stored = canonicalValues(identity, { ...values, ...derived })
-    // Hashed before anything is looked up: a taken address takes as long as a free one.
+    // Hash before any lookup, so that a taken address takes as long as a free one.
     const hashedPassword = await passwords.hash(password)
     if (!(await claimNames(stored)))
       throw new DuplicateError('Another sign-up with one of these values is in progress; try again')
@@ -157,16 +165,18 @@ export function createRegister(services: Dependencies): RegisterAccount {
       await emit('onAfterRegister', { user, source: 'register' }, request)
       return user
     }
-    // What is public is judged first: else a taken username beside a known address would be answered as if it were free.
+    // Check public values first. Otherwise a taken username would get 202 with a known address and
+    // 409 with a new one.
     await refuseTakenNames(row, messages)
     const { email } = row
-    // Without the store registration goes on, as it does without its rate limit.
+    // Fails open, as the rate limit does: registration goes on in an outage of the store.
     const reservedFor =
       typeof email === 'string' ? await messages.reservedFor(email).catch(() => null) : null
     const known = await holdersOf(row, messages)
     const [holder] = known
     if (holder) {
-      // A name that was free a moment ago may be taken now: of equal sign-ups at once all but one are told so.
+      // Check again, because a name may be taken by now: of identical sign-ups in parallel, all but
+      // one get 409.
       await refuseTakenNames(row, messages).catch(onlyTaken)
       await writeNothing(holder)
     } else if (reservedFor !== null) {
@@ -179,17 +189,17 @@ export function createRegister(services: Dependencies): RegisterAccount {
         ? null
         : await create(row).catch((error) => notKnown(error, row, messages, request))
     if (user) {
-      // As much work as for a known address.
+      // The same work as for a known address, against a timing side channel.
       await refuseTakenNames(row, messages).catch(() => {})
       messages.sendVerification(request, user)
-      // Not waited for: the answer for a known address does not wait either.
+      // Not awaited, because the response for a known address doesn't wait for hooks either.
       void emit('onAfterRegister', { user, source: 'register' }, request)
     }
     return user
   }
 }
 
-/** An outage of the name look-up must not tell a known address from a new one. */
+/** Ignores an outage of the name lookup: an error would reveal that the address is known. */
 function onlyTaken(error: unknown): void {
   if (error instanceof DuplicateError) throw error
 }

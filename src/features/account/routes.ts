@@ -20,10 +20,10 @@ const authenticated = {
   503: 'Redis or the users database is unreachable (CRUDAUTH_UNAVAILABLE)',
 }
 
-/** What the routes call. */
+/** Services of the account routes. */
 export interface AccountPart extends RouteLimits {
   readonly users: Users
-  /** Logical name of the recovery factor, or null. */
+  /** Logical name of the recovery field, or null. */
   readonly recoveryField: string | null
   readonly register: RegisterAccount
   readonly registration: {
@@ -32,9 +32,9 @@ export interface AccountPart extends RouteLimits {
   }
   readonly passwordChange: PasswordChange
   readonly signUp: { readonly messages: object | null }
-  /** Answer of `GET /me`. */
+  /** Response body of `GET /me`. */
   readonly me: (principal: Principal) => object
-  /** Schemas of the columns that `account.publicFields` adds to it. */
+  /** Schemas of the columns that `account.publicFields` adds to `GET /me`. */
   readonly publicSchemas: Readonly<Record<string, object>>
 }
 
@@ -48,7 +48,7 @@ export const accountRoutes = defineGroup('account', (app) => {
   const services = partOf<AccountPart>(app, 'account', 'The "account" routes need crudAuth')
   const { users, register, registration, passwordChange, rateLimit, limits } = services
   const caller = loadUser(services)
-  // With delivery nobody learns from the answer whether an address is known.
+  // With delivery the response is identical for known and new addresses (user enumeration).
   const answersAlike = services.signUp.messages !== null
 
   const limitRegister = rateLimit('register', limits.register)

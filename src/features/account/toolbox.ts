@@ -8,7 +8,7 @@ declare module '../../core/toolbox.js' {
   }
 }
 
-/** `app.crudAuth.passwords`. */
+/** Password hashing and rules: `app.crudAuth.passwords`. */
 export interface PasswordsToolbox {
   /**
    * Hashes a password with argon2id.
@@ -26,7 +26,8 @@ export interface PasswordsToolbox {
   unusable: Passwords['unusable']
   /**
    * Checks a new password against the rules.
-   * @throws CRUDAUTH_BAD_REQUEST (400) with the reason
+   * @throws CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON, CRUDAUTH_PASSWORD_REJECTED
+   * and CRUDAUTH_BAD_REQUEST (400)
    */
   validate: PasswordPolicy
 }

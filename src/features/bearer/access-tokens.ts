@@ -7,30 +7,33 @@ import { randomToken } from '../../crypto/random.js'
 import { InternalError } from '../../errors.js'
 import type { TokenClaims, TokenKeys } from './signing-keys.js'
 
-/** Longest access token looked at, in characters. */
+/** Longest access token that is issued or read, in characters. */
 const maxTokenLength = 8192
 
-/** What an access token says. */
+/** The claims of an access token. */
 export interface AccessClaims extends Subject, Credential {
   readonly transport: 'bearer'
   readonly scopes: readonly string[]
-  /** When it was issued or, if that is later, when the user last proved a credential: not in the future. */
+  /** The later of `iat` and `auth_time`. Neither may be in the future, apart from clock skew. */
   readonly issuedAtMs: number
   readonly expiresAtMs: number
   readonly authenticatedAtMs: number
   readonly amr: Methods
 }
 
-/** Access tokens of one configuration. */
+/** Issues and reads access tokens. */
 export interface AccessTokens {
-  /** @throws CRUDAUTH_CONFIG where no key can sign; asked before anything is made or used up */
+  /** @throws CRUDAUTH_CONFIG if no key can sign. Call it before anything is created or consumed */
   checkSigner(): void
   /**
-   * @param authenticatedAtMs when the user last proved a credential
-   * @throws InternalError instead of making a token that `read` would refuse
+   * @param authenticatedAtMs when the user last authenticated
+   * @throws InternalError for a token that `read` would reject
    */
   issue(user: Row, scopes: readonly string[], authenticatedAtMs: number, amr: Methods): string
-  /** Null for what none of the keys has signed, or what does not say what an access token says. Expired ones are told as they are. */
+  /**
+   * Returns the claims, or null if no key has signed the token or its claims are malformed. Doesn't
+   * check the expiry.
+   */
   read(token: string): AccessClaims | null
 }
 
@@ -39,7 +42,7 @@ interface Settings extends TokenClaims {
   readonly recovery: string | null
 }
 
-/** Seconds, or a version. */
+/** Whether the claim is a number of seconds or a version. */
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 

@@ -30,13 +30,16 @@ const known = [
   'cookies',
 ]
 
-/** What clocks that are kept in time differ by at most. */
+/** Clock skew to expect between hosts with synchronized clocks. */
 const minAheadSeconds = 5
 
-/** RFC 6749, 3.3. */
+/** RFC 6749, section 3.3. */
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
-/** More would not fit into a token with the rest of it: beyond 8192 characters it is refused (`tokens.ts`). */
+/**
+ * Leaves room for the other claims: a token of more than 8192 characters is rejected
+ * (`access-tokens.ts`).
+ */
 const maxScopesLength = 4096
 const maxNameLength = 512
 
@@ -61,14 +64,17 @@ function checkName(name: string, value: unknown): string | undefined {
   return value
 }
 
-/** False where every key is a public one, which can only verify. What is no list of keys is refused when it is imported. */
+/**
+ * False if all keys are public ones, which can only verify. Any value that isn't a list of keys is
+ * rejected later, by `asymmetricKeys`.
+ */
 const canIssue = (keys: unknown): boolean =>
   !Array.isArray(keys) ||
   keys.some((key) => (key as Partial<TokenKey> | null)?.privateKey !== undefined)
 
 /**
- * @param shared the plugin's own `cookies`, which the transport's override
- * @param prefix where the routes are mounted: the refresh cookie goes nowhere else
+ * @param shared the plugin's `cookies` option, which the transport's `cookies` override
+ * @param prefix where the routes are mounted, the default path of the refresh cookie
  */
 export function resolveBearer(
   options: BearerTransportOptions,
@@ -79,7 +85,7 @@ export function resolveBearer(
   const refresh = options.refresh ?? 'cookie'
   if (refresh !== 'cookie' && refresh !== 'body')
     fail(`"bearerTransport.refresh" must be "cookie" or "body", got ${describe(refresh)}`)
-  // A browser knows nothing of parameters: the part before the first is all that it can match.
+  // A cookie path can't match route parameters, so only the part before the first one is used.
   const path = { path: options.refreshCookiePath ?? (prefix.replace(/\/:.*$/, '') || '/') }
   const cookies = resolveCookies('bearerTransport.cookies', shared, path, options.cookies)
   if (cookies.policy.sameSite === 'none' && !cookies.policy.secure)
@@ -222,7 +228,10 @@ export const bearerScheme: SecurityScheme = { type: 'http', scheme: 'bearer', be
 
 const kBearerTransport = Symbol('crudauth.bearerTransport')
 
-/** The transport of bearer tokens as an app configures it; the plugin binds it to its state at registration. */
+/**
+ * The bearer transport as an app configures it. The plugin binds it to its services at
+ * registration.
+ */
 export interface BearerTransport extends Transport {
   readonly [kBearerTransport]: true
   readonly name: 'bearer'
@@ -230,7 +239,8 @@ export interface BearerTransport extends Transport {
 }
 
 /**
- * JWT access tokens (RFC 6750, RFC 9068) with rotating refresh tokens. Options are checked when the plugin is registered.
+ * JWT access tokens (RFC 6750, RFC 9068) with rotating refresh tokens. Options are checked when the
+ * plugin is registered.
  * @example
  * app.register(crudAuth, { secret, users, transports: [bearerTransport({ refresh: 'cookie' })] })
  */

@@ -16,15 +16,15 @@ import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore, TimedRecord } from '../../ports/session-store.js'
 import type { UserId } from '../../ports/user-store.js'
 
-/** A refresh token that was good, with what was issued for it. */
+/** The result of a successful refresh. */
 interface Refreshed<Issued> {
   readonly user: Row
-  /** The successor; null where tokens are not rotated. */
+  /** The next refresh token; null without rotation. */
   readonly refreshToken: string | null
   readonly issued: Issued
 }
 
-/** Creates the response to a refresh token. */
+/** Issues what the client gets for a refresh token. */
 type Issue<Issued> = (
   user: Row,
   scopes: readonly string[],
@@ -32,7 +32,7 @@ type Issue<Issued> = (
   amr: Methods,
 ) => Issued
 
-/** Why a refresh token was refused. `reuse` has ended its family. */
+/** Why a refresh token was rejected. With `reuse` its family has been revoked. */
 export type Refusal =
   | { readonly refused: 'unknown' }
   | { readonly refused: 'reuse'; readonly user: Row }
@@ -42,7 +42,7 @@ interface Settings {
   readonly refreshMs: number
   readonly rotate: boolean
   readonly graceMs: number
-  /** How long a call of the store is waited for, in milliseconds. */
+  /** Timeout of a call to the store, in milliseconds. */
   readonly waitMs: number
 }
 
@@ -52,15 +52,15 @@ interface Dependencies {
   readonly families: UserRecords
   readonly revokeEverything: RevokeEverything
   readonly clients: ClientRecords
-  /** Keys of the digest that makes a token's successor. */
+  /** HMAC keys that derive a token's successor. */
   readonly successorKeys: PurposeKeys
   readonly settings: Settings
 }
 
-/** Whatever the rotation, a sign-in is asked for again after a year. */
+/** Absolute lifetime of a family: a year, or `refreshDays` if that is longer. */
 const absoluteMs = 365 * 86_400_000
 
-/** Writes that the store found late before the request gets its 503. */
+/** Attempts at a rotation that the store runs too late, before the request gets 503. */
 const maxAttempts = 3
 
 const tokenForm = /^([\w-]{22})\.([\w-]{22})\.([\w-]{43})$/
@@ -78,11 +78,18 @@ function parse(token: string): Presented | null {
 }
 
 /**
- * Refresh tokens in families (RFC 9700, 4.14.2). A family is a record of the session store, in families of its own: `handle`
- * is the digest of the family's secret, `csrfDigest` that of the token now good, `lastActivityAtMs` when it was made, and
- * `sudoUntilMs` until when, by the store's clock, the token before it is answered once more: no two processes need agree on
- * the time. A token's successor is a keyed digest of it, so that a repeated request gets the same successor though only digests are
- * stored; and a token is known to be of the family's past by its holding the family's secret, which no list shows.
+ * Refresh tokens in families (RFC 9700, section 4.14.2). A token is `family.tag.secret`. A family
+ * is a record in the session store, under tags of its own, with these fields:
+ *
+ * - `handle`: digest of the family's secret.
+ * - `csrfDigest`: digest of the secret of the current token.
+ * - `lastActivityAtMs`: when the current token was issued.
+ * - `sudoUntilMs`: end of the grace period of the previous token, by the clock of the store. The
+ *   processes therefore don't need synchronized clocks.
+ *
+ * A token's successor is an HMAC of it. A repeated request therefore gets the same successor,
+ * although only digests are stored. Every token contains the family's secret, which no list shows.
+ * A token with that secret that is neither current nor in its grace period is a reuse.
  */
 export function createRotation({
   store,
@@ -101,7 +108,7 @@ export function createRotation({
     return Array.isArray(scopes) ? scopes.filter((scope) => typeof scope === 'string') : []
   }
 
-  /** The successor of a token that has been used, when it is the one now good; null otherwise. */
+  /** The successor of a used token if it is the current token of the family, otherwise null. */
   const repeated = (presented: Presented, record: SessionRecord): string | null => {
     for (const key of successorKeys) {
       const next = successor(key, presented)
@@ -110,7 +117,10 @@ export function createRotation({
     return null
   }
 
-  /** The family's record, and a clock that runs at the pace of the store's and never before it. */
+  /**
+   * Reads the family's record and starts a clock from the store's time. It never runs ahead of the
+   * store's clock, because the store read its time before the response arrived.
+   */
   const look = async ({
     tag,
     handle,
@@ -122,7 +132,7 @@ export function createRotation({
   }
 
   return {
-    /** Begins a family. */
+    /** Creates a family and returns its first token. */
     async begin(
       request: FastifyRequest | undefined,
       user: Row,
@@ -155,8 +165,9 @@ export function createRotation({
     },
 
     /**
-     * Uses a token: two round trips at the most, but where two requests use one token at the same moment, or the store is
-     * slow. @param issue called before the token is used up, so that what it throws costs the client nothing
+     * Exchanges a token. Takes at most two round trips, except in a race for the same token or
+     * with a slow store.
+     * @param issue called before the token is consumed, so the client keeps it if `issue` throws
      */
     async redeem<Issued>(
       token: string,
@@ -198,30 +209,30 @@ export function createRotation({
           lastActivityAtMs: Date.now(),
           sudoUntilMs: now + settings.graceMs,
         }
-        // A stalled store runs what it was sent when it wakes up, by which time the request has had its 503 and the client
-        // still holds this token: then the write must not happen.
+        // A stalled store may run the write after the request has got 503. The client still has the
+        // old token then, so the write must not happen.
         const notAfterMs = now + settings.waitMs
         if (
           await orUnavailable(store.update(tag, handle, patch, { csrfDigest: digest }, notAfterMs))
         )
           return good(issued, next)
-        // Somebody was faster with the same token, the family has ended, or the write came too late.
+        // Another request used the token first, the family has ended, or the write was too late.
         found = await look(presented)
         if (!found) return refuse
       }
       const next = repeated(presented, found.record)
       if (next !== null && settings.graceMs > 0 && found.atMs < found.record.sudoUntilMs)
         return good(issueNow(), next)
-      // Of any number who find it out at the same moment one ends the family, and tells.
+      // Of several requests that detect the reuse, only the one that revokes the family reports it.
       return (await orUnavailable(store.revoke(tag, handle))) ? { refused: 'reuse', user } : refuse
     },
 
-    /** Ends the token's family and tells whose it was; null when it was none. */
+    /** Ends the token's family and returns its user; null if there was no live family. */
     async end(token: string): Promise<UserId | null> {
       const presented = parse(token)
       if (!presented) return null
       const record = await orUnavailable(store.read(presented.tag, presented.handle))
-      // A token of the family's past ends it as well: its holder can only lose by it.
+      // A used token ends the family too: nobody gains access by that.
       if (!record || !(await orUnavailable(store.revoke(presented.tag, presented.handle))))
         return null
       return decodeUserId(record.userId)
@@ -229,7 +240,10 @@ export function createRotation({
   }
 }
 
-/** Refresh families a user may have: a bound on what one account can store, far above what a person has devices. */
+/**
+ * Token families per user. Limits what one account can store, far above the number of devices that
+ * a person has.
+ */
 const maxFamilies = 100
 
 export type Rotation = ReturnType<typeof createRotation>

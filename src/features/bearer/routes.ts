@@ -19,7 +19,7 @@ const unavailable =
 
 const needs = 'The "bearer" routes need bearerTransport() among the "transports"'
 
-/** What the routes call. */
+/** Services of the bearer routes. */
 export interface BearerPart {
   readonly emit: Emit
   readonly authenticate: Authenticate
@@ -28,9 +28,9 @@ export interface BearerPart {
   readonly trustedOrigins: ReadonlySet<string>
   readonly bearer: Bearer
   readonly publicKeys: readonly PublicJwk[]
-  /** Whether refresh tokens travel in a cookie alone. */
+  /** Whether refresh tokens travel only in a cookie. */
   readonly takesCookie: boolean
-  /** False: the keys only verify. */
+  /** False if the keys can only verify. */
   readonly canIssue: boolean
 }
 
@@ -49,7 +49,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     )
   const byCookie = bearer.refresh === 'cookie'
 
-  /** Where a cookie is set or read, a foreign page could sign somebody in, or on. */
+  /** With a cookie, another site could sign the browser in (login CSRF) or refresh its tokens. */
   const crossSite = byCookie
     ? [
         async function crossSite(request: FastifyRequest) {
@@ -95,7 +95,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
         services.loginContext(request),
       )
       const asked = scope?.split(' ').filter(Boolean) ?? []
-      // Sent at once, as at a login.
+      // In parallel, so that both take one round trip.
       const [answered] = await Promise.all([
         services.establish(request, reply, user, {
           scopes: asked.length > 0 ? asked : undefined,
@@ -120,7 +120,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     docs: {
       auth: 'none',
       form: true,
-      // The cookie is all that counts.
+      // Only the cookie is read.
       hidesBody: services.takesCookie,
       errors: {
         400: 'Malformed body (FST_ERR_VALIDATION)',
@@ -132,7 +132,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     isPublic: true,
     before: crossSite,
     async handler(request, reply) {
-      // A refusal leaves the cookie alone: by the time it arrives the browser may hold a newer one.
+      // An error doesn't clear the cookie: the browser may have a newer one by now.
       return answer(reply, await refreshTokens(bearer, emit, request, bearer.presented(request)))
     },
   }

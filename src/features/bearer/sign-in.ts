@@ -9,20 +9,20 @@ interface Dependencies {
   readonly bearer: Bearer
   readonly emit: Emit
   readonly trustedOrigins: ReadonlySet<string>
-  /** Lets the device be known at the next sign-in of that user. Returns what sets its cookie. */
+  /** Makes the device a known one for the user's next sign-in. Returns what sets its cookie. */
   readonly rememberDevice: (
     request: FastifyRequest,
     user: Row,
   ) => Promise<(reply: FastifyReply) => void>
 }
 
-/** The body of an answer with tokens; the refresh token's cookie, where it travels so. */
+/** Builds the response body with the tokens, and sets the refresh cookie if one is configured. */
 export const createTokenAnswer =
   (bearer: Bearer) => (reply: FastifyReply, tokens: IssuedTokens) => {
     const { refreshToken } = tokens
     const byCookie = bearer.refresh === 'cookie'
     if (byCookie && refreshToken !== undefined) bearer.setCookie(reply, refreshToken)
-    // RFC 6749, 5.1.
+    // RFC 6749, section 5.1.
     reply.header('pragma', 'no-cache')
     return {
       access_token: tokens.accessToken,
@@ -33,7 +33,7 @@ export const createTokenAnswer =
     }
   }
 
-/** Issues the tokens of somebody who has just proved a credential. */
+/** Issues tokens for a user who has just authenticated. */
 export function createBearerSignIn({
   bearer,
   emit,
@@ -42,14 +42,14 @@ export function createBearerSignIn({
 }: Dependencies): Establish {
   const answer = createTokenAnswer(bearer)
   return async (request, reply, user, { scopes, amr }) => {
-    // A foreign page must not make the browser of its visitor the known device of somebody else.
+    // Another site must not make its visitor's browser a known device of someone else (login CSRF).
     const remembers = !isCrossSite(request, trustedOrigins)
     const [tokens, setDeviceCookie] = await Promise.all([
       bearer.issue(request, user, scopes, amr),
       remembers ? rememberDevice(request, user) : null,
     ])
-    // The family of the cookie that the new one takes the place of: nobody could end it any more, but by its owner's list. Not
-    // before there is another: an outage signs nobody out.
+    // Revoke the family of the replaced cookie: otherwise only the list of sessions could end it.
+    // Not before the new tokens exist, so that an outage signs nobody out.
     const replaced = bearer.refresh === 'cookie' ? bearer.cookieOf(request) : null
     if (replaced !== null) await bearer.end(replaced)
     const answered = answer(reply, tokens)

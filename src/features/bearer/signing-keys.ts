@@ -4,21 +4,23 @@ import { sha256 } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import { checkObject, describe, fail } from '../../lib/option-checks.js'
 
-/** One asymmetric key. The first of the list that has a private half signs; all verify. */
+/**
+ * An asymmetric key for access tokens. The first key with a private half signs; all of them verify.
+ */
 export interface TokenKey {
-  /** Stands in the token's header and in the key set. */
+  /** Key id, in the header of a token and in the JWK Set. */
   readonly kid: string
   readonly alg: 'EdDSA' | 'ES256' | 'RS256'
   /** PEM or a `KeyObject`. */
   readonly privateKey?: string | KeyObject
-  /** PEM or a `KeyObject`; enough for a key that only verifies. */
+  /** PEM or a `KeyObject`. Sufficient for a key that only verifies. */
   readonly publicKey?: string | KeyObject
 }
 
-/** A public key as JSON (RFC 7517). */
+/** A public key as a JWK (RFC 7517). */
 export type PublicJwk = Readonly<Record<string, unknown>>
 
-/** The claims that every access token shares, beyond what it is about. */
+/** Configured claims that all access tokens share. */
 export interface TokenClaims {
   readonly issuer?: string | undefined
   readonly audience?: string | undefined
@@ -26,18 +28,19 @@ export interface TokenClaims {
 
 /** Signs and verifies JWTs of one type (RFC 7519, RFC 8725). */
 export interface TokenKeys {
-  /** @throws CRUDAUTH_CONFIG where no key has a private half */
+  /** @throws CRUDAUTH_CONFIG if no key has a private half */
   readonly needSigner: () => (payload: object) => string
   /**
-   * The claims of a token that one of the keys has signed, expired or not; null for anything else. The header must be, to
-   * the letter, one that the signer writes: algorithm, key and type come from the configuration and never from the token.
+   * Returns the claims of a token that one of the keys has signed, even if it has expired, or null.
+   * The header must be byte for byte one that the signer writes. Algorithm, key and type come from
+   * the configuration, never from the token.
    */
   verify(token: string): Record<string, unknown> | null
-  /** Public halves as a JSON Web Key Set; none for secrets. */
+  /** The public keys of the JWK Set; empty for secrets. */
   readonly publicKeys: readonly PublicJwk[]
 }
 
-/** RFC 9068. */
+/** `typ` of access tokens (RFC 9068). */
 const type = 'at+jwt'
 
 interface Half {
@@ -60,7 +63,7 @@ function make(
     algorithms: [algorithm],
     checkTyp: type,
     cache: false,
-    // The caller checks the expiry: an expired token has ended, it isn't forged.
+    // The caller checks the expiry: an expired token has ended, but it isn't forged.
     ignoreExpiration: true,
     requiredClaims: [
       'sub',
@@ -79,8 +82,8 @@ function make(
 }
 
 /**
- * Whether the token is, to the letter, what a signer writes for these claims: decoders read several spellings of one signature
- * as the same bytes, and `JSON.parse` takes the last of two claims of one name.
+ * Whether the token is byte for byte what a signer writes for these claims. Base64url decoders
+ * accept several spellings of a signature, and `JSON.parse` takes the last of two duplicate claims.
  */
 function isCanonical(token: string, claims: object): boolean {
   const [, payload, signature = ''] = token.split('.')
@@ -111,7 +114,7 @@ function keyring(halves: readonly Half[], publicKeys: readonly PublicJwk[]): Tok
   }
 }
 
-/** HS256 with keys derived from the app's secrets: the first signs, all verify. */
+/** HS256 keys derived from the app's secrets. The first one signs; all of them verify. */
 export const secretKeys = (keys: PurposeKeys, claims: TokenClaims): TokenKeys =>
   keyring(
     keys.map((key) =>
@@ -171,7 +174,7 @@ function importKey(
   return { half, jwk: { ...open.export({ format: 'jwk' }), kid, alg, use: 'sig' } }
 }
 
-/** Checks the `keys` option and makes the key ring. @throws CRUDAUTH_CONFIG */
+/** Checks the `keys` option and imports the keys. @throws CRUDAUTH_CONFIG */
 export function asymmetricKeys(option: unknown, claims: TokenClaims): TokenKeys {
   if (!Array.isArray(option) || option.length === 0) {
     fail(

@@ -11,13 +11,13 @@ import type { AuthenticationMethod } from '../../ports/transport.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Refusal, Rotation } from './refresh-rotation.js'
 
-/** What a sign-in or a refresh hands out. */
+/** The tokens that a sign-in or a refresh returns. */
 export interface IssuedTokens {
   readonly accessToken: string
-  /** Seconds. */
+  /** Lifetime of the access token in seconds. */
   readonly expiresInSeconds: number
   readonly scopes: readonly string[]
-  /** Absent where a refresh goes on with the token that it came with. */
+  /** Absent after a refresh without rotation: the current refresh token stays in use. */
   readonly refreshToken?: string | undefined
 }
 
@@ -38,13 +38,13 @@ interface Dependencies {
   readonly cookie: CookieJar
 }
 
-/** Scopes from code: a string would be taken letter by letter. @throws InternalError */
+/** Checks scopes from app code: a string would be read letter by letter. @throws InternalError */
 function checkAsked(scopes: unknown): readonly string[] {
   if (Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string')) return scopes
   throw new InternalError(`"scopes" must be an array of strings, got ${describe(scopes)}`)
 }
 
-/** Everything done with tokens. */
+/** Issues, refreshes and revokes tokens. */
 export function createBearer({
   tokens,
   users,
@@ -54,7 +54,7 @@ export function createBearer({
   cookie,
 }: Dependencies) {
   const { accessSeconds, grantableScopes } = settings
-  /** What may be granted today of what was asked for once. */
+  /** Drops scopes that aren't grantable, or no longer are. */
   const clamp = (scopes: readonly string[]) =>
     scopes.filter((scope) => grantableScopes.includes(scope))
   const issued = (
@@ -72,9 +72,10 @@ export function createBearer({
     refresh: settings.refresh,
 
     /**
-     * Tokens of a user who has just proved a credential. @param asked absent: the default scopes
-     * @throws InternalError for what makes no token that would be accepted, ForbiddenError for a disabled account; in both
-     * cases before anything is stored
+     * Issues tokens for a user who has just authenticated.
+     * @param asked requested scopes; default `defaultScopes`
+     * @throws before anything is stored: InternalError for a token that would be rejected,
+     * ForbiddenError for a disabled account
      */
     async issue(
       request: FastifyRequest | undefined,
@@ -94,7 +95,7 @@ export function createBearer({
       return issued(accessToken, scopes, await rotation.begin(request, user, scopes, now, methods))
     },
 
-    /** Uses a refresh token. */
+    /** Exchanges a refresh token for new tokens. */
     async redeem(token: string): Promise<(IssuedTokens & { readonly user: Row }) | Refusal> {
       tokens.checkSigner()
       const result = await rotation.redeem(token, (user, granted, authenticatedAtMs, amr) => {
@@ -106,7 +107,10 @@ export function createBearer({
       return { ...issued(accessToken, scopes, result.refreshToken), user: result.user }
     },
 
-    /** The refresh token that a request carries, as configured. @throws UnauthenticatedError when there is none */
+    /**
+     * The refresh token in the cookie or the body of a request, as configured.
+     * @throws UnauthenticatedError if there is none
+     */
     presented(request: FastifyRequest): string {
       const body = request.body as { refresh_token?: unknown } | null | undefined
       const token = settings.refresh === 'cookie' ? cookie.read(request) : body?.refresh_token
@@ -114,7 +118,10 @@ export function createBearer({
       return token
     },
 
-    /** Every refresh token that a request carries, in whichever way: for signing out, which can only end them. */
+    /**
+     * All refresh tokens of a request, in the cookie and the body. For sign-out, which only revokes
+     * them.
+     */
     carried(request: FastifyRequest): readonly string[] {
       const body = request.body as { refresh_token?: unknown } | null | undefined
       const tokens = [cookie.read(request), body?.refresh_token]
@@ -141,7 +148,7 @@ export function createBearer({
 
 export type Bearer = ReturnType<typeof createBearer>
 
-/** Uses a refresh token, and tells of a reuse. @throws InvalidTokenError */
+/** Exchanges a refresh token, and emits `onRefreshReuse` on reuse. @throws InvalidTokenError */
 export async function refreshTokens(
   bearer: Bearer,
   emit: Emit,
@@ -150,7 +157,7 @@ export async function refreshTokens(
 ): Promise<IssuedTokens> {
   const result = await bearer.redeem(token)
   if (!('refused' in result)) {
-    // A route of the app's may answer what it gets here, and the row has a hash in it.
+    // An app may return this object from a route, and the row contains the password hash.
     const { user: _, ...tokens } = result
     return tokens
   }

@@ -10,11 +10,12 @@ declare module '../../core/toolbox.js' {
     /**
      * Issues tokens like `/token`, for a user who has just authenticated.
      * @param options `scopes`: requested scopes, reduced to `grantableScopes`; an empty list grants
-     * none; default `defaultScopes`. `request`: supplies device and IP address for the list of
-     * sessions. `amr`: how the user authenticated, for `principal.amr` and the `amr` claim; default
+     * none; default `defaultScopes`. `request`: supplies the device and the IP address for the list
+     * of sessions. `amr`: how the user authenticated, for `principal.amr` and the `amr` claim; default
      * none
      * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for a row without
-     * an id, for scopes or `amr` that are not arrays of known values, and for a token that would be invalid;
+     * an id, for scopes or `amr` that are not arrays of known values, and for a token
+     * that would be invalid;
      * CRUDAUTH_CONFIG without a bearer transport or a private key; CRUDAUTH_UNAVAILABLE (503)
      * @example
      * const { accessToken, refreshToken } = await app.crudAuth.issueTokens(user, { request })
@@ -28,7 +29,7 @@ declare module '../../core/toolbox.js' {
       },
     ): Promise<IssuedTokens>
     /**
-     * Uses a refresh token like `/refresh`.
+     * Exchanges a refresh token like `/refresh`.
      * @throws CRUDAUTH_INVALID_TOKEN (401); CRUDAUTH_CONFIG without a bearer transport;
      * CRUDAUTH_UNAVAILABLE (503)
      */

@@ -12,21 +12,27 @@ const maxKnown = 5000
 
 /** A header that has been verified before. */
 interface KnownToken {
-  /** Whole. */
+  /** The complete header. */
   readonly authorization: string
   readonly claims: AccessClaims
-  /** What the hash began with in a row under whose epoch the token was issued (`Users.headOf`), once one has been seen. */
+  /**
+   * Hash prefix (`Users.hashPrefixOf`) of a row with the epoch of the token. Null until such a row
+   * was read.
+   */
   head: string | null
 }
 
-/** What a verified token is looked up by: the end of its signature. To hash the whole header costs more than to compare it. */
+/**
+ * Cache key of a verified token: the end of its signature. Hashing the complete header would cost
+ * more than comparing it.
+ */
 const endOf = (authorization: string): string => authorization.slice(-16)
 
 const credentials = /^Bearer +([\w\-.~+/]+=*) *$/i
 
 /**
- * How often the header is in the request: Node keeps the first `Authorization` and drops the others silently. A request
- * that was made up (`injectWS` of @fastify/websocket) has no raw headers, and no header twice.
+ * How often the header occurs: Node keeps the first `Authorization` and silently drops the others.
+ * A simulated request (`injectWS` of @fastify/websocket) has no raw headers, so no duplicates.
  */
 function countAuthorization(request: FastifyRequest): number {
   const rawHeaders = (request.raw.rawHeaders as string[] | undefined) ?? []
@@ -38,7 +44,7 @@ function countAuthorization(request: FastifyRequest): number {
   return count
 }
 
-/** Whether the header is spelled as clients spell it: a name and one space before the token, and nothing behind. */
+/** Whether the header has its usual form: the scheme, one space and the token. */
 const isPlain = (authorization: string, token: string): boolean =>
   authorization.length === token.length + 7 && authorization.startsWith('earer ', 1)
 
@@ -47,13 +53,13 @@ interface Dependencies {
   readonly users: Users
   readonly recovery: string | null
   readonly statelessUser: boolean
-  /** How long after its end a token is still taken. */
+  /** Clock-skew tolerance for the expiry. */
   readonly toleranceMs: number
-  /** How far ahead the clock of who issued a token may be. */
+  /** How far in the future the issue time may be (clock skew of the issuer). */
   readonly aheadMs: number
 }
 
-/** The transport that gates ask. Needs no shared state. */
+/** Binds the bearer transport to its services. It needs no shared state. */
 export function bindBearerTransport({
   tokens,
   users,
@@ -62,11 +68,12 @@ export function bindBearerTransport({
   toleranceMs,
   aheadMs,
 }: Dependencies): Transport {
-  // By the very text of the header, and so of the token: a respelled one is another one. What can change (expiry, the user's
-  // epoch) is judged each time, and the keys are those of this process from start to end.
+  // An entry matches only the exact text of the header, so another spelling of the token is
+  // verified, too. Expiry and epoch are checked on each request. The keys never change in this
+  // process.
   const known = new LRUCache<string, KnownToken>({ max: maxKnown })
 
-  /** The request's token, or null when it carries no bearer credential. @throws InvalidTokenError */
+  /** The token of the request, or null without a bearer credential. @throws InvalidTokenError */
   const tokenOf = (request: FastifyRequest): KnownToken | null => {
     const { authorization } = request.headers
     if (authorization === undefined) return null
@@ -83,7 +90,7 @@ export function bindBearerTransport({
     return found
   }
 
-  /** As `isCurrent`; for a token that comes again the epoch is not worked out again. */
+  /** Like `isCurrent`, but doesn't compute the epoch again for a token that was seen before. */
   const isOfRow = (token: KnownToken, user: Row): boolean => {
     const { head, claims } = token
     if (

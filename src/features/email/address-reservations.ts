@@ -12,33 +12,39 @@ interface Former {
   readonly wasVerified: boolean
 }
 
-/** One that the account may still go back to, until `Date.now()` says so many milliseconds. */
+/**
+ * An address that the account can still go back to, until `endsAtMs` (`Date.now()` milliseconds).
+ */
 type Held = Former & { readonly endsAtMs: number }
 
 /**
- * Addresses that accounts can go back to. Meanwhile nobody else gets them: else an attacker who moved an account that
- * is not theirs would only have to take its old address with another one. An address that was left earlier takes precedence
- * over later ones, since it was the account's before anybody else had a hand in it. Throws `UnavailableError` (503) in an
- * outage.
+ * Former addresses that accounts can go back to. No other account can take an exclusive one in the
+ * meantime. Otherwise an attacker who changed a victim's address could block the revert, by taking
+ * the old address with another account. An address that was left earlier takes precedence over
+ * later ones, because the account had it before an attacker could interfere. Throws
+ * `UnavailableError` (503) in an outage.
  */
 export interface Reservations {
   /**
    * Remembers that the user may go back to the address.
-   * @param exclusive whether nobody else gets it meanwhile
+   * @param exclusive whether other accounts are kept from taking the address
    */
   hold(user: Row, former: Former, ttlSeconds: number, exclusive: boolean): Promise<void>
   /** Addresses reserved for the user, in the order in which they were left. */
   of(user: Row): Promise<readonly Held[]>
   /** Encoded id of the user for whom the address is reserved. */
   holderOf(email: string): Promise<string | null>
-  /** Lets go of the address, and of those that were left after it. */
+  /** Releases the address, and all that the user left after it. */
   releaseSince(user: Row, email: string): Promise<void>
 }
 
-/** Keeps a user's entry within what a store has to take. Beyond it the later addresses are held, but not gone back to twice. */
+/**
+ * Limits the size of a user's entry. Later addresses beyond it are still reserved, but `of` doesn't
+ * list them, so their revert tokens aren't renewed.
+ */
 const maxHeld = 8
 
-/** @param keys while secrets rotate, what was held under an older one still is */
+/** @param keys the first one writes; all of them read, so that entries survive a secret rotation */
 export function createReservations(
   store: OneTimeStore,
   users: Users,

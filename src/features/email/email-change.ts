@@ -37,18 +37,20 @@ interface Dependencies {
   readonly withinRecipientLimit: RecipientLimit
   readonly reservations: Reservations
   readonly seconds: { readonly change: number; readonly revert: number }
-  /** Sign-in methods beside the password. */
+  /** Sign-in methods besides the password. */
   readonly methods: SignInMethods
   readonly replaceCredential: ReplaceCredential
-  /** Sends what sets another password, where that goes to the email. */
+  /** Sends a password reset link, if the recovery field is the email address. */
   readonly offerReset: (user: Row) => Promise<void>
 }
 
-/** Moving an account to another address, and back. */
+/** Changes the email address of an account, and reverts the change. */
 export interface EmailChange {
   /**
-   * Sends a token to the new address, if it is free: what is answered never tells.
-   * @throws BadRequestError for no address, the present one, a wrong password, or an account without one
+   * Sends a token to the new address if it is free. The response is the same either way, which
+   * prevents user enumeration.
+   * @throws BadRequestError for an invalid address, the current one, a wrong password, or an
+   * account without a password
    */
   request(
     request: FastifyRequest,
@@ -59,18 +61,25 @@ export interface EmailChange {
       readonly redirectTo?: string | undefined
     },
   ): Promise<void>
-  /** Returns where the page goes on. @throws TokenInvalidOrUsedError; DuplicateError when the address was taken meanwhile */
+  /**
+   * Changes the address. Returns the path where the page continues.
+   * @throws TokenInvalidOrUsedError; DuplicateError if the address was taken in the meantime
+   */
   confirm(request: FastifyRequest, token: string): Promise<string | undefined>
-  /** @throws TokenInvalidOrUsedError; BadRequestError when the old address is another account's by now */
+  /**
+   * Restores the former address.
+   * @throws TokenInvalidOrUsedError; BadRequestError if it belongs to another account now
+   */
   revert(request: FastifyRequest, token: string): Promise<void>
   /**
-   * After another credential, which ended the tokens that the holders of earlier addresses were sent: sends others for the
-   * rest of their time. Else an attacker with the password would end them by changing it.
+   * Sends new revert tokens to earlier addresses after a credential change, which ended the old
+   * tokens. They are valid for the rest of the original period. Otherwise an attacker with the
+   * password could end the owner's tokens by changing it.
    */
   renewRevert(request: FastifyRequest, user: Row): void
 }
 
-/** How long a database may take to do what it did not answer in time. */
+/** How long after a timeout the database may still apply the write. */
 const maxLateMs = 60_000
 const onlyDuplicate = (error: unknown): undefined => {
   if (!(error instanceof DuplicateUserError)) throw error
@@ -80,7 +89,10 @@ export function createEmailChange(services: Dependencies): EmailChange {
   const { users, identity, passwords, hooks, emit, tokens } = services
   const { redeem, outbox, withinRecipientLimit, reservations, seconds, methods } = services
   const emailOf = (user: Row) => readCanonical(users, identity, user, 'email')
-  /** An unverified address isn't reserved: else registering with it and moving on would keep its owner out. */
+  /**
+   * An unverified address isn't reserved. Otherwise anyone could register with it, change it, and
+   * so keep its owner from registering.
+   */
   const isHeld = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
   const verified = (value: boolean) => (users.has('emailVerified') ? { emailVerified: value } : {})
   const sendRevert = async (
@@ -100,7 +112,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
     })
   }
 
-  /** As it is now: what was read before a hash was computed may have been moved on meanwhile. */
+  /** Reads the current row: it may have changed while a hash was computed. */
   const reread = async (user: Row): Promise<Row | null> => {
     const row = await users.findById(users.idOf(user))
     return row && users.isActive(row) ? row : null
@@ -113,8 +125,9 @@ export function createEmailChange(services: Dependencies): EmailChange {
       for (const { endsAtMs, ...former } of await reservations.of(row)) {
         const ttlSeconds = Math.floor((endsAtMs - Date.now()) / 1000)
         if (ttlSeconds <= 0 || former.email === emailOf(row)) continue
-        // Whoever proved the address is not to be kept from going back by a budget that somebody else uses up. One that nobody
-        // verified may be a stranger's, who could be flooded through it.
+        // A verified address is exempt from the recipient limit: an attacker could use it up to
+        // block the revert. An unverified address may be a stranger's, who could be flooded with
+        // mail.
         if (!former.wasVerified && !(await withinRecipientLimit('email_changed', former.email)))
           continue
         await sendRevert(row, former, ttlSeconds)
@@ -122,8 +135,8 @@ export function createEmailChange(services: Dependencies): EmailChange {
     })
 
   /**
-   * Tells the former address of the move, wherever the account has been moved on to meanwhile.
-   * @param isCertain false when the database answered too late: it may have done it anyway, or do it later
+   * Notifies the former address, even if the account has another address again by then.
+   * @param isCertain false if the database timed out: the write may be applied anyway, now or later
    */
   const tellFormer = (
     request: FastifyRequest,
@@ -164,12 +177,12 @@ export function createEmailChange(services: Dependencies): EmailChange {
       const hash = users.hashOf(user)
       if (!passwords.isUsable(hash)) throw new NoPasswordError()
       const { ok } = await passwords.check(hash, password)
-      // 400 and not 401, as front ends written for CRUDAuth know it.
+      // 400 rather than 401, because front ends written for CRUDAuth expect it.
       if (!ok) throw Object.assign(new WrongPasswordError(), { statusCode: 400 })
       await runBefore(() =>
         hooks.onBeforeEmailChange?.(users.publicView(user), { request, newEmail: email }),
       )
-      // Finer than a millisecond, in which two requests can be made.
+      // Finer than `Date.now()`: two requests can arrive within a millisecond.
       const requestedAtMs = performance.timeOrigin + performance.now()
       let allowed: boolean | undefined
       outbox.defer(request, async () => {
@@ -180,7 +193,8 @@ export function createEmailChange(services: Dependencies): EmailChange {
           next: email,
           ...(redirectTo !== undefined && { redirectTo }),
         }
-        // For an address that is taken as well, so that the work is the same and the older request ends.
+        // Also for a taken address, so that timing doesn't reveal it. It also ends the older
+        // request.
         const token = await tokens.issue('change', user, claim, seconds.change)
         const isNewest = await tokens.markNewest(
           'change',
@@ -214,7 +228,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
           if (holder !== null && holder !== claim.user) throw taken()
           const wasVerified = users.flagOf(user, 'emailVerified', false)
           const held = former === null ? null : { email: former, wasVerified }
-          // Before the address is free, and not after it.
+          // Reserved before the write frees the address, so that nobody can take it in between.
           if (held) await reservations.hold(user, held, seconds.revert, isHeld(wasVerified))
           let row: Row | null
           try {
@@ -242,11 +256,12 @@ export function createEmailChange(services: Dependencies): EmailChange {
 
     async revert(request, token) {
       await redeem('revert', token, {
-        // Without an epoch to end them, tokens of addresses left later than one that was gone back to are told by that.
+        // Without `tokenVersion`, a revert doesn't change the epoch, so tokens of addresses left
+        // later would stay valid. Those addresses are no longer reserved, which ends their tokens.
         holds: async (user, claim) =>
           users.has('tokenVersion') ||
           (await reservations.of(user)).some(({ email }) => email === claim.next),
-        // Whatever the address is now: an attacker may have changed it again.
+        // Regardless of the current address: an attacker may have changed it again.
         async work(user, claim) {
           const email = claim.next as string
           const previous = emailOf(user)
@@ -256,15 +271,16 @@ export function createEmailChange(services: Dependencies): EmailChange {
               values: () => ({
                 email,
                 ...verified(claim.wasVerified === true),
-                // Whoever moved the account may have left itself another way in.
+                // Whoever changed the address may have linked a provider to get back in.
                 ...methods.cleared,
               }),
               removeMethods: { before: false, retry: (work) => outbox.alert(request, work) },
               async notify(row) {
                 await reservations.releaseSince(row, email).catch(() => {})
-                // Those who had an earlier address keep their way back: it may be the thief who takes a second move back.
+                // Earlier addresses can still revert: the one who reverts now may be an attacker
+                // who has changed the address twice.
                 renewRevert(request, row)
-                // Whoever moved the account knew its password.
+                // Whoever changed the address knew the password.
                 outbox.alert(request, () => services.offerReset(row))
               },
               emit: (row) =>

@@ -17,11 +17,11 @@ type Kind = 'verify_email' | 'reset_password'
 
 const purposeOf = (kind: Kind) => (kind === 'verify_email' ? 'verify' : 'reset')
 
-/** Messages to the recovery factor that carry a token. */
+/** Messages with a token, sent to the recovery field. */
 export interface FactorMessages {
   /**
-   * Sends one after the answer, if there is somebody to send it to: what is answered never tells. The stores are asked the
-   * same for everybody.
+   * Sends a message after the response, if there is a recipient. The response and the store calls
+   * are the same for every value, which prevents user enumeration.
    */
   request(
     request: FastifyRequest,
@@ -30,7 +30,7 @@ export interface FactorMessages {
     found: () => Promise<Row | null>,
     redirectTo?: string,
   ): void
-  /** Sends one to the user that no budget keeps away. */
+  /** Sends a message without counting it against the recipient limit. */
   send(kind: Kind, user: Row, value: string, redirectTo?: string): Promise<void>
 }
 
@@ -60,15 +60,16 @@ export function createFactorMessages({
   return {
     send,
     request(request, kind, value, found, redirectTo) {
-      // The work may be done again when it fails, but is counted once.
+      // The work is retried when it fails, but counts once.
       let allowed: boolean | undefined
       outbox.defer(request, async () => {
         const user = await found()
         const isWanted =
           user && users.isActive(user) && !(kind === 'verify_email' && factor.isVerified(user))
         const wanted = isWanted ? user : null
-        // Messages that aren't sent don't count. A new password ends earlier messages, so it starts a new count:
-        // else an attacker with the password could use up the limit and then end the owner's messages.
+        // Unsent messages don't count. A new password ends earlier tokens, so it starts a new
+        // count. Otherwise an attacker with the password could use up the limit, then end the
+        // owner's tokens.
         const budget =
           wanted && kind === 'reset_password' ? `${value} ${users.epochOf(wanted)}` : value
         allowed ??= await withinRecipientLimit(kind, wanted ? budget : '')

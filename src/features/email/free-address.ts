@@ -4,8 +4,8 @@ import type { Users } from '../../core/users/users.js'
 import { randomToken } from '../../crypto/random.js'
 
 /**
- * Takes the address from an account that never verified it, for the one that reverts and has. Such an account can have come about only
- * in the moment of the move, or while no state was reachable.
+ * Takes the address from an account that never verified it, for the account that reverts to it. An
+ * account can get a reserved address only during the change itself or in an outage.
  */
 export async function freeFromStranger(
   users: Users,
@@ -15,7 +15,7 @@ export async function freeFromStranger(
   const owner = await identity.findBy('email', email)
   if (!owner || !users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false))
     return false
-  // Never a mailbox (RFC 2606), and no other account's.
+  // `.invalid` is never a mailbox (RFC 2606). The random part keeps the address unique.
   const abandoned = `gone-${randomToken(16).toLowerCase()}@account.invalid`
   return (
     (await updateIfUnchanged(users, owner, ['email', 'emailVerified'], () => ({

@@ -48,7 +48,10 @@ declare module '../../core/rate-limits.js' {
   }
 }
 
-/** What the routes call; null where there is no recovery factor. Tells people of what the other features do, too. */
+/**
+ * Services of the routes; null without a recovery field. Also registers the notifications for what
+ * other features do.
+ */
 function createPart(
   core: Core,
   delivery: Delivery,
@@ -92,7 +95,7 @@ function createPart(
     factor && messages && users.has('email')
       ? createEmailChange({
           ...shared,
-          // A factor that is not the email is as it was, and so is what its owner can do with it.
+          // Another recovery field hasn't changed, so its owner can request a reset as before.
           offerReset: async (user) => {
             if (field === 'email') await offerReset(user)
           },
@@ -112,7 +115,7 @@ function createPart(
   })
   credentials.onLinkChanged.push(notices.linkChanged)
   core.signUp.messages = {
-    // A phone is private where something reaches it.
+    // A phone number is private if a channel can reach it.
     fields: [
       ...new Set([
         'email',
@@ -146,7 +149,7 @@ function createPart(
   }
 }
 
-/** Verification, password reset and change of address. */
+/** Verification, password reset and change of the email address. */
 export const email: Feature = {
   name: 'email',
   options: [],

@@ -20,15 +20,15 @@ interface Dependencies {
   readonly undoSeconds: number
 }
 
-/** Messages that tell and ask nothing. None of the methods waits or throws. */
+/** Notifications of users. No method waits or throws. */
 interface Notifications {
   /** Tells the owner of `value` that someone tried to register with it. */
   existingAccount(request: FastifyRequest, field: string, value: string): void
-  /** Tells `email`, while it is reserved for its previous owner, that someone tried to register with it. */
+  /** The same for an `email` that is reserved for its previous owner. */
   reservedAddress(request: FastifyRequest, email: string): void
-  /** To the user, that the account has another password. */
+  /** Tells the user that the password was changed. Also renews revert tokens. */
   passwordChanged(user: Row, request: FastifyRequest): void
-  /** To the user, that a sign-in by a provider was added, with what takes it back, or was taken away. */
+  /** Tells the user that a provider was linked, with a link to undo it, or that it was unlinked. */
   linkChanged(
     user: Row,
     change: { readonly provider: string; readonly linked: boolean },
@@ -53,14 +53,14 @@ export function createNotifications({
     recipient: string,
     provider?: string,
   ) => {
-    // Last of all that can fail, so that what is done again is counted once.
+    // The last step that can fail, so that a retry isn't counted twice.
     if (!users.isActive(user) || !(await withinRecipientLimit(kind, recipient))) return
     outbox.send({
       ...{ kind, token: null, user, recipient, factor, expiresInSeconds: 0 },
       ...(provider !== undefined && { provider }),
     })
   }
-  /** Where the user is told things: at what is verified rather than not, and at the email rather than elsewhere. */
+  /** Where to notify the user. Prefers a verified contact, then the email address. */
   const contactOf = (user: Row): [factor: string, value: string] | null => {
     const contacts = ['email', identity.recovery].flatMap((field): [string, string][] => {
       const value = field === null ? null : readCanonical(users, identity, user, field)

@@ -22,18 +22,24 @@ interface Dependencies {
   readonly messages: FactorMessages
   readonly redeem: Redeem
   readonly outbox: Outbox
-  /** Sign-in methods beside the password. */
+  /** Sign-in methods besides the password. */
   readonly methods: SignInMethods
   readonly replaceCredential: ReplaceCredential
-  /** Tells the user of a new password. Must not wait. */
+  /** Tells the user that the password was changed. Must not wait. */
   readonly passwordChanged: (user: Row, request: FastifyRequest) => void
 }
 
-/** Setting a forgotten password by the recovery factor. */
+/** Password reset with a token sent to the recovery field. */
 export interface PasswordReset {
-  /** Sends a token that sets a password, if there is somebody to send it to: what is answered never tells. */
+  /**
+   * Sends a reset token, if there is a recipient. The response is the same either way, which
+   * prevents user enumeration.
+   */
   request(request: FastifyRequest, value: string, redirectTo?: string): void
-  /** Returns where the page goes on. @throws TokenInvalidOrUsedError, BadRequestError for a password that is not acceptable */
+  /**
+   * Sets the password. Returns the path where the page continues.
+   * @throws TokenInvalidOrUsedError; BadRequestError for an unacceptable password
+   */
   confirm(request: FastifyRequest, token: string, password: string): Promise<string | undefined>
 }
 
@@ -51,15 +57,18 @@ export function createPasswordReset({
   passwordChanged,
 }: Dependencies): PasswordReset {
   const { field, verifiedField } = factor
-  /** Whoever proves the factor of an account that never was verified may not be who made it: what that one set up goes. */
+  /**
+   * Whoever proves a recovery field that was never verified may not be who registered the account
+   * (account pre-hijacking). What the creator set up is removed.
+   */
   const isFirstProof = (user: Row) => verifiedField !== null && !factor.isVerified(user)
   const verified = (row: Row, others: UserValues): UserValues =>
     verifiedField === null
       ? {}
       : { [verifiedField]: true, ...(isFirstProof(row) && { ...methods.cleared, ...others }) }
   /**
-   * Identifiers that the creator of the account gave besides the factor and never verified: with an address of its own it would come
-   * back, at a provider that vouches for it.
+   * Other identifiers that can be verified. They are cleared if they aren't: a creator who set
+   * their own address could get back in through a provider that vouches for it.
    */
   const unproved = ['email', 'phone'].filter(
     (name) => name !== field && users.has(name) && users.has(`${name}Verified`),
@@ -70,7 +79,10 @@ export function createPasswordReset({
         .filter((name) => !users.flagOf(row, `${name}Verified`, false))
         .map((name) => [name, null]),
     )
-  /** For a column that must not be empty. Never a mailbox (RFC 2606), and no other account's. */
+  /**
+   * For an email column that must not be null. `.invalid` is never a mailbox (RFC 2606), and the
+   * random part keeps the address unique.
+   */
   const replaced = (row: Row): UserValues =>
     'email' in emptied(row)
       ? { email: `gone-${randomToken(16).toLowerCase()}@account.invalid` }

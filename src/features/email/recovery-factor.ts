@@ -2,17 +2,17 @@ import { canonicalValue, malformedValue } from '../../core/identity/canonical.js
 import { type Identity, readCanonical } from '../../core/identity/identity.js'
 import type { Row, Users } from '../../core/users/users.js'
 
-/** The factor that recovers an account: its logical field, and how its values are read. */
+/** The recovery field: its logical name, and how its values are read. */
 export interface Factor {
   readonly field: string
-  /** Field that says whether it is verified; null where the model has none. */
+  /** Field that says whether it is verified; null if the user model has none. */
   readonly verifiedField: string | null
-  /** Whether the user's factor is verified; false where the model does not say. */
+  /** Whether the user's value is verified; false if the user model doesn't say. */
   isVerified(user: Row): boolean
-  /** @throws BadRequestError for what is no value of the factor */
+  /** Returns the canonical form of a value. @throws BadRequestError for an invalid value */
   parse(text: string): string
   find(value: string): Promise<Row | null>
-  /** The row's value in canonical form, as tokens are bound to it and messages go to it; null if absent. */
+  /** The canonical value to which tokens are bound and messages are sent; null if absent. */
   read(user: Row): string | null
 }
 

@@ -26,19 +26,19 @@ import type { Factor } from './recovery-factor.js'
 import type { UndoLink } from './undo-link.js'
 import type { Verification } from './verification.js'
 
-/** What the routes call. */
+/** Services of the routes. */
 export interface EmailPart extends RouteLimits {
   readonly users: Users
-  /** Logical name of the recovery factor, or null. */
+  /** Logical name of the recovery field, or null. */
   readonly recoveryField: string | null
   readonly verification: Verification
   readonly passwordReset: PasswordReset
   readonly factor: Factor
-  /** JSON schema of the factor's values. */
+  /** JSON schema of the recovery field. */
   readonly schema: object
-  /** Null where users have no email. */
+  /** Null if users have no email address. */
   readonly emailChange: EmailChange | null
-  /** What `registration.schema` says of addresses. */
+  /** Schema of email addresses in `registration.schema`. */
   readonly emailSchema: object | undefined
   readonly undoLink: UndoLink
   readonly methods: SignInMethods
@@ -56,7 +56,7 @@ const confirmed = (detail: string, redirectTo: string | undefined): Static<typeo
   ...(redirectTo !== undefined && { redirect_to: redirectTo }),
 })
 
-/** A route that answers the same whatever is known of the value. */
+/** A route whose response is the same whether or not an account exists. */
 function requestRoute(
   part: { readonly field: string; readonly schema: object },
   route: { url: string; operationId: string; summary: string; detail: string; before: AnyGate },
@@ -230,7 +230,7 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
   ]
 }
 
-/** What undoes a change of address, or a link to a provider, by the token of the message that told of it. */
+/** Undoes an email change or a provider link, with the token of its notification. */
 const undoRoute = (part: EmailPart): OwnRoute =>
   confirmRoute(
     {
@@ -246,7 +246,7 @@ const undoRoute = (part: EmailPart): OwnRoute =>
     },
   )
 
-/** The token says which of the two it is for. */
+/** Tries both purposes, since a token works for only one of them. */
 async function undo(
   { emailChange, undoLink }: EmailPart,
   request: FastifyRequest,
@@ -263,7 +263,7 @@ async function undo(
 }
 
 /**
- * Verifying the recovery factor, setting a forgotten password, moving to another address.
+ * Routes to verify the recovery field, reset the password and change the email address.
  * @example
  * app.register(crudAuth, { secret, users, email, routes: false })
  * app.register(emailRoutes, { prefix: '/auth' })

@@ -9,7 +9,7 @@ import type { EmailPart } from './routes.js'
 
 declare module '../../core/toolbox.js' {
   interface AuthToolbox {
-    /** Verification, password reset and change of address. */
+    /** Verification, password reset and change of the email address. */
     readonly recovery: RecoveryToolbox
   }
 }
@@ -77,8 +77,9 @@ const text = (name: string, value: unknown): string => {
 }
 
 /**
- * @param part null without delivery, and without a recovery factor
- * @param deliver null where nothing can be sent
+ * Creates `app.crudAuth.recovery`.
+ * @param part null without delivery or without a recovery field
+ * @param deliver null without delivery
  */
 export function createRecoveryToolbox(
   users: Users,

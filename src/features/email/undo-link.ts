@@ -9,13 +9,14 @@ interface Dependencies {
   readonly redeem: Redeem
   readonly outbox: Outbox
   readonly replaceCredential: ReplaceCredential
-  /** Sends what sets another password. */
+  /** Sends a password reset link. */
   readonly offerReset: (user: Row) => Promise<void>
 }
 
 /**
- * Takes back a provider link that the user did not make: every link that was made lately goes, and every session and token
- * ends, since its creator was signed in. @throws TokenInvalidOrUsedError
+ * Undoes a provider link that the user didn't make. Removes all recently made links, and ends all
+ * sessions and tokens, because whoever made the link was signed in.
+ * @throws TokenInvalidOrUsedError
  */
 export type UndoLink = (request: FastifyRequest, token: string) => Promise<void>
 

@@ -14,13 +14,19 @@ interface Dependencies {
   readonly redeem: Redeem
 }
 
-/** Proving the recovery factor. */
+/** Verification of the recovery field. */
 export interface Verification {
-  /** Sends a token that verifies the factor, if there is somebody to send it to: what is answered never tells. */
+  /**
+   * Sends a verification token, if there is a recipient. The response is the same either way, which
+   * prevents user enumeration.
+   */
   request(request: FastifyRequest, value: string, redirectTo?: string): void
-  /** As `request`, for an account just made. */
+  /** Like `request`, for an account that was just created. */
   requestFor(request: FastifyRequest, user: Row): void
-  /** Returns where the page goes on. @throws TokenInvalidOrUsedError */
+  /**
+   * Marks the field verified. Returns the path where the page continues.
+   * @throws TokenInvalidOrUsedError
+   */
   confirm(request: FastifyRequest, token: string): Promise<string | undefined>
 }
 

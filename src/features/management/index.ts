@@ -25,7 +25,7 @@ declare module '../../core/rate-limits.js' {
   }
 }
 
-/** The list of signed-in devices. */
+/** Session management: `/sessions`, `/logout-all`, `/csrf/refresh`. */
 export const management: Feature = {
   name: 'management',
   options: [],

@@ -48,7 +48,7 @@ const sessionView = (record: SessionRecord, client: ClientInfo, current: string 
   current: record.handle === current,
 })
 
-/** What the routes call. */
+/** Services of the management routes. */
 export interface ManagementPart extends RouteLimits {
   readonly emit: Emit
   readonly sessions: Sessions
@@ -72,10 +72,10 @@ export const managementRoutes = defineGroup('management', (app) => {
   const limitLogoutAll = rateLimit('logout_all', limits.logout_all, {
     key: 'session',
     userCeiling: 10,
-    // Whoever has just proved the password signs a thief out, whatever that one has used up.
+    // A user who has just authenticated can always sign out a thief who has used up the limit.
     spares: ({ principal }) => AuthenticatedPrincipal.isFresh(principal, part.freshSeconds),
   })
-  // Counted by session, once it is known to be one: no cookie of an attacker's making opens a counter.
+  // Counted by session, after the session is found: a forged cookie must not create a counter.
   const limitRefresh = rateLimit('csrf_refresh', limits.csrf_refresh, {
     key: (request) => sessions.handleOf(request) ?? '',
   })
@@ -189,7 +189,8 @@ export const managementRoutes = defineGroup('management', (app) => {
         if (!live) throw new UnauthenticatedError()
         found.set(request, live)
         const held = sessions.csrfCookie(request)
-        // The same token again is not counted: a front end on another origin asks at each reload.
+        // Returning the current token isn't counted: a front end on another origin asks for it on
+        // each reload.
         if (held === null || !isCsrfToken(held, live.record)) await limitRefresh(request, reply)
       },
     ],

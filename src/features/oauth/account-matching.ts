@@ -23,11 +23,11 @@ import type { LinkedAccounts } from './linked-accounts.js'
 import type { RecentLinks } from './recent-links.js'
 import { orDenied } from './refusals.js'
 
-/** Whose account a sign-in at a provider opens. */
+/** The account that a sign-in with a provider resolves to. */
 export interface OAuthResolution {
   readonly user: Row
   readonly created: boolean
-  /** The account was there and has just been linked. */
+  /** The account already existed and has just been linked. */
   readonly linked: boolean
 }
 
@@ -39,20 +39,22 @@ interface Dependencies {
   readonly emit: Emit
   readonly newAccount: NewAccount
   readonly links: LinkedAccounts
-  /** Null where nothing is ever undone: without a way to write to people. */
+  /** Null without delivery: links can't be undone then. */
   readonly recent: RecentLinks | null
-  /** Tells the user of the link. Must not wait. */
+  /** Tells the user that a provider was linked. Must not wait. */
   readonly linkChanged: Credentials['linkChanged']
   /** Whether the address is reserved for its previous owner. */
   readonly isReserved: (email: string) => Promise<boolean>
   readonly replaceCredential: ReplaceCredential
-  /** Sends what verifies an address that the provider does not vouch for. Must not wait. */
+  /** Sends a verification link, if the provider doesn't vouch for the address. Must not wait. */
   readonly sendVerification: (request: FastifyRequest, user: Row) => void
 }
 
 /**
- * Finds or creates the account of a provider profile: by the provider's id, by a verified email, else a new one.
- * @throws a refusal (400) for an unverified email that is somebody's, for none to make an account with, or by the app
+ * Finds or creates the account of a profile: by the provider id, by a verified email, otherwise a
+ * new account.
+ * @throws a refusal (400) for an unverified email of another account, for a missing email that an
+ * account needs, or by a hook
  */
 export type MatchAccount = (
   request: FastifyRequest,
@@ -69,7 +71,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
   const knowsVerified = users.has('emailVerified')
   const { recovery } = identity
   const needsEmail = identity.login.includes('email')
-  /** What the creator of the account could use to get back in. */
+  /** Clears another recovery field, which the creator of the account could use to get back in. */
   const otherFactor: UserValues =
     recovery === null || recovery === 'email'
       ? {}
@@ -79,8 +81,9 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
         }
 
   /**
-   * The owner of the address is here, and the creator of the account never proved it: what the creator set up goes. The
-   * links go before the address counts as verified too: were their table to fail after that, nobody would come back for them.
+   * Gives the account to the owner of the address, which its creator never verified (account
+   * pre-hijacking). What the creator set up is removed. Links are also removed before the address
+   * counts as verified. If their table failed only after that, no later sign-in would remove them.
    */
   const takeOver = (request: FastifyRequest, user: Row, provider: string, profile: OAuthProfile) =>
     replaceCredential(user, {
@@ -95,7 +98,10 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
       removeMethods: { before: true, retry: null },
     })
 
-  /** Null when the row has moved on, or the account was linked elsewhere: to be looked at again. */
+  /**
+   * Null if the row has changed or the provider account was linked elsewhere: the caller tries
+   * again.
+   */
   const link = async (
     request: FastifyRequest,
     user: Row,
@@ -121,7 +127,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     return { user: changed, created: false, linked: true }
   }
 
-  /** What a new account holds beside its username. The app is asked once, however often the username has to be changed. */
+  /** Prepares the row of a new account. Hooks run once, even if several usernames must be tried. */
   const prepare = async (
     request: FastifyRequest,
     provider: string,
@@ -149,7 +155,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
       return newAccount.row({
         ...canonical,
         hashedPassword,
-        // The provider vouches for its own address, not for one of the app's making.
+        // The provider vouches for the address in the profile, not for one that the app derived.
         ...(knowsVerified && {
           emailVerified: profile.emailVerified && canonical.email === email,
         }),
@@ -169,9 +175,9 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     try {
       user = await users.create(row)
     } catch (error) {
-      // Somebody else has the name, or this very person has just signed up in another tab.
+      // The username is taken, or the same user has just signed up in another tab.
       if (error instanceof DuplicateUserError) return null
-      // Without its cause, which may repeat the value and would be logged with a refusal in JSON.
+      // Without a cause: it may contain the value, and JSON refusals are logged with their cause.
       if (error instanceof UserValueError) {
         if (error.field === 'email' && (row.email ?? null) === null)
           throw new OAuthEmailMissingError()
@@ -185,19 +191,21 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     return { user, created: true, linked: false }
   }
 
-  /** Why an account with the address is not the caller's to enter; null when it is. */
+  /** Why the profile can't sign in to an account with its address; null if it can. */
   const refusalOf = async (
     holder: Row,
     provider: string,
     profile: OAuthProfile,
   ): Promise<Error | null> => {
     if (!profile.emailVerified) return new OAuthEmailUnverifiedError()
-    // Inert: nothing of it changes, and the caller refuses it.
+    // Nothing of an inactive account changes, and the caller refuses it.
     if (!users.isActive(holder)) return null
-    // Whoever made it may never have owned the address, and nothing tells: neither in nor out without its own credential.
+    // Without `emailVerified`, nothing shows whether the creator owned the address. Neither linking
+    // nor removing the creator's credentials would be safe.
     if (!knowsVerified) return new OAuthEmailUnverifiedError()
-    // Of one that was never verified the link goes with everything else, unless the account has proved another factor: then
-    // it is somebody's, and the address may be a stranger's who put it there.
+    // If the address was never verified, existing links are removed with everything else. An
+    // account that verified another recovery field is an exception: it has an owner, and a stranger
+    // may have added the address.
     if (!users.flagOf(holder, 'emailVerified', false)) {
       const isProved =
         recovery !== null &&
@@ -221,7 +229,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
       }
       const refusal = holder && (await refusalOf(holder, provider, profile))
       if (refusal) {
-        // This very person may have come in by another tab, between the look-up by id and the one by email.
+        // The same user may have signed in from another tab, between the lookups by id and email.
         const again = await links.find(provider, profile.id)
         if (again) return { user: again, created: false, linked: false }
         throw refusal
@@ -232,13 +240,13 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
       else {
         rowOf ??= await prepare(request, provider, profile, email)
         const row = rowOf(attempt)
-        // An address of the app's making may be somebody's too.
+        // An address that the app derived may belong to another account.
         if (typeof row.email === 'string' && row.email !== email) {
           if ((await identity.findBy('email', row.email)) || (await isReserved(row.email)))
             throw new OAuthEmailUnverifiedError()
         }
         const { username } = row
-        // Somebody signs in by that name as another of the login fields: the next one is tried.
+        // Another account has this name as the value of a different login field: try the next name.
         const isShadowing = (await identity.shadowing({ username })) !== null
         resolved = isShadowing ? null : await create(request, provider, profile, row)
       }

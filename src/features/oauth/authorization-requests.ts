@@ -6,7 +6,7 @@ import { OAuthInvalidStateError } from '../../errors.js'
 import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
-/** A sign-in that is under way at a provider. */
+/** A sign-in with a provider that is in progress. */
 export interface OAuthAttempt {
   readonly provider: string
   readonly nonce: string
@@ -14,35 +14,45 @@ export interface OAuthAttempt {
   readonly redirectTo?: string | undefined
   readonly rememberMe: boolean
   /**
-   * Where the session stands that began it, if there was one: the browser may withhold its cookie when the provider sends it
-   * back (`SameSite=Strict`).
+   * The session that started it, if there was one. The browser may withhold its cookie in the
+   * callback (`SameSite=Strict`), so it is remembered here.
    */
   readonly began?: { readonly tag: string; readonly handle: string } | undefined
-  /** When that session signed in, in milliseconds, where it was live: a silent sign-in does not make it fresher. */
+  /**
+   * When that session authenticated, in milliseconds, if it was live. A silent sign-in doesn't make
+   * it fresher.
+   */
   readonly signedInAtMs?: number | undefined
-  /** Set where the signed-in account gets a link: its encoded id and its credential epoch. */
+  /** Set to link the signed-in account: its encoded id and its credential epoch. */
   readonly link?: { readonly user: string; readonly epoch: string } | undefined
 }
 
-/** What is kept with an attempt. */
+/** An attempt as it is stored. */
 interface Kept extends OAuthAttempt {
   readonly key: string
   /** Digest of the browser's secret. */
   readonly browser: string
 }
 
-/** Attempts, each bound to a provider and a browser and ended by one callback. Throws `UnavailableError` (503) in an outage. */
+/**
+ * Attempts, each bound to one provider and one browser, and valid for one callback. Throws
+ * `UnavailableError` (503) in an outage.
+ */
 export interface AuthorizationRequests {
-  /** @param browser secret of the browser's cookie */
+  /** @param browser secret in the browser's cookie */
   begin(
     browser: string,
     attempt: Omit<OAuthAttempt, 'nonce' | 'codeVerifier'>,
   ): Promise<OAuthAttempt & { readonly state: string }>
-  /** @throws OAuthInvalidStateError for a state that is missing, unknown, used, of another provider or of another browser */
+  /**
+   * Consumes the attempt.
+   * @throws OAuthInvalidStateError if `state` is missing, unknown, used, or of another provider or
+   * browser
+   */
   end(state: string | null, provider: string, browser: string | null): Promise<OAuthAttempt>
 }
 
-/** Seconds that a browser may stay at the provider. */
+/** Lifetime of an attempt in seconds: how long the browser may stay at the provider. */
 export const attemptSeconds = 600
 
 const keyOf = (state: string) => sha256(`oauth ${state}`)
@@ -68,7 +78,7 @@ export function createAuthorizationRequests(
       const text = sealed === null ? null : open(sealed)
       if (text === null) throw new OAuthInvalidStateError()
       const kept = JSON.parse(text) as Kept
-      // Judged before it is taken: a foreign browser must not use it up.
+      // Checked before it is consumed: another browser must not be able to use it up.
       if (
         kept.key !== key ||
         kept.provider !== provider ||

@@ -20,7 +20,9 @@ import { OAuthFailure } from './protocol/oauth-failure.js'
 import type { OAuthProtocol, SignInResult } from './protocol/protocol.js'
 import { orDenied, refusalWord } from './refusals.js'
 
-/** Where browsers land: a path, or a URL of the front end, against which paths are resolved. */
+/**
+ * Redirects after sign-in. `defaultRedirect` is a path, or a URL against which paths are resolved.
+ */
 function createLanding(defaultRedirect: string) {
   const isPath = defaultRedirect.startsWith('/')
   return (path?: string, error?: string): string => {
@@ -31,18 +33,22 @@ function createLanding(defaultRedirect: string) {
   }
 }
 
-/** The end of a sign-in at a provider. */
+/** The callback, which ends a sign-in with a provider. */
 export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, OAuthProtocol>) {
   const { users, emit, hooks, sessions, attempts, browser, linking, resolve, answersJson } = oauth
   const landing = createLanding(oauth.defaultRedirect)
 
   const land = (reply: FastifyReply, address: string) => {
-    // The address of this page has a code in it, which is nobody else's business though it is used up.
+    // The URL of this page contains the authorization code. It is used up, but must not leak in a
+    // `Referer` header.
     reply.header('referrer-policy', 'no-referrer')
     return reply.redirect(address, 302)
   }
 
-  /** A refusal as it may be told; what the provider did is logged, and what nobody expected goes on. */
+  /**
+   * A refusal that is safe to return. Refusals and provider failures are logged; other errors are
+   * rethrown.
+   */
   const refusalOf = (request: FastifyRequest, provider: string, error: unknown): Error => {
     const word = refusalWord(error)
     if (word !== null) {
@@ -63,7 +69,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     throw error
   }
 
-  /** @param path where the browser lands; the default without one */
+  /** @param path redirect target; `defaultRedirect` without one */
   const refused = (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -109,7 +115,8 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     }: OAuthAttempt & { link: NonNullable<OAuthAttempt['link']> },
     result: SignInResult,
   ) => {
-    // The session that began it, and no other; a browser that withholds a strict cookie here is known by its binding cookie.
+    // Only the session that started the link may finish it. If the browser withholds a
+    // `SameSite=Strict` session cookie here, the attempt's own cookie has identified it.
     const present = sessions.standingOf(request)
     const isOther = present === null ? !oauth.isSessionWithheld : present.handle !== began?.handle
     const live = began && !isOther ? await sessions.liveAt(began) : null
@@ -165,7 +172,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     }
     await orDenied(runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request })))
     await handOverTokens(request, provider, user, result)
-    // A provider that signs in silently proves nothing new about the user of an old session.
+    // A silent sign-in at the provider proves nothing new, so an old session stays as old as it is.
     const authenticatedAtMs = result.authenticatedAtMs ?? signedInAtMs
     const body = await oauth.establish(request, reply, user, {
       rememberMe,
@@ -179,7 +186,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
   }
 
   return {
-    /** Answers a refusal: at the landing page, or in JSON. @throws any other error as it is */
+    /** Answers a refusal with a redirect or JSON. @throws any other error unchanged */
     refused,
 
     async finish(request: FastifyRequest, reply: FastifyReply, provider: string) {
@@ -204,7 +211,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
   }
 }
 
-/** What the routes call. */
+/** Services of the routes. */
 export interface OAuthPart extends RouteLimits {
   readonly users: Users
   readonly emit: Emit
@@ -214,7 +221,7 @@ export interface OAuthPart extends RouteLimits {
   readonly attempts: AuthorizationRequests
   readonly resolve: MatchAccount
   readonly linking: OAuthLinking
-  /** Tells the user of a link that was made or taken away. Must not wait. */
+  /** Tells the user that a provider was linked or unlinked. Must not wait. */
   readonly linkChanged: (
     user: Row,
     change: { readonly provider: string; readonly linked: boolean },
@@ -223,19 +230,21 @@ export interface OAuthPart extends RouteLimits {
   readonly sessions: Sessions
   /** Creates the session of a sign-in. */
   readonly establish: Establish
-  /** Whether browsers withhold the session cookie when the provider sends them back (`SameSite=Strict`). */
+  /** Whether browsers withhold the session cookie in the callback (`SameSite=Strict`). */
   readonly isSessionWithheld: boolean
   /** Secret of the browser, in a cookie that lives as long as an attempt. */
   readonly browser: {
     read(request: FastifyRequest): string | null
-    /** Keeps the one that is there, so that several attempts can be under way. Returns it. */
+    /**
+     * Sets the cookie and returns its secret. Keeps an existing one, so that attempts can overlap.
+     */
     write(request: FastifyRequest, reply: FastifyReply): string
   }
   /** Path of the same origin, or URL of the front end. */
   readonly defaultRedirect: string
-  /** Whether authorize and callback answer in JSON. */
+  /** Whether the authorize and callback routes return JSON. */
   readonly answersJson: boolean
-  /** The exchanges by the key of the provider, for callbacks under a prefix. @throws CRUDAUTH_CONFIG */
+  /** Protocols by provider key, for callbacks under a route prefix. @throws CRUDAUTH_CONFIG */
   protocolsAt(prefix: string): ReadonlyMap<string, OAuthProtocol>
   redirectUri(prefix: string, provider: string): string
 }

@@ -5,8 +5,8 @@ const maxBase = 30
 const anonymous = 'user'
 
 /**
- * A username made of what a provider says: letters and digits of any script, and `._-` between them; at most 30 characters,
- * nothing that could be taken for an email.
+ * A username derived from what a provider says: letters and digits of any script, with `._-`
+ * between them. At most 30 characters, and never a value that could be taken for an email address.
  */
 export function usernameBase(...candidates: (string | null | undefined)[]): string {
   for (const candidate of candidates) {
@@ -24,7 +24,10 @@ export function usernameBase(...candidates: (string | null | undefined)[]): stri
   return anonymous
 }
 
-/** The base for the first attempt, then with ever longer numbers: a name that is taken says nothing of how many are. */
+/**
+ * The base at first, then with ever longer random numbers, which don't reveal how many names are
+ * taken.
+ */
 export const usernameFor = (base: string, attempt: number): string =>
   attempt === 0 && base !== anonymous
     ? base

@@ -52,7 +52,7 @@ declare module '../../core/rate-limits.js' {
 
 type OAuthSettings = NonNullable<ReturnType<typeof resolveOAuth>>
 
-/** Where links are kept; there may be some of providers that are not configured any more. */
+/** Storage of the links. It may contain links to providers that are no longer configured. */
 function linksOf(
   { users, settings: { timeouts } }: Core,
   oauth: OAuthSettings | null,
@@ -71,7 +71,7 @@ function linksOf(
     : linkedAccountsInColumns(users, providers, cleared)
 }
 
-/** Null where nobody can be written to, so that there is neither an undo nor a reset. */
+/** Null without delivery: no message can then undo a link or reset the password. */
 function recentLinksOf(
   { users, state, settings: { delivery, keys } }: Core,
   oauth: OAuthSettings | null,
@@ -89,7 +89,7 @@ function recentLinksOf(
 
 const secretForm = /^[\w-]{43}$/
 
-/** Null without providers. Their connections end with the app. */
+/** Services of the routes; null without providers. Their connections are closed with the app. */
 async function createPart(
   core: Core,
   oauth: OAuthSettings | null,
@@ -117,12 +117,12 @@ async function createPart(
       signUp.messages?.sendVerification(request, user),
     replaceCredential: core.replaceCredential,
   }
-  // Loaded when it is needed: what speaks to providers is a good part of what the package takes to import.
+  // Loaded on demand: the protocol code is a large part of the package's import time.
   const { createProtocol } = await import('./protocol/protocol.js')
   const names = Object.keys(oauth.providers)
   const { names: cookieNames, policy } = session.cookies
-  // It serves this very host, whatever sessions do; and the provider sends the browser here from another site, which a
-  // stricter one does not survive.
+  // Only this host needs it, even if session cookies have a `Domain`. `lax`, because the provider
+  // redirects the browser here from another site, where `strict` cookies are withheld.
   const cookie = createCookie(
     cookieNames.oauth,
     { secure: policy.secure, sameSite: 'lax', path: '/' },
@@ -155,7 +155,7 @@ async function createPart(
     attempts: createAuthorizationRequests(core.state.attempts, createSeal(keys('oauth'))),
     resolve: createMatchAccount(parts),
     linking: createOAuthLinking(parts),
-    // From custom code there is no request, and the outbox needs its log only.
+    // Calls from the app's own code have no request. The outbox only needs its log.
     linkChanged: (user, change, request = { log: app.log } as FastifyRequest) =>
       core.credentials.linkChanged(user, change, request),
     sessions,
@@ -196,7 +196,7 @@ async function createPart(
   }
 }
 
-/** Sign-in at providers, and linking accounts there. */
+/** Sign-in with providers, and linked accounts. */
 export const oauth: Feature = {
   name: 'oauth',
   options: ['oauth'],

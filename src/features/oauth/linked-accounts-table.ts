@@ -8,13 +8,13 @@ import type { LinkedAccounts } from './linked-accounts.js'
 interface TableLinksOptions {
   /** How long the table may take before the request gets its 503. */
   readonly milliseconds: number
-  /** Keys of the providers that are configured: others let nobody in. */
+  /** Keys of the configured providers. Links to others can't be used to sign in. */
   readonly providers: readonly string[]
   /** See `SignInMethods`. */
   readonly cleared: UserValues
 }
 
-/** How far the clocks of the app and its database may lie apart. */
+/** Tolerated clock skew between the app and its database. */
 const clockToleranceMs = 60_000
 
 const timeOf = (value: unknown): number =>
@@ -22,7 +22,7 @@ const timeOf = (value: unknown): number =>
     ? new Date(value).getTime()
     : Number.NaN
 
-/** Links in a table of the app's. */
+/** Stores links in a table of the app. */
 export function linkedAccountsInTable(
   users: Users,
   store: OAuthAccountStore,
@@ -39,7 +39,8 @@ export function linkedAccountsInTable(
       const account = await bounded(() => store.find(provider, subject))
       if (!account || account.provider !== provider || account.subject !== subject) return null
       const user = await users.findById(account.userId)
-      // The user is deleted, or another one has the id now: the link must not open that account.
+      // The user was deleted, and another one may have the id now: the link must not sign in to
+      // that account.
       const isOlder =
         user !== null &&
         timeOf(account.linkedAt) + clockToleranceMs < timeOf(users.read(user, 'createdAt'))
@@ -61,11 +62,11 @@ export function linkedAccountsInTable(
       if (
         await bounded(() => store.add({ provider, subject, userId, email, linkedAt: new Date() }))
       ) {
-        // Row and table are not written together. Who has taken the account over meanwhile has cleared the table already, and
-        // would never know of a link that came after.
+        // Row and table aren't written atomically. If the credential was replaced in the meantime,
+        // links were already removed from the table, and this one would survive.
         const now = await users.findById(userId)
         if (now && users.epochOf(now) === users.epochOf(user)) return true
-        // Only while it is this link: the owner may be linked here too by now.
+        // Only if it is this link: the owner may have linked the provider in the meantime.
         if (await bounded(() => store.find(provider, subject)))
           await bounded(() => store.remove(userId, provider, false))
         return false
@@ -87,7 +88,8 @@ export function linkedAccountsInTable(
     async detach(user, provider, hasOtherWay) {
       const userId = users.idOf(user)
       const accounts = await bounded(() => store.list(userId))
-      // Read after the list: the caller must not remove links of someone who took the account over meanwhile.
+      // Read after the list: after a credential change the caller must not remove the new owner's
+      // links.
       const row = await users.findById(userId)
       if (!row || users.epochOf(row) !== users.epochOf(user)) return 'absent'
       if (!accounts.some((account) => account.provider === provider)) return 'absent'
@@ -98,8 +100,9 @@ export function linkedAccountsInTable(
       const isLeftover = (account: { provider: string }) => !providers.includes(account.provider)
       const removed = await bounded(() => store.remove(userId, provider, !hasOtherWay(row)))
       if (removed !== 'removed' || hasOtherWay(row) || !accounts.some(isLeftover)) return removed
-      // The store has counted links to providers that are no longer configured, which let nobody in: of two at once the one
-      // that finds nothing else left takes its own back.
+      // The store also counts links to providers that are no longer configured, which can't be used
+      // to sign in. In a race of two removals, the one that finds no usable link left restores its
+      // own.
       const left = await bounded(() => store.list(userId))
       if (!left.every(isLeftover)) return removed
       const own = accounts.find((account) => account.provider === provider)

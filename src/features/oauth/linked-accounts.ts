@@ -3,7 +3,7 @@ import type { Row, Users } from '../../core/users/users.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { UserValues } from '../../ports/user-store.js'
 
-/** A linked account, as lists tell of it. */
+/** A linked provider account, as listed. */
 export interface LinkedAccount {
   readonly provider: string
   readonly email: string | null
@@ -11,23 +11,32 @@ export interface LinkedAccount {
 }
 
 /**
- * Where it is kept which account at a provider is whose: in columns of the users table, or in a table of its own. What goes
- * into columns is written together with whatever else is written.
+ * Storage of links between users and provider accounts: in columns of the users table, or in a
+ * table of its own. Columns are written in one statement with the rest of the row.
  */
 export interface LinkedAccounts extends Omit<SignInMethods, 'detachRecent' | 'undoable'> {
-  /** Fields of the users table that hold ids of accounts; none with a table of their own. */
+  /** Fields of the users table with provider ids; empty if links have a table of their own. */
   readonly fields: readonly string[]
   find(provider: string, subject: string): Promise<Row | null>
   list(user: Row): Promise<LinkedAccount[]>
-  /** Whether the user is linked to an account there, whichever it is. */
+  /** Whether the user is linked to any account at the provider. */
   isLinked(user: Row, provider: string): Promise<boolean>
-  /** What a link puts into the row; `alone` takes every other one out. */
+  /** Values of a link in the user's row. `alone` also clears all other links. */
   valuesFor(provider: string, subject: string, alone: boolean): UserValues
-  /** Does what is not in the row, after it was written. False when another user has the account by now, or the row has moved on. */
+  /**
+   * Stores what isn't in the row, after the row was written. False if another user has the provider
+   * account by now, or the credential has changed.
+   */
   attach(user: Row, provider: string, profile: OAuthProfile): Promise<boolean>
-  /** Takes away the one link to that very account, whatever else lets the user in. Returns whether it was there. */
+  /**
+   * Removes the link to exactly this account, even if it is the last sign-in method. Returns
+   * whether it existed.
+   */
   remove(user: Row, provider: string, subject: string): Promise<boolean>
-  /** @param hasOtherWay whether the row lets its user in without any link; else the only one is not taken away */
+  /**
+   * Removes a link, unless it is the last sign-in method.
+   * @param hasOtherWay whether the user can sign in without any link
+   */
   detach(
     user: Row,
     provider: string,
@@ -41,7 +50,8 @@ const maxAttempts = 5
 
 /**
  * Links in the `<provider>Id` columns of the users table.
- * @param cleared every such column that the model has, of providers that are no longer configured too
+ * @param cleared every such column of the user model as null, including those of providers that are
+ * no longer configured
  */
 export function linkedAccountsInColumns(
   users: Users,
@@ -62,7 +72,7 @@ export function linkedAccountsInColumns(
     cleared,
     async find(provider, subject) {
       const user = await users.findBy(providerField(provider), subject)
-      // A collation that folds case must not make two accounts one.
+      // A case-insensitive collation must not match the id of another account.
       return user && idOf(user, provider) === subject ? user : null
     },
     async list(user) {
@@ -102,8 +112,8 @@ export function linkedAccountsInColumns(
       for (let attempt = 0; attempt < maxAttempts && row; attempt++) {
         if (idOf(row, provider) === null) return 'absent'
         if (linked(row).length < 2 && !hasOtherWay(row)) return 'last'
-        // All of them are expected as they are, so that two removals at once never take the last two; so is the password,
-        // which may be what lets the last one go.
+        // The compare-and-set covers all links, so that two concurrent removals can't remove the
+        // last two. It covers the password too, which may be the only other way to sign in.
         const held = Object.fromEntries(
           fields.map((field) => [field, users.read(row as Row, field) ?? null]),
         )

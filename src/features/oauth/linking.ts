@@ -15,22 +15,25 @@ interface Dependencies {
   readonly users: Users
   readonly passwords: Passwords
   readonly links: LinkedAccounts
-  /** Null where nothing is ever undone: without a way to write to people. */
+  /** Null without delivery: links can't be undone then. */
   readonly recent: RecentLinks | null
 }
 
-/** Accounts at providers beside the signed-in one. */
+/** Links and unlinks provider accounts of a signed-in user. */
 export interface OAuthLinking {
   list(user: Row): Promise<LinkedAccount[]>
-  /** @throws DuplicateError (409) when the user is linked to an account there already */
+  /** @throws DuplicateError (409) if the user is already linked to the provider */
   refuseSecond(user: Row, provider: string): Promise<void>
-  /** `elsewhere`: that account at the provider is another user's. `stale`: the user's credential or links have changed meanwhile. */
+  /**
+   * `elsewhere`: the provider account belongs to another user. `stale`: the user's credential or
+   * links have changed in the meantime.
+   */
   link(
     user: Row,
     provider: string,
     profile: OAuthProfile,
   ): Promise<{ readonly user: Row; readonly isNew: boolean } | 'elsewhere' | 'stale'>
-  /** @throws NotFoundError (404); DuplicateError (409) when nothing else would let the user in */
+  /** @throws NotFoundError (404); LastSignInMethodError (409) if it is the only way to sign in */
   unlink(user: Row, provider: string): Promise<void>
 }
 

@@ -55,7 +55,7 @@ function resolveBaseUrl(value: unknown): string {
   return url.href.replace(/\/+$/, '')
 }
 
-/** A path, or an absolute URL of a web page or of an app's own scheme. */
+/** Accepts a path, or an absolute URL of a web page or with an app's own scheme. */
 function resolveLanding(value: unknown): string {
   if (typeof value === 'string') {
     const path = sameOriginPath(value)
@@ -80,7 +80,9 @@ function resolveAccounts(value: OAuthAccountStore | undefined): OAuthAccountStor
   return value
 }
 
-/** Whatever is wrong with a provider itself is said where its routes are mounted. */
+/**
+ * Checks the `oauth` option. The settings of each provider are checked when its routes are mounted.
+ */
 export function resolveOAuth(
   options: OAuthOptions | undefined,
   fields: UserFields,

@@ -7,13 +7,13 @@ import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
 /**
- * Which links can still be undone: an attacker who knew the password may have added one to get back in. Throws `UnavailableError`
- * (503) in an outage.
+ * Links that can still be undone: an attacker who knew the password may have added one to get back
+ * in. Throws `UnavailableError` (503) in an outage.
  */
 export interface RecentLinks {
-  /** Before the link is made, so that none is ever made unremembered. */
+  /** Called before the link is made, so that every new link is remembered. */
   remember(user: Row, provider: string, subject: string): Promise<void>
-  /** Ids of the user's accounts at providers that were linked lately. */
+  /** Provider accounts that the user linked recently. */
   of(user: Row): Promise<{ readonly provider: string; readonly subject: string }[]>
   forget(user: Row, provider: string): Promise<void>
 }

@@ -9,7 +9,7 @@ import {
   OAuthProviderAlreadyLinkedError,
 } from '../../errors.js'
 
-/** Every refusal of a callback, by the word that the landing page finds in `?error=`. */
+/** Refusals of the callback by their code in `?error=`. */
 export const refusals = Object.freeze({
   invalid_state: OAuthInvalidStateError,
   oauth_failed: OAuthFailedError,
@@ -21,15 +21,16 @@ export const refusals = Object.freeze({
   access_denied: OAuthAccessDeniedError,
 })
 
-/** The word for a refusal; null for any other error. */
+/** The `?error=` code of a refusal; null for any other error. */
 export function refusalWord(error: unknown): string | null {
   for (const [word, Refusal] of Object.entries(refusals)) if (error instanceof Refusal) return word
   return null
 }
 
 /**
- * Runs what the app may refuse a sign-in by.
- * @throws OAuthAccessDeniedError for a refusal; an error of the app's with a status from 500 on, as it is
+ * Awaits a hook that may refuse the sign-in.
+ * @throws OAuthAccessDeniedError for a refusal; errors without a status, or with 500 or more,
+ * unchanged
  */
 export async function orDenied<T>(asked: Promise<T>): Promise<T> {
   try {

@@ -35,7 +35,7 @@ const outage = 'Redis or the users database is unreachable (CRUDAUTH_UNAVAILABLE
 type WithProvider<R = unknown> = FastifyRequest<{ Params: Static<typeof ProviderParams> } & R>
 
 /**
- * Signing in at providers, and linking accounts there.
+ * Routes to sign in with providers and to link their accounts.
  * @example
  * app.register(crudAuth, { secret, users, oauth, routes: false })
  * app.register(oauthRoutes, { prefix: '/auth' })
@@ -82,7 +82,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       },
     },
     isPublic: true,
-    // Each stores something for ten minutes, for anonymous clients too.
+    // Each request stores an attempt for ten minutes, for anonymous clients too.
     before: [oauth.rateLimit('oauth_authorize', oauth.limits.oauth_authorize)],
     async handler(
       request: WithProvider<{ Querystring: Static<typeof AuthorizeQuery> }>,
@@ -170,7 +170,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
         401: 'No live session (CRUDAUTH_UNAUTHENTICATED)',
         403: 'The CSRF token is missing or wrong (CRUDAUTH_CSRF)',
         404: 'Not linked, or no such provider (CRUDAUTH_NOT_FOUND)',
-        409: 'It is the only way to sign in (CRUDAUTH_DUPLICATE)',
+        409: 'It is the only way to sign in (CRUDAUTH_LAST_SIGN_IN_METHOD)',
         503: outage,
       },
     },

@@ -64,7 +64,7 @@ export function createOAuthToolbox(oauth: OAuthPart | null): OAuthToolbox {
     }
     return part
   }
-  /** As strict with the app's own profile as with one that a provider's mapping made. */
+  /** Checks the app's own profile as strictly as one from `mapProfile`. */
   const checked = (profile: OAuthProfile): OAuthProfile => {
     const usable =
       typeof profile === 'object' && profile !== null

@@ -38,7 +38,7 @@ export const session: Feature = {
   limits: {},
   routes: sessionRoutes,
   configure: (_options, { session: settings }) => ({
-    // With tokens alone there is still something to sign out of.
+    // Without sessions, `/logout` can still revoke refresh tokens.
     lacks: (others) =>
       settings || others.some(({ isCarrier }) => isCarrier)
         ? null

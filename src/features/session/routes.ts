@@ -13,7 +13,7 @@ import { partOf } from '../../groups/parts.js'
 import { refuseCrossSite } from '../../http/cross-site.js'
 import { fail } from '../../lib/option-checks.js'
 
-/** What the routes call. */
+/** Services of the session routes. */
 export interface SessionPart {
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
@@ -79,7 +79,7 @@ function loginRoute(services: SessionPart, establish: Establish): OwnRoute {
         password,
         services.loginContext(request),
       )
-      // Sent at once, so both take one round trip.
+      // In parallel, so that both take one round trip.
       const options = { rememberMe: isTruthy(remember_me), amr: ['pwd'] } as const
       const [answer] = await Promise.all([establish(request, reply, user, options), forgive()])
       return answer
@@ -87,7 +87,7 @@ function loginRoute(services: SessionPart, establish: Establish): OwnRoute {
   }
 }
 
-/** Ends the session that the request comes with, and the families of the refresh tokens that it carries. */
+/** Ends the session of the request and the families of the refresh tokens that it carries. */
 function logoutRoute({ sessions, carriers, signOut, trustedOrigins }: SessionPart): OwnRoute {
   const isCarried = carriers.length > 0
   return {

@@ -10,7 +10,7 @@ interface Dependencies {
   readonly emit: Emit
 }
 
-/** Makes the session of somebody who has just proved a credential. */
+/** Creates the session of a user who has just authenticated, and sets its cookies. */
 export const createSessionSignIn =
   ({ sessions, users, emit }: Dependencies): Establish =>
   async (request, reply, user, { began = null, rememberMe, metadata, authenticatedAt, amr }) => {

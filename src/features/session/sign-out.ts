@@ -17,9 +17,12 @@ interface Dependencies {
   readonly emit: Emit
 }
 
-/** Ends the session that a gate has authenticated, and the families of the refresh tokens that the request carries. */
+/**
+ * Ends the session that a gate has authenticated and the families of the refresh tokens that the
+ * request carries.
+ */
 export function createSignOut({ sessions, carriers, users, emit }: Dependencies): SignOut {
-  /** Whose families they were that ended, each once. */
+  /** Returns the owners of the families that were revoked. */
   const endFamilies = async (request: FastifyRequest): Promise<ReadonlySet<UserId>> => {
     const owners = await Promise.all(
       carriers.flatMap((carrier) =>
@@ -36,13 +39,13 @@ export function createSignOut({ sessions, carriers, users, emit }: Dependencies)
     if (principal?.sessionId !== undefined)
       await sessions?.revoke(principal.userId, principal.sessionId)
     if (!principal && owners.size === 0) throw new UnauthenticatedError()
-    // What has ended is cleared, and nothing else: the browser may hold a newer session by now.
+    // Clear only the cookies of what was ended: the browser may have a newer session by now.
     if (principal) sessions?.clearCookies(reply)
     if (owners.size > 0) for (const carrier of carriers) carrier.clear(reply)
     if (principal) await emit('onAfterLogout', { user: rowOf(principal) }, request)
     for (const owner of owners) {
       if (owner === principal?.userId) continue
-      // It has ended by now: that its owner can not be read is no reason to say otherwise.
+      // The family is already revoked, so a failed lookup of its owner must not fail the sign-out.
       const user = await users.findById(owner).catch(() => null)
       if (user) await emit('onAfterLogout', { user }, request)
     }

@@ -14,8 +14,8 @@ import type { UserId } from '../../ports/user-store.js'
 declare module '../../core/toolbox.js' {
   interface AuthToolbox {
     /**
-     * Verifies identifier and password like `/login`: lockout, equal timing, rehashing, hooks.
-     * Returns the row of the user.
+     * Verifies an identifier and a password like `/login`, with lockout, equal timing, rehashing
+     * and hooks. Returns the row of the user.
      * @throws CRUDAUTH_BAD_CREDENTIALS (401), CRUDAUTH_LOCKED_OUT (429), CRUDAUTH_UNAVAILABLE and
      * CRUDAUTH_OVERLOADED (503)
      * @example
@@ -48,13 +48,14 @@ export interface SessionInfo {
 }
 
 /**
- * `app.crudAuth.sessions`. Methods throw CRUDAUTH_UNAVAILABLE (503) if Redis is unreachable.
- * `create` and the cookie methods need a session transport.
+ * Sessions and refresh token families of users: `app.crudAuth.sessions`. Methods throw
+ * CRUDAUTH_UNAVAILABLE (503) if Redis is unreachable. `create` and the cookie methods need a
+ * session transport.
  */
 export interface SessionsToolbox {
   /**
-   * Creates a session and ends the one that came with the request. Sets no cookies; `setCookies`
-   * does.
+   * Creates a session and ends the one that came with the request. Doesn't set cookies;
+   * `setCookies` does.
    * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for a row without an
    * id
    * @example

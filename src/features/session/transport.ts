@@ -15,7 +15,7 @@ interface Dependencies {
   readonly cookieName: string
 }
 
-/** The transport that gates ask. */
+/** Binds the session transport to its services. */
 export function bindSessionTransport({
   sessions,
   users,

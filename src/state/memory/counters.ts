@@ -4,22 +4,24 @@ import type { AttemptBudget, BudgetResult, CounterStore } from '../../ports/coun
 const DAY_MS = 86_400_000
 
 interface Entry {
-  /** Times of the attempts let through, oldest first. */
+  /** Times of the allowed attempts, oldest first. */
   times: number[]
   lockedUntilMs: number
   level: number
 }
 
-/** By size, because a cache with a number of entries allocates all of them at once: megabytes for an app that is idle. */
+/**
+ * Uses `maxSize`, because with `max` the cache allocates all entries at once: megabytes when idle.
+ */
 const boundedBy = <V extends object>(max: number) =>
   new LRUCache<string, V>({ maxSize: max, sizeCalculation: () => 1 })
 
 /**
  * Counters in this process. No method awaits anything, so each is atomic.
  *
- * Bounded to `max` entries of each kind. Entries that have been locked (and whose escalation is still remembered) live in
- * a cache of their own, so that a flood of fresh keys pushes out other fresh keys only. To push out one lock an attacker
- * has to earn `max` others, each at the price of a full budget of attempts.
+ * Bounded to `max` entries of each kind. Locked entries, and those with an escalation level, are in
+ * a separate cache, so a flood of new keys evicts only other new keys. To evict one lock, an
+ * attacker has to cause `max` others, each with a full budget of attempts.
  */
 export function memoryCounters(max = 100_000): CounterStore {
   const windows = boundedBy<{ count: number; endsAtMs: number }>(max)
@@ -30,7 +32,7 @@ export function memoryCounters(max = 100_000): CounterStore {
     const held = locked.get(key)
     if (held && held.lockedUntilMs + DAY_MS > now) return held
     const entry = held ?? open.get(key) ?? { times: [], lockedUntilMs: 0, level: 0 }
-    // The escalation is forgotten; from here on it is an entry like any other.
+    // The escalation has expired, so the entry moves back to the open ones.
     if (held) locked.delete(key)
     entry.level = 0
     open.set(key, entry)

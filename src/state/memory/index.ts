@@ -5,12 +5,15 @@ import { memoryCounters } from './counters.js'
 import { memoryOneTime } from './one-time.js'
 import { memorySessions } from './sessions.js'
 
-/** State of one process: lost at its end, not shared with any other. For development, tests and single small apps. */
+/**
+ * State in the memory of one process. It is lost when the process ends, and other processes don't
+ * share it. For development, tests and small apps with a single process.
+ */
 export function memoryState() {
   const oneTime: OneTimeStore = memoryOneTime()
   const sessions: SessionStore = memorySessions()
   const counters: CounterStore = memoryCounters()
-  // Anybody may begin a sign-in, and must not push out what others were sent.
+  // Anyone can begin a sign-in at a provider. A flood of them must not evict tokens sent to users.
   const attempts: OneTimeStore = memoryOneTime()
   return { sessions, oneTime, attempts, counters }
 }

@@ -3,13 +3,15 @@ import type { OneTimeStore } from '../../ports/one-time-store.js'
 
 type Values = Map<string, { readonly value: string; readonly endsAtMs: number }>
 
-/** A value without a group is a group of its own; the prefix keeps the two kinds apart. */
+/**
+ * A value without a group is a group by itself. The prefix prevents collisions with real groups.
+ */
 const groupOf = (key: string, group: string | undefined) =>
   group === undefined ? `k:${key}` : `g:${group}`
 
 /**
- * One-time values in this process. No method awaits anything, so each is atomic. Beyond `max` values in all, the groups
- * used least recently are forgotten, which makes their tokens invalid.
+ * One-time values in this process. No method awaits anything, so each is atomic. Beyond `max`
+ * values in total, the least recently used groups are evicted, which makes their tokens invalid.
  */
 export function memoryOneTime(max = 100_000): OneTimeStore {
   const groups = new LRUCache<string, Values>({
@@ -24,7 +26,7 @@ export function memoryOneTime(max = 100_000): OneTimeStore {
     for (const [key, entry] of values) if (entry.endsAtMs <= now) values.delete(key)
     return values
   }
-  // The cache knows an entry's size only from `set`, so each change of number goes through here.
+  // The cache learns an entry's size only in `set`, so call this whenever the size changes.
   const keep = (name: string, values: Values) => {
     if (values.size === 0) groups.delete(name)
     else groups.set(name, values)
@@ -34,7 +36,8 @@ export function memoryOneTime(max = 100_000): OneTimeStore {
     async put(key, value, ttlMs, group) {
       const name = groupOf(key, group)
       const values = liveOf(name)
-      // Last in the map = newest; a group as big as the whole cache would not be stored at all.
+      // Delete first, so that the new value becomes the last one. Then drop the oldest value of a
+      // full group: the cache doesn't store an entry larger than itself.
       values.delete(key)
       const [oldest] = values.keys()
       if (oldest !== undefined && values.size >= max) values.delete(oldest)

@@ -11,15 +11,15 @@ const matches = (record: SessionRecord, expected: SessionPatch) =>
     (name) => expected[name] === undefined || record[name] === expected[name],
   )
 
-/** `patch` without what is undefined, so that a named but undefined field does not blank the record's. */
+/** `patch` without undefined fields, which would otherwise overwrite those of the record. */
 const defined = (patch: SessionPatch) =>
   Object.fromEntries(
     Object.entries(patch).filter(([, value]) => value !== undefined),
   ) as SessionPatch
 
 /**
- * Sessions in this process. No method awaits anything, so each is atomic. Records are frozen. Beyond `max` sessions in
- * all, those of the users seen least recently are forgotten.
+ * Sessions in this process. No method awaits anything, so each is atomic. Records are frozen.
+ * Beyond `max` sessions in total, those of the least recently seen users are evicted.
  */
 export function memorySessions(max = 100_000): SessionStore {
   const users = new LRUCache<string, Sessions>({
@@ -27,14 +27,14 @@ export function memorySessions(max = 100_000): SessionStore {
     sizeCalculation: (sessions) => sessions.size || 1,
   })
 
-  /** The user's live sessions; forgets those that have ended. */
+  /** The live sessions of a user. Deletes those that have ended. */
   const liveOf = (tag: string, now: number): Sessions => {
     const sessions = users.get(tag)
     if (!sessions) return new Map()
     for (const [handle, record] of sessions) if (!isLive(record, now)) sessions.delete(handle)
     return sessions
   }
-  // The cache knows an entry's size only from `set`, so each change of number goes through here.
+  // The cache learns an entry's size only in `set`, so call this whenever the size changes.
   const keep = (tag: string, sessions: Sessions) => {
     if (sessions.size === 0) users.delete(tag)
     else users.set(tag, sessions)

@@ -3,25 +3,33 @@ import type { RedisClient } from './connection.js'
 import { withoutData } from './redact-error.js'
 
 export interface OpenRedisOptions {
-  /** Longest wait for an answer, in milliseconds. Default 1000. */
+  /** Longest wait for a response, in milliseconds. Default 1000. */
   readonly timeoutMs?: number
-  /** Told once per outage of a client that was made here, and once of its end. Carries no address and no credential. */
+  /**
+   * Called once when an owned client loses its server, and once when it is back. Gets no address
+   * and no credential.
+   */
   readonly log?: (message: string, cause?: Error) => void
 }
 
 export interface OpenedRedis {
   readonly client: RedisClient
-  /** True when the client was made here and ends with `close()`. */
+  /** Whether the client was created here. `close()` ends only such a client. */
   readonly owned: boolean
-  /** Starts connecting without waiting for it, so that the first request need not. Without it the first command does. */
+  /** Starts to connect, without waiting. Without it, the first command connects. */
   connect(): void
-  /** Ends an owned client, after answers under way or `timeoutMs`; leaves the app's own client alone. Never throws. */
+  /**
+   * Ends an owned client, after pending responses or `timeoutMs`. Does nothing to a client of the
+   * app. Never throws.
+   */
   close(): Promise<void>
 }
 
 const ignore = () => undefined
 
-/** By its shape: an app may have another copy of ioredis, of which `instanceof` knows nothing. */
+/**
+ * Whether a value is a client. Checks its shape: `instanceof` fails for another copy of ioredis.
+ */
 export function isRedisClient(input: unknown): input is RedisClient {
   if (typeof input !== 'object' || input === null) return false
   const client = input as Partial<Record<'defineCommand' | 'nodes' | 'status', unknown>>
@@ -32,8 +40,8 @@ export function isRedisClient(input: unknown): input is RedisClient {
 }
 
 /**
- * Opens what the app gave as `redis`: a URL or options of ioredis make a client of ours, a client stays the app's. Opens no
- * socket yet and does not throw when Redis is down.
+ * Opens the `redis` option. Creates an owned client from a URL or from ioredis options, and uses a
+ * client of the app as it is. Opens no socket yet, so it doesn't throw when Redis is down.
  */
 export function openRedis(
   input: string | RedisOptions | RedisClient,
@@ -57,25 +65,28 @@ export function openRedis(
   }
 }
 
-/** The app's options over our defaults, and over both what must not be otherwise. */
+/** Merges our defaults, the options of the app and the settings that must not change. */
 function ours(input: RedisOptions, timeoutMs: number): RedisOptions & { replyMapping: 'legacy' } {
   return {
     enableAutoPipelining: true,
     connectTimeout: 5000,
     keepAlive: 30_000,
-    // A server that hangs without closing would collect unanswered commands for ever; this ends such a connection.
+    // Ends the connection to a server that hangs without closing. Unanswered commands would
+    // otherwise accumulate forever.
     socketTimeout: Math.max(2 * timeoutMs, 1000),
     disconnectTimeout: Math.min(timeoutMs, 500),
     retryStrategy: (times) =>
       Math.min(50 * 2 ** Math.min(times - 1, 10), 1000) + Math.floor(Math.random() * 50),
-    // A former primary that Sentinel has demoted: connect anew, which asks Sentinel again. 1 = without sending again.
+    // The server is a primary that Sentinel has demoted. Reconnecting asks Sentinel again. The
+    // value 1 reconnects without resending the command.
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
     ...input,
     lazyConnect: true,
     replyMapping: 'legacy',
-    // When an answer is lost, nobody knows whether the command ran. Sent again, a take finds its value gone, an attempt
-    // counts twice; kept in a queue, it runs long after its request was answered 503. So nothing waits and nothing is
-    // sent again inside ioredis: what is under way fails with its connection, and `link.ts` waits before it sends.
+    // If a response is lost, it is unknown whether the command ran. Resent, a `take` would find its
+    // value gone and an attempt would count twice. Queued, a command would run long after its
+    // request got a 503. So ioredis neither queues nor resends: pending commands fail with their
+    // connection, and `connection.ts` waits for a connection before it sends.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -84,7 +95,7 @@ function ours(input: RedisOptions, timeoutMs: number): RedisOptions & { replyMap
 
 function reportOutages(client: Redis, log: (message: string, cause?: Error) => void) {
   let reported = false
-  // Without a listener ioredis writes each failed attempt to the console, with the server's address.
+  // Without a listener, ioredis logs each failed attempt to the console, with the server's address.
   client.on('error', (error: Error) => {
     if (reported) return
     reported = true
@@ -102,7 +113,7 @@ async function closeClient(client: Redis, timeoutMs: number): Promise<void> {
     const timeOut = new Promise((resolve) => {
       timer = setTimeout(resolve, timeoutMs)
     })
-    // Of a hung server there is no answer to wait for.
+    // A server that hangs never responds to QUIT.
     await Promise.race([client.quit().catch(ignore), timeOut])
     clearTimeout(timer)
   }

@@ -4,7 +4,7 @@ import { createDeadline, type Deadline } from '../../lib/deadline.js'
 import { StateUnavailableError } from '../unavailable.js'
 import { withoutData } from './redact-error.js'
 
-/** A client of ioredis: single server, Sentinel or Cluster. */
+/** An ioredis client for a single server, Sentinel or Cluster. */
 export type RedisClient = Redis | Cluster
 
 /** A Lua script, known to the server by its SHA-1. */
@@ -18,33 +18,43 @@ export const script = (lua: string): Script => ({
   sha: createHash('sha1').update(lua).digest('hex'),
 })
 
-/** The way to Redis that all stores share: bounded waits, one kind of error, no data in it. */
+/**
+ * Sends commands for all stores, with a time limit and one type of error, which contains no data.
+ */
 export interface RedisLink {
   readonly client: Redis
-  /** Keys of one call must then share a slot. */
+  /** On a Cluster, the keys of one call must share a slot. */
   readonly isCluster: boolean
-  /** Sends a command and waits for its answer. @throws StateUnavailableError */
+  /**
+   * Sends a command and waits for its response.
+   * @throws StateUnavailableError
+   */
   ask<T>(send: () => Promise<T>): Promise<T>
-  /** Runs a script, in one round trip when the server knows it. @throws StateUnavailableError */
+  /**
+   * Runs a script, in one round trip if the server has it cached.
+   * @throws StateUnavailableError
+   */
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>
 }
 
-// Answers of a server that did not begin to run the command, so that sending it again cannot do it twice.
+// Errors of a server that did not start the command, so it is safe to resend.
 const NOT_RUN = /^(NOSCRIPT|MOVED|ASK|TRYAGAIN)\b/
 
 const unavailable = (why: string) => new StateUnavailableError(new Error(why))
 
 /**
- * Scripts go by EVALSHA, and by EVAL when the server does not know them (new, restarted, flushed, failed over). Not by
- * `defineCommand`: ioredis copies every defined command onto each pipeline, that is onto nearly each request with
- * auto-pipelining, which cost 15 % of a read; nor is there anything of ours to be found on the app's own client.
+ * Creates the link to Redis. Scripts run by EVALSHA, or by EVAL if the server hasn't cached them
+ * (new, restarted, flushed, failed over). `defineCommand` would add commands to the client of the
+ * app. It is also slower: ioredis copies every defined command to each pipeline, and
+ * auto-pipelining creates one for nearly every request. That cost 15 % of a read.
  *
- * A command is handed to ioredis only while the connection stands: one that waited in a queue of ioredis would run after
- * its caller was told that it failed. While there is no connection, commands wait here until `timeoutMs` after the first
- * that met none (so at start-up, and over a short interruption), and fail at once from then on.
+ * A command is passed to ioredis only while it is connected. A command queued in ioredis would run
+ * after its caller got an error. While disconnected (at start-up or in a short interruption),
+ * commands wait here until `timeoutMs` after the first of them. From then on, they fail
+ * immediately.
  */
 export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLink {
-  // Cluster has the same commands; the union of both types cannot be called where they are overloaded.
+  // Cluster has the same commands, but TypeScript can't call overloaded methods of the union type.
   const client = redisClient as Redis
   const deadline = createDeadline(timeoutMs)
   let downSince: number | undefined
@@ -61,7 +71,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
         limit.end(wait)
         resolve(value)
       }
-      // A slot of a Cluster may have moved on by the time that its new place is asked.
+      // A slot of a Cluster may move again before its new node is asked.
       let triesLeft = 3
       const failed = (error: unknown) => {
         if (triesLeft > 0 && !over && error instanceof Error && NOT_RUN.test(error.message)) {
@@ -73,7 +83,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
         reject(new StateUnavailableError(withoutData(error)))
       }
       const start = (command: () => Promise<T>) => {
-        // ioredis throws instead of rejecting when no node of a Cluster serves the slot.
+        // ioredis throws, instead of rejecting, if no node of a Cluster serves the slot.
         try {
           command().then(settle, failed)
         } catch (error) {
@@ -83,7 +93,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
       start(first)
     })
 
-  /** One listener and one timer for all who wait. */
+  /** Waits for the connection. All waiting commands share one listener and one timer. */
   const connection = (limitMs: number) => {
     connected ??= new Promise<void>((resolve, reject) => {
       const settled = () => {

@@ -1,7 +1,7 @@
 import type { AttemptBudget, BudgetResult, CounterStore } from '../../ports/counter-store.js'
 import { type RedisLink, script } from './connection.js'
 
-// KEYS[1] the counter, ARGV[1] the window. The key's own TTL is the window.
+// KEYS[1]: the counter. ARGV[1]: the window in milliseconds. The TTL of the key is the window.
 const HIT = script(`
 local count = redis.call('INCR', KEYS[1])
 local left = redis.call('PTTL', KEYS[1])
@@ -13,9 +13,10 @@ return { count, left }
 `)
 
 /**
- * A budget is "level lockedUntil time time …": the level of escalation and the times of the attempts let through, in
- * milliseconds of Redis' own clock, which all processes share. Of each of KEYS five ARGV: maxAttempts, windowMs, lockMs,
- * maxLockMs, maxPerDay (-1 = none). Answers retryMs, count, lockedNow of each budget judged, in one flat list.
+ * A budget is stored as "level lockedUntil time time …": the escalation level, the end of the lock
+ * and the times of the allowed attempts. Times are in milliseconds by the clock of Redis, which all
+ * processes share. Each key has five ARGV: maxAttempts, windowMs, lockMs, maxLockMs, maxPerDay (-1:
+ * no limit). Returns a flat list of retryMs, count and lockedNow for each budget that was checked.
  */
 const ATTEMPT = script(`
 local DAY = 86400000
@@ -75,7 +76,7 @@ end
 return answer
 `)
 
-// KEYS budgets; each loses the time that was added last.
+// KEYS: the budgets. Removes the latest attempt of each.
 const GIVE_BACK = script(`
 for _, key in ipairs(KEYS) do
   local stored = redis.call('GET', key)
@@ -86,10 +87,10 @@ end
 return 0
 `)
 
-/** More times than this a budget does not keep (about 14 KiB); budgets above it are cut to it. */
+/** Maximum attempts per budget, about 14 KiB. Larger limits are reduced to it. */
 const MOST_ATTEMPTS = 1000
 
-/** Of a budget behind one that refused. */
+/** Result of the budgets after one that refused. */
 const NOT_JUDGED: BudgetResult = Object.freeze({ retryMs: 0, count: 0, lockedNow: false })
 
 const whole = (value: number) => Math.min(Math.max(0, Math.floor(value)), 2 ** 52)
@@ -115,7 +116,7 @@ const laneResults = (flat: unknown): BudgetResult[] => {
   return results
 }
 
-/** Counters in Redis. Each budget and each window is one key, so that every script keeps to one slot on a Cluster. */
+/** Counters in Redis. Each budget and each window is one key, so a script can run on a Cluster. */
 export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore {
   const { client } = link
   const windowKey = (key: string) => `${keyPrefix}w:{${key}}`
@@ -142,7 +143,8 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
     async attempt(budgets) {
       if (budgets.length === 0) return []
       const results: BudgetResult[] = []
-      // On a Cluster the budgets lie in different slots, and a later one must not count before an earlier one has let pass.
+      // On a Cluster, budgets are in different slots. Send them one by one: a budget must not count
+      // an attempt before the ones ahead of it have allowed it.
       const calls = link.isCluster ? budgets.map((budget) => [budget]) : [budgets]
       for (const call of calls) {
         results.push(...(await attempt(call)))

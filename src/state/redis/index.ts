@@ -13,16 +13,20 @@ export type { RedisClient } from './connection.js'
 interface RedisStateOptions {
   /** Namespace in Redis. Default `crudauth:`. */
   readonly keyPrefix?: string
-  /** Longest wait of any call, in milliseconds; beyond it the call fails with `StateUnavailableError`. Default 1000. */
+  /**
+   * Time limit of a call in milliseconds. After it, the call fails with `StateUnavailableError`.
+   * Default 1000.
+   */
   readonly timeoutMs?: number
 }
 
 /**
- * State shared by every process through one Redis (6.2 or later): single server, Sentinel or Cluster.
+ * State in Redis 6.2 or later, shared by all processes: single server, Sentinel or Cluster.
  *
- * A Cluster client sends a command again by itself when its node is lost (`retryDelayOnFailover`), also one that has run
- * already: give it `retryDelayOnFailover: 0` where a one-time value must not be used up by a lost answer. Leave `scaleReads`
- * at `master`: a replica may still know a session that has just been revoked.
+ * When a node is lost, a Cluster client resends commands that may already have run
+ * (`retryDelayOnFailover`). Set `retryDelayOnFailover: 0` if a lost response must not use up a
+ * one-time value. Leave `scaleReads` at `master`: a replica may still have a session that has just
+ * been revoked.
  */
 export function redisState(
   client: RedisClient,

@@ -2,8 +2,8 @@ import type { OneTimeStore } from '../../ports/one-time-store.js'
 import { type RedisLink, script } from './connection.js'
 
 /**
- * KEYS[1] is the group's hash: key to "end|value". The end is by the clock of Redis, as a TTL of its own would be, so that
- * the clocks of several processes cannot disagree about it.
+ * KEYS[1] is the hash of the group: key to "end|value". Like a TTL, the end is by the clock of
+ * Redis, so clock skew between processes doesn't matter.
  */
 const COMMON = `
 local group = KEYS[1]
@@ -21,7 +21,7 @@ local function valueOf(key)
 end
 `
 
-// ARGV: key, value, ttl. Forgets expired values, so that a group holds live ones only.
+// ARGV: key, value, ttl. Deletes expired values, so that the group doesn't grow.
 const PUT = script(`${COMMON}
 local latest = now + tonumber(ARGV[3])
 local all = redis.call('HGETALL', group)
@@ -59,7 +59,10 @@ return count
 
 const LONGEST_MS = 2 ** 52
 
-/** One-time values in Redis: a key each, or a hash for those of a group. Each call is one command or one script. */
+/**
+ * One-time values in Redis: one key per value, or one hash per group. Each call is one command or
+ * one script.
+ */
 export function redisOneTime(link: RedisLink, keyPrefix: string): OneTimeStore {
   const { client } = link
   const keyOf = (key: string) => `${keyPrefix}o:{${key}}`

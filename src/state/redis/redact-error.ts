@@ -1,6 +1,7 @@
 /**
- * What may be known of a failure: the code word of Redis or of the system. The errors of ioredis carry the command with
- * its arguments (at the handshake even the password), and messages of scripts may quote values.
+ * Reduces an error to the error code of Redis or of the system. Errors of ioredis contain the
+ * command and its arguments (during the handshake even the password), and those of scripts may
+ * quote values.
  */
 export function withoutData(error: unknown): Error {
   const { name, message, code } = error as { name?: unknown; message?: unknown; code?: unknown }

@@ -1,9 +1,10 @@
 import type { SessionPatch, SessionRecord } from '../../ports/session-store.js'
 
 /**
- * A record as text: fields in a fixed order between `|`, times in base 36. The scripts of `sessions.ts` read and write the
- * fields before `remember` by the same order and leave the rest alone. A third shorter than JSON, and exact in Lua, whose
- * JSON refuses some strings and rounds big numbers.
+ * A record as text: fields in a fixed order, separated by `|`, with times in base 36. The scripts
+ * in `sessions.ts` use the same order for the fields before `remember` and don't parse the rest.
+ * The format is a third shorter than JSON. It is exact in Lua, whose JSON rejects some strings and
+ * rounds large numbers.
  *
  *     2 | created | idle | absolute | last | authenticated | sudo | epoch | csrf | remember | userId | client | metadata
  */
@@ -11,7 +12,7 @@ const FIELDS = 13
 type T = string
 type Fields = [T, T, T, T, T, T, T, T, T, T, T, T, T]
 
-/** Stands for "not named" where a field's text is expected; no field's text contains it. */
+/** Marks a field that isn't named in a patch. Escaped texts never contain it. */
 export const ABSENT = '|'
 
 /** Whole milliseconds from 0 to the largest safe integer. */
@@ -44,7 +45,7 @@ export function recordText(record: SessionRecord): string {
   ].join('|')
 }
 
-/** Null for a text in another format. */
+/** Parses a record. Null for a text in another format. */
 export function parseRecord(handle: string, text: string): SessionRecord | null {
   const fields = text.split('|', FIELDS + 1)
   if (fields.length !== FIELDS || fields[0] !== '2') return null
@@ -78,7 +79,7 @@ export function parseRecord(handle: string, text: string): SessionRecord | null 
     client: unescapeText(client),
     metadata: unescapeText(metadata),
   }
-  // NaN compares false. Not by a loop: every session request comes through here.
+  // NaN compares as false. Written without a loop, because every request with a session runs it.
   const whole =
     record.createdAtMs >= 0 &&
     record.lastActivityAtMs >= 0 &&
@@ -89,7 +90,7 @@ export function parseRecord(handle: string, text: string): SessionRecord | null 
   return whole ? record : null
 }
 
-/** Texts of the five changeable fields in the record's order. */
+/** Texts of the five changeable fields, in the order of the record. */
 export function patchTexts(patch: SessionPatch | undefined): string[] {
   const time = (ms: number | undefined) => (ms === undefined ? ABSENT : timeText(ms))
   const text = (value: string | undefined) => (value === undefined ? ABSENT : escapeText(value))

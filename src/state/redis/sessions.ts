@@ -3,9 +3,10 @@ import { type RedisLink, script } from './connection.js'
 import { ABSENT, epochText, parseRecord, patchTexts, recordText } from './session-codec.js'
 
 /**
- * Common to all scripts. KEYS[1] is the user's hash (handle to record), ARGV[1] the caller's time: records carry the times
- * of the app's clock, which `read` judges by as well. TTLs are differences, so that the clock of Redis does not matter;
- * where it does, `serverTime` tells it.
+ * Shared by all scripts. KEYS[1] is the hash of the user: handle to record. ARGV[1] is the time of
+ * the caller, because records contain times by the app's clock, as `read` does. TTLs are
+ * differences, so the clock of Redis doesn't affect them. `serverTime` is the time by the clock of
+ * Redis.
  */
 const COMMON = `
 local function serverTime()
@@ -49,8 +50,9 @@ local function live()
 end
 `
 
-// ARGV: now, handle, record, cap, replaced handle ('' = none). Returns the handles that gave way. The new one is written
-// before any is deleted: a full Redis refuses to write and not to delete, and what a script has done it does not undo.
+// ARGV: now, handle, record, cap, replaced handle ('': none). Returns the evicted handles. Writes
+// the new session before it deletes others: a full Redis rejects writes but not deletions, and a
+// failed script isn't rolled back.
 const CREATE = script(`${COMMON}
 local handle, cap, replaced = ARGV[2], tonumber(ARGV[4]), ARGV[5]
 local _, latest = parse(ARGV[3])
@@ -80,13 +82,13 @@ redis.call('PEXPIRE', key, string.format('%.0f', latest - now))
 return evicted
 `)
 
-// ARGV: now, handle. Returns the record's text and the time of Redis.
+// ARGV: now, handle. Returns the text of the record, and the time by the clock of Redis.
 const READ_TIMED = script(`${COMMON}
 return { redis.call('HGET', key, ARGV[2]) or '', serverTime() }
 `)
 
-// ARGV: now, handle, then five texts to write and five expected ones (last, authenticated, sudo, epoch, csrf; '|' = none),
-// and the time of Redis from which on nothing is written ('|' = none).
+// ARGV: now, handle, five texts to write, five expected texts (last, authenticated, sudo, epoch,
+// csrf; '|': none), and the time by the clock of Redis from which nothing is written ('|': none).
 const UPDATE = script(`${COMMON}
 if ARGV[13] ~= '|' and serverTime() >= tonumber(ARGV[13]) then return 0 end
 local value = redis.call('HGET', key, ARGV[2])
@@ -127,7 +129,7 @@ end
 return 0
 `)
 
-// ARGV: now, or now, kept handle, its new epoch ('|' = as it is).
+// ARGV: now; optionally the handle to keep and its new epoch ('|': unchanged).
 const REVOKE_ALL = script(`${COMMON}
 local ended, kept = 0, nil
 for _, session in ipairs(live()) do
@@ -154,8 +156,9 @@ const liveRecord = (handle: string, text: string | null): SessionRecord | null =
 }
 
 /**
- * Sessions in Redis: one hash per user, which is its own index, and one key in one slot. A read is one HGET; every other
- * verb is one script. The key's TTL is the latest end of any of its sessions and only cleans up.
+ * Sessions in Redis. Each user has one hash, so one key in one slot, and needs no index. `read` is
+ * one HGET; every other method is one script. The TTL of the key is the latest end of its sessions,
+ * and only cleans up.
  */
 export function redisSessions(link: RedisLink, keyPrefix: string): SessionStore {
   const { client } = link

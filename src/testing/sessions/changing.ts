@@ -3,7 +3,7 @@ import type { SessionStore } from '../../ports/session-store.js'
 import type { Declare } from '../store-kit.js'
 import { digestText, handlesOf, MINUTE_MS, record, tagText } from './records.js'
 
-/** Patches and expectations. */
+/** Tests of `update`: changed fields and expected fields. */
 export function updating(declare: Declare<SessionStore>) {
   declare('an update changes the fields it names and no other', async (store) => {
     const tag = tagText()
@@ -77,7 +77,7 @@ export function updating(declare: Declare<SessionStore>) {
   })
 }
 
-/** Revocation. */
+/** Tests of revocation. */
 export function ending(declare: Declare<SessionStore>) {
   declare(
     'a revoked session is gone, the second time there is none, and the others live',

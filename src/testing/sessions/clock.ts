@@ -18,7 +18,7 @@ async function reached(
   }
 }
 
-/** The store's own clock, and writes that must not come late. */
+/** Tests of the store's own clock, and of writes with a deadline. */
 export function timing(declare: Declare<SessionStore>) {
   declare('a timed read gives what a read gives, and a time that goes on', async (store) => {
     const tag = tagText()

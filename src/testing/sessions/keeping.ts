@@ -5,7 +5,7 @@ import { digestText, handlesOf, MINUTE_MS, record, sorted, tagText } from './rec
 
 const byHandle = (a: SessionRecord, b: SessionRecord) => (a.handle < b.handle ? -1 : 1)
 
-/** What goes in comes out. */
+/** Tests that sessions are stored unchanged. */
 export function keeping(declare: Declare<SessionStore>) {
   declare('a session reads back exactly as it was created', async (store) => {
     const tag = tagText()
@@ -111,7 +111,7 @@ export function keeping(declare: Declare<SessionStore>) {
   })
 }
 
-/** Creation, the cap and the order of the list. */
+/** Tests of `create`, of the limit on sessions and of the order of `list`. */
 export function making(declare: Declare<SessionStore>) {
   declare(
     'a session that is replaced ends with the new one, before anybody has to give way',
@@ -134,7 +134,8 @@ export function making(declare: Declare<SessionStore>) {
         sorted(handlesOf(await store.list(tag))),
         sorted([oldest, middle, next.handle]),
       )
-      // What is nobody's, ended or somebody else's makes no room.
+      // Replacing an unknown handle, an ended session or one of another user still evicts a
+      // session.
       for (const [i, handle] of [digestText(), newest, yours.handle].entries()) {
         const another = record({ lastActivityAtMs: Date.now() + i })
         assert.equal((await store.create(tag, another, 3, handle)).length, 1)

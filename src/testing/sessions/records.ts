@@ -5,7 +5,7 @@ export const MINUTE_MS = 60_000
 export const tagText = () => randomBytes(16).toString('base64url')
 export const digestText = () => randomBytes(32).toString('base64url')
 
-/** A plausible record, live for half an hour. */
+/** A record of a session that is live for half an hour. */
 export const record = (changes: Partial<SessionRecord> = {}): SessionRecord => {
   const now = Date.now()
   return {

@@ -3,9 +3,9 @@ import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import { atOnce, type Declare, past } from '../store-kit.js'
 import { handlesOf, MINUTE_MS, record, sorted, tagText } from './records.js'
 
-/** Idle window and lifetime. */
+/** Tests of the idle timeout and the absolute timeout. */
 export function expiring(declare: Declare<SessionStore>) {
-  /** Two sessions that end in `ms`, one by each limit, and one that lives. */
+  /** Two sessions that end in `ms`, one by each timeout, and one that stays live. */
   const dying = async (store: SessionStore, tag: string, ms: number) => {
     const now = Date.now()
     const idle = record({ lastActivityAtMs: now - MINUTE_MS, idleMs: MINUTE_MS + ms })
@@ -57,7 +57,7 @@ export function expiring(declare: Declare<SessionStore>) {
   declare('activity extends the idle window, in the store too', async (store) => {
     const tag = tagText()
     const now = Date.now()
-    // Alone under its tag: nothing else keeps its user's key.
+    // The only session of its user, so no other one extends the TTL of the key.
     const one = record({ lastActivityAtMs: now - MINUTE_MS, idleMs: MINUTE_MS + 1500 })
     await store.create(tag, one, 5)
     assert.equal(await store.update(tag, one.handle, { lastActivityAtMs: now }), true)
@@ -88,7 +88,7 @@ export function expiring(declare: Declare<SessionStore>) {
   })
 }
 
-/** A hundred at once. */
+/** Tests with 100 concurrent calls. */
 export function racing(declare: Declare<SessionStore>) {
   declare('the cap is exact under 100 parallel creations', async (store) => {
     const tag = tagText()

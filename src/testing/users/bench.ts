@@ -6,12 +6,12 @@ import type { UserId, UserStore, UserValues } from '../../ports/user-store.js'
 export type AnyUserStore = UserStore<any>
 export type Row = Record<string, unknown>
 
-/** Name of each test, and the test. */
+/** Tests by name. */
 export type Cases = Record<string, (store: AnyUserStore, on: Bench) => Promise<void>>
 
 export const many = Array.from({ length: 100 }, (_, at) => at)
 
-/** What the tests need of one store. */
+/** Helpers to test one store. */
 export function bench(store: AnyUserStore) {
   const { columns, unique } = store.fields
   const has = (field: string) => columns[field] !== undefined
@@ -19,7 +19,7 @@ export function bench(store: AnyUserStore) {
   const id = (row: Row) => read(row, 'id') as UserId
   const key =
     ['email', 'username', ...unique].find((field) => has(field) && unique.includes(field)) ?? ''
-  /** A field that anything may be written to. */
+  /** A field that accepts any text. */
   const free = has('hashedPassword') ? 'hashedPassword' : key
   const person = (mark: string | number, further: UserValues = {}): UserValues => {
     const all: UserValues = {

@@ -49,7 +49,7 @@ export const READING: Cases = {
   },
 
   async 'an id is told from impossible ones before any row was read'(store, { person, id, free }) {
-    // In a store of its own, the first thing a process does may be a write.
+    // No row has been read yet, as when the first call of a process is a write.
     for (const wrong of foreignIds(1) as UserId[])
       assert.equal(await store.update(wrong, { [free]: 'x' }), false)
     for (const wrong of foreignIds('0e8a1d5c-2f4b-4c3a-9b1e-5d6f7a8b9c0d') as UserId[])

@@ -3,7 +3,7 @@ import type { UserId } from '../../ports/user-store.js'
 
 const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i
 
-/** An id like `id` that no row has. */
+/** An id of the same type that no row has. */
 export function unknownId(id: UserId): UserId {
   if (typeof id === 'number') return id + 100_000
   if (typeof id === 'bigint') return id + 100_000n
@@ -11,7 +11,9 @@ export function unknownId(id: UserId): UserId {
   return UUID.test(id) ? randomUUID() : `${id}x`
 }
 
-/** What is not `id`, though a database may convert some of it to `id`, and stumble over the rest. */
+/**
+ * Values that aren't `id`. A database may convert some of them to `id`, and fail for the others.
+ */
 export function foreignIds(id: UserId): unknown[] {
   const text = String(id)
   const others: unknown[] = [
@@ -75,11 +77,11 @@ export function foreignIds(id: UserId): unknown[] {
   return others.filter((other) => other !== id)
 }
 
-/** The same letters in the other case. */
+/** The text in the other letter case. */
 export const caseFolded = (text: string): string =>
   text === text.toUpperCase() ? text.toLowerCase() : text.toUpperCase()
 
-/** Texts that are stored as they are or refused, but never anything else. */
+/** Texts that a store must either keep unchanged or refuse. */
 export const HOSTILE_TEXTS: readonly string[] = [
   'Zoë Łódź 山田太郎 Ω',
   '😀👩‍👩‍👧‍👦',

@@ -5,11 +5,11 @@ import type { Catalog, CatalogColumn } from '../sql/schema-findings.js'
 // biome-ignore lint/suspicious/noExplicitAny: any schema of the app's fits
 type Db = Kysely<any>
 
-/** What a type of a database is, by its name. */
+/** The kind of a database type, by its name. */
 function kindOf(type: string, dialect: Dialect): CatalogColumn['kind'] {
   const name = type.toLowerCase()
   if (/^bool/.test(name) || /^(?:tinyint\(1\)|bit\(1\)|bit$)/.test(name)) return 'boolean'
-  // What SQLite calls a type says nothing of what is stored: a flag may be INTEGER, a time TEXT.
+  // SQLite types don't restrict the values: a flag may be INTEGER, a time TEXT.
   if (dialect === 'sqlite') return /int/.test(name) ? 'integer' : 'other'
   if (/^(?:bigint|int8)/.test(name)) return 'bigint'
   if (/^(?:int|integer|smallint|tinyint|mediumint|serial|numeric|decimal)/.test(name))
@@ -21,7 +21,7 @@ function kindOf(type: string, dialect: Dialect): CatalogColumn['kind'] {
 
 const truthy = (value: unknown): boolean => value === true || Number(value) === 1
 
-/** Whether an expression of an index (`lower(email)`, `"email"`) is over the column. */
+/** Whether an index expression (`lower(email)`, `"email"`) uses the column. */
 const names = (expression: string, column: string): boolean => {
   const words: string[] = expression.toLowerCase().match(/[\p{L}\p{N}_$]+/gu) ?? []
   const wanted = column.toLowerCase()
@@ -29,7 +29,7 @@ const names = (expression: string, column: string): boolean => {
 }
 
 async function postgresCatalog(db: Db, table: string): Promise<Catalog> {
-  // As Kysely writes it, so that its search_path finds the same table.
+  // Quote like Kysely, so that `search_path` finds the same table.
   const quoted = table
     .split('.')
     .map((part) => `"${part}"`)
@@ -98,7 +98,7 @@ async function mysqlCatalog(db: Db, table: string): Promise<Catalog> {
       isNullable: column.nullable === 'YES' || isView,
       hasValue: column.fallback !== null || /auto_increment|generated/i.test(column.extra ?? ''),
     })),
-    // The column of an index over an expression is null, and the expression is not told everywhere.
+    // An index on an expression has a null column, and not every version reports the expression.
     isUnique: (column) =>
       isView ||
       indexes.rows.some(
@@ -150,11 +150,11 @@ async function sqliteCatalog(db: Db, table: string): Promise<Catalog> {
   }
 }
 
-/** What the database's own catalogue tells of a table. */
+/** Reads a table from the catalog of the database. */
 export const catalogOf = (db: Db, dialect: Dialect, table: string): Promise<Catalog> =>
   ({ postgres: postgresCatalog, mysql: mysqlCatalog, sqlite: sqliteCatalog })[dialect](db, table)
 
-/** Whether the driver gives whole numbers beyond 2^53 as they are. */
+/** Whether the driver returns integers above 2^53 without rounding. */
 export async function keepsBigNumbers(db: Db, dialect: Dialect): Promise<boolean> {
   const type = dialect === 'mysql' ? sql`signed` : sql`bigint`
   const { rows } = await sql<{ n: unknown }>`select cast(9007199254740993 as ${type}) as n`.execute(

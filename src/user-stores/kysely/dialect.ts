@@ -2,7 +2,10 @@ import { type Kysely, MysqlAdapter, PostgresAdapter, SqliteAdapter } from 'kysel
 import { ConfigError } from '../../errors.js'
 import type { Dialect } from '../sql/dialect.js'
 
-/** What a Kysely instance speaks, by its adapter; by the adapter's name too, for a Kysely that is there in two copies. */
+/**
+ * The SQL dialect of a Kysely instance, from its adapter. Also compares the class name of the
+ * adapter, because `instanceof` fails for another copy of Kysely.
+ */
 export function dialectOf(db: Kysely<unknown>, told: Dialect | undefined): Dialect {
   if (told === 'postgres' || told === 'mysql' || told === 'sqlite') return told
   if (told !== undefined)

@@ -30,12 +30,14 @@ const DEFAULTS: readonly [string, unknown][] = [
 const alwaysFilled = [...DEFAULTS.map(([field]) => field), 'createdAt', 'updatedAt']
 
 /**
- * Users in the app's own table on PostgreSQL, MySQL, MariaDB or SQLite. Every read is one query and every write one
- * atomic statement, compiled once; a write by a text id is preceded by a look whether the id is spelled as stored.
+ * A user store in the app's own table on PostgreSQL, MySQL, MariaDB or SQLite. Every read is one
+ * query and every write one atomic statement, compiled once. A write by a text id is preceded by a
+ * read, which checks that the id is spelled exactly as stored.
  *
- * Give it the pool's instance, not a transaction: a statement that the database rolled back is run again only outside
- * one. Rows come back as the driver reads them; what they carry is compared with the options once, at the first row.
- * @throws ConfigError here on options that cannot be, and from the first read on a table that does not fit them
+ * Pass the instance of the pool, not a transaction: statements that the database rolled back are
+ * retried only outside a transaction. Rows are returned as the driver reads them. The first row is
+ * compared with the options.
+ * @throws ConfigError for invalid options, and from the first read if the table doesn't match them
  * @example
  * const users = kyselyUsers(db, { table: 'accounts', columns: { id: 'account_id' } })
  */
@@ -65,7 +67,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const prepared = statements(db, dialect, table, idColumn)
   const checkModel = modelCheck(table, columns, timestamps)
   const executor = db.getExecutor()
-  /** Types of the ids that rows carry. Which they are is the driver's choice: an int8 may be text, number or bigint. */
+  /** Types of the ids in rows. They depend on the driver: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
   let returning: Promise<boolean> | undefined
 
@@ -81,7 +83,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     return db.isTransaction ? run() : persistently(dialect, run)
   }
 
-  /** The first row; none too where the database says that no row can hold what was asked for. */
+  /** The first row. Undefined as well if the database rejects the value, which no row can have. */
   const first = (query: CompiledQuery, parameters: readonly unknown[]) =>
     execute(query, parameters).then(
       ({ rows }) => rows[0],
@@ -112,7 +114,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     for (const [field, value] of Object.entries(values)) {
       const column = value === undefined ? null : columnOf(field)
       if (column === null) continue
-      // A column's own name beside its logical one.
+      // The column is given twice: by its own name and by its logical name.
       if (set.has(column)) throw new UserValueError(field)
       set.set(column, encode(field, value))
     }
@@ -130,10 +132,10 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const lookUp = (field: string, value: unknown) =>
     first(prepared.selectBy(columns[field] ?? field), [value])
 
-  /** Whether this is the id of a row exactly as rows carry it: databases convert `'1'`, `'01'` and `'1abc'` to 1. */
+  /** Whether a row has exactly this id: databases convert `'1'`, `'01'` and `'1abc'` to 1. */
   const isStoredId = async (id: UserId): Promise<boolean> => {
     if (!isPossibleId(dialect, id)) return false
-    // Numbers of the right type have one spelling only.
+    // A number or bigint of the right type has only one spelling.
     if (typeof id !== 'string' && idTypes.has(typeof id)) return true
     const row = await first(prepared.selectId([]), [id])
     if (row) idTypes.add(typeof row[idColumn])
@@ -155,7 +157,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     }
     const told = named.find((field) => unique.includes(field)) ?? named[0]
     if (told !== undefined) return told
-    // PostgreSQL runs nothing more in a transaction that has failed.
+    // PostgreSQL rejects every further statement in a failed transaction.
     if (dialect === 'postgres' && db.isTransaction) return 'unknown'
     for (const field of unique) {
       const value = valueIn(set, field)
@@ -165,7 +167,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     return 'unknown'
   }
 
-  /** What to throw for a failed write. */
+  /** The error to throw for a failed write. */
   const failed = async (
     cause: unknown,
     set: Map<string, unknown>,
@@ -176,7 +178,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       return new DuplicateUserError(await takenField(failure, set, id), { cause })
     if (failure.kind === 'value') return new UserValueError('unknown', { cause })
     if (failure.kind !== 'null') return cause
-    // A column that nobody gave a value for is a mistake in the app, not in the value.
+    // A required column without any value is a mistake in the app, not in the value.
     const empty = [...set.keys()].find(
       (column) => set.get(column) === null && (failure.columns[0] || column) === column,
     )
@@ -210,11 +212,11 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     for (const [field, value] of Object.entries(expected)) {
       try {
         const column = columnOf(field)
-        // What the model lacks is null in every row.
+        // A field that the model lacks counts as null in every row.
         if (column === null && value != null) return false
         if (column === null) continue
         if (timestamps.has(field)) {
-          // Read with the precision of the database, which JavaScript has not.
+          // Compare only with null: databases store times with a precision that JavaScript lacks.
           conditions.push({ column, isText: false, isNull: (value ?? false) === false })
           continue
         }
@@ -237,7 +239,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       return Number(numAffectedRows) > 0 || (dialect === 'mysql' && insertId === 1n)
     } catch (error) {
       const { kind } = failureOf(dialect, error)
-      // The value that did not fit may have been one to compare with, and then nothing matched.
+      // The rejected value may be an expected one, and then no row matches.
       if (kind === 'value' && !db.isTransaction && !(await isAsExpected())) return false
       throw await failed(error, set, id)
     }
@@ -282,7 +284,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       return asRow(row)
     },
     verifySchema: (needs) =>
-      // A statement that fails would end the app's transaction.
+      // A failed statement would abort the transaction of the app.
       db.isTransaction
         ? Promise.resolve([])
         : compareSchema(db, dialect, needs, {

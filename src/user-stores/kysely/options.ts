@@ -3,8 +3,8 @@ import type { Dialect } from '../sql/dialect.js'
 import type { ValueOptions } from '../sql/values.js'
 
 /**
- * A `Kysely`, or a `Transaction`. By its shape, not its class: an app in CommonJS has the types of Kysely's other build, whose
- * class is another one to TypeScript.
+ * A `Kysely` or `Transaction`, typed by its shape. In a CommonJS app, the types come from another
+ * build of Kysely, whose class TypeScript treats as a different one.
  */
 export interface KyselyInstance {
   readonly isTransaction: boolean
@@ -14,7 +14,7 @@ export interface KyselyInstance {
   updateTable(...tables: never[]): unknown
 }
 
-/** A flag (`emailVerified`, `phoneVerified`) that is kept as the time at which it became true; null is false. */
+/** A flag such as `emailVerified`, stored as the time at which it became true. Null is false. */
 export interface TimestampColumn {
   readonly column: string
   readonly as: 'timestamp'

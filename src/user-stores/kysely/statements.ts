@@ -1,21 +1,21 @@
 import { type CompiledQuery, type Kysely, sql } from 'kysely'
 import type { Dialect } from '../sql/dialect.js'
 
-/** How a column is compared with what is expected of it. */
+/** How to compare a column with its expected value. */
 export interface Condition {
   column: string
   isText: boolean
-  /** Only whether it is null is compared; it has no parameter. */
+  /** If set, only compares with null, without a parameter. */
   isNull?: boolean
 }
 
-// One place of a parameter; the value comes with each execution.
+// Placeholder of a parameter. The value is set for each execution.
 const PLACE = 0
 const MAX_SHAPES = 500
 
 /**
- * The statements on one users table. Each is compiled once per set of columns, with its parameters in the order in which
- * the columns were given; executing costs neither building nor compiling.
+ * The statements for a user table. Each is compiled once per set of columns, with parameters in the
+ * order of the columns, and then reused.
  */
 // biome-ignore lint/suspicious/noExplicitAny: any schema of the app's fits
 export function statements(db: Kysely<any>, dialect: Dialect, table: string, idColumn: string) {
@@ -27,7 +27,7 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
     const key = typeof shape === 'string' ? shape : JSON.stringify(shape)
     const found = compiled.get(key)
     if (found) return found
-    // The app's columns are few; should their names ever come from outside, the memory they take stays bounded.
+    // An app has few columns. The limit bounds the memory if their names ever come from requests.
     if (compiled.size >= MAX_SHAPES) compiled.clear()
     const query = compile()
     compiled.set(key, query)
@@ -42,7 +42,8 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
     if (dialect === 'postgres')
       return sql<boolean>`${sql.ref(column)} is not distinct from ${PLACE}`
     if (dialect === 'sqlite') return sql<boolean>`${sql.ref(column)} is ${PLACE}`
-    // By bytes: to most collations a hash is the same in capitals, or with spaces at its end.
+    // Compare bytes: most collations ignore case and trailing spaces, which would match other
+    // hashes.
     if (isText) {
       return sql<boolean>`cast(convert(${sql.ref(column)} using utf8mb4) as binary) <=> cast(convert(${PLACE} using utf8mb4) as binary)`
     }
@@ -50,8 +51,9 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
   }
 
   /**
-   * MySQL reports the rows it changed or those it matched, as the connection's flags have it. LAST_INSERT_ID(1) is
-   * evaluated for each row that matched, changed or not, and comes back as the statement's insert id.
+   * MySQL reports either the changed or the matched rows, depending on the flags of the connection.
+   * LAST_INSERT_ID(1) is evaluated for each matched row and returned as the insert id, so it shows
+   * a match in both cases.
    */
   const assignments = (columns: readonly string[]) =>
     Object.fromEntries(
@@ -62,7 +64,7 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
     )
 
   return {
-    /** Parameters: the value. One row at most. */
+    /** Parameters: the value. Returns at most one row. */
     selectBy: (column: string) =>
       once(`selectBy ${column}`, () =>
         db
@@ -72,7 +74,7 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
           .limit(sql.lit(1))
           .compile(),
       ),
-    /** Parameters: the id, then what is expected. */
+    /** Parameters: the id, then the expected values. */
     selectId: (expected: readonly Condition[]) =>
       once(['selectId', expected], () => {
         let query = db.selectFrom(table).select(idColumn).where(idColumn, '=', PLACE)
@@ -87,7 +89,7 @@ export function statements(db: Kysely<any>, dialect: Dialect, table: string, idC
           .values(Object.fromEntries(columns.map((column) => [column, PLACE])))
         return returning ? query.returningAll().compile() : query.compile()
       }),
-    /** Parameters: the values, the id, then what is expected. */
+    /** Parameters: the values, the id, then the expected values. */
     update: (columns: readonly string[], expected: readonly Condition[]) =>
       once(['update', columns, expected], () => {
         let query = db.updateTable(table).set(assignments(columns)).where(idColumn, '=', PLACE)

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dialect } from './dialect.js'
 
 /**
- * What a driver's error means:
- * `duplicate` a unique constraint; `columns` are those (or, on MySQL, the index) it names, if it names any;
- * `value` some value does not fit its column, be it written or compared;
- * `null` null where there must be a value; `columns` tells where, if known;
- * `again` the statement was rolled back for a reason that passes;
- * `other` anything else, which is not ours to interpret.
+ * Meaning of a driver error:
+ * - `duplicate`: a unique violation; `columns` has the columns in the error (on MySQL the index)
+ * - `value`: a written or compared value doesn't fit its column
+ * - `null`: null in a column that requires a value; `columns` has the column, if known
+ * - `again`: the statement was rolled back for a temporary reason
+ * - `other`: anything else
  */
 export interface Failure {
   kind: 'duplicate' | 'value' | 'null' | 'again' | 'other'
@@ -30,12 +30,13 @@ interface DriverError {
 const failure = (kind: Failure['kind'], columns: string[] = []): Failure => ({ kind, columns })
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** The columns of `Key (lower(email::text))=(a@b.c) already exists.`, in whatever language the server speaks. */
+/** The columns in `Key (lower(email::text))=(a@b.c) already exists.`, in any language. */
 function postgresKey(error: DriverError): string[] {
   const key = /\((.+?)\)=\(/s.exec(text(error.detail))?.[1]
   if (key !== undefined)
     return key.split(/[(),]|::/).map((part) => part.trim().replace(/^"(.*)"$/, '$1'))
-  // Without the right to read the table there is no detail, only the constraint: users_email_key.
+  // Without the privilege to read the table there is no detail, only the constraint:
+  // users_email_key.
   const name = text(error.constraint) || text(error.constraint_name)
   return /_pkey$/.test(name) ? ['PRIMARY'] : [name.replace(/_(?:key|idx|unique)$/, ''), name]
 }
@@ -50,8 +51,9 @@ function postgresFailure(error: DriverError): Failure {
 }
 
 /**
- * Besides class 22 of SQLSTATE: data truncated, incorrect, too long or out of range; a check (MySQL, MariaDB); text that
- * cannot be compared with or converted to the column's character set; a number beside a UUID (MariaDB).
+ * Value errors besides SQLSTATE class 22. Data that is truncated, incorrect, too long or out of
+ * range; check constraints (MySQL, MariaDB); text that can't be compared with or converted to the
+ * character set of the column; a number compared with a UUID (MariaDB).
  */
 const MYSQL_VALUE = new Set([
   1264, 1265, 1292, 1366, 1406, 1690, 3140, 3819, 4025, 1267, 1270, 1271, 3854, 3988, 4078, 4079,
@@ -61,7 +63,7 @@ function mysqlFailure(error: DriverError): Failure {
   const message = text(error.sqlMessage) || text(error.message)
   const errno = Number(error.errno)
   if (errno === 1062 || errno === 1586) {
-    // The value stands before the key, and may itself read like one.
+    // The value precedes the key in the message, and may itself look like a key.
     const key = /.*for key ['`]?([^'`]+)['`]?/s.exec(message)?.[1] ?? ''
     return failure('duplicate', [key.replace(/^.*\./, '')])
   }
@@ -70,7 +72,9 @@ function mysqlFailure(error: DriverError): Failure {
   return failure(errno === 1213 ? 'again' : 'other')
 }
 
-/** By message, since each SQLite driver has codes of its own while the library's messages are the same everywhere. */
+/**
+ * Checks the message: each SQLite driver has its own codes, but the messages are those of SQLite.
+ */
 function sqliteFailure(error: DriverError): Failure {
   const message = text(error.message)
   const unique = /UNIQUE constraint failed: (.*)/s.exec(message)?.[1]
@@ -108,11 +112,12 @@ export function failureOf(dialect: Dialect, error: unknown): Failure {
 const ATTEMPTS = 8
 
 /**
- * Runs one statement, and again when the database rolled it back for a deadlock, a conflict or a lock: up to eight times
- * within about a second, with growing random pauses, so that those who met do not meet again.
+ * Runs one statement, and retries it if the database rolled it back for a deadlock, a conflict or a
+ * lock. Up to eight attempts within about a second. Growing random delays keep competing statements
+ * apart.
  */
 export function persistently<T>(dialect: Dialect, run: () => Promise<T>, attempt = 1): Promise<T> {
-  // Nearly every run succeeds at once and is on the path of a request: it gets no async layer of its own.
+  // Not an async function: requests wait for this, and nearly every statement succeeds at once.
   return run().catch(async (error) => {
     if (attempt === ATTEMPTS || failureOf(dialect, error).kind !== 'again') throw error
     await sleep(Math.random() * 4 * 2 ** attempt)

@@ -3,9 +3,9 @@ import { ConfigError } from '../../errors.js'
 const BOOLEANS = ['isActive', 'isSuperuser', 'emailVerified']
 
 /**
- * Compares the model as configured with the first row that is read, which is the first time that anything is known of
- * the table: a column that is not there, or a flag whose type makes "no" look like "yes" (`N`, a BIT as Buffer), must
- * not be taken for an answer. The returned function does nothing once a row has told all.
+ * Creates a function that compares the configured model with the rows that are read. Missing
+ * columns and flags of other types would be misread: the text `N`, or a BIT as a Buffer, looks like
+ * "yes". The function does nothing once a row without null flags has passed.
  */
 export function modelCheck(
   table: string,

@@ -1,24 +1,27 @@
 import type { SchemaFinding, SchemaNeeds } from '../../ports/user-store.js'
 
-/** A column as the database's own catalogue tells of it. */
+/** A column, according to the catalog of the database. */
 export interface CatalogColumn {
   readonly name: string
   readonly kind: 'boolean' | 'integer' | 'bigint' | 'text' | 'time' | 'other'
-  /** Characters that it holds; null where there is no limit, or none is known. */
+  /** Maximum length in characters. Null if there is no limit, or if it is unknown. */
   readonly maxLength: number | null
   readonly isNullable: boolean
-  /** Whether the database gives it a value where none is written: a default, an identity, a generated column. */
+  /** Whether the database fills it by itself: a default, an identity or a generated column. */
   readonly hasValue: boolean
 }
 
-/** A table as the database's own catalogue tells of it. */
+/** A table, according to the catalog of the database. */
 export interface Catalog {
   readonly columns: readonly CatalogColumn[]
-  /** Whether some unique index is of this column, or of an expression over it; true where that cannot be told (a view). */
+  /**
+   * Whether a unique index covers this column alone, or an expression on it. True if that is
+   * unknown (a view).
+   */
   isUnique(column: string): boolean
 }
 
-/** What a store takes the table for. */
+/** The table that a store expects. */
 export interface Model {
   readonly table: string
   readonly columns: Readonly<Record<string, string>>
@@ -34,7 +37,7 @@ const hashLength = 97
 const isFlag = (field: string) =>
   field === 'isActive' || field === 'isSuperuser' || field.endsWith('Verified')
 
-/** What of a table does not fit the model, each with its cure. */
+/** Mismatches between a table and the model, and how to fix them. */
 export function schemaFindings(
   { table, columns, unique, timestamps, filled }: Model,
   catalog: Catalog,

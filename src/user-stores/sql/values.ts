@@ -25,9 +25,10 @@ const DATES = {
 }
 
 /**
- * Turns values into parameters. Nothing reaches a driver that it would take for something else: mysql2 expands an
- * object into SQL and writes NaN as a column's name, and libsql ends the process at a boolean.
- * @throws UserValueError from the returned function, for what no database holds as it is
+ * Creates a function that turns values into parameters. It never passes a value that a driver would
+ * misinterpret: mysql2 expands an object into SQL and writes NaN as a column name, and libsql ends
+ * the process on a boolean.
+ * @throws UserValueError from the returned function, for a value that can't be stored unchanged
  */
 export function encoder(
   dialect: Dialect,
@@ -66,7 +67,7 @@ export function encoder(
   }
 }
 
-/** Whether some row could have this id; what remains is asked of the database. */
+/** Whether a row could have this id. Saves a query, and an error of the driver. */
 export function isPossibleId(dialect: Dialect, id: unknown): boolean {
   if (typeof id === 'string') return isStorableText(id)
   if (typeof id === 'number') return Number.isSafeInteger(id)
@@ -74,7 +75,7 @@ export function isPossibleId(dialect: Dialect, id: unknown): boolean {
   return BigInt.asIntN(64, id) === id || (dialect !== 'sqlite' && BigInt.asUintN(64, id) === id)
 }
 
-/** Whether some row could carry this in a unique field. */
+/** Whether a row could have this value in a unique field. */
 export const isPossibleKey = (value: unknown): value is string | number | bigint =>
   typeof value === 'string'
     ? isStorableText(value)
@@ -83,9 +84,10 @@ export const isPossibleKey = (value: unknown): value is string | number | bigint
 const lowered = (value: string): string => value.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 /**
- * Whether what a row carries is what was asked for. Databases are laxer: to MySQL `abc` is 0, and under most collations
- * `rené@example.com` is `rene@example.com`, which would mail one person's reset to another. Letters A to Z alone may
- * differ in case (citext, `_ci` collations), and a numeric column may be asked with digits as text.
+ * Whether the row found has the value that was searched for. Databases compare loosely. In MySQL,
+ * `abc` equals 0, and most collations treat `rené@example.com` as `rene@example.com`, which would
+ * send one user's password reset to another. Only the case of A to Z may differ (citext, `_ci`
+ * collations). A numeric column may be searched with digits as text.
  */
 export function isSameKey(stored: unknown, asked: string | number | bigint): boolean {
   if (typeof stored === 'string')

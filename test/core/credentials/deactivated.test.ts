@@ -12,8 +12,8 @@ import { refuses } from '../../helpers/refuses.js'
 const request = { headers: {}, ip: '192.0.2.1' } as unknown as FastifyRequest
 
 for (const backend of backends) {
-  describe(`${backend.name}: an account that is disabled and enabled again`, () => {
-    /** Two sessions and two lines of ann's, and a session and a line of bob's. */
+  describe(`${backend.name}: disabled or deleted accounts`, () => {
+    /** Starts an app where ann has two sessions and two refresh tokens, and bob one of each. */
     const start = async (t: TestContext) => {
       const users = memoryUsers()
       const transports = [sessionTransport(), bearerTransport({ refresh: 'body' })]
@@ -48,7 +48,7 @@ for (const backend of backends) {
       ],
     ]
     for (const [what, meet] of meetings) {
-      test(`has no session and no line left once ${what} of it was met, and others have theirs`, async (t) => {
+      test(`presenting ${what} while disabled revokes all credentials of that account only`, async (t) => {
         const started = await start(t)
         const { app, users, sessions, lines } = started
         await users.update(1, { isActive: false })
@@ -61,7 +61,7 @@ for (const backend of backends) {
         answers(await new Client(app).login('ann'), 200)
       })
 
-      test(`that is deleted leaves nothing behind once ${what} of it was met`, async (t) => {
+      test(`presenting ${what} of a deleted account revokes all credentials of that account only`, async (t) => {
         const started = await start(t)
         const { app, users } = started
         const { findById } = users
@@ -73,7 +73,7 @@ for (const backend of backends) {
       })
     }
 
-    test('goes on with what nobody presented meanwhile, unless its token_version was raised', async (t) => {
+    test('re-enabling restores credentials not presented meanwhile, unless token_version was raised', async (t) => {
       const { app, users, sessions, lines } = await start(t)
       await users.update(1, { isActive: false })
       await users.update(1, { isActive: true })
@@ -84,7 +84,7 @@ for (const backend of backends) {
       for (const line of lines) refuses(await askRefresh(app, line), 'CRUDAUTH_INVALID_TOKEN')
     })
 
-    test('is not signed in by hand while it is disabled: nothing is stored', async (t) => {
+    test('issueTokens and sessions.create refuse a disabled account and store nothing', async (t) => {
       const { app, users } = await start(t)
       await users.update(1, { isActive: false })
       const row = (await users.findById(1)) as Record<string, unknown>
@@ -98,7 +98,7 @@ for (const backend of backends) {
   })
 }
 
-test('what is no row with a usable id is signed in by no hand, and a message says why', async (t) => {
+test('issueTokens and sessions.create: a user row without a valid id is refused', async (t) => {
   const app = await build(t, {
     auth: {
       transports: [sessionTransport(), bearerTransport({ refresh: 'body', statelessUser: true })],

@@ -41,7 +41,7 @@ for (const backend of backends) {
       return { app, users, hashedPassword }
     }
 
-    test(`${backend.name}: a login that replaces ${what} leaves the user's other sessions alone`, async (t) => {
+    test(`${backend.name}: POST /login: replacing ${what} keeps the user's other sessions`, async (t) => {
       const { app, users } = await open(t)
       const earlier = await signedInByHand(app, 'ann')
       const client = new Client(app)
@@ -49,12 +49,12 @@ for (const backend of backends) {
       assert.match(String((await rowOf(users.store, 'ann')).hashedPassword), current)
       for (const each of [earlier, client]) assert.equal((await each.get('/me')).statusCode, 200)
       assert.equal((await client.get('/sessions')).json().length, 2)
-      // The new hash is of the same password, and a second login does not touch it.
+      // The new hash is current, so a second login doesn't replace it.
       assert.equal((await new Client(app).login('ann')).statusCode, 200)
       assert.equal(users.swaps.length, 1)
     })
 
-    test(`${backend.name}: 100 parallel logins with ${what} all succeed and make one hash`, async (t) => {
+    test(`${backend.name}: POST /login: 100 parallel logins with ${what} succeed and compute one new hash`, async (t) => {
       const { app, users } = await open(t)
       const earlier = await signedInByHand(app, 'ann')
       const clients = times(100, () => new Client(app))
@@ -66,12 +66,12 @@ for (const backend of backends) {
         [...new Set(users.swaps.map((values) => values.hashedPassword))],
         [hashedPassword],
       )
-      assert.ok(users.swaps.length > 1, 'there was no race')
+      assert.ok(users.swaps.length > 1, 'the logins did not race')
       const me = await Promise.all([earlier, ...clients].map((client) => client.get('/me')))
       assert.deepEqual(statuses(me), { 200: 101 })
     })
 
-    test(`${backend.name}: sessions ended while a login replaces ${what} stay ended, and the login's own lives`, async (t) => {
+    test(`${backend.name}: POST /login: sessions revoked while it replaces ${what} stay revoked, but the new one is valid`, async (t) => {
       const { app, users, hashedPassword } = await open(t)
       const earlier = await signedInByHand(app, 'ann')
       assert.equal((await earlier.get('/me')).statusCode, 200)
@@ -88,7 +88,7 @@ for (const backend of backends) {
       assert.equal((await client.get('/sessions')).json().length, 1)
       const row = await rowOf(users.store, 'ann')
       assert.equal(row.tokenVersion, 1)
-      // What lost the race has not been written; a later login replaces the hash.
+      // This login lost the race and wrote no hash. A later login replaces the old one.
       assert.equal(row.hashedPassword, hashedPassword)
       users.around = {}
       assert.equal((await new Client(app).login('ann')).statusCode, 200)
@@ -97,7 +97,7 @@ for (const backend of backends) {
       refuses(await earlier.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
     })
 
-    test(`${backend.name}: a password changed while a login replaces ${what} refuses that login`, async (t) => {
+    test(`${backend.name}: POST /login: a password change while it replaces ${what} refuses the login`, async (t) => {
       const { app, users } = await open(t)
       const replaced = await otherHash('quite another password')
       users.around = {
@@ -112,7 +112,7 @@ for (const backend of backends) {
   }
 }
 
-test('the hash that replaces one of another cost keeps its salt; one of another system gets a salt per user', async (t) => {
+test('POST /login: a rehash keeps the salt; replacing a legacy hash uses a salt per user', async (t) => {
   const users = memoryUsers()
   const app = await build(t, {
     auth: { users, lockout: false, passwords: { cost: cheap, legacy: [backwards] } },

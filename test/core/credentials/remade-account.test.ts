@@ -12,8 +12,8 @@ for (const backend of backends) {
     ['without a hash', () => null],
     ['with an unusable hash', () => `!${Math.random()}`],
   ] as const) {
-    test(`${backend.name}: an account ${what}, made again under the same id, inherits no session`, async (t) => {
-      // Where ids are used again: a deleted last row of SQLite or MariaDB, or ids of the app's own.
+    test(`${backend.name}: sessions: an account ${what} that reuses a deleted id inherits none`, async (t) => {
+      // Ids can be reused: by SQLite or MariaDB after the last row is deleted, or by the app.
       let inner = memoryUsers()
       const users: UserStore = {
         ...inner,

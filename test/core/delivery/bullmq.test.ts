@@ -13,7 +13,7 @@ import { deferred, intent, secret, testDispatch } from '../../helpers/delivery.j
 const url = serverUrl('TEST_REDIS_URL')
 const skip = url === undefined && 'needs Redis'
 
-/** A queue and a worker of BullMQ as in docs/email.md, apart from every other test's. */
+/** A BullMQ queue and worker as in docs/email.md, isolated from other tests. */
 function bullmq(t: TestContext, deliver: (intent: DeliveryIntent) => unknown) {
   const connection = { url: url as string, maxRetriesPerRequest: null }
   const prefix = `t${randomBytes(6).toString('hex')}`
@@ -48,11 +48,11 @@ function bullmq(t: TestContext, deliver: (intent: DeliveryIntent) => unknown) {
   return { queue, worker, events, producer, enqueue }
 }
 
-/** All that Redis has of the jobs. */
+/** Everything that Redis stores about the jobs. */
 const stored = async (queue: Queue<DeliveryJob>): Promise<string> =>
   JSON.stringify((await queue.getJobs()).map((job) => job.toJSON()))
 
-test('a message goes through BullMQ to a worker, tried again by it, with nothing in Redis to read', {
+test('BullMQ: the worker retries a message, and Redis stores no token or address in plain text', {
   skip,
 }, async (t) => {
   const got: DeliveryIntent[] = []
@@ -71,10 +71,10 @@ test('a message goes through BullMQ to a worker, tried again by it, with nothing
   const text = await stored(queue)
   for (const secret of [intent.token as string, 'ada@', 'reset_password'])
     assert.ok(!text.includes(secret), secret)
-  assert.match(text, /550/, 'the failure is kept, without them')
+  assert.match(text, /550/, 'the failure is stored, without the secrets')
 })
 
-test('BullMQ does not try a permanent failure again, nor a job that was changed', {
+test('BullMQ: permanent failures and modified jobs are not retried', {
   skip,
 }, async (t) => {
   let attempts = 0
@@ -102,7 +102,7 @@ test('BullMQ does not try a permanent failure again, nor a job that was changed'
   )
 })
 
-test('a job that is handed over twice is one job', { skip }, async (t) => {
+test('BullMQ: enqueueing the same job twice stores it once', { skip }, async (t) => {
   const { queue, enqueue } = bullmq(t, () => {})
   const job = { id: 'abcdefghijklmnopqrst-_', payload: 'x' }
   await enqueue(job)
@@ -110,7 +110,7 @@ test('a job that is handed over twice is one job', { skip }, async (t) => {
   assert.equal((await queue.getJobs()).length, 1)
 })
 
-test('the example in docs/email.md delivers through BullMQ, and loses nothing when the app closes', {
+test('BullMQ: the example in docs/email.md loses no message when the app closes', {
   skip,
 }, async (t) => {
   const { REDIS_URL } = process.env
@@ -148,7 +148,8 @@ test('the example in docs/email.md delivers through BullMQ, and loses nothing wh
   })
   assert.equal(confirmed.statusCode, 200, confirmed.body)
 
-  // Answered, and hardly handed over yet: closing does that first, and what its worker has not taken stays in the queue.
+  // The app closes right after the response. It enqueues the message first, which stays in the
+  // queue if the worker hasn't taken it.
   const requested = await app.inject({
     method: 'POST',
     url: '/password/reset-request',

@@ -16,20 +16,20 @@ const hides = (text: string) => {
     assert.ok(!text.includes(secret), text)
 }
 
-test('what a server says at length is searched and told in part only', () => {
+test('deliveryFailure: a long message is truncated and redacted', () => {
   const { message } = told(new Error(`first ${'a '.repeat(1200)} LATE ${recipient} ${token}`))
   assert.match(message, /^first a a/)
   assert.ok(message.length <= 500, `${message.length}`)
-  // Secrets that are cut in two by the bound do not show, for what is told is shorter by far.
+  // A secret cut in two by the search limit doesn't show, because the message is far shorter.
   for (let before = 1900; before < 2010; before++)
     hides(told(new Error(`${'- '.repeat(before / 2)}${token} ${recipient}`)).message)
-  // What is hidden makes room for no more than was searched.
+  // Redaction makes no room for text beyond the search limit.
   const many = told(new Error(`first ${`${'a'.repeat(60)}@example.com `.repeat(60)} LATE`))
   assert.match(many.message, /^first \[…\]/)
   assert.doesNotMatch(many.message, /LATE|a@/)
 })
 
-// Each takes quadratic time or worse when it is searched as a whole.
+// Searching any of these as a whole takes quadratic time or worse.
 const pathological: Record<string, string> = {
   'one word': 'A'.repeat(100_000),
   'a word and an at sign': `${'A'.repeat(100_000)}@`,
@@ -40,7 +40,7 @@ const pathological: Record<string, string> = {
   'many lines': '\n    at a (b:1:1)'.repeat(6000),
 }
 
-test('a text of 100 kB comes to its end, whatever it is', () => {
+test('deliveryFailure: 100 kB of hostile text cause no catastrophic backtracking', () => {
   const source = moduleUrl('src/core/delivery/delivery-error.ts')
   const code = `
     import { readFileSync, writeSync } from 'node:fs'
@@ -52,7 +52,7 @@ test('a text of 100 kB comes to its end, whatever it is', () => {
         writeSync(1, JSON.stringify([name, message.length, stack.length]) + '\\n')
       }
     }`
-  // In a process of its own: a search that is under way can be ended from outside only.
+  // In a separate process, because a running search can only be stopped from outside.
   const { stdout, stderr } = spawnSync(
     process.execPath,
     [...nodeFlags, '--input-type=module', '-e', code],
@@ -76,7 +76,7 @@ test('a text of 100 kB comes to its end, whatever it is', () => {
     assert.ok(message <= 500 && stack < 20_000, `${name}: ${message} ${stack}`)
 })
 
-test('no frame holds the token or the address, and what only looks like one is none', () => {
+test('deliveryFailure: the stack reveals neither the token nor the address', () => {
   const link = `https://app.example.com/reset?token=${token}`
   const lies = new Error(
     `upstream said\n    at https://api.example/send?to=${recipient}&token=${token}`,
@@ -85,7 +85,7 @@ test('no frame holds the token or the address, and what only looks like one is n
   assert.equal(
     told(lies).stack.split('api.example').length,
     2,
-    'it stands in the message, and in no frame',
+    'the URL is in the message and in no frame',
   )
 
   const frames = [
@@ -104,13 +104,17 @@ test('no frame holds the token or the address, and what only looks like one is n
   assert.match(stack, /at ok \(\/app\/mail\/sender\.js:10:5\)/)
   assert.match(stack, /at async \/app\/mail\/other\.js:7:9/)
   assert.doesNotMatch(stack, /SMTP said|attention/)
-  // A message that stands in its own stack, of several lines that look like frames.
+  // A stack that repeats its message, whose lines look like frames.
   const repeated = new Error(`no\n    at ${recipient} (x.js:1:1)\n    at b (${token}.js:2:2)`)
   hides(told(repeated).stack)
-  assert.match(told(repeated).stack, /delivery-error\.test\.ts/, 'where it happened is told')
+  assert.match(
+    told(repeated).stack,
+    /delivery-error\.test\.ts/,
+    'the location of the error is kept',
+  )
 })
 
-test('no code holds the token or the address, and an ordinary one is kept', () => {
+test('deliveryFailure: a code with the token or address is replaced; ordinary ones are kept', () => {
   for (const code of [
     token,
     `E_${token}`,
@@ -137,7 +141,7 @@ test('no code holds the token or the address, and an ordinary one is kept', () =
   }
 })
 
-test('a number for an address is hidden in its spellings, as a code too', () => {
+test('deliveryFailure: a phone number is redacted from message, code and stack', () => {
   const phone = '+4915112345678'
   for (const code of [phone.slice(1), `to:${phone.slice(1)}`]) {
     const failure = deliveryFailure(
@@ -151,7 +155,7 @@ test('a number for an address is hidden in its spellings, as a code too', () => 
   }
 })
 
-test('an error whose properties throw or lie is told like any other', () => {
+test('deliveryFailure: non-errors and errors without a stack are redacted and not permanent', () => {
   const permanent = told(Object.assign(new Error('no'), { permanent: true }))
   assert.equal(permanent.permanent, true)
   for (const cause of [

@@ -13,7 +13,7 @@ import {
   testDispatch,
 } from '../../helpers/delivery.js'
 
-/** A channel that keeps what it gets. */
+/** A channel that records its messages. */
 function collector(name = 'email') {
   const got: DeliveryIntent[] = []
   const channel: NamedChannel = { name, deliver: (one) => void got.push(one) }
@@ -22,7 +22,7 @@ function collector(name = 'email') {
 
 const token = intent.token as string
 
-test('a message goes to every channel, after the caller has gone on', async () => {
+test('dispatch: a message goes to every channel asynchronously', async () => {
   const [a, b] = [collector('a'), collector('b')]
   const { dispatch, idle, lines } = testDispatch({ channels: [a.channel, b.channel] })
   dispatch(intent)
@@ -32,7 +32,7 @@ test('a message goes to every channel, after the caller has gone on', async () =
   assert.deepEqual(lines, [])
 })
 
-test('a channel that throws, rejects, hangs or meddles stops no other', async (t) => {
+test('dispatch: a channel that throws, rejects, hangs or mutates does not affect the others', async (t) => {
   const good = collector('good')
   const hangs = deferred()
   const channels: NamedChannel[] = [
@@ -61,7 +61,7 @@ test('a channel that throws, rejects, hangs or meddles stops no other', async (t
   await close(0)
 })
 
-test('mail that others are sent keeps no alert from its user', async (t) => {
+test('dispatch: a queue full of verification emails does not block security alerts', async (t) => {
   const hangs = deferred()
   t.after(() => hangs.resolve())
   const alerts = [
@@ -91,7 +91,7 @@ test('mail that others are sent keeps no alert from its user', async (t) => {
   }
 })
 
-test('each channel has retries of its own: what succeeded is not sent again', async () => {
+test('dispatch: a failing channel is retried without resending on the others', async () => {
   const good = collector('good')
   let attempts = 0
   const flaky: NamedChannel = {
@@ -107,7 +107,7 @@ test('each channel has retries of its own: what succeeded is not sent again', as
   assert.equal(lines.length, 2)
 })
 
-test('what is given up is told with channel, kind and reason', async () => {
+test('onGivenUp: gets channel, kind, reason and attempts', async () => {
   const lost: LostMessage[] = []
   const broken: NamedChannel = { name: 'broken', deliver: () => Promise.reject(new Error('no')) }
   const { dispatch, idle, close, lines } = testDispatch({
@@ -128,7 +128,7 @@ test('what is given up is told with channel, kind and reason', async () => {
   assert.match(lines.join('\n'), /error dropped a message: too many are waiting/)
 })
 
-test('neither token nor address nor credentials of a failing channel get into the log', async () => {
+test('log: an error of a channel reveals no token, address or credentials', async () => {
   const phone = '+4915112345678'
   const causes = [
     `550 <ada@example.com>: no such user; link https://app.example.com/reset?token=${token}`,
@@ -168,7 +168,7 @@ test('neither token nor address nor credentials of a failing channel get into th
   }
 })
 
-test('a channel that throws what is no error fails like any other', async () => {
+test('dispatch: a channel that throws a non-error is retried and logged without the token', async () => {
   const causes: unknown[] = ['text', null, { token }]
   const channel: NamedChannel = {
     name: 'odd',
@@ -181,7 +181,7 @@ test('a channel that throws what is no error fails like any other', async () => 
   assert.ok(!lines.join('').includes(token))
 })
 
-test('a message whose token has expired meanwhile is dropped; an old one says how long the token still works', async (t) => {
+test('deliver: drops messages with an expired token and updates the remaining validity', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
   const { channel, got } = collector()
   const jobs: DeliveryJob[] = []
@@ -207,7 +207,7 @@ test('a message whose token has expired meanwhile is dropped; an old one says ho
   assert.deepEqual(await deliverAll(), [['password_changed', 0]])
 })
 
-test('with a queue of the app each channel gets a job, in which neither token nor address can be read', async () => {
+test('delivery.enqueue: gets one job per channel, without token or address in plain text', async () => {
   const [a, b] = [collector('a'), collector('b')]
   const jobs: DeliveryJob[] = []
   const { dispatch, deliver, idle } = testDispatch({
@@ -215,7 +215,7 @@ test('with a queue of the app each channel gets a job, in which neither token no
     enqueue: async (job) => void jobs.push(job),
   })
   dispatch(intent)
-  assert.equal(jobs.length, 0, 'the queue is not waited for')
+  assert.equal(jobs.length, 0, 'dispatch does not wait for the queue')
   await idle()
   assert.equal(jobs.length, 2)
   assert.deepEqual([a.got, b.got], [[], []])
@@ -227,12 +227,12 @@ test('with a queue of the app each channel gets a job, in which neither token no
   for (const { id } of jobs) assert.match(id, /^[\w-]{22}$/)
   assert.notEqual(jobs[0]?.id, jobs[1]?.id)
 
-  // As it comes back from a queue that keeps JSON.
+  // As returned by a queue that stores JSON.
   for (const job of jobs) await deliver(JSON.parse(JSON.stringify(job)))
   assert.deepEqual([a.got, b.got], [[{ ...intent, user: ada }], [{ ...intent, user: ada }]])
 })
 
-test('a queue that fails is offered the same job again, and its failure tells nothing', async () => {
+test('delivery.enqueue: a failure retries the same job and is logged without the address', async () => {
   const ids = new Set<string>()
   let attempts = 0
   const { dispatch, idle, lines } = testDispatch({
@@ -249,7 +249,7 @@ test('a queue that fails is offered the same job again, and its failure tells no
   assert.ok(!lines.join('').includes('ada@'))
 })
 
-test('a job is delivered once; a failure is thrown for the queue to try again, without what the message holds', async () => {
+test('deliver: tries a job once and throws failures without token and address', async () => {
   let attempts = 0
   const channel: NamedChannel = {
     name: 'email',
@@ -279,7 +279,7 @@ test('a job is delivered once; a failure is thrown for the queue to try again, w
   assert.equal(attempts, 3)
 })
 
-test('a job whose channel hangs fails when its time is over', async () => {
+test('deliver: a channel that hangs fails with CRUDAUTH_DELIVERY_TIMEOUT', async () => {
   const jobs: DeliveryJob[] = []
   const alive = setInterval(() => {}, 1000)
   const { dispatch, deliver, idle } = testDispatch({
@@ -293,7 +293,7 @@ test('a job whose channel hangs fails when its time is over', async () => {
   clearInterval(alive)
 })
 
-test('a job of a user who is gone or disabled is dropped in silence', async () => {
+test('deliver: a job of a user who is not found is dropped silently', async () => {
   const { channel, got } = collector()
   const jobs: DeliveryJob[] = []
   const { dispatch, deliver, idle, lines } = testDispatch({
@@ -306,7 +306,7 @@ test('a job of a user who is gone or disabled is dropped in silence', async () =
   assert.deepEqual([got, lines], [[], []])
 })
 
-test('what is no job of this app is refused for good, and nothing is delivered', async () => {
+test('deliver: malformed, tampered and foreign jobs fail permanently', async () => {
   const { channel, got } = collector()
   const jobs: DeliveryJob[] = []
   const { dispatch, deliver, idle } = testDispatch({
@@ -349,7 +349,7 @@ test('what is no job of this app is refused for good, and nothing is delivered',
   assert.deepEqual(got, [])
 })
 
-test('a job sealed before the secret was rotated is delivered while the old secret is listed', async () => {
+test('deliver: a job survives secret rotation while the old secret is listed', async () => {
   const { channel, got } = collector()
   const jobs: DeliveryJob[] = []
   const before = testDispatch({ channels: [channel], enqueue: (job) => void jobs.push(job) })
@@ -366,7 +366,7 @@ test('a job sealed before the secret was rotated is delivered while the old secr
   await assert.rejects(rotated.deliver(jobs[0]), { code: 'CRUDAUTH_BAD_REQUEST' })
 })
 
-test('a job for a channel that this process does not have is left to another', async () => {
+test('deliver: a job for an unknown channel fails but can be retried', async () => {
   const jobs: DeliveryJob[] = []
   const before = testDispatch({
     channels: [collector('sms').channel],
@@ -381,7 +381,7 @@ test('a job for a channel that this process does not have is left to another', a
   })
 })
 
-test("a users' database that fails keeps the job", async () => {
+test('deliver: rejects if the user store fails', async () => {
   const { channel, got } = collector()
   const jobs: DeliveryJob[] = []
   const { dispatch, deliver, idle } = testDispatch({
@@ -395,7 +395,7 @@ test("a users' database that fails keeps the job", async () => {
   assert.deepEqual(got, [])
 })
 
-test('closing waits for messages and jobs, then closes the channels, once', async () => {
+test('close: waits for messages and jobs, then closes the channels once', async () => {
   const order: string[] = []
   const gate = deferred()
   const channel: NamedChannel = {
@@ -422,7 +422,7 @@ test('closing waits for messages and jobs, then closes the channels, once', asyn
   assert.equal(order.at(-1), 'closed')
 })
 
-test('closing is bounded when a channel hangs, in delivering and in closing', async () => {
+test('close: returns even if a channel hangs in deliver and close', async () => {
   const alive = setInterval(() => {}, 1000)
   const hang = () => new Promise(() => {})
   const { dispatch, close, lines } = testDispatch({

@@ -51,7 +51,7 @@ async function linkOf(
   return (await sent(given, options))[0]?.context.link
 }
 
-test('each kind links to its page; what redeems carries its token and where to go on', async () => {
+test('email links: each kind points to its page, with its token and redirect_to if it has them', async () => {
   const tail = `?token=${token}&redirect_to=%2Fnotes%3Ftab%3D2`
   const expected: Record<DeliveryKind, string> = {
     verify_email: `${frontendUrl}/verify-email${tail}`,
@@ -73,7 +73,7 @@ test('each kind links to its page; what redeems carries its token and where to g
   assert.equal(await linkOf(plain, options), `https://example.com/shop/a/reset/?token=${token}`)
 })
 
-test('whatever a token or a landing place holds stays one value of the query', async () => {
+test('email links: token and redirect_to are encoded and cannot inject query parameters', async () => {
   const hostile = '/x?a=b&token=other#frag"><script>\r\nBcc: eve@example.com'
   const link = new URL(
     (await linkOf({ ...intent, token: 'a&b=c#d', redirectTo: hostile })) as string,
@@ -84,7 +84,7 @@ test('whatever a token or a landing place holds stays one value of the query', a
   assert.equal(link.hash, '')
 })
 
-test('the sender gets the message with what it was made of', async () => {
+test('sender: gets the rendered message with its kind and context', async () => {
   const [message] = await sent(intent)
   assert.equal(message?.to, intent.recipient)
   assert.equal(message?.kind, 'reset_password')
@@ -103,12 +103,12 @@ test('the sender gets the message with what it was made of', async () => {
   })
 })
 
-test('factors other than email are left to other channels', async () => {
+test('email channel: ignores factors other than email', async () => {
   assert.deepEqual(await sent({ ...intent, factor: 'phone', recipient: '+4915112345678' }), [])
 })
 
 for (const kind of kinds) {
-  test(`${kind}: text and HTML say the same, name the app, and hold the link`, async () => {
+  test(`${kind}: text and HTML have the same content and link, and the subject names the app`, async () => {
     const given = intentOf(kind)
     const [message] = await sent(given)
     assert.ok(message)
@@ -118,7 +118,7 @@ for (const kind of kinds) {
     assert.equal(
       text.split('\n').filter((line) => line === context.link).length,
       1,
-      'the link stands on a line of its own, once',
+      'the link is on a line of its own, once',
     )
     const links = [...html.matchAll(/href="([^"]*)"/g)].map(([, href]) =>
       href?.replaceAll('&amp;', '&'),
@@ -135,13 +135,17 @@ for (const kind of kinds) {
     for (const line of text.split('\n').filter((part) => part !== '' && !part.endsWith(':'))) {
       assert.ok(plain.includes(line), `the HTML lacks: ${line}`)
     }
-    assert.match(text, /[Ii]f (you didn’t|it wasn’t you)/, 'what to do when it was somebody else')
+    assert.match(
+      text,
+      /[Ii]f (you didn’t|it wasn’t you)/,
+      'the text says what to do if it was someone else',
+    )
     if (given.token !== null) assert.match(text, /The link works once, for 1 hour\./)
     else assert.doesNotMatch(text, /The link works/)
   })
 }
 
-test('the verification email says that an account was made, by whatever way, and offers the reset to whoever did not make it', async () => {
+test('verify_email: says that an account was created and links to the password reset', async () => {
   const [message] = await sent(intentOf('verify_email'))
   assert.match(
     message?.text ?? '',
@@ -151,7 +155,7 @@ test('the verification email says that an account was made, by whatever way, and
   assert.ok(message?.html?.includes(`href="${frontendUrl}/reset-password"`))
 })
 
-test('nothing that a user typed but the address of the link stands in an email', async () => {
+test('email templates: markup in user input never reaches an email', async () => {
   const user = { id: 1, email: 'evil"><b>@example.com', username: '<script>alert(1)</script>' }
   const redirectTo = '/"><script>alert(1)</script>'
   for (const kind of kinds) {
@@ -181,13 +185,13 @@ for (const [seconds, words] of [
   [60, '1 minute'],
   [59, '59 seconds'],
 ] as const) {
-  test(`${seconds} seconds are told as ${words}, never as longer than they are`, async () => {
+  test(`${seconds} seconds are written as ${words}, rounded down`, async () => {
     const [message] = await sent({ ...intent, expiresInSeconds: seconds })
     assert.ok(message?.text.includes(`for ${words}.`), message?.text)
   })
 }
 
-test("the app's own render words the email, may wait, and gets all there is to know", async () => {
+test('email.render: can be async and gets the full context', async () => {
   const seen: [DeliveryKind, EmailContext][] = []
   const render: RenderEmail = async (kind, context) => {
     seen.push([kind, context])
@@ -214,7 +218,7 @@ test("the app's own render words the email, may wait, and gets all there is to k
   )
 })
 
-test("an app's render may leave a kind to the plugin's own", async () => {
+test('email.render: can call the default renderEmail', async () => {
   const render: RenderEmail = (kind, context) =>
     kind === 'reset_password' ? renderEmail(kind, context) : { subject: 's', text: 't' }
   assert.deepEqual(await sent(intent, { render }), await sent(intent))
@@ -243,7 +247,7 @@ const bad: [what: string, result: unknown, message: RegExp][] = [
 ]
 
 for (const [what, result, message] of bad) {
-  test(`a render that returns ${what} fails the delivery, and nothing is sent`, async () => {
+  test(`email.render: returning ${what} fails the delivery and sends nothing`, async () => {
     let calls = 0
     const channel = emailChannel({
       sender: { send: () => calls++ },
@@ -259,7 +263,7 @@ for (const [what, result, message] of bad) {
   })
 }
 
-test('a render that throws is a failed delivery: tried again, logged without the secrets, no crash', async () => {
+test('email.render: throwing fails the delivery, which is retried and logged without secrets', async () => {
   const channel = emailChannel({
     sender: { send: () => assert.fail('sent') },
     frontendUrl,
@@ -277,7 +281,7 @@ test('a render that throws is a failed delivery: tried again, logged without the
   assert.ok(!lines.join('').includes('ada@'))
 })
 
-test('closing the channel closes the sender, if it can be closed', async () => {
+test('close: closes the sender if it has a close method', async () => {
   let closed = 0
   await emailChannel({ sender: { send() {}, close: () => closed++ }, frontendUrl, paths }).close?.()
   await emailChannel({ sender: { send() {} }, frontendUrl, paths }).close?.()

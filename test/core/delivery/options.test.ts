@@ -10,12 +10,12 @@ const sms = { name: 'sms', deliver() {} }
 
 const emailWith = (options: object) => ({ email: { ...email, ...options } }) as Options
 
-test('without email and channels there is nothing to deliver with', () => {
+test('resolveDelivery: returns null without email and channels', () => {
   assert.equal(resolveDelivery({}), null)
   assert.equal(resolveDelivery({ channels: [] }), null)
 })
 
-test('the defaults are those that are documented, and frozen', () => {
+test('resolveDelivery: applies the defaults and freezes the result', () => {
   const resolved = resolveDelivery({ email })
   assert.deepEqual(resolved, {
     email: {
@@ -59,7 +59,7 @@ test('the defaults are those that are documented, and frozen', () => {
   }
 })
 
-test('what is given is taken', () => {
+test('resolveDelivery: given options override the defaults', () => {
   const render = () => ({ subject: 's', text: 't' })
   const enqueue = () => {}
   const resolved = resolveDelivery({
@@ -77,14 +77,14 @@ test('what is given is taken', () => {
   )
 })
 
-test('a retry never waits less than the first', () => {
+test('delivery.firstRetrySeconds: a long first delay raises the maximum delay', () => {
   assert.equal(
     resolveDelivery({ email, delivery: { firstRetrySeconds: 600 } })?.limits.maxRetryMs,
     600_000,
   )
 })
 
-test('channels keep their methods bound, and get names by their place', async () => {
+test('channels: methods stay bound, and unnamed channels are named by position', async () => {
   class Sms {
     readonly name = 'sms'
     readonly sent: unknown[] = []
@@ -120,7 +120,7 @@ for (const url of [
   'http://shop.localhost',
   'https://bücher.example',
 ]) {
-  test(`a front end at ${url} is taken, without a slash at its end`, () => {
+  test(`email.frontendUrl: ${url} is accepted, and a trailing slash is removed`, () => {
     const frontendUrl = resolveDelivery(emailWith({ frontendUrl: url }))?.email?.frontendUrl
     assert.equal(frontendUrl, new URL(url).href.replace(/\/$/, ''))
   })
@@ -143,7 +143,7 @@ for (const url of [
   7,
   undefined,
 ]) {
-  test(`a front end at ${JSON.stringify(url)} is refused`, () => {
+  test(`email.frontendUrl: ${JSON.stringify(url)} is refused`, () => {
     assert.throws(
       () => resolveDelivery(emailWith({ frontendUrl: url })),
       (error: Error & { code: string }) => {
@@ -170,7 +170,7 @@ for (const path of [
   7,
   null,
 ]) {
-  test(`a page at ${JSON.stringify(path)} is refused`, () => {
+  test(`email.paths: ${JSON.stringify(path)} is refused`, () => {
     assert.throws(() => resolveDelivery(emailWith({ paths: { reset: path } })), {
       code: 'CRUDAUTH_CONFIG',
       message: /^"email\.paths\.reset" must be a path such as "\/reset-password"/,
@@ -267,19 +267,19 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
 ]
 
 for (const [what, options, message] of mistakes) {
-  test(`${what} is refused, with what to change`, () => {
+  test(`${what}: refused with a message that says what to change`, () => {
     assert.throws(() => resolveDelivery(options as Options), { code: 'CRUDAUTH_CONFIG', message })
   })
 }
 
-test('a name that is reserved for email is free where there is no email', () => {
+test('channels: the name "email" is allowed without the email channel', () => {
   assert.equal(
     resolveDelivery({ channels: [{ ...sms, name: 'email' }] })?.channels[0]?.name,
     'email',
   )
 })
 
-test('a recovery factor that nothing reaches stops the start', () => {
+test('identity.recovery: a field that no channel can reach is refused', () => {
   assert.throws(
     () => resolveDelivery({ email }, 'phone'),
     /"identity.recovery" is "phone", which email cannot reach/,
@@ -290,7 +290,7 @@ test('a recovery factor that nothing reaches stops the start', () => {
 })
 
 for (const path of ['/../x', '/a/./b', '/a/..']) {
-  test(`a path of a page has no dots to go by: ${path}`, () => {
+  test(`email.paths: dot segments are refused: ${path}`, () => {
     assert.throws(
       () => resolveDelivery({ email: { ...email, paths: { reset: path } } }),
       /"email.paths.reset"/,

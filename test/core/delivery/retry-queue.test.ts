@@ -9,7 +9,7 @@ import { deferred, limits } from '../../helpers/delivery.js'
 
 const hang = () => new Promise<void>(() => {})
 
-/** A queue that keeps what it reports. */
+/** A queue that records its reports. */
 function reporting(overrides: Partial<QueueLimits> = {}) {
   const reports: string[] = []
   const queue = createDeliveryQueue<string>(
@@ -26,7 +26,7 @@ function reporting(overrides: Partial<QueueLimits> = {}) {
   return { ...queue, reports }
 }
 
-test('work begins after the current tick and never in the caller', async () => {
+test('delivery queue: work starts after the current tick, never in the caller', async () => {
   const queue = reporting()
   const order: string[] = []
   queue.defer('a', () => void order.push('work'))
@@ -37,7 +37,7 @@ test('work begins after the current tick and never in the caller', async () => {
   assert.deepEqual(order, ['caller', 'later in the tick', 'work'])
 })
 
-test('work that fails, at once or later, is tried again until it succeeds', async () => {
+test('delivery queue: work that throws or rejects is retried until it succeeds', async () => {
   const queue = reporting()
   let attempts = 0
   queue.defer('a', () => {
@@ -50,7 +50,7 @@ test('work that fails, at once or later, is tried again until it succeeds', asyn
   assert.deepEqual(queue.reports, ['retry a sync 1', 'retry a async 2'])
 })
 
-test('work is given up after its attempts, and reported once', async () => {
+test('delivery queue: a message is given up after its last attempt and reported once', async () => {
   const queue = reporting()
   queue.defer('a', async () => {
     throw new Error('no')
@@ -59,7 +59,7 @@ test('work is given up after its attempts, and reported once', async () => {
   assert.deepEqual(queue.reports, ['retry a no 1', 'retry a no 2', 'failed a no 3'])
 })
 
-test('a permanent failure is not tried again', async () => {
+test('delivery queue: a permanent failure is not retried', async () => {
   const queue = reporting()
   queue.defer('a', async () => {
     throw Object.assign(new Error('no'), { permanent: true })
@@ -68,7 +68,7 @@ test('a permanent failure is not tried again', async () => {
   assert.deepEqual(queue.reports, ['failed a no 1'])
 })
 
-test('each retry waits four times longer, up to the bound, with jitter on top', async (t) => {
+test('delivery queue: retry delays grow fourfold up to the maximum, plus jitter', async (t) => {
   const delays: number[] = []
   const { setTimeout: original } = globalThis
   t.mock.method(globalThis, 'setTimeout', (run: () => void, delayMs: number) => {
@@ -88,7 +88,7 @@ test('each retry waits four times longer, up to the bound, with jitter on top', 
   }
 })
 
-test('no more attempts are under way than there are places', async () => {
+test('delivery queue: attempts in progress never exceed the concurrency', async () => {
   const queue = reporting({ concurrency: 2 })
   let running = 0
   let most = 0
@@ -106,7 +106,7 @@ test('no more attempts are under way than there are places', async () => {
   assert.equal(most, 2)
 })
 
-test('an attempt that hangs gives its place back', async () => {
+test('delivery queue: an attempt that hangs times out and frees its slot', async () => {
   const queue = reporting({ concurrency: 1, attemptTimeoutMs: 100, attempts: 1 })
   const done: string[] = []
   queue.defer('hangs', hang)
@@ -116,7 +116,7 @@ test('an attempt that hangs gives its place back', async () => {
   assert.deepEqual(queue.reports, ['failed hangs not finished within 100 ms 1'])
 })
 
-test('the late result of an attempt that took too long is dropped, and its signal is aborted', async () => {
+test('delivery queue: a timeout aborts the signal, and a late result is ignored', async () => {
   const queue = reporting({ attemptTimeoutMs: 20 })
   const late = [deferred(), deferred(), deferred()]
   const signals: AbortSignal[] = []
@@ -137,7 +137,7 @@ test('the late result of an attempt that took too long is dropped, and its signa
   assert.equal(before.at(-1), 'failed a not finished within 20 ms 3')
 })
 
-test('beyond the bound the new work is dropped and the old is done', async () => {
+test('delivery queue: new work is dropped while the queue is full', async () => {
   const queue = reporting({ maxQueued: 2 })
   const done: string[] = []
   for (const label of ['a', 'b', 'c']) queue.defer(label, () => void done.push(label))
@@ -149,7 +149,7 @@ test('beyond the bound the new work is dropped and the old is done', async () =>
   assert.equal(done.at(-1), 'd', 'there is room again')
 })
 
-test('work that waits for a retry counts against the bound', async (t) => {
+test('delivery queue: work that waits for a retry counts towards maxQueued', async (t) => {
   const queue = reporting({ maxQueued: 1, firstRetryMs: 1e6, maxRetryMs: 1e6 })
   t.after(() => queue.close(0))
   const failed = deferred()
@@ -162,7 +162,7 @@ test('work that waits for a retry counts against the bound', async (t) => {
   assert.deepEqual(queue.reports, ['retry a no 1', 'dropped b full 0'])
 })
 
-test('a listener that throws stops nothing', async () => {
+test('delivery queue: a listener that throws does not stop retries', async () => {
   const fail = () => {
     throw new Error('listener')
   }
@@ -180,7 +180,7 @@ test('a listener that throws stops nothing', async () => {
   assert.equal(attempts, 3)
 })
 
-test('close waits for what is waiting and under way, and takes nothing further', async () => {
+test('delivery queue: close finishes queued work and drops new work', async () => {
   const queue = reporting({ concurrency: 1 })
   const done: string[] = []
   queue.defer('a', async () => {
@@ -190,13 +190,13 @@ test('close waits for what is waiting and under way, and takes nothing further',
   queue.defer('b', () => void done.push('b'))
   const closed = queue.close(60_000)
   queue.defer('c', () => void done.push('c'))
-  assert.equal(queue.close(0), closed, 'closing twice is closing once')
+  assert.equal(queue.close(0), closed, 'a second call returns the same promise')
   await closed
   assert.deepEqual(done, ['a', 'b'])
   assert.deepEqual(queue.reports, ['dropped c closed 0'])
 })
 
-test('close tries at once what waits for a retry, and once only', async () => {
+test('delivery queue: close retries waiting work immediately and only once', async () => {
   const queue = reporting({ firstRetryMs: 1e6, maxRetryMs: 1e6, attempts: 10 })
   const waiting = deferred()
   let mended = 0
@@ -214,7 +214,7 @@ test('close tries at once what waits for a retry, and once only', async () => {
   assert.deepEqual(queue.reports, ['retry mended no 1', 'retry broken no 1', 'failed broken no 2'])
 })
 
-test('work that fails while the queue is being closed gets its last attempt at once', async () => {
+test('delivery queue: work that fails during close is retried immediately', async () => {
   const queue = reporting({ firstRetryMs: 1e6, maxRetryMs: 1e6 })
   const started = deferred()
   const first = deferred()
@@ -230,14 +230,14 @@ test('work that fails while the queue is being closed gets its last attempt at o
   assert.equal(attempts, 2)
 })
 
-test('close ends at its bound, aborts what is under way and reports what is undone', async () => {
+test('delivery queue: close stops at its deadline, aborts attempts and reports dropped work', async () => {
   const queue = reporting({ concurrency: 1 })
   const started = deferred<AbortSignal>()
   queue.defer('hangs', (signal) => {
     started.resolve(signal)
     return hang()
   })
-  queue.defer('waits', () => assert.fail('never begun'))
+  queue.defer('waits', () => assert.fail('this work must not start'))
   const signal = await started.promise
   await queue.close(10)
   assert.ok(signal.aborted)
@@ -245,7 +245,7 @@ test('close ends at its bound, aborts what is under way and reports what is undo
   await queue.idle()
 })
 
-test('neither retries nor hanging attempts keep a process alive, but closing does', () => {
+test('delivery queue: only close keeps the process alive, not retries or hanging attempts', () => {
   const source = moduleUrl('src/core/delivery/retry-queue.ts')
   const run = (code: string) =>
     spawnSync(process.execPath, [...nodeFlags, '--input-type=module', '-e', code], {

@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { attempt } from '../../../src/core/delivery/with-timeout.js'
 
-test('work that never ends leaves no listener on the signal of its queue', async () => {
+test('attempt: work that times out leaves no listener on the queue signal', async () => {
   const outer = new AbortController().signal
   const never = () => new Promise<void>(() => {})
   const all = Array.from({ length: 20 }, () =>
@@ -16,7 +16,7 @@ test('work that never ends leaves no listener on the signal of its queue', async
   assert.equal(getEventListeners(outer, 'abort').length, 0)
 })
 
-test('the end of the queue ends an attempt, and its work is told', async () => {
+test('attempt: aborting the queue signal rejects it and aborts the signal of its work', async () => {
   const outer = new AbortController()
   let told: AbortSignal | undefined
   const work = (signal: AbortSignal) => {

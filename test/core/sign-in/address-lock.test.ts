@@ -10,7 +10,7 @@ import { refuses } from '../../helpers/refuses.js'
 const from = (remoteAddress: string) => ({ remoteAddress })
 
 for (const backend of backends) {
-  test(`${backend.name}: what comes from a locked address burns no budget of the account it is aimed at`, async (t) => {
+  test(`${backend.name}: POST /login: attempts from a locked IP address don't count against the account`, async (t) => {
     const reasons: string[] = []
     const hooks = { onLockout: ({ reason }: { reason: string }) => void reasons.push(reason) }
     const app = await build(t, { auth: { ...backend.options(), hooks } })
@@ -21,7 +21,7 @@ for (const backend of backends) {
     for (let i = 0; i < 12; i++) refuses(await hostile.login('ann', 'wrong'), 'CRUDAUTH_LOCKED_OUT')
     for (let i = 0; i < 12; i++)
       refuses(await hostile.login('ann@example.com'), 'CRUDAUTH_LOCKED_OUT')
-    // All five attempts of the account's budget are still its owner's.
+    // The account still has all five attempts.
     const owner = new Client(app, '', from('198.51.100.7'))
     for (let i = 0; i < 4; i++)
       refuses(await owner.login('ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
@@ -31,7 +31,7 @@ for (const backend of backends) {
 }
 
 for (const backend of backends.filter(({ name }) => name === 'redis')) {
-  test('redis: attempts from a locked address make no counters', async (t) => {
+  test('redis: POST /login: attempts from a locked IP address create no counters', async (t) => {
     const options = backend.options()
     const app = await build(t, { auth: { ...options, lockout: { maxAttemptsPerIp: 3 } } })
     const hostile = new Client(app)
@@ -46,7 +46,7 @@ for (const backend of backends.filter(({ name }) => name === 'redis')) {
   })
 }
 
-test('memory: lanes behind a locked one push out nothing that is remembered', async () => {
+test('memory: attempts behind a locked counter evict no other counter', async () => {
   const counters = memoryCounters(3)
   const lane = (key: string) => ({
     key,

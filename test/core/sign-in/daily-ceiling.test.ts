@@ -6,7 +6,7 @@ import { refuses } from '../../helpers/refuses.js'
 
 const wrong = 'not the password'
 
-test('whoever guesses more slowly than the window allows gets 100 guesses a day at an account', async (t) => {
+test('POST /login: slow brute force gets at most 100 guesses a day against an account', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const app = await build(t)
   await new Client(app).register('ann')
@@ -28,7 +28,7 @@ test('whoever guesses more slowly than the window allows gets 100 guesses a day 
   assert.equal((await new Client(app).login('ann')).statusCode, 200)
 })
 
-test('a known device that guesses has a ceiling of its own, beside that of strangers', async (t) => {
+test('POST /login: a known device and unknown devices have separate attempt counters', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const app = await build(t)
   await new Client(app).register('ann')

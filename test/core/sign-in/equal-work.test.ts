@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import type * as Argon from '@node-rs/argon2'
 import type { LegacyVerifier, PasswordCost } from '../../../src/index.js'
 
-// Before anything imports it by name: the cost of every verification of the real library is noted.
+// Record the cost of every verification. This has to run before another module imports the
+// library by name.
 const argon = createRequire(import.meta.url)('@node-rs/argon2') as {
   -readonly [K in keyof typeof Argon]: (typeof Argon)[K]
 }
@@ -27,7 +28,7 @@ const hashOf = ({ memoryKiB, iterations, parallelism }: PasswordCost) =>
 
 const dear: PasswordCost = { memoryKiB: 4096, iterations: 3, parallelism: 1 }
 
-/** Signs in, is refused, and returns the costs of all verifications, sorted. */
+/** Makes a sign-in attempt that fails, and returns the sorted costs of all verifications. */
 async function workOf(
   client: InstanceType<typeof Client>,
   username: string,
@@ -42,7 +43,7 @@ for (const [what, old, current] of [
   ['dearer', dear, cheap],
   ['cheaper', cheap, dear],
 ] as const) {
-  test(`with a hash of a ${what} cost known, users with old, new and no hash and nobody cost the same work`, async (t) => {
+  test(`POST /login: known and unknown users cost the same hashing while ${what} old hashes exist`, async (t) => {
     const users = memoryUsers()
     const app = await build(t, { auth: { users, lockout: false, passwords: { cost: current } } })
     const row = (username: string, values: object) =>
@@ -54,7 +55,7 @@ for (const [what, old, current] of [
     const client = new Client(app)
     assert.deepEqual(await workOf(client, 'nobody', 'wrong'), [costText(current)])
 
-    // The first sight of it.
+    // The plugin sees the old cost for the first time.
     await workOf(client, 'old', 'wrong')
     const both = [costText(old), costText(current)].sort()
     for (const name of ['old', 'new', 'gone', 'oauth', 'nobody']) {
@@ -68,7 +69,7 @@ for (const [what, old, current] of [
   })
 }
 
-test('the right password of a disabled account costs the verifiers of old hashes what a wrong one does', async (t) => {
+test('POST /login: a right or wrong password of a disabled account runs every legacy verifier', async (t) => {
   const calls: string[] = []
   const verifier = (kind: string): LegacyVerifier => ({
     matches: (stored) => stored.startsWith(`${kind}:`),

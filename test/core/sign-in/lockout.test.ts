@@ -13,7 +13,7 @@ const from = (app: FastifyInstance, remoteAddress: string) => new Client(app, ''
 const wrong = 'wrong password'
 
 for (const backend of backends) {
-  describe(`${backend.name}: the lockout of /login`, () => {
+  describe(`${backend.name}: POST /login: lockout`, () => {
     const start = async (t: Parameters<typeof build>[0], lockout?: CrudAuthOptions['lockout']) => {
       const app = await build(t, {
         auth: { ...backend.options(), ...(lockout !== undefined && { lockout }) },
@@ -26,7 +26,7 @@ for (const backend of backends) {
         refusesOwn(await from(app, ip).login(name, wrong), 'CRUDAUTH_BAD_CREDENTIALS')
     }
 
-    test('the sixth attempt in a minute is 429 with Retry-After, even with the right password', async (t) => {
+    test('the sixth attempt within a minute gets 429 with Retry-After, even with the right password', async (t) => {
       const app = await start(t)
       await fail(app, 5)
       const response = await from(app, '203.0.113.1').login('ann')
@@ -36,14 +36,14 @@ for (const backend of backends) {
       assert.equal(response.headers['set-cookie'], undefined)
     })
 
-    test('locks the account whatever address it is tried from, and no other account', async (t) => {
+    test('failures from several IP addresses lock the account and no other account', async (t) => {
       const app = await start(t)
       for (let n = 1; n <= 5; n++) await fail(app, 1, 'ann', `203.0.113.${n}`)
       refusesOwn(await from(app, '203.0.113.99').login('ann'), 'CRUDAUTH_LOCKED_OUT')
       answers(await from(app, '203.0.113.99').login('bob'), 200)
     })
 
-    test('username and email in any spelling are one budget', async (t) => {
+    test('username and email in any spelling share one counter', async (t) => {
       const app = await start(t)
       await fail(app, 2, 'ann')
       await fail(app, 1, 'ann@example.com')
@@ -53,7 +53,7 @@ for (const backend of backends) {
       refusesOwn(await from(app, '203.0.113.1').login('ann@example.com'), 'CRUDAUTH_LOCKED_OUT')
     })
 
-    test('an unknown identifier is locked as a known one is, in any case and width', async (t) => {
+    test('an unknown identifier is locked like a known one, in any letter case and width', async (t) => {
       const app = await start(t)
       for (const name of ['ghost', 'Ghost', 'GHOST', ' ghost ', 'ｇｈｏｓｔ'])
         await fail(app, 1, name)
@@ -67,7 +67,7 @@ for (const backend of backends) {
       assert.equal(a.body, b.body)
     })
 
-    test('the thirty-first attempt of an address is 429, with different identifiers and the right password', async (t) => {
+    test('the thirty-first attempt from an IP address gets 429, even with the right password', async (t) => {
       const app = await start(t)
       for (let n = 0; n < 30; n++) await fail(app, 1, `ghost${n}`)
       refusesOwn(await from(app, '203.0.113.1').login('ann'), 'CRUDAUTH_LOCKED_OUT')
@@ -75,7 +75,7 @@ for (const backend of backends) {
       answers(await from(app, '203.0.113.2').login('ann'), 200)
     })
 
-    test('a success gives the address its own attempt back, and no failure', async (t) => {
+    test('a success refunds its own attempt to the IP address, but no failures', async (t) => {
       const app = await start(t, { maxAttemptsPerIp: 3, maxAttempts: 100 })
       for (let n = 0; n < 3; n++) {
         await fail(app, 1, 'ann')
@@ -85,12 +85,12 @@ for (const backend of backends) {
       refusesOwn(await from(app, '203.0.113.1').login('bob'), 'CRUDAUTH_LOCKED_OUT')
     })
 
-    test('an office of a hundred behind one address signs in, whoever guesses there', async (t) => {
+    test('100 successful sign-ins from one IP address cause no lock', async (t) => {
       const app = await start(t, { maxAttemptsPerIp: 5, windowSeconds: 60 })
       for (let n = 0; n < 100; n++) answers(await from(app, '203.0.113.1').login('bob'), 200)
     })
 
-    test('the lock of an address does not double', async (t) => {
+    test('repeated locks of an IP address do not get longer', async (t) => {
       const app = await start(t, { maxAttemptsPerIp: 1, windowSeconds: 1, lockSeconds: 1 })
       for (let round = 0; round < 3; round++) {
         await fail(app, 1, `ghost${round}`)
@@ -102,7 +102,7 @@ for (const backend of backends) {
       answers(await from(app, '203.0.113.1').login('bob'), 200)
     })
 
-    test('the lock of an address does not stop a device of the account', async (t) => {
+    test('a known device can sign in from a locked IP address', async (t) => {
       const app = await start(t, { maxAttemptsPerIp: 3 })
       const owner = from(app, '203.0.113.1')
       answers(await owner.login('ann'), 200)
@@ -111,7 +111,7 @@ for (const backend of backends) {
       answers(await owner.login('ann'), 200)
     })
 
-    test('a success gives the identifier its attempts back', async (t) => {
+    test('a success resets the attempts of the account', async (t) => {
       const app = await start(t)
       for (let round = 0; round < 3; round++) {
         await fail(app, 4)
@@ -119,7 +119,7 @@ for (const backend of backends) {
       }
     })
 
-    test('a device that has signed in before has a lane of its own: no stranger keeps its owner out', async (t) => {
+    test('a known device can sign in to an account that is locked for other devices', async (t) => {
       const app = await start(t)
       const owner = from(app, '198.51.100.1')
       answers(await owner.login('ann'), 200)
@@ -127,11 +127,11 @@ for (const backend of backends) {
       await fail(app, 5)
       refusesOwn(await from(app, '203.0.113.1').login('ann'), 'CRUDAUTH_LOCKED_OUT')
       answers(await owner.login('ann'), 200)
-      // The owner's success does not open the strangers' lane.
+      // The owner's success doesn't unlock the account for other devices.
       refusesOwn(await from(app, '203.0.113.1').login('ann'), 'CRUDAUTH_LOCKED_OUT')
     })
 
-    test('the device lane has the same limit, and is no way past another account’s', async (t) => {
+    test('a known device has the same limit and cannot bypass the lock of another account', async (t) => {
       const app = await start(t)
       const owner = from(app, '198.51.100.1')
       await owner.login('ann')
@@ -140,11 +140,11 @@ for (const backend of backends) {
       refusesOwn(await owner.login('ann'), 'CRUDAUTH_LOCKED_OUT')
       await fail(app, 5, 'bob')
       refusesOwn(await owner.login('bob'), 'CRUDAUTH_LOCKED_OUT')
-      // The locked device does not lock the others.
+      // The lock of this device doesn't affect other devices.
       answers(await from(app, '198.51.100.2').login('ann'), 200)
     })
 
-    test('a device cookie that was tampered with is none', async (t) => {
+    test('a tampered device cookie is ignored', async (t) => {
       const app = await start(t)
       const owner = from(app, '198.51.100.1')
       await owner.login('ann')
@@ -163,7 +163,7 @@ for (const backend of backends) {
       }
     })
 
-    test('each lock doubles the next, up to maxLockSeconds', async (t) => {
+    test('each lock is twice as long as the last, up to maxLockSeconds', async (t) => {
       const app = await start(t, {
         maxAttempts: 1,
         windowSeconds: 1,
@@ -183,7 +183,7 @@ for (const backend of backends) {
       answers(await from(app, '203.0.113.1').login('ann'), 200)
     })
 
-    test('20 parallel guesses get no more than the budget of answers about the password', async (t) => {
+    test('20 parallel guesses get five password checks and 15 responses with 429', async (t) => {
       const app = await start(t)
       const all = await Promise.all(
         Array.from({ length: 20 }, (_, n) => from(app, `203.0.113.${n}`).login('ann', wrong)),
@@ -192,7 +192,7 @@ for (const backend of backends) {
       assert.equal(all.filter(({ statusCode }) => statusCode === 429).length, 15)
     })
 
-    test('is shared by hand-written logins', async (t) => {
+    test('authenticatePassword in a custom route shares the counters', async (t) => {
       const app = await build(t, {
         auth: backend.options(),
         routes: (app) =>
@@ -216,7 +216,7 @@ for (const backend of backends) {
       refuses(await own(password), 'CRUDAUTH_LOCKED_OUT')
     })
 
-    test('false switches it off', async (t) => {
+    test('lockout: false disables it', async (t) => {
       const app = await start(t, false)
       await fail(app, 40)
       answers(await from(app, '203.0.113.1').login('ann'), 200)
@@ -224,8 +224,8 @@ for (const backend of backends) {
   })
 }
 
-describe('the lockout', () => {
-  test('off is warned of at start-up, and on is not', async (t) => {
+describe('lockout', () => {
+  test('a disabled lockout warns at start-up; an enabled one does not', async (t) => {
     const off = captureLogs('warn')
     await build(t, { auth: { lockout: false }, fastify: { logger: off.logger } })
     assert.ok(off.lines.some((line) => line.includes('lockout')))
@@ -234,7 +234,7 @@ describe('the lockout', () => {
     assert.ok(!on.lines.some((line) => line.includes('"lockout"') || line.includes('lockout\\"')))
   })
 
-  test('keeps no one out who is signed in', async (t) => {
+  test('a locked account keeps its existing sessions', async (t) => {
     const app = await build(t)
     const client = await signedIn(app, 'ann')
     for (let n = 0; n < 6; n++) await from(app, '203.0.113.1').login('ann', wrong)

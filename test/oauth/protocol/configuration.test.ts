@@ -32,7 +32,7 @@ const create = (provider: OAuthProvider) =>
     timeoutMs: 1000,
   })
 
-test('every builder makes a provider that stands the checks, over https alone', () => {
+test('builders: every provider passes the checks and uses https only', () => {
   const providers = [
     google(client),
     github(client),
@@ -55,7 +55,7 @@ test('every builder makes a provider that stands the checks, over https alone', 
   }
 })
 
-test('every builder refuses an option that it does not have', () => {
+test('builders: an unknown option is refused', () => {
   const scope = 'email'
   for (const make of [
     () => google(asAny({ ...client, scope })),
@@ -70,7 +70,7 @@ test('every builder refuses an option that it does not have', () => {
     assert.throws(make, { code: 'CRUDAUTH_CONFIG', message: /has no option "scope"/ })
 })
 
-test('every endpoint of every builder can be overridden', () => {
+test('builders: every endpoint of a built-in provider can be overridden', () => {
   const shared = { ...endpoints, allowInsecure: true, scopes: ['x'] }
   const ofOidc = { ...shared, metadataUrl: `${issuer}/meta`, jwksUri: `${issuer}/keys`, issuer }
   const made: [OAuthProvider, object][] = [
@@ -165,7 +165,7 @@ const refused: [message: RegExp, make: () => unknown][] = [
 ]
 
 for (const [message, make] of refused) {
-  test(`a builder refuses at once: ${message.source.slice(0, 60)}`, () => {
+  test(`builders: an invalid option is refused: ${message.source.slice(0, 60)}`, () => {
     assert.throws(make, (error: Error & { code?: string }) => {
       assert.equal(error.code, 'CRUDAUTH_CONFIG')
       assert.match(error.message, message)
@@ -272,7 +272,7 @@ const unfit: [message: RegExp, provider: unknown][] = [
 ]
 
 for (const [message, provider] of unfit) {
-  test(`a provider that cannot work is refused at start: ${message.source.slice(0, 70)}`, () => {
+  test(`oauth.providers: an invalid provider is refused at start-up: ${message.source.slice(0, 70)}`, () => {
     assert.throws(
       () => create(provider as OAuthProvider),
       (error: Error & { code?: string }) => {
@@ -285,7 +285,7 @@ for (const [message, provider] of unfit) {
   })
 }
 
-test('development may use http', () => {
+test('allowInsecure: http is accepted with it and refused without it', () => {
   const local = 'http://localhost:9000'
   const provider = oidc({ ...client, issuer: local, allowInsecure: true })
   assert.equal(create(provider).allowInsecure, true)
@@ -295,13 +295,13 @@ test('development may use http', () => {
   )
 })
 
-test('a provider that says all its endpoints is never asked for metadata', async (t) => {
+test('discovery: skipped when all endpoints are configured', async (t) => {
   const protocol = create(oidc({ ...client, ...endpoints, issuer, jwksUri: `${issuer}/keys` }))
   t.after(() => protocol.close())
   const url = new URL(
     await protocol.begin({ state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }),
   )
   assert.equal(url.origin + url.pathname, `${issuer}/authorize`)
-  // RFC 7636, 4.2, worked out by hand from the verifier above.
+  // RFC 7636, 4.2: a SHA-256 digest in base64url has 43 characters.
   assert.equal(url.searchParams.get('code_challenge')?.length, 43)
 })

@@ -11,7 +11,7 @@ async function signIn(t: Parameters<typeof protocolOf>[0], deviations: Deviation
 }
 
 for (const tokenType of [null, 'user', 'Bearer', 'mac', '']) {
-  test(`a token of the type ${tokenType} is used as a bearer token`, async (t) => {
+  test(`GitHub: token_type ${tokenType} is treated as bearer`, async (t) => {
     const { profile, takeTokens } = await signIn(t, { tokenType })
     assert.equal(profile.email, 'octocat@example.com')
     assert.equal(takeTokens()?.tokenType, 'bearer')
@@ -19,21 +19,21 @@ for (const tokenType of [null, 'user', 'Bearer', 'mac', '']) {
 }
 
 for (const contentType of ['text/javascript', 'text/plain; charset=utf-8', 'text/html', '']) {
-  test(`JSON that is called "${contentType}" is JSON`, async (t) => {
+  test(`GitHub: JSON with the content type "${contentType}" is accepted`, async (t) => {
     const { profile } = await signIn(t, { contentType })
     assert.equal(profile.id, '583231')
   })
 }
 
 for (const emailsStatus of [403, 404]) {
-  test(`without the permission to read addresses (${emailsStatus}) somebody is known by id alone`, async (t) => {
+  test(`GitHub: without permission to read emails (${emailsStatus}) the profile has no email`, async (t) => {
     const { profile } = await signIn(t, { emailsStatus })
     assert.deepEqual([profile.id, profile.email, profile.emailVerified], ['583231', null, false])
   })
 }
 
 for (const emailsStatus of [401, 429, 500]) {
-  test(`addresses that fail with ${emailsStatus} end the sign-in`, async (t) => {
+  test(`GitHub: an emails endpoint that fails with ${emailsStatus} fails the sign-in`, async (t) => {
     await failsWith(signIn(t, { emailsStatus }), {
       reason: 'http_error',
       step: 'emails',
@@ -42,7 +42,7 @@ for (const emailsStatus of [401, 429, 500]) {
   })
 }
 
-test('a verified address is said by true, 1, "1" and "true", and by nothing else', () => {
+test('emailVerified: only true, 1, "1" and "true" count as verified', () => {
   const isVerified = (emailVerified: unknown) =>
     checkedProfile({ id: '1', email: 'ada@example.com', emailVerified }, {})?.emailVerified
   for (const yes of [true, 1, '1', 'true', 'True', 'TRUE']) assert.equal(isVerified(yes), true)

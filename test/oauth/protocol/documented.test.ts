@@ -9,7 +9,7 @@ import { runExample } from '../../docs/load.js'
 import { accessToken, code, json, serve } from '../../helpers/bad-provider.js'
 import { freshSecrets, protocolOf } from '../../helpers/protocol.js'
 
-test('the table of reasons in docs/oauth.md is that of the code', () => {
+test('docs/oauth.md: the table of failure reasons matches the code', () => {
   const source = readFileSync(join(root, 'src/features/oauth/protocol/oauth-failure.ts'), 'utf8')
   const union = source.slice(source.indexOf('type FailureReason'), source.indexOf('/** Which part'))
   const reasons = [...union.matchAll(/\| '(\w+)'/g)].map(([, reason]) => reason)
@@ -25,7 +25,7 @@ test('the table of reasons in docs/oauth.md is that of the code', () => {
   assert.deepEqual(documented.sort(), reasons.sort())
 })
 
-test('the configuration page lists the options of oidc(), and no other', () => {
+test('docs/configuration.md: lists exactly the options of oidc()', () => {
   const refused = () => oidc({ nobodys: 1 } as never)
   const taken = (() => {
     try {
@@ -43,7 +43,7 @@ test('the configuration page lists the options of oidc(), and no other', () => {
   assert.deepEqual([...new Set(documented)].sort(), [...taken].sort())
 })
 
-test("the documentation's own provider signs people in", async (t) => {
+test('docs/oauth.md: the oauth2() example signs the user in', async (t) => {
   const { forge } = await runExample(t, 'oauth-own-provider', {})
   const account = {
     account_id: 12345,

@@ -28,7 +28,7 @@ import {
 
 const secrets = [code, accessToken, 'secret-of-the-client', 'u@example.com']
 
-test('the provider of these tests is good until it is made bad', async (t) => {
+test('test provider: the sign-in succeeds while nothing is spoiled', async (t) => {
   const { profile } = await signInAt(t, await startBadProvider(t))
   assert.equal(profile.id, 'user-1')
   assert.equal(profile.emailVerified, true)
@@ -402,7 +402,7 @@ for (const [how, answer] of Object.entries({
     response.writeHead(200, { 'content-type': 'application/json' }).write('{')
   },
 })) {
-  test(`answers that ${how} are a timeout, whichever they are`, async (t) => {
+  test(`timeout: responses that ${how} fail every step with timeout`, async (t) => {
     const attempts = Object.entries(steps).map(async ([part, step]) => {
       const provider = await startBadProvider(t)
       provider.on[part as Part] = answer
@@ -417,7 +417,7 @@ for (const [how, answer] of Object.entries({
 }
 
 for (const [part, step] of Object.entries(steps)) {
-  test(`a redirect instead of ${part} is not followed`, async (t) => {
+  test(`SSRF: a redirect instead of ${part} is not followed`, async (t) => {
     const provider = await startBadProvider(t)
     const inside = await serve(t, (_, response) => json(response, {}))
     provider.on[part as Part] = (response) =>
@@ -427,7 +427,7 @@ for (const [part, step] of Object.entries(steps)) {
   })
 }
 
-test('the time is that of all steps together', async (t) => {
+test('timeout: limits all steps together, not each step', async (t) => {
   const provider = await startBadProvider(t)
   const slowly = (
     part: 'token' | 'keys' | 'userinfo',
@@ -446,7 +446,7 @@ test('the time is that of all steps together', async (t) => {
   await failsWith(signInAt(t, provider, { timeoutMs: 600 }), { reason: 'timeout' })
 })
 
-test("a profile mapping that never ends is a timeout, and one that throws a failure with the app's own error", async (t) => {
+test('mapProfile: never resolving is a timeout; throwing or returning undefined is bad_profile', async (t) => {
   const provider = await startBadProvider(t)
   const mapping = (mapProfile: () => unknown) => ({ options: { mapProfile }, timeoutMs: 2_000 })
   await failsWith(
@@ -476,7 +476,7 @@ test("a profile mapping that never ends is a timeout, and one that throws a fail
   )
 })
 
-test('metadata of another issuer, or with endpoints that are none, are refused', async (t) => {
+test('discovery: metadata with another issuer or invalid endpoints is refused', async (t) => {
   for (const [change, reason] of [
     [{ issuer: 'https://evil.example' }, 'bad_issuer'],
     [{ issuer: undefined }, 'malformed'],
@@ -491,7 +491,7 @@ test('metadata of another issuer, or with endpoints that are none, are refused',
   }
 })
 
-test('an address of the ID token is not verified by what userinfo says of another', async (t) => {
+test('userinfo: email_verified does not apply to the email of the ID token', async (t) => {
   const provider = await startBadProvider(t)
   provider.claims = { email: 'victim@example.com' }
   provider.userinfo = { sub: 'user-1', email: 'own@example.com', email_verified: true }
@@ -505,7 +505,7 @@ test('an address of the ID token is not verified by what userinfo says of anothe
 })
 
 for (const emailVerified of ['false', 0, 'yes', null, {}]) {
-  test(`email_verified ${JSON.stringify(emailVerified)} verifies nothing`, async (t) => {
+  test(`userinfo: email_verified ${JSON.stringify(emailVerified)} counts as unverified`, async (t) => {
     const provider = await startBadProvider(t)
     provider.userinfo = { sub: 'user-1', email: 'u@example.com', email_verified: emailVerified }
     const { profile } = await signInAt(t, provider)
@@ -524,7 +524,7 @@ for (const email of [
   ['a@example.com'],
   `${'a'.repeat(320)}@x`,
 ]) {
-  test(`${JSON.stringify(email)?.slice(0, 30)} is no address, and not verified`, async (t) => {
+  test(`userinfo: the invalid email ${JSON.stringify(email)?.slice(0, 30)} is ignored`, async (t) => {
     const provider = await startBadProvider(t)
     provider.userinfo = { sub: 'user-1', email, email_verified: true }
     const { profile } = await signInAt(t, provider)
@@ -532,7 +532,7 @@ for (const email of [
   })
 }
 
-test('names are cut and cleaned, never in the middle of a character', async (t) => {
+test('userinfo: names lose control characters and are cut between characters', async (t) => {
   const provider = await startBadProvider(t)
   provider.userinfo = {
     sub: 'user-1',
@@ -544,7 +544,7 @@ test('names are cut and cleaned, never in the middle of a character', async (t) 
   assert.ok(!('username' in profile))
 })
 
-test('a client secret that cannot be made fails the sign-in, and what its maker says stays with it', async (t) => {
+test('clientSecret function: throwing or returning "" fails the sign-in and leaks no message', async (t) => {
   for (const clientSecret of [
     () => {
       throw new Error('secret-of-the-client')
@@ -565,7 +565,7 @@ test('a client secret that cannot be made fails the sign-in, and what its maker 
 })
 
 for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
-  test(`${method}: a client secret that a function makes goes to the token endpoint`, async (t) => {
+  test(`${method}: the result of a clientSecret function is sent to the token endpoint`, async (t) => {
     const provider = await startBadProvider(t)
     const sent: unknown[] = []
     provider.on.token = async (response, request) => {
@@ -586,7 +586,7 @@ for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
   })
 }
 
-test('an http endpoint in the metadata of an https issuer is refused', async () => {
+test('discovery: an http endpoint in the metadata of an https issuer is refused', async () => {
   const issuer = 'https://issuer.example'
   for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const) {
     const found = { ...metadataAt(issuer), [name]: 'http://issuer.example/plain' }
@@ -603,7 +603,7 @@ test('an http endpoint in the metadata of an https issuer is refused', async () 
   }
 })
 
-test('a step that begins after its time is over fails as timeout, whatever it waits for', async () => {
+test('timeout: a step that starts after the deadline fails with timeout', async () => {
   const takeStep = stepsUntil(AbortSignal.abort())
   await failsWith(
     takeStep('token', () => new Promise(() => {})),
@@ -611,7 +611,7 @@ test('a step that begins after its time is over fails as timeout, whatever it wa
   )
 })
 
-test('the message of a failure names its reason and step', () => {
+test('OAuthFailure: the message names the reason and the step', () => {
   const { message } = new OAuthFailure('timeout', { step: 'token' })
   assert.equal(message, 'sign-in failed: timeout at token')
   assert.equal(new OAuthFailure('timeout').message, 'sign-in failed: timeout')

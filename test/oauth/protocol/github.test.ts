@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { githubAt, startGithub } from '../../helpers/github-standin.js'
 import { failsWith, freshSecrets, protocolOf, visit } from '../../helpers/protocol.js'
 
-test('a user signs in with GitHub: numeric id as text, login, and the primary address that is verified', async (t) => {
+test('github(): maps the numeric id to text, the login, and the primary verified email', async (t) => {
   const github = await startGithub(t)
   const protocol = protocolOf(t, githubAt(github))
   const secrets = freshSecrets()
@@ -24,7 +24,7 @@ test('a user signs in with GitHub: numeric id as text, login, and the primary ad
   assert.equal(takeTokens()?.scope, 'read:user,user:email')
 })
 
-test('a rename at GitHub keeps the id', async (t) => {
+test('github(): a renamed user keeps the id', async (t) => {
   const github = await startGithub(t)
   const protocol = protocolOf(t, githubAt(github))
   const signIn = async () => {
@@ -46,7 +46,7 @@ for (const [id, text] of [
   ['"1"', '1'],
   ['1', '1'],
 ] as const) {
-  test(`the id ${id} is kept exactly`, async (t) => {
+  test(`github(): the id ${id} is kept exactly`, async (t) => {
     const protocol = protocolOf(t, githubAt(await startGithub(t, { id })))
     const secrets = freshSecrets()
     const { profile } = await protocol.finish(await visit(await protocol.begin(secrets)), secrets)
@@ -69,7 +69,7 @@ for (const id of [
   '"a\\u0000b"',
   `"${'x'.repeat(256)}"`,
 ]) {
-  test(`${id.slice(0, 20)} is no id`, async (t) => {
+  test(`github(): the invalid id ${id.slice(0, 20)} is refused`, async (t) => {
     const protocol = protocolOf(t, githubAt(await startGithub(t, { id })))
     const secrets = freshSecrets()
     const callback = await visit(await protocol.begin(secrets))
@@ -77,7 +77,7 @@ for (const id of [
   })
 }
 
-test('an address that is not both primary and verified is not taken, nor the one of the profile', async (t) => {
+test('github(): only an email that is both primary and verified is used', async (t) => {
   const emails = (primary: boolean, verified: boolean) => [
     { email: 'a@example.com', primary, verified, visibility: null },
   ]
@@ -90,7 +90,7 @@ test('an address that is not both primary and verified is not taken, nor the one
   }
 })
 
-test('errors that GitHub reports with status 200 are errors', async (t) => {
+test('github(): an error with status 200 is a provider_error', async (t) => {
   const github = await startGithub(t)
   const expect = (detail: string) =>
     ({ reason: 'provider_error', step: 'token', status: 200, detail }) as const
@@ -110,7 +110,7 @@ test('errors that GitHub reports with status 200 are errors', async (t) => {
   await failsWith(elsewhere.finish(other, secrets), expect('redirect_uri_mismatch'))
 })
 
-test('an issuer that GitHub may add to its callback is no mistake, as none is known to compare it with', async (t) => {
+test('github(): an iss parameter in the callback is ignored', async (t) => {
   const protocol = protocolOf(t, githubAt(await startGithub(t)))
   const secrets = freshSecrets()
   const callback = await visit(await protocol.begin(secrets))

@@ -48,7 +48,7 @@ const builders: Record<string, () => OAuthProvider> = {
 }
 
 for (const [name, make] of Object.entries(builders)) {
-  test(`${name} takes a mapProfile of the app's`, async () => {
+  test(`${name}: a custom mapProfile is used`, async () => {
     const profile = await make().mapProfile({ sub: '7' }, {})
     assert.deepEqual(profile, { id: 'own 7', email: 'ann@gmail.com', emailVerified: true })
   })

@@ -23,7 +23,7 @@ async function start(t: TestContext, options: Partial<OidcProviderOptions> = {})
 const providerAt = (issuer: string, options: object = {}) =>
   oidc({ issuer, clientId, clientSecret, allowInsecure: true, ...options })
 
-test('a user signs in at a real provider: discovery, login, consent, code, ID token and userinfo', async (t) => {
+test('OIDC: a sign-in at a real provider completes, from discovery to userinfo', async (t) => {
   const server = await start(t)
   const protocol = protocolOf(t, providerAt(server.url))
   assert.deepEqual(server.requests, [], 'nothing is fetched before it is needed')
@@ -54,7 +54,7 @@ test('a user signs in at a real provider: discovery, login, consent, code, ID to
   assert.equal(raw.aud, clientId)
 })
 
-test('the tokens are handed out once and no logger shows them', async (t) => {
+test('takeTokens: returns the tokens once; JSON and inspect never show them', async (t) => {
   const server = await start(t)
   const protocol = protocolOf(t, providerAt(server.url))
   const secrets = freshSecrets()
@@ -77,7 +77,7 @@ test('the tokens are handed out once and no logger shows them', async (t) => {
   }
 })
 
-test('an unverified address stays unverified', async (t) => {
+test('OIDC: an unverified email stays unverified', async (t) => {
   const server = await start(t)
   const protocol = protocolOf(t, providerAt(server.url))
   const secrets = freshSecrets()
@@ -89,7 +89,7 @@ test('an unverified address stays unverified', async (t) => {
   assert.equal(profile.emailVerified, false)
 })
 
-test('a user who says no has declined', async (t) => {
+test('OIDC: denied consent fails with declined and sends no token request', async (t) => {
   const server = await start(t)
   const protocol = protocolOf(t, providerAt(server.url))
   const secrets = freshSecrets()
@@ -102,7 +102,7 @@ test('a user who says no has declined', async (t) => {
   assert.ok(!server.requests.includes('POST /token'))
 })
 
-test('a code is redeemed with its own verifier only, and once', async (t) => {
+test('PKCE: a code is redeemed only once and only with its own code_verifier', async (t) => {
   const server = await start(t)
   const protocol = protocolOf(t, providerAt(server.url))
   const secrets = freshSecrets()
@@ -126,7 +126,7 @@ test('a code is redeemed with its own verifier only, and once', async (t) => {
   await failsWith(protocol.finish(again, secrets), expected)
 })
 
-test('a callback of another sign-in is refused before the code is used', async (t) => {
+test('state: another or a duplicate state is refused before the code is redeemed', async (t) => {
   const server = await start(t)
   const protocol = protocolOf(t, providerAt(server.url))
   const secrets = freshSecrets()
@@ -142,7 +142,7 @@ test('a callback of another sign-in is refused before the code is used', async (
   assert.ok(!server.requests.includes('POST /token'))
 })
 
-test('an ID token with the nonce of another sign-in is refused', async (t) => {
+test('nonce: an ID token with the nonce of another sign-in is refused', async (t) => {
   const server = await start(t)
   const protocol = protocolOf(t, providerAt(server.url))
   const secrets = freshSecrets()
@@ -154,12 +154,12 @@ test('an ID token with the nonce of another sign-in is refused', async (t) => {
   })
 })
 
-test('mix-up: the code of one provider is never sent to another', async (t) => {
+test('mix-up attack: the code of one provider is never sent to another', async (t) => {
   const [honest, evil] = [await start(t), await start(t)]
   const [ours, theirs] = [honest, evil].map((server) => protocolOf(t, providerAt(server.url)))
   assert.ok(ours && theirs)
   const secrets = freshSecrets()
-  // The attacker has the browser of a sign-in that began at theirs go through ours.
+  // The attacker routes a sign-in that began at their provider through ours.
   await theirs.begin(secrets)
   const callback = await visit(await ours.begin(secrets))
   await failsWith(theirs.finish(callback, secrets), { reason: 'bad_issuer', step: 'authorization' })
@@ -168,7 +168,7 @@ test('mix-up: the code of one provider is never sent to another', async (t) => {
   assert.ok(!evil.requests.includes('POST /token') && !honest.requests.includes('POST /token'))
 })
 
-test('every way of client authentication works at a real provider', async (t) => {
+test('OIDC: every client authentication method works with a real provider', async (t) => {
   const keys = {
     ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
     RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
@@ -225,7 +225,7 @@ test('every way of client authentication works at a real provider', async (t) =>
   })
 })
 
-test('a posted callback works like any other', async (t) => {
+test('OIDC: a form_post provider signs the user in', async (t) => {
   const server = await start(t)
   const protocol = protocolOf(t, { ...providerAt(server.url), responseMode: 'form_post' })
   assert.equal(protocol.formPost, true)
@@ -234,7 +234,7 @@ test('a posted callback works like any other', async (t) => {
   assert.equal(profile.id, 'ada')
 })
 
-test('keys that the provider changes are fetched anew, within the bounds of a cool-down', async (t) => {
+test('JWKS: rotated keys are fetched again, but only after a cool-down', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const server = await start(t)
   const protocol = protocolOf(t, providerAt(server.url))
@@ -245,13 +245,13 @@ test('keys that the provider changes are fetched anew, within the bounds of a co
   }
   await signIn()
   await signIn()
-  assert.equal(keyRequests(), 1, 'keys are kept')
+  assert.equal(keyRequests(), 1, 'keys are cached')
 
   server.rotateKeys()
   for (let attempt = 0; attempt < 3; attempt += 1) {
     await failsWith(signIn(), { reason: 'bad_id_token', step: 'keys', detail: 'kid' })
   }
-  assert.equal(keyRequests(), 1, 'unknown keys do not make a request each')
+  assert.equal(keyRequests(), 1, 'an unknown kid does not cause a request each time')
 
   t.mock.timers.tick(61_000)
   await signIn()
@@ -261,10 +261,10 @@ test('keys that the provider changes are fetched anew, within the bounds of a co
   assert.equal(keyRequests(), 2)
   t.mock.timers.tick(120_000)
   await signIn()
-  assert.equal(keyRequests(), 3, 'no key is trusted for long without a look')
+  assert.equal(keyRequests(), 3, 'cached keys expire')
 })
 
-test('metadata are kept for an hour; an issuer that is down fails closed and is asked again later', async (t) => {
+test('discovery: metadata is cached for an hour; an unreachable issuer fails closed', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const server = await start(t)
   const { port } = server
@@ -277,10 +277,10 @@ test('metadata are kept for an hour; an issuer that is down fails closed and is 
   const discoveries = () =>
     back.requests.filter((request) => request.includes('.well-known')).length
   await failsWith(protocol.begin(freshSecrets()), refused)
-  assert.equal(discoveries(), 0, 'not asked at every attempt')
+  assert.equal(discoveries(), 0, 'not requested at every attempt')
   t.mock.timers.tick(5_001)
   await Promise.all(Array.from({ length: 20 }, () => protocol.begin(freshSecrets())))
-  assert.equal(discoveries(), 1, 'asked once for all who wait')
+  assert.equal(discoveries(), 1, 'concurrent sign-ins share one request')
   t.mock.timers.tick(3_599_000)
   await protocol.begin(freshSecrets())
   assert.equal(discoveries(), 1)

@@ -105,12 +105,12 @@ const allowed = [
 ]
 
 for (const [kind, addresses] of Object.entries(refused)) {
-  test(`refused: ${kind}`, () => {
+  test(`isPublicAddress: not public (${kind})`, () => {
     for (const address of addresses) assert.equal(isPublicAddress(address), false, address)
   })
 }
 
-test('the public internet beside every refused network is allowed', () => {
+test('isPublicAddress: public addresses next to the refused ranges are allowed', () => {
   for (const address of allowed) assert.equal(isPublicAddress(address), true, address)
 })
 
@@ -122,7 +122,7 @@ const at = (tokenHost: string) =>
     clientSecret: 'secret',
   })
 
-test('an address in a URL is refused before anything is connected', async (t) => {
+test('SSRF: a private IP address in a URL is refused before connecting', async (t) => {
   const inside = await serve(t, (_, response) => void response.end())
   const port = new URL(inside.url).port
   for (const host of [
@@ -145,14 +145,14 @@ test('an address in a URL is refused before anything is connected', async (t) =>
   assert.equal(inside.connections, 0)
 })
 
-test('a name that leads inside is refused', async (t) => {
+test('SSRF: a host name that resolves to a private address is refused', async (t) => {
   const inside = await serve(t, (_, response) => void response.end())
   const protocol = protocolOf(t, at(`https://localhost:${new URL(inside.url).port}/`))
   await failsWith(protocol.begin(freshSecrets()), { reason: 'blocked_address', step: 'discovery' })
   assert.equal(inside.connections, 0)
 })
 
-test('what is checked is what is connected to, so that a second answer of the resolver gains nothing', async (t) => {
+test('SSRF: one DNS look-up per connection, and every address must be public (DNS rebinding)', async (t) => {
   const inside = await serve(t, (_, response) => void response.end())
   const answers = [['127.0.0.1'], ['8.8.8.8', '127.0.0.1'], ['::1'], ['::ffff:127.0.0.1'], []]
   let asked = 0
@@ -178,7 +178,7 @@ test('what is checked is what is connected to, so that a second answer of the re
   assert.equal(inside.connections, 0)
 })
 
-test('a name that nobody knows is unreachable, not blocked', async (t) => {
+test('DNS: an unknown host name is unreachable, not blocked_address', async (t) => {
   t.mock.method(
     dns,
     'lookup',
@@ -193,9 +193,9 @@ test('a name that nobody knows is unreachable, not blocked', async (t) => {
   })
 })
 
-test('a name that is never resolved is a timeout', async (t) => {
+test('DNS: a look-up that never completes is a timeout', async (t) => {
   t.mock.method(dns, 'lookup', () => {})
-  // What a server has anyway: something that keeps the process running.
+  // Keeps the process running, as a server would.
   const running = setInterval(() => {}, 1000)
   t.after(() => clearInterval(running))
   const protocol = protocolOf(t, at('https://slow.example/'), 200)

@@ -64,7 +64,7 @@ async function signIn(
 
 const person = { email: 'ada@example.com', email_verified: true, name: 'Ada' }
 
-test('google() takes the profile from the ID token alone', async (t) => {
+test('google(): takes the profile from the ID token, without userinfo', async (t) => {
   const make = ({ url }: BadProvider) =>
     google({
       ...client,
@@ -86,7 +86,7 @@ test('google() takes the profile from the ID token alone', async (t) => {
   assert.equal(other.emailVerified, false)
 })
 
-test('gitlab() asks userinfo', async (t) => {
+test('gitlab(): takes the email from userinfo', async (t) => {
   const { profile, server } = await signIn(
     t,
     ({ url }) => gitlab({ ...client, issuer: url, allowInsecure: true }),
@@ -103,7 +103,7 @@ test('gitlab() asks userinfo', async (t) => {
   assert.ok(server.requests.includes('GET /userinfo'))
 })
 
-test('apple() posts its callback, with the name at the first sign-in and an address verified in words', async (t) => {
+test('apple(): form_post, the name at the first sign-in, email_verified as a string', async (t) => {
   const make = ({ url }: BadProvider) => apple({ ...appleClient, issuer: url, allowInsecure: true })
   const user = JSON.stringify({
     name: { firstName: 'Ada', lastName: 'Lovelace' },
@@ -134,7 +134,7 @@ test('apple() posts its callback, with the name at the first sign-in and an addr
     assert.equal(profile.emailVerified, false)
   }
   const { profile } = await signIn(t, make, {}, { user })
-  assert.equal(profile.email, null, 'the form is no source of addresses')
+  assert.equal(profile.email, null, 'the email in the posted user field is ignored')
 })
 
 for (const user of [
@@ -147,14 +147,14 @@ for (const user of [
   '{"name":{"firstName":{}}}',
   JSON.stringify({ name: { firstName: 'x'.repeat(5000) } }),
 ]) {
-  test(`a posted user of ${user.slice(0, 20) || 'nothing'} is no name and no failure`, async (t) => {
+  test(`apple(): the malformed posted user ${user.slice(0, 20) || 'nothing'} is ignored`, async (t) => {
     const make = ({ url }: BadProvider) =>
       apple({ ...appleClient, issuer: url, allowInsecure: true })
     assert.ok(!('name' in (await signIn(t, make, {}, { user })).profile))
   })
 }
 
-test("Apple's client secret is a short JWT of the developer's key, made anew before it ends", async (t) => {
+test('apple(): the client secret is a ten-minute ES256 JWT, renewed before it expires', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_800_000_000_000 })
   const { clientAuthentication } = apple(appleClient)
   const { clientSecret: make, method } = clientAuthentication as {
@@ -184,13 +184,13 @@ test("Apple's client secret is a short JWT of the developer's key, made anew bef
   const second = await make()
   assert.notEqual(second, first)
   t.mock.timers.setTime(1_700_000_000_000)
-  assert.notEqual(await make(), second, 'a clock that was set back does not keep it')
+  assert.notEqual(await make(), second, 'renewed after the clock was set back')
 })
 
 const tenant = '11111111-2222-4333-8444-555555555555'
 const personal = '9188040d-6c67-4c5b-b112-36a304b66dad'
 
-/** Microsoft's shared endpoint: metadata with a pattern for an issuer. */
+/** Microsoft's shared endpoint, whose metadata has a template instead of an issuer. */
 const shared = (tenantOption?: string) => (server: BadProvider) => {
   const issuer = `${server.url}/{tenantid}/v2.0`
   server.on.metadata = (response) => json(response, { ...metadataAt(server.url), issuer })
@@ -198,7 +198,7 @@ const shared = (tenantOption?: string) => (server: BadProvider) => {
   return microsoft({ ...client, tenant: tenantOption, issuer, metadataUrl, allowInsecure: true })
 }
 
-/** Claims of an account in a tenant; `claims.iss` is the server's, so it is given as a function of it. */
+/** Signs in with an account of a tenant. `iss` is a path, appended to the server's URL. */
 async function signInAtTenant(
   t: TestContext,
   option: string | undefined,
@@ -218,7 +218,7 @@ async function signInAtTenant(
   )
 }
 
-test('microsoft() takes an address for verified only where the owner of its domain vouches for it', async (t) => {
+test('microsoft(): the email is verified only with a true xms_edov claim', async (t) => {
   const mapped = (claims: object) =>
     microsoft(client).mapProfile(
       { sub: 's', email: 'a@example.com', ...claims },
@@ -248,7 +248,7 @@ test('microsoft() takes an address for verified only where the owner of its doma
   assert.equal(profile.emailVerified, true)
 })
 
-test('a token of a shared Microsoft endpoint must name the issuer of its own tenant, and one that is allowed', async (t) => {
+test('microsoft(): at a shared endpoint, iss must match tid and the tenant must be allowed', async (t) => {
   const cases: [
     option: string | undefined,
     tid: unknown,
@@ -274,7 +274,7 @@ test('a token of a shared Microsoft endpoint must name the issuer of its own ten
   }
 })
 
-test('one tenant of Microsoft has one issuer, found by discovery', () => {
+test('microsoft(): a single tenant has a fixed issuer with discovery', () => {
   const { issuer, metadataUrl, issuerOf } = microsoft({ ...client, tenant })
   assert.equal(issuer, `https://login.microsoftonline.com/${tenant}/v2.0`)
   assert.equal(metadataUrl, `${issuer}/.well-known/openid-configuration`)
@@ -287,7 +287,7 @@ test('one tenant of Microsoft has one issuer, found by discovery', () => {
   assert.equal(common.issuerOf?.({ tid: tenant }), issuer)
 })
 
-test('discord() says itself whether the address is verified', () => {
+test("discord(): emailVerified comes from Discord's verified field", () => {
   const claims = {
     id: '80351110224678912',
     username: 'nelly',
@@ -307,7 +307,7 @@ test('discord() says itself whether the address is verified', () => {
   })
 })
 
-/** A plain OAuth 2.0 server that answers with these. */
+/** A plain OAuth 2.0 server with these responses. */
 async function plain(t: TestContext, { token = {}, user = {} as unknown, options = {} as object }) {
   const server = await serve(t, (request, response) => {
     const answer = { access_token: accessToken, token_type: 'bearer', ...token }
@@ -333,7 +333,7 @@ async function plain(t: TestContext, { token = {}, user = {} as unknown, options
   return { url: new URL(await protocol.begin(secrets)), finish, server }
 }
 
-test('an own provider by oauth2(): PKCE always, no nonce, the endpoint keeps its query', async (t) => {
+test('oauth2(): sends PKCE without a nonce, and keeps the query of the authorization endpoint', async (t) => {
   const id = randomUUID()
   const { url, finish } = await plain(t, {
     user: { id, mail: 'a@example.com', confirmed: true },
@@ -347,7 +347,7 @@ test('an own provider by oauth2(): PKCE always, no nonce, the endpoint keeps its
   assert.deepEqual(profile, { id, email: 'a@example.com', emailVerified: true })
 })
 
-test('quirks of plain OAuth 2.0 servers are no failures: nulls, lists of scopes, ID tokens that nobody can verify', async (t) => {
+test('oauth2(): null fields, lists of scopes and unverifiable ID tokens are tolerated', async (t) => {
   const token = { refresh_token: null, expires_in: null, scope: ['a', 'b'], id_token: 'x.y.z' }
   const { finish } = await plain(t, { token, user: { id: 0 } })
   const { profile, takeTokens } = await finish()
@@ -355,7 +355,7 @@ test('quirks of plain OAuth 2.0 servers are no failures: nulls, lists of scopes,
   assert.deepEqual({ ...takeTokens() }, { accessToken, tokenType: 'bearer', scope: 'a b' })
 })
 
-test('an issuer of a plain provider must match where it is known, and be there where it is required', async (t) => {
+test('oauth2(): iss must match a configured issuer, and be present with requireIss', async (t) => {
   const issuer = 'https://issuer.example'
   const user = { id: 1 }
   const known = await plain(t, { user, options: { issuer } })
@@ -371,13 +371,13 @@ test('an issuer of a plain provider must match where it is known, and be there w
 })
 
 for (const user of [[], null, 'x', 7]) {
-  test(`userinfo of ${JSON.stringify(user)} is malformed`, async (t) => {
+  test(`oauth2(): userinfo ${JSON.stringify(user)} is malformed`, async (t) => {
     const { finish } = await plain(t, { user })
     await failsWith(finish(), { reason: 'malformed', step: 'userinfo' })
   })
 }
 
-test('ids that a mapping spoils are refused, not shared by everybody', async (t) => {
+test('mapProfile: ids such as NaN or "[object Object]" are refused with bad_subject', async (t) => {
   for (const id of [
     undefined,
     null,

@@ -1,7 +1,7 @@
 import { checkFunction, checkStrings, describe, fail } from '../../../lib/option-checks.js'
 import type { OAuthProvider } from '../../../ports/oauth-provider.js'
 
-/** Parameters that carry the protocol: another value would take a check away. */
+/** Parameters of the protocol. Overriding one would disable a check. */
 const reserved = new Set(
   [
     ...[
@@ -39,12 +39,12 @@ function checkUrl(name: string, value: unknown, allowInsecure: boolean): void {
   }
 }
 
-/** RFC 6749, 3.3. */
+/** `scope-token` of RFC 6749, 3.3. */
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /**
  * Checks a provider, whether or not a builder created it.
- * @param name how the option is called: `oauth.providers.google`
+ * @param name name of the option in messages, such as `oauth.providers.google`
  * @throws CRUDAUTH_CONFIG
  */
 export function checkProvider(name: string, provider: OAuthProvider): void {

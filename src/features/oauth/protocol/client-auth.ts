@@ -6,7 +6,7 @@ import { OAuthFailure } from './oauth-failure.js'
 import { readPrivateKey } from './private-key.js'
 
 interface Algorithm {
-  /** As JOSE names it. */
+  /** JOSE name of the algorithm. */
   readonly alg: string
   readonly import: { name: string; namedCurve?: string; hash?: string }
 }
@@ -36,15 +36,16 @@ function signed(
   const key = readPrivateKey(`${name}.privateKey`, privateKey)
   const algorithm = algorithmOf(`${name}.privateKey`, key)
   const pkcs8 = key.export({ format: 'der', type: 'pkcs8' })
-  // A key that has been read and has its algorithm can be imported; if not, every sign-in says so.
+  // Imported at first use. A key that was read and has a supported algorithm can be imported; if it
+  // can't be, every sign-in fails.
   let imported: Promise<oauth.CryptoKey> | undefined
   return async (as, client, body, headers) => {
     imported ??= subtle.importKey('pkcs8', pkcs8, algorithm.import, false, ['sign'])
     const options: oauth.ModifyAssertionOptions = {
       [oauth.modifyAssertion](header, payload) {
-        // oauth4webapi has the name of RFC 9864, which few servers know yet.
+        // oauth4webapi uses the names of RFC 9864, which few servers know yet.
         header.alg = algorithm.alg
-        // Servers without a known issuer go by the older rule.
+        // Without a fixed issuer, the older rule applies: the token endpoint is the audience.
         if (!audienceIsIssuer) payload.aud = as.token_endpoint
       },
     }
@@ -61,14 +62,14 @@ async function askForSecret(make: () => string | Promise<string>): Promise<strin
     const clientSecret: unknown = await make()
     if (typeof clientSecret === 'string' && clientSecret !== '') return clientSecret
   } catch {
-    // Told below.
+    // Reported below. The cause is dropped, because it may contain secrets.
   }
   throw new OAuthFailure('bad_client')
 }
 
 /**
- * Checks how the client authenticates and makes what does it.
- * @param audienceIsIssuer whether assertions are addressed to the issuer, and not to the token endpoint
+ * Checks the client authentication option, and creates the `ClientAuth` of oauth4webapi.
+ * @param audienceIsIssuer whether the audience of assertions is the issuer, not the token endpoint
  * @throws CRUDAUTH_CONFIG
  */
 export function clientAuthOf(

@@ -11,13 +11,13 @@ import { isObject } from './json.js'
 import { OAuthFailure, registeredError } from './oauth-failure.js'
 import { isPublicAddress } from './private-addresses.js'
 
-/** Decoded bytes. Metadata and key sets take a few KiB. */
+/** Limit of a decoded body. Metadata and key sets take a few KiB. */
 const maxBodyBytes = 1_048_576
 
-/** A connection that was not made, for where it would have led. */
+/** A connection refused because of its target address (SSRF protection). */
 class BlockedAddress extends Error {}
 
-/** What a request is made of: any request of oauth4webapi. */
+/** Parts of a request, as oauth4webapi passes them. */
 interface RequestParts {
   readonly method?: string
   readonly headers?: Record<string, string>
@@ -25,26 +25,27 @@ interface RequestParts {
   readonly signal?: AbortSignal
 }
 
-/** Requests within limits, as `customFetch` of oauth4webapi. */
+/** HTTP client with limits, used as `customFetch` of oauth4webapi. */
 export interface Http {
   /**
-   * The answer, if it is a 200 with JSON of at most 1 MiB, read to its end. Follows no redirect.
-   * @throws OAuthFailure for everything else
+   * Returns the response, fully read, if it is a 200 with at most 1 MiB of JSON. Follows no
+   * redirects.
+   * @throws OAuthFailure for any other response, and for network errors
    */
   fetch(url: string, parts: RequestParts): Promise<Response>
-  /** Ends every connection, and what waits for one. */
+  /** Closes all connections, and aborts requests that use or wait for one. */
   close(): Promise<void>
 }
 
 /**
- * Resolves like Node itself and refuses what is not public. The answer is what the socket connects to: a name that resolves
- * otherwise the next time gains nothing.
+ * Resolves like Node itself, and refuses addresses that aren't public. The socket connects to the
+ * address that was checked, which prevents DNS rebinding.
  */
 const lookupPublic: LookupFunction = (hostname, options, callback) => {
   dns.lookup(hostname, { ...options, all: true }, (error, found) => {
     const [first] = found ?? []
     if (error) callback(error, '')
-    // One private address is enough: which of several is connected to is not for us to say.
+    // One private address is enough to refuse, because the socket may connect to any of them.
     else if (!first || !found.every(({ address }) => isPublicAddress(address)))
       callback(new BlockedAddress(), '')
     else if (options.all) callback(null, found)
@@ -56,13 +57,13 @@ function guardedConnector(timeoutMs: number): buildConnector.connector {
   const connect = buildConnector({ timeout: timeoutMs, lookup: lookupPublic })
   return (options, callback) => {
     const host = options.hostname.replace(/^\[(.*)\]$/, '$1')
-    // An address is connected to without a look-up.
+    // An IP address is connected to without a lookup, so it is checked here.
     if (isIP(host) && !isPublicAddress(host)) callback(new BlockedAddress(), null)
     else connect(options, callback)
   }
 }
 
-/** Errors of the network, innermost first, whatever the layers above made of them. */
+/** The error and its causes, outermost first. At most 8. */
 function* causesOf(error: unknown): Generator<Error & { code?: unknown }> {
   for (
     let cause = error, depth = 0;
@@ -83,17 +84,17 @@ function networkFailure(error: unknown, signal: AbortSignal | undefined): OAuthF
   const detail = codes.find(
     (code): code is string => typeof code === 'string' && /^[A-Z][A-Z\d_]{2,48}$/.test(code),
   )
-  // A body that zlib cannot read is the provider's mistake.
+  // A `Z_…` code is from zlib: the provider sent a body that can't be decompressed.
   return new OAuthFailure(detail?.startsWith('Z_') ? 'malformed' : 'unreachable', { detail })
 }
 
 async function readText(response: UndiciResponse): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  // Decoded already: what counts is what a compressed body becomes.
+  // Chunks are already decompressed, so the limit also stops decompression bombs.
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength
-    // Leaving the loop ends the connection.
+    // Throwing out of the loop closes the connection.
     if (bytes > maxBodyBytes) throw new OAuthFailure('too_large')
     chunks.push(chunk)
   }
@@ -116,7 +117,7 @@ async function refusalOf(response: UndiciResponse): Promise<OAuthFailure> {
   const { status } = response
   if (status >= 300 && status < 400) return new OAuthFailure('redirected', { status })
   if (status < 400 || status >= 500) return new OAuthFailure('http_error', { status })
-  // An error page is no JSON, and no mistake of the protocol's.
+  // An error page that isn't JSON counts as an HTTP error, not as `malformed`.
   const body = await readText(response)
     .then(parsed)
     .catch((error: OAuthFailure) => (error.reason === 'malformed' ? null : Promise.reject(error)))
@@ -130,20 +131,21 @@ async function refusalOf(response: UndiciResponse): Promise<OAuthFailure> {
 async function accept(response: UndiciResponse): Promise<Response> {
   try {
     if (response.status !== 200) throw await refusalOf(response)
-    // JSON is known by parsing it: providers call it text/javascript, text/plain and worse.
+    // The content type isn't checked: providers send JSON as text/javascript, text/plain and worse.
     const text = await readText(response)
     parsed(text)
     return new Response(text, { headers: { 'content-type': 'application/json' } })
   } catch (error) {
-    // Ends the download of what nobody will read.
+    // Stops the download of a body that won't be read.
     if (!response.bodyUsed) await response.body?.cancel().catch(() => {})
     throw error
   }
 }
 
 /**
- * @param options.allowInsecure allows http and addresses that are not public
- * @param options.timeoutMs how long connecting may take; the whole is the caller's to bound, by a signal
+ * Creates the HTTP client of one provider.
+ * @param options.allowInsecure allows http and addresses that aren't public
+ * @param options.timeoutMs limit for connecting; callers limit the whole request with a signal
  */
 export function createHttp({
   allowInsecure,
@@ -155,7 +157,8 @@ export function createHttp({
   const connector = allowInsecure
     ? buildConnector({ timeout: timeoutMs })
     : guardedConnector(timeoutMs)
-  // Kept for the steps of one sign-in. Later the provider may just be closing it, and a code cannot be sent twice.
+  // Connections are only reused within one sign-in. Later the provider may be closing them, and a
+  // request with an authorization code can't be retried.
   const dispatcher = new Agent({
     connect: connector,
     keepAliveTimeout: 1_000,

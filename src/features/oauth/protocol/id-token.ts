@@ -5,14 +5,16 @@ import { isObject } from './json.js'
 import { OAuthFailure, type TakeStep } from './oauth-failure.js'
 import { isSubject } from './profile.js'
 
-/** An ID token that has been checked from end to end, and what came with it. */
+/** A token response, and the claims of its verified ID token. */
 interface VerifiedTokens {
   readonly tokens: oauth.TokenEndpointResponse
   readonly claims: oauth.IDToken
 }
 
 /**
- * Validates the ID token of a token response (OpenID Connect Core, 3.1.3.7) and verifies its signature. @throws OAuthFailure
+ * Validates the ID token of a token response (OpenID Connect Core, 3.1.3.7) and verifies its
+ * signature.
+ * @throws OAuthFailure
  */
 type VerifyIdToken = (
   as: oauth.AuthorizationServer,
@@ -28,10 +30,10 @@ interface IdTokenOptions {
   readonly timeoutMs: number
 }
 
-/** Claims that a token can fail by; their names may be logged. */
+/** Claims that can fail validation. Their names are safe to log. */
 const checked = ['acr', 'aud', 'auth_time', 'azp', 'exp', 'hd', 'iat', 'nbf', 'nonce']
 
-/** What is wrong with the token: told by what it says and not by the message, which may be another in the next release. */
+/** Maps an error of oauth4webapi by its cause. Messages may change with the next release. */
 function idTokenFailure(error: unknown): OAuthFailure {
   const cause = error instanceof Error && isObject(error.cause) ? error.cause : {}
   if (isObject(cause.claims) && !isSubject(cause.claims.sub)) return new OAuthFailure('bad_subject')
@@ -47,14 +49,14 @@ function keyFailure(error: unknown): OAuthFailure {
   return new OAuthFailure('bad_id_token', { detail: 'signature' })
 }
 
-/** Claims of a token that nobody has verified yet. */
+/** Decodes claims without verifying them. */
 function unverifiedClaims(token: string): Readonly<Record<string, unknown>> {
   const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   if (!isObject(claims)) throw new OAuthFailure('bad_id_token')
   return claims
 }
 
-/** Makes what verifies the ID tokens of one provider, with its keys kept between sign-ins. */
+/** Creates the ID token verification of one provider. Keys are cached between sign-ins. */
 export function createIdTokens({
   provider,
   client,
@@ -62,20 +64,24 @@ export function createIdTokens({
   timeoutMs,
 }: IdTokenOptions): VerifyIdToken {
   /**
-   * oauth4webapi keeps the keys for five minutes and asks again for a `kid` that it does not know, at most once a minute: tokens
-   * with invented ones do not make a request each.
+   * oauth4webapi caches the keys for five minutes. For an unknown `kid` it fetches them again, at
+   * most once a minute, so tokens with invented key ids can't cause a request each.
    */
   const keys: oauth.JWKSCacheInput = {}
-  // One request for all who wait, in its own time.
+  // Concurrent sign-ins share one request, so it has a timeout of its own.
   const fetchKeys = (url: string, init: object) =>
     http.fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) })
 
   const { max_age: maxAge, acr_values: acrValues, hd } = provider.authorizationParams ?? {}
-  /** What the authorization request asked for must be what came of it (OpenID Connect Core, 3.1.3.7). */
+  /**
+   * Checks that claims match what the authorization request asked for (OpenID Connect Core,
+   * 3.1.3.7).
+   */
   const refuseUnasked = ({ acr, hd: domain }: oauth.IDToken) => {
     if (acrValues !== undefined && !(isSubject(acr) && acrValues.split(' ').includes(acr)))
       throw new OAuthFailure('bad_id_token', { detail: 'acr' })
-    // Google's parameter for one workspace, which a user may take out of the address; `*` is any workspace.
+    // Google's parameter for one Workspace domain, which users can remove from the URL. `*` allows
+    // any domain.
     if (hd !== undefined && !(isSubject(domain) && (hd === '*' || hd === domain)))
       throw new OAuthFailure('bad_id_token', { detail: 'hd' })
   }
@@ -110,7 +116,7 @@ export function createIdTokens({
         )
         const claims = oauth.getValidatedIdTokenClaims(tokens)
         if (!isSubject(claims?.sub)) throw new OAuthFailure('bad_subject')
-        // Issued to another client, though we are among those it is for.
+        // Issued to another client, even though this one is in the audience.
         if (claims?.azp !== undefined && claims.azp !== client.client_id) {
           throw new OAuthFailure('bad_id_token', { detail: 'azp' })
         }

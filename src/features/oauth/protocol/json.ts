@@ -1,17 +1,18 @@
-/** A JSON text's strings (which are left alone) and numbers. */
+/** Matches strings (which stay unchanged) and numbers in a JSON text. */
 const token = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
 const isInexact = (found: string): boolean =>
   /^-?\d{16,}$/.test(found) && !Number.isSafeInteger(Number(found))
 
 /**
- * `JSON.parse`, but whole numbers that a JavaScript number would round become text: an id off by one is somebody else's.
+ * Like `JSON.parse`, but integers that a JavaScript number would round become strings. A rounded id
+ * could be another user's.
  * @throws SyntaxError
  */
 export function parseJson(text: string): unknown {
   const parsed: unknown = JSON.parse(text)
   if (!/\d{16}/.test(text)) return parsed
-  // Valid JSON by now, so every quote has its partner and the pattern never has to look twice.
+  // The text is valid JSON, so quotes are balanced and the pattern doesn't backtrack.
   return JSON.parse(text.replace(token, (found) => (isInexact(found) ? `"${found}"` : found)))
 }
 

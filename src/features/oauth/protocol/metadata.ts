@@ -3,13 +3,15 @@ import type { OAuthProvider } from '../../../ports/oauth-provider.js'
 import type { Http } from './http-client.js'
 import { OAuthFailure, stepsUntil, type TakeStep } from './oauth-failure.js'
 
-/** How long metadata are cached. Issuers announce new endpoints earlier than that. */
+/** How long metadata is cached. Issuers announce new endpoints longer than that in advance. */
 const maxAgeMs = 3_600_000
 
-/** How long a failure is remembered, so that an issuer that is down isn't asked at every sign-in. */
+/**
+ * How long a failure is remembered, so that an issuer that is down isn't asked at every sign-in.
+ */
 const retryMs = 5_000
 
-/** ID tokens are verified against published keys, so neither `none` nor a MAC will do. */
+/** Tokens are verified against published keys, so neither `none` nor a MAC is accepted. */
 const asymmetric = [
   ...[
     'RS256',
@@ -27,13 +29,13 @@ const asymmetric = [
   ...['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'],
 ]
 
-/** What is known of an authorization server, fetched when it is first needed. */
+/** Metadata of an authorization server, fetched on first use. */
 interface Metadata {
   /** @throws OAuthFailure */
   get(takeStep: TakeStep): Promise<oauth.AuthorizationServer>
 }
 
-/** What the provider's own options say; they win over discovered metadata. */
+/** Metadata from the provider's options. It overrides discovered metadata. */
 function configured(provider: OAuthProvider): Partial<oauth.AuthorizationServer> {
   const { authorizationEndpoint, tokenEndpoint, jwksUri, userinfoEndpoint, requireIss } = provider
   return {
@@ -64,7 +66,10 @@ function checkEndpoints(as: oauth.AuthorizationServer, allowInsecure: boolean): 
   }
 }
 
-/** Metadata of one provider: constant where its options say everything, otherwise discovered and kept for an hour. */
+/**
+ * Metadata of one provider: constant if its options are complete, otherwise discovered and cached
+ * for an hour.
+ */
 export function createMetadata(provider: OAuthProvider, http: Http, timeoutMs: number): Metadata {
   const {
     issuer = '',
@@ -76,7 +81,8 @@ export function createMetadata(provider: OAuthProvider, http: Http, timeoutMs: n
   const own = configured(provider)
   if (provider.protocol === 'oauth2' || (authorizationEndpoint && tokenEndpoint && jwksUri)) {
     const as: oauth.AuthorizationServer = {
-      // Compared with nothing where the provider has none: the protocol drops `iss` and ID tokens then.
+      // A provider without an issuer gets a placeholder. It is never compared, because `iss` and ID
+      // tokens are dropped then.
       issuer: issuer || new URL(authorizationEndpoint ?? '').origin,
       id_token_signing_alg_values_supported: asymmetric,
       ...own,
@@ -85,7 +91,7 @@ export function createMetadata(provider: OAuthProvider, http: Http, timeoutMs: n
   }
 
   const discover = (): Promise<oauth.AuthorizationServer> => {
-    // Its own time: who waits for it may have begun later than it did.
+    // A timeout of its own, because sign-ins that wait for it may have started later.
     const signal = AbortSignal.timeout(timeoutMs)
     return stepsUntil(signal)(
       'discovery',

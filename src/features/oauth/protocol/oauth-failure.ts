@@ -1,30 +1,34 @@
 /** Why a sign-in failed on the provider's side. A closed list, for logs and counters. */
 type FailureReason =
-  /** The user said no. */
+  /** The user declined. */
   | 'declined'
   | 'missing_code'
   /** The callback's `state` is not the one of this sign-in. */
   | 'bad_state'
-  /** Metadata, callback or ID token name another issuer. */
+  /** Metadata, callback or ID token names another issuer. */
   | 'bad_issuer'
-  /** The provider answered with an OAuth error, in the callback, with a 4xx or inside a 200. */
+  /** The provider returned an OAuth error: in the callback, with a 4xx or in a 200. */
   | 'provider_error'
   | 'http_error'
   | 'redirected'
   | 'timeout'
   | 'too_large'
-  /** Not JSON, not by its content type, or not the JSON that belongs there. */
+  /** Not JSON, or not the expected JSON. */
   | 'malformed'
   | 'bad_id_token'
-  /** No usable id of the user: missing, empty, too long or of a wrong type, or userinfo of another user. */
+  /**
+   * No usable user id (missing, empty, too long or of a wrong type), or userinfo of another user.
+   */
   | 'bad_subject'
   | 'blocked_address'
-  /** http where https is needed. */
+  /** http instead of https. */
   | 'insecure_url'
   | 'unreachable'
-  /** The function that makes the client's secret threw. What it threw is dropped: it handles secrets. */
+  /**
+   * The function for the client secret failed. Its error is dropped, because it handles secrets.
+   */
   | 'bad_client'
-  /** The provider's `mapProfile` threw or returned nothing. */
+  /** The provider's `mapProfile` threw or didn't return an object. */
   | 'bad_profile'
 
 /** Which part of the exchange failed. */
@@ -46,15 +50,16 @@ interface FailureDetails {
 }
 
 /**
- * A sign-in that failed on the provider's side. Safe to log as it is: neither message nor properties hold codes, tokens,
- * secrets, addresses or bodies. Errors of the layers below carry all of these, so they are never its cause.
+ * A sign-in that failed on the provider's side. Safe to log: neither its message nor its own
+ * properties contain codes, tokens, secrets, addresses or bodies. Errors of lower layers contain
+ * all of these, so they are never its `cause`. Only an error of `mapProfile` is.
  */
 export class OAuthFailure extends Error {
   readonly reason: FailureReason
   declare readonly step?: FailureStep
   /** HTTP status, for `http_error`, `redirected` and `provider_error`. */
   declare readonly status?: number
-  /** A word of a closed kind: registered OAuth error, name of a claim, or code of a network error. */
+  /** A registered OAuth error, the name of a claim, or the code of a network error. */
   declare readonly detail?: string
 
   constructor(reason: FailureReason, { step, status, detail, cause }: FailureDetails = {}) {
@@ -70,7 +75,7 @@ export class OAuthFailure extends Error {
   }
 }
 
-/** Errors that servers are known to answer with; anything else a server calls its error is its own text, and is dropped. */
+/** Known error codes of servers. Any other `error` is free text of the server, and is dropped. */
 const registeredErrors = new Set([
   // RFC 6749 and OpenID Connect Core.
   ...[
@@ -105,19 +110,22 @@ const registeredErrors = new Set([
   ...['unverified_user_email', 'application_suspended'],
 ])
 
-/** The name of an OAuth error, if it is one that may be logged. */
+/** The error code, if it is safe to log. */
 export const registeredError = (error: unknown): string | undefined =>
   typeof error === 'string' && registeredErrors.has(error) ? error : undefined
 
 const declined = new Set(['access_denied', 'user_cancelled_authorize'])
 
-/** The failure that an `error` in the callback means. */
+/** The failure for an `error` in the callback. */
 export const callbackFailure = (error: string): OAuthFailure =>
   new OAuthFailure(declined.has(error) ? 'declined' : 'provider_error', {
     detail: registeredError(error),
   })
 
-/** What `promise` becomes, or a `timeout` when the signal comes first. What comes later is dropped, a rejection too. */
+/**
+ * Settles like `promise`, or rejects with `timeout` if the signal aborts first. A later result or
+ * rejection is ignored.
+ */
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const expire = () => reject(new OAuthFailure('timeout'))
@@ -128,8 +136,8 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 /**
- * Takes one step and gives what it promises. An `OAuthFailure` gets the step's name, where it has none; `otherwise` judges any
- * other error, which goes no further. Default: `malformed`.
+ * Runs one step and returns its result. An `OAuthFailure` without a step gets this one. Any other
+ * error is dropped and replaced by the result of `otherwise`, by default `malformed`.
  */
 export type TakeStep = <T>(
   step: FailureStep,
@@ -137,7 +145,7 @@ export type TakeStep = <T>(
   otherwise?: (error: unknown) => OAuthFailure,
 ) => Promise<T>
 
-/** Steps that end at a signal, as `timeout`, whatever they wait for. */
+/** Runs steps that fail with `timeout` when the signal aborts, whatever they wait for. */
 export const stepsUntil =
   (signal: AbortSignal): TakeStep =>
   async (step, start, otherwise = () => new OAuthFailure('malformed')) => {

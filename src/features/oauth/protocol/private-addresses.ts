@@ -1,6 +1,8 @@
 import { BlockList, isIP } from 'node:net'
 
-/** IPv4 that is not the public internet (IANA special-purpose registry), and cloud metadata services. */
+/**
+ * IPv4 networks that aren't public (IANA special-purpose registry), and cloud metadata services.
+ */
 const refusedIpv4 = new BlockList()
 for (const [network, bits] of [
   ['0.0.0.0', 8],
@@ -17,19 +19,20 @@ for (const [network, bits] of [
   ['198.51.100.0', 24],
   ['203.0.113.0', 24],
   ['224.0.0.0', 3],
-  // Azure's host services live at a public address.
+  // Azure's platform services, at a public address.
   ['168.63.129.16', 32],
 ] as const) {
   refusedIpv4.addSubnet(network, bits)
 }
 
 /**
- * IPv6 beyond the unicast space that is given out. A list of its own: an IPv4 address is looked for among IPv6 networks too, in
- * its mapped form.
+ * IPv6 networks outside the allocated unicast space. This is a separate list, because a `BlockList`
+ * also compares the mapped form of an IPv4 address with IPv6 networks.
  */
 const refusedIpv6 = new BlockList()
 for (const [network, bits] of [
-  // Everything outside 2000::/3: loopback, link-local, unique local, mapped, multicast and what is not given out.
+  // Everything outside 2000::/3: loopback, link-local, unique local, mapped, multicast and
+  // unallocated.
   ['::', 3],
   ['4000::', 2],
   ['8000::', 1],
@@ -42,11 +45,13 @@ for (const [network, bits] of [
   refusedIpv6.addSubnet(network, bits, 'ipv6')
 }
 
-/** The well-known prefix of NAT64, behind which networks without IPv4 reach the rest of the internet. */
+/**
+ * The well-known prefix of NAT64 (RFC 6052), through which IPv6-only networks reach IPv4 addresses.
+ */
 const nat64 = /^64:ff9b::(?:([\da-f]{1,4}):)?([\da-f]{1,4})?$/
 
 function embeddedIpv4(address: string): string | null {
-  // Also writes a dotted tail as hexadecimal.
+  // `URL` also writes a dotted tail as hexadecimal.
   const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1)
   const [found, high = '0', low = '0'] = nat64.exec(canonical) ?? []
   if (found === undefined) return null
@@ -55,15 +60,15 @@ function embeddedIpv4(address: string): string | null {
 }
 
 /**
- * Whether an address (without brackets) may be connected to: a public one, never this machine, its network or the services of
- * its cloud. What is no address is not public.
+ * Whether an address (without brackets) is public: not this machine, its network or the services of
+ * its cloud. False for anything that isn't an IP address.
  */
 export function isPublicAddress(address: string): boolean {
   switch (isIP(address)) {
     case 4:
       return !refusedIpv4.check(address, 'ipv4')
     case 6: {
-      // A zone belongs to link-local addresses.
+      // Only link-local addresses have a zone.
       if (address.includes('%')) return false
       const inner = embeddedIpv4(address)
       return inner === null

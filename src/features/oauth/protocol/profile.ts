@@ -8,28 +8,28 @@ import type {
 import { isObject } from './json.js'
 import { OAuthFailure, type TakeStep } from './oauth-failure.js'
 
-/** OpenID Connect Core, 2: a subject has at most as many. */
+/** Maximum length of a subject (OpenID Connect Core, 2). */
 const maxIdLength = 255
 const maxTextLength = 255
-/** RFC 5321: 64 and 255 and the @. */
+/** RFC 5321: 64 for the local part, 255 for the domain, and the `@`. */
 const maxEmailLength = 320
 
-/** Control characters and halves of characters, which a database may refuse or change. */
+/** Control characters and lone surrogates, which a database may refuse or change. */
 const unstorable = /[\p{Cc}\p{Cs}]/u
 
-/** What careless string building makes of a missing id: it would be everybody's. */
+/** Strings that code makes of a missing id by accident. All users would share them. */
 const accidents = new Set(['null', 'undefined', 'NaN', '[object Object]'])
 
-/** An id as text, or null for an unusable one. */
+/** An id as text; null if it is unusable. */
 function idText(value: unknown): string | null {
   if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value)))
     return String(value)
   if (typeof value !== 'string' || value === '' || value.length > maxIdLength) return null
-  // Databases that pad strings take two ids that differ in trailing spaces for one.
+  // Databases that pad strings treat ids that differ only in trailing spaces as equal.
   return unstorable.test(value) || value.trim() !== value || accidents.has(value) ? null : value
 }
 
-/** Whether a claim is a subject as OpenID Connect has it. */
+/** Whether a claim is a usable subject (OpenID Connect Core, 2). */
 export const isSubject = (value: unknown): value is string =>
   typeof value === 'string' && idText(value) !== null
 
@@ -45,11 +45,11 @@ function shownText(value: unknown): string | undefined {
     .replace(/\p{Cc}+/gu, ' ')
     .replace(/\p{Cs}/gu, '')
     .trim()
-  // By characters, so that none is cut in half.
+  // Cut by code points, so that no surrogate pair is split.
   return Array.from(clean).slice(0, maxTextLength).join('').trim() || undefined
 }
 
-/** The `user` field of a posted callback; nothing if it is too long or not what it should be. */
+/** The `user` field of a posted callback; undefined if it is too long or not a JSON object. */
 export function parseUser(field: string | null): unknown {
   if (field === null || field.length > 4096) return undefined
   try {
@@ -61,8 +61,8 @@ export function parseUser(field: string | null): unknown {
 }
 
 /**
- * ID token and userinfo as one. Address and its verification are of one source: an address of the one must not be verified
- * by what the other says of another.
+ * Merges ID token and userinfo. `email` and `email_verified` always come from the same source. The
+ * other source may vouch for a different address.
  */
 export function mergeClaims(
   idToken: Readonly<Record<string, unknown>>,
@@ -77,14 +77,14 @@ export function mergeClaims(
   }
 }
 
-/** Maps and checks. @throws OAuthFailure `bad_profile`, `bad_subject` */
+/** Maps the claims and checks the result. @throws OAuthFailure `bad_profile`, `bad_subject` */
 export async function profileOf(
   provider: OAuthProvider,
   claims: Readonly<Record<string, unknown>>,
   extras: ProfileExtras,
   takeStep: TakeStep,
 ): Promise<OAuthProfile> {
-  // The app's own code, and it has seen no token: its error may be told.
+  // `mapProfile` never sees a token, so its error is safe to keep as the cause.
   const failed = (cause: unknown) => new OAuthFailure('bad_profile', { cause })
   const mapped = await takeStep<MappedProfile>(
     'profile',
@@ -99,7 +99,7 @@ export async function profileOf(
   return profile
 }
 
-/** A yes as providers write it: `true`, 1, `"1"`, `"true"`. Anything else is a no. */
+/** True as providers write it: `true`, 1, `"1"` or `"true"`. Anything else is false. */
 const isTrueClaim = (value: unknown): boolean =>
   value === true ||
   value === 1 ||
@@ -107,13 +107,14 @@ const isTrueClaim = (value: unknown): boolean =>
   (typeof value === 'string' && /^true$/i.test(value))
 
 /**
- * Whether an address is written as we would write it, but for capitals. The provider vouches for what it has checked: another
- * spelling that folds to the same (`ſales@`, full-width letters) may be another mailbox there.
+ * Whether an address is in canonical form, except for capital letters. The provider vouches for the
+ * exact address that it verified. Another spelling with the same canonical form (`ſales@`,
+ * full-width letters) may be another mailbox there.
  */
 const isPlain = (email: string): boolean =>
   canonicalEmail(email) === email.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 
-/** The profile as everything else may rely on it; null without a usable id. */
+/** The checked profile, which the rest of the code can trust; null without a usable id. */
 export function checkedProfile(
   mapped: MappedProfile,
   raw: Readonly<Record<string, unknown>>,

@@ -10,48 +10,61 @@ import { callbackFailure, OAuthFailure, stepsUntil, type TakeStep } from './oaut
 import { mergeClaims, parseUser, profileOf } from './profile.js'
 import { grantFrom, tokensOf } from './token-response.js'
 
-/** What ties a callback to the sign-in that it ends. Kept by the caller between the two, where the browser cannot read it. */
+/**
+ * Binds a callback to the sign-in that it ends. The caller stores it in between, where the browser
+ * can't read it.
+ */
 export interface SignInSecrets {
-  /** Unguessable and for one sign-in. */
+  /** Unguessable, for one sign-in. */
   readonly state: string
-  /** Unguessable and for one sign-in; sent to OpenID Connect providers only. */
+  /** Unguessable, for one sign-in. Only sent to OpenID Connect providers. */
   readonly nonce: string
   /** RFC 7636: 43 to 128 characters of base64url. */
   readonly codeVerifier: string
-  /** Ask an OpenID Connect provider to have the user prove a credential again, not to sign in silently. */
+  /** Asks an OpenID Connect provider to reauthenticate the user instead of signing in silently. */
   readonly reauthenticate?: boolean | undefined
 }
 
-/** The end of a sign-in. */
+/** The result of a sign-in. */
 export interface SignInResult {
   readonly profile: OAuthProfile
-  /** When the user proved a credential to the provider, where its ID token says so. */
+  /** When the user authenticated at the provider, if its ID token says so (`auth_time`). */
   readonly authenticatedAtMs: number | undefined
-  /** The provider's tokens, once; null from then on. They are in no property, so that logging the result cannot show them. */
+  /**
+   * Returns the provider's tokens at the first call, then null. No property holds them, so logging
+   * the result can't leak them.
+   */
   takeTokens(): OAuthTokens | null
 }
 
-/** The exchange with one provider. */
+/** The protocol flow with one provider. */
 export interface OAuthProtocol {
-  /** Whether the callback comes as a POST, too. */
+  /** Whether the callback can also be a POST. */
   readonly formPost: boolean
-  /** Whether http and private addresses are allowed, of which the app should hear at start. */
+  /** Whether http and private addresses are allowed. The app should be warned at startup. */
   readonly allowInsecure: boolean
-  /** Where to send the browser. @throws OAuthFailure when the provider's metadata are needed and cannot be had */
+  /**
+   * Returns the URL to send the browser to.
+   * @throws OAuthFailure if metadata is needed and can't be fetched
+   */
   begin(secrets: SignInSecrets): Promise<string>
   /**
    * Ends a sign-in.
-   * @param params all parameters of the callback, of its query or its form, repeated ones included
-   * @throws OAuthFailure for whatever the provider or the network did, after `timeoutMs` at the latest
+   * @param params all parameters of the callback's query or form, including duplicates
+   * @throws OAuthFailure for any failure of the provider or the network, after `timeoutMs` at the
+   * latest
    */
   finish(params: URLSearchParams, secrets: SignInSecrets): Promise<SignInResult>
-  /** Ends every connection, and what waits for one. */
+  /** Closes all connections, and aborts requests that use or wait for one. */
   close(): Promise<void>
 }
 
-/** What the app says about the exchange with a provider. */
+/** Options of the flow with one provider. */
 interface ProtocolOptions {
-  /** The provider's own callback, to the letter as it is registered there: no two providers share one (RFC 9700, 4.4). */
+  /**
+   * The callback URL exactly as registered at the provider. No two providers share one, which
+   * prevents mix-up attacks (RFC 9700, 4.4).
+   */
   readonly redirectUri: string
   /** How long `begin` and `finish` may take, each as a whole. */
   readonly timeoutMs: number
@@ -64,7 +77,7 @@ function validateCallback(
   state: string,
 ) {
   const iss = params.get('iss')
-  // Taken for none by the library.
+  // oauth4webapi treats an empty `iss` as absent.
   if (iss === '') throw new OAuthFailure('bad_issuer')
   try {
     return oauth.validateAuthResponse(as, client, params, state)
@@ -76,15 +89,15 @@ function validateCallback(
   }
 }
 
-/** The app may not read addresses: known users sign in without one. */
+/** The app may lack access to email addresses. Known users can sign in without one. */
 function notAllowed(error: unknown): undefined {
   if (!(error instanceof OAuthFailure) || (error.status !== 403 && error.status !== 404))
     throw error
 }
 
 /**
- * Makes the exchange with one provider. Nothing is fetched before it is needed.
- * @param name how the provider's option is called in messages: `oauth.providers.google`
+ * Creates the protocol flow with one provider. Nothing is fetched before it is needed.
+ * @param name name of the provider's option in messages, such as `oauth.providers.google`
  * @throws CRUDAUTH_CONFIG for a provider that cannot work
  */
 export function createProtocol(
@@ -131,7 +144,7 @@ export function createProtocol(
     return parseJson(await response.text())
   }
 
-  /** Who signed in, by the ID token and what userinfo adds to it. */
+  /** Claims of the user from the ID token, merged with userinfo. */
   const openidClaims = async (
     as: oauth.AuthorizationServer,
     response: Response,
@@ -151,12 +164,12 @@ export function createProtocol(
       )
       return oauth.processUserInfoResponse(as, client, claims.sub, answer)
     }
-    // It is JSON by now, but may be about another user.
+    // The body is valid JSON at this point, but may be about another user.
     const userinfo = await takeStep('userinfo', ask, () => new OAuthFailure('bad_subject'))
     return { tokens, claims: mergeClaims(claims, userinfo) }
   }
 
-  /** Who signed in, by userinfo alone. */
+  /** Claims of the user from userinfo alone. */
   const resourceClaims = async (
     as: oauth.AuthorizationServer,
     response: Response,
@@ -182,7 +195,7 @@ export function createProtocol(
     const takeStep = stepsUntil(signal)
     const as = await metadata.get(takeStep)
     const given = new URLSearchParams(params)
-    // No issuer to compare it with, and none that was announced.
+    // There is no issuer to compare `iss` with, and the metadata doesn't announce the parameter.
     if (!hasIssuer && !as.authorization_response_iss_parameter_supported) given.delete('iss')
     const callback = await takeStep('authorization', () => {
       const valid = validateCallback(as, client, given, state)

@@ -5,19 +5,21 @@ import { isObject } from './json.js'
 import { OAuthFailure, registeredError } from './oauth-failure.js'
 
 /**
- * The answer of a token endpoint, fit for oauth4webapi.
- * @param isOidc whether it must have an ID token; any other's is dropped, as nothing says how to verify it
+ * The response of a token endpoint, normalized for oauth4webapi.
+ * @param isOidc whether an ID token is required. If not, it is dropped, because nothing says how to
+ * verify it
  * @throws OAuthFailure
  */
 export function grantFrom(body: unknown, isOidc: boolean): Response {
   if (!isObject(body)) throw new OAuthFailure('malformed')
-  // GitHub reports its errors with status 200.
+  // GitHub reports errors with status 200.
   if (typeof body.error === 'string' && body.access_token === undefined) {
     throw new OAuthFailure('provider_error', { status: 200, detail: registeredError(body.error) })
   }
   if (typeof body.access_token !== 'string' || body.access_token === '')
     throw new OAuthFailure('malformed')
-  // What a provider calls its tokens is not ours to judge, and some say nothing: they are used as bearer tokens.
+  // Some providers omit `token_type`, and others use names of their own. All tokens are used as
+  // bearer tokens.
   const token_type = 'bearer'
   if (isOidc) {
     if (typeof body.id_token !== 'string')
@@ -25,7 +27,7 @@ export function grantFrom(body: unknown, isOidc: boolean): Response {
     return Response.json({ ...body, token_type })
   }
   const { id_token: _idToken, ...rest } = body
-  // Plain OAuth 2.0 servers write null for absent members, and lists of scopes.
+  // Plain OAuth 2.0 servers may send null for absent members, and `scope` as an array.
   const present = Object.entries(rest).filter(([, value]) => value !== null)
   const grant = Object.fromEntries(present)
   if (Array.isArray(grant.scope)) grant.scope = grant.scope.join(' ')
@@ -34,7 +36,7 @@ export function grantFrom(body: unknown, isOidc: boolean): Response {
 
 const redacted = { value: () => '[tokens]', enumerable: false }
 
-/** The tokens in the shape in which they are handed on. Loggers and `util.inspect` do not show them. */
+/** The tokens as they are passed to the app. Loggers and `util.inspect` don't show them. */
 export function tokensOf(tokens: TokenEndpointResponse): OAuthTokens {
   const {
     access_token: accessToken,

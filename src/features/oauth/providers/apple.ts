@@ -33,7 +33,7 @@ export interface AppleOptions extends ProviderOptions, OidcEndpoints {
 }
 
 const secretSeconds = 600
-/** A secret that is handed out has at least half of its life before it. */
+/** Secrets are reused for half of their lifetime, so at least the other half remains. */
 const reuseMs = (secretSeconds * 1000) / 2
 
 function secretMaker(
@@ -51,7 +51,7 @@ function secretMaker(
   }
   const pem = key.export({ format: 'pem', type: 'pkcs8' }) as string
   let signing: Promise<(payload: object) => string> | undefined
-  // Loaded when it is needed: apps without Apple have no use for it.
+  // Loaded on demand: apps without Apple don't need it.
   const signer = async () => {
     const { createSigner } = await import('fast-jwt')
     return createSigner({
@@ -66,7 +66,7 @@ function secretMaker(
     signing ??= signer()
     const sign = await signing
     const atMs = Date.now()
-    // A clock that was set back must not keep a secret for ever.
+    // If the clock is set back, the secret must not be reused forever.
     if (!made || Math.abs(atMs - made.atMs) > reuseMs) made = { clientSecret: sign({}), atMs }
     return made.clientSecret
   }
@@ -86,14 +86,14 @@ const mapProfile = (
 ): MappedProfile => ({
   id: claims.sub,
   email: claims.email,
-  // A boolean or its text, says Apple.
+  // Apple documents a boolean or a string.
   emailVerified: claims.email_verified === true || claims.email_verified === 'true',
   name: nameOf(user),
 })
 
 /**
- * Sign in with Apple, by OpenID Connect. Scopes: `name email`, for which Apple posts the callback. The name comes with the
- * first sign-in only.
+ * Sign in with Apple, through OpenID Connect. Scopes: `name email`, for which Apple posts the
+ * callback. Apple sends the name only with the first sign-in.
  * @throws CRUDAUTH_CONFIG
  * @see https://developer.apple.com/documentation/signinwithapplerestapi
  * @example
@@ -110,7 +110,7 @@ export function apple(options: AppleOptions): OAuthProvider {
       method: 'client_secret_post',
       clientSecret: secretMaker(options, issuer),
     },
-    // Apple has none.
+    // Apple has no userinfo endpoint.
     useUserinfo: options.userinfoEndpoint !== undefined,
     mapProfile,
     ...commonOf(options),

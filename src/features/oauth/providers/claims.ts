@@ -1,6 +1,6 @@
 import type { MappedProfile } from '../../../ports/oauth-provider.js'
 
-/** The standard claims of OpenID Connect Core, 5.1. */
+/** Maps the standard claims (OpenID Connect Core, 5.1). */
 export const standardProfile = (claims: Readonly<Record<string, unknown>>): MappedProfile => ({
   id: claims.sub,
   email: claims.email,

@@ -19,7 +19,7 @@ const mapProfile = (claims: Readonly<Record<string, unknown>>): MappedProfile =>
 })
 
 /**
- * Sign in with Discord, by OAuth 2.0. Scopes: `identify email`.
+ * Sign in with Discord, through OAuth 2.0. Scopes: `identify email`.
  * @throws CRUDAUTH_CONFIG
  * @see https://discord.com/developers/docs/topics/oauth2
  * @example

@@ -17,7 +17,10 @@ export interface GithubOptions extends ProviderOptions, ClientSecret {
   readonly emailsEndpoint?: string | undefined
 }
 
-/** The address that is both primary and verified. The profile's own is the one to show, if any, and says nothing of itself. */
+/**
+ * The address that is both primary and verified. The address in the profile is the public one, if
+ * any, and may be unverified.
+ */
 function primaryOf(emails: unknown): string | null {
   const list: unknown[] = Array.isArray(emails) ? emails : []
   const primary = list.find(
@@ -31,7 +34,7 @@ function mapProfile(
   { emails }: ProfileExtras,
 ): MappedProfile {
   const email = primaryOf(emails)
-  // `login` can be given up and taken by somebody else; the number cannot.
+  // `login` can be given up and taken by somebody else; the numeric id can't.
   return {
     id: claims.id,
     email,
@@ -42,7 +45,8 @@ function mapProfile(
 }
 
 /**
- * Sign in with GitHub, by OAuth 2.0. Scopes: `read:user user:email`. For GitHub Enterprise Server override all four endpoints.
+ * Sign in with GitHub, through OAuth 2.0. Scopes: `read:user user:email`. For GitHub Enterprise
+ * Server, override all four endpoints.
  * @throws CRUDAUTH_CONFIG
  * @see https://docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
  * @example

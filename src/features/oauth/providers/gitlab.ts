@@ -20,7 +20,7 @@ export interface GitlabOptions extends ProviderOptions, OidcEndpoints, ClientSec
 }
 
 /**
- * Sign in with GitLab, by OpenID Connect. Scopes: `openid email profile`.
+ * Sign in with GitLab, through OpenID Connect. Scopes: `openid email profile`.
  * @throws CRUDAUTH_CONFIG
  * @see https://docs.gitlab.com/integration/openid_connect_provider
  * @example

@@ -32,7 +32,7 @@ const isHosted = ({ hd }: Readonly<Record<string, unknown>>, email: unknown): bo
   (typeof hd === 'string' && hd !== '') ||
   (typeof email === 'string' && email.toLowerCase().endsWith('@gmail.com'))
 
-/** Leaves an address verified where Google is authoritative for it. */
+/** Treats an address as unverified unless Google is authoritative for it. */
 const onlyHosted = (
   claims: Readonly<Record<string, unknown>>,
   profile: MappedProfile,
@@ -40,7 +40,7 @@ const onlyHosted = (
   isHosted(claims, profile.email) ? profile : { ...profile, emailVerified: false }
 
 /**
- * Sign in with Google, by OpenID Connect. Scopes: `openid email profile`.
+ * Sign in with Google, through OpenID Connect. Scopes: `openid email profile`.
  * @throws CRUDAUTH_CONFIG
  * @see https://developers.google.com/identity/openid-connect/openid-connect
  * @example
@@ -57,7 +57,7 @@ export function google(options: GoogleOptions): OAuthProvider {
     issuer: 'https://accounts.google.com',
     scopes: ['openid', 'email', 'profile'],
     clientAuthentication: secretInBody('google', options),
-    // The ID token has everything.
+    // The ID token has all claims.
     useUserinfo: false,
     ...commonOf(options),
     mapProfile:

@@ -27,7 +27,7 @@ export interface MicrosoftOptions extends ProviderOptions, OidcEndpoints, Client
 
 const guid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/
 
-/** The tenant in which personal accounts live. */
+/** The tenant of personal accounts. */
 const personal = '9188040d-6c67-4c5b-b112-36a304b66dad'
 
 const allows: Readonly<Record<string, (tenant: string) => boolean>> = {
@@ -39,15 +39,16 @@ const allows: Readonly<Record<string, (tenant: string) => boolean>> = {
 const mapProfile = (claims: Readonly<Record<string, unknown>>): MappedProfile => ({
   id: claims.sub,
   email: claims.email,
-  // Whoever runs a tenant writes what they like into `email`. Only this optional claim says that the owner of the address's
-  // domain vouches for it.
+  // Admins of a tenant can set `email` to any address. Only this optional claim says that the owner
+  // of the address's domain vouches for it.
   emailVerified: claims.xms_edov,
   name: claims.name,
 })
 
 /**
- * Sign in with Microsoft (Entra ID and personal accounts), by OpenID Connect. Scopes: `openid email profile`. An address counts
- * as verified only with the optional claim `xms_edov`, which the app's registration must ask for.
+ * Sign in with Microsoft (Entra ID and personal accounts), through OpenID Connect. Scopes: `openid
+ * email profile`. An address counts as verified only with the optional claim `xms_edov`, which the
+ * app registration must request.
  * @throws CRUDAUTH_CONFIG
  * @see https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc
  * @example
@@ -63,7 +64,7 @@ export function microsoft(options: MicrosoftOptions): OAuthProvider {
     )
   }
   const at = 'https://login.microsoftonline.com'
-  // The shared endpoints name a pattern as their issuer, and tokens the tenant of the account.
+  // Shared endpoints publish a template as their issuer. Tokens name the tenant of the account.
   const issuer = options.issuer ?? `${at}/${isShared ? '{tenantid}' : tenant}/v2.0`
   const issuerOf = ({ tid }: Readonly<Record<string, unknown>>): string | null =>
     typeof tid === 'string' && guid.test(tid) && allows[tenant]?.(tid)
@@ -77,7 +78,7 @@ export function microsoft(options: MicrosoftOptions): OAuthProvider {
         : undefined,
     scopes: ['openid', 'email', 'profile'],
     clientAuthentication: secretInBody('microsoft', options),
-    // The ID token alone has the claims that are asked for in the registration.
+    // Only the ID token has the optional claims of the app registration.
     useUserinfo: false,
     mapProfile,
     ...commonOf(options),

@@ -36,7 +36,8 @@ export interface OAuth2Options extends ProviderOptions, ClientCredentials {
 }
 
 /**
- * Any OAuth 2.0 provider that says who its users are. For one with OpenID Connect use `oidc()`, which verifies more.
+ * Any OAuth 2.0 provider with a userinfo endpoint. For OpenID Connect providers use `oidc()`, which
+ * verifies more.
  * @throws CRUDAUTH_CONFIG
  * @example
  * oauth2({

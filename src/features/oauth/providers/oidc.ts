@@ -33,7 +33,8 @@ export interface OidcOptions extends ProviderOptions, OidcEndpoints, ClientCrede
 }
 
 /**
- * Any OpenID Connect provider, by discovery. Scopes: `openid email profile`; `openid` is added where it is missing.
+ * Any OpenID Connect provider, through discovery. Scopes: `openid email profile`; `openid` is added
+ * if it is missing.
  * @throws CRUDAUTH_CONFIG
  * @example
  * oauth: { baseUrl, providers: { acme: oidc({ issuer: 'https://id.acme.example', clientId, clientSecret }) } }

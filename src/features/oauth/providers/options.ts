@@ -127,14 +127,17 @@ export function checkBuilder(builder: string, options: object, names: readonly s
   checkObject(builder, options, [...common, ...names])
 }
 
-/** A text that must be there. @throws CRUDAUTH_CONFIG, without the text */
+/** Requires a non-empty string. @throws CRUDAUTH_CONFIG; the message doesn't contain the value */
 export function needText(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '')
     fail(`"${name}" must be a non-empty string, got ${describe(value)}`)
   return value
 }
 
-/** The members of a provider that its builder's options say. Absent ones stay out, so that they leave defaults alone. */
+/**
+ * Members of a provider from its builder's options. Absent options are left out, so that they don't
+ * override defaults.
+ */
 export function commonOf(
   options: ProviderOptions & OidcEndpoints,
 ): Partial<OAuthProvider> & Pick<OAuthProvider, 'clientId'> {
@@ -145,7 +148,7 @@ export function commonOf(
   return Object.fromEntries(given) as ReturnType<typeof commonOf>
 }
 
-/** The secret in the body, which all the well-known providers take. */
+/** Sends the client secret in the body, which all well-known providers accept. */
 export const secretInBody = (
   builder: string,
   { clientSecret }: ClientSecret,
@@ -154,7 +157,7 @@ export const secretInBody = (
   clientSecret: needText(`${builder}.clientSecret`, clientSecret),
 })
 
-/** The client authentication that the options mean. @throws CRUDAUTH_CONFIG */
+/** Derives the client authentication from the options. @throws CRUDAUTH_CONFIG */
 export function authenticationOf(
   builder: string,
   options: ClientCredentials,

@@ -2,13 +2,13 @@ import type { SqliteDatabase, SqliteStatement } from 'kysely'
 import { LRUCache } from 'lru-cache'
 
 /**
- * A SQLite database (libsql, better-sqlite3) whose `prepare` hands out one prepared statement per SQL text. Kysely's
- * `SqliteDialect` prepares for each execution, which costs more than the execution itself:
- * `new SqliteDialect({ database: cachedStatements(new Database('app.db')) })`.
+ * A SQLite database (libsql, better-sqlite3) that reuses prepared statements. Kysely's
+ * `SqliteDialect` prepares a statement for each execution, which costs more than the execution.
  *
- * Execution is synchronous, so nobody meets a statement in use, iteration aside, which is given a statement of its own.
- * A change of the schema is noticed by SQLite, which prepares such statements again by itself.
- * @param max how many statements are kept, the longest unused going first; default 500
+ * Execution is synchronous, so a cached statement is never in use twice. Iteration isn't, so it
+ * prepares its own statement. After a schema change, SQLite prepares cached statements again by
+ * itself.
+ * @param max maximum number of statements; the least recently used ones are evicted; default 500
  * @example
  * new SqliteDialect({ database: cachedStatements(new Database('app.db')) })
  */
