@@ -1,6 +1,6 @@
 /**
- * `node --import tsx benchmarks/profile.ts ours-redis`: where one server's processor time goes, by function and by module.
- * The profile stays in `.tmp/` for a viewer.
+ * `node --import tsx benchmarks/profile.ts ours-redis`: prints the CPU time of one server by function
+ * and by module. Leaves the profile in `.tmp/` for a viewer.
  */
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,7 +28,7 @@ const machine = lookAtMachine()
 const folder = mkdtempSync(join(tmpdir(), 'crudauth-profile-'))
 const kept = join(root, '.tmp', `${file}.cpuprofile`)
 
-/** The module that a place in the code belongs to: a package, a part of Node, or a file of ours. */
+/** The module of a script URL: a package, a part of Node, or one of our files. */
 function moduleOf(url: string): string {
   if (url === '') return '(engine)'
   const found = /node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules)/.exec(url)?.[1]

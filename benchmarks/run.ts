@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: ours beside its peers and beside what is possible at all, in one run on one machine. `--quick` takes less
- * than two minutes; `--only requests,logins` runs a part; `--name x` names the files in `benchmarks/results/`.
+ * `npm run bench`: compares the plugin with its peers and with the maximum of the machine, in one run.
+ * `--quick` takes less than two minutes. `--only requests,logins` runs a part. `--name x` names the
+ * files in `benchmarks/results/`.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -43,7 +44,7 @@ const { values } = parseArgs({
 const plan: Plan = values.quick
   ? { quick: true, rounds: 3, seconds: 1, warmUpSeconds: 1, users: 500 }
   : { quick: false, rounds: 7, seconds: 5, warmUpSeconds: 5, users: 1000 }
-// Of a size that a quick run can make, nothing is to be learned.
+// A quick run can't create enough users for a meaningful result of "size".
 const chosen =
   values.only?.split(',') ??
   Object.keys(scenarios).filter((name) => !(values.quick && name === 'size'))

@@ -1,6 +1,6 @@
 /**
- * `npm audit` of what an installation brings, as a check: findings of moderate or worse fail. Not every registry answers the
- * question; then that is said, and nothing fails.
+ * Runs `npm audit` for the production dependencies and fails on findings of moderate or higher
+ * severity. If the registry doesn't support audits, it prints a notice and succeeds.
  */
 import { spawnSync } from 'node:child_process'
 import { root } from './source-graph.js'

@@ -1,6 +1,7 @@
 /**
- * `npm run check:package`: what an installation of the packed file gives. Packs a fresh build, has publint and attw read it,
- * installs it into an empty app and uses it there, on this Node and on those below, and by the compiler.
+ * `npm run check:package`: tests the package as users install it. Packs a fresh build, checks it
+ * with publint and attw, and installs it into an empty app. Runs that app on this Node and on the
+ * versions below, and compiles it.
  */
 import { spawnSync } from 'node:child_process'
 import {
@@ -19,7 +20,7 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { root } from './source-graph.js'
 
-/** Other lines of Node than the one that runs this. */
+/** Node versions to test, besides the one that runs this script. */
 const nodeVersions = ['22', '24', '26']
 const entryPoints = [
   'fastify-crudauth',
@@ -28,12 +29,12 @@ const entryPoints = [
   'fastify-crudauth/testing',
   'fastify-crudauth/users/kysely',
 ]
-/** What a package may hold beside `dist`. */
+/** Files that the package may contain outside `dist`. */
 const plainFiles =
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md|llms\.txt|docs\/.+\.(md|json|svg|png))$/
 const builtFiles = /^dist\/(src|schemas)\/.+\.(js|d\.ts)$/
 
-/** npm tells the scripts it runs where it runs them; an npm in another folder must not hear of it. */
+/** The environment without npm's variables about this run, which mislead npm in other folders. */
 const env = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) =>
@@ -45,7 +46,7 @@ const env = Object.fromEntries(
 
 class CheckFailed extends Error {}
 
-/** Runs a program and returns what it printed. @throws CheckFailed with its output. */
+/** Runs a program and returns its standard output. @throws CheckFailed with its output */
 function run(cwd: string, program: string, ...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     cwd,
@@ -73,7 +74,7 @@ const install = (folder: string, ...packages: string[]): string =>
 
 const tool = (...parts: string[]): string => join(root, 'node_modules', ...parts)
 
-/** A development dependency with the range that this repository uses. */
+/** A development dependency with the version range of this repository. */
 function ranged(name: string): string {
   const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     devDependencies: Record<string, string>
@@ -83,7 +84,7 @@ function ranged(name: string): string {
 
 function pack(folder: string): string {
   run(root, 'npm', 'run', 'build')
-  // Built just now: without the scripts npm prints nothing but its answer.
+  // With scripts, npm would build again and print more than the JSON.
   const [packed] = JSON.parse(
     run(root, 'npm', 'pack', '--ignore-scripts', '--json', '--pack-destination', folder),
   ) as {
@@ -93,17 +94,17 @@ function pack(folder: string): string {
   return join(folder, packed.filename)
 }
 
-/** Paths of the files below a folder, relative to it. */
+/** All files in a folder and its subfolders, relative to it. */
 const filesBelow = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     statSync(join(folder, name)).isFile(),
   )
 
-/** What a Markdown text links to beside it, without anchors. */
+/** Relative links in a Markdown text, without anchors. */
 const linkedFiles = (text: string): string[] =>
   [...text.matchAll(/\]\(([^)\s#:]+)(?:#[^)\s]*)?\)/g)].map(([, link]) => link as string)
 
-/** Nothing but built code and documents, nothing that tells where it was built, and no link that leads out of it. */
+/** Allows only built code and documents, without paths of the build machine or dead links. */
 function checkContent(installed: string): void {
   const files = filesBelow(installed).filter((name) => !name.startsWith('node_modules'))
   const stray = files.filter((name) => !plainFiles.test(name) && !builtFiles.test(name))
@@ -131,7 +132,10 @@ function checkContent(installed: string): void {
   }
 }
 
-/** Installs another Node. Its `node` package fetches the binary in an install script; the platform's own package holds it. */
+/**
+ * Installs another Node version. The npm package `node` downloads the binary in an install script,
+ * so this installs the package of the platform, which contains it.
+ */
 function otherNode(folder: string, version: string): string {
   const platform = process.platform === 'win32' ? 'win' : process.platform
   const home = join(folder, `node-${version}`)
@@ -143,10 +147,13 @@ function otherNode(folder: string, version: string): string {
   return path
 }
 
-/** Apps that use our types, kept under another name so that nothing else compiles them. */
+/** Apps that use our types. They are stored as `.txt` so that nothing else compiles them. */
 const consumers = ['consumer.ts', 'commonjs.cts']
 
-/** Type errors of the consumers and of our declarations; those of other packages' declarations are not ours to mend. */
+/**
+ * Type-checks the consumers and our declarations.
+ * Ignores errors in the declarations of other packages, because we can't fix them.
+ */
 function checkTypes(app: string): void {
   for (const file of consumers) renameSync(join(app, `${file}.txt`), join(app, file))
   const compilerOptions = {

@@ -1,6 +1,7 @@
 /**
- * Makes `src/core/passwords/common-passwords-data.ts` from a ranked list of leaked passwords: the most common ones of at least 8
- * characters, folded to lower case, deflated. Run once when the list is to be renewed:
+ * Generates `src/core/passwords/common-passwords-data.ts` from a ranked list of leaked passwords.
+ * Takes the most common ones of at least 8 characters, in lower case, compressed with Brotli.
+ * To update the list, run:
  *
  *   npm install --no-save @zxcvbn-ts/language-common
  *   node --import tsx scripts/common-passwords.ts node_modules/@zxcvbn-ts/language-common/dist/passwords.json.mjs

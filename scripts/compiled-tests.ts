@@ -1,6 +1,6 @@
 /**
- * What makes the tests quick: their TypeScript is compiled once, into `.tmp/tests/`, and many files run in one process, where
- * the product is loaded once.
+ * Compiles the tests once into `.tmp/tests/` and runs many files in one process.
+ * This makes the tests fast, because each process loads the plugin only once.
  */
 import {
   existsSync,
@@ -16,17 +16,20 @@ import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
 
 const folders = ['schemas', 'src', 'scripts', 'examples', 'test']
-/** Below the repository. */
+/** Relative to the repository. */
 export const compiledFolder = join('.tmp', 'tests')
 
-/** Read or start the sources themselves, by tsx. */
+/** Tests that run from source with tsx, because they read or start the sources. */
 const asTheyAre =
   /^test\/(browser|demo|docs|package|types)\/|^test\/[^/]+$|\/(documented|bullmq)\.test\.ts$/
-/** Count the work of the one hash function of their process. */
+/** Tests that need their own process, because they measure password hashing in it. */
 const namesAlone = /equal-work|email-oracle|enumeration|email-timing|equal-time/
-/** Of those, what starts processes or a compiler, and so needs time of its own. */
+/** Tests from source that get their own process, because they start processes or a compiler. */
 const startsMuch = /^test\/(?:browser|demo|package|types)\/|docs\/(?:examples|recipes)/
-/** Change what all code of their process sees. A mocked `Date` is put back when its test ends. */
+/**
+ * Code that changes globals, such as timers. A test with it needs its own process.
+ * Mocking only `Date` doesn't count: it is restored when the test ends.
+ */
 const textsAlone = /apis: \['set|mock\.method\(\s*(?:globalThis|performance|dns)\b/
 
 const compilerOptions: ts.CompilerOptions = {
@@ -37,7 +40,7 @@ const compilerOptions: ts.CompilerOptions = {
   inlineSources: true,
 }
 
-/** `import.meta.url` stays the address of the source, beside which documents and other sources are found. */
+/** Keeps the source's URL in `import.meta.url`: code finds documents and other sources with it. */
 const keepAddress =
   (url: string): ts.TransformerFactory<ts.SourceFile> =>
   (context) =>
@@ -51,7 +54,7 @@ const keepAddress =
 
 /**
  * Compiles one source into `folder`.
- * @param further transformers beside the one that every source needs
+ * @param further additional transformers
  */
 export function compileInto(
   root: string,
@@ -83,7 +86,7 @@ function compile(root: string, path: string): void {
   if (!isNew) compileInto(root, compiledFolder, path)
 }
 
-/** Every TypeScript source that the tests need. */
+/** All TypeScript sources that the tests need. */
 export const testSources = (root: string): string[] =>
   folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
@@ -91,14 +94,15 @@ export const testSources = (root: string): string[] =>
       .map((name) => join(folder, name)),
   )
 
-/** Whether a test runs compiled; the others read or start the sources themselves. */
+/** Whether a test runs compiled. The others run from source. */
 export const runsCompiled = (path: string): boolean => !asTheyAre.test(path.split(sep).join('/'))
 
 const outputOf = (path: string) => join(compiledFolder, path.replace(/\.ts$/, '.js'))
 
 /**
- * Compiles everything that changed, and returns the files to run, each in a process: those that need one of their own, a few
- * for those that run from source, and `parts` that import the others.
+ * Compiles all changed sources and returns the files to run, each in its own process.
+ * Tests that need their own process get one. The others are imported by shared files: a few for
+ * tests from source, and at most `parts` for compiled tests.
  * @param files relative to `root`
  */
 export function planTests(root: string, files: readonly string[], parts: number): string[] {
@@ -123,7 +127,7 @@ export function planTests(root: string, files: readonly string[], parts: number)
   const isSource = (path: string) => !runsCompiled(path)
 
   const texts = (path: string) => readFileSync(join(root, path), 'utf8')
-  /** Processes that share files; neighbours are alike, so every one gets some of each kind. */
+  /** Deals the tests out to shared files in turn, because neighbors take similar time. */
   const shared = (name: string, paths: readonly string[], most: number, first: string[] = []) => {
     const count = Math.min(most, paths.length)
     return Array.from({ length: count }, (_, part) =>

@@ -1,4 +1,4 @@
-/** The order and the surroundings of the tables in `docs/configuration.md`. */
+/** The sections of `docs/configuration.md`: their order, texts and tables. */
 
 interface Row {
   readonly name: string
@@ -10,9 +10,9 @@ interface Row {
 export interface Section {
   readonly title: string
   readonly text?: string
-  /** Interface, what stands before its members' names, and which members belong here (all of them by default). */
+  /** Interface, prefix for the names of its members, and the members to list (default: all). */
   readonly interfaces: readonly (readonly [string, string, (readonly string[])?])[]
-  /** Options that no interface of ours declares. */
+  /** Options that none of our interfaces declares. */
   readonly further?: readonly Row[]
 }
 

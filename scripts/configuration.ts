@@ -1,6 +1,7 @@
 /**
- * `npm run docs:configuration`: writes `docs/configuration.md` from the TSDoc of the option types, so that each option is
- * described once. `-- --check` writes nothing and fails where the page is not up to date.
+ * `npm run docs:configuration`: generates `docs/configuration.md` from the TSDoc of the option
+ * types, so that each option is described once. With `-- --check` it writes nothing and fails if
+ * the page is out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +12,7 @@ import { introduction, type Section, sections } from './configuration-sections.j
 const root = fileURLToPath(new URL('..', import.meta.url))
 const pagePath = join(root, 'docs', 'configuration.md')
 
-/** Types that a table shows by another name than TypeScript does. */
+/** Short names that the tables show instead of TypeScript's types. */
 const shortTypes: readonly (readonly [RegExp, string])[] = [
   [/^\(.*=>.*$/s, 'function'],
   [/^true$/, 'limit'],
@@ -31,7 +32,7 @@ function createReader() {
   const program = ts.createProgram(entries, { ...options, noEmit: true })
   const checker = program.getTypeChecker()
 
-  /** The interface of that name, wherever in the sources it is declared. */
+  /** Finds an interface by name, in any source. */
   function interfaceOf(name: string): ts.Symbol {
     for (const file of program.getSourceFiles()) {
       if (file.isDeclarationFile) continue
@@ -48,7 +49,7 @@ function createReader() {
     ts.displayPartsToString(symbol.getDocumentationComment(checker)).replace(/\s*\n\s*/g, ' ')
 
   function defaultOf(symbol: ts.Symbol): string {
-    // The tag of this very declaration: TypeScript adds those of the interface that it extends.
+    // Read from the declaration: the symbol's tags include those of the extended interface.
     const [declaration] = symbol.declarations ?? []
     const tag = declaration
       ? ts.getJSDocTags(declaration).find(({ tagName }) => tagName.text === 'defaultValue')
@@ -86,7 +87,7 @@ function createReader() {
 }
 
 const cell = (text: string) => text.replaceAll('|', '\\|')
-/** Long unions and inline objects say more in words, which the description has. */
+/** Leaves long unions and inline objects out, because the description covers them. */
 const typeCell = (type: string) =>
   type === '' || type.length > 30 || type.includes('{') ? '' : `\`${cell(type)}\``
 

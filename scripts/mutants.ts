@@ -1,7 +1,7 @@
-/** Changes of the source that a test should notice, each behind a switch, so that everything is compiled once. */
+/** Mutations of the source that a test should detect. Each has a switch, so one build is enough. */
 import ts from 'typescript'
 
-/** One change that can be switched on. */
+/** One mutation that can be switched on. */
 export interface Mutant {
   readonly id: number
   readonly path: string
@@ -26,8 +26,8 @@ const swapped = new Map<ts.SyntaxKind, ts.BinaryOperator>([
 const isSwitch = 'globalThis.__crudauthMutant'
 
 /**
- * Puts every mutant of a source behind its switch, `globalThis.__crudauthMutant(id)`.
- * @param found gets them, with ids that go on from its length
+ * Inserts all mutants of a source, each behind its switch `globalThis.__crudauthMutant(id)`.
+ * @param found receives the mutants; their ids continue from its length
  */
 export const mutating =
   (path: string, found: Mutant[]): ts.TransformerFactory<ts.SourceFile> =>

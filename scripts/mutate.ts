@@ -1,11 +1,11 @@
 /**
- * `npm run mutate`: changes the source in one place at a time and looks whether a test notices. Prints the score of each folder
- * and the changes that nothing noticed.
+ * `npm run mutate`: mutation testing. Changes the source in one place at a time and checks that a
+ * test fails. Prints the score of each folder and the surviving mutants.
  *
- *     npm run mutate                                 # a sample of every folder below
+ *     npm run mutate                           # a sample of all folders below
  *     npm run mutate -- --sample 400 --seed 7 src/gates
- *     npm run mutate -- --tests 1000                 # every test that reaches a change, however long that takes
- *     npm run mutate -- --from log --tests 80        # those that survived in the output of an earlier run, with more tests
+ *     npm run mutate -- --tests 1000           # all tests that reach a mutant; slow
+ *     npm run mutate -- --from log --tests 80  # survivors of an earlier run, with more tests
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ import { type Mutant, mutating } from './mutants.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join('.tmp', 'mutants')
-/** Where a change that nobody notices is a hole. */
+/** Folders where an undetected change could be a security hole. */
 const everywhere = [
   'src/core/credentials',
   'src/core/sessions',
@@ -29,23 +29,23 @@ const everywhere = [
   'src/gates',
   'src/crypto',
 ]
-/** For one file of tests; one that a change makes hang has noticed it. */
+/** Timeout for one test file. A test that hangs because of a mutant has detected it. */
 const testMs = 60_000
 
 const { values, positionals } = parseArgs({
   options: {
     sample: { type: 'string', default: '160' },
     seed: { type: 'string', default: '1' },
-    /** Test files that are run for each change: the most closely related ones first. */
+    /** Maximum number of test files to run for each mutant, the most closely related first. */
     tests: { type: 'string', default: '20' },
-    /** Output of an earlier run, whose survivors are tried again. */
+    /** Output of an earlier run, to try its survivors again. */
     from: { type: 'string' },
   },
   allowPositionals: true,
 })
 const targets = positionals.length > 0 ? positionals : everywhere
 
-/** The same sample for the same seed. */
+/** Shuffles a list. The same seed gives the same order. */
 function shuffled<T>(list: readonly T[], seed: number): T[] {
   let state = seed >>> 0 || 1
   const random = () => {
@@ -68,7 +68,7 @@ function compileAll(): Mutant[] {
     compileInto(root, folder, path, isTarget ? [mutating(path, mutants)] : [])
   }
   mkdirSync(join(root, folder, 'reached'), { recursive: true })
-  // Which changes a file of tests comes by; or one of them switched on.
+  // Records the mutants that a test file reaches, or switches one of them on.
   writeFileSync(
     join(root, folder, 'switch.mjs'),
     `import { writeFileSync } from 'node:fs'
@@ -84,7 +84,7 @@ if (process.env.CRUDAUTH_REACHED)
   return mutants
 }
 
-/** Runs one file of tests. Resolves with whether all of it passed. */
+/** Runs one test file. Resolves to whether all its tests passed. */
 function passes(test: string, env: Record<string, string>): Promise<boolean> {
   return new Promise((resolve) => {
     const compiled = join(root, folder, test.replace(/\.ts$/, '.js'))
@@ -102,7 +102,7 @@ function passes(test: string, env: Record<string, string>): Promise<boolean> {
   })
 }
 
-/** Does work on every core, in order. */
+/** Processes a list in order, one item per core at a time. */
 async function onEveryCore<T>(list: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...list]
   const one = async () => {
@@ -111,7 +111,10 @@ async function onEveryCore<T>(list: readonly T[], work: (item: T) => Promise<voi
   await Promise.all(Array.from({ length: availableParallelism() }, one))
 }
 
-/** Test files by the changes that they reach: those that reach the fewest first, since they are about these. */
+/**
+ * The test files that reach each mutant.
+ * Those that reach the fewest mutants come first, because they are the most specific.
+ */
 async function reachingTests(): Promise<Map<number, string[]>> {
   const tests = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.test.ts'))
@@ -120,7 +123,7 @@ async function reachingTests(): Promise<Map<number, string[]>> {
   const seen: { test: string; ids: number[] }[] = []
   await onEveryCore(tests, async (test) => {
     const file = join(root, folder, 'reached', `${test.split(sep).join('-')}.json`)
-    // A test that fails by itself would notice everything.
+    // A test that fails without a mutant would seem to detect all of them.
     if (!(await passes(test, { CRUDAUTH_REACHED: file }))) return
     const ids = JSON.parse(readFileSync(file, 'utf8')) as number[]
     seen.push({ test, ids })
@@ -137,7 +140,7 @@ const folderOf = ({ path }: Mutant) =>
 const wordsOf = (path: string) =>
   new Set(path.replace(/^(?:src|test)\W|(?:\.test)?\.ts$/g, '').split(/\W/))
 
-/** The tests to run for a change: those whose path is like its own first. */
+/** The tests to run for a mutant, those with the most similar path first. */
 function testsOf({ id, path }: Mutant): string[] {
   const own = wordsOf(path)
   const likeness = (test: string) => [...wordsOf(test)].filter((word) => own.has(word)).length
@@ -148,7 +151,7 @@ function testsOf({ id, path }: Mutant): string[] {
     .slice(0, Number(values.tests))
 }
 
-/** How a change is named in the output. */
+/** How the output names a mutant. `--from` reads it back. */
 const lineOf = ({ path, line, what }: Mutant) => `${path}:${line}  ${what.replace(/\s+/g, ' ')}`
 
 function chosenOf(all: Mutant[]): Mutant[] {

@@ -1,6 +1,6 @@
 /**
- * `npm run openapi` writes `docs/openapi.json`: every route that the plugin can mount, as an app with @fastify/swagger shows
- * them. With `--check` it writes nothing and fails when the file is not up to date.
+ * `npm run openapi` writes `docs/openapi.json`: all routes that the plugin can mount, as documented
+ * by @fastify/swagger. With `--check` it writes nothing and fails if the file is out of date.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ import crudAuth, {
 const root = fileURLToPath(new URL('..', import.meta.url))
 const file = join(root, 'docs', 'openapi.json')
 
-/** Members in the order of the alphabet, so that the text changes only where its meaning does. */
+/** Sorts members by name, so that the file changes only if its meaning does. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
@@ -27,7 +27,7 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(entries.map(([name, member]) => [name, sorted(member)]))
 }
 
-/** The document shows only that there are keys; public ones alone would leave `/token` and `/refresh` out. */
+/** Without a private key, `/token` and `/refresh` would not be mounted. */
 const { privateKey } = generateKeyPairSync('ed25519')
 
 interface Document {
@@ -41,7 +41,7 @@ const never = (): never => {
   throw new Error('nothing is sent here')
 }
 
-/** Nobody goes there. One whose callback is posted, as Apple's is, brings that route too. */
+/** Never contacted. With `form_post`, as for Apple, the POST callback is mounted too. */
 const provider: OAuthProvider = {
   ...oidc({
     issuer: 'https://login.example.com',
@@ -54,7 +54,7 @@ const provider: OAuthProvider = {
   responseMode: 'form_post',
 }
 
-/** What an app with all groups shows; `hasDelivery` brings the group `email`. */
+/** The document of an app with all groups. The group `email` requires `hasDelivery`. */
 async function documentOf(hasDelivery: boolean): Promise<Document> {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
     'version' | 'description',
@@ -98,7 +98,7 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
       ...(hasDelivery && {
         email: { sender: { send: never }, frontendUrl: 'https://app.example.com' },
       }),
-      // One hash is made at start-up; nobody signs in here.
+      // The plugin hashes once at start-up, and this app serves no requests.
       passwords: { cost: { memoryKiB: 8, iterations: 1, parallelism: 1 } },
     })
     await app.ready()
@@ -109,8 +109,8 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
 }
 
 /**
- * The document of an app with everything mounted, as it stands in `docs/openapi.json`. `/register` is the one route that
- * answers otherwise with delivery than without: both answers are shown.
+ * The content of `docs/openapi.json`: the document of an app with all routes.
+ * Only `/register` responds differently with and without delivery, so it shows both responses.
  */
 export async function openapiText(): Promise<string> {
   const [document, without] = [await documentOf(true), await documentOf(false)]

@@ -1,4 +1,4 @@
-/** `npm run screenshots`: starts the demo with its provider, signs in on two devices, and takes the pictures of `docs/images/`. */
+/** `npm run screenshots`: starts the demo, signs in on two devices, and updates `docs/images/`. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const images = join(root, 'docs', 'images')
 const password = 'a quiet sea at noon'
 
-/** Starts the demo in an empty folder. Resolves with its URL. */
+/** Starts the demo in an empty folder. Resolves when it prints its URL. */
 async function startDemo(folder: string): Promise<{ demo: ChildProcess; url: string }> {
   const demo = spawn(process.execPath, ['--import', 'tsx', 'examples/demo/server.ts', '--oidc'], {
     cwd: root,

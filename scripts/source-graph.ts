@@ -5,31 +5,31 @@ import ts from 'typescript'
 
 /** One import, re-export or `import()` of a source file. */
 export interface Import {
-  /** Path of the file relative to the repository, or the package's name (`node:` modules with their prefix). */
+  /** Path relative to the repository, or the name of a package or a `node:` module. */
   to: string
   isPackage: boolean
-  /** Erased by the compiler: nothing is loaded at run time. */
+  /** Whether the compiler erases it, so that nothing is loaded at run time. */
   typeOnly: boolean
   /** Imported names; `*` for all of them. */
   names: string[]
-  /** Whether the names are exported again. */
+  /** Whether it is a re-export. */
   reexport: boolean
   line: number
 }
 
-/** A source file as far as others are concerned. Paths have forward slashes and are relative to the repository. */
+/** The imports and exports of a source file. Paths have `/` and are relative to the repository. */
 export interface SourceFile {
   path: string
   lines: number
   imports: Import[]
-  /** Names it declares and exports itself; re-exported ones are among its imports. */
+  /** Names that it exports itself. Re-exports are in `imports`. */
   exports: { name: string; line: number }[]
 }
 
-/** Folder of the repository. */
+/** Root folder of the repository. */
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Reads the TypeScript files below some folders of the repository. */
+/** Reads all TypeScript files in folders of the repository. */
 export function readSources(...folders: string[]): SourceFile[] {
   return folders.flatMap((folder) => {
     const path = join(root, folder)
@@ -141,6 +141,6 @@ const packageOf = (specifier: string): string =>
     ? specifier
     : specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
 
-/** The source behind `./x.js`: what is imported is what the compiler will have written. */
+/** The source of `./x.js`: specifiers name the compiled file. */
 const resolveSource = (from: string, specifier: string): string =>
   posix.normalize(posix.join(dirname(from).split(sep).join('/'), specifier)).replace(/\.js$/, '.ts')

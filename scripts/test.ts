@@ -1,7 +1,7 @@
 /**
- * `npm test`: every test against real servers, with a floor under the coverage. `npm test -- test/users` runs a part, without
- * the floor; what begins with a dash goes to Node. `--unit` starts no server, browser, demo or type checker: tests that need
- * one are skipped.
+ * `npm test`: runs all tests against real servers and checks the coverage thresholds.
+ * `npm test -- test/users` runs a part, without coverage. Arguments that begin with a dash go to
+ * Node. With `--unit` it skips tests that need a server, a browser, the demo or the type checker.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -18,17 +18,20 @@ import { startRedis } from './services/redis.js'
 import { startRedisCluster } from './services/redis-cluster.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** For one process of tests; it catches a test that hangs. */
+/** Timeout for one process, to catch a test that hangs. */
 const processMs = 15 * 60_000
-/** Processes at a time. Unit tests wait more than they compute; those that race servers must not wait for a core. */
 const unit = process.argv.includes('--unit')
+/**
+ * Concurrent processes. Unit tests wait more than they compute.
+ * Tests of races against servers must not wait for a core.
+ */
 const concurrency = unit ? 3 * availableParallelism() : 1 + availableParallelism()
-/** Processes that share the files: few, since each loads the product, but enough to end together. */
+/** Shared processes: few, because each loads the plugin, but enough to balance the load. */
 const parts = 8
-/** For everything; it catches a runner that hangs. */
+/** Timeout for the whole run, to catch a runner that hangs. */
 const overallMs = 40 * 60_000
 
-/** Files below a folder of the repository, relative to it, in order. */
+/** All files with a suffix in a folder, sorted, relative to the repository. */
 function filesBelow(folder: string, suffix: string): string[] {
   const path = join(root, folder)
   if (!existsSync(path)) return []
@@ -39,7 +42,7 @@ function filesBelow(folder: string, suffix: string): string[] {
     .sort()
 }
 
-/** The test files that an argument of the command line means. */
+/** The test files that a command-line argument selects. */
 function chosen(argument: string): string[] {
   const path = relative(root, join(process.cwd(), argument))
   const found =
@@ -50,7 +53,7 @@ function chosen(argument: string): string[] {
   return found
 }
 
-/** Sources that hold nothing but types: no test can run what is not there. */
+/** Sources that contain only types. They have no code that a test could cover. */
 function typesOnly(): string[] {
   const options = {
     module: ts.ModuleKind.ESNext,
@@ -73,7 +76,7 @@ interface Servers {
   stop(): Promise<void>
 }
 
-/** Starts every server the tests talk to; when one does not start, stops the others. */
+/** Starts all servers of the tests. If one fails to start, stops the others. */
 async function startServers(): Promise<Servers> {
   await installMissing()
   const folder = mkdtempSync(join(tmpdir(), 'crudauth-test-'))
@@ -102,14 +105,14 @@ async function startServers(): Promise<Servers> {
   return { env, stop }
 }
 
-/** Ends the tests with everything they started: they are a process group of their own. */
+/** Ends the tests and all processes that they started, which are one process group. */
 function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, signal)
   } catch {}
 }
 
-/** Runs Node's test runner to its end. Resolves with its exit code. */
+/** Runs Node's test runner. Resolves to its exit code. */
 function runTests(
   files: string[],
   flags: string[],
@@ -150,7 +153,7 @@ function runTests(
     child.once('error', (error) => console.error(error.message))
     child.once('close', (code) => {
       clearTimeout(bound)
-      // What a failed test left running.
+      // Ends processes that a failed test left behind.
       stop()
       resolve(code ?? 1)
     })
@@ -169,7 +172,7 @@ async function main(): Promise<number> {
   const env: NodeJS.ProcessEnv = { ...process.env }
   for (const name of Object.keys(env))
     if (name.startsWith('TEST_') || name === 'CRUDAUTH_TEST_ALL') delete env[name]
-  // Set inside a run of Node's test runner, where a second runner would not run.
+  // Inherited from an outer test run. With it, the inner runner would run no tests.
   delete env.NODE_TEST_CONTEXT
   if (unit) return runTests(files, flags, env, false)
 

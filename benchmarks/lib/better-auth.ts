@@ -31,8 +31,8 @@ const secondaryStorage = (redis: Redis) => ({
 })
 
 /**
- * better-auth as its documentation mounts it: `getSession` in a route of Fastify. It gets our statement cache, and hashes
- * of no cost while its users are made, which is not measured.
+ * better-auth with Fastify as documented: `getSession` in a route. It uses our statement cache.
+ * Its hashing is a no-op, to create users fast: password hashing isn't measured here.
  */
 export async function startBetterAuth(settings: Settings, redis?: Redis) {
   const database = cachedStatements(openSqlite(settings.folder) as unknown as SqliteDatabase)

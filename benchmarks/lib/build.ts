@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * Compiles the package as it is published, to a folder of its own below the root (so that it finds its dependencies): a
- * loader's output is slower than what apps run.
+ * Compiles the package as published, because the output of a loader is slower than what apps run.
+ * The folder is in the repository, so that imports find the dependencies.
  */
 export function buildPackage(): string {
   const folder = join(root, '.tmp', `bench-${process.pid}`)
@@ -16,7 +16,7 @@ export function buildPackage(): string {
     cwd: root,
     stdio: 'inherit',
   })
-  // Fastify's own import, from where the package imports it, for the start-up scenario.
+  // For the start-up scenario: imports the same Fastify as the package.
   writeFileSync(join(folder, 'src', 'fastify-only.js'), "export { default } from 'fastify'\n")
   process.env.BENCH_PACKAGE = folder
   return folder

@@ -3,7 +3,10 @@ import type { LoadResult } from './load.js'
 import type { BenchServer } from './server-process.js'
 import type { Case } from './settings.js'
 
-/** @throws Error unless the first, the last and some cases between are answered 200 with what they must */
+/**
+ * Sends the first case, the last one and some between.
+ * @throws Error unless all responses are 200 with the expected members
+ */
 export async function checkAnswers(server: BenchServer, kind: string): Promise<void> {
   const cases = server.cases[kind] ?? []
   const step = Math.max(1, Math.floor(cases.length / 10))
@@ -31,7 +34,7 @@ async function checkAnswer(
   }
 }
 
-/** @throws Error when a measurement has answers that should not be */
+/** @throws Error if a measurement has errors or unexpected statuses */
 export function checkResult(
   name: string,
   { requests, statuses, errors }: LoadResult,

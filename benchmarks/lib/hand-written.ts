@@ -9,11 +9,11 @@ export interface UserRow {
   readonly is_superuser: number
 }
 
-/** As long as what ours stores, so that the rows of both cost the same to read. */
+/** As long as the plugin's hashes, so that the rows of both cost the same to read. */
 const storedHash = `$argon2id$v=19$m=19456,t=2,p=1$${'x'.repeat(22)}$${'x'.repeat(43)}`
 const storedTime = '2026-01-01T00:00:00.000Z'
 
-/** The users of the hand-written servers: prepared statements and nothing about them. */
+/** The users of the hand-written servers: bare prepared statements. */
 export function handWrittenUsers(folder: string) {
   const database = openSqlite(folder)
   database.exec(usersTable)
@@ -24,7 +24,7 @@ export function handWrittenUsers(folder: string) {
   return {
     find: (id: number) => select.get(id) as UserRow | undefined,
 
-    /** Calls `make` within a transaction, with a function that adds the user of an index under the id `index + 1`. */
+    /** Calls `make` in a transaction. It receives a function that adds user `index` with id `index + 1`. */
     async fill(make: (add: (index: number) => void) => Promise<void>): Promise<void> {
       database.exec('begin')
       await make(

@@ -1,7 +1,7 @@
 import autocannon from 'autocannon'
 import type { Job, LoadResult } from './load.js'
 
-/** The load generator as a process of its own: one job at a time, by message. */
+/** The load generator, in its own process. Receives one job at a time by message. */
 async function run({ url, connections, seconds, amount, cases }: Job): Promise<LoadResult> {
   let next = 0
   const requests = cases.map(({ method, path, headers, body }) => ({
@@ -15,7 +15,7 @@ async function run({ url, connections, seconds, amount, cases }: Job): Promise<L
     connections,
     ...(amount ? { amount } : { duration: seconds }),
     setupClient(client) {
-      // Each connection goes round its own share, and all shares together cover all cases.
+      // Each connection cycles through its share. All shares together cover all cases.
       const at = next++
       const own = requests.filter((_, index) => index % connections === at % connections)
       client.setRequests(own.length > 0 ? own : requests)

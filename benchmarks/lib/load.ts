@@ -10,7 +10,7 @@ export interface Job {
   readonly url: string
   readonly connections: number
   readonly seconds: number
-  /** So many requests instead of so many seconds. */
+  /** Number of requests. If set, `seconds` is ignored. */
   readonly amount?: number
   readonly cases: readonly Case[]
 }
@@ -20,13 +20,13 @@ export interface LoadResult {
   readonly seconds: number
   readonly p50Ms: number
   readonly p99Ms: number
-  /** Answers by status. */
+  /** Number of responses by status. */
   readonly statuses: Readonly<Record<string, number>>
-  /** Broken connections and requests that timed out. */
+  /** Number of broken connections and timeouts. */
   readonly errors: number
 }
 
-/** A load generator on the core kept for it. */
+/** A load generator, on its own core if possible. */
 export interface Load {
   readonly program: 'wrk' | 'autocannon'
   run(job: Job): Promise<LoadResult>
@@ -35,7 +35,7 @@ export interface Load {
 
 const file = fileURLToPath(new URL('./load-process.ts', import.meta.url))
 
-/** autocannon, kept running between jobs so that it is warm; jobs must not overlap. */
+/** Starts autocannon. It keeps running between jobs, to stay warm. Jobs must not overlap. */
 export function startAutocannon(machine: Machine): Load {
   const [program = '', ...args] = machine.pinned('load', [
     process.execPath,
@@ -65,7 +65,7 @@ export function startAutocannon(machine: Machine): Load {
   }
 }
 
-/** wrk where it is installed: it takes less of its core, so that it is never what is measured. Else autocannon. */
+/** Uses wrk if installed, else autocannon. wrk needs less CPU, so it never limits the result. */
 export function startLoad(machine: Machine, folder: string): Load {
   if (!hasWrk()) return startAutocannon(machine)
   const autocannon = startAutocannon(machine)
@@ -73,7 +73,7 @@ export function startLoad(machine: Machine, folder: string): Load {
   return {
     program: 'wrk',
     run(job) {
-      // wrk knows no number of requests.
+      // wrk can't send a fixed number of requests.
       if (job.amount) return autocannon.run(job)
       const script = join(folder, `load-${++scripts}.lua`)
       return runWrk(machine, job, script, (text) => writeFileSync(script, text))

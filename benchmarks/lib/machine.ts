@@ -2,18 +2,18 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { arch, cpus, platform, totalmem } from 'node:os'
 
-/** Where things run. */
+/** The machine of the run, and the cores for servers and load. */
 export interface Machine {
-  /** What may be said of it in a result: no host name, no paths. */
+  /** Description for published results, without host name and paths. */
   readonly description: string
   readonly pins: boolean
-  /** A command that runs on the core of its role; the same command where nothing can be pinned. */
+  /** Pins a command to the core of its role. Returns it unchanged if pinning is not possible. */
   pinned(role: 'server' | 'load', command: readonly string[]): readonly string[]
-  /** Moves a running process to the core of its role. */
+  /** Pins a running process to the core of its role. */
   pin(role: 'server' | 'load', pid: number): void
 }
 
-/** Numbers of the cores this process may use; none where that is not known. */
+/** The cores that this process may use. Empty if unknown. */
 function allowedCores(): number[] {
   try {
     const list =
@@ -36,7 +36,10 @@ function hasTaskset(): boolean {
   }
 }
 
-/** The last core is the servers'; the first, where the system does most of its own work, is the load's and Redis'. */
+/**
+ * Servers run on the last core. Load and Redis run on the first one, where the system does most of
+ * its own work.
+ */
 export function lookAtMachine(): Machine {
   const cores = allowedCores()
   const pins = cores.length >= 2 && hasTaskset()

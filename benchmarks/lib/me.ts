@@ -1,4 +1,4 @@
-/** The answer that every server of the comparison gives to `GET /me`, and its schema. */
+/** The response of the compared servers to `GET /me`. */
 export interface Me {
   readonly user_id: number
   readonly username: string
@@ -8,7 +8,7 @@ export interface Me {
   readonly via: string
 }
 
-/** As lean as somebody would write it who knows the types of the columns. */
+/** As lean as a hand-written schema for known column types. */
 export const meSchema = {
   type: 'object',
   properties: {
@@ -27,7 +27,7 @@ export const usernameOf = (index: number) => `user${index}`
 export const password = 'correct horse battery staple'
 export const secret = 'benchmarks-only-Zq8Vt2Lw9Xr4Kd7Bn1Hc5Ym3Pf6Gs0Jk'
 
-/** As long as the cookies of the others, so that the requests are alike. */
+/** As long as the cookies of the other servers, so that the requests are comparable. */
 export const idleCookie = `session=${'x'.repeat(66)}`
 
 export const unauthorized = () => Object.assign(new Error('Unauthorized'), { statusCode: 401 })

@@ -15,7 +15,7 @@ import { openSqlite, usersTable } from './sqlite.js'
 // biome-ignore lint/suspicious/noExplicitAny: rows are only passed on
 type AnyStore = UserStore<any>
 
-/** An address of its own for each sign-in, as the many people behind a flood have: else the lockout refuses it. */
+/** A different IP address for each sign-in, like many real users. Otherwise the lockout refuses it. */
 const addressOf = (index: number) =>
   `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
 
@@ -43,11 +43,11 @@ const meCase = (headers: Case['headers'], index: number, via: string): Case => (
 export interface OursOptions {
   readonly users: AnyStore
   readonly redis?: string
-  /** Runs `make` for all users with a store to write to, such as one within a transaction. */
+  /** Calls `make` with the store to write all users to, such as a store in a transaction. */
   readonly bulk?: (make: (users: AnyStore) => Promise<void>) => Promise<void>
 }
 
-/** The plugin with its defaults, users and sessions made by its public interface. */
+/** The plugin with its defaults. Users and sessions are created through its public API. */
 export async function startOurs(
   settings: Settings,
   { users, redis, bulk = (make) => make(users) }: OursOptions,
@@ -64,7 +64,7 @@ export async function startOurs(
   const active = new Map(activeOf(settings).map((index, at) => [index, at]))
   const me: Case[] = []
   app.get('/seed', async (request) => {
-    // One hash for all: what is measured takes no notice of it, and a million would take hours.
+    // All users share one hash. A million hashes would take hours and not change the result.
     const hashedPassword = await app.crudAuth.passwords.hash(password)
     await bulk(async (store) => {
       await inBatches(settings.users, async (index) => {
@@ -91,13 +91,13 @@ export async function startOurs(
   return { app, cases: { me, login } satisfies Cases }
 }
 
-/** The plugin with access tokens instead of sessions, each of a sign-in at `POST /token`. */
+/** The plugin with access tokens instead of sessions. Each token comes from `POST /token`. */
 export async function startOursBearer(
   settings: Settings,
   { users, bulk = (make) => make(users) }: Omit<OursOptions, 'redis'>,
 ) {
   const app: FastifyInstance = Fastify({ trustProxy: true })
-  // Passwords of the least cost: each token takes a verification, and no request that is measured does.
+  // The lowest cost: creating each token verifies a password, but no measured request does.
   const passwords = { cost: { memoryKiB: 8, iterations: 1 } }
   await app.register(crudAuth, { secret, users, transports: [bearerTransport()], passwords })
 
@@ -109,7 +109,7 @@ export async function startOursBearer(
   )
   const active = activeOf(settings)
   const me: Case[] = []
-  // Few at a time: more than these wait for the hashing threads, and too many are refused.
+  // Only 4 at a time: more would wait for the hashing threads, and too many would be refused.
   const signIn = async (at: number): Promise<void> => {
     const index = active[at] as number
     const { method, path: url, headers, body: payload = '' } = loginCase(index, '/token')
@@ -122,11 +122,11 @@ export async function startOursBearer(
   return { app, cases: { me } satisfies Cases }
 }
 
-/** Users in SQLite through Kysely, with statements kept, as the documentation shows. */
+/** Users in SQLite through Kysely, with cached statements, as documented. */
 export function sqliteUsers(folder: string) {
   const database = openSqlite(folder)
   database.exec(usersTable)
-  // biome-ignore lint/suspicious/noExplicitAny: the table is made just above
+  // biome-ignore lint/suspicious/noExplicitAny: the table is created just above
   const db: Kysely<any> = new KyselyInstance({
     dialect: new SqliteDialect({
       database: cachedStatements(database as unknown as SqliteDatabase),

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 type Package = typeof import('../../src/index.js')
 type KyselyPart = typeof import('../../src/user-stores/kysely/index.js')
 
-/** The package as it is published, built for this run; from its sources when a server is started by hand. */
+/** Folder of the built package. Unset when you start a server by hand, which runs from source. */
 const built = process.env.BENCH_PACKAGE
 const root = built === undefined ? new URL('../..', import.meta.url) : pathToFileURL(`${built}/`)
 const ending = built === undefined ? 'ts' : 'js'

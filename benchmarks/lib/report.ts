@@ -1,6 +1,6 @@
 import type { Spread } from './statistics.js'
 
-/** One figure, with what it should be. */
+/** One measured value, with its target. */
 export interface Figure {
   readonly name: string
   readonly unit: string
@@ -9,7 +9,7 @@ export interface Figure {
   readonly note?: string
 }
 
-/** What a scenario found out. */
+/** The results of a scenario. */
 export interface Section {
   readonly title: string
   readonly about: string

@@ -3,13 +3,13 @@ import type { Load } from './load.js'
 import { connections, type Plan } from './run-context.js'
 import type { BenchServer } from './server-process.js'
 
-/** What one server did, round by round. */
+/** The results of one server, by round. */
 export interface Rounds {
   readonly perSecond: readonly number[]
-  /** Requests for each second of the server's processor time: steady where others use the machine as well. */
+  /** Requests per second of the server's CPU time. Stable even if other processes use the machine. */
   readonly perCpuSecond: readonly number[]
   readonly p99Ms: readonly number[]
-  /** Share of its core that the server had; far below 1, something else was the limit. */
+  /** CPU usage of the server. If it is far below 1, something else was the limit. */
   readonly cpuShare: readonly number[]
 }
 
@@ -37,7 +37,7 @@ export async function measureOnce(
   }
 }
 
-/** Measures all servers in turn, and that several times, after a warm-up of each. Every other round goes backwards. */
+/** Warms up all servers, then measures them in rounds. Every second round reverses the order. */
 export async function interleaved(
   load: Load,
   servers: readonly BenchServer[],

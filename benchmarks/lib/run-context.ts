@@ -3,7 +3,7 @@ import type { Load } from './load.js'
 import type { Machine } from './machine.js'
 import type { Section } from './report.js'
 
-/** How long and how much, for a full and for a quick run. */
+/** Duration and size of a full or quick run. */
 export interface Plan {
   readonly quick: boolean
   readonly rounds: number
@@ -15,14 +15,14 @@ export interface Plan {
 export interface RunContext {
   readonly machine: Machine
   readonly plan: Plan
-  /** A temporary folder of the run. */
+  /** A temporary folder for the run. */
   readonly folder: string
-  /** The package as built for this run. */
+  /** The folder of the package built for this run. */
   readonly packageFolder: string
   readonly load: Load
-  /** A private Redis of its own, on the load's core. */
+  /** Starts a private Redis on the core of the load generator. */
   startRedis(): Promise<RedisServer>
-  /** Calls `stop` when the scenario ends, however it does. */
+  /** Calls `stop` when the scenario ends, even if it fails. */
   defer(stop: () => Promise<unknown>): void
 }
 

@@ -33,7 +33,7 @@ async function measure({ ask }: Question, folder: string): Promise<number> {
     const { user, system } = process.cpuUsage()
     return user + system
   }
-  // Twice, with a turn between: what finalizers free is only freed by the next collection.
+  // Twice, because finalizers release memory that only the next collection frees.
   for (let i = 0; i < 2; i++) {
     globalThis.gc?.()
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -41,7 +41,10 @@ async function measure({ ask }: Question, folder: string): Promise<number> {
   return process.memoryUsage().heapUsed
 }
 
-/** Runs one server of the comparison as the harness's child: makes its data, listens, answers questions, ends with the harness. */
+/**
+ * Runs one compared server as a child process of the harness.
+ * Creates its data, listens, and answers questions. Ends when the harness ends.
+ */
 export async function serve(start: (settings: Settings) => Promise<Served>): Promise<void> {
   const settings = JSON.parse(process.env.BENCH_SETTINGS ?? '{}') as Settings
   const { app, cases } = await start(settings)

@@ -5,33 +5,33 @@ import { fileURLToPath } from 'node:url'
 import type { Machine } from './machine.js'
 import type { Answer, Cases, Question, Ready, Settings } from './settings.js'
 
-/** A server of the comparison, in its own process. */
+/** A compared server, in its own process. */
 export interface BenchServer {
   readonly name: string
   readonly url: string
   readonly cases: Cases
-  /** Its own folder. */
+  /** A folder for this server alone. */
   readonly folder: string
-  /** Seconds of processor time so far, of all its threads. */
+  /** CPU time of all its threads so far, in seconds. */
   cpuSeconds(): Promise<number>
-  /** Bytes in use after collecting garbage. */
+  /** Heap in use after a garbage collection, in bytes. */
   heapBytes(): Promise<number>
-  /** Begins a profile of the processor's time, or ends it and leaves it in `folder` as `server.cpuprofile`. */
+  /** Starts a CPU profile, or stops it and writes it to `server.cpuprofile` in `folder`. */
   toggleProfile(): Promise<unknown>
   stop(): Promise<void>
 }
 
 export interface ServerOptions extends Omit<Settings, 'folder' | 'signIns'> {
   readonly folder: string
-  /** Default none. */
+  /** Default: 0. */
   readonly signIns?: number
-  /** File below `servers/`, without its ending. */
+  /** File in `servers/`, without its extension. */
   readonly file: string
 }
 
 const servers = fileURLToPath(new URL('../servers', import.meta.url))
 
-/** The next message, or an error when the process ends first. */
+/** Waits for the next message. @throws Error if the process ends first */
 function nextMessage<T>(child: ChildProcess, name: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const settle = () => {
@@ -53,7 +53,7 @@ function nextMessage<T>(child: ChildProcess, name: string): Promise<T> {
 
 let started = 0
 
-/** Starts a server on the core kept for servers; it has made its data and listens when this returns. */
+/** Starts a server on the core for servers. Resolves when its data exists and it listens. */
 export async function startBenchServer(
   machine: Machine,
   name: string,

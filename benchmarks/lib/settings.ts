@@ -1,45 +1,48 @@
-/** What the harness tells a server about its surroundings. */
+/** Settings that the harness passes to a server. */
 export interface Settings {
-  /** Of the run's private Redis. */
+  /** URL of the run's private Redis. */
   readonly redisUrl: string
   /** A folder for this server alone. */
   readonly folder: string
-  /** How many users there are, each with one session. */
+  /** Number of users, each with one session. */
   readonly users: number
-  /** How many of them the load comes from, spread evenly over all. */
+  /** Number of these users that send requests, spread evenly. */
   readonly active: number
-  /** How many more there are that have no session and sign in. A sign-in may end a session, and not one under load. */
+  /**
+   * Number of additional users, without a session, that sign in.
+   * They are separate because a sign-in may end a session that is under load.
+   */
   readonly signIns: number
 }
 
-/** One request and the answer it must get. */
+/** A request and its expected response. */
 export interface Case {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string
-  /** Members that the JSON answer must have. */
+  /** Members that the JSON response must have. */
   readonly expect: Readonly<Record<string, unknown>>
 }
 
-/** What a server can be asked for, each a list of cases. */
+/** The cases of a server, by kind of request. */
 export type Cases = Readonly<Record<string, readonly Case[]>>
 
-/** `profile` begins one, or ends the one under way and writes it to the server's folder as `server.cpuprofile`. */
+/** `profile` starts a CPU profile, or stops it and writes `server.cpuprofile` in the server's folder. */
 export type Question = { readonly ask: 'cpu' | 'heap' | 'profile' }
 
-/** Processor time in microseconds of all threads, or the bytes of the heap after collecting garbage; 0 of a profile. */
+/** CPU time of all threads in microseconds, or heap bytes after a garbage collection. 0 for a profile. */
 export type Answer = { readonly answer: number }
 
 export type Ready = { readonly port: number; readonly cases: Cases }
 
-/** The active ones among `count`, spread evenly. */
+/** The indexes of the active users, spread evenly. */
 export const activeOf = ({ users, active }: Settings): number[] => {
   const count = Math.min(users, active)
   return Array.from({ length: count }, (_, at) => Math.floor((at * users) / count))
 }
 
-/** `users` items made in batches, so that a million of them keep neither the event loop nor memory. */
+/** Creates `count` items in batches, so that a million don't exhaust memory or block the event loop. */
 export async function inBatches(
   count: number,
   make: (index: number) => Promise<void>,

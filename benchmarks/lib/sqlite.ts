@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import Database from 'libsql'
 
-/** libsql's database as far as it is used here. */
+/** A libsql database. */
 export type Sqlite = InstanceType<typeof Database>
 
-/** SQLite in a file, tuned alike for everybody. */
+/** Opens SQLite in a file, with the same settings for all servers. */
 export function openSqlite(folder: string): Sqlite {
   const database = new Database(join(folder, 'users.db'))
   database.exec('pragma journal_mode = wal')
@@ -12,7 +12,7 @@ export function openSqlite(folder: string): Sqlite {
   return database
 }
 
-/** The table that ours and the hand-written server share. */
+/** The users table of the plugin's and the hand-written servers. */
 export const usersTable = `create table users (
   id integer primary key,
   email text not null unique,

@@ -1,4 +1,4 @@
-/** The middle of several rounds, and how far they lie apart. */
+/** The median of several rounds, and their range. */
 export interface Spread {
   readonly median: number
   readonly min: number
@@ -13,6 +13,6 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN }
 }
 
-/** Ratios of what was measured in the same round, so that what slowed a whole round slows both. */
+/** Ratios of values of the same round, because a disturbance of a round affects both. */
 export const ratios = (values: readonly number[], base: readonly number[]): Spread =>
   spread(values.map((value, round) => value / (base[round] ?? Number.NaN)))

@@ -9,12 +9,12 @@ export function hasWrk(): boolean {
     execFileSync('wrk', ['--version'], { stdio: 'ignore' })
     return true
   } catch (error) {
-    // It ends with 1 after telling its version.
+    // wrk exits with 1 after printing its version.
     return (error as { status?: unknown }).status === 1
   }
 }
 
-/** JSON's escapes are Lua's too for what stands in our requests. */
+/** Quotes for Lua. For the characters in our requests, JSON's escapes are the same. */
 const quoted = (text: string) => JSON.stringify(text)
 
 function formatted({ method, path, headers, body }: Case): string {
@@ -22,7 +22,7 @@ function formatted({ method, path, headers, body }: Case): string {
   return `{${quoted(method)},${quoted(path)},{${pairs.join(',')}},${body === undefined ? 'nil' : quoted(body)}}`
 }
 
-/** Requests are put together before the clock starts; statuses are counted, latencies in µs. */
+/** Builds requests before the measurement starts. Counts statuses other than 200. Times are in µs. */
 const scriptOf = (cases: readonly Case[]) => `
 local cases = {${cases.map(formatted).join(',\n')}}
 local ready, at, threads = {}, 0, {}

@@ -1,7 +1,8 @@
 /**
- * Whether the time of `POST /register` tells a known address from a new one: samples of both in turn, over real HTTP, on
- * PostgreSQL (with TEST_POSTGRES_URL) and SQLite. Prints the medians, and how often a guess by time alone would be right
- * (area under the ROC curve; 0.5 is chance).
+ * Measures whether the timing of `POST /register` allows user enumeration.
+ * Alternates known and new addresses over real HTTP, on a private PostgreSQL and on SQLite.
+ * Prints the medians and the area under the ROC curve: how often a guess from timing alone is right.
+ * 0.5 is chance.
  *
  *     node --import tsx benchmarks/probes/registration.ts [samples]
  */
@@ -22,7 +23,7 @@ const samples = Number(process.argv[2] ?? 300)
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
 
-/** How often a random one of `high` is above a random one of `low`; whichever way round is the better guess. */
+/** Probability that a random value of `high` exceeds one of `low`, or the reverse if greater. */
 function areaUnderCurve(high: readonly number[], low: readonly number[]): number {
   let above = 0
   for (const a of high) for (const b of low) above += a > b ? 1 : a === b ? 0.5 : 0
@@ -30,7 +31,7 @@ function areaUnderCurve(high: readonly number[], low: readonly number[]): number
   return Math.max(area, 1 - area)
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the table is made here
+// biome-ignore lint/suspicious/noExplicitAny: the table is created here
 async function measure(name: string, db: Kysely<any>, id: string, flag: string, time: string) {
   const table = `people_${randomBytes(6).toString('hex')}`
   await sql
@@ -71,7 +72,7 @@ async function measure(name: string, db: Kysely<any>, id: string, flag: string, 
   const fresh: number[] = []
   const known: number[] = []
   for (let n = 0; n < samples; n++) {
-    // In turn, and the first of the two in turn as well.
+    // Alternate which of the two comes first, to cancel effects of order.
     const pair = [
       async () => fresh.push(await register(`new${n}@example.com`)),
       async () => known.push(await register('known@example.com')),

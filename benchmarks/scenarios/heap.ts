@@ -3,7 +3,7 @@ import { atMost, once } from '../lib/report.js'
 import { connections, type Scenario } from '../lib/run-context.js'
 import { startBenchServer } from '../lib/server-process.js'
 
-/** Whether many requests leave something behind. */
+/** Whether many requests leak memory. */
 export const heap: Scenario = async (context) => {
   const { machine, plan, folder, load } = context
   const [first, last] = plan.quick ? [15_000, 65_000] : [100_000, 1_000_000]

@@ -8,7 +8,7 @@ import { ratios, spread } from '../lib/statistics.js'
 
 const floodClients = 8
 
-/** Logins beside what the machine can verify at all, and what a flood of them leaves to everybody else. */
+/** Logins compared with the machine's maximum, and how a flood of logins affects other requests. */
 export const logins: Scenario = async (context) => {
   const { machine, plan, folder, load } = context
   const redis = await context.startRedis()

@@ -10,7 +10,7 @@ async function usedMemory(url: string): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(info)?.[1])
 }
 
-/** What a session takes in Redis, its index included. */
+/** Redis memory per session, including its index. */
 export const redisMemory: Scenario = async (context) => {
   const sessions = context.plan.quick ? 20_000 : 100_000
   const redis = await context.startRedis()

@@ -29,7 +29,7 @@ const files: Record<keyof typeof compared, string> = {
   betterSqlite: 'better-auth-sqlite',
 }
 
-/** Authenticated `GET /me`, ours beside the others. */
+/** Authenticated `GET /me`: the plugin compared with the other servers. */
 export const requests: Scenario = async (context) => {
   const { machine, plan, folder, load } = context
   const redis = await context.startRedis()

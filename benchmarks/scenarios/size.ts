@@ -5,7 +5,7 @@ import type { Scenario } from '../lib/run-context.js'
 import { startBenchServer } from '../lib/server-process.js'
 import { ratios, spread } from '../lib/statistics.js'
 
-/** Whether a million users with a million sessions are as quick as a thousand. */
+/** Whether requests are as fast with a million users and sessions as with a thousand. */
 export const size: Scenario = async (context) => {
   const { machine, plan, folder, load } = context
   const sizes = [1000, plan.quick ? 20_000 : 1_000_000]

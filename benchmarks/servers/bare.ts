@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import { emailOf, idleCookie, type Me, meSchema, usernameOf } from '../lib/me.js'
 import { serve } from '../lib/serve.js'
 
-/** A route that knows its answer: the most that Fastify gives on this machine. */
+/** A route with a constant response: the maximum of Fastify on this machine. */
 await serve(async () => {
   const app = Fastify()
   app.get('/me', { schema: { response: { 200: meSchema } } }, async (): Promise<Me> => {

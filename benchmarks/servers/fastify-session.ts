@@ -14,7 +14,7 @@ declare module 'fastify' {
 
 const idleSeconds = 1800
 
-/** The leanest store that its interface allows, over the same client with the same settings as the others. */
+/** The leanest store that the interface allows, with the same Redis client settings as the others. */
 function redisStore(redis: Redis): SessionStore {
   const keyOf = (id: string) => `sess:${id}`
   return {
@@ -37,7 +37,10 @@ function redisStore(redis: Redis): SessionStore {
   }
 }
 
-/** @fastify/session as it comes: rolling, so that idle sessions end. It loads no user; the answer lies in the session. */
+/**
+ * @fastify/session with its defaults: rolling, so that idle sessions expire.
+ * It loads no user, because the response is stored in the session.
+ */
 await serve(async (settings) => {
   const redis = new Redis(settings.redisUrl, { enableAutoPipelining: true })
   const app = Fastify()

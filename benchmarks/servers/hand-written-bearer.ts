@@ -7,8 +7,9 @@ import { serve } from '../lib/serve.js'
 import { activeOf, type Case, inBatches } from '../lib/settings.js'
 
 /**
- * The least that an access token with its user can cost: the token out of the verifier's own cache, and one row by its
- * primary key. No regard for a changed password, for a repeated header, for how the token is spelled or for faults.
+ * The minimum cost of an access token with its user: the token from the verifier's cache, and one row
+ * by its primary key. It ignores password changes, duplicate headers, non-canonical tokens and
+ * outages.
  */
 await serve(async (settings) => {
   const users = handWrittenUsers(settings.folder)
@@ -17,7 +18,8 @@ await serve(async (settings) => {
     algorithm: 'HS256',
     header: { alg: 'HS256', typ: 'at+jwt', kid: 'x'.repeat(11) },
   })
-  // By the text of the token, as ours: the default, a digest of it, takes longer. fast-jwt warns of that at the start.
+  // The token itself as the cache key, like the plugin. The default, a digest, is slower.
+  // fast-jwt prints a warning about this at start-up.
   const verify = createVerifier({
     key: secret,
     algorithms: ['HS256'],
@@ -49,7 +51,7 @@ await serve(async (settings) => {
       add(index)
       const at = active.get(index)
       if (at === undefined) return
-      // Claims as ours, so that the tokens are equally long.
+      // The same claims as the plugin, so that the tokens have the same length.
       const token = sign({
         sub: String(index + 1),
         idt: 'n',

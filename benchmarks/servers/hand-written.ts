@@ -12,8 +12,9 @@ interface Session {
 }
 
 /**
- * The least that a session with its user can cost: the cookie's digest, one GET, one row by its primary key, and no
- * regard for expiry of the idle kind, for a changed password, for CSRF, for faults or for anything else that ours does.
+ * The minimum cost of a session with its user: the cookie's digest, one GET in Redis, and one row by
+ * its primary key. It has no idle expiry, no CSRF protection, no handling of password changes or
+ * outages, and nothing else that the plugin does.
  */
 await serve(async (settings) => {
   const redis = new Redis(settings.redisUrl, { enableAutoPipelining: true })

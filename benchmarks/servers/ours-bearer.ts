@@ -1,5 +1,5 @@
 import { sqliteUsers, startOursBearer } from '../lib/ours.js'
 import { serve } from '../lib/serve.js'
 
-/** Ours with access tokens: state in this process, users in SQLite. */
+/** The plugin with access tokens: state in memory, users in SQLite. */
 await serve((settings) => startOursBearer(settings, sqliteUsers(settings.folder)))

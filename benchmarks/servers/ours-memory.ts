@@ -2,5 +2,5 @@ import { startOurs } from '../lib/ours.js'
 import { memoryUsers } from '../lib/package.js'
 import { serve } from '../lib/serve.js'
 
-/** Ours with everything in this process. */
+/** The plugin with sessions and users in memory. */
 await serve((settings) => startOurs(settings, { users: memoryUsers() }))

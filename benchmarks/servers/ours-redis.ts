@@ -1,7 +1,7 @@
 import { sqliteUsers, startOurs } from '../lib/ours.js'
 import { serve } from '../lib/serve.js'
 
-/** Ours with sessions in Redis and users in SQLite. */
+/** The plugin with sessions in Redis and users in SQLite. */
 await serve((settings) =>
   startOurs(settings, { ...sqliteUsers(settings.folder), redis: settings.redisUrl }),
 )

@@ -13,7 +13,7 @@ const schema = {
   response: { 200: { type: 'object', properties: { ok: { type: 'boolean' } } } },
 } as const
 
-/** The most logins that a machine gives: one argon2id at the parameters of our default, and nothing else. */
+/** The maximum logins of a machine: one argon2id with the plugin's default cost, and nothing else. */
 await serve(async (settings) => {
   const stored = await hash(password, {
     algorithm: 2,

@@ -4,27 +4,27 @@ import type { DemoConfig } from './config.js'
 
 const everywhere = ['0.0.0.0', '::']
 
-/** Whether a name or an address stands for this machine. */
+/** Whether a host name or address is a loopback address. */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, '').replace(/^::ffff:/i, '')
   return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name)
 }
 
-/** Whether a browser on this machine reaches the demo by `localhost` or the like. */
+/** Whether a browser on this machine can reach the demo at a loopback address. */
 export const isLocal = (host: string): boolean => isLoopback(host) || everywhere.includes(host)
 
-/** Where the demo is found on this machine, without a slash at the end. */
+/** URL of the demo on this machine, without a trailing slash. */
 export function localUrl(host: string, port: number): string {
   const name =
     host === '::1' || everywhere.includes(host) || host === '127.0.0.1' ? 'localhost' : host
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
-/** Where links in emails lead: links with secrets go over http to this machine alone. */
+/** Base URL of links in emails. Over http it is always localhost, because links contain secrets. */
 export const frontendUrl = ({ host, port, publicUrl }: DemoConfig): string =>
   publicUrl ?? (isLocal(host) ? localUrl(host, port) : `http://localhost:${port}`)
 
-/** A port that nobody listens on: links in emails name it, so it has to be known before the demo listens. */
+/** Finds a free port. Links in emails contain it, so the demo needs it before it listens. */
 export async function freePort(host: string): Promise<number> {
   const server = createServer().listen({ host, port: 0 })
   await once(server, 'listening')

@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
-// An app of yours imports these from 'fastify-crudauth' and 'fastify-crudauth/users/kysely'.
+// Your app imports these from 'fastify-crudauth' and 'fastify-crudauth/users/kysely'.
 import crudAuth, { sessionTransport } from '../../src/index.js'
 import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { frontendUrl } from './address.js'
@@ -16,8 +16,8 @@ import { addRoutes } from './routes.js'
 const oftener = { max: 50, windowSeconds: 3600 }
 
 /**
- * Builds the demo over an open database, which stays the caller's to close.
- * @param providers where to sign in beside the demo itself; without any the routes for it are not there
+ * Builds the demo with an open database. The caller closes the database.
+ * @param providers identity providers; without any, the OAuth routes are not mounted
  */
 export async function buildApp(
   config: DemoConfig,
@@ -28,7 +28,7 @@ export async function buildApp(
   const mailbox = createMailbox()
   const app = Fastify({
     ...logging(config.logLevel),
-    // Bodies are what they say: "1" is not 1.
+    // Don't convert types in bodies: "1" is not 1.
     ajv: { customOptions: { coerceTypes: false } },
   })
   app.addHook('onRequest', async function commonHeaders(_request, reply) {
@@ -39,7 +39,7 @@ export async function buildApp(
   await app.register(crudAuth, {
     prefix: '/auth',
     secret,
-    // The ids that accounts have at providers are in columns too.
+    // The ids of linked accounts are columns too.
     users: kyselyUsers(db, {
       table: 'accounts',
       columns: {
@@ -51,7 +51,7 @@ export async function buildApp(
     ...(config.redisUrl === undefined ? {} : { redis: config.redisUrl }),
     transports: [sessionTransport({ managementRoutes: true })],
     cookies: { secure: config.secureCookies },
-    // An app of yours has smtpSender() of 'fastify-crudauth/email/smtp' here.
+    // Your app uses smtpSender() from 'fastify-crudauth/email/smtp' here.
     email: { sender: mailbox.sender, frontendUrl: frontendUrl(config) },
     ...(providers.length > 0 && {
       oauth: {
@@ -59,7 +59,7 @@ export async function buildApp(
         providers: Object.fromEntries(providers.map(({ key, provider }) => [key, provider])),
       },
     }),
-    // Whoever tries the demo does all this more often in an hour than a stranger should.
+    // More than the defaults, because you repeat these actions when you try the demo.
     rateLimits: {
       register: oftener,
       email_verify_request: oftener,

@@ -3,7 +3,7 @@ import { frontendUrl, isLocal, isLoopback, localUrl } from './address.js'
 import type { DemoConfig } from './config.js'
 import { databaseName } from './database.js'
 
-/** Where to look: told once the demo listens. */
+/** The text that the demo prints once it listens. */
 export function banner(config: DemoConfig, port: number, providerUrl?: string): string {
   const { host, folder, publicUrl, redisUrl, secret, secureCookies } = config
   const url = localUrl(host, port)
@@ -23,7 +23,7 @@ export function banner(config: DemoConfig, port: number, providerUrl?: string): 
       ? []
       : [['Provider', `${providerUrl} (sign in there as ada or bob; no password)`]]),
     ['Accounts', `${path(databaseName)} (SQLite)`],
-    // Never the whole URL: it may hold a password.
+    // Never the whole URL, because it may contain a password.
     [
       'Sessions',
       redisUrl

@@ -1,25 +1,25 @@
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What the demo is told by its environment. */
+/** Configuration of the demo, from environment variables. */
 export interface DemoConfig {
   readonly host: string
-  /** 0 takes any free port. */
+  /** 0 selects a free port. */
   readonly port: number
-  /** Where links in emails lead, without a slash at the end; undefined: to this machine. */
+  /** Base URL of links in emails, without a trailing slash. Default: a URL of this machine. */
   readonly publicUrl: string | undefined
-  /** Where accounts and the secret are kept; ignored by git. */
+  /** Folder of the database and the secret. Ignored by git. */
   readonly folder: string
-  /** Sessions and counters live there; undefined: in the memory of this process. */
+  /** Redis for sessions and counters. If undefined, they are in the memory of this process. */
   readonly redisUrl: string | undefined
-  /** Undefined: one is made at the first start and kept in the folder. */
+  /** If undefined, the demo generates a secret at the first start and stores it in the folder. */
   readonly secret: string | undefined
-  /** False: plain cookies, for browsers that refuse `Secure` ones over http. */
+  /** If false, cookies have no `Secure`, for browsers that refuse it over http. */
   readonly secureCookies: boolean
   readonly logLevel: string
 }
 
-/** Something is set up in a way that the demo cannot start with; the message says what to change. */
+/** A setup with which the demo can't start. The message says what to change. */
 export class SetupError extends Error {}
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -32,7 +32,7 @@ function portOf(text: string): number {
 }
 
 /**
- * Reads the configuration. A variable that is empty counts as not set, as in most shells' scripts.
+ * Reads the configuration. An empty variable counts as unset, as in most shell scripts.
  * @throws SetupError that names the variable
  */
 export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {

@@ -3,7 +3,7 @@ import { type Generated, Kysely, type SqliteDatabase, SqliteDialect, sql } from 
 import Database from 'libsql'
 import { cachedStatements } from '../../src/user-stores/kysely/index.js'
 
-/** A row of the demo's users; the columns have the names that `kyselyUsers` expects by itself. */
+/** A row of the users table. Most columns have the names that `kyselyUsers` expects by default. */
 interface AccountsTable {
   id: Generated<number>
   email: string
@@ -15,9 +15,9 @@ interface AccountsTable {
   token_version: number
   created_at: string
   updated_at: string
-  /** Id of the account at the local provider of `npm run demo:oidc`. */
+  /** Id of the linked account at the local provider of `npm run demo:oidc`. */
   local_id: string | null
-  /** Where a link was made last, and when. */
+  /** The provider that was linked last, and when. */
   oauth_provider: string | null
   oauth_updated_at: string | null
 }
@@ -28,7 +28,7 @@ export interface DemoSchema {
 
 export const databaseName = 'demo.db'
 
-/** Brings a table that an older demo has made up to date; of several processes at once, one does. */
+/** Migrates the table of an older demo. If several processes start at once, only one does it. */
 function addNewColumns(database: Database.Database): void {
   database.exec('begin immediate')
   try {
@@ -40,7 +40,7 @@ function addNewColumns(database: Database.Database): void {
     for (const name of ['local_id', 'oauth_provider', 'oauth_updated_at']) {
       if (!known.has(name)) database.exec(`alter table accounts add column ${name} text`)
     }
-    // SQLite adds no unique column to a table that is there; an index is as good.
+    // SQLite can't add a unique column to an existing table. A unique index does the same.
     database.exec('create unique index if not exists accounts_local_id on accounts (local_id)')
     database.exec('commit')
   } catch (error) {
@@ -49,10 +49,10 @@ function addNewColumns(database: Database.Database): void {
   }
 }
 
-/** Opens the demo's database in the folder and makes its table at the first start. `destroy()` closes it. */
+/** Opens the database and creates its table at the first start. `destroy()` closes it. */
 export async function openDatabase(folder: string): Promise<Kysely<DemoSchema>> {
   const database = new Database(join(folder, databaseName))
-  // Readers and the writer do not wait for each other, and a second process waits for its turn instead of failing.
+  // Readers and the writer don't block each other. A second writer waits instead of failing.
   database.exec('pragma journal_mode = wal')
   database.exec('pragma busy_timeout = 2000')
   const db = new Kysely<DemoSchema>({
@@ -63,7 +63,7 @@ export async function openDatabase(folder: string): Promise<Kysely<DemoSchema>> 
   await db.schema
     .createTable('accounts')
     .ifNotExists()
-    // An id is never given twice: what is still kept under a deleted account's id is nobody else's.
+    // Ids are never reused, so no new account inherits data stored under a deleted account's id.
     .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
     .addColumn('email', 'text', (column) => column.notNull().unique())
     .addColumn('username', 'text', (column) => column.notNull().unique())

@@ -2,10 +2,10 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 
-/** What this code knows of a browser: the interceptor below runs there. */
+/** The browser's `document`: the interceptor below runs in the browser. */
 declare const document: { readonly cookie: string }
 
-/** The OpenAPI page at `/docs`. It has to stand before crudAuth, which documents its routes as they are added. */
+/** Adds the OpenAPI page at `/docs`. Call it before registering crudAuth, to include its routes. */
 export async function addDocs(app: FastifyInstance, hasProviders: boolean): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -38,11 +38,11 @@ export async function addDocs(app: FastifyInstance, hasProviders: boolean): Prom
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    // The default has `upgrade-insecure-requests`, with which the page stays blank where there is no https.
+    // The default has `upgrade-insecure-requests`, which leaves the page blank without https.
     staticCSP: {
       'default-src': "'self'",
       'script-src': "'self'",
-      // The page makes style elements.
+      // Swagger UI creates style elements.
       'style-src': "'self' 'unsafe-inline'",
       'img-src': "'self' data:",
       'object-src': "'none'",
@@ -50,7 +50,7 @@ export async function addDocs(app: FastifyInstance, hasProviders: boolean): Prom
       'frame-ancestors': "'none'",
     },
     uiConfig: {
-      // Runs in the browser, as text: it sends the CSRF token, as a front end would.
+      // Sent to the browser as source text. It adds the CSRF token, like a front end.
       requestInterceptor: <R extends object>(request: R): R => {
         const [, token] = /(?:^|; )csrf_token=([^;]+)/.exec(document.cookie) ?? []
         const { headers } = request as { headers?: Record<string, string> }

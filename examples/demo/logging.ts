@@ -8,7 +8,7 @@ import pretty from 'pino-pretty'
 
 const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? request.url
 
-/** One readable line a request. Of the address only the path: links carry one-time tokens in their query. */
+/** Logs one line per request, without the query, because links have one-time tokens there. */
 class OneLineLogs extends LogController {
   override incomingRequest(): void {}
 
@@ -24,7 +24,7 @@ class OneLineLogs extends LogController {
     else reply.log.info(line)
   }
 
-  /** What a client did wrong is told to the client; here its code is enough. */
+  /** The response tells the client what is wrong, so the log needs only the error code. */
   override defaultErrorLog(
     error: Error & { code?: string },
     _request: FastifyRequest,
@@ -35,7 +35,7 @@ class OneLineLogs extends LogController {
   }
 }
 
-/** Whatever is logged by mistake or by another plugin: none of these values is ever written. */
+/** Values that are never logged, even by mistake or by another plugin. */
 const redact = {
   paths: [
     'password',
@@ -58,7 +58,7 @@ const redact = {
 }
 
 /**
- * Logs for a terminal: coloured where it is one, and written before the process ends.
+ * Log options for a terminal. Writes synchronously, so that no line is lost when the process ends.
  * @param destination default: standard output
  */
 export function logging(

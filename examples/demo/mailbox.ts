@@ -8,13 +8,13 @@ import {
 import { isLoopback } from './address.js'
 import { SetupError } from './config.js'
 
-/** An email that would have been sent. */
+/** An email that the demo collected instead of sending it. */
 export interface Mail extends EmailMessage {
   readonly id: number
   readonly sentAt: Date
 }
 
-/** What was sent, newest first, in the memory of this process. */
+/** The collected emails, newest first, in the memory of this process. */
 export interface Mailbox {
   readonly sender: EmailSender
   readonly mails: readonly Mail[]
@@ -23,7 +23,7 @@ export interface Mailbox {
 const maxMails = 50
 
 /**
- * A mail server of sorts for development: whoever opens it reads everybody's mail, live links included.
+ * Creates a mailbox for development. Anyone who opens it reads all emails, with their valid links.
  * @throws SetupError under `NODE_ENV=production`
  */
 export function createMailbox(env: NodeJS.ProcessEnv = process.env): Mailbox {
@@ -47,12 +47,13 @@ export function createMailbox(env: NodeJS.ProcessEnv = process.env): Mailbox {
 }
 
 /**
- * What an email may do: be seen, and open its links in a new window. It has no scripts, loads nothing, sends nothing, and is
- * of no origin, so that it finds neither cookies nor the page around it.
+ * Content security policy of emails. An email can only open links in a new window: it can't run
+ * scripts, load resources or submit forms. The sandbox gives it an opaque origin, so it can't
+ * access cookies or the surrounding page.
  */
 const policyOfMails = [
   "default-src 'none'",
-  // Mails have their styles in their elements.
+  // Emails have inline styles.
   "style-src 'unsafe-inline'",
   "base-uri 'none'",
   "form-action 'none'",
@@ -63,17 +64,17 @@ const policyOfMails = [
 const inNewWindow = (html: string): string =>
   html.replace(/<head>/i, '<head><base target="_blank">')
 
-/** The data of the page at `/mailbox`, for this machine alone. */
+/** Adds the routes behind the page `/mailbox`. They accept requests only from this machine. */
 export async function addMailbox(app: FastifyInstance, { mails }: Mailbox): Promise<void> {
   app.addHook('onRequest', async function thisMachineOnly(request, reply) {
     reply.headers({ 'cache-control': 'no-store', 'cross-origin-resource-policy': 'same-origin' })
-    // By the name as well: a foreign page whose name leads here (DNS rebinding) would read along, and so would a proxy's public.
+    // Also check the host name, against DNS rebinding and requests through a public proxy.
     if (!isLoopback(request.ip) || !isLoopback(request.hostname)) {
       throw new ForbiddenError('The mailbox opens on this machine alone, as http://localhost')
     }
   })
 
-  // Asked again and again by the page: at "info" it would fill the log.
+  // The page polls this route, which would fill the log at level "info".
   app.get('/mailbox/messages', { schema: { hide: true }, logLevel: 'warn' }, async () =>
     mails.map(({ id, to, kind, subject, text, html, context, sentAt }) => ({
       id,

@@ -9,7 +9,7 @@ const style = 'text/css; charset=utf-8'
 const files = [
   ['/', 'index.html', html],
   ['/mailbox', 'mailbox.html', html],
-  // Where the links in emails lead.
+  // The targets of links in emails.
   ['/verify-email', 'link.html', html],
   ['/confirm-email-change', 'link.html', html],
   ['/revert-email', 'link.html', html],
@@ -28,7 +28,7 @@ const files = [
   ['/icon.svg', 'icon.svg', 'image/svg+xml'],
 ] as const
 
-/** Nothing from anywhere else, nothing inline, no frames: what an injected script would need is not there. */
+/** Allows only same-origin resources, no inline code and no frames, to stop injected scripts. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -41,7 +41,7 @@ const contentSecurityPolicy = [
   "require-trusted-types-for 'script'",
 ].join('; ')
 
-/** The pages and their files. */
+/** Serves the pages and their files. */
 export async function addPage(
   app: FastifyInstance,
   { providers = [] }: { readonly providers?: readonly DemoProvider[] },
@@ -57,13 +57,13 @@ export async function addPage(
     app.get(url, { schema: { hide: true } }, async function sendFile(_request, reply) {
       reply.headers({
         'content-type': type,
-        // The mailbox shows each email in a frame, which has a policy of its own.
+        // The mailbox shows each email in a frame with its own policy.
         'content-security-policy': isMailbox
           ? `${contentSecurityPolicy}; frame-src 'self'`
           : contentSecurityPolicy,
         'cache-control': 'no-cache',
       })
-      // The address of these pages has a secret in it, which nobody else is to be told.
+      // The URL of these pages contains a one-time token, which must not leak in `Referer`.
       if (name === 'link.html' || name === 'reset.html')
         reply.header('referrer-policy', 'no-referrer')
       return content

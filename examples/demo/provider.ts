@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { startOidcProvider } from '../../scripts/services/oidc-provider.js'
 import { type OAuthProvider, oidc } from '../../src/index.js'
 
-/** A provider that the demo's page offers. Its key names its routes and its column: `local` and `local_id`. */
+/** A provider on the demo's page. Its key is part of its routes and its column (`local_id`). */
 export interface DemoProvider {
   readonly key: string
-  /** What buttons call it. */
+  /** Name on buttons. */
   readonly name: string
-  /** What to know before going there. */
+  /** Text to show beside its buttons. */
   readonly hint: string
   readonly provider: OAuthProvider
 }
@@ -15,9 +15,9 @@ export interface DemoProvider {
 const key = 'local'
 
 /**
- * Starts an OpenID Connect provider on this machine, in this process. It asks for no password: whoever reaches it is whom they
- * say they are, so it is for development alone.
- * @param baseUrl where browsers find the demo
+ * Starts an OpenID Connect provider in this process. It asks for no password, so anyone can sign in
+ * as anyone. Only for development.
+ * @param baseUrl URL of the demo in browsers
  */
 export async function startLocalProvider(
   baseUrl: string,
@@ -37,9 +37,9 @@ export async function startLocalProvider(
     issuer: url,
     clientId,
     clientSecret,
-    // It asks who one is each time, so that more than one person can be tried in one browser.
+    // Asks for the account each time, so that you can try several in one browser.
     authorizationParams: { prompt: 'login' },
-    // http, and an address of this machine: what a real provider never has.
+    // Only for this local provider: allows http and a loopback address.
     allowInsecure: true,
   })
   return {

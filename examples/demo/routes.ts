@@ -15,7 +15,7 @@ const Dashboard = Type.Object({
 })
 const Detail = Type.Object({ detail: Type.String() })
 
-/** The demo's own routes: what an app adds to the plugin's. */
+/** Adds the demo's own routes, like an app would. */
 export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): Promise<void> {
   app.addHook('onRequest', async function noStore(_request, reply) {
     reply.header('cache-control', 'no-store')
@@ -34,7 +34,7 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
     },
     async (request) => {
       const { userId, user, emailVerified } = request.principal
-      // `principal.user` has no credentials in it.
+      // `principal.user` doesn't contain credentials, so read the row.
       const row = await app.crudAuth.users.findById(userId)
       return {
         hello: String(user.username),
@@ -92,7 +92,7 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
     },
     async (request, reply) => {
       const { userId } = request.principal
-      // Sessions first: should the second step fail, the account is still there and its owner signs in again.
+      // Sessions first: if the deletion fails, the account still exists and its owner can sign in.
       await app.crudAuth.sessions.revokeAll(userId)
       await db.deleteFrom('accounts').where('id', '=', Number(userId)).execute()
       app.crudAuth.sessions.clearCookies(reply)

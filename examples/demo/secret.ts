@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { SetupError } from './config.js'
 
 /**
- * The secret kept in the folder, made there at the first start. It has to stay: every session and every device cookie that
- * was made with it ends when it is gone.
- * @throws SetupError when the file holds no secret
+ * Reads the secret in the folder, and generates it at the first start.
+ * A new secret invalidates all sessions and device cookies.
+ * @throws SetupError if the file contains no secret
  */
 export function keptSecret(folder: string): string {
   const path = join(folder, 'secret')
   try {
-    // Only the owner may read it, and it never replaces one that is there.
+    // Only the owner may read the file. `wx` never replaces an existing one.
     writeFileSync(path, `${randomBytes(48).toString('base64')}\n`, { mode: 0o600, flag: 'wx' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

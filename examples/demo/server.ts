@@ -7,11 +7,11 @@ import { type DemoConfig, readConfig, SetupError } from './config.js'
 import { openDatabase } from './database.js'
 import { keptSecret } from './secret.js'
 
-/** Longest wait for requests under way once the demo is told to stop, in milliseconds. */
+/** Maximum wait for pending requests at shutdown, in milliseconds. */
 const stopWithinMs = 10_000
-/** A signal repeated within this time is the same one: a terminal sends it, and npm hands it on, in milliseconds. */
+/** In milliseconds. A repetition within this time is one Ctrl-C: npm forwards the signal too. */
 const sameSignalMs = 1000
-/** How often to look whether npm is still there, in milliseconds. */
+/** How often to check whether npm is still running, in milliseconds. */
 const parentEveryMs = 500
 
 function setupProblem(error: unknown, config: DemoConfig | undefined): string {
@@ -25,10 +25,10 @@ function setupProblem(error: unknown, config: DemoConfig | undefined): string {
   return message
 }
 
-/** With `--oidc`: a provider to sign in at, on this machine. */
+/** With `--oidc`, starts a local provider. */
 async function startProvider(config: DemoConfig) {
   if (!process.argv.includes('--oidc')) return undefined
-  // Loaded only then: what a provider is made of takes a while.
+  // Loaded only if needed, because the import is slow.
   const { startLocalProvider } = await import('./provider.js')
   return startLocalProvider(frontendUrl(config))
 }
@@ -56,7 +56,7 @@ async function start(config: DemoConfig): Promise<void> {
   let stoppingSinceMs: number | undefined
   const stop = async (reason: string): Promise<void> => {
     if (stoppingSinceMs !== undefined) {
-      // Whoever asks twice does not want to wait.
+      // A second signal skips the wait.
       if (Date.now() - stoppingSinceMs > sameSignalMs) process.exit(1)
       return
     }
@@ -66,9 +66,9 @@ async function start(config: DemoConfig): Promise<void> {
     await app.close()
     app.log.info('stopped')
   }
-  // Before the address is told: who reads it may send the signal at once.
+  // Before the URL is printed, because a signal may follow at once.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
-  // A SIGTERM that npm gets ends npm and the shell between, which hands it on to nobody: the demo would keep the port.
+  // SIGTERM ends npm and its shell, which doesn't forward it. The demo would keep the port.
   const parent = process.ppid
   if (['start', 'demo:oidc'].includes(process.env.npm_lifecycle_event ?? '')) {
     const watch = setInterval(() => {

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 
-/** Key and certificate as PEM. */
+/** A private key and its certificate, as PEM. */
 export interface Certificate {
   key: string
   cert: string
 }
 
-/** One element of DER (X.690). */
+/** Encodes one DER element (X.690). */
 function der(tag: number, ...parts: Buffer[]): Buffer {
   const content = Buffer.concat(parts)
   const { length } = content
@@ -24,7 +24,7 @@ const ecdsaWithSha256 = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0
 const commonName = oid(0x55, 0x04, 0x03)
 const subjectAltName = oid(0x55, 0x1d, 0x11)
 
-/** A certificate for localhost and 127.0.0.1 that signs itself and holds for a day either way; trusted by whoever is given it. */
+/** Creates a self-signed certificate for localhost and 127.0.0.1, valid one day back and ahead. */
 export function selfSigned(): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = sequence(der(0x31, sequence(commonName, der(0x0c, Buffer.from('localhost')))))
@@ -35,7 +35,7 @@ export function selfSigned(): Certificate {
   )
   const content = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
-    // Positive and without superfluous zeros.
+    // The serial number. The leading byte 1 keeps it positive and minimal, as DER requires.
     der(0x02, Buffer.concat([Buffer.from([0x01]), randomBytes(8)])),
     ecdsaWithSha256,
     name,

@@ -16,8 +16,8 @@ const runVisibly = (program: string, args: string[]): Promise<boolean> =>
   })
 
 /**
- * Sees to it that every program of the system that the tests need is there: installed by apt-get where this process is root
- * and there is one. @throws Error that names the packages, when something is still missing.
+ * Installs missing programs that the tests need, if this process is root and apt-get exists.
+ * @throws Error that names the packages if a program is still missing
  */
 export async function installMissing(): Promise<void> {
   const wanted = missing()
@@ -42,10 +42,10 @@ export async function installMissing(): Promise<void> {
   )
 }
 
-/** Installs Debian packages without letting their scripts start the servers they bring: the tests run their own. */
+/** Installs Debian packages without starting their servers, because the tests start their own. */
 async function install(packages: string[]): Promise<void> {
   const ours = !existsSync(policyPath)
-  // While apt-get runs, Ctrl-C is for it: what is put in its way here has to be taken away again.
+  // Ctrl-C ends apt-get, not this process, which must still remove its policy file.
   const ignore = (): void => {}
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, ignore)
   try {

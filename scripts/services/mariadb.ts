@@ -23,7 +23,10 @@ GRANT ALL ON *.* TO test@'127.0.0.1';
 GRANT ALL ON *.* TO test@localhost;
 `
 
-/** Starts a private MariaDB that trusts a crash to lose its data. @throws Error with the end of its log. */
+/**
+ * Starts a private MariaDB. For speed, it is configured to lose data in a crash.
+ * @throws Error with the end of its log
+ */
 export async function startMariadb(parent: string): Promise<MariadbServer> {
   const program = requireProgram(programs.mariadb)
   const installer = findInstaller(program)
@@ -44,7 +47,7 @@ export async function startMariadb(parent: string): Promise<MariadbServer> {
       datadir: data,
       'bind-address': '127.0.0.1',
       port: String(port),
-      // Relative to the data folder: the path of a socket has a length limit that a temporary folder may exceed.
+      // Relative to the data folder, because an absolute path may exceed the limit for sockets.
       socket: 'server.sock',
       'pid-file': join(folder, 'server.pid'),
       'init-file': setupPath,
@@ -71,7 +74,7 @@ export async function startMariadb(parent: string): Promise<MariadbServer> {
   })
 }
 
-/** Debian keeps the installer in bin and the server in sbin. */
+/** Finds the installer of this server. Debian has it in bin and the server in sbin. */
 function findInstaller(program: string): string {
   const installer = { ...programs.mariadb, names: ['mariadb-install-db', 'mysql_install_db'] }
   const beside = join(dirname(program), '..', 'bin', 'mariadb-install-db')

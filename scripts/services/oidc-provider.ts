@@ -11,30 +11,30 @@ import Provider, {
   type JWKS,
 } from 'oidc-provider'
 
-/** Claims of an account; its key among the accounts is its `sub` and its login. */
+/** The claims of each account. The key is both its `sub` and its login. */
 export type OidcAccounts = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
-/** What a provider can be started with. */
+/** Options of {@link startOidcProvider}. */
 export interface OidcProviderOptions {
   clients: ClientMetadata[]
-  /** Default: `ada` with a verified address, `bob` with one that is not. */
+  /** Default: `ada` with a verified address and `bob` with an unverified one. */
   accounts?: OidcAccounts
-  /** Where to listen; default a free port. Give the port of one that was stopped to bring it back. */
+  /** Default: a free port. Pass the port of a stopped provider to restart it. */
   port?: number
-  /** Private keys that sign ID tokens. Default: one fresh ES256 key and one fresh RS256 key. */
+  /** Private keys that sign ID tokens. Default: a new ES256 key and a new RS256 key. */
   keys?: JsonWebKey[]
-  /** Further configuration of oidc-provider. */
+  /** Additional configuration of oidc-provider. */
   configuration?: Configuration
 }
 
-/** A provider on 127.0.0.1 in this process, with plain pages for signing in and for consent. PKCE is required. */
+/** A provider in this process on 127.0.0.1 with sign-in and consent pages. It requires PKCE. */
 export interface OidcServer {
   /** The issuer identifier. */
   url: string
   port: number
-  /** Method and path of every request, in their order. */
+  /** Method and path of every request, in order. */
   requests: string[]
-  /** Signs with other keys from now on; the old ones are forgotten. */
+  /** Replaces the signing keys. The key set no longer contains the old ones. */
   rotateKeys(keys?: JsonWebKey[]): void
   stop(): Promise<void>
 }
@@ -80,7 +80,7 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
   return new URLSearchParams(text)
 }
 
-/** Answers the pages between `/authorize` and the callback. */
+/** Serves the pages between `/authorize` and the callback. */
 async function interact(
   provider: Provider,
   accounts: OidcAccounts,
@@ -116,7 +116,10 @@ async function interact(
   }
 }
 
-/** Sessions, codes and grants of one server, which outlive a change of its keys. What is in them says itself when it ends. */
+/**
+ * Stores the sessions, codes and grants of one server, so that they survive `rotateKeys`.
+ * It removes nothing that expires, because the payloads contain their expiry.
+ */
 function memory(): (model: string) => Adapter {
   const payloads = new Map<string, AdapterPayload>()
   return (model) => {
@@ -151,7 +154,7 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
   const requests: string[] = []
-  // The same under other keys, for sessions that began before.
+  // Kept by `rotateKeys`, so that existing sessions stay valid.
   const cookieKeys = [randomBytes(16).toString('hex')]
 
   const adapter = memory()

@@ -15,7 +15,10 @@ export interface PostgresServer extends RunningServer {
   port: number
 }
 
-/** Starts a private PostgreSQL that trusts a crash to lose its data. @throws Error with the end of its log. */
+/**
+ * Starts a private PostgreSQL. For speed, it is configured to lose data in a crash.
+ * @throws Error with the end of its log
+ */
 export async function startPostgres(parent: string): Promise<PostgresServer> {
   const programFolder = dirname(requireProgram(programs.postgres))
   const program = join(programFolder, 'postgres')
@@ -40,7 +43,7 @@ export async function startPostgres(parent: string): Promise<PostgresServer> {
     const settings = {
       listen_addresses: '127.0.0.1',
       port: String(port),
-      // The path of a socket has a length limit that a temporary folder may exceed.
+      // No socket: its path in a temporary folder may exceed the length limit.
       unix_socket_directories: '',
       fsync: 'off',
       synchronous_commit: 'off',
@@ -59,7 +62,7 @@ export async function startPostgres(parent: string): Promise<PostgresServer> {
       folder,
       account,
       ready: /database system is ready to accept connections/,
-      // "Fast": ends the clients' sessions instead of waiting for them.
+      // "Fast shutdown": ends the clients' sessions instead of waiting for them.
       stopSignal: 'SIGINT',
     })
     return { ...server, port, url: `postgres://test@127.0.0.1:${port}/postgres` }

@@ -15,40 +15,43 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Account, isTraversable } from './programs.js'
 
-/** How to run a server and know that it serves. */
+/** How to run a server, and how to tell that it is ready. */
 export interface ServerCommand {
-  /** Named in errors. */
+  /** Name in error messages. */
   name: string
   program: string
   args: string[]
-  /** Folder of the server alone. It is removed when the server has stopped, however it came to stop. */
+  /** A folder only for this server. It is removed whenever the server stops, even after a crash. */
   folder: string
   account?: Account | undefined
-  /** What the server writes to its log once it accepts connections. */
+  /** Matches the log once the server accepts connections. */
   ready: RegExp
-  /** The signal that asks for a quick, orderly end. Default SIGTERM. */
+  /** Signal for a fast, graceful shutdown. Default SIGTERM. */
   stopSignal?: NodeJS.Signals
-  /** Default 60 000: a first start on a busy machine is slow. */
+  /** Default 60 000, because the first start on a busy machine is slow. */
   readyWithinMs?: number
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface RunningServer {
   pid: number
   isAlive(): boolean
-  /** Orderly end, by force after five seconds. Never fails, and may be called again. */
+  /** Shuts down gracefully, or by force after 5 seconds. Never fails, and can be called again. */
   stop(): Promise<void>
-  /** The end of a crash: SIGKILL, and nothing said to the clients. */
+  /** Simulates a crash with SIGKILL. */
   kill(): Promise<void>
-  /** Stops the process where it is; connections stay open and nothing answers. */
+  /** Suspends the process. Its connections stay open, but it doesn't respond. */
   pause(): void
   resume(): void
 }
 
-/** The server could not bind its port: somebody was faster. */
+/** The server could not bind its port, because another process took it first. */
 export class PortTaken extends Error {}
 
-/** Free ports of 127.0.0.1, all different. Somebody else may still take one before it is used: see {@link onFreePorts}. */
+/**
+ * Finds distinct free ports of 127.0.0.1.
+ * Another process may still take one before you use it: see {@link onFreePorts}.
+ */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
@@ -62,7 +65,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
-/** Runs `start` with free ports, and with others when one was taken in between. */
+/** Runs `start` with free ports, and again with others if one was taken in the meantime. */
 export async function onFreePorts<T>(
   count: number,
   start: (ports: number[]) => Promise<T>,
@@ -77,8 +80,9 @@ export async function onFreePorts<T>(
 }
 
 /**
- * A new folder for one server, inside `parent` where that is possible. A server under another account must be able to
- * reach it, and shell scripts of databases dislike spaces: then it lies in the system's temporary folder.
+ * Creates a folder for one server, inside `parent` if possible, else in a temporary folder.
+ * The server's account must be able to reach it. Its path must not contain spaces, which break the
+ * shell scripts of some databases.
  */
 export function serverFolder(parent: string, name: string, account?: Account): string {
   const home = [parent, tmpdir(), '/tmp', '/var/tmp']
@@ -114,8 +118,8 @@ export function logTail(path: string, lines = 30): string {
 }
 
 /**
- * Ends the server when this process is gone, whatever ended it: its standard input closes then. An exit handler would not
- * see a SIGKILL, and a signal handler would change what a signal does to the tests.
+ * Stops the server when this process ends for any reason, which closes the script's standard input.
+ * An exit handler would miss SIGKILL, and a signal handler would change how the tests end.
  */
 const guardScript = `
 cat >/dev/null
@@ -136,19 +140,23 @@ function guard(pid: number, stopSignal: NodeJS.Signals, folder: string): ChildPr
   return watcher
 }
 
-/** Logs in English, and temporary files where the server's account may write. */
+/** Logs are in English, and temporary files go where the server's account may write. */
 const environment = (folder: string): NodeJS.ProcessEnv => ({
   ...process.env,
   LC_ALL: 'C',
   TMPDIR: folder,
 })
 
-/** Starts a server and waits until it serves. @throws PortTaken, or Error with the end of the server's log. */
+/**
+ * Starts a server and waits until it is ready.
+ * @throws PortTaken if another process has the port
+ * @throws Error with the end of the server's log
+ */
 export async function startServer(command: ServerCommand): Promise<RunningServer> {
   const { name, folder, stopSignal = 'SIGTERM', readyWithinMs = 60_000 } = command
   const logPath = join(folder, 'server.log')
   const log = openSync(logPath, 'a')
-  // A process group of its own: Ctrl-C is for the tests, which then stop their servers in order.
+  // Its own process group, so that Ctrl-C reaches only the tests, which then stop their servers.
   const child = spawn(command.program, command.args, {
     stdio: ['ignore', log, log],
     cwd: folder,
@@ -174,7 +182,7 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
     child.ref()
     if (isAlive()) {
       child.kill(signal)
-      // A paused process sees the signal when it goes on.
+      // A paused process handles the signal only when it continues.
       child.kill('SIGCONT')
       const force = setTimeout(() => child.kill('SIGKILL'), 5000)
       await exited
@@ -182,7 +190,7 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
     }
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   }
-  // The pid may soon be another process's.
+  // Stop the guard first: the system may reuse the pid for another process.
   void exited.then(() => watcher.kill('SIGKILL'))
 
   const deadlineMs = Date.now() + readyWithinMs
@@ -211,7 +219,10 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
   }
 }
 
-/** Runs a program that prepares a server's folder. @throws Error with what it wrote, when it fails; the folder is gone then. */
+/**
+ * Runs a program that prepares a server's folder. Removes the folder if it fails.
+ * @throws Error with its output
+ */
 export async function prepareFolder(
   program: string,
   args: string[],

@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 
-/** A program the tests run, the names it may have, and the packages it comes in. */
+/** A program that the tests need: its possible names, and the packages that contain it. */
 export interface Program {
   names: string[]
   debian: string
   homebrew: string
 }
 
-/** Every program of the system that `npm test` needs. PostgreSQL is looked for by `initdb`, which lies beside the server. */
+/** All system programs that `npm test` needs. `initdb` is in the same folder as `postgres`. */
 export const programs = {
   redis: { names: ['redis-server'], debian: 'redis-server', homebrew: 'redis' },
   postgres: { names: ['initdb'], debian: 'postgresql', homebrew: 'postgresql' },
@@ -24,7 +24,7 @@ export const programs = {
 const subfolders = (folder: string, prefix: string): string[] => {
   try {
     const versions = readdirSync(folder).filter((name) => name.startsWith(prefix))
-    // The newest version first: 15 before 9.
+    // The newest version first, compared as numbers: 15 before 9.
     return versions
       .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
       .map((name) => join(folder, name, 'bin'))
@@ -42,7 +42,10 @@ const isExecutable = (path: string): boolean => {
   }
 }
 
-/** Path of a program on `PATH` or in the folders where Debian and Homebrew keep servers; undefined when there is none. */
+/**
+ * Finds a program on `PATH` or in the folders where Debian and Homebrew install servers.
+ * @returns its path, or undefined
+ */
 export function findProgram(program: Program): string | undefined {
   const folders = [
     ...(process.env.PATH ?? '').split(delimiter).filter(Boolean),
@@ -57,7 +60,7 @@ export function findProgram(program: Program): string | undefined {
   return candidates.find(isExecutable)
 }
 
-/** Like {@link findProgram}. @throws Error that names the packages to install. */
+/** Like {@link findProgram}. @throws Error that names the packages to install */
 export function requireProgram(program: Program): string {
   const found = findProgram(program)
   if (found) return found
@@ -66,13 +69,16 @@ export function requireProgram(program: Program): string {
   )
 }
 
-/** An account to run a server as that refuses to run as root. */
+/** An account for servers that refuse to run as root. */
 export interface Account {
   uid: number
   gid: number
 }
 
-/** The first of these accounts that exists, when this process is root; otherwise undefined: the server runs as we do. */
+/**
+ * The first of these accounts that exists, if this process is root.
+ * Otherwise undefined: the server runs under our account.
+ */
 export function unprivilegedAccount(...names: string[]): Account | undefined {
   if (process.getuid?.() !== 0) return undefined
   for (const name of [...names, 'nobody']) {
@@ -92,7 +98,7 @@ export function unprivilegedAccount(...names: string[]): Account | undefined {
   )
 }
 
-/** Whether another account can reach the inside of a folder: every folder above it lets strangers through. */
+/** Whether every account can reach the files in a folder: "others" may enter it and its parents. */
 export function isTraversable(folder: string): boolean {
   const passable = (statSync(folder).mode & 0o001) !== 0
   return passable && (dirname(folder) === folder || isTraversable(dirname(folder)))

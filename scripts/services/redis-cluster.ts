@@ -5,11 +5,11 @@ import { type RedisServer, startRedis } from './redis.js'
 
 /** A private Redis Cluster: three masters without replicas. */
 export interface RedisCluster {
-  /** `127.0.0.1:PORT` of the three, with commas between. */
+  /** `127.0.0.1:PORT` of the three nodes, separated by commas. */
   url: string
   urls: string[]
   pids: number[]
-  /** The three, to pause or kill one. */
+  /** The three nodes, to pause or kill one. */
   nodes: RedisServer[]
   stop(): Promise<void>
 }
@@ -60,7 +60,7 @@ const startNode = (folder: string, port: number, busPort: number): Promise<Redis
     ],
   })
 
-/** Gives each node its part of the slots, introduces them to each other and waits until all agree. */
+/** Assigns slots to each node, joins the nodes and waits until all of them agree. */
 async function join(nodes: { port: number; busPort: number }[]): Promise<void> {
   const clients = nodes.map(
     ({ port }) =>
@@ -69,7 +69,7 @@ async function join(nodes: { port: number; busPort: number }[]): Promise<void> {
   try {
     for (const [index, client] of clients.entries()) {
       client.on('error', () => {})
-      // Different epochs: equal ones would have to be argued out between the nodes first.
+      // Different epochs, so that the nodes don't have to resolve a conflict first.
       await client.call('CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1))
       const from = Math.floor((slotCount * index) / nodeCount)
       const to = Math.floor((slotCount * (index + 1)) / nodeCount) - 1

@@ -1,21 +1,21 @@
 import { onFreePorts, type RunningServer, serverFolder, startServer } from './process.js'
 import { programs, requireProgram } from './programs.js'
 
-/** What a private Redis can be started with. */
+/** Options of {@link startRedis}. */
 export interface RedisOptions {
-  /** Where to listen; default a free port. Give the port of one that was stopped to bring "it" back, empty. */
+  /** Default: a free port. Pass the port of a stopped server to restart it with no data. */
   port?: number
-  /** Further arguments of redis-server, such as `['--requirepass', 'x']`. */
+  /** Additional arguments for redis-server, such as `['--requirepass', 'x']`. */
   args?: string[]
 }
 
-/** A private Redis on 127.0.0.1 that keeps nothing on disk. */
+/** A private Redis on 127.0.0.1 without persistence. */
 export interface RedisServer extends RunningServer {
   url: string
   port: number
 }
 
-/** Starts a private Redis. @throws Error with the end of its log when it does not start. */
+/** Starts a private Redis. @throws Error with the end of its log */
 export async function startRedis(folder: string, options: RedisOptions = {}): Promise<RedisServer> {
   if (options.port !== undefined) return startOn(folder, options.port, options.args)
   return onFreePorts(1, ([port = 0]) => startOn(folder, port, options.args))

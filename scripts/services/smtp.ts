@@ -4,27 +4,27 @@ import { type ParsedMail, simpleParser } from 'mailparser'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import { selfSigned } from './certificate.js'
 
-/** A reply in place of the usual one. */
+/** An SMTP reply that replaces the usual one. */
 export interface Refusal {
   code: number
   message: string
 }
 
-/** What a private mail server does. */
+/** Options of {@link startSmtp}. */
 export interface SmtpOptions {
-  /** TLS from the first byte; otherwise STARTTLS is offered. Default false. */
+  /** Uses implicit TLS. Otherwise the server offers STARTTLS. Default false. */
   secure?: boolean
-  /** Offers no TLS at all, and takes credentials in the clear. Default false. */
+  /** Offers no STARTTLS, and accepts credentials in plain text. Default false. */
   plain?: boolean
-  /** Whom it lets in. Default nobody has to sign in. */
+  /** The accepted credentials. By default, clients need not authenticate. */
   credentials?: { user: string; pass: string }
-  /** Default a free one. */
+  /** Default: a free port. */
   port?: number
-  /** Asked at each step; what it returns is the reply. */
+  /** Called at each step. A returned refusal becomes the reply. */
   refuse?(step: 'connect' | 'auth' | 'mail' | 'rcpt' | 'data', value: string): Refusal | undefined
 }
 
-/** A message as it arrived. */
+/** A received message. */
 export interface ReceivedMail {
   from: string
   to: string[]
@@ -36,24 +36,24 @@ export interface ReceivedMail {
   parsed: ParsedMail
 }
 
-/** A mail server of this process, on 127.0.0.1. */
+/** A mail server on 127.0.0.1, in this process. */
 export interface SmtpService {
   url: string
   host: string
   port: number
-  /** Certificate that clients must trust. */
+  /** The certificate that clients must trust. */
   ca: string
-  /** In the order of arrival. */
+  /** In order of arrival. */
   messages: ReceivedMail[]
-  /** Connections that are open. */
+  /** Number of open connections. */
   connections(): number
-  /** Resolves when that many messages have arrived. */
+  /** Resolves when at least `count` messages have arrived. */
   received(count: number): Promise<ReceivedMail[]>
-  /** Ends it and every connection. May be called again. */
+  /** Closes the server and all connections. Can be called again. */
   stop(): Promise<void>
 }
 
-/** Starts a mail server that keeps what it gets. */
+/** Starts a mail server that stores the messages it receives. */
 export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpService> {
   const { secure = false, plain = false, credentials, refuse } = options
   const { key, cert } = selfSigned()
@@ -84,7 +84,7 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpService>
       if (refused) return done(refused)
       if (username === credentials?.user && password === credentials.pass)
         return done(null, { user: username })
-      // Servers like to say whom they do not know.
+      // Some servers repeat the credentials in the reply. Tests check that they never leak.
       return done(
         Object.assign(new Error(`no such log-in: ${username} ${password}`), { responseCode: 535 }),
       )
@@ -114,7 +114,7 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpService>
     },
   }
   const server = new SMTPServer(settings)
-  // Clients that go away in the middle are part of the tests.
+  // Tests disconnect clients in the middle of a session.
   server.on('error', () => {})
   server.listen(options.port ?? 0, '127.0.0.1')
   await once(server.server, 'listening')

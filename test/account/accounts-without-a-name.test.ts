@@ -9,7 +9,7 @@ import { mountHandLogin } from '../helpers/users.js'
 
 const next = 'another good password'
 
-test('an account whose username is NULL changes its password', async (t) => {
+test('POST /change-password: works for an account whose username is NULL', async (t) => {
   const app = await build(t, { auth: { identity: { login: ['email'] } } })
   const client = new Client(app)
   assert.equal(
@@ -32,7 +32,7 @@ test('an account whose username is NULL changes its password', async (t) => {
   assert.equal((await new Client(app).login('ann@example.com', next)).statusCode, 200)
 })
 
-test('an account whose email is NULL sets its first password', async (t) => {
+test('POST /set-password: works for an account whose email is NULL', async (t) => {
   const users = memoryUsers()
   const app = await build(t, { auth: { users }, routes: mountHandLogin })
   await users.create({ username: 'ann', hashedPassword: null })

@@ -11,7 +11,7 @@ import { mountHandLogin } from '../helpers/users.js'
 const next = 'a first good password'
 
 for (const backend of backends) {
-  /** A user without a password, signed in as by a provider. */
+  /** A user without a password, with a session as a provider sign-in would create it. */
   const open = async (t: TestContext) => {
     const users = interrupted(memoryUsers())
     const app = await build(t, {
@@ -34,7 +34,7 @@ for (const backend of backends) {
     }
   }
 
-  test(`${backend.name}: a version that is raised between the sign-in and the write ends the first password, too`, async (t) => {
+  test(`${backend.name}: POST /set-password: gets 401 if token_version is raised before the write`, async (t) => {
     const { app, users, set, row } = await open(t)
     const { hashedPassword } = await row()
     users.around = {
@@ -54,7 +54,7 @@ for (const backend of backends) {
     refuses(await set(), 'CRUDAUTH_UNAUTHENTICATED', [next])
   })
 
-  test(`${backend.name}: a first password that another one has overtaken is told that there is one`, async (t) => {
+  test(`${backend.name}: POST /set-password: a first password that loses the race gets CRUDAUTH_PASSWORD_EXISTS`, async (t) => {
     const { app, users, set, row } = await open(t)
     const hashedPassword = await app.crudAuth.passwords.hash('the password that won')
     users.around = {
@@ -67,7 +67,7 @@ for (const backend of backends) {
     assert.equal((await row()).hashedPassword, hashedPassword)
   })
 
-  test(`${backend.name}: undisturbed it is set`, async (t) => {
+  test(`${backend.name}: POST /set-password: without a race the first password is set`, async (t) => {
     const { app, set } = await open(t)
     assert.equal((await set()).statusCode, 200)
     assert.equal((await new Client(app).login('ann', next)).statusCode, 200)

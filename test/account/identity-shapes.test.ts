@@ -5,13 +5,13 @@ import { answers, refusesOwn } from '../helpers/answers.js'
 import { build, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 
-describe('an identity of an email alone', () => {
+describe('identity: email only', () => {
   const auth = () => ({
     users: memoryUsers({ fields: ['email', 'hashedPassword', 'isActive', 'tokenVersion'] }),
     identity: { login: ['email'] },
   })
 
-  test('registers, signs in and answers null for the username', async (t) => {
+  test('registers, signs in and returns null for the username', async (t) => {
     const app = await build(t, { auth: auth() })
     const client = new Client(app)
     const body = answers(
@@ -35,7 +35,7 @@ describe('an identity of an email alone', () => {
     })
   })
 
-  test('needs the email and ignores a username', async (t) => {
+  test('requires the email and ignores a username', async (t) => {
     const app = await build(t, { auth: auth() })
     refusesOwn(
       await new Client(app).post('/register', { username: 'ann', password }),
@@ -53,8 +53,8 @@ describe('an identity of an email alone', () => {
   })
 })
 
-describe('an identity of a username alone, without recovery', () => {
-  test('registers and signs in by the exact username', async (t) => {
+describe('identity: username only, without recovery', () => {
+  test('registers and signs in with the exact username', async (t) => {
     const app = await build(t, {
       auth: {
         users: memoryUsers({ fields: ['username', 'hashedPassword'] }),
@@ -73,7 +73,7 @@ describe('an identity of a username alone, without recovery', () => {
   })
 })
 
-describe('an identity of a phone number', () => {
+describe('identity: phone number', () => {
   const auth = () => ({
     users: memoryUsers({
       fields: ['phone', 'phoneVerified', 'hashedPassword', 'isActive', 'tokenVersion'],
@@ -81,7 +81,7 @@ describe('an identity of a phone number', () => {
     identity: { login: ['phone'], recovery: 'phone' },
   })
 
-  test('takes E.164 alone', async (t) => {
+  test('accepts only E.164 phone numbers', async (t) => {
     const app = await build(t, { auth: auth() })
     for (const phone of [
       '0151 2345678',
@@ -104,7 +104,7 @@ describe('an identity of a phone number', () => {
     )
   })
 
-  test('signs in by it, and a gate’s verified means the phone', async (t) => {
+  test('signs in with the phone number; the gate option verified checks phoneVerified', async (t) => {
     const app = await build(t, {
       auth: auth(),
       routes: (app) =>
@@ -123,17 +123,17 @@ describe('an identity of a phone number', () => {
   })
 })
 
-describe('the order of login fields', () => {
+describe('identity.login: order of the fields', () => {
   for (const [login, expected] of [
     [['email', 'username'], 1],
     [['username', 'email'], 2],
   ] as const) {
-    test(`${login.join(', ')}: an identifier that is two users’ names the first field’s`, async (t) => {
+    test(`${login.join(', ')}: an identifier that matches two users resolves by the first field`, async (t) => {
       const app = await build(t, { auth: { identity: { login } } })
       const hash = await app.crudAuth.passwords.hash(password)
       const base = { hashedPassword: hash, isActive: true, tokenVersion: 0 }
       await app.crudAuth.users.create({ ...base, email: 'both@example.com', username: 'first' })
-      // An older user of the app's, of before usernames like emails were refused.
+      // A legacy row from before usernames that look like emails were refused.
       await app.crudAuth.users.create({
         ...base,
         email: 'second@example.com',

@@ -25,7 +25,7 @@ for (const backend of backends) {
   }
   const status = async (client: Client) => (await client.get('/me')).statusCode
 
-  test(`${backend.name}: a change of the password never lowers a token_version that was raised meanwhile`, async (t) => {
+  test(`${backend.name}: POST /change-password: never lowers a token_version raised concurrently`, async (t) => {
     const { app, users, caller, other, change, row } = await open(t)
     let raised = false
     users.around = {
@@ -43,7 +43,7 @@ for (const backend of backends) {
     assert.equal((await new Client(app).login('ann', next)).statusCode, 200)
   })
 
-  test(`${backend.name}: a token_version that is raised each time ends the change with nothing written`, async (t) => {
+  test(`${backend.name}: POST /change-password: gives up without writing if token_version keeps changing`, async (t) => {
     const { app, users, change, row } = await open(t)
     const { hashedPassword } = await row()
     let version = 0
@@ -61,7 +61,7 @@ for (const backend of backends) {
     assert.equal((await new Client(app).login('ann')).statusCode, 200)
   })
 
-  test(`${backend.name}: a change of the password that another one has overtaken is 401 and writes nothing`, async (t) => {
+  test(`${backend.name}: POST /change-password: a change that loses the race gets 401 and writes nothing`, async (t) => {
     const { app, users, change, row } = await open(t)
     const hashedPassword = await otherHash('the password that won')
     users.around = {
@@ -76,7 +76,7 @@ for (const backend of backends) {
     refuses(await new Client(app).login('ann', next), 'CRUDAUTH_BAD_CREDENTIALS')
   })
 
-  test(`${backend.name}: the caller's session is live at every moment of the change, others end with the statement`, async (t) => {
+  test(`${backend.name}: POST /change-password: the caller stays signed in throughout, other sessions end`, async (t) => {
     const { users, caller, other, change } = await open(t)
     const seen: number[][] = []
     const look = async () => void seen.push([await status(caller), await status(other)])
@@ -111,10 +111,10 @@ for (const backend of backends) {
   })
 
   for (const [what, fail, code] of [
-    ['does not come about', async () => false, 'CRUDAUTH_WRONG_PASSWORD'],
+    ['loses the race', async () => false, 'CRUDAUTH_WRONG_PASSWORD'],
     ['fails', () => Promise.reject(new Error('the database is gone')), 'CRUDAUTH_UNAVAILABLE'],
   ] as const) {
-    test(`${backend.name}: a statement that ${what} leaves everybody signed in, and a later change ends the others`, async (t) => {
+    test(`${backend.name}: POST /change-password: a write that ${what} ends no session; a retry ends the others`, async (t) => {
       const { app, users, caller, other, change, row } = await open(t)
       const before = await row()
       users.around = { before: fail }

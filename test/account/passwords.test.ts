@@ -11,7 +11,7 @@ import { mountHandLogin } from '../helpers/users.js'
 
 const next = 'another good phrase'
 
-/** A client of a user without a password, signed in by hand. */
+/** A client with a session of a user without a usable password. */
 async function passwordless(app: FastifyInstance, hash?: string): Promise<Client> {
   await app.crudAuth.users.create({
     email: 'olga@example.com',
@@ -27,7 +27,7 @@ async function passwordless(app: FastifyInstance, hash?: string): Promise<Client
 
 describe('POST /change-password', () => {
   for (const backend of backends) {
-    test(`${backend.name}: the new password works, the old one no more, and token_version goes up by one`, async (t) => {
+    test(`${backend.name}: replaces the password and increments token_version`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const before = await app.crudAuth.users.findById(1)
@@ -43,7 +43,7 @@ describe('POST /change-password', () => {
       answers(await new Client(app).login('ann', next), 200)
     })
 
-    test(`${backend.name}: ends the user's other sessions, keeps the caller's with its CSRF token, touches nobody else's`, async (t) => {
+    test(`${backend.name}: ends only the user's other sessions; the caller keeps session and CSRF token`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const caller = await signedIn(app, 'ann')
       const other = new Client(app)
@@ -67,7 +67,7 @@ describe('POST /change-password', () => {
       answers(await caller.post('/logout'), 200)
     })
 
-    test(`${backend.name}: a wrong current password is 401 and changes nothing`, async (t) => {
+    test(`${backend.name}: a wrong current password gets 401 and changes nothing`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const other = new Client(app)
@@ -89,7 +89,7 @@ describe('POST /change-password', () => {
       answers(await other.get('/me'), 200)
     })
 
-    test(`${backend.name}: five an hour a user, wrong ones included; the sixth is 429 even with the right password`, async (t) => {
+    test(`${backend.name}: the sixth attempt of a user gets 429, even with the right password`, async (t) => {
       const app = await build(t, {
         auth: { ...backend.options(), rateLimits: { register: false } },
       })
@@ -107,12 +107,12 @@ describe('POST /change-password', () => {
         'CRUDAUTH_RATE_LIMITED',
       )
       assert.deepEqual(await app.crudAuth.users.findById(1), before)
-      // Another user from the same address has a budget of their own.
+      // Another user at the same address has a separate limit.
       const bob = await signedIn(app, 'bob')
       answers(await bob.post('/change-password', { ...wrong, current_password: password }), 200)
     })
 
-    test(`${backend.name}: of 10 parallel changes exactly one is made, and the caller stays signed in`, async (t) => {
+    test(`${backend.name}: of 10 parallel changes exactly one succeeds, and the caller stays signed in`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const all = await Promise.all(
@@ -131,7 +131,7 @@ describe('POST /change-password', () => {
     })
   }
 
-  test('needs a session and the CSRF header, before the body is looked at', async (t) => {
+  test('checks session and CSRF header before it validates the body', async (t) => {
     const app = await build(t)
     const client = await signedIn(app, 'ann')
     refusesOwn(
@@ -154,7 +154,7 @@ describe('POST /change-password', () => {
     { current_password: password, new_password: null },
     { current_password: 'x'.repeat(1025), new_password: next },
   ]) {
-    test(`refuses ${JSON.stringify(body).slice(0, 60)} with 400`, async (t) => {
+    test(`rejects ${JSON.stringify(body).slice(0, 60)} with 400`, async (t) => {
       const app = await build(t)
       const client = await signedIn(app, 'ann')
       refusesOwn(await client.post('/change-password', body), 'FST_ERR_VALIDATION', [
@@ -166,7 +166,7 @@ describe('POST /change-password', () => {
   }
 
   for (const weak of ['short', 'password', 'ann@example.com']) {
-    test(`refuses "${weak}" as the new password with 400`, async (t) => {
+    test(`rejects "${weak}" as the new password with 400`, async (t) => {
       const app = await build(t)
       const client = await signedIn(app, 'ann')
       refusesOwn(
@@ -177,7 +177,7 @@ describe('POST /change-password', () => {
     })
   }
 
-  test('400 for an account without a usable password', async (t) => {
+  test('an account without a usable password gets 400', async (t) => {
     const app = await build(t, { routes: mountHandLogin })
     const client = await passwordless(app)
     const before = await app.crudAuth.users.findById(1)
@@ -188,7 +188,7 @@ describe('POST /change-password', () => {
     assert.deepEqual(await app.crudAuth.users.findById(1), before)
   })
 
-  test('works on a model without token_version: the other sessions end all the same', async (t) => {
+  test('without a token_version column the other sessions still end', async (t) => {
     const users = memoryUsers({ fields: ['email', 'username', 'hashedPassword'] })
     const app = await build(t, { auth: { users } })
     const client = await signedIn(app, 'ann')
@@ -205,7 +205,7 @@ describe('POST /change-password', () => {
 
 describe('POST /set-password', () => {
   for (const backend of backends) {
-    test(`${backend.name}: gives a password-less account its first password, and ends other sessions`, async (t) => {
+    test(`${backend.name}: sets the first password and ends the other sessions`, async (t) => {
       const app = await build(t, { auth: backend.options(), routes: mountHandLogin })
       const client = await passwordless(app)
       const other = new Client(app)
@@ -219,7 +219,7 @@ describe('POST /set-password', () => {
       answers(await new Client(app).login('olga', next), 200)
     })
 
-    test(`${backend.name}: a session older than freshSeconds may not, and a new sign-in may again`, async (t) => {
+    test(`${backend.name}: a session older than freshSeconds is refused until a new sign-in`, async (t) => {
       const app = await build(t, {
         auth: { ...backend.options(), freshSeconds: 1 },
         routes: mountHandLogin,
@@ -238,7 +238,7 @@ describe('POST /set-password', () => {
     })
   }
 
-  test('an empty or NULL hash is no password either', async (t) => {
+  test('an empty, NULL or unusable hash counts as no password', async (t) => {
     for (const hash of ['', null, '!']) {
       const app = await build(t, { routes: mountHandLogin })
       const client = await passwordless(app, hash as string)
@@ -246,7 +246,7 @@ describe('POST /set-password', () => {
     }
   })
 
-  test('400 where there is a password already, and nothing changes', async (t) => {
+  test('an account that has a password gets 400 and keeps it', async (t) => {
     const app = await build(t)
     const client = await signedIn(app, 'ann')
     const before = await app.crudAuth.users.findById(1)
@@ -258,7 +258,7 @@ describe('POST /set-password', () => {
     assert.deepEqual(await app.crudAuth.users.findById(1), before)
   })
 
-  test('of 10 parallel ones exactly one is made', async (t) => {
+  test('of 10 parallel requests exactly one succeeds', async (t) => {
     const app = await build(t, { routes: mountHandLogin })
     const client = await passwordless(app)
     const all = await Promise.all(
@@ -271,7 +271,7 @@ describe('POST /set-password', () => {
     assert.equal((await app.crudAuth.users.findById(1))?.tokenVersion, 1)
   })
 
-  test('401 for nobody, 403 without the CSRF header, 400 for bodies and passwords that are not acceptable', async (t) => {
+  test('anonymous gets 401, no CSRF header 403, a malformed body or weak password 400', async (t) => {
     const app = await build(t, { routes: mountHandLogin })
     const client = await passwordless(app)
     refusesOwn(

@@ -7,7 +7,7 @@ import { build, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 import { Mailbox, settle } from '../helpers/mailbox.js'
 
-/** Whoever looks at both at the same moment finds the name free, and the write is refused for the email. */
+/** Parallel requests all find the username free; the write then fails on the email. */
 function refusingByEmail(inner: UserStore): UserStore {
   return {
     fields: inner.fields,
@@ -24,7 +24,7 @@ function refusingByEmail(inner: UserStore): UserStore {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: of equal sign-ups at once, with delivery, one is accepted and every other meets a taken username`, async (t) => {
+  test(`${backend.name}: POST /register: with delivery, one of 100 parallel sign-ups gets 202, the others 409`, async (t) => {
     const mail = new Mailbox()
     const users = refusingByEmail(memoryUsers())
     const app = await build(t, { auth: { ...backend.options(), email: mail.options(), users } })

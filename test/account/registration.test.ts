@@ -16,7 +16,7 @@ const ann = { email: 'ann@example.com', username: 'ann', password }
 const row = async (app: Awaited<ReturnType<typeof build>>, id = 1) =>
   (await app.crudAuth.users.findById(id)) as Record<string, unknown>
 
-/** Memory users whose columns have other names than the logical fields. */
+/** A memory store whose column names differ from the logical fields. */
 function renamedUsers(columns: Record<string, string>): UserStore {
   const inner = memoryUsers()
   return { ...inner, fields: { ...inner.fields, columns: { ...inner.fields.columns, ...columns } } }
@@ -41,7 +41,7 @@ async function configError(options: Partial<CrudAuthOptions>): Promise<Error & {
 }
 
 describe('registration.extraFields', () => {
-  test('lets the named members reach the store, and no other', async (t) => {
+  test('only the listed members reach the store', async (t) => {
     const app = await build(t, { auth: { registration: { extraFields: ['plan', 'age'] } } })
     answers(
       await new Client(app).post('/register', { ...ann, plan: 'gold', age: 41, colour: 'red' }),
@@ -51,13 +51,13 @@ describe('registration.extraFields', () => {
     assert.deepEqual([stored.plan, stored.age, stored.colour], ['gold', 41, undefined])
   })
 
-  test('a member that is absent is not stored as anything', async (t) => {
+  test('an absent member is not stored', async (t) => {
     const app = await build(t, { auth: { registration: { extraFields: ['plan'] } } })
     answers(await new Client(app).post('/register', ann), 201)
     assert.ok(!Object.hasOwn(await row(app), 'plan'))
   })
 
-  test('without a schema takes bounded scalars alone', async (t) => {
+  test('without a schema only bounded scalars are accepted', async (t) => {
     const app = await build(t, { auth: { registration: { extraFields: ['plan'] } } })
     for (const plan of [{}, { a: 1 }, [], ['x'], 'x'.repeat(1025)]) {
       refusesOwn(await new Client(app).post('/register', { ...ann, plan }), 'FST_ERR_VALIDATION')
@@ -102,14 +102,14 @@ describe('registration.extraFields', () => {
     'prototype',
   ]
   for (const name of privileged) {
-    test(`"${name}" can never be opted in`, async () => {
+    test(`mass assignment: "${name}" is refused at start-up`, async () => {
       const error = await configError({ registration: { extraFields: [name] } })
       assert.equal(error.code, 'CRUDAUTH_CONFIG')
       assert.ok(error.message.includes(`"${name}"`), error.message)
     })
   }
 
-  test('a privileged field can not be opted in by the name of its column', async () => {
+  test('mass assignment: the column name of a privileged field is refused at start-up', async () => {
     const users = renamedUsers({
       isSuperuser: 'is_admin',
       hashedPassword: 'pw_hash',
@@ -129,7 +129,7 @@ describe('registration.schema', () => {
     age: Type.Optional(Type.Integer({ minimum: 18 })),
   })
 
-  test('validates further members and tightens login fields', async (t) => {
+  test('validates extra members and tightens login fields', async (t) => {
     const app = await build(t, { auth: { registration: { schema, extraFields: ['plan', 'age'] } } })
     const send = (more: object) =>
       new Client(app).post('/register', { ...ann, plan: 'free', ...more })
@@ -149,7 +149,7 @@ describe('registration.schema', () => {
     assert.deepEqual([(await row(app)).plan, (await row(app)).age], ['free', 41])
   })
 
-  test('keeps the bounds of a login field that it repeats without any', async (t) => {
+  test('a login field redefined without bounds keeps the default bounds', async (t) => {
     const app = await build(t, {
       auth: {
         registration: { schema: { type: 'object', properties: { username: { type: 'string' } } } },
@@ -161,13 +161,13 @@ describe('registration.schema', () => {
     )
   })
 
-  test('what it describes is stored only when extraFields names it', async (t) => {
+  test('a described member is stored only if extraFields lists it', async (t) => {
     const app = await build(t, { auth: { registration: { schema, extraFields: [] } } })
     answers(await new Client(app).post('/register', { ...ann, plan: 'gold' }), 201)
     assert.equal((await row(app)).plan, undefined)
   })
 
-  test('an app’s default is not injected and further members are ignored, not refused', async (t) => {
+  test('defaults are not injected and additional members are ignored', async (t) => {
     const own = {
       type: 'object',
       additionalProperties: false,
@@ -178,7 +178,7 @@ describe('registration.schema', () => {
     assert.ok(!Object.hasOwn(await row(app), 'plan'))
   })
 
-  test('is not changed by being used', async (t) => {
+  test('the schema object of the app is not mutated', async (t) => {
     const own = structuredClone(schema)
     const before = JSON.stringify(own)
     await build(t, { auth: { registration: { schema: own, extraFields: ['plan'] } } })
@@ -187,7 +187,7 @@ describe('registration.schema', () => {
 })
 
 describe('registration.defaults and registration.fields', () => {
-  test('constants and derived values are stored, and neither can be overridden from outside', async (t) => {
+  test('constants and derived values are stored; the request body cannot override them', async (t) => {
     const app = await build(t, {
       auth: {
         registration: {
@@ -202,7 +202,7 @@ describe('registration.defaults and registration.fields', () => {
     assert.deepEqual([stored.tenant, stored.plan], ['t1', 'derived'])
   })
 
-  test('fields is told source, request and the values after the allowlist in canonical form, without the password', async (t) => {
+  test('fields() gets source, request and canonical allowlisted values, without the password', async (t) => {
     const seen: RegistrationContext[] = []
     const app = await build(t, {
       auth: {
@@ -231,13 +231,13 @@ describe('registration.defaults and registration.fields', () => {
   })
 
   for (const name of ['isSuperuser', 'is_superuser', 'email_verified', 'id', 'tokenVersion']) {
-    test(`a default for "${name}" is refused at start-up`, async () => {
+    test(`mass assignment: a default for "${name}" is refused at start-up`, async () => {
       const error = await configError({ registration: { defaults: { [name]: 1 } } })
       assert.equal(error.code, 'CRUDAUTH_CONFIG')
       assert.ok(error.message.includes(`"${name}"`), error.message)
     })
 
-    test(`fields() that returns "${name}" makes no account, and says so in the log alone`, async (t) => {
+    test(`mass assignment: fields() that returns "${name}" creates no account and logs an error`, async (t) => {
       const { lines, logger } = captureLogs()
       const app = await build(t, {
         auth: { registration: { fields: () => ({ [name]: 1 }) } },
@@ -250,7 +250,7 @@ describe('registration.defaults and registration.fields', () => {
     })
   }
 
-  test('fields() that throws makes no account; the answer tells nothing of the reason', async (t) => {
+  test('fields() that throws creates no account, and the response hides the reason', async (t) => {
     const app = await build(t, {
       auth: {
         registration: {
@@ -267,7 +267,7 @@ describe('registration.defaults and registration.fields', () => {
     assert.equal(await app.crudAuth.users.findById(1), null)
   })
 
-  test('a unique column of the app’s own that is taken is a 409', async (t) => {
+  test('a duplicate value in a unique column of the app gets 409', async (t) => {
     const users = memoryUsers({ unique: ['handle'] })
     const app = await build(t, { auth: { users, registration: { extraFields: ['handle'] } } })
     answers(await new Client(app).post('/register', { ...ann, handle: 'h' }), 201)
@@ -282,7 +282,7 @@ describe('registration.defaults and registration.fields', () => {
 })
 
 describe('registration.enabled: false', () => {
-  test('leaves /register out and everything else in', async (t) => {
+  test('does not mount /register but keeps the other routes', async (t) => {
     const app = await build(t, { auth: { registration: { enabled: false } } })
     assert.equal((await new Client(app).post('/register', ann)).statusCode, 404)
     assert.equal((await app.inject('/me')).statusCode, 401)
@@ -290,7 +290,7 @@ describe('registration.enabled: false', () => {
 })
 
 describe('passwords.check', () => {
-  test('a string is told to the client, false refuses, true passes; it gets NFC and the account’s names', async (t) => {
+  test('a string or false rejects the password; the check gets NFC and the account’s names', async (t) => {
     const seen: unknown[] = []
     const app = await build(t, {
       auth: {
@@ -326,7 +326,7 @@ describe('passwords.check', () => {
     ])
   })
 
-  test('passwords.minLength moves the floor, counted in code points', async (t) => {
+  test('minLength sets the minimum password length', async (t) => {
     const app = await build(t, { auth: { passwords: { cost: cheap, minLength: 12 } } })
     const short = await new Client(app).register('ann', 'eleven-char')
     refusesOwn(short, 'CRUDAUTH_PASSWORD_TOO_SHORT')

@@ -18,7 +18,7 @@ const fields = [
 interface Case {
   readonly field: string
   readonly identity: NonNullable<CrudAuthOptions['identity']>
-  /** Spellings of one value, the stored one first. */
+  /** Spellings of one value, the canonical form first. */
   readonly spellings: readonly [string, ...string[]]
   readonly malformed: readonly unknown[]
 }
@@ -58,7 +58,7 @@ const cases: readonly Case[] = [
 ]
 
 for (const { field, identity, spellings, malformed } of cases) {
-  describe(`"${field}" in extraFields, which logs nobody in`, () => {
+  describe(`POST /register: "${field}" in extraFields, not a login field`, () => {
     const [login = ''] = identity.login ?? []
     const open = async (t: Parameters<typeof build>[0]) => {
       const users = countingUsers(memoryUsers({ fields }))
@@ -78,7 +78,7 @@ for (const { field, identity, spellings, malformed } of cases) {
       return { users, register }
     }
 
-    test('is stored in its canonical form, under which all its spellings are one account', async (t) => {
+    test('is stored in canonical form; other spellings are duplicates', async (t) => {
       const { users, register } = await open(t)
       assert.equal((await register('first', { [field]: spellings.at(-1) })).statusCode, 201)
       assert.equal((await users.store.findBy(field, spellings[0]))?.[field], spellings[0])
@@ -91,7 +91,7 @@ for (const { field, identity, spellings, malformed } of cases) {
       assert.equal(users.calls.create, 1 + spellings.length)
     })
 
-    test('is refused when malformed or no text, before anything is written', async (t) => {
+    test('a malformed or non-string value gets 400 and nothing is written', async (t) => {
       const { users, register } = await open(t)
       for (const value of [...malformed, true, 1, [spellings[0]], { a: spellings[0] }]) {
         const response = await register('ann', { [field]: value })
@@ -104,7 +104,7 @@ for (const { field, identity, spellings, malformed } of cases) {
       assert.equal(users.writes(), 0)
     })
 
-    test('may be absent', async (t) => {
+    test('may be absent or null', async (t) => {
       const { register, users } = await open(t)
       assert.equal((await register('ann', {})).statusCode, 201)
       assert.equal((await register('bob', { [field]: null })).statusCode, 201)

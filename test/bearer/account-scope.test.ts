@@ -17,7 +17,7 @@ for (const backend of backends) {
   ] as const
 
   for (const [url, payload, status] of routes) {
-    test(`${backend.name}: where the scope account is granted, a bearer token needs it at ${url}`, async (t) => {
+    test(`${backend.name}: POST ${url}: a bearer token needs the scope account if it is grantable`, async (t) => {
       const app = await bearerApp(
         t,
         backend,
@@ -40,7 +40,7 @@ for (const backend of backends) {
       answers(await ask('notes account'), status)
     })
 
-    test(`${backend.name}: where it is not granted, any token of the user will do at ${url}`, async (t) => {
+    test(`${backend.name}: POST ${url}: accepts any bearer token if account is not grantable`, async (t) => {
       const app = await bearerApp(
         t,
         backend,
@@ -54,7 +54,7 @@ for (const backend of backends) {
     })
   }
 
-  test(`${backend.name}: a session needs no scope`, async (t) => {
+  test(`${backend.name}: POST /change-password: a session needs no scope`, async (t) => {
     const app = await bearerApp(
       t,
       backend,

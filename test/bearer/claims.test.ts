@@ -17,7 +17,7 @@ import {
 import { build } from '../helpers/build.js'
 import { refuses } from '../helpers/refuses.js'
 
-test('an access token says what it is about, and no more', async (t) => {
+test('access token: contains exactly the documented claims', async (t) => {
   const app = await bearerApp(t, null, { defaultScopes: ['read', 'write'] })
   const { access_token } = await signedInBearer(app)
   const claims = claimsOf(access_token)
@@ -35,7 +35,7 @@ test('an access token says what it is about, and no more', async (t) => {
   assert.equal(headerOf(access_token).typ, 'at+jwt')
 })
 
-test('iss and aud stand in it when configured', async (t) => {
+test('access token: contains iss and aud if configured', async (t) => {
   const app = await bearerApp(t, null, { issuer: 'https://auth.example.com', audience: 'api' })
   const { access_token } = await signedInBearer(app)
   assert.equal(claimsOf(access_token).iss, 'https://auth.example.com')
@@ -43,7 +43,7 @@ test('iss and aud stand in it when configured', async (t) => {
   answers(await asBearer(app, access_token), 200)
 })
 
-test('no two tokens are alike, not even of one second', async (t) => {
+test('tokens: each one is unique, even within the same second', async (t) => {
   const app = await bearerApp(t, null)
   await signedInBearer(app)
   const tokens = await Promise.all(times(4, () => askToken(app).then(tokensOf)))
@@ -51,14 +51,14 @@ test('no two tokens are alike, not even of one second', async (t) => {
   assert.equal(new Set(tokens.map(({ refresh_token }) => refresh_token)).size, 4)
 })
 
-test('the key is derived for this purpose alone', async (t) => {
+test('access token: signed with an HKDF key derived for access tokens only', async (t) => {
   const app = await bearerApp(t, null)
   const { access_token } = await signedInBearer(app)
   const input = access_token.slice(0, access_token.lastIndexOf('.'))
   assert.equal(access_token, `${input}.${hs(input, purposeKey('access-token'))}`)
 })
 
-test('neither hash nor email nor name stands in a token, and the key’s name tells nothing of the key', async (t) => {
+test('access token: reveals no username, email, password hash or key', async (t) => {
   const users = memoryUsers()
   const app = await bearerApp(t, null, {}, { users })
   const { access_token } = await signedInBearer(app)
@@ -73,7 +73,7 @@ test('neither hash nor email nor name stands in a token, and the key’s name te
   )
 })
 
-test('ids keep their type: numbers, bigints and texts that look like either', async (t) => {
+test('access token: user ids keep their type (number, bigint, text)', async (t) => {
   for (const id of [
     0,
     7,
@@ -119,7 +119,7 @@ test('ids keep their type: numbers, bigints and texts that look like either', as
   }
 })
 
-test('one user’s token with the id of another type is nobody', async (t) => {
+test('access token: an id of another type is refused', async (t) => {
   const app = await bearerApp(t, null)
   const { access_token } = await signedInBearer(app)
   const payload = { ...claimsOf(access_token) }
@@ -128,7 +128,7 @@ test('one user’s token with the id of another type is nobody', async (t) => {
   refuses(await asBearer(app, forge(headerOf(access_token), payload)), 'CRUDAUTH_UNAUTHENTICATED')
 })
 
-test('a model without token_version, is_active or flags works', async (t) => {
+test('access token: works with a model without token_version or is_active', async (t) => {
   const users = memoryUsers({ fields: ['id', 'email', 'username', 'hashedPassword'] })
   const app = await build(t, {
     auth: { users, transports: [bearerTransport({ refresh: 'body' })] },

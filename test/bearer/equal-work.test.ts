@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import type * as Argon from '@node-rs/argon2'
 
-// Before anything imports it by name: every verification of the real library is noted.
+// Wraps the real library, to record each verification, before other modules import it by name.
 const argon = createRequire(import.meta.url)('@node-rs/argon2') as {
   -readonly [K in keyof typeof Argon]: (typeof Argon)[K]
 }
@@ -20,7 +20,7 @@ const { refuses } = await import('../helpers/refuses.js')
 const { memoryUsers } = await import('../../src/index.js')
 const { askToken, bearerApp } = await import('../helpers/bearer.js')
 
-test('every failure of /token costs one verification, whoever is asked for', async (t) => {
+test('POST /token: user enumeration: every failure costs one password verification', async (t) => {
   const users = memoryUsers()
   const app = await bearerApp(t, null, {}, { users, lockout: false })
   for (const name of ['ann', 'gone', 'oauth']) await new Client(app).register(name)

@@ -16,12 +16,12 @@ import {
 import { Client } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** 4096 characters with the spaces between them: the most that may be configured. */
+/** 4096 characters including the spaces between them, which is the maximum. */
 const most = times(64, (n) => `${n}`.padStart(2, '0').padEnd(n === 63 ? 64 : 63, 'x'))
 
 for (const backend of backends) {
-  describe(`${backend.name}: tokens issued by hand`, () => {
-    test('an empty list of scopes grants nothing, and defaults are for those who say nothing', async (t) => {
+  describe(`${backend.name}: issueTokens`, () => {
+    test('an empty list of scopes grants none; only an absent list gets the defaults', async (t) => {
       const app = await bearerApp(t, backend, {
         defaultScopes: ['admin'],
         grantableScopes: ['admin', 'read'],
@@ -49,7 +49,7 @@ for (const backend of backends) {
       assert.equal(tokensOf(await askToken(app, 'ann', { scope: '' })).scope, 'admin')
     })
 
-    test('scopes that are no array of strings are refused, and nothing is stored', async (t) => {
+    test('scopes that are not an array of strings are refused and nothing is stored', async (t) => {
       const app = await bearerApp(t, backend, { defaultScopes: ['a'], grantableScopes: ['a', 'b'] })
       await new Client(app).register('ann')
       const user = await app.crudAuth.users.findById(1)
@@ -73,11 +73,11 @@ for (const backend of backends) {
     })
 
     for (const tokenVersion of [-1, 1.5, 2 ** 53, Number.NaN, 'seven']) {
-      test(`a token_version of ${tokenVersion} makes no token that would be refused: it is told of, and nothing is used up`, async (t) => {
+      test(`a token_version of ${tokenVersion} throws CRUDAUTH_INTERNAL and stores no token family`, async (t) => {
         const users = memoryUsers()
         const app = await bearerApp(t, backend, {}, { users })
         const { refresh_token } = await signedInBearer(app)
-        // A row may be read otherwise than it was written; the epoch stays, so that nothing else refuses.
+        // Only reads return the odd version; the stored row and its epoch don't change.
         const { findById, findBy } = users
         const odd = (row: Record<string, unknown> | null) => row && { ...row, tokenVersion }
         users.findById = async (id) => odd(await findById(id))
@@ -95,7 +95,7 @@ for (const backend of backends) {
       })
     }
 
-    test('a token that would be too long is not issued, and the refresh token is not used up by it', async (t) => {
+    test('a token that would be too long is not issued; existing refresh tokens stay valid', async (t) => {
       const users = memoryUsers()
       const app = await bearerApp(t, backend, { defaultScopes: ['a'] }, { users })
       const { refresh_token } = await signedInBearer(app)
@@ -112,7 +112,7 @@ for (const backend of backends) {
   })
 }
 
-test('the most scopes that may be configured fit, and the token is accepted', async (t) => {
+test('access token: the maximum length of scopes, issuer and audience is accepted', async (t) => {
   assert.equal(most.join(' ').length, 4096)
   const names = { issuer: 'i'.repeat(512), audience: 'a'.repeat(512) }
   const app = await bearerApp(t, null, { defaultScopes: most, ...names })

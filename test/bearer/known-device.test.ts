@@ -11,8 +11,8 @@ const device = '__Host-crudauth_device'
 const wrong = 'wrong password'
 
 for (const backend of backends) {
-  describe(`${backend.name}: /token with the refresh token in the bodies`, () => {
-    test('remembers the device of a client that keeps cookies: no stranger keeps its owner out', async (t) => {
+  describe(`${backend.name}: POST /token with refresh: body`, () => {
+    test('a stranger cannot lock the known device of the owner out', async (t) => {
       const app = await bearerApp(t, backend)
       const owner = new Client(app, '', { remoteAddress: '198.51.100.1' })
       const stranger = new Client(app, '', { remoteAddress: '203.0.113.1' })
@@ -36,7 +36,7 @@ for (const backend of backends) {
       answers(await owner.post('/token', { username: 'ann', password }), 200)
     })
 
-    test('a wrong password and a refresh set none', async (t) => {
+    test('a wrong password and a refresh set no device cookie', async (t) => {
       const app = await bearerApp(t, backend)
       const client = new Client(app)
       await client.register('ann')
@@ -51,7 +51,7 @@ for (const backend of backends) {
       assert.deepEqual(setCookies(await client.post('/refresh', { refresh_token })), {})
     })
 
-    test('a page of a foreign site gets its tokens and makes the browser nobody’s device', async (t) => {
+    test('a cross-site request gets tokens but no device cookie', async (t) => {
       const trusted = 'https://app.example.org'
       const transports = [bearerTransport({ refresh: 'body' })]
       const app = await build(t, {

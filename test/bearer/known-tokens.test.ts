@@ -4,7 +4,7 @@ import { memoryUsers } from '../../src/index.js'
 import { asBearer, bearerApp, claimsOf, encode, signedInBearer } from '../helpers/bearer.js'
 import { refuses } from '../helpers/refuses.js'
 
-test('a token that was good before vouches for none that ends alike', async (t) => {
+test('verified-token cache: forged tokens with a cached signature are refused', async (t) => {
   const app = await bearerApp(t, null, { defaultScopes: ['read'] })
   const { access_token } = await signedInBearer(app)
   await signedInBearer(app, 'bob')
@@ -28,26 +28,26 @@ test('a token that was good before vouches for none that ends alike', async (t) 
 const argon = (salt: string, digest: string, cost = 'm=8,t=1,p=1') =>
   `$argon2id$v=19$${cost}$${salt.repeat(22)}$${digest.repeat(43)}`
 
-/** Hashes that are written to one row in turn, and whether a token that was issued under the first is good under them. */
+/** A label, the stored hash before and after, and whether a token from before stays valid. */
 const replaced: [string, string | null, string | null, boolean][] = [
-  ['another digest under the same salt, as a rehash makes', argon('a', 'x'), argon('a', 'y'), true],
-  ['another cost under the same salt', argon('a', 'x'), argon('a', 'y', 'm=16,t=2,p=1'), true],
+  ['another digest with the same salt, as after a rehash', argon('a', 'x'), argon('a', 'y'), true],
+  ['another cost with the same salt', argon('a', 'x'), argon('a', 'y', 'm=16,t=2,p=1'), true],
   ['another salt', argon('a', 'x'), argon('b', 'x'), false],
-  ['a salt that begins alike', argon('a', 'x'), argon('a', 'x').replace(/\$x/, 'a$x'), false],
+  ['a salt with the same beginning', argon('a', 'x'), argon('a', 'x').replace(/\$x/, 'a$x'), false],
   [
-    'another hash of an older argon2',
+    'another argon2 hash without a version',
     '$argon2id$m=8,t=1,p=1$c2FsdHNhbHQ$xxxx',
     '$argon2id$m=8,t=1,p=1$c2FsdHNhbHQ$yyyy',
     false,
   ],
-  ['another hash of bcrypt', `$2b$10$${'a'.repeat(53)}`, `$2b$10$${'b'.repeat(53)}`, false],
-  ['an unusable one that begins alike', '!', '!more', false],
-  ['an unusable one instead of a password', argon('a', 'x'), '!more', false],
-  ['none', argon('a', 'x'), null, false],
+  ['another bcrypt hash', `$2b$10$${'a'.repeat(53)}`, `$2b$10$${'b'.repeat(53)}`, false],
+  ['an unusable hash with the same beginning', '!', '!more', false],
+  ['an unusable hash', argon('a', 'x'), '!more', false],
+  ['NULL', argon('a', 'x'), null, false],
 ]
 
 for (const [what, before, after, stays] of replaced) {
-  test(`the stored hash of a token that is known becomes ${what}: it is ${stays ? 'good' : 'ended'}`, async (t) => {
+  test(`verified-token cache: hash becomes ${what}: the token is ${stays ? 'accepted' : 'refused'}`, async (t) => {
     const users = memoryUsers()
     const app = await bearerApp(t, null, {}, { users })
     const user = await users.create({

@@ -30,24 +30,24 @@ const manyScopes = times(600, (n) => `resource-${n}:read`)
 
 const mistakes: [string, object, RegExp][] = [
   ['an unknown option', { acessSeconds: 900 }, /acessSeconds/],
-  ['options that are none', [] as object, /bearerTransport/],
+  ['an array as options', [] as object, /bearerTransport/],
   ['a lifetime of zero', { accessSeconds: 0 }, /accessSeconds/],
-  ['a lifetime that is text', { accessSeconds: '900' }, /accessSeconds/],
+  ['a lifetime as text', { accessSeconds: '900' }, /accessSeconds/],
   ['a fractional lifetime', { accessSeconds: 1.5 }, /accessSeconds/],
-  ['an access token for a week', { accessSeconds: 604_800 }, /accessSeconds/],
-  ['a negative tolerance', { clockToleranceSeconds: -1 }, /clockToleranceSeconds/],
+  ['an access token lifetime of a week', { accessSeconds: 604_800 }, /accessSeconds/],
+  ['a negative clock tolerance', { clockToleranceSeconds: -1 }, /clockToleranceSeconds/],
   [
-    'a tolerance without an end',
+    'an infinite clock tolerance',
     { clockToleranceSeconds: Number.POSITIVE_INFINITY },
     /clockToleranceSeconds/,
   ],
-  ['no days', { refreshDays: 0 }, /refreshDays/],
-  ['negative days', { refreshDays: -1 }, /refreshDays/],
-  ['endless days', { refreshDays: Number.POSITIVE_INFINITY }, /refreshDays/],
-  ['NaN days', { refreshDays: Number.NaN }, /refreshDays/],
-  ['another way to carry', { refresh: 'header' }, /"cookie" or "body"/],
-  ['a grace that is none', { reuseGraceSeconds: -1 }, /reuseGraceSeconds/],
-  ['a grace of an hour', { reuseGraceSeconds: 3600 }, /reuseGraceSeconds/],
+  ['a refreshDays of 0', { refreshDays: 0 }, /refreshDays/],
+  ['a negative refreshDays', { refreshDays: -1 }, /refreshDays/],
+  ['an infinite refreshDays', { refreshDays: Number.POSITIVE_INFINITY }, /refreshDays/],
+  ['NaN as refreshDays', { refreshDays: Number.NaN }, /refreshDays/],
+  ['an unknown value for refresh', { refresh: 'header' }, /"cookie" or "body"/],
+  ['a negative grace period', { reuseGraceSeconds: -1 }, /reuseGraceSeconds/],
+  ['a grace period of an hour', { reuseGraceSeconds: 3600 }, /reuseGraceSeconds/],
   ['rotation as text', { rotateRefresh: 'false' }, /rotateRefresh/],
   ['statelessUser as a number', { statelessUser: 1 }, /statelessUser/],
   ['scopes as text', { defaultScopes: 'read' }, /defaultScopes/],
@@ -56,29 +56,33 @@ const mistakes: [string, object, RegExp][] = [
   ['a scope with a quote', { grantableScopes: ['a"b'] }, /grantableScopes/],
   ['a scope with a backslash', { grantableScopes: ['a\\b'] }, /grantableScopes/],
   ['a scope with a line break', { grantableScopes: ['a\r\nb'] }, /grantableScopes/],
-  ['a scope that is none', { grantableScopes: [1] }, /grantableScopes/],
+  ['a number as a scope', { grantableScopes: [1] }, /grantableScopes/],
   [
-    'default scopes that may not be granted',
+    'default scopes that are not grantable',
     { defaultScopes: ['a'], grantableScopes: ['b'] },
     /grantableScopes.*"a"/,
   ],
   [
-    'more default scopes than a token can hold',
+    'default scopes of more than 4096 characters',
     { defaultScopes: manyScopes },
     /defaultScopes.*4096/,
   ],
   [
-    'more scopes to grant than a token can hold',
+    'grantable scopes of more than 4096 characters',
     { grantableScopes: manyScopes },
     /grantableScopes.*4096/,
   ],
-  ['an issuer that fills the token', { issuer: `https://${'x'.repeat(600)}` }, /issuer.*512/],
-  ['an audience that fills the token', { audience: 'x'.repeat(513) }, /audience.*512/],
+  [
+    'an issuer of more than 512 characters',
+    { issuer: `https://${'x'.repeat(600)}` },
+    /issuer.*512/,
+  ],
+  ['an audience of more than 512 characters', { audience: 'x'.repeat(513) }, /audience.*512/],
   ['an empty issuer', { issuer: '' }, /issuer/],
-  ['an issuer that is a pattern', { issuer: /x/ }, /issuer/],
+  ['a regular expression as issuer', { issuer: /x/ }, /issuer/],
   ['audiences as a list', { audience: ['a', 'b'] }, /audience/],
   ['a cookie path with a semicolon', { refreshCookiePath: '/; domain=evil' }, /path/],
-  ['a cookie path that is none', { refreshCookiePath: 'auth' }, /path/],
+  ['a cookie path without a leading slash', { refreshCookiePath: 'auth' }, /path/],
   [
     'a cookie name with a line break',
     { cookies: { names: { refresh: 'a\r\nb' } } },
@@ -88,22 +92,22 @@ const mistakes: [string, object, RegExp][] = [
   ['an unknown cookie option', { cookies: { httpOnly: false } }, /httpOnly/],
   ['jwks without keys', { jwks: true }, /jwks.*keys/],
   ['jwks as text', { jwks: 'yes', ...key('EdDSA', { privateKey: ed.privateKey }) }, /jwks/],
-  ['no keys in the list', { keys: [] }, /keys/],
-  ['keys that are no list', { keys: { kid: 'k' } }, /keys/],
-  ['keys of null', { keys: null }, /keys/],
-  ['a key of null', { keys: [null] }, /keys\[0\]/],
+  ['an empty list of keys', { keys: [] }, /keys/],
+  ['an object as keys', { keys: { kid: 'k' } }, /keys/],
+  ['null as keys', { keys: null }, /keys/],
+  ['null as a key', { keys: [null] }, /keys\[0\]/],
   [
     'a key with an unknown member',
     key('EdDSA', { privateKey: ed.privateKey, secret: 'x' }),
     /secret/,
   ],
-  ['no kid', { keys: [{ alg: 'EdDSA', privateKey: ed.privateKey }] }, /kid/],
+  ['a key without kid', { keys: [{ alg: 'EdDSA', privateKey: ed.privateKey }] }, /kid/],
   ['an empty kid', key('EdDSA', { privateKey: ed.privateKey }, ''), /kid/],
   ['a kid that is a path', key('EdDSA', { privateKey: ed.privateKey }, '../../etc/passwd'), /kid/],
   ['a kid with a quote', key('EdDSA', { privateKey: ed.privateKey }, 'a"b'), /kid/],
   ['a kid that is a number', key('EdDSA', { privateKey: ed.privateKey }, 7), /kid/],
   [
-    'a kid that is used twice',
+    'a duplicate kid',
     {
       keys: [
         { kid: 'k', alg: 'EdDSA', privateKey: ed.privateKey },
@@ -112,36 +116,48 @@ const mistakes: [string, object, RegExp][] = [
     },
     /kid.*twice/,
   ],
-  ['no algorithm', key(undefined, { privateKey: ed.privateKey }), /alg/],
+  ['a key without algorithm', key(undefined, { privateKey: ed.privateKey }), /alg/],
   ['HS256 as an asymmetric key', key('HS256', { privateKey: 'x'.repeat(32) }), /alg/],
-  ['none as algorithm', key('none', { privateKey: ed.privateKey }), /alg/],
-  ['an algorithm from the prototype', key('toString', { privateKey: ed.privateKey }), /alg/],
-  ['a key with neither half', key('EdDSA', {}), /privateKey/],
-  ['text that is no key', key('EdDSA', { privateKey: 'nonsense' }), /privateKey/],
-  ['an empty text', key('EdDSA', { privateKey: '' }), /privateKey/],
-  ['a public text as private', key('EdDSA', { privateKey: pem(ed.publicKey) }), /privateKey/],
-  ['a public object as private', key('EdDSA', { privateKey: ed.publicKey }), /privateKey/],
-  ['a private object as public', key('EdDSA', { publicKey: ed.privateKey }), /publicKey/],
+  ['the algorithm none', key('none', { privateKey: ed.privateKey }), /alg/],
+  ['a prototype property as algorithm', key('toString', { privateKey: ed.privateKey }), /alg/],
+  ['a key without privateKey and publicKey', key('EdDSA', {}), /privateKey/],
+  ['malformed text as the private key', key('EdDSA', { privateKey: 'nonsense' }), /privateKey/],
+  ['an empty private key', key('EdDSA', { privateKey: '' }), /privateKey/],
   [
-    'a secret as private',
+    'a public PEM as the private key',
+    key('EdDSA', { privateKey: pem(ed.publicKey) }),
+    /privateKey/,
+  ],
+  [
+    'a public KeyObject as the private key',
+    key('EdDSA', { privateKey: ed.publicKey }),
+    /privateKey/,
+  ],
+  [
+    'a private KeyObject as the public key',
+    key('EdDSA', { publicKey: ed.privateKey }),
+    /publicKey/,
+  ],
+  [
+    'a secret KeyObject as the private key',
     key('EdDSA', { privateKey: createSecretKey(Buffer.alloc(32)) }),
     /privateKey/,
   ],
   [
-    'a secret as public',
+    'a secret KeyObject as the public key',
     key('EdDSA', { publicKey: createSecretKey(Buffer.alloc(32)) }),
     /publicKey/,
   ],
-  ['a number as private', key('EdDSA', { privateKey: 7 }), /privateKey/],
-  ['null as private', key('EdDSA', { privateKey: null }), /privateKey/],
-  ['null as public', key('EdDSA', { publicKey: null }), /publicKey/],
+  ['a number as the private key', key('EdDSA', { privateKey: 7 }), /privateKey/],
+  ['null as the private key', key('EdDSA', { privateKey: null }), /privateKey/],
+  ['null as the public key', key('EdDSA', { publicKey: null }), /publicKey/],
   [
-    'a number as private beside a public one',
+    'a number as the private key next to a public key',
     key('EdDSA', { privateKey: 7, publicKey: ed.publicKey }),
     /privateKey/,
   ],
   [
-    'halves of two pairs',
+    'a public key of another pair',
     key('EdDSA', { privateKey: ed.privateKey, publicKey: pairFor('EdDSA').publicKey }),
     /do not belong together/,
   ],
@@ -157,7 +173,7 @@ const mistakes: [string, object, RegExp][] = [
 ]
 
 for (const [what, options, message] of mistakes) {
-  test(`${what} stops the start, and no key stands in the message`, async (t) => {
+  test(`bearerTransport: refuses ${what} at start-up, without key material in the error`, async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     const transports = [bearerTransport(options as never)]
@@ -178,7 +194,7 @@ for (const [what, options, message] of mistakes) {
   })
 }
 
-test('two bearer transports, or bearer routes without one, stop the start', async (t) => {
+test('bearerTransport: two of them, or bearer routes without one, fail at start-up', async (t) => {
   const twice = Fastify()
   const without = Fastify()
   t.after(() => Promise.all([twice.close(), without.close()]))
@@ -219,13 +235,13 @@ test('two bearer transports, or bearer routes without one, stop the start', asyn
   )
 })
 
-test('a transport that is not the plugin’s to bind says so', async () => {
+test('bearerTransport: authenticate() outside the plugin throws CRUDAUTH_CONFIG', async () => {
   await assert.rejects(async () => bearerTransport().authenticate({} as never, {} as never), {
     code: 'CRUDAUTH_CONFIG',
   })
 })
 
-test('memory says once at start that it is shared with no other process', async (t) => {
+test('start-up: one warning that state in memory is not shared between processes', async (t) => {
   const { lines, logger } = captureLogs('warn')
   await bearerApp(
     t,
@@ -238,7 +254,7 @@ test('memory says once at start that it is shared with no other process', async 
   assert.equal(said.length, 1)
 })
 
-test('a bearer-only app over plain http says that its cookie travels in the clear', async (t) => {
+test('start-up: a bearer-only app with an insecure refresh cookie gets one warning', async (t) => {
   const { lines, logger } = captureLogs('warn')
   const fastify = { logger: { level: logger.level, stream: logger.stream } }
   await bearerApp(t, null, { refresh: 'cookie', cookies: { secure: false } }, {}, { fastify })

@@ -10,7 +10,7 @@ const cookie = 'crudauth_refresh'
 const wrong = 'wrong password'
 
 for (const backend of backends) {
-  test(`${backend.name}: signing in again ends the line of the cookie that is replaced, whoever it was of, and a wrong password does not`, async (t) => {
+  test(`${backend.name}: POST /token: a new sign-in revokes the family of the refresh cookie it replaces`, async (t) => {
     const app = await build(t, {
       auth: {
         ...backend.options(),
@@ -43,7 +43,7 @@ for (const backend of backends) {
     const third = client.cookies.get(cookie) ?? ''
     assert.equal(await refreshed(second), 401)
     assert.equal(await refreshed(third), 200)
-    // One that is none, or in use no longer, is no hindrance.
+    // A malformed or revoked cookie does not prevent a sign-in.
     for (const stale of ['nonsense', first, second]) {
       client.cookies.set(cookie, stale)
       assert.equal(await signIn('ann'), 200)

@@ -25,7 +25,7 @@ const refreshForm = /^[\w-]{22}\.[\w-]{22}\.[\w-]{43}$/
 
 for (const backend of backends) {
   describe(`${backend.name}: POST /token`, () => {
-    test('takes a form and JSON, with grant_type and without, and answers as RFC 6749 says', async (t) => {
+    test('accepts form and JSON bodies and responds as in RFC 6749', async (t) => {
       const app = await bearerApp(t, backend, {
         defaultScopes: ['read'],
         grantableScopes: ['read', 'write'],
@@ -72,7 +72,7 @@ for (const backend of backends) {
       }
     })
 
-    test('scopes are cut to what may be granted, once each, in the order asked', async (t) => {
+    test('requested scopes are reduced to grantableScopes, without duplicates', async (t) => {
       const app = await bearerApp(t, backend, {
         defaultScopes: ['read'],
         grantableScopes: ['read', 'write', 'a:b/c'],
@@ -98,7 +98,7 @@ for (const backend of backends) {
       }
     })
 
-    test('expires_in is the configured lifetime, and what the token says', async (t) => {
+    test('expires_in is the configured lifetime and matches exp', async (t) => {
       const app = await bearerApp(t, backend, { accessSeconds: 61 })
       const { access_token, expires_in } = await signedInBearer(app)
       const { iat, exp } = claimsOf(access_token) as { iat: number; exp: number }
@@ -106,7 +106,7 @@ for (const backend of backends) {
       assert.equal(exp - iat, 61)
     })
 
-    test('a body that is none is 400 and counts as no attempt', async (t) => {
+    test('a malformed body is refused and does not count towards the lockout', async (t) => {
       const app = await bearerApp(t, backend)
       await new Client(app).register('ann')
       const bad = [
@@ -144,7 +144,7 @@ for (const backend of backends) {
       answers(await askToken(app), 200)
     })
 
-    test('one answer for an unknown identifier, a wrong password, a disabled account and one without a password', async (t) => {
+    test('user enumeration: every failed sign-in gets the same response', async (t) => {
       const users = memoryUsers()
       const app = await bearerApp(t, backend, {}, { users })
       for (const name of ['ann', 'gone', 'oauth']) await new Client(app).register(name)
@@ -168,7 +168,7 @@ for (const backend of backends) {
       assert.equal(bodies.size, 1)
     })
 
-    test('shares its lockout with /login, both ways', async (t) => {
+    test('the lockout is shared with POST /login in both directions', async (t) => {
       const transports = [sessionTransport(), bearerTransport({ refresh: 'body' })]
       for (const [first, second] of [
         ['/token', '/login'],
@@ -189,7 +189,7 @@ for (const backend of backends) {
       }
     })
 
-    test('a device that has signed in by /login has its own lane at /token too: no stranger keeps its owner out', async (t) => {
+    test('a stranger cannot lock out a device known from POST /login', async (t) => {
       const transports = [sessionTransport(), bearerTransport({ refresh: 'body' })]
       const app = await build(t, { auth: { ...backend.options(), transports } })
       const owner = new Client(app, '', { remoteAddress: '198.51.100.1' })
@@ -213,7 +213,7 @@ for (const backend of backends) {
       )
     })
 
-    test('a success gives the identifier its attempts back', async (t) => {
+    test('a successful sign-in resets the lockout counter of the identifier', async (t) => {
       const app = await bearerApp(t, backend)
       await new Client(app).register('ann')
       for (let round = 0; round < 3; round++) {
@@ -223,7 +223,7 @@ for (const backend of backends) {
       }
     })
 
-    test('tells its hooks what happens, and onBeforeLogin may refuse', async (t) => {
+    test('calls the login hooks; onBeforeLogin can refuse the sign-in', async (t) => {
       const told: string[] = []
       const app = await bearerApp(
         t,
@@ -248,12 +248,12 @@ for (const backend of backends) {
       assert.deepEqual(
         await app.crudAuth.sessions.list(2),
         [],
-        'nothing was made for whom the app refused',
+        'a refused sign-in creates no token family',
       )
     })
   })
 
-  describe(`${backend.name}: the refresh cookie`, () => {
+  describe(`${backend.name}: refresh cookie`, () => {
     const cookie = 'crudauth_refresh'
     const cookieApp = (t: Parameters<typeof build>[0], prefix = '/auth', options = {}) =>
       build(t, {
@@ -264,7 +264,7 @@ for (const backend of backends) {
         },
       })
 
-    test('goes nowhere but where the routes are: HttpOnly, Secure, SameSite, its path and its lifetime', async (t) => {
+    test('is HttpOnly, Secure, SameSite=Lax and limited to the path of the routes', async (t) => {
       const app = await cookieApp(t)
       const client = new Client(app, '/auth')
       await client.register('ann')
@@ -284,7 +284,7 @@ for (const backend of backends) {
       assert.ok(!response.body.includes(set?.value ?? '?'))
     })
 
-    test('at the root it takes the __Host- prefix; refreshCookiePath and cookies override', async (t) => {
+    test('has the __Host- prefix at the root; options override path and attributes', async (t) => {
       const root = await cookieApp(t, '')
       await new Client(root).register('ann')
       assert.equal(
@@ -303,7 +303,7 @@ for (const backend of backends) {
       )
     })
 
-    test('the path counts the prefix of the instance that the plugin is registered on, up to its first parameter', async (t) => {
+    test('the path includes the outer prefix up to its first parameter', async (t) => {
       for (const [outer, path] of [
         ['/v1', '/v1/auth'],
         ['/v1/:tenant', '/v1'],
@@ -332,7 +332,7 @@ for (const backend of backends) {
       }
     })
 
-    test('the device is remembered beside it: no stranger keeps its owner out of /token', async (t) => {
+    test('POST /token: a stranger cannot lock the known device of the owner out', async (t) => {
       const app = await cookieApp(t)
       const owner = new Client(app, '/auth', { remoteAddress: '198.51.100.1' })
       const stranger = new Client(app, '/auth', { remoteAddress: '203.0.113.1' })
@@ -355,7 +355,7 @@ for (const backend of backends) {
       )
     })
 
-    test('rotates by the cookie, and the body says nothing of it', async (t) => {
+    test('POST /refresh rotates the cookie and returns no refresh token in the body', async (t) => {
       const app = await cookieApp(t)
       const client = new Client(app, '/auth')
       await client.register('ann')
@@ -382,7 +382,7 @@ for (const backend of backends) {
       answers(form, 200)
     })
 
-    test('a body does not stand in for the cookie, nor a cookie for the body', async (t) => {
+    test('POST /refresh ignores a token in the body, and a cookie with refresh: body', async (t) => {
       const app = await cookieApp(t)
       const client = new Client(app, '/auth')
       await client.register('ann')
@@ -403,7 +403,7 @@ for (const backend of backends) {
       answers(await askRefresh(byBody, refresh_token), 200)
     })
 
-    test('a refusal clears nothing: by then the browser may hold a newer one', async (t) => {
+    test('a refused POST /refresh clears no cookie', async (t) => {
       const app = await cookieApp(t)
       const bad = await app.inject({
         method: 'POST',
@@ -417,7 +417,7 @@ for (const backend of backends) {
       assert.equal(none.headers['set-cookie'], undefined)
     })
 
-    test('two cookies of the name are nobody’s', async (t) => {
+    test('duplicate refresh cookies are ignored', async (t) => {
       const app = await cookieApp(t)
       const client = new Client(app, '/auth')
       await client.register('ann')
@@ -434,7 +434,7 @@ for (const backend of backends) {
       answers(await client.post('/refresh'), 200)
     })
 
-    test('a foreign page can neither sign in nor refresh where cookies are at work; with bodies the origin does not matter', async (t) => {
+    test('cross-site requests are refused with refresh: cookie, accepted with refresh: body', async (t) => {
       const trusted = 'https://app.example.org'
       const app = await build(t, {
         auth: { ...backend.options(), transports: [bearerTransport()], trustedOrigins: [trusted] },
@@ -480,7 +480,7 @@ for (const backend of backends) {
   })
 
   describe(`${backend.name}: POST /refresh`, () => {
-    test('gives a new access token and a new refresh token; each is used once', async (t) => {
+    test('returns a new access token and a new refresh token of the same family', async (t) => {
       const app = await bearerApp(t, backend)
       let { refresh_token, access_token } = await signedInBearer(app)
       const seen = new Set([refresh_token, access_token])
@@ -494,10 +494,10 @@ for (const backend of backends) {
         seen.add(refresh_token).add(access_token)
       }
       assert.equal(seen.size, 12)
-      assert.equal((await app.crudAuth.sessions.list(1)).length, 1, 'one line')
+      assert.equal((await app.crudAuth.sessions.list(1)).length, 1, 'one token family')
     })
 
-    test('with rotation off a token is good again and again, and no other is given', async (t) => {
+    test('without rotation the refresh token is reusable and no new one is returned', async (t) => {
       const app = await bearerApp(t, backend, { rotateRefresh: false, reuseGraceSeconds: 0 })
       const { refresh_token } = await signedInBearer(app)
       for (let n = 0; n < 3; n++) {
@@ -512,7 +512,7 @@ for (const backend of backends) {
       }
     })
 
-    test('what is no refresh token is 401, whatever it looks like, and says nothing', async (t) => {
+    test('a malformed or forged refresh token is refused and does not revoke the family', async (t) => {
       const app = await bearerApp(t, backend)
       const { refresh_token, access_token } = await signedInBearer(app)
       const [family = '', tag = '', key = ''] = refresh_token.split('.')
@@ -553,7 +553,7 @@ for (const backend of backends) {
       answers(await askRefresh(app, refresh_token), 200)
     })
 
-    test('an access token is no refresh token, and a refresh token opens no route', async (t) => {
+    test('access and refresh tokens are not interchangeable', async (t) => {
       const app = await bearerApp(t, backend)
       const { refresh_token, access_token } = await signedInBearer(app)
       const response = await postJson(app, '/refresh', { refresh_token: access_token })
@@ -561,11 +561,11 @@ for (const backend of backends) {
       refusesOwn(await asBearer(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
     })
 
-    test('clamps again, and takes back what it lost when it may be granted again', async (t) => {
+    test('scopes follow grantableScopes at the time of the refresh', async (t) => {
       const shared = { ...backend.options(), users: memoryUsers() }
       const grant = (grantableScopes: string[]) => bearerApp(t, null, { grantableScopes }, shared)
       const wide = await grant(['read', 'write'])
-      // Two processes over one state; memory has but one.
+      // Two processes with shared state, which needs Redis.
       const first = await signedInBearer(wide, 'ann', { scope: 'read write' })
       assert.equal(first.scope, 'read write')
       if (!('redis' in shared)) return
@@ -576,7 +576,7 @@ for (const backend of backends) {
       assert.equal(tokensOf(await askRefresh(wide, second.refresh_token)).scope, 'read write')
     })
 
-    test('auth_time is carried on, iat and jti are not', async (t) => {
+    test('keeps auth_time and renews iat and jti', async (t) => {
       const app = await bearerApp(t, backend)
       const first = await signedInBearer(app)
       const now = Date.now
@@ -588,7 +588,7 @@ for (const backend of backends) {
       assert.notEqual(after.jti, before.jti)
     })
 
-    test('is bound to the epoch: password change, version, deletion and return of the id, deactivation', async (t) => {
+    test('a changed password, a raised token_version or a disabled account ends all tokens', async (t) => {
       const users = memoryUsers()
       const app = await bearerApp(t, backend, {}, { users })
       await new Client(app).register('ann')
@@ -630,7 +630,7 @@ for (const backend of backends) {
       refusesOwn(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
     })
 
-    test('a user made again with the same id inherits no token, whether or not its access token is cached', async (t) => {
+    test('a user recreated with the same id inherits no tokens', async (t) => {
       const first = memoryUsers()
       let current = first
       const users = new Proxy(first, { get: (_, name) => Reflect.get(current, name) })
@@ -646,7 +646,7 @@ for (const backend of backends) {
       assert.deepEqual(await app.crudAuth.sessions.list(1), [])
     })
 
-    test('ends when it is not used for refreshDays', async (t) => {
+    test('a refresh token expires refreshDays after its last use', async (t) => {
       const app = await bearerApp(t, backend, { refreshDays: 1 / 86_400 })
       const { refresh_token } = await signedInBearer(app)
       const second = tokensOf(await askRefresh(app, refresh_token))
@@ -655,7 +655,7 @@ for (const backend of backends) {
     })
   })
 
-  describe(`${backend.name}: ending the line of a refresh token`, () => {
+  describe(`${backend.name}: token family revocation`, () => {
     const both = (t: Parameters<typeof build>[0], refresh: 'cookie' | 'body') =>
       build(t, {
         auth: {
@@ -664,7 +664,7 @@ for (const backend of backends) {
         },
       })
 
-    test('/logout on a bearer-only app, by body', async (t) => {
+    test('POST /logout: on a bearer-only app a token in the body revokes only its family', async (t) => {
       const app = await bearerApp(t, backend)
       const { refresh_token } = await signedInBearer(app)
       const other = tokensOf(await askToken(app))
@@ -675,7 +675,7 @@ for (const backend of backends) {
       answers(await askRefresh(app, other.refresh_token), 200)
     })
 
-    test('/logout on a bearer-only app, by cookie, which is cleared', async (t) => {
+    test('POST /logout: on a bearer-only app the refresh cookie is revoked and cleared', async (t) => {
       const app = await build(t, {
         auth: { ...backend.options(), transports: [bearerTransport()] },
       })
@@ -686,12 +686,12 @@ for (const backend of backends) {
       const response = await client.post('/logout')
       answers(response, 200)
       assert.equal(setCookies(response)['__Host-crudauth_refresh']?.maxAge, 0)
-      assert.deepEqual([...client.cookies.keys()], [device], 'the device stays known')
+      assert.deepEqual([...client.cookies.keys()], [device], 'the device cookie is kept')
       client.cookies.set('__Host-crudauth_refresh', token)
       refusesOwn(await client.post('/refresh'), 'CRUDAUTH_INVALID_TOKEN')
     })
 
-    test('/logout with a token of the past ends the line too', async (t) => {
+    test('POST /logout: a used refresh token revokes its family, too', async (t) => {
       const app = await bearerApp(t, backend)
       const { refresh_token } = await signedInBearer(app)
       const next = tokensOf(await askRefresh(app, refresh_token))
@@ -699,7 +699,7 @@ for (const backend of backends) {
       refusesOwn(await askRefresh(app, next.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
     })
 
-    test('/logout ends the session and the line that the request carries, with the CSRF header alone', async (t) => {
+    test('POST /logout: revokes session and token family; the CSRF header is required', async (t) => {
       for (const refresh of ['cookie', 'body'] as const) {
         const app = await both(t, refresh)
         const client = await signedIn(app, 'ann')
@@ -720,7 +720,7 @@ for (const backend of backends) {
       }
     })
 
-    test('/logout of an ended session still ends the line', async (t) => {
+    test('POST /logout: an ended session does not prevent revoking the token family', async (t) => {
       const app = await both(t, 'cookie')
       const client = await signedIn(app, 'ann')
       await client.post('/token', { username: 'ann', password })
@@ -732,7 +732,7 @@ for (const backend of backends) {
       assert.deepEqual(await app.crudAuth.sessions.list(1), [])
     })
 
-    test('/logout tells onAfterLogout whose line ended', async (t) => {
+    test('POST /logout: onAfterLogout gets the user of the revoked family', async (t) => {
       const told: unknown[] = []
       const hooks = {
         onAfterLogout: (user: unknown) => told.push((user as { username: string }).username),
@@ -744,7 +744,7 @@ for (const backend of backends) {
       assert.deepEqual(told, ['ann'])
     })
 
-    test('app.crudAuth.sessions lists, revokes and revokes all, sessions and lines alike', async (t) => {
+    test('app.crudAuth.sessions: lists and revokes sessions and token families', async (t) => {
       const app = await both(t, 'body')
       const ann = await signedIn(app, 'ann')
       const bob = await signedIn(app, 'bob')
@@ -761,7 +761,7 @@ for (const backend of backends) {
         assert.ok(!JSON.stringify(info).includes(refresh_token.split('.')[0] ?? '?'))
       }
       const handle = sha256(one.refresh_token.split('.')[0] ?? '')
-      assert.equal(await app.crudAuth.sessions.revoke(2, handle), false, 'not hers')
+      assert.equal(await app.crudAuth.sessions.revoke(2, handle), false, 'a family of another user')
       assert.equal(await app.crudAuth.sessions.revoke(1, handle), true)
       assert.equal(await app.crudAuth.sessions.revoke(1, handle), false)
       refusesOwn(await askRefresh(app, one.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
@@ -775,7 +775,7 @@ for (const backend of backends) {
       answers(await askRefresh(app, hers.refresh_token), 200)
     })
 
-    test('/logout-all ends the lines, with keep_current too, and counts them', async (t) => {
+    test('POST /logout-all: revokes and counts token families, with keep_current, too', async (t) => {
       for (const [query, revoked] of [
         ['', 3],
         ['?keep_current=true', 2],
@@ -789,7 +789,7 @@ for (const backend of backends) {
       }
     })
 
-    test('the handle of a line, as lists show it, opens and ends nothing by itself', async (t) => {
+    test('the public handle of a token family neither authenticates nor revokes it', async (t) => {
       const app = await both(t, 'body')
       await signedIn(app, 'ann')
       const { refresh_token } = tokensOf(await askToken(app))
@@ -812,7 +812,7 @@ for (const backend of backends) {
       answers(await askRefresh(app, refresh_token), 200)
     })
 
-    test('no refresh token is a session, and no session cookie is a refresh token', async (t) => {
+    test('refresh tokens and session cookies are not interchangeable', async (t) => {
       const app = await both(t, 'cookie')
       const client = await signedIn(app, 'ann')
       await client.post('/token', { username: 'ann', password })
@@ -849,7 +849,7 @@ for (const backend of backends) {
       answers(await client.post('/refresh'), 200)
     })
 
-    test('a user has as many lines as devices, within a bound', async (t) => {
+    test('a user has at most 100 token families', async (t) => {
       const app = await bearerApp(t, backend, {}, { lockout: false })
       await new Client(app).register('ann')
       const user = await app.crudAuth.users.findById(1)
@@ -860,7 +860,7 @@ for (const backend of backends) {
   })
 }
 
-test('issueTokens gives what /token gives', async (t) => {
+test('issueTokens: returns working tokens with the scopes that POST /token would grant', async (t) => {
   const app = await bearerApp(t, null, {
     defaultScopes: ['read'],
     grantableScopes: ['read', 'write'],
@@ -882,7 +882,7 @@ test('issueTokens gives what /token gives', async (t) => {
   answers(await askRefresh(app, issued.refreshToken ?? ''), 200)
 })
 
-test('a hand-written refresh gives what /refresh gives, reuse and cookie included', async (t) => {
+test('refreshTokens: a custom route rotates, detects reuse and sets the cookie', async (t) => {
   const reused: unknown[] = []
   const app = await build(t, {
     auth: {
@@ -921,7 +921,7 @@ test('a hand-written refresh gives what /refresh gives, reuse and cookie include
   assert.equal(setCookies(await postJson(app, '/clear', {}))[cookie]?.maxAge, 0)
 })
 
-test('app.crudAuth.issueTokens without a bearer transport says what is missing', async (t) => {
+test('issueTokens: throws CRUDAUTH_CONFIG without a bearer transport', async (t) => {
   const app = await build(t)
   await new Client(app).register('ann')
   const user = await app.crudAuth.users.findById(1)
@@ -932,7 +932,7 @@ test('app.crudAuth.issueTokens without a bearer transport says what is missing',
   })
 })
 
-test('two lines of one user live side by side whatever is done to one', async (t) => {
+test('POST /logout: revoking one token family keeps the others of the user', async (t) => {
   const app = await bearerApp(t, null)
   const one = await signedInBearer(app)
   const two = tokensOf(await askToken(app))

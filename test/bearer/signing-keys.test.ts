@@ -36,7 +36,7 @@ interface PublishedKey {
 
 for (const alg of algorithms) {
   describe(alg, () => {
-    test('signs and verifies, with PEM and KeyObject alike', async (t) => {
+    test('signs and verifies with PEM and KeyObject keys', async (t) => {
       const { privateKey, publicKey } = pairFor(alg)
       for (const halves of [
         { privateKey },
@@ -50,7 +50,7 @@ for (const alg of algorithms) {
       }
     })
 
-    test('another service verifies by the published key set alone, with WebCrypto', async (t) => {
+    test('another service can verify tokens with the JWKS and WebCrypto', async (t) => {
       const { privateKey } = pairFor(alg)
       const retired = pairFor('ES256')
       const app = await build(t, {
@@ -111,7 +111,7 @@ for (const alg of algorithms) {
       )
     })
 
-    test('an app with the public half alone verifies and cannot issue, and uses nothing up in trying', async (t) => {
+    test('an app with only the public key verifies tokens but cannot issue any', async (t) => {
       const { privateKey, publicKey } = pairFor(alg)
       const users = memoryUsers()
       const issuing = await bearerApp(t, null, { keys: [{ kid: 'k', alg, privateKey }] }, { users })
@@ -135,8 +135,8 @@ for (const alg of algorithms) {
   })
 }
 
-describe('rotation of asymmetric keys', () => {
-  test('the first with a private half signs, every one verifies, and a dropped one no more', async (t) => {
+describe('key rotation: asymmetric keys', () => {
+  test('the first private key signs, all keys verify, a removed key does not', async (t) => {
     const users = memoryUsers()
     const [old, next] = [pairFor('ES256'), pairFor('EdDSA')]
     const oldKey: TokenKey = { kid: 'old', alg: 'ES256', privateKey: old.privateKey }
@@ -164,7 +164,7 @@ describe('rotation of asymmetric keys', () => {
     refuses(await asBearer(before, second.access_token), 'CRUDAUTH_INVALID_TOKEN')
   })
 
-  test('a list whose first key only verifies signs with the next', async (t) => {
+  test('a list that starts with a public key signs with the first private key', async (t) => {
     const [a, b] = [pairFor('EdDSA'), pairFor('EdDSA')]
     const app = await bearerApp(t, null, {
       keys: [
@@ -174,7 +174,7 @@ describe('rotation of asymmetric keys', () => {
     })
     const { access_token } = await signedInBearer(app)
     assert.equal(headerOf(access_token).kid, 'b')
-    // Swapping the names of two keys of one algorithm gives none of them the other’s tokens.
+    // A token signed with one key under the kid of another key is refused.
     const claims = claimsOf(access_token)
     refuses(
       await asBearer(
@@ -185,7 +185,7 @@ describe('rotation of asymmetric keys', () => {
     )
   })
 
-  test('with keys configured a token made with the secret is none, and the other way round', async (t) => {
+  test('algorithm confusion: an HS256 app and an EdDSA app refuse each other’s tokens', async (t) => {
     const users = memoryUsers()
     const { privateKey } = pairFor('EdDSA')
     const hsApp = await bearerApp(t, null, {}, { users })
@@ -207,7 +207,7 @@ describe('rotation of asymmetric keys', () => {
 })
 
 for (const backend of backends) {
-  test(`${backend.name}: secrets rotate: what the old one made goes on, until it is dropped`, async (t) => {
+  test(`${backend.name}: secret rotation: tokens of the old secret are valid until it is removed`, async (t) => {
     const shared = { ...backend.options(), users: memoryUsers() }
     const appWith = (secret: string | string[], users: UserStore = shared.users) =>
       bearerApp(t, null, {}, { ...shared, users, secret })
@@ -227,13 +227,13 @@ for (const backend of backends) {
     refuses(await asBearer(before, second.access_token), 'CRUDAUTH_INVALID_TOKEN')
     if (!('redis' in shared)) return
 
-    // One state: the refresh tokens too.
+    // With shared state, refresh tokens survive the rotation, too.
     const third = tokensOf(await askRefresh(during, first.refresh_token))
     assert.equal(headerOf(third.access_token).kid, headerOf(second.access_token).kid)
     assert.deepEqual(
       tokensOf(await askRefresh(during, first.refresh_token)).refresh_token,
       third.refresh_token,
-      'within the grace',
+      'the same successor within the grace period',
     )
     assert.equal((await during.crudAuth.sessions.list(1)).length, 2)
     refusesOwn(await askRefresh(after, third.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
@@ -243,7 +243,7 @@ for (const backend of backends) {
   })
 }
 
-test('within the grace the successor that the old secret made is found by the new one', async (t) => {
+test('secret rotation: repeated use within the grace period returns the same successor', async (t) => {
   const redis = backends.find(({ name }) => name === 'redis')
   if (!redis) return t.skip('TEST_REDIS_URL is not set')
   const shared = { ...redis.options(), users: memoryUsers() }
@@ -255,7 +255,7 @@ test('within the grace the successor that the old secret made is found by the ne
   answers(await askRefresh(during, next.refresh_token), 200)
 })
 
-test('a signature of the published key is what node:crypto says it is', async (t) => {
+test('ES256: node:crypto verifies the signature in IEEE P1363 format', async (t) => {
   const { privateKey, publicKey } = pairFor('ES256')
   const app = await bearerApp(t, null, { keys: [{ kid: 'k', alg: 'ES256', privateKey }] })
   const { access_token } = await signedInBearer(app)

@@ -31,7 +31,7 @@ const withPrivate = [
 ] as const
 const jwksUrl = '/.well-known/jwks.json'
 
-test('an app that can only verify has neither /token nor /refresh, and all else', async (t) => {
+test('verify-only app: no /token or /refresh; bearer tokens, sessions and JWKS work', async (t) => {
   const users = memoryUsers()
   const issuing = await bearerApp(
     t,
@@ -56,7 +56,7 @@ test('an app that can only verify has neither /token nor /refresh, and all else'
   )
 })
 
-test('routes that name the group, or mount it by hand, stop the start of such an app', async (t) => {
+test('verify-only app: bearer routes requested explicitly fail at start-up', async (t) => {
   const transports = [bearerTransport({ keys: publicOnly })]
   const named = async () => {
     const app = Fastify()
@@ -78,12 +78,12 @@ test('routes that name the group, or mount it by hand, stop the start of such an
     await assert.rejects(() => byHand(routes), { code: 'CRUDAUTH_CONFIG', message: /privateKey/ })
 })
 
-test('one private key in the list is enough for the routes', async (t) => {
+test('bearer routes: one private key in the list is enough', async (t) => {
   const app = await bearerApp(t, null, { keys: withPrivate }, { routes: ['account', 'bearer'] })
   answers(await asBearer(app, (await signedInBearer(app)).access_token), 200)
 })
 
-test('the key set is served whatever the routes are, at the root, and only when asked for', async (t) => {
+test('JWKS: served at the root with jwks: true, whatever the routes option', async (t) => {
   const routes: CrudAuthOptions['routes'][] = [true, false, ['account'], ['bearer'], []]
   for (const keys of [publicOnly, withPrivate]) {
     for (const mounted of routes) {
@@ -99,7 +99,7 @@ test('the key set is served whatever the routes are, at the root, and only when 
   }
 })
 
-test('beside groups that are mounted by hand it is there once', async (t) => {
+test('JWKS: served at the root if bearerRoutes is registered separately', async (t) => {
   const transports = [bearerTransport({ keys: withPrivate, jwks: true, refresh: 'body' })]
   const app = Fastify()
   t.after(() => app.close())

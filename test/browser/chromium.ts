@@ -7,7 +7,7 @@ import { temporaryFolder } from '../demo/start.js'
 
 const all = process.env.CRUDAUTH_TEST_ALL === '1'
 
-/** The browser's program, where everything is tested; browsers are no part of the unit tests. */
+/** Path of Chromium in a full test run. Undefined otherwise: unit tests don't use a browser. */
 export function chromiumPath(): string | undefined {
   if (!all) return undefined
   const path = process.env.TEST_CHROMIUM || findProgram(programs.chromium)
@@ -26,19 +26,22 @@ const flags = [
   '--disable-sync',
 ]
 
-/** Starts a browser with a profile of its own, gone when it is closed at the end of the test. */
+/** Starts a browser with a temporary profile. It closes when the test ends. */
 export async function openBrowser(t: TestContext, executablePath: string): Promise<Browser> {
   const browser = await chromium.launch({ executablePath, args: flags, timeout: 60_000 })
   t.after(() => browser.close())
   return browser
 }
 
-/** One person at one device: a context with its own cookies, and what its console and its content policy had to say. */
+/**
+ * One user on one device: a browser context with its own cookies.
+ * Collects console errors and warnings, which include violations of the content security policy.
+ */
 export class Device {
   private constructor(
     readonly context: BrowserContext,
     readonly page: Page,
-    /** Of the app under test. */
+    /** Origin of the app under test. */
     private readonly origin: string,
     readonly problems: string[] = [],
   ) {
@@ -72,13 +75,13 @@ export class Device {
     return device
   }
 
-  /** The window that a click opens, as a view of the same device. */
+  /** Returns the window that a click opens, on the same device. */
   async opens(click: () => Promise<void>): Promise<Device> {
     const [page] = await Promise.all([this.context.waitForEvent('page'), click()])
     return new Device(this.context, page, this.origin, this.problems)
   }
 
-  /** Takes what was noticed so far; what comes next is judged for itself. */
+  /** Returns the problems so far and clears them. */
   takeProblems(): string[] {
     return this.problems.splice(0)
   }
@@ -98,18 +101,18 @@ export class Device {
     await this.page.getByRole('button', { name: 'Sign in', exact: true }).click()
   }
 
-  /** Waits for a message, good or bad. */
+  /** Waits for a status or error message. */
   async says(text: RegExp): Promise<void> {
     await this.page.locator('[role=status], [role=alert]').filter({ hasText: text }).waitFor()
   }
 
-  /** Waits for a heading of level one. */
+  /** Waits for a level 1 heading. */
   async sees(heading: RegExp): Promise<void> {
     await this.page.getByRole('heading', { level: 1, name: heading }).waitFor()
   }
 }
 
-/** Where screenshots go: SCREENSHOT_FOLDER, to look at them, or a folder that is gone after the test. */
+/** Saves screenshots in SCREENSHOT_FOLDER, or in a folder that is removed when the test ends. */
 export function screenshotFolder(t: TestContext): (name: string) => string {
   const folder = process.env.SCREENSHOT_FOLDER || temporaryFolder(t)
   mkdirSync(folder, { recursive: true })

@@ -12,7 +12,7 @@ import { chromiumPath, openBrowser } from './chromium.js'
 const chromium = chromiumPath()
 const skip = chromium ? false : 'TEST_CHROMIUM is not set'
 
-/** The script of the guide, as it stands. */
+/** The unmodified script of the guide. */
 const script = (): string => {
   const text = String(documentOf('docs/guides/cross-origin.md').text ?? '')
   const found = /<script>\n(\s*const api = [\s\S]*?)<\/script>/.exec(text)?.[1]
@@ -70,7 +70,7 @@ test('a front end on another origin signs in, survives a reload, lists and ends 
   assert.equal((await run<{ username: string }>(signIn)).username, 'ada')
   assert.equal((await run<{ via: string }>(`call('GET', '/me')`)).via, 'session')
 
-  // Another device, which is signed out from here.
+  // Another device, which this one signs out.
   const other = await browser.newContext()
   const elsewhere = await other.newPage()
   await elsewhere.goto(frontEnd)
@@ -95,7 +95,7 @@ test('a front end on another origin signs in, survives a reload, lists and ends 
   )
   assert.equal(refused, 'true', 'the page can read why')
   await run(`call('POST', '/logout')`)
-  // A page of nobody's may not post the form.
+  // Login CSRF: a page of an untrusted origin must not be able to post the form.
   const foreign = createServer((_request, response) => response.end(html))
   await new Promise<void>((resolve) => foreign.listen(0, '127.0.0.1', resolve))
   t.after(() => foreign.close())

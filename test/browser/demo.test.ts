@@ -47,15 +47,15 @@ test('somebody registers, signs in on two devices, ends one, confirms, changes t
   await away.page.reload()
   await away.sees(/Sign in/)
   await away.says(/no longer signed in/)
-  // Several requests were under way, and each tells the console of its 401.
+  // Several requests were in flight. The browser logs each 401 to the console.
   await away.page.waitForLoadState('networkidle')
   assert.ok(away.takeProblems().every((problem) => /status of 401/.test(problem)))
-  // A refusal clears no cookie; the page forgets the one that it can read.
+  // A 401 clears no cookies. The page deletes the one that scripts can read.
   assert.deepEqual((await away.context.cookies()).map(({ name }) => name).sort(), [
     '__Host-crudauth_device',
     '__Host-crudauth_session',
   ])
-  // What has ended is forgotten, so the next look asks for nothing.
+  // Without that cookie, the page sends no request.
   await away.page.reload()
   await away.sees(/Sign in/)
   assert.deepEqual(away.takeProblems(), [])

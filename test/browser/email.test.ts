@@ -12,7 +12,7 @@ const skip = chromium ? false : 'needs Chromium'
 const password = 'correct horse battery'
 const changed = 'a quite different battery'
 
-/** Opens the newest message of the mailbox with this subject, and what its button in the HTML leads to. */
+/** Opens the newest message with this subject and follows the button in its HTML. */
 async function follow(
   mailbox: Device,
   subject: RegExp,
@@ -196,7 +196,7 @@ test('an email runs no script, loads nothing and reaches nothing around it, what
   assert.equal(await page.locator('#text').textContent(), '<b>Text</b>')
   assert.match(await page.title(), /^Mailbox/)
   assert.equal(page.url(), `${url}/mailbox`)
-  // Asked afterwards, so whatever the clicks sent has been answered.
+  // This later request ensures that any request caused by the clicks has arrived.
   await Promise.all([
     page.waitForResponse(/\/html$/),
     page.getByRole('button', { name: 'Subject' }).click(),

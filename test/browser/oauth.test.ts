@@ -12,7 +12,7 @@ const password = 'correct horse battery'
 const startOidcDemo = (t: TestContext) =>
   startDemo(t, temporaryFolder(t), {}, commandOf('demo:oidc'))
 
-/** Somebody with a browser of their own, at the demo and at the provider. */
+/** A user with their own browser, at the demo and at the provider. */
 class Person {
   constructor(
     readonly device: Device,
@@ -27,7 +27,7 @@ class Person {
     return this.device.page
   }
 
-  /** Says who one is at the provider, and lets it tell the demo, if it asks; ends at the demo. */
+  /** Signs in at the provider and answers its consent page, if there is one. Ends at the demo. */
   async passProvider(account: string, decision: 'Allow' | 'Deny' = 'Allow') {
     await this.page.getByRole('textbox', { name: 'Account', exact: true }).fill(account)
     await this.page.getByRole('button', { name: 'Sign in', exact: true }).click()
@@ -54,7 +54,7 @@ class Person {
     await this.device.says(/Signed out/)
   }
 
-  /** One of the facts about the account. */
+  /** Reads one of the account's details from the page. */
   fact(name: string) {
     return this.page.locator(`#you dt:has-text("${name}") + dd`).textContent()
   }
@@ -63,14 +63,14 @@ class Person {
     return this.page.getByRole('button', { name: `${name} the local provider`, exact: true })
   }
 
-  /** What the browser noticed. The provider has no icon, which a browser asks for by itself. */
+  /** Problems of the device, except the provider's missing favicon. */
   takeProblems(): string[] {
     return this.device
       .takeProblems()
       .filter((problem) => !/status of 404 .*\/favicon\.ico$/.test(problem))
   }
 
-  /** What was said in words and by code, without the refusals that the browser's console repeats. */
+  /** Asserts the error message and code. Ignores the failed requests that the console logs. */
   async isRefused(text: RegExp, code: string) {
     await this.device.says(text)
     assert.equal(await this.page.locator('[role=alert] code').textContent(), code)
@@ -102,7 +102,8 @@ test('somebody signs up at a provider, comes back to the same account, and keeps
   await page.screenshot({ path: shot('oauth-2-signed-up'), fullPage: true })
   assert.deepEqual(ada.takeProblems(), [])
 
-  // No password to confirm, to change or to move with; the provider is the only way in.
+  // The account has no password, so the cards that need one are hidden.
+  // The provider is its only sign-in method.
   for (const card of ['sudo', 'change', 'move', 'delete'])
     assert.ok(!(await page.locator(`#${card}`).isVisible()), card)
   await ada.button('Unlink').click()
@@ -138,7 +139,7 @@ test('somebody signs up at a provider, comes back to the same account, and keeps
   await page.reload()
   await ada.button('Link').waitFor()
 
-  // The provider vouches for the address, so the account is found by it.
+  // The provider has verified the address, so the account is matched by it.
   await ada.signOut()
   await ada.signInAtProvider('ada')
   await device.sees(/Hello, ada/)
@@ -169,7 +170,7 @@ test('an account with a password gets a link, and that account at the provider o
   assert.equal(eve.page.url(), `${demo.url}/`)
   await eve.button('Unlink').waitFor()
   await eve.page.screenshot({ path: shot('oauth-4-linked'), fullPage: true })
-  // An unverified address at the provider changes nothing of the account's own.
+  // Linking an account with an unverified address doesn't change the local address.
   assert.match(String(await eve.fact('Email')), /eve@example\.com not confirmed/)
   await eve.signOut()
   await eve.signInAtProvider('bob')

@@ -15,7 +15,10 @@ import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** One route for everything, as a GraphQL server has it: resolvers read `maybePrincipal` and sign in by hand. */
+/**
+ * Mounts one route for all operations, like a GraphQL server.
+ * Resolvers read `maybePrincipal` and sign in with the app's own code.
+ */
 function mountApi(app: FastifyInstance): void {
   const operations: Record<
     string,

@@ -5,7 +5,10 @@ import { listenOn, times } from '../helpers/bearer.js'
 import { build, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 
-/** A client as front ends write it: on a 401 that says `invalid_token` it refreshes once, for all that wait, and tries again. */
+/**
+ * A typical front-end client. On a 401 with `invalid_token`, it refreshes and retries.
+ * Concurrent requests share one refresh.
+ */
 function frontEnd(base: string) {
   const jar = new Map<string, string>()
   let access = ''

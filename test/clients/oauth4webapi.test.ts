@@ -36,7 +36,7 @@ test('a generic OAuth client signs in, refreshes, calls, is told off, and reads 
     jwks_uri: `${base}/.well-known/jwks.json`,
   })
 
-  // Parameters that a generic client adds, such as client_id, are members of the body like any other and mean nothing.
+  // The plugin ignores parameters that a generic client adds to the body, such as client_id.
   const answer = await oauth.genericTokenEndpointRequest(
     at('/token'),
     client,
@@ -69,7 +69,7 @@ test('a generic OAuth client signs in, refreshes, calls, is told off, and reads 
     insecure,
   )
   assert.equal(((await me.json()) as { username: string }).username, 'ann')
-  // It reads WWW-Authenticate as the RFC has it, and throws what it says.
+  // The client parses WWW-Authenticate as the RFC defines it, and throws the challenge.
   await assert.rejects(
     oauth.protectedResourceRequest(
       'forged',
@@ -103,7 +103,7 @@ test('a generic OAuth client signs in, refreshes, calls, is told off, and reads 
     },
   )
 
-  // As a resource server of RFC 9068 sees the token: key set, iss, aud, exp and the type.
+  // Validates the token like an RFC 9068 resource server: key set, iss, aud, exp and typ.
   const request = new Request(`${base}/x`, {
     headers: { authorization: `Bearer ${second.access_token}` },
   })

@@ -58,7 +58,7 @@ async function start(t: TestContext) {
 
 type Start = Awaited<ReturnType<typeof start>>
 
-/** Opens a socket and returns it with its first message. */
+/** Opens a WebSocket and returns it with its first message. */
 async function open({ app }: Start, url: string, headers: Record<string, string>) {
   let first: Promise<unknown[]> | undefined
   const socket = await app.injectWS(

@@ -128,6 +128,9 @@ describe('after-hooks', () => {
     assert.deepEqual(told, ['ann', 'ann'])
     await client.post('/logout')
     assert.deepEqual(told, ['ann', 'ann'])
+    await client.login('ann')
+    answers(await client.post('/logout'), 200)
+    assert.deepEqual(told, ['ann', 'ann', 'ann'])
   })
 
   for (const how of ['throws', 'rejects'] as const) {
@@ -257,6 +260,30 @@ describe('before-hooks', () => {
 })
 
 describe('diagnostics_channel', () => {
+  test('publishes each event once as crudauth:<type> if the app has hooks, even if they throw', async (t) => {
+    const told: string[] = []
+    for (const name of names) {
+      const listen = () => void told.push(`channel ${name}`)
+      diagnosticsChannel.subscribe(`crudauth:${name}`, listen)
+      t.after(() => diagnosticsChannel.unsubscribe(`crudauth:${name}`, listen))
+    }
+    const hooks = Object.fromEntries(
+      names.map((name) => [
+        name,
+        () => {
+          told.push(`hook ${name}`)
+          throw new Error('hook trouble')
+        },
+      ]),
+    ) as CrudAuthHooks
+    await everything(await build(t, { auth: { hooks }, routes: sudo }))
+    const of = (listener: string) =>
+      told.filter((line) => line.startsWith(listener)).map((line) => line.split(' ')[1])
+    assert.equal(told.length, 22)
+    assert.deepEqual(of('channel'), of('hook'))
+    assert.deepEqual([...new Set(of('channel'))].sort(), [...names].sort())
+  })
+
   test('publishes each event as crudauth:<type>, even if the app has no hooks', async (t) => {
     const events: AuthEvent[] = []
     const listen = (message: unknown) => void events.push(message as AuthEvent)

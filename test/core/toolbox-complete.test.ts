@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import { bearerTransport, type CrudAuthOptions, sessionTransport } from '../../src/index.js'
+import {
+  bearerTransport,
+  type CrudAuthOptions,
+  sessionTransport,
+  type Transport,
+} from '../../src/index.js'
 import { answers, setCookies } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { build, password } from '../helpers/build.js'
@@ -110,6 +115,22 @@ for (const backend of backends) {
     assert.equal(refused.json().code, 'CRUDAUTH_CONFIG')
   })
 
+  test(`${backend.name}: completeLogin: a custom transport cannot sign in, CRUDAUTH_CONFIG`, async (t) => {
+    const key: Transport = { name: 'key', authenticate: async () => null }
+    const { app, told } = await setUp(t, { transports: [key, sessionTransport()] })
+    const named = await new Client(app).post('/hand/login', { transport: 'key' })
+    assert.equal(named.json().code, 'CRUDAUTH_CONFIG')
+    assert.equal(named.headers['set-cookie'], undefined)
+    assert.deepEqual(told, [])
+    // Without a name the first transport that can sign in does, not the first of the list.
+    assert.equal((await new Client(app).post('/hand/login', {})).statusCode, 200)
+    assert.deepEqual(told, ['in session'])
+    const alone = await setUp(t, { transports: [key] })
+    const unnamed = await new Client(alone.app).post('/hand/login', {})
+    assert.equal(unnamed.json().code, 'CRUDAUTH_CONFIG')
+    assert.deepEqual(alone.told, [])
+  })
+
   test(`${backend.name}: resolvePrincipal: needs no CSRF token, writes nothing, is null for bad credentials`, async (t) => {
     const { app } = await setUp(t)
     const client = await signedIn(app, 'ann2')
@@ -144,6 +165,27 @@ for (const backend of backends) {
       assert.throws(() => app.currentUser({ transport: transport as never }), {
         code: 'CRUDAUTH_CONFIG',
       })
+  })
+
+  test(`${backend.name}: currentUser: never asks a transport that is not in the list`, async (t) => {
+    let asked = 0
+    const key: Transport = {
+      name: 'key',
+      async authenticate(_request, auth) {
+        asked++
+        const user = await auth.users.findBy('username', 'ann')
+        return user && auth.createPrincipal(user, { transport: 'key' })
+      },
+    }
+    const { app } = await setUp(t, { transports: [key, sessionTransport(), bearerTransport()] })
+    refuses(await app.inject('/hand/either'), 'CRUDAUTH_UNAUTHENTICATED')
+    const client = new Client(app)
+    await client.register('bob')
+    await client.login('bob')
+    assert.deepEqual((await client.get('/hand/either')).json(), { via: 'session' })
+    assert.equal(asked, 0)
+    assert.deepEqual((await app.inject('/hand/fresh')).statusCode, 200)
+    assert.equal(asked, 1)
   })
 
   test(`${backend.name}: deleteAccount: ends all credentials, one-time tokens and address reservations`, async (t) => {

@@ -7,7 +7,7 @@ import { keys, secret } from '../helpers/delivery.js'
 const other = 'Zq7-another-secret-of-thirty-two-bytes!'
 const text = '{"token":"T0ken-abcdefghijklmnop","recipient":"grüße@example.com"}'
 
-test('what was sealed opens, cannot be read in between, and never looks the same twice', () => {
+test('seal: sealed text opens again, is unreadable and differs every time', () => {
   const { seal, open } = createSeal(keys)
   const sealed = seal(text)
   assert.equal(open(sealed), text)
@@ -17,7 +17,7 @@ test('what was sealed opens, cannot be read in between, and never looks the same
   assert.equal(open(seal('')), '')
 })
 
-test('a changed, cut, lengthened or respelled text does not open', () => {
+test('seal: modified, truncated, extended or non-canonical text does not open', () => {
   const { seal, open } = createSeal(keys)
   const sealed = seal(text)
   const bytes = Buffer.from(sealed, 'base64url')
@@ -38,7 +38,7 @@ test('a changed, cut, lengthened or respelled text does not open', () => {
   ]) {
     assert.equal(open(bad), null)
   }
-  // The last character of 4n+2 or 4n+3 has bits that decode to nothing.
+  // In base64url of length 4n+2 or 4n+3, the last character has unused bits.
   const loose = seal('a')
   assert.equal(loose.length % 4, 3)
   assert.equal(
@@ -47,7 +47,7 @@ test('a changed, cut, lengthened or respelled text does not open', () => {
   )
 })
 
-test('the first secret seals, every one opens, and a dropped one no longer does', () => {
+test('seal: the first secret seals, all listed secrets open, and a removed one does not', () => {
   const before = createSeal(createKeyring(secret)('delivery')).seal(text)
   const rotating = createSeal(createKeyring([other, secret])('delivery'))
   assert.equal(rotating.open(before), text)
@@ -56,7 +56,7 @@ test('the first secret seals, every one opens, and a dropped one no longer does'
   assert.equal(after.open(before), null)
 })
 
-test('what was sealed for one purpose does not open for another', () => {
+test('seal: text sealed for one purpose does not open for another', () => {
   const keyring = createKeyring(secret)
   assert.equal(
     createSeal(keyring('one-time')).open(createSeal(keyring('delivery')).seal(text)),

@@ -8,11 +8,11 @@ import { password, Visitor } from './visitor.js'
 const startOidcDemo = (t: TestContext, folder: string) =>
   startDemo(t, folder, {}, commandOf('demo:oidc'))
 
-/** Somebody who goes to the provider and back by following redirects; the provider's cookies are kept apart. */
+/** A user who follows redirects to the provider and back. The provider has its own cookies. */
 class Traveller extends Visitor {
   private readonly provider = new Visitor('')
 
-  /** From the provider's address to the one that it sends back to. */
+  /** Goes through the provider's pages. Returns the callback URL. */
   async passProvider(address: string, account: string): Promise<string> {
     let { origin, pathname, search } = new URL(address)
     let form: URLSearchParams | undefined
@@ -32,7 +32,7 @@ class Traveller extends Visitor {
     throw new Error('the provider sends nobody back')
   }
 
-  /** Signs in at the provider; resolves with the answer of the callback. */
+  /** Signs in at the provider. Resolves to the response of the callback. */
   async signIn(account: string) {
     const begun = await this.get('/auth/oauth/local/authorize?redirect_to=/')
     assert.equal(begun.status, 302)
@@ -65,7 +65,7 @@ test('with a provider the demo signs in there, on one account, and keeps its sec
   const again = new Traveller(demo.url)
   await again.signIn('ada')
   assert.equal((await again.get('/auth/me')).body.user_id, user_id)
-  // It comes up at another address next time, and its accounts are still found.
+  // After a restart the provider has another issuer URL, and its accounts still match.
   assert.equal(await demo.stop(), 0)
   await assert.rejects(fetch(provider), 'the provider ends with the demo')
   const later = await startOidcDemo(t, folder)
@@ -106,7 +106,7 @@ test('a database of an older demo gets the new columns, and its accounts stay', 
   await ada.register('ada')
   assert.equal(await first.stop(), 0)
   const database = new Database(join(folder, 'demo.db'))
-  // As it was before there were providers.
+  // The schema before the demo had providers.
   database.exec('drop index accounts_local_id')
   for (const name of ['local_id', 'oauth_provider', 'oauth_updated_at']) {
     database.exec(`alter table accounts drop column ${name}`)

@@ -7,14 +7,14 @@ import type { TestContext } from 'node:test'
 import { root } from '../../scripts/source-graph.js'
 import { commandFor } from '../helpers/child.js'
 
-/** A demo that runs, as `npm start` runs it. */
+/** A running demo, started like `npm start`. */
 export interface Demo {
-  /** As it was printed, without the slash at its end. */
+  /** The printed URL, without a trailing slash. */
   readonly url: string
   readonly port: number
-  /** Everything it wrote so far. */
+  /** All output so far. */
   output(): string
-  /** Sends the signal and waits for the end. Resolves with the exit code; null when a signal ended it by force. */
+  /** Sends a signal and waits. Resolves to the exit code, or null if a signal ended the demo. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
@@ -28,11 +28,11 @@ export function temporaryFolder(t: TestContext): string {
   return folder
 }
 
-/** What the shell has of the demo's own variables, and the runner's, does not reach the demo. */
+/** Variables that the demo must not inherit from the shell or the test runner. */
 const foreign =
   /^(HOST|PORT|PUBLIC_URL|NODE_ENV|REDIS_URL|AUTH_SECRET|COOKIE_SECURE|LOG_LEVEL|DEMO_FOLDER|NODE_TEST_CONTEXT|npm_.*)$/
 
-/** The program and arguments of a script of the package, without npm and its shell between. */
+/** The command of a package script, to run it without npm and a shell. */
 export function commandOf(script: 'start' | 'demo:oidc'): string[] {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>
@@ -52,13 +52,14 @@ function run(t: TestContext, env: Record<string, string>, command?: string[]) {
     cwd: root,
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // What npm starts can be ended with it; all others end with the group of the tests.
+    // With its own group, a given command can be ended with all its children.
+    // Otherwise the demo stays in the process group of the tests, which ends with them.
     detached: hasOwnGroup,
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
-  // Not before the last process has closed its output.
+  // "close", unlike "exit", waits until all processes have closed the output.
   const ended = once(child, 'close').then(([code]) => code as number | null)
   const force = () => {
     if (!hasOwnGroup) return void child.kill('SIGKILL')
@@ -75,7 +76,7 @@ function run(t: TestContext, env: Record<string, string>, command?: string[]) {
   return { child, ended, force, output: () => output }
 }
 
-/** Runs a demo that is to fail; resolves with its exit code and what it wrote. */
+/** Runs a demo that is expected to fail. Resolves to its exit code and output. */
 export async function runDemo(
   t: TestContext,
   env: Record<string, string>,
@@ -87,7 +88,7 @@ export async function runDemo(
   return { code, output: output() }
 }
 
-/** Starts a demo and waits until it tells where to look. @throws Error with what it wrote, when it does not */
+/** Starts a demo and waits until it prints its URL. @throws Error with its output if it doesn't */
 export async function startDemo(
   t: TestContext,
   folder: string,
@@ -104,7 +105,7 @@ export async function startDemo(
     const bound = setTimeout(() => fail('did not start in time'), startWithinMs)
     const look = () => {
       const [, found] = /^ *Page +(http:\/\/\S+)\/$/m.exec(output()) ?? []
-      // Further down, so that all of it has been written.
+      // The last line of the banner: all of it was printed.
       if (found === undefined || !/^ *Stop /m.test(output())) return
       clearTimeout(bound)
       resolve(found)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** An email as the demo's mailbox shows it. */
+/** An email in the demo's mailbox. */
 export interface ShownMail {
   readonly id: number
   readonly to: string
@@ -13,16 +13,16 @@ export interface ShownMail {
 interface Answer {
   readonly status: number
   readonly headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the route answers
+  // biome-ignore lint/suspicious/noExplicitAny: depends on the route
   readonly body: any
 }
 
 export const password = 'correct horse battery'
 
-/** Somebody who speaks real HTTP with the demo: keeps cookies and sends the CSRF token of the readable one. */
+/** An HTTP client of the demo: keeps cookies and sends the CSRF token from the readable cookie. */
 export class Visitor {
   readonly cookies = new Map<string, string>()
-  /** Newest mail that `mail` has returned. */
+  /** Id of the newest message that `mail` has returned. */
   private lastMail = 0
 
   constructor(public url: string) {}
@@ -62,7 +62,7 @@ export class Visitor {
     return this.send('POST', path, body)
   }
 
-  /** Waits for the next mail of a kind to an address. */
+  /** Waits for the next message of a kind to an address. */
   async mail(kind: string, to: string): Promise<ShownMail> {
     for (let attempt = 0; attempt < 200; attempt++) {
       const mails: ShownMail[] = (await this.get('/mailbox/messages')).body

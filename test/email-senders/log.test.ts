@@ -26,7 +26,7 @@ function inEnvironment(t: TestContext, value: string | undefined) {
   t.after(() => set(NODE_ENV))
 }
 
-test('an email is written with its link, and says that it was not sent', (t) => {
+test('logSender: logs the email with its link, and says that it was not sent', (t) => {
   inEnvironment(t, undefined)
   const lines: string[] = []
   logSender({ log: { info: (line) => lines.push(line) } }).send(message)
@@ -39,14 +39,14 @@ test('an email is written with its link, and says that it was not sent', (t) => 
   assert.ok(!lines[0]?.includes('<p>'))
 })
 
-test('without a logger it is the console', (t) => {
+test('logSender: logs to the console by default', (t) => {
   inEnvironment(t, 'development')
   const info = t.mock.method(console, 'info', () => {})
   logSender().send(message)
   assert.equal(info.mock.callCount(), 1)
 })
 
-test('in production it refuses to start, and says what to use', (t) => {
+test('logSender: in production it throws and names smtpSender, unless allowInProduction is true', (t) => {
   inEnvironment(t, 'production')
   for (const options of [undefined, {}, { allowInProduction: false }]) {
     assert.throws(() => logSender(options), {
@@ -60,7 +60,7 @@ test('in production it refuses to start, and says what to use', (t) => {
   assert.equal(lines.length, 1)
 })
 
-test('what is no logger and what is no option is refused', () => {
+test('logSender: an invalid logger or an unknown option is refused', () => {
   assert.throws(() => logSender({ log: {} as never }), {
     code: 'CRUDAUTH_CONFIG',
     message: /"logSender\.log" must be a logger/,

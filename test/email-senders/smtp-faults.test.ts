@@ -17,7 +17,7 @@ const paths = {
 }
 const quick = { connectSeconds: 5, greetingSeconds: 5, socketSeconds: 5 }
 
-/** The whole way from an intent to a mail server. */
+/** The whole delivery path, from an intent to a mail server. */
 function mailer(
   t: TestContext,
   options: Partial<SmtpSenderOptions>,
@@ -40,7 +40,7 @@ async function server(t: TestContext, options: SmtpOptions = {}) {
   return smtp
 }
 
-/** A TCP server of the test's own; its connections end with it. */
+/** A TCP server for one test. Its connections are closed with it. */
 async function tcp(t: TestContext, onSocket: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>()
   const listener = createServer((socket) => {
@@ -70,7 +70,7 @@ function leaksNothing(lines: readonly string[]): void {
   for (const secret of secrets) assert.ok(!text.includes(secret), `${secret} in ${text}`)
 }
 
-test('a message outlives a server that is down, and arrives once when it is back', async (t) => {
+test('SMTP: a message is retried while the server is down, and arrives once when it is up', async (t) => {
   const before = await server(t)
   await before.stop()
   const down = mailer(
@@ -96,7 +96,7 @@ for (const [step, code] of [
   ['rcpt', 553],
   ['data', 554],
 ] as const) {
-  test(`${code} to ${step} is final: no retry, and the log tells no address`, async (t) => {
+  test(`SMTP: ${code} to ${step} is not retried, and the log contains no address`, async (t) => {
     let attempts = 0
     const smtp = await server(t, {
       credentials,
@@ -131,12 +131,12 @@ for (const [step, code] of [
   ['rcpt', 450],
   ['rcpt', 451],
   ['data', 452],
-  // About the sign-in or the sender: an operator may mend it while the message waits.
+  // These concern authentication or the sender. An operator may fix them while the message waits.
   ['connect', 554],
   ['auth', 535],
   ['mail', 550],
 ] as const) {
-  test(`${code} to ${step} is tried again, and the message arrives once`, async (t) => {
+  test(`SMTP: ${code} to ${step} is retried, and the message arrives once`, async (t) => {
     let refusals = 2
     const smtp = await server(t, {
       credentials,
@@ -158,7 +158,7 @@ for (const [step, code] of [
   })
 }
 
-test('a wrong password of ours is told by its code, and by nothing else', async (t) => {
+test('SMTP: failed authentication is logged by its code, without credentials', async (t) => {
   const smtp = await server(t, { credentials })
   const wrong = mailer(t, {
     host: smtp.host,
@@ -173,7 +173,7 @@ test('a wrong password of ours is told by its code, and by nothing else', async 
   leaksNothing(wrong.lines)
 })
 
-test('a slow server is waited for', async (t) => {
+test('SMTP: a slow server causes no retry', async (t) => {
   const smtp = await server(t, { plain: true })
   const url = await tcp(t, (socket) => {
     const upstream = connect(smtp.port, smtp.host)
@@ -191,7 +191,7 @@ test('a slow server is waited for', async (t) => {
   assert.deepEqual([smtp.messages.length, slow.lines], [1, []])
 })
 
-test('a server that hangs up in the middle of a message gets it again', async (t) => {
+test('SMTP: a message is sent again if the server closes the connection midway', async (t) => {
   const smtp = await server(t, { plain: true })
   let cuts = 2
   const url = await tcp(t, (socket) => {
@@ -218,9 +218,9 @@ test('a server that hangs up in the middle of a message gets it again', async (t
 
 for (const [what, greeting] of [
   ['never greets', ''],
-  ['greets and says no more', '220 mail.example.com ESMTP\r\n'],
+  ['goes silent after its greeting', '220 mail.example.com ESMTP\r\n'],
 ] as const) {
-  test(`a server that ${what} holds no message up for ever`, async (t) => {
+  test(`SMTP: a server that ${what} times out, and the message is given up`, async (t) => {
     let connections = 0
     const url = await tcp(t, (socket) => {
       connections++
@@ -243,7 +243,7 @@ for (const [what, greeting] of [
   })
 }
 
-test('what is no mail server fails the attempt, and its words stay out of the log', async (t) => {
+test('SMTP: a server of another protocol fails the attempt, and its response is not logged', async (t) => {
   const url = await tcp(
     t,
     (socket) =>
@@ -256,7 +256,7 @@ test('what is no mail server fails the attempt, and its words stay out of the lo
   leaksNothing(web.lines)
 })
 
-test('closing while the server hangs ends at the bound and says what was lost', async (t) => {
+test('SMTP: close stops waiting for a hanging server and reports the lost message', async (t) => {
   const connected = deferred()
   const url = await tcp(t, () => connected.resolve())
   const hanging = mailer(t, {
@@ -274,7 +274,7 @@ test('closing while the server hangs ends at the bound and says what was lost', 
   leaksNothing(hanging.lines)
 })
 
-test('closing sends what is waiting first', async (t) => {
+test('SMTP: close sends the queued messages first', async (t) => {
   const smtp = await server(t)
   const full = mailer(t, { url: smtp.url, tls: { ca: smtp.ca } })
   for (let i = 0; i < 10; i++) full.dispatch(intent)
@@ -283,7 +283,7 @@ test('closing sends what is waiting first', async (t) => {
   assert.deepEqual(full.lines, [])
 })
 
-test('a server that is never silent and never done costs its messages their time, and the later ones nothing', async (t) => {
+test('SMTP: messages to a server that never finishes time out, and later ones are delivered', async (t) => {
   let trickles = true
   const timers: NodeJS.Timeout[] = []
   t.after(() => timers.forEach(clearInterval))

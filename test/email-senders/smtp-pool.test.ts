@@ -5,11 +5,11 @@ import { createPool, type SmtpTransport } from '../../src/email-senders/smtp-poo
 
 const wait = 40
 
-// The pool's timers keep no process alive.
+// The pool's timers are unreferenced, so this one keeps the process alive.
 const alive = setInterval(() => {}, 1000)
 after(() => clearInterval(alive))
 
-/** Transports in the order in which they were made, whose messages are settled by the test. */
+/** Transports in order of creation. The test settles their messages. */
 function transports() {
   const made: { sent: { settle(): void }[]; closed: number }[] = []
   const connect = (): SmtpTransport => {
@@ -25,14 +25,14 @@ function transports() {
 
 const timedOut = { name: 'SmtpError', code: 'ETIMEDOUT', permanent: false }
 
-test('after a message that is never done the next ones have a pool of their own, and the old one is closed once it is empty', async () => {
+test('SMTP pool: after a timeout new messages use a new pool, and the old one closes when empty', async () => {
   const { made, connect } = transports()
   const pool = createPool(connect, wait)
   const stuck = assert.rejects(pool.send({}), timedOut)
   await sleep(wait / 2)
   const slow = pool.send({})
   await stuck
-  assert.equal(made[0]?.closed, 0, 'another message is on its way there')
+  assert.equal(made[0]?.closed, 0, 'another message is still being sent in the old pool')
   const after = pool.send({})
   assert.deepEqual(
     made.map(({ sent }) => sent.length),
@@ -51,7 +51,7 @@ test('after a message that is never done the next ones have a pool of their own,
   await assert.rejects(pool.send({}), { code: 'ECLOSED' })
 })
 
-test('any number that are stuck at once leave one new pool', async () => {
+test('SMTP pool: parallel timeouts create only one new pool', async () => {
   const { made, connect } = transports()
   const pool = createPool(connect, wait)
   await Promise.all(Array.from({ length: 100 }, () => assert.rejects(pool.send({}), timedOut)))
@@ -62,7 +62,7 @@ test('any number that are stuck at once leave one new pool', async () => {
   pool.close()
 })
 
-test('closed while messages are stuck it makes no pool anew', async () => {
+test('SMTP pool: a timeout after close creates no new pool', async () => {
   const { made, connect } = transports()
   const pool = createPool(connect, wait)
   const stuck = assert.rejects(pool.send({}), timedOut)

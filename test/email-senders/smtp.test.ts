@@ -6,7 +6,7 @@ import { type SmtpSenderOptions, smtpSender } from '../../src/email-senders/smtp
 import { moduleUrl, nodeFlags } from '../helpers/child.js'
 import { connected, credentials, link, message, signedIn } from '../helpers/smtp.js'
 
-test('a message arrives whole, over STARTTLS and signed in', async (t) => {
+test('smtpSender: delivers text and HTML over STARTTLS with authentication', async (t) => {
   const { smtp, sender } = await connected(t, { credentials }, ({ url }) => ({
     url: signedIn(url),
   }))
@@ -26,7 +26,7 @@ test('a message arrives whole, over STARTTLS and signed in', async (t) => {
   ])
 })
 
-test('a message arrives over TLS from the first byte, by host and port', async (t) => {
+test('smtpSender: delivers over implicit TLS, configured by host and port', async (t) => {
   const { smtp, sender } = await connected(t, { secure: true, credentials }, ({ host, port }) => ({
     url: undefined,
     host,
@@ -38,18 +38,18 @@ test('a message arrives over TLS from the first byte, by host and port', async (
   assert.deepEqual([smtp.messages[0]?.secure, smtp.messages[0]?.user], [true, credentials.user])
 })
 
-test('a long link survives the encoding of the body, in text and in HTML', async (t) => {
+test('smtpSender: a long link survives quoted-printable encoding, in text and HTML', async (t) => {
   const { smtp, sender } = await connected(t)
   await sender.send(message)
   const [mail] = smtp.messages
   assert.match(mail?.raw ?? '', /quoted-printable/)
-  assert.ok(!mail?.raw.includes(link), 'it is longer than a line may be')
+  assert.ok(!mail?.raw.includes(link), 'the link is longer than the maximum line length')
   for (const line of mail?.raw.split('\r\n') ?? []) assert.ok(line.length <= 78, line)
   assert.ok(mail?.parsed.text?.split('\n').includes(link))
   assert.ok((mail?.parsed.html || '').includes(link.replaceAll('&', '&amp;')))
 })
 
-test('a message without HTML is plain text', async (t) => {
+test('smtpSender: a message without HTML is sent as text/plain', async (t) => {
   const { smtp, sender } = await connected(t)
   const { html: _, ...plain } = message
   await sender.send(plain)
@@ -57,7 +57,7 @@ test('a message without HTML is plain text', async (t) => {
   assert.equal(smtp.messages[0]?.parsed.html, false)
 })
 
-test('headers say who sends, that a machine does, and that no holiday reply is wanted', async (t) => {
+test('smtpSender: sets From, Reply-To and headers that suppress automatic replies', async (t) => {
   const { smtp, sender } = await connected(t, {}, () => ({
     from: 'Müller & Söhne, "Shop" <no-reply@mail.example.com>',
     replyTo: { name: 'Help', address: 'help@example.com' },
@@ -75,7 +75,7 @@ test('headers say who sends, that a machine does, and that no holiday reply is w
   assert.ok(!parsed.headers.has('x-mailer'))
 })
 
-test('an address in any script arrives: the domain in its ASCII form, the local part by SMTPUTF8', async (t) => {
+test('smtpSender: Unicode addresses use a Punycode domain, and SMTPUTF8 for the local part', async (t) => {
   const { smtp, sender } = await connected(t)
   await sender.send({ ...message, to: 'ada@xn--bcher-kva.example' })
   await sender.send({ ...message, to: 'grüße@xn--bcher-kva.example' })
@@ -88,7 +88,7 @@ test('an address in any script arrives: the domain in its ASCII form, the local 
   assert.deepEqual([domain?.to.length, local?.to.length], [1, 1])
 })
 
-test('a subject and a body in any script arrive', async (t) => {
+test('smtpSender: Unicode subjects and bodies arrive unchanged', async (t) => {
   const { smtp, sender } = await connected(t)
   const subject = 'Сбросьте пароль — パスワードの再設定 🔑'
   const text = `Ссылка действует один час.\n${link}\n再設定してください。\n`
@@ -124,7 +124,7 @@ const recipients = [
   { name: 'Ada', address: 'eve@example.com' } as unknown as string,
 ]
 
-test('what could be more than one recipient, or more than an address, is refused for good before anything is sent', async (t) => {
+test('smtpSender: invalid or multiple recipients and header injection fail without a connection', async (t) => {
   const { smtp, sender } = await connected(t)
   for (const to of recipients) {
     await assert.rejects(
@@ -143,7 +143,7 @@ test('what could be more than one recipient, or more than an address, is refused
   assert.equal(smtp.connections(), 0)
 })
 
-test('angle brackets, commas and look-alikes of headers in subject and body stay text', async (t) => {
+test('smtpSender: header-like text and SMTP commands in subject and body stay text', async (t) => {
   const { smtp, sender } = await connected(t)
   const subject =
     'To: eve@example.com, <eve@example.com> =?utf-8?Q?=0D=0ABcc:_eve@example.com?= \t\u2028 end'
@@ -170,7 +170,7 @@ test('angle brackets, commas and look-alikes of headers in subject and body stay
   assert.ok(mail?.parsed.text?.includes('MAIL FROM:<eve@example.com>'))
 })
 
-test('nothing in a message reads a file or fetches a URL', async (t) => {
+test('smtpSender: text and html cannot read files or fetch URLs', async (t) => {
   const { smtp, sender } = await connected(t)
   for (const foreign of [{ path: '/etc/hostname' }, { href: 'http://127.0.0.1:1/' }]) {
     await assert.rejects(async () => sender.send({ ...message, text: foreign as never }))
@@ -179,7 +179,7 @@ test('nothing in a message reads a file or fetches a URL', async (t) => {
   assert.deepEqual(smtp.messages, [])
 })
 
-test('many messages at once go over a few connections, each once', async (t) => {
+test('smtpSender: parallel messages share maxConnections, and each is sent once', async (t) => {
   const { smtp, sender } = await connected(t, {}, () => ({ maxConnections: 2 }))
   const to = Array.from({ length: 20 }, (_, i) => `user${i}@example.com`)
   let most = 0
@@ -192,7 +192,7 @@ test('many messages at once go over a few connections, each once', async (t) => 
   assert.ok(most <= 2, `${most} connections`)
 })
 
-test('a server whose certificate nobody vouches for gets neither credentials nor a message', async (t) => {
+test('smtpSender: a server with an untrusted certificate gets no credentials and no message', async (t) => {
   for (const secure of [false, true]) {
     const asked: string[] = []
     const refuse = (step: string) => void asked.push(step)
@@ -206,12 +206,12 @@ test('a server whose certificate nobody vouches for gets neither credentials nor
   }
 })
 
-test('without TLS on the server nothing is sent in the clear, unless that was asked for', async (t) => {
+test('smtpSender: a server without TLS gets nothing unless allowInsecure is set', async (t) => {
   const asked: string[] = []
   const server = { plain: true, credentials, refuse: (step: string) => void asked.push(step) }
   const strict = await connected(t, server, ({ url }) => ({ url: signedIn(url) }))
   await assert.rejects(async () => strict.sender.send(message), { code: 'ETLS' })
-  // Nor when a sloppy copy of settings contradicts it.
+  // Nodemailer options copied from elsewhere do not turn TLS off.
   const sloppy = await connected(t, server, ({ url }) => ({
     url: signedIn(url),
     transport: { ignoreTLS: true, opportunisticTLS: true, requireTLS: false, secure: false },
@@ -230,7 +230,7 @@ test('without TLS on the server nothing is sent in the clear, unless that was as
   )
 })
 
-test('closing ends the connections, and a message after it is refused', async (t) => {
+test('smtpSender: close ends the connections, and later messages are refused', async (t) => {
   const { smtp, sender } = await connected(t)
   await sender.send(message)
   assert.equal(smtp.connections(), 1)
@@ -244,14 +244,14 @@ const from = 'no-reply@example.com'
 const mistakes: [what: string, options: object, message: RegExp][] = [
   ['no server', { from }, /"smtpSender" needs "url" or "host"/],
   [
-    'a URL of the web',
+    'an HTTP URL',
     { from, url: 'https://smtp.example.com' },
     /"smtpSender\.url" must be a URL such as/,
   ],
   ['a URL without a host', { from, url: 'smtps://' }, /"smtpSender\.url" must be a URL/],
-  ['a variable that is not set', { from, url: '' }, /"smtpSender\.url" must be a URL/],
+  ['an empty URL', { from, url: '' }, /"smtpSender\.url" must be a URL/],
   [
-    'TLS that is no object',
+    '"tls" that is not an object',
     { from, host: 'mail.example.com', tls: 5 },
     /"smtpSender.tls" must be an object, got 5/,
   ],
@@ -263,17 +263,17 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
   ['a URL with a path', { from, url: 'smtps://mail.example.com/inbox' }, /must end with the port/],
   ['a URL with a bare %', { from, url: 'smtps://user:100%@mail.example.com' }, /write it as %25/],
   [
-    'URL and host',
+    '"url" and "host" together',
     { from, url: 'smtps://a.example', host: 'b.example' },
     /"url" or "host", not both/,
   ],
   [
-    'URL and credentials apart',
+    '"url" and "auth" together',
     { from, url: 'smtps://a.example', auth: credentials },
     /"url" or "auth", not both/,
   ],
   [
-    'half credentials',
+    'credentials without a password',
     { from, host: 'a.example', auth: { user: 'u' } },
     /"smtpSender\.auth" must be/,
   ],
@@ -288,28 +288,40 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
     { host: 'a.example', from: { name: 'A\r\nBcc: x', address: from } },
     /"smtpSender\.from"/,
   ],
-  ['a sender that is none', { host: 'a.example', from: 'Example' }, /"smtpSender\.from"/],
-  ['a wrong reply-to', { host: 'a.example', from, replyTo: 'x' }, /"smtpSender\.replyTo"/],
+  ['a sender that is not an address', { host: 'a.example', from: 'Example' }, /"smtpSender\.from"/],
+  [
+    'an invalid reply-to address',
+    { host: 'a.example', from, replyTo: 'x' },
+    /"smtpSender\.replyTo"/,
+  ],
   [
     'an unknown option',
     { host: 'a.example', from, secured: true },
     /"smtpSender" has no option "secured"/,
   ],
-  ['a port beyond', { host: 'a.example', from, port: 70_000 }, /"smtpSender\.port"/],
-  ['no connection', { host: 'a.example', from, maxConnections: 0 }, /"smtpSender\.maxConnections"/],
-  ['no time', { host: 'a.example', from, socketSeconds: 0 }, /"smtpSender\.socketSeconds"/],
+  ['a port above 65535', { host: 'a.example', from, port: 70_000 }, /"smtpSender\.port"/],
   [
-    'a transport that is none',
+    'zero connections',
+    { host: 'a.example', from, maxConnections: 0 },
+    /"smtpSender\.maxConnections"/,
+  ],
+  [
+    'a timeout of zero',
+    { host: 'a.example', from, socketSeconds: 0 },
+    /"smtpSender\.socketSeconds"/,
+  ],
+  [
+    'a transport that is not an object',
     { host: 'a.example', from, transport: 'x' },
     /"smtpSender\.transport" must be an object/,
   ],
   [
-    'credentials in the clear to another machine',
+    'credentials without TLS to another host',
     { url: 'smtp://user:pa55word@mail.example.com', from, allowInsecure: true },
     /would send credentials without TLS/,
   ],
   [
-    'credentials of OAuth in the clear to another machine',
+    'OAuth credentials without TLS to another host',
     {
       host: 'mail.example.com',
       from,
@@ -321,7 +333,7 @@ const mistakes: [what: string, options: object, message: RegExp][] = [
 ]
 
 for (const [what, options, expected] of mistakes) {
-  test(`${what}: refused at start, with what to change and without a password`, () => {
+  test(`${what}: smtpSender throws, says how to fix it and leaks no password`, () => {
     assert.throws(
       () => smtpSender(options as SmtpSenderOptions),
       (error: Error & { code: string }) => {
@@ -334,11 +346,11 @@ for (const [what, options, expected] of mistakes) {
   })
 }
 
-test('a relay of the own network may do without TLS where there are no credentials', async () => {
+test('smtpSender: allowInsecure without credentials allows a relay without TLS', async () => {
   await smtpSender({ url: 'smtp://mail.internal:25', from, allowInsecure: true }).close?.()
 })
 
-test('where nodemailer is not installed the mistake says so', () => {
+test('smtpSender: if nodemailer is missing, the error names the package to install', () => {
   const source = moduleUrl('src/email-senders/smtp.ts')
   const code = `
     import Module from 'node:module'

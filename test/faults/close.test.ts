@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { get } from 'node:http'
 import { suite, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { freePorts } from '../../scripts/services/process.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
@@ -70,13 +72,22 @@ suite('app.close() during outages of Redis', { skip, timeout: 20_000 }, () => {
     server.resume()
   })
 
-  test('start-up: an invalid option rejects, and another app can use the same Redis', async (t) => {
+  test('start-up: an invalid option rejects and leaves no connection to Redis', async (t) => {
     noUnhandledRejections(t)
     const server = await serve(t)
+    const observer = new Redis(server.url)
+    t.after(() => observer.disconnect())
+    const connections = async () => String(await observer.client('LIST')).trim().split('\n').length
     await assert.rejects(build(t, { auth: { redis: server.url, prefix: 'no path' } }), {
       code: 'CRUDAUTH_CONFIG',
     })
+    // A connection that was being opened would be there by now.
+    await delay(100)
+    assert.equal(await connections(), 1, "only the test's own connection is open")
     const app = await build(t, { auth: { redis: server.url } })
     assert.equal((await new Client(app).register('ann', password)).statusCode, 201)
+    assert.ok((await connections()) > 1)
+    await app.close()
+    assert.equal(await connections(), 1)
   })
 })

@@ -93,7 +93,7 @@ for (const backend of backends) {
   test(`${backend.name}: channels: one that throws or hangs does not keep others from delivering`, async (t) => {
     const got: DeliveryIntent[] = []
     const mail = new Mailbox()
-    const { anyone, lost } = await open(t, () => {}, {
+    const { anyone, lost, lines } = await open(t, () => {}, {
       email: mail.options(),
       delivery: { attempts: 1, attemptSeconds: 0.3, drainSeconds: 0 },
       channels: [
@@ -107,13 +107,25 @@ for (const backend of backends) {
         { name: 'works', deliver: (intent) => void got.push(intent) },
       ],
     })
-    answers(await anyone.register('ann'), 202)
+    const registered = await anyone.register('ann')
+    answers(registered, 202)
+    assert.ok(!registered.body.includes('out of order'))
     const token = await mail.token(addressOf('ann'), 'verify_email')
     await until(() => got.length === 1, 'the last channel delivers too')
+    assert.ok(!JSON.stringify([mail.messages, got]).includes('out of order'))
     assert.equal(got[0]?.token, token)
     assert.ok(Object.isFrozen(got[0]))
     await until(() => lost.length === 2, 'both are given up')
     assert.deepEqual(lost.map(({ channel }) => channel).sort(), ['hangs', 'throws'])
+    assert.ok(!JSON.stringify(lost).includes('out of order'))
+    const told = lines.map((line) => JSON.parse(line))
+    assert.deepEqual(
+      told.map(({ channel, err }) => [channel, err.message === 'out of order']).sort(),
+      [
+        ['hangs', false],
+        ['throws', true],
+      ],
+    )
   })
 
   test(`${backend.name}: app.close(): waits for messages that are still being prepared or sent`, async (t) => {

@@ -140,6 +140,13 @@ const cases: Case[] = [
     claims: () => ({ iat: now() - 7200, exp: now() - 3600 }),
   },
   {
+    name: 'an ID token without exp',
+    reason: 'bad_id_token',
+    spoil: (acme) => {
+      acme.claims = { exp: undefined }
+    },
+  },
+  {
     name: 'an ID token with a non-numeric exp',
     reason: 'bad_id_token',
     claims: () => ({ exp: 'never' }),
@@ -163,6 +170,11 @@ const cases: Case[] = [
     name: 'an ID token with the nonce of another sign-in',
     reason: 'bad_id_token',
     claims: () => ({ nonce: 'of-another' }),
+  },
+  {
+    name: 'an ID token without a nonce',
+    reason: 'bad_id_token',
+    claims: () => ({ nonce: undefined }),
   },
   {
     name: 'an ID token with a null nonce',
@@ -191,6 +203,15 @@ const cases: Case[] = [
     reason: 'http_error',
     spoil: (acme) => {
       acme.on.keys = (response) => json(response, {}, 503)
+    },
+  },
+  {
+    name: 'the key set of another provider',
+    reason: 'bad_id_token',
+    spoil: (acme) => {
+      const jwk = foreignKey.publicKey.export({ format: 'jwk' })
+      acme.on.keys = (response) =>
+        json(response, { keys: [{ ...jwk, kid: 'good', alg: 'RS256', use: 'sig' }] })
     },
   },
   {

@@ -6,7 +6,7 @@ import { build, captureLogs, cheap, password, secret } from '../helpers/build.js
 import { Client, signedIn } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
 
-test('principal.user and hooks have no password hash, and sessions are made of that view all the same', async (t) => {
+test('principal.user and hooks: omit the password hash, and sessions.create accepts that view', async (t) => {
   const seen: object[] = []
   const see = (user: object) => void seen.push(user)
   const app = await build(t, {
@@ -17,7 +17,7 @@ test('principal.user and hooks have no password hash, and sessions are made of t
       app.get('/user', { preHandler: app.currentUser() }, async ({ principal }) => principal.user)
       app.post('/again', { preHandler: app.currentUser() }, async (request, reply) => {
         let csrf: string | null = null
-        // The view itself and a copy of it are as good as the row.
+        // The view and a copy of it both work in place of the row.
         for (const user of [request.principal.user, { ...request.principal.user }]) {
           const session = await app.crudAuth.sessions.create(request, user)
           reply.removeHeader('set-cookie')
@@ -47,7 +47,7 @@ test('principal.user and hooks have no password hash, and sessions are made of t
   for (const one of seen) assert.ok(!JSON.stringify(one).includes(hash))
 })
 
-test('account.publicFields adds columns to GET /me, and no credential', async (t) => {
+test('account.publicFields: columns appear in GET /me, credential columns are rejected', async (t) => {
   const users = memoryUsers()
   const app = await build(t, { auth: { users, account: { publicFields: ['createdAt'] } } })
   const client = await signedIn(app, 'ann')
@@ -60,7 +60,7 @@ test('account.publicFields adds columns to GET /me, and no credential', async (t
     })
 })
 
-test('sudo by a fresh sign-in is for accounts without a password', async (t) => {
+test('sudo.elevate: a fresh sign-in is enough only for accounts without a password', async (t) => {
   const app = await build(t, {
     routes(app) {
       app.post('/sudo', { preHandler: app.currentUser() }, async (request) => ({
@@ -88,7 +88,7 @@ test('sudo by a fresh sign-in is for accounts without a password', async (t) => 
   refuses(await olga.post('/sudo'), 'CRUDAUTH_FRESH_SIGN_IN_REQUIRED')
 })
 
-test('a hash that cannot be replaced fails no sign-in, and the log says so', async (t) => {
+test('POST /login: a failed rehash is logged and does not fail the sign-in', async (t) => {
   const users = memoryUsers()
   const before = await build(t, { auth: { users } })
   await new Client(before).register('ann')
@@ -110,7 +110,7 @@ test('a hash that cannot be replaced fails no sign-in, and the log says so', asy
   assert.ok(!logged.some((line) => line.includes('$argon2id$')))
 })
 
-test('an id that the driver has rounded is 503, with the cure in the log', async (t) => {
+test('POST /register: an id rounded by the driver is 503, and the log names the remedy', async (t) => {
   const users = memoryUsers()
   const { lines, logger } = captureLogs()
   const rounded = {
@@ -125,7 +125,7 @@ test('an id that the driver has rounded is 503, with the cure in the log', async
   assert.ok(lines.some((line) => String(line).includes('supportBigNumbers')))
 })
 
-test('a port in a forwarded address is neither counted nor shown', async (t) => {
+test('X-Forwarded-For: a port is not part of the rate-limit key or the session IP', async (t) => {
   const app = await build(t, {
     fastify: { trustProxy: true },
     auth: { secret, rateLimits: { register: { max: 1, windowSeconds: 60 } } },

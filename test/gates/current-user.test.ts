@@ -19,7 +19,10 @@ import { Client, signedIn } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
 import { countingUsers } from '../helpers/users.js'
 
-/** The API key transport of the docs: absent without a header, ended for an unknown key, tampered for a malformed one. */
+/**
+ * The API key transport of the docs. Without a header the credential is absent. An unknown key has
+ * ended, and a malformed one was tampered with.
+ */
 function apiKeys(calls: { count: number } = { count: 0 }): Transport {
   return {
     name: 'key',
@@ -56,7 +59,7 @@ const guarded =
     })
 
 describe('currentUser()', () => {
-  test('gives the principal with everything of the port', async (t) => {
+  test('currentUser: request.principal has the user, transport, scopes, flags and session handle', async (t) => {
     let seen: Principal | undefined
     const app = await build(t, {
       auth: { transports: [sessionTransport({ scopes: ['a', 'b'] })] },
@@ -91,7 +94,7 @@ describe('currentUser()', () => {
     assert.deepEqual([seen?.hasScopes(['a', 'b']), seen?.hasScopes(['a', 'c'])], [true, false])
   })
 
-  test('carries the metadata of a session made by hand', async (t) => {
+  test('currentUser: the principal carries the metadata given to sessions.create', async (t) => {
     const app = await build(t, {
       routes(app) {
         app.post('/enter', async (request, reply) => {
@@ -117,7 +120,7 @@ describe('currentUser()', () => {
   })
 
   describe('superuser', () => {
-    test('lets superusers pass alone', async (t) => {
+    test('superuser: only superusers pass, whatever type the driver returns', async (t) => {
       const app = await build(t, { routes: guarded({ superuser: true }) })
       const client = await signedIn(app, 'ann')
       refuses(await new Client(app).get('/guarded'), 'CRUDAUTH_UNAUTHENTICATED')
@@ -132,7 +135,7 @@ describe('currentUser()', () => {
       }
     })
 
-    test('lets nobody pass where the model has no such flag', async (t) => {
+    test('superuser: everyone is refused if the user model has no such field', async (t) => {
       const users = memoryUsers({ fields: ['email', 'username', 'hashedPassword'] })
       const app = await build(t, { auth: { users }, routes: guarded({ superuser: true }) })
       refuses(await (await signedIn(app, 'ann')).get('/guarded'), 'CRUDAUTH_FORBIDDEN')
@@ -140,7 +143,7 @@ describe('currentUser()', () => {
   })
 
   describe('verified', () => {
-    test('asks for the recovery factor', async (t) => {
+    test('verified: the recovery field must be verified', async (t) => {
       const app = await build(t, { routes: guarded({ verified: true }) })
       const client = await signedIn(app, 'ann')
       refuses(await client.get('/guarded'), 'CRUDAUTH_NOT_VERIFIED')
@@ -148,7 +151,7 @@ describe('currentUser()', () => {
       assert.equal((await client.get('/guarded')).statusCode, 200)
     })
 
-    test('asks for the email where nothing recovers, and refuses where nothing can be verified', async (t) => {
+    test('verified: checks the email without a recovery field, refuses if nothing can be verified', async (t) => {
       const app = await build(t, {
         auth: { identity: { recovery: null } },
         routes: guarded({ verified: true }),
@@ -166,7 +169,7 @@ describe('currentUser()', () => {
   })
 
   describe('scopes', () => {
-    test('needs every one', async (t) => {
+    test('scopes: every listed scope is required', async (t) => {
       for (const [held, needed, passes] of [
         [['a', 'b'], ['a'], true],
         [['a', 'b'], ['a', 'b'], true],
@@ -185,7 +188,7 @@ describe('currentUser()', () => {
       }
     })
 
-    test('a superuser needs them too', async (t) => {
+    test('scopes: a superuser needs them too', async (t) => {
       const app = await build(t, { routes: guarded({ scopes: ['a'] }) })
       const client = await signedIn(app, 'ann')
       await app.crudAuth.users.update(1, { isSuperuser: true })
@@ -206,13 +209,13 @@ describe('currentUser()', () => {
       [],
       Promise.resolve('yes'),
     ]) {
-      test(`an answer of ${value instanceof Promise ? 'a promise of "yes"' : JSON.stringify(value)} denies`, async (t) => {
+      test(`check: a result of ${value instanceof Promise ? 'a promise of "yes"' : JSON.stringify(value)} denies access`, async (t) => {
         const app = await build(t, { routes: guarded({ check: () => value as boolean }) })
         refuses(await (await signedIn(app, 'ann')).get('/guarded'), 'CRUDAUTH_FORBIDDEN')
       })
     }
 
-    test('true lets pass, awaited or not, and it is given principal and request', async (t) => {
+    test('check: gets the principal and the request, and a promise of true lets the request pass', async (t) => {
       const seen: [unknown, unknown][] = []
       const check = async (principal: Principal, request: FastifyRequest) => {
         seen.push([principal.userId, request.url])
@@ -224,7 +227,7 @@ describe('currentUser()', () => {
       assert.deepEqual(seen, [[1, '/guarded?x=1']])
     })
 
-    test('what it throws is answered, and it is not asked for nobody', async (t) => {
+    test('check: its error becomes the response, and anonymous requests skip it', async (t) => {
       let asked = 0
       const app = await build(t, {
         routes: guarded({
@@ -244,7 +247,7 @@ describe('currentUser()', () => {
   })
 
   describe('optional', () => {
-    test('lets nobody and an ended session pass as nobody, and somebody as somebody', async (t) => {
+    test('optional: a missing or ended session passes as anonymous, a live one as its user', async (t) => {
       const app = await build(t, { routes: guarded({ optional: true }) })
       assert.deepEqual((await app.inject('/guarded')).json(), { id: null, via: null })
       const client = await signedIn(app, 'ann')
@@ -255,14 +258,14 @@ describe('currentUser()', () => {
       assert.deepEqual((await client.get('/guarded')).json(), { id: null, via: null })
     })
 
-    test('does not let somebody pass who is refused', async (t) => {
+    test('optional: a signed-in user who fails the other conditions is still refused', async (t) => {
       const app = await build(t, { routes: guarded({ optional: true, superuser: true }) })
       assert.equal((await app.inject('/guarded')).statusCode, 200)
       refuses(await (await signedIn(app, 'ann')).get('/guarded'), 'CRUDAUTH_FORBIDDEN')
     })
   })
 
-  describe('options that are none', () => {
+  describe('invalid options', () => {
     for (const [what, options] of [
       ['an unknown name', { superUser: true }],
       ['a string for optional', { optional: 'yes' }],
@@ -273,7 +276,7 @@ describe('currentUser()', () => {
       ['an array', []],
       ['null', null],
     ] as const) {
-      test(`${what} is refused when the gate is built`, async (t) => {
+      test(`currentUser: ${what} is rejected when the gate is built`, async (t) => {
         const app = await build(t)
         const expected = { code: 'CRUDAUTH_CONFIG' }
         assert.throws(() => app.currentUser(options as CurrentUserOptions), expected)
@@ -283,7 +286,7 @@ describe('currentUser()', () => {
   })
 })
 
-describe('transports in order', () => {
+describe('transport order', () => {
   const both = (order: 'key first' | 'session first', calls?: { count: number }) => {
     const pair = [apiKeys(calls), sessionTransport({ managementRoutes: true })]
     return { transports: order === 'key first' ? pair : pair.reverse() }
@@ -302,7 +305,7 @@ describe('transports in order', () => {
       }
     })
 
-    test(`${backend.name}: one that is absent or has ended lets the next try`, async (t) => {
+    test(`${backend.name}: after an absent or ended credential the next transport is tried`, async (t) => {
       const app = await build(t, { auth: { ...both('session first'), ...backend.options() } })
       const headers = { 'x-api-key': 'key-ann' }
       const client = await signedIn(app, 'ann')
@@ -319,7 +322,7 @@ describe('transports in order', () => {
       )
     })
 
-    test(`${backend.name}: one that was tampered with fails at once, on an optional route too`, async (t) => {
+    test(`${backend.name}: a tampered credential fails the request, on an optional route too`, async (t) => {
       for (const order of ['key first', 'session first'] as const) {
         const app = await build(t, {
           auth: { ...both(order), ...backend.options() },
@@ -332,12 +335,12 @@ describe('transports in order', () => {
         const client = await signedIn(app, 'ann')
         const response = await client.get('/guarded', { headers: { 'x-api-key': 'garbage' } })
         if (order === 'key first') refuses(response, 'CRUDAUTH_INVALID_TOKEN')
-        // A session that is there is the answer; what comes behind it is not asked.
+        // A live session authenticates the request; later transports are not tried.
         else assert.equal(response.json().via, 'session')
       }
     })
 
-    test(`${backend.name}: a session without its CSRF header fails, though a good key is there too`, async (t) => {
+    test(`${backend.name}: a session without its CSRF header is 403, even with a valid API key`, async (t) => {
       const app = await build(t, {
         auth: { ...both('session first'), ...backend.options() },
         routes: guarded({}, 'POST'),
@@ -356,7 +359,7 @@ describe('transports in order', () => {
       assert.deepEqual(keyOnly.json(), { id: 1, via: 'key' })
     })
 
-    test(`${backend.name}: a gate narrowed to one consults that one alone`, async (t) => {
+    test(`${backend.name}: a gate for one transport ignores the others`, async (t) => {
       const app = await build(t, {
         auth: { ...both('session first'), ...backend.options() },
         routes(app) {
@@ -378,7 +381,7 @@ describe('transports in order', () => {
         await app.inject({ method: 'POST', url: '/session', headers }),
         'CRUDAUTH_UNAUTHENTICATED',
       )
-      // The session is not even asked, so its missing CSRF header is no matter.
+      // The session transport is not tried, so the missing CSRF header does not matter.
       client.csrf = null
       assert.equal((await client.post('/key', undefined, { headers })).body, 'key')
       refuses(
@@ -387,7 +390,7 @@ describe('transports in order', () => {
       )
     })
 
-    test(`${backend.name}: session-only routes answer 401 to another principal`, async (t) => {
+    test(`${backend.name}: session-only routes are 401 for an API key`, async (t) => {
       const app = await build(t, { auth: { ...both('key first'), ...backend.options() } })
       const headers = { 'x-api-key': 'key-ann' }
       await new Client(app).register('ann')
@@ -402,7 +405,7 @@ describe('transports in order', () => {
       }
     })
 
-    test(`${backend.name}: another principal changes its password without CSRF, and its sessions end`, async (t) => {
+    test(`${backend.name}: POST /change-password: an API key needs no CSRF token, and sessions end`, async (t) => {
       const app = await build(t, { auth: { ...both('key first'), ...backend.options() } })
       const client = await signedIn(app, 'ann')
       const response = await app.inject({
@@ -416,7 +419,7 @@ describe('transports in order', () => {
     })
   }
 
-  test('a principal of a disabled account is never made', async (t) => {
+  test('createPrincipal: null for a disabled account, so the request is 401', async (t) => {
     const app = await build(t, { auth: both('key first') })
     await new Client(app).register('ann')
     await app.crudAuth.users.update(1, { isActive: false })
@@ -432,7 +435,7 @@ describe('transports in order', () => {
     )
   })
 
-  test('a principal that never proved a credential is not fresh', async (t) => {
+  test('requireFresh: a principal without an authentication time is not fresh', async (t) => {
     const app = await build(t, {
       auth: both('key first'),
       routes: (app) => void app.post('/keys', { onRequest: app.requireFresh }, async () => 'added'),
@@ -446,7 +449,7 @@ describe('transports in order', () => {
     refuses(response, 'CRUDAUTH_FRESH_SIGN_IN_REQUIRED')
   })
 
-  test('a transport alone, without sessions, serves the account routes and mounts no session route', async (t) => {
+  test('transports: without sessionTransport, GET /me works and POST /login is 404', async (t) => {
     const app = await build(t, { auth: { transports: [apiKeys()] } })
     await new Client(app).register('ann')
     assert.equal(
@@ -459,7 +462,7 @@ describe('transports in order', () => {
     })
   })
 
-  test('routes that a transport brings are mounted under the prefix', async (t) => {
+  test('transports: the routes of a transport are mounted under the prefix', async (t) => {
     const withRoutes: Transport = {
       ...apiKeys(),
       routes: async (app) => void app.get('/keys', async () => 'mine'),
@@ -470,7 +473,7 @@ describe('transports in order', () => {
     assert.equal((await app.inject('/auth/keys')).body, 'mine')
   })
 
-  test('a users’ database that fails or hangs inside a transport of the app’s own is 503, on the app’s routes too', async (t) => {
+  test('transports: a user store that fails or hangs in a custom transport is 503', async (t) => {
     const users = memoryUsers()
     let findBy: (typeof users)['findBy'] = users.findBy
     const app = await build(t, {
@@ -497,7 +500,7 @@ describe('transports in order', () => {
     })
   })
 
-  test('a driver error of a transport tells the client nothing', async (t) => {
+  test('transports: a driver error is 500 and its message does not reach the client', async (t) => {
     const broken: Transport = {
       name: 'broken',
       authenticate: () => Promise.reject(new Error('connect ECONNREFUSED 10.0.0.7')),
@@ -509,8 +512,8 @@ describe('transports in order', () => {
   })
 })
 
-describe('one authentication a request', () => {
-  test('however many gates ask', async (t) => {
+describe('one authentication per request', () => {
+  test('gates: a request is authenticated once, however many gates it passes', async (t) => {
     const users = countingUsers()
     const calls = { count: 0 }
     let reads = 0
@@ -555,8 +558,8 @@ describe('one authentication a request', () => {
   })
 })
 
-describe('where gates can stand', () => {
-  test('in onRequest, preValidation and preHandler, alone and in arrays, from the app and from the module', async (t) => {
+describe('gate placement', () => {
+  test('gates: work in onRequest, preValidation and preHandler, alone and in arrays', async (t) => {
     const urls: string[] = []
     const app = await build(t, {
       routes(app) {
@@ -592,7 +595,7 @@ describe('where gates can stand', () => {
     }
   })
 
-  test('as a hook of the whole app: login, logout and register stay open, the rest and /me are guarded', async (t) => {
+  test('gates: an app-wide hook leaves login, logout and register open and guards the rest', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     await app.register(crudAuth, {
@@ -615,7 +618,7 @@ describe('where gates can stand', () => {
       assert.equal((await client.get(url)).statusCode, 200, url)
     const { csrf } = client
     client.csrf = null
-    // Neither is asked for the header by the gate of the app.
+    // The app-wide gate requires the CSRF header on neither route.
     assert.equal(answers(await client.post('/csrf/refresh'), 200).csrf_token, csrf)
     answers(await client.login('ann'), 200)
     answers(await client.post('/logout'), 200)
@@ -624,7 +627,7 @@ describe('where gates can stand', () => {
     assert.equal(out.headers['set-cookie'], undefined)
   })
 
-  test('as a hook of the whole app that was added before the plugin, from the module', async (t) => {
+  test('gates: an app-wide hook can be added before the plugin is registered', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     app.addHook('onRequest', currentUser())
@@ -635,7 +638,7 @@ describe('where gates can stand', () => {
     assert.equal((await client.get('/own')).body, 'in')
   })
 
-  test('in a plugin that was registered before crudAuth and not awaited', async (t) => {
+  test('gates: work in a plugin registered before crudAuth and not awaited', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     app.register(async (child) => {
@@ -653,7 +656,7 @@ describe('where gates can stand', () => {
     refuses(await client.delete('/early'), 'CRUDAUTH_SUDO_REQUIRED')
   })
 
-  test('on an instance without the plugin they refuse, and say why in the log', async (t) => {
+  test('gates: without the plugin they refuse with 500 and log the reason', async (t) => {
     const { lines, logger } = captureLogs()
     const app = Fastify({ logger })
     t.after(() => app.close())
@@ -669,7 +672,7 @@ describe('where gates can stand', () => {
     assert.ok(lines.some((line) => line.includes('not registered')))
   })
 
-  test('request.principal where no gate has asked is a clear error; maybePrincipal is null', async (t) => {
+  test('request.principal: throws if no gate authenticated the request; maybePrincipal is null', async (t) => {
     const { lines, logger } = captureLogs()
     const app = await build(t, {
       fastify: { logger },
@@ -690,7 +693,7 @@ describe('where gates can stand', () => {
     refuses(await new Client(app).get('/optional'), 'CRUDAUTH_INTERNAL')
   })
 
-  test('request.principal can not be written', async (t) => {
+  test('request.principal: is read-only', async (t) => {
     const app = await build(t, {
       routes: (app) =>
         void app.get('/write', async (request) => {
@@ -701,7 +704,7 @@ describe('where gates can stand', () => {
     assert.equal((await app.inject('/write')).statusCode, 500)
   })
 
-  test('a gate that names a transport that is not there refuses', async (t) => {
+  test('currentUser: naming an unregistered transport is 500', async (t) => {
     const app = await build(t, { routes: guarded({ transport: 'bearer' }) })
     refuses(await (await signedIn(app, 'ann')).get('/guarded'), 'CRUDAUTH_INTERNAL')
   })

@@ -12,7 +12,7 @@ interface Operation {
 }
 
 for (const openapi of ['3.0.3', '3.1.0']) {
-  test(`in OpenAPI ${openapi} a guarded route without answers of its own keeps a 200, and an optional gate is valid`, async (t) => {
+  test(`OpenAPI ${openapi}: gates add their error responses and keep 200 if the route documents none`, async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     await app.register(swagger, { openapi: { openapi } })

@@ -6,7 +6,7 @@ import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** Reads the user's name from a header: the key of a machine, sort of. */
+/** A stand-in for API keys: reads the username from a header. */
 const apikey: Transport = {
   name: 'apikey',
   async authenticate(request, auth) {
@@ -17,7 +17,7 @@ const apikey: Transport = {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: what one user has proved serves no other user's key in the same request`, async (t) => {
+  test(`${backend.name}: gates refuse a request whose credentials belong to two users`, async (t) => {
     const handled: unknown[] = []
     const app = await build(t, {
       auth: { ...backend.options(), transports: [sessionTransport(), apikey] },
@@ -60,7 +60,7 @@ for (const backend of backends) {
       const transport = url === '/reverse' ? 'session' : 'apikey'
       assert.deepEqual((await ann.get(url, as('ann'))).json(), { transport, username: 'ann' })
       assert.deepEqual(handled.splice(0), ['ann'])
-      // Without a key there is nobody whom the second gate could let pass.
+      // Without an API key, the gate for keys answers 401.
       refuses(await ann.get(url), 'CRUDAUTH_UNAUTHENTICATED')
     }
   })

@@ -19,7 +19,7 @@ for (const backend of backends) {
       auth: Partial<CrudAuthOptions> = {},
     ) => build(t, { auth: { ...backend.options(), ...auth }, ...(routes && { routes }) })
 
-    test('limits by address, with headers on every answer, and ends with its window', async (t) => {
+    test('rateLimit: counts per address, sends X-RateLimit headers, resets after the window', async (t) => {
       const app = await start(t, (app) => {
         app.get(
           '/x',
@@ -38,7 +38,7 @@ for (const backend of backends) {
       assert.equal((await app.inject('/x')).statusCode, 200)
     })
 
-    test('counts by action: two routes of one action share, two actions of one route do not', async (t) => {
+    test('rateLimit: routes with one action share a counter, another action has its own', async (t) => {
       const app = await start(t, (app) => {
         app.get('/a', { onRequest: app.crudAuth.rateLimit('shared', one) }, async () => 'in')
         app.get('/b', { onRequest: app.crudAuth.rateLimit('shared', one) }, async () => 'in')
@@ -49,7 +49,7 @@ for (const backend of backends) {
       assert.equal((await app.inject('/c')).statusCode, 200)
     })
 
-    test('by user follows the user over addresses and devices, and falls back to the address', async (t) => {
+    test('rateLimit: key "user" counts per user across addresses, anonymous requests per address', async (t) => {
       const app = await start(t, (app) => {
         const gates = [
           app.currentUser({ optional: true }),
@@ -66,7 +66,7 @@ for (const backend of backends) {
       refuses(await app.inject('/x'), 'CRUDAUTH_RATE_LIMITED')
     })
 
-    test('by a function of the request', async (t) => {
+    test('rateLimit: a key function chooses the counter', async (t) => {
       const key = async (request: FastifyRequest) => String(request.headers['x-tenant'])
       const app = await start(t, (app) => {
         app.get('/x', { onRequest: app.crudAuth.rateLimit('x', one, { key }) }, async () => 'in')
@@ -77,7 +77,7 @@ for (const backend of backends) {
       refuses(await send('a'), 'CRUDAUTH_RATE_LIMITED')
     })
 
-    test('a limit may be a function of the request, or false', async (t) => {
+    test('rateLimit: the limit can be a function of the request, or false for no limit', async (t) => {
       const limit: RateLimitOption = async (request) =>
         request.headers['x-plan'] === 'gold' ? false : one
       const app = await start(t, (app) => {
@@ -92,7 +92,7 @@ for (const backend of backends) {
       for (let n = 0; n < 5; n++) assert.equal((await app.inject('/off')).statusCode, 200)
     })
 
-    test('the plugin’s own actions take a function as well, and false', async (t) => {
+    test('rateLimits: built-in actions accept a function of the request, or false', async (t) => {
       const app = await start(t, undefined, {
         rateLimits: {
           register: (request) => (request.headers['x-trusted'] ? false : one),
@@ -104,7 +104,7 @@ for (const backend of backends) {
       answers(await new Client(app, '', { headers: { 'x-trusted': '1' } }).register('a2'), 201)
     })
 
-    test('without a limit takes the one of its name in rateLimits', async (t) => {
+    test('rateLimit: without a limit argument, the limit of that action in rateLimits applies', async (t) => {
       const app = await start(
         t,
         (app) => {
@@ -118,7 +118,7 @@ for (const backend of backends) {
   })
 }
 
-describe('a limit that is none', () => {
+describe('rateLimit: invalid limits', () => {
   for (const [what, limit] of [
     ['no limit at all', undefined],
     ['true', true],
@@ -130,7 +130,7 @@ describe('a limit that is none', () => {
     ['text', { max: '5', windowSeconds: 1 }],
     ['an unknown member', { max: 1, windowSeconds: 1, ban: true }],
   ] as const) {
-    test(`${what} is refused when the hook is built`, async (t) => {
+    test(`rateLimit: ${what} is rejected when the hook is built`, async (t) => {
       const app = await build(t)
       assert.throws(
         () => app.crudAuth.rateLimit('x', limit as RateLimit),
@@ -143,7 +143,7 @@ describe('a limit that is none', () => {
     })
   }
 
-  test('an unknown key is refused when the hook is built', async (t) => {
+  test('rateLimit: an unknown key or option is rejected when the hook is built', async (t) => {
     const app = await build(t)
     assert.throws(() => app.crudAuth.rateLimit('x', one, { key: 'device' as 'ip' }), {
       code: 'CRUDAUTH_CONFIG',
@@ -153,7 +153,7 @@ describe('a limit that is none', () => {
     })
   })
 
-  test('from a function fails that request and does not let it pass', async (t) => {
+  test('rateLimit: an invalid limit from a function fails the request with 500', async (t) => {
     const app = await build(t, {
       routes: (app) =>
         void app.get(

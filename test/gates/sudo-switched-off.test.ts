@@ -16,7 +16,7 @@ const routes = (app: FastifyInstance) => {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: with sudo off, a session that stands elevated in the store is refused`, async (t) => {
+  test(`${backend.name}: with sudo off, requireSudo refuses a session elevated in the store`, async (t) => {
     const app = await build(t, { auth: { ...backend.options(), sudo: false }, routes })
     const ann = await signedIn(app, 'ann')
     const tag = ann.cookies.get(sessionCookie)?.split('.')[1] ?? ''
@@ -33,7 +33,7 @@ for (const backend of backends) {
 }
 
 for (const backend of backends.filter(({ name }) => name === 'redis')) {
-  test('redis: switching sudo off ends the elevations of the process that had it on', async (t) => {
+  test('redis: a process with sudo off refuses an elevation granted by one with sudo on', async (t) => {
     const auth = { ...backend.options(), users: memoryUsers() }
     const [on, off] = [
       await build(t, { auth, routes }),

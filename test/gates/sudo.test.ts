@@ -51,7 +51,7 @@ for (const backend of backends) {
     const elevate = (client: Client, secret = password) =>
       client.post('/sudo', { password: secret })
 
-    test('the right password elevates the session for the window, and no other session', async (t) => {
+    test('sudo: the right password elevates only this session, for the window', async (t) => {
       const { app, client } = await start(t)
       const other = new Client(app)
       await other.login('ann')
@@ -66,14 +66,14 @@ for (const backend of backends) {
       refuses(await other.delete('/account'), 'CRUDAUTH_SUDO_REQUIRED')
     })
 
-    test('it ends after the window', async (t) => {
+    test('sudo: the elevation ends after the window', async (t) => {
       const { client } = await start(t, { sudo: { windowSeconds: 1 } })
       await elevate(client)
       await wait(1100)
       refuses(await client.delete('/account'), 'CRUDAUTH_SUDO_REQUIRED')
     })
 
-    test('it ends with the session, and a new sign-in does not carry it', async (t) => {
+    test('sudo: the elevation ends with the session, and a new sign-in starts without it', async (t) => {
       const { client } = await start(t)
       await elevate(client)
       await client.login('ann')
@@ -82,7 +82,7 @@ for (const backend of backends) {
       refuses(await client.delete('/account'), 'CRUDAUTH_UNAUTHENTICATED')
     })
 
-    test('three wrong passwords are 401, the fourth attempt 429 for lockoutSeconds, and login goes on', async (t) => {
+    test('sudo: three wrong passwords lock out this session for lockoutSeconds, login still works', async (t) => {
       const { app, client } = await start(t)
       for (let n = 0; n < 3; n++)
         refuses(await elevate(client, 'wrong password'), 'CRUDAUTH_WRONG_PASSWORD', [
@@ -96,11 +96,11 @@ for (const backend of backends) {
       answers(await client.get('/me'), 200)
       const other = new Client(app)
       answers(await other.login('ann'), 200)
-      // A stolen session that guesses does not lock its owner's out.
+      // Brute force from a stolen session does not lock out the owner's other sessions.
       assert.equal((await elevate(other)).statusCode, 200)
     })
 
-    test('all sessions of a user together have ten times the attempts of one', async (t) => {
+    test('sudo: all sessions of a user share ten times the attempts of one session', async (t) => {
       const { app } = await start(t)
       let judged = 0
       for (let session = 0; session < 12; session++) {
@@ -118,7 +118,7 @@ for (const backend of backends) {
       refuses(await elevate(last), 'CRUDAUTH_LOCKED_OUT')
     })
 
-    test('the third failure takes a standing elevation away, the first two do not', async (t) => {
+    test('sudo: the third wrong password ends an existing elevation, the first two do not', async (t) => {
       const { client } = await start(t)
       await elevate(client)
       for (let n = 0; n < 2; n++) {
@@ -129,7 +129,7 @@ for (const backend of backends) {
       refuses(await client.get('/alone'), 'CRUDAUTH_SUDO_REQUIRED')
     })
 
-    test('a success gives the attempts back', async (t) => {
+    test('sudo: a success resets the attempt counter', async (t) => {
       const { client } = await start(t)
       for (let round = 0; round < 3; round++) {
         for (let n = 0; n < 2; n++)
@@ -138,7 +138,7 @@ for (const backend of backends) {
       }
     })
 
-    test('the lock ends by itself', async (t) => {
+    test('sudo: the lockout ends after lockoutSeconds', async (t) => {
       const { client } = await start(t, { sudo: { maxAttempts: 1, lockoutSeconds: 1 } })
       refuses(await elevate(client, 'wrong password'), 'CRUDAUTH_WRONG_PASSWORD')
       refuses(await elevate(client), 'CRUDAUTH_LOCKED_OUT')
@@ -146,7 +146,7 @@ for (const backend of backends) {
       assert.equal((await elevate(client)).statusCode, 200)
     })
 
-    test('10 parallel wrong passwords get no more than three answers', async (t) => {
+    test('sudo: of 10 parallel wrong passwords only three are checked', async (t) => {
       const { client } = await start(t)
       const all = await Promise.all(
         Array.from({ length: 10 }, () => elevate(client, 'wrong password')),
@@ -155,7 +155,7 @@ for (const backend of backends) {
       assert.equal(all.filter(({ statusCode }) => statusCode === 429).length, 7)
     })
 
-    test('a principal that is not a session is never elevated', async (t) => {
+    test('sudo: a principal without a session is never elevated', async (t) => {
       const { client, app } = await start(t, { transports: [apiKey, sessionTransport()] })
       await elevate(client)
       const headers = { 'x-api-key': 'k' }
@@ -164,7 +164,7 @@ for (const backend of backends) {
       refuses(up, 'CRUDAUTH_SUDO_REQUIRED')
     })
 
-    test('changing the password ends others’ elevation and keeps the caller’s session', async (t) => {
+    test('POST /change-password: ends the other elevated session and keeps the caller’s', async (t) => {
       const { app, client } = await start(t)
       const other = new Client(app)
       await other.login('ann')
@@ -181,7 +181,7 @@ for (const backend of backends) {
       assert.equal((await elevate(client, 'another good phrase')).statusCode, 200)
     })
 
-    test('it makes a session fresh', async (t) => {
+    test('sudo: an elevation makes the session fresh again', async (t) => {
       const { client } = await start(t, { freshSeconds: 1 })
       assert.equal((await client.post('/keys')).body, 'added')
       await wait(1100)
@@ -193,7 +193,7 @@ for (const backend of backends) {
 }
 
 describe('requireSudo and requireFresh', () => {
-  test('answer 401 to nobody, 403 without the CSRF header, and 400 to a password that is no string', async (t) => {
+  test('sudo: 401 if anonymous, 403 without the CSRF header, 400 for a non-string password', async (t) => {
     const app = await build(t, { routes })
     refuses(await app.inject('/alone'), 'CRUDAUTH_UNAUTHENTICATED')
     refuses(await app.inject({ method: 'DELETE', url: '/account' }), 'CRUDAUTH_UNAUTHENTICATED')
@@ -207,14 +207,14 @@ describe('requireSudo and requireFresh', () => {
     refuses(await client.post('/sudo', { password }), 'CRUDAUTH_CSRF')
   })
 
-  test('sudo: false refuses everybody and elevates nobody', async (t) => {
+  test('sudo: with the option false, requireSudo and elevate refuse everyone', async (t) => {
     const app = await build(t, { auth: { sudo: false }, routes })
     const client = await signedIn(app, 'ann')
     refuses(await client.post('/sudo', { password }), 'CRUDAUTH_SUDO_REQUIRED')
     refuses(await client.get('/alone'), 'CRUDAUTH_SUDO_REQUIRED')
   })
 
-  test('elevate on a request that nobody has authenticated is 401', async (t) => {
+  test('elevate: a request that no gate authenticated is 401, even with a session cookie', async (t) => {
     const app = await build(t, {
       routes: (app) =>
         void app.post('/sudo', (request) =>
@@ -225,7 +225,7 @@ describe('requireSudo and requireFresh', () => {
     refuses(await client.post('/sudo'), 'CRUDAUTH_UNAUTHENTICATED')
   })
 
-  test('within one request a failure after the elevation is seen', async (t) => {
+  test('elevate: a wrong password after a success in the same request ends the elevation', async (t) => {
     const app = await build(t, { auth: { sudo: { maxAttempts: 1 } }, routes })
     const client = await signedIn(app, 'ann')
     assert.deepEqual(
@@ -235,7 +235,7 @@ describe('requireSudo and requireFresh', () => {
     refuses(await client.get('/alone'), 'CRUDAUTH_SUDO_REQUIRED')
   })
 
-  test('what elevate does holds for the later gates of the same request', async (t) => {
+  test('elevate: later gates of the same request see the elevation', async (t) => {
     const app = await build(t, {
       auth: { sudo: { maxAttempts: 1 } },
       routes(app) {
@@ -252,12 +252,12 @@ describe('requireSudo and requireFresh', () => {
     refuses(await client.post('/proved', { password: 'wrong password' }), 'CRUDAUTH_SUDO_REQUIRED')
   })
 
-  test('an account without a password is never elevated', async (t) => {
+  test('elevate: a session is 401 while its password hash is unusable', async (t) => {
     const app = await build(t, { routes })
     const client = await signedIn(app, 'ann')
     const row = await app.crudAuth.users.findById(1)
     await app.crudAuth.users.update(1, { hashedPassword: '!none' })
-    // The epoch moved with the hash: the session has ended.
+    // The credential epoch changes with the hash, so the session is no longer valid.
     refuses(await client.post('/sudo', { password: '!none' }), 'CRUDAUTH_UNAUTHENTICATED')
     await app.crudAuth.users.update(1, { hashedPassword: row?.hashedPassword })
     assert.equal((await client.post('/sudo', { password })).statusCode, 200)

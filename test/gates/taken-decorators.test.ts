@@ -24,7 +24,7 @@ const decorators = [
 ]
 
 for (const { name, request } of decorators) {
-  test(`another plugin's ${request ? 'request decorator' : 'decorator'} "${name}" is a mistake that says what to do`, async (t) => {
+  test(`registration: another plugin's ${request ? 'request decorator' : 'decorator'} "${name}" is an error that names the remedy`, async (t) => {
     const other = fp(async (app: FastifyInstance) => {
       if (request) app.decorateRequest(name, null)
       else app.decorate(name, () => {})
@@ -40,7 +40,7 @@ for (const { name, request } of decorators) {
   })
 }
 
-test('the cure works: the other plugin in a context beside the plugin', async (t) => {
+test('registration: a plugin with a conflicting decorator works in a sibling context', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   await app.register(async (child) => void child.decorate('currentUser' as string, () => {}))
@@ -49,7 +49,7 @@ test('the cure works: the other plugin in a context beside the plugin', async (t
   assert.equal((await (await signedIn(app, 'ann')).get('/me')).statusCode, 200)
 })
 
-test('registered twice, on one instance or below itself, it says that it is', async (t) => {
+test('registration: registering twice, also in a child context, is a clear error', async (t) => {
   const twice: ((app: FastifyInstance) => Promise<unknown>)[] = [
     async (app) => app.register(crudAuth, options()),
     async (app) => app.register(crudAuth, { ...options(), prefix: '/other', routes: false }),

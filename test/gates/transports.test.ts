@@ -84,8 +84,8 @@ async function annAndBob(t: TestContext, transports: readonly Transport[], optio
   return { app, ann, bob, header: authorization(bob.access_token) }
 }
 
-describe('a request with a session of one and a token of another', () => {
-  test('is of the transport that stands first, whatever the order of the headers', async (t) => {
+describe('a request with the session of one user and the token of another', () => {
+  test('transport order: the first transport in the list authenticates the request', async (t) => {
     for (const [transports, who, via] of [
       [[session, bearer()], 1, 'session'],
       [[bearer(), session], 2, 'bearer'],
@@ -105,7 +105,7 @@ describe('a request with a session of one and a token of another', () => {
     }
   })
 
-  test('that has ended lets the other speak, and tampered fails at once where it is asked', async (t) => {
+  test('bearer first: an expired token falls back to the session, a forged one fails at once', async (t) => {
     const { app, ann, bob } = await annAndBob(t, [bearer(), session])
     const expired = forge(headerOf(bob.access_token), { ...claimsOf(bob.access_token), exp: 1 })
     assert.deepEqual((await ann.get('/own', { headers: authorization(expired) })).json(), {
@@ -129,7 +129,7 @@ describe('a request with a session of one and a token of another', () => {
     })
   })
 
-  test('sessions first: a live one wins over a forged token unread, an ended one does not save it', async (t) => {
+  test('session first: a forged token is ignored with a live session, 401 with an ended one', async (t) => {
     const { app, ann, bob } = await annAndBob(t, [session, bearer()])
     assert.deepEqual((await ann.get('/own', { headers: authorization('forged') })).json(), {
       who: 1,
@@ -147,7 +147,7 @@ describe('a request with a session of one and a token of another', () => {
     })
   })
 
-  test('a live session without its CSRF header fails, even with a good token beside it; a token alone needs none', async (t) => {
+  test('CSRF: required only if the session authenticates, even if a valid token is present', async (t) => {
     const { app, ann, header } = await annAndBob(t, [session, bearer()])
     refuses(
       await ann.post('/own', {}, { headers: { ...header, 'x-csrf-token': 'wrong' } }),
@@ -164,14 +164,14 @@ describe('a request with a session of one and a token of another', () => {
     assert.deepEqual(first.json(), { who: 2, via: 'bearer' })
   })
 
-  test('two gates that name two transports never take one for the other', async (t) => {
+  test('gates: a second gate refuses the credential of a different user', async (t) => {
     const { ann, header } = await annAndBob(t, [bearer(), session])
     refuses(await ann.get('/both', { headers: header }), 'CRUDAUTH_FORBIDDEN')
   })
 })
 
 describe('gates over bearer tokens', () => {
-  test('WWW-Authenticate as RFC 6750 says: bare for nobody, invalid_token, insufficient_scope with the scopes', async (t) => {
+  test('WWW-Authenticate: follows RFC 6750 for a missing or invalid token and missing scopes', async (t) => {
     const { app, ann, bob } = await annAndBob(t, [
       session,
       bearer({ defaultScopes: ['reports:read'] }),
@@ -200,7 +200,7 @@ describe('gates over bearer tokens', () => {
       assert.deepEqual(
         await challenge(url, good),
         [401, 'Bearer'],
-        'the token is good, only not here',
+        'the token is valid, but this route does not accept it',
       )
     for (const url of ['/own', '/by-bearer', '/fresh'])
       assert.deepEqual(await challenge(url, good), [200, undefined], url)
@@ -212,7 +212,7 @@ describe('gates over bearer tokens', () => {
     assert.deepEqual(await challenge('/nowhere', good), [404, undefined])
   })
 
-  test('a wrong current password is no word against the token', async (t) => {
+  test('WWW-Authenticate: a wrong current password does not mark the token as invalid', async (t) => {
     const app = await bearerApp(t, null)
     const { access_token } = await signedInBearer(app)
     const payload = { current_password: 'wrong password', new_password: 'another good one' }
@@ -224,14 +224,14 @@ describe('gates over bearer tokens', () => {
     assert.equal(response.headers['www-authenticate'], 'Bearer')
   })
 
-  test('without a bearer transport no 401 speaks of it', async (t) => {
+  test('WWW-Authenticate: absent without a bearer transport', async (t) => {
     const app = await build(t, { routes: mountRoutes })
     const response = await app.inject({ method: 'GET', url: '/own', headers: authorization('x') })
     refuses(response, 'CRUDAUTH_UNAUTHENTICATED')
     assert.equal(response.headers['www-authenticate'], undefined)
   })
 
-  test('scopes: all of them, letter by letter', async (t) => {
+  test('scopes: all are required and compared exactly, without prefixes or wildcards', async (t) => {
     const scopes = ['reports:read', 'reports:list']
     const { app } = await annAndBob(t, [
       session,
@@ -250,7 +250,7 @@ describe('gates over bearer tokens', () => {
     }
   })
 
-  test('session-only routes answer 401 to a bearer caller, and nothing happens', async (t) => {
+  test('session-only routes: a bearer caller gets 401, and its token family stays valid', async (t) => {
     const { app, bob, header } = await annAndBob(t, [session, bearer()])
     const handle = (await app.crudAuth.sessions.list(2))[0]?.sessionId ?? ''
     for (const [method, url] of [
@@ -268,7 +268,7 @@ describe('gates over bearer tokens', () => {
     answers(await askRefresh(app, bob.refresh_token), 200)
   })
 
-  test('requireSudo: 403 for a token, and none can be elevated', async (t) => {
+  test('requireSudo: an access token is 403 and cannot be elevated', async (t) => {
     const { app, bob, header } = await annAndBob(t, [session, bearer()])
     refuses(await asBearer(app, bob.access_token, '/sudo'), 'CRUDAUTH_SUDO_REQUIRED')
     refuses(
@@ -278,7 +278,7 @@ describe('gates over bearer tokens', () => {
     refuses(await app.inject({ method: 'GET', url: '/sudo' }), 'CRUDAUTH_UNAUTHENTICATED')
   })
 
-  test('requireFresh: by auth_time, which no refresh renews', async (t) => {
+  test('requireFresh: uses auth_time, which a refresh does not renew', async (t) => {
     const app = await bearerApp(
       t,
       null,
@@ -304,7 +304,7 @@ describe('gates over bearer tokens', () => {
     )
   })
 
-  test('set-password with a fresh token, and everything of before is over', async (t) => {
+  test('POST /set-password: accepts a fresh access token and ends all earlier tokens', async (t) => {
     const users = memoryUsers()
     const app = await bearerApp(t, null, {}, { users })
     await new Client(app).register('ann')
@@ -319,7 +319,7 @@ describe('gates over bearer tokens', () => {
     answers(await askToken(app, 'ann', { password: payload.new_password }), 200)
   })
 
-  test('change-password ends the caller’s own tokens and every session of the user', async (t) => {
+  test('POST /change-password: ends the caller’s own tokens and every session of the user', async (t) => {
     const { app, ann } = await annAndBob(t, [session, bearer()])
     const hers = tokensOf(await askToken(app, 'ann'))
     const payload = { current_password: password, new_password: 'another good one' }
@@ -332,13 +332,13 @@ describe('gates over bearer tokens', () => {
     refuses(await ann.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
   })
 
-  test('a gate that names a transport which is not there is the app’s mistake: 500, never a pass', async (t) => {
+  test('currentUser: naming an unregistered transport is 500, even if the gate is optional', async (t) => {
     const app = await build(t, { routes: mountRoutes })
     for (const url of ['/by-bearer', '/maybe-by-bearer'])
       refuses(await app.inject({ method: 'GET', url }), 'CRUDAUTH_INTERNAL')
   })
 
-  test('an app’s own transport stands beside the two, in its place', async (t) => {
+  test('custom transport: works beside session and bearer, in its place in the order', async (t) => {
     const apiKeys: Transport = {
       name: 'api-key',
       securityScheme: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
@@ -382,7 +382,7 @@ describe('gates over bearer tokens', () => {
   })
 })
 
-describe('one row a request, or none', () => {
+describe('user queries per request', () => {
   const gates = (app: FastifyInstance) => {
     mountRoutes(app)
     app.get(
@@ -398,7 +398,7 @@ describe('one row a request, or none', () => {
     app.get('/user', { onRequest: app.currentUser() }, async (request) => request.principal.user)
   }
 
-  test('by default a bearer request is one findById, however many gates ask', async (t) => {
+  test('bearer: one findById per request, however many gates it passes', async (t) => {
     const { store, calls } = countingUsers()
     const app = await bearerApp(t, null, {}, { users: store }, { routes: gates })
     const { access_token } = await signedInBearer(app)
@@ -413,10 +413,10 @@ describe('one row a request, or none', () => {
       forge(headerOf(access_token), { ...claimsOf(access_token), exp: 1 }),
     ])
       await asBearer(app, token, '/own')
-    assert.deepEqual(calls, before, 'what is forged or over costs no query')
+    assert.deepEqual(calls, before, 'forged and expired tokens cost no query')
   })
 
-  test('statelessUser: no call to the users at all; principal.user throws; the row’s own routes load it', async (t) => {
+  test('statelessUser: gates never query users, principal.user throws, GET /me loads the row', async (t) => {
     const { store, calls } = countingUsers()
     const app = await bearerApp(
       t,
@@ -461,12 +461,12 @@ describe('one row a request, or none', () => {
     assert.equal(
       (await asBearer(app, access_token, '/own')).statusCode,
       200,
-      'good until it expires',
+      'valid until it expires',
     )
     refuses(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
   })
 
-  test('statelessUser: rights are those of the token, and change with the next one', async (t) => {
+  test('statelessUser: rights come from the token and change with the next refresh', async (t) => {
     const users = memoryUsers()
     const routes = (app: FastifyInstance) => {
       app.get('/super', { onRequest: app.currentUser({ superuser: true }) }, async () => ({}))
@@ -491,7 +491,7 @@ describe('one row a request, or none', () => {
     assert.deepEqual(await flags(next.access_token), [true, true, true])
   })
 
-  test('statelessUser: the routes that load the row refuse a token of another epoch, an inactive and a vanished user', async (t) => {
+  test('statelessUser: routes that load the row refuse an old epoch and an inactive user', async (t) => {
     const users = memoryUsers()
     const app = await bearerApp(t, null, { statelessUser: true }, { users })
     const { access_token } = await signedInBearer(app)
@@ -511,7 +511,7 @@ describe('one row a request, or none', () => {
 })
 
 for (const backend of backends) {
-  describe(`${backend.name}: mounting a part`, () => {
+  describe(`${backend.name}: mounting some of the route groups`, () => {
     test("routes: ['bearer'] mounts /token and /refresh and nothing else", async (t) => {
       const app = await bearerApp(
         t,
@@ -544,7 +544,7 @@ for (const backend of backends) {
       assert.ok(user)
     })
 
-    test('groups by hand under prefixes of their own, one state, gates everywhere', async (t) => {
+    test('route groups: mounted one by one under own prefixes, they share users and gates', async (t) => {
       const app = await build(t, {
         auth: {
           ...backend.options(),
@@ -581,7 +581,7 @@ for (const backend of backends) {
   })
 }
 
-test('gates where nothing is mounted: tokens come from issueTokens, and end by revokeAll', async (t) => {
+test('with routes: false, tokens from issueTokens pass the gates, revokeAll finds their family', async (t) => {
   const app = await bearerApp(t, null, {}, { routes: false }, { routes: mountRoutes })
   const user = await app.crudAuth.users.create({
     email: 'a@example.com',
@@ -594,7 +594,7 @@ test('gates where nothing is mounted: tokens come from issueTokens, and end by r
   assert.equal(await app.crudAuth.sessions.revokeAll(1), 1)
 })
 
-test('the exported gates refuse where the plugin is not, and work where they were made before it', async (t) => {
+test('exported gates: 500 outside the plugin’s context, but may be built before the plugin', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   app.get('/elsewhere', { onRequest: currentUser({ transport: 'bearer' }) }, async () => 'never')
@@ -620,7 +620,7 @@ test('the exported gates refuse where the plugin is not, and work where they wer
   refuses(await asBearer(app, 'forged', '/early'), 'CRUDAUTH_INVALID_TOKEN')
 })
 
-test('a gate of the whole app leaves the ways to get in open', async (t) => {
+test('app-wide gate: /register, /token, /refresh and /logout stay open', async (t) => {
   const guarded = await build(t, {
     auth: { transports: [bearer()], routes: false },
     async routes(app) {
@@ -638,7 +638,7 @@ test('a gate of the whole app leaves the ways to get in open', async (t) => {
   answers(await postJson(guarded, '/logout', { refresh_token: next.refresh_token }), 200)
 })
 
-test('many requests of many users at once are never mixed up', async (t) => {
+test('gates: 200 concurrent requests of 8 users each get their own principal', async (t) => {
   const app = await bearerApp(t, null, {}, {}, { routes: mountRoutes })
   const tokens: string[] = []
   for (let n = 0; n < 8; n++) tokens.push((await signedInBearer(app, `user${n}`)).access_token)

@@ -5,7 +5,7 @@ import crudAuth, { bearerTransport, memoryUsers, sessionTransport } from '../../
 import { cheap, password, secret } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 
-/** An app that has its own form for every answer. */
+/** Hooks of apps that wrap every response. */
 const hooks: Record<string, (app: FastifyInstance) => void> = {
   'a preSerialization hook that wraps': (app) =>
     void app.addHook('preSerialization', async (_request, _reply, payload) => ({
@@ -28,7 +28,7 @@ const hooks: Record<string, (app: FastifyInstance) => void> = {
 }
 
 for (const [what, add] of Object.entries(hooks)) {
-  test(`${what} changes the form of every answer and makes none a 500`, async (t) => {
+  test(`${what}: responses are wrapped, and none becomes a 500`, async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     add(app)
@@ -58,10 +58,10 @@ for (const [what, add] of Object.entries(hooks)) {
   })
 }
 
-test('without a hook of the app’s what is not in the schema stays inside', async (t) => {
+test('a hook that does not wrap: responses have only the fields of the schema', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  // Looks, and leaves the payload as it is.
+  // Returns the payload unchanged.
   app.addHook('preSerialization', async (_request, _reply, payload) => payload)
   await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap } })
   assert.deepEqual(Object.keys((await new Client(app).register('ann')).json()).sort(), [

@@ -19,7 +19,7 @@ const options = () => ({
 
 type Step = (app: FastifyInstance) => void | Promise<void>
 
-/** An app that does something to itself before or after the plugin. */
+/** An app that is configured before or after the plugin is registered. */
 async function around(
   t: Parameters<typeof build>[0],
   steps: { before?: Step; after?: Step; fastify?: FastifyServerOptions },
@@ -33,7 +33,7 @@ async function around(
   return app
 }
 
-/** Everything a front end does, with the answers that it must get whatever the app around is. */
+/** Everything that a front end does. The responses must be the same in every app. */
 async function fullCircle(app: FastifyInstance, prefix = ''): Promise<void> {
   const client = new Client(app, prefix)
   refusesOwn(
@@ -83,7 +83,7 @@ async function fullCircle(app: FastifyInstance, prefix = ''): Promise<void> {
   refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
 }
 
-describe('the routes are the same in an app', () => {
+describe('the routes behave the same in every app', () => {
   const settings: [what: string, steps: Parameters<typeof around>[1]][] = [
     ['as it comes', {}],
     [
@@ -207,10 +207,11 @@ describe('the routes are the same in an app', () => {
     ],
   ]
   for (const [what, steps] of settings) {
-    test(what, async (t) => fullCircle(await around(t, steps)))
+    test(`routes: same responses in an app ${what}`, async (t) =>
+      fullCircle(await around(t, steps)))
   }
 
-  test('under a prefix, with and without its last slash', async (t) => {
+  test('prefix: routes work with and without a trailing slash in it', async (t) => {
     for (const prefix of ['/auth', '/auth/', '/api/v1/auth']) {
       const app = await build(t, { auth: { prefix } })
       await fullCircle(app, prefix.replace(/\/$/, ''))
@@ -218,7 +219,7 @@ describe('the routes are the same in an app', () => {
     }
   })
 
-  test('with slashes, case and duplicates folded by the router: counters and CSRF are not fooled', async (t) => {
+  test('router options: folded case and slashes bypass neither rate limits nor CSRF', async (t) => {
     const routerOptions = {
       ignoreTrailingSlash: true,
       caseSensitive: false,
@@ -253,7 +254,7 @@ describe('the routes are the same in an app', () => {
     for (const url of ['/auth/logout', '//auth//logout/', '/AUTH/LOGOUT'])
       refusesOwn(await client.post(url), 'CRUDAUTH_CSRF')
     client.csrf = csrf
-    // Letters of the handle keep their case.
+    // The session handle keeps its case.
     answers(await client.delete(`//AUTH/Sessions/${session_id}/`), 200)
   })
 })
@@ -268,7 +269,7 @@ describe('the app’s own error handler', () => {
       },
     )
 
-  test('sees ordinary errors, and its own shape goes through untouched with Retry-After and no-store', async (t) => {
+  test('error handler: its response is sent unchanged, with Retry-After and no-store', async (t) => {
     const app = await around(t, {
       before: own,
       after: (app) => {
@@ -305,16 +306,16 @@ describe('the app’s own error handler', () => {
     assert.ok(Number(limited.headers['retry-after']) >= 1)
   })
 
-  test('is found where it is set after the plugin was registered', async (t) => {
+  test('error handler: can be set after a registration that is not awaited', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
-    // Not awaited: Fastify gives routes the handler that stands when their plugin is loaded.
+    // Not awaited: routes get the error handler that is set when Fastify loads their plugin.
     app.register(crudAuth, options())
     await own(app)
     assert.equal((await app.inject('/me')).json().problem.code, 'CRUDAUTH_UNAUTHENTICATED')
   })
 
-  test('keeps the headers of an error', async (t) => {
+  test('error handler: the headers of an error are kept', async (t) => {
     const app = await around(t, { before: own })
     const client = await signedIn(app, 'ann')
     client.csrf = 'wrong'
@@ -322,7 +323,7 @@ describe('the app’s own error handler', () => {
     assert.equal(response.headers['x-csrf-error'], 'true')
   })
 
-  test('an app’s schemaErrorFormatter is kept', async (t) => {
+  test('schemaErrorFormatter: the one of the app is used', async (t) => {
     const app = await around(t, {
       fastify: {
         schemaErrorFormatter: (errors) => new Error(`formatted by the app: ${errors.length}`),
@@ -334,8 +335,8 @@ describe('the app’s own error handler', () => {
   })
 })
 
-describe('several mounts', () => {
-  test('twice on one instance, or below one that has it, is a clear error', async (t) => {
+describe('several registrations', () => {
+  test('registration: twice on one instance, or again in its child, is a clear error', async (t) => {
     for (const twice of [
       async (app: FastifyInstance) => void (await app.register(crudAuth, options())),
       async (app: FastifyInstance) =>
@@ -360,7 +361,7 @@ describe('several mounts', () => {
     }
   })
 
-  test('in two sibling contexts they are two worlds, with a shared secret too', async (t) => {
+  test('registration: two sibling contexts are independent, even with the same secret', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     for (const name of ['one', 'two']) {
@@ -397,7 +398,7 @@ describe('several mounts', () => {
     assert.equal(app.hasDecorator('auth'), false)
   })
 
-  test('inside a context whose plugin has a prefix, both prefixes count', async (t) => {
+  test('prefix: is added to the prefix of the enclosing context', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     app.register(
@@ -412,7 +413,7 @@ describe('several mounts', () => {
 const cookieOf = (client: Client) => [...client.cookies].map((pair) => pair.join('=')).join('; ')
 
 describe('an HTTP/2 app', () => {
-  test('registers, signs in, guards and signs out', async (t) => {
+  test('HTTP/2: registration, sign-in, gates and logout work', async (t) => {
     const app = Fastify({ http2: true })
     await app.register(crudAuth, options())
     app.post('/own', { onRequest: app.currentUser() }, async (request) => ({
@@ -422,7 +423,7 @@ describe('an HTTP/2 app', () => {
     const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
     const session = http2.connect(origin)
     t.after(async () => {
-      // First: the server waits for sessions that stand open, for more than a minute.
+      // First: the server waits more than a minute for open HTTP/2 sessions.
       session.destroy()
       await app.close()
     })

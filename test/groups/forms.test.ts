@@ -47,17 +47,17 @@ const post = (app: FastifyInstance, payload: string | Buffer, type = form) =>
   app.inject({ method: 'POST', url: '/login', headers: { 'content-type': type }, payload })
 
 for (const [name, before] of Object.entries(arrangements)) {
-  describe(`forms, with @fastify/formbody of the app's: ${name}`, () => {
-    test('sign in, whatever the letters and the case and parameters of the type', async (t) => {
+  describe(`forms, with the app's own @fastify/formbody: ${name}`, () => {
+    test('POST /login: a form signs in, whatever the case and parameters of its content type', async (t) => {
       const app = await start(t, before)
       const fields = `username=ann&password=${encodeURIComponent(password).replace('%20', '+')}`
       for (const type of [form, `${form}; charset=utf-8`, form.toUpperCase(), `${form} ;x=y`])
         answers(await post(app, fields, type), 200)
-      // Bytes that are UTF-8 need no escape.
+      // UTF-8 bytes need no percent-encoding.
       answers(await post(app, fields.replace('%C3%A4', 'ä')), 200)
     })
 
-    test('bytes that are not UTF-8 are refused, not replaced', async (t) => {
+    test('POST /login: a form with invalid UTF-8 is 400', async (t) => {
       const app = await start(t, before)
       for (const bad of [
         Buffer.from([0xff]),
@@ -77,7 +77,7 @@ for (const [name, before] of Object.entries(arrangements)) {
   })
 }
 
-test('the app reads its own forms by its own parser', async (t) => {
+test('forms: routes of the app use the app’s own form parser', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   await useCrudAuth(app)
@@ -88,7 +88,7 @@ test('the app reads its own forms by its own parser', async (t) => {
   assert.equal(body, '{"text":"a=%ff"}')
 })
 
-test('a form in pieces is read or refused as a whole, and one that is too long is 413', async (t) => {
+test('POST /login: a form sent in chunks is decoded as a whole, and too long a form is 413', async (t) => {
   const app = await start(t, async () => {})
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
@@ -119,7 +119,7 @@ test('a form in pieces is read or refused as a whole, and one that is too long i
   assert.equal(await send(['x='.padEnd(16_384, 'x')]), 400)
 })
 
-test('a client that goes away in the middle of a form leaves nothing behind', async (t) => {
+test('POST /login: a client that disconnects mid-form does not affect the next request', async (t) => {
   const app = await start(t, async () => {})
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo

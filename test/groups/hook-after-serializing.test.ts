@@ -7,7 +7,7 @@ import { cheap, password, secret } from '../helpers/build.js'
 const payload = { email: 'ann@example.com', username: 'ann', password }
 
 for (const own of [false, true]) {
-  test(`what an app’s error handler says of an onSend hook that throws is not cut to our schema${own ? ', and keeps its serializer' : ''}`, async (t) => {
+  test(`error handler: its response to a throwing onSend hook is not filtered by the route schema${own ? ', with its own serializer' : ''}`, async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     let throws = true

@@ -4,14 +4,14 @@ import Fastify from 'fastify'
 import crudAuth, { memoryUsers, sessionTransport, type Transport } from '../../src/index.js'
 import { build, captureLogs, cheap, secret } from '../helpers/build.js'
 
-/** A transport that brings a route. */
+/** A transport with a route. */
 const apikey: Transport = {
   name: 'apikey',
   authenticate: async () => null,
   routes: async (app) => void app.get('/keys', async () => 'keys'),
 }
 
-test('routes: false mounts nothing, the routes of a transport of the app’s own included', async (t) => {
+test('routes: false mounts nothing, not even the routes of a custom transport', async (t) => {
   const transports = [sessionTransport({ managementRoutes: true }), apikey]
   for (const [routes, status] of [
     [false, 404],
@@ -26,7 +26,7 @@ test('routes: false mounts nothing, the routes of a transport of the app’s own
   }
 })
 
-test('the logLevel of its registration holds for every group of routes and for no other route', async (t) => {
+test('logLevel: the option of the registration applies to the plugin’s routes only', async (t) => {
   const { lines, logger } = captureLogs('info')
   const app = Fastify({ logger })
   t.after(() => app.close())

@@ -49,7 +49,7 @@ describe('the routes option', () => {
     ['account and management', { routes: ['account', 'management'] }, ['account', 'management']],
   ]
   for (const [what, auth, groups] of cases) {
-    test(`${what}: mounts ${groups.join(', ') || 'nothing'} and nothing else`, async (t) => {
+    test(`routes, ${what}: mounts ${groups.join(', ') || 'nothing'} and nothing else`, async (t) => {
       const app = await build(t, { auth: { prefix: '/auth', ...auth } })
       for (const [group, method, url] of all) {
         assert.equal(
@@ -62,8 +62,8 @@ describe('the routes option', () => {
   }
 })
 
-describe('groups mounted by hand', () => {
-  test('gates work though nothing is mounted', async (t) => {
+describe('route groups mounted one by one', () => {
+  test('with routes: false, gates and sessions.create still work', async (t) => {
     const app = await build(t, {
       auth: { routes: false },
       routes(app) {
@@ -97,7 +97,7 @@ describe('groups mounted by hand', () => {
     assert.equal((await client.get('/own')).body, '1')
   })
 
-  test('each under a prefix of its own', async (t) => {
+  test('route groups: each can have its own prefix', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     await app.register(crudAuth, {
@@ -131,7 +131,7 @@ describe('groups mounted by hand', () => {
     assert.equal((await app.inject('/me')).statusCode, 404)
   })
 
-  test('one group twice, under two prefixes', async (t) => {
+  test('route groups: one group can be mounted under two prefixes', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     await app.register(crudAuth, {
@@ -147,7 +147,7 @@ describe('groups mounted by hand', () => {
       assert.ok(app.hasRoute({ method: 'POST', url: `${prefix}/login` }))
   })
 
-  test('in a child of the instance that has the plugin', async (t) => {
+  test('route groups: can be mounted in a child of the instance with the plugin', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     await app.register(crudAuth, {
@@ -164,7 +164,7 @@ describe('groups mounted by hand', () => {
     answers(await new Client(app, '/child').login('ann'), 200)
   })
 
-  test('without the plugin are a clear error', async (t) => {
+  test('route groups: mounting without the plugin is a clear error', async (t) => {
     for (const group of [accountRoutes, sessionRoutes, managementRoutes]) {
       const app = Fastify()
       t.after(() => app.close())
@@ -181,7 +181,7 @@ describe('groups mounted by hand', () => {
     }
   })
 
-  test('session groups without a session transport are a clear error', async (t) => {
+  test('route groups: session groups without sessionTransport are a clear error', async (t) => {
     const key = { name: 'key', authenticate: async () => null }
     for (const group of [sessionRoutes, managementRoutes]) {
       const app = Fastify()

@@ -54,7 +54,7 @@ class Foreign {
 
 for (const order of ['swagger first', 'auth first'] as const) {
   for (const routes of [true, false]) {
-    test(`${order}, routes ${routes}: the app's own transform is called for guarded routes, and may hide them`, async (t) => {
+    test(`${order}, routes ${routes}: the app's transform sees guarded routes and can hide them`, async (t) => {
       const seen: string[] = []
       const { paths, components } = await documentOf(
         t,
@@ -82,7 +82,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
       assert.equal(paths['/crudauth-security-schemes'], undefined)
     })
 
-    test(`${order}, routes ${routes}: a guarded route with schemas of another kind keeps its security, and gets no answers that its transform might not take`, async (t) => {
+    test(`${order}, routes ${routes}: a guarded route with another schema library gets security, no responses`, async (t) => {
       const { paths } = await documentOf(
         t,
         (app) => {
@@ -108,7 +108,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
   }
 }
 
-test('a limit of the app says 429, alone and beside a gate', async (t) => {
+test('rateLimit: adds 429 to the documented responses, alone and beside a gate', async (t) => {
   const { paths } = await documentOf(t, (app) => {
     const limit = app.crudAuth.rateLimit('own', { max: 3, windowSeconds: 60 })
     app.get('/limited', { onRequest: limit }, async () => 'in')
@@ -120,7 +120,7 @@ test('a limit of the app says 429, alone and beside a gate', async (t) => {
 })
 
 for (const refresh of ['cookie', 'body'] as const) {
-  test(`/refresh documents ${refresh === 'cookie' ? 'no body where the cookie carries the token' : 'a body where that carries the token'}`, async (t) => {
+  test(`POST /refresh, token in the ${refresh}: documents ${refresh === 'cookie' ? 'no' : 'a'} body`, async (t) => {
     const transports = [sessionTransport(), bearerTransport({ refresh })]
     const { paths } = await documentOf(t, () => {}, { auth: { transports } })
     assert.equal(paths['/refresh']?.post?.requestBody !== undefined, refresh === 'body')

@@ -93,7 +93,7 @@ const operations = (document: Document) =>
     })),
   )
 
-/** What the contract lists for each route, beside what any route answers. */
+/** What the contract lists for each route, besides the responses common to all routes. */
 const contract: Record<string, { statuses: number[]; security: object[] }> = {
   'POST /register': { statuses: [201, 202, 400, 409, 413, 415, 429, 503], security: [] },
   'GET /me': { statuses: [200, 401, 503], security: [{ session: [] }, { bearer: [] }] },
@@ -150,11 +150,11 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
   'GET /oauth/accounts': { statuses: [200, 401, 503], security: [{ session: [] }] },
 }
 
-/** Where browsers are sent on: these have no body. */
+/** Redirects have no body. */
 const isRedirect = (status: string | number) => Math.trunc(Number(status) / 100) === 3
 
 describe('docs/openapi.json', () => {
-  test('is what the plugin documents today, of the package’s version', async () => {
+  test('docs/openapi.json: equals the generated document and has the package version', async () => {
     assert.equal(
       await openapiText(),
       readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'),
@@ -162,9 +162,9 @@ describe('docs/openapi.json', () => {
     assert.equal(committed.info.version, manifest.version)
   })
 
-  test('is valid OpenAPI', async () => isValid(committed))
+  test('docs/openapi.json: is valid OpenAPI', async () => isValid(committed))
 
-  test('has every route of the contract and no other', () => {
+  test('docs/openapi.json: has every route of the contract and no other', () => {
     assert.deepEqual(
       operations(committed)
         .map(({ name }) => name)
@@ -173,7 +173,7 @@ describe('docs/openapi.json', () => {
     )
   })
 
-  test('gives each an operationId of its own, a tag, a summary and described answers', () => {
+  test('docs/openapi.json: operations have a unique id, one tag, a summary, described responses', () => {
     const ids = operations(committed).map(({ operation }) => operation.operationId)
     assert.equal(new Set(ids).size, ids.length)
     for (const { name, operation } of operations(committed)) {
@@ -192,17 +192,17 @@ describe('docs/openapi.json', () => {
   })
 
   for (const [name, { statuses, security }] of Object.entries(contract)) {
-    test(`${name} says who may call it and what it answers`, () => {
+    test(`${name}: documents its security and status codes`, () => {
       const found = operations(committed).find((one) => one.name === name)
       assert.deepEqual(found?.operation.security, security)
       const documentedStatuses = Object.keys(found?.operation.responses ?? {}).map(Number)
-      // 403 of /register is a refusal of the app's own hook.
+      // POST /register is 403 if a hook of the app refuses the registration.
       const expected = name === 'POST /register' ? [...statuses, 403] : statuses
       assert.deepEqual(documentedStatuses.sort(), [...expected].sort())
     })
   }
 
-  test('takes the login as a form and as JSON, and the rest as JSON', () => {
+  test('docs/openapi.json: documents which routes take forms and which only JSON', () => {
     const content = (path: string) =>
       Object.keys(committed.paths[path]?.post?.requestBody?.content ?? {}).sort()
     for (const path of ['/login', '/token', '/refresh', '/logout']) {
@@ -216,11 +216,11 @@ describe('docs/openapi.json', () => {
     ]) {
       assert.deepEqual(content(path), ['application/json'])
     }
-    // What providers post is a form.
+    // Providers post a form.
     assert.ok(content('/oauth/{provider}/callback').includes('application/x-www-form-urlencoded'))
   })
 
-  test('names what the start of a sign-in at a provider takes', () => {
+  test('GET /oauth/{provider}/authorize: documents its parameters', () => {
     const { parameters = [] } = committed.paths['/oauth/{provider}/authorize']?.get ?? {}
     assert.deepEqual(
       parameters.map(({ name, in: place }) => `${place} ${name}`),
@@ -228,7 +228,7 @@ describe('docs/openapi.json', () => {
     )
   })
 
-  test('knows the schemes of the session and of its CSRF header', () => {
+  test('docs/openapi.json: defines the session, CSRF and bearer security schemes', () => {
     assert.deepEqual(committed.components?.securitySchemes, {
       session: { type: 'apiKey', in: 'cookie', name: '__Host-crudauth_session' },
       csrf: { type: 'apiKey', in: 'header', name: 'X-CSRF-Token' },
@@ -239,7 +239,7 @@ describe('docs/openapi.json', () => {
 
 describe('the document of an app', () => {
   for (const version of ['3.0.3', '3.1.0']) {
-    test(`is valid OpenAPI ${version} with every group, a prefix, opted-in fields and another transport`, async (t) => {
+    test(`OpenAPI ${version}: valid with a prefix, email, OAuth, extra fields and a custom transport`, async (t) => {
       const { document } = await documented(t, {
         openapi: { openapi: version, info: { title: 'App', version: '1' } },
         auth: {
@@ -270,12 +270,12 @@ describe('the document of an app', () => {
     })
   }
 
-  test('is valid with default settings of @fastify/swagger in its OpenAPI mode', async (t) => {
+  test('OpenAPI: valid with the default settings of @fastify/swagger', async (t) => {
     const { document } = await documented(t, { openapi: {} })
     await isValid(document)
   })
 
-  test('lets any transport in where any may, and a session alone where sessions may', async (t) => {
+  test('security: shared routes list every transport, session routes only the session', async (t) => {
     const { document } = await documented(t, {
       auth: { transports: [sessionTransport({ managementRoutes: true }), apiKey] },
     })
@@ -288,7 +288,7 @@ describe('the document of an app', () => {
     assert.deepEqual(document.components?.securitySchemes?.key, apiKey.securityScheme)
   })
 
-  test('names no CSRF header where CSRF is off, and the cookie as it is called', async (t) => {
+  test('security: without CSRF there is no CSRF scheme, and a renamed cookie is documented', async (t) => {
     const { document } = await documented(t, {
       auth: {
         transports: [
@@ -302,7 +302,7 @@ describe('the document of an app', () => {
     assert.deepEqual(document.paths['/logout']?.post?.security, [{ session: [] }])
   })
 
-  test('with opted-in fields shows them in the body of /register', async (t) => {
+  test('POST /register: the documented body includes the extraFields', async (t) => {
     const { document } = await documented(t, {
       auth: {
         registration: {
@@ -323,7 +323,7 @@ describe('the document of an app', () => {
     assert.deepEqual([...body.schema.required].sort(), ['email', 'password', 'username'])
   })
 
-  test('keeps a scheme of the app’s own of the same name', async (t) => {
+  test('security: a scheme of the app with the same name is kept', async (t) => {
     const mine = { type: 'apiKey', in: 'cookie', name: 'mine' } as const
     const { document } = await documented(t, {
       openapi: { openapi: '3.1.0', components: { securitySchemes: { session: mine } } },
@@ -332,7 +332,7 @@ describe('the document of an app', () => {
     assert.ok(document.components?.securitySchemes?.csrf)
   })
 
-  test('has nothing of the plugin where the app hides it by prefix or never had it', async (t) => {
+  test('with routes: false, the document has no paths of the plugin', async (t) => {
     const { document } = await documented(t, { auth: { routes: false } })
     assert.deepEqual(document.paths, {})
     await isValid(document)
@@ -358,7 +358,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
     }
     const statuses = (one: Operation) => Object.keys(one.responses)
 
-    test('show security and 401, and 403 where the gate can forbid', async (t) => {
+    test('guarded routes: document security and 401, and 403 if the gate can forbid', async (t) => {
       const cases: [(app: FastifyInstance) => object, 'GET' | 'POST', object[], string[]][] = [
         [
           (app) => ({ onRequest: app.currentUser() }),
@@ -396,7 +396,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
           [{ session: [], csrf: [] }],
           ['200', '401', '403'],
         ],
-        // A tampered credential is refused even there; a session cookie that was is none.
+        // A tampered credential is refused even there. A tampered session cookie is ignored.
         [
           (app) => ({ onRequest: app.currentUser({ optional: true }) }),
           'GET',
@@ -429,7 +429,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
       }
     })
 
-    test('keep what the app says of them', async (t) => {
+    test('guarded routes: the app’s summary, tags, security and responses are kept', async (t) => {
       const schema = {
         summary: 'Mine',
         tags: ['own'],
@@ -451,7 +451,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
       assert.equal(one.responses['200']?.description, 'Fine')
     })
 
-    test('whose schema and config objects the app shares are not changed', async (t) => {
+    test('guarded routes: schema and config objects shared with other routes are not modified', async (t) => {
       const schema = { summary: 'Shared', response: { 200: { type: 'string', description: 'ok' } } }
       const before = JSON.stringify(schema)
       const config = Object.freeze({ mine: 1 })
@@ -464,7 +464,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
       assert.equal(JSON.stringify(schema), before)
     })
 
-    test('keep a swaggerTransform of their own', async (t) => {
+    test('guarded routes: their own swaggerTransform still runs', async (t) => {
       let called = 0
       const swaggerTransform = ({ schema, url }: { schema: object; url: string }) => {
         called++
@@ -484,7 +484,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
       assert.deepEqual(one.security, [{ session: [] }, { key: [] }])
     })
 
-    test('that the app hides stay hidden', async (t) => {
+    test('guarded routes: a route with schema.hide stays hidden', async (t) => {
       const { document } = await documented(t, {
         order,
         routes: (app) =>
@@ -497,7 +497,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
       assert.equal(document.paths['/own'], undefined)
     })
 
-    test('answer exactly as without documents: thrown errors, own shapes and payloads without a schema', async (t) => {
+    test('guarded routes: the documented responses do not filter what the app sends', async (t) => {
       const { app } = await documented(t, {
         order,
         routes(app) {
@@ -521,7 +521,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
       refuses(await client.get('/throws'), 'CRUDAUTH_FORBIDDEN')
     })
 
-    test('are documented with routes: false as well', async (t) => {
+    test('guarded routes: are documented with routes: false too', async (t) => {
       const { one } = await operation(
         t,
         (app) => void app.get('/own', { onRequest: app.currentUser() }, async () => 'in'),
@@ -532,7 +532,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
       assert.deepEqual(statuses(one), ['200', '401'])
     })
 
-    test('with schemas of another kind are left to the app’s own transform', async (t) => {
+    test('guarded routes: schemas of another library are left to the app’s own transform', async (t) => {
       class Foreign {
         readonly shape = 'not JSON Schema'
       }
@@ -555,7 +555,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
 }
 
 describe('the plugin’s own routes', () => {
-  test('are documented whatever transform the app has for its own', async (t) => {
+  test('plugin routes: documented even if the app’s transform throws', async (t) => {
     const transform = () => {
       throw new Error('this is no schema of mine')
     }
@@ -564,7 +564,7 @@ describe('the plugin’s own routes', () => {
     await isValid(document)
   })
 
-  test('are missing where @fastify/swagger came later, and the log says so', async (t) => {
+  test('plugin routes: missing, with a warning, if @fastify/swagger is registered later', async (t) => {
     const late = await documented(t, { order: 'auth first' })
     assert.equal(late.document.paths['/login'], undefined)
     assert.ok(late.warned)
@@ -573,7 +573,7 @@ describe('the plugin’s own routes', () => {
     assert.ok(!early.warned)
   })
 
-  test('mounted by hand after a late @fastify/swagger are there, and nothing is warned of', async (t) => {
+  test('plugin routes: a group mounted after @fastify/swagger is documented without a warning', async (t) => {
     const late = await documented(t, {
       order: 'auth first',
       auth: { routes: false },
@@ -583,7 +583,7 @@ describe('the plugin’s own routes', () => {
     assert.ok(!late.warned)
   })
 
-  test('are not warned of where there is no @fastify/swagger', async (t) => {
+  test('plugin routes: no warning without @fastify/swagger', async (t) => {
     const { lines, logger } = captureLogs('warn')
     const app = Fastify({ logger })
     t.after(() => app.close())
@@ -594,7 +594,7 @@ describe('the plugin’s own routes', () => {
 })
 
 describe('app.crudAuth.securitySchemes()', () => {
-  test('gives the schemes to apps that compose their own document, as a copy', async (t) => {
+  test('app.crudAuth.securitySchemes: returns a copy of the schemes', async (t) => {
     const { app } = await documented(t, { auth: { transports: [sessionTransport(), apiKey] } })
     const schemes = app.crudAuth.securitySchemes()
     assert.deepEqual(Object.keys(schemes).sort(), ['csrf', 'key', 'session'])
@@ -619,13 +619,13 @@ describe('securitySchemes()', () => {
     ],
   ]
   for (const [what, options] of settings) {
-    test(`needs no app and gives what an app with the same options has: ${what}`, async (t) => {
+    test(`securitySchemes: equals the schemes of an app with the same options: ${what}`, async (t) => {
       const { app } = await documented(t, { auth: { transports: undefined, ...options } })
       assert.deepEqual(securitySchemes(options), app.crudAuth.securitySchemes())
     })
   }
 
-  test('refuses mistakes as the plugin does', () => {
+  test('securitySchemes: an invalid option throws CRUDAUTH_CONFIG', () => {
     assert.throws(() => securitySchemes({ cookies: { sameSite: 'none' } }), {
       code: 'CRUDAUTH_CONFIG',
     })

@@ -20,7 +20,7 @@ const register = (app: FastifyInstance) =>
     transports: [sessionTransport(), bearerTransport({ refresh: 'body' })],
   })
 
-/** Plugins that apps have beside this one, each with a route that uses it where that is more than being there. */
+/** Plugins that apps commonly register beside this one. */
 const plugins: Record<string, (app: FastifyInstance) => Promise<void>> = {
   '@fastify/auth': async (app) => {
     await app.register(auth)
@@ -48,7 +48,7 @@ const all = async (app: FastifyInstance) => {
 
 for (const [name, add] of Object.entries({ ...plugins, 'all of them': all })) {
   for (const place of ['before', 'after']) {
-    test(`${name} ${place} the plugin: both work`, async (t) => {
+    test(`${name} registered ${place} crudAuth: sign-in, gates and forms still work`, async (t) => {
       const app = Fastify()
       t.after(() => app.close())
       if (place === 'before') await add(app)

@@ -5,7 +5,7 @@ import { build } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** Bodies that no route takes, with what they answer to who may ask. */
+/** Bodies that no route accepts, with the status that an authorized caller gets. */
 const bodies = [
   { status: 400, payload: '{"a":', headers: { 'content-type': 'application/json' } },
   {
@@ -24,7 +24,7 @@ const bodies = [
 for (const backend of backends) {
   const open = (t: Parameters<typeof build>[0]) => build(t, { auth: backend.options() })
 
-  test(`${backend.name}: nobody is 401 at /logout and /csrf/refresh whatever the body is, and no cookie is cleared`, async (t) => {
+  test(`${backend.name}: /logout and /csrf/refresh: 401 without a session, whatever the body`, async (t) => {
     const app = await open(t)
     const stale = await signedIn(app, 'ann')
     const cookies = new Map(stale.cookies)
@@ -42,7 +42,7 @@ for (const backend of backends) {
     }
   })
 
-  test(`${backend.name}: a session without its CSRF header is 403 at /logout whatever the body is, and goes on`, async (t) => {
+  test(`${backend.name}: POST /logout: 403 without the CSRF header, whatever the body`, async (t) => {
     const app = await open(t)
     const client = await signedIn(app, 'ann')
     const { csrf } = client
@@ -51,7 +51,7 @@ for (const backend of backends) {
       const response = await client.request('POST', '/logout', { payload, headers })
       refuses(response, 'CRUDAUTH_CSRF')
       assert.equal(response.headers['set-cookie'], undefined)
-      // Only who may ask learns what is wrong with the body, and that does not end the session.
+      // Only an authorized caller learns what is wrong with the body. The session stays valid.
       client.csrf = csrf
       assert.equal(
         (await client.request('POST', '/logout', { payload, headers })).statusCode,

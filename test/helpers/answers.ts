@@ -2,17 +2,20 @@ import assert from 'node:assert/strict'
 import type { LightMyRequestResponse } from 'fastify'
 import { refuses } from './refuses.js'
 
-/** One `Set-Cookie` line taken apart. */
+/** A parsed `Set-Cookie` header. */
 export interface SetCookie {
   readonly value: string
-  /** Everything but the lifetime, lower case, sorted: `httponly; path=/; samesite=lax; secure`. */
+  /**
+   * All attributes except the lifetime, in lower case and sorted:
+   * `httponly; path=/; samesite=lax; secure`.
+   */
   readonly attributes: string
-  /** Seconds; undefined for a cookie that ends with the browser. */
+  /** In seconds; undefined for a cookie that expires when the browser closes. */
   readonly maxAge: number | undefined
   readonly expires: string | undefined
 }
 
-/** The cookies that an answer sets, by name. Fails when one is set twice. */
+/** Returns the cookies that a response sets, by name. Fails if it sets one twice. */
 export function setCookies(response: LightMyRequestResponse): Record<string, SetCookie> {
   const cookies: Record<string, SetCookie> = {}
   for (const line of [response.headers['set-cookie'] ?? []].flat()) {
@@ -38,8 +41,8 @@ export function setCookies(response: LightMyRequestResponse): Record<string, Set
   return cookies
 }
 
-/** An answer of the plugin's own routes: this status, JSON, never stored. Returns the body. */
-// biome-ignore lint/suspicious/noExplicitAny: what the body is, the test says
+/** Asserts that a response has this status, is JSON and is not cacheable. Returns the body. */
+// biome-ignore lint/suspicious/noExplicitAny: each test expects its own shape
 export function answers(response: LightMyRequestResponse, status: number): any {
   assert.equal(response.statusCode, status, response.body)
   assert.equal(response.headers['cache-control'], 'no-store')
@@ -47,7 +50,7 @@ export function answers(response: LightMyRequestResponse, status: number): any {
   return response.json()
 }
 
-/** A refusal by the plugin's own routes: `refuses`, in Fastify's own error shape, never stored. */
+/** Like `refuses`, and the error has Fastify's default shape and is not cacheable. */
 export function refusesOwn(
   response: LightMyRequestResponse,
   code: string,

@@ -1,16 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import type { CrudAuthOptions } from '../../src/index.js'
 
-/** Where shared state lives in a test: every behaviour is tried on each. */
+/** Where the plugin keeps its state in a test. Tests of behaviour run on every backend. */
 export interface Backend {
   readonly name: string
-  /** Options that put the plugin's state there, apart from every other test's. */
+  /** Options that select the backend, isolated from all other tests. */
   options(): Pick<CrudAuthOptions, 'redis' | 'keyPrefix' | 'timeouts'>
 }
 
 const all = process.env.CRUDAUTH_TEST_ALL === '1'
 
-/** A server's address from the environment; required in a full run. */
+/**
+ * The address of a server, from an environment variable.
+ * @throws Error if it is not set in a full test run
+ */
 export function serverUrl(name: string): string | undefined {
   const url = process.env[name]
   if (all && !url) throw new Error(`${name} is not set, though all servers should be running`)

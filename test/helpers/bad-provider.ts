@@ -11,7 +11,7 @@ import type { TestContext } from 'node:test'
 import { oidc } from '../../src/index.js'
 import { freshSecrets, protocolOf } from './protocol.js'
 
-/** A server on 127.0.0.1 that ends with the test. */
+/** Starts a server on 127.0.0.1 that closes when the test ends. */
 export async function serve(
   t: TestContext,
   listener: RequestListener,
@@ -37,7 +37,7 @@ export async function serve(
   return served
 }
 
-/** Sends JSON. */
+/** Sends JSON. A string is sent unchanged, so that a test can send malformed JSON. */
 export const json = (response: ServerResponse, body: unknown, status = 200): void => {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(typeof body === 'string' ? body : JSON.stringify(body))
@@ -45,7 +45,7 @@ export const json = (response: ServerResponse, body: unknown, status = 200): voi
 
 const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url')
 
-/** Signs an ID token (RS256), whatever it says. */
+/** Signs an ID token with RS256, whatever its claims and header say. */
 export function idToken(claims: object, key: KeyObject, header: object = {}): string {
   const input = `${encode({ alg: 'RS256', kid: 'good', ...header })}.${encode(claims)}`
   return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`
@@ -56,14 +56,14 @@ export const foreignKey = generateKeyPairSync('rsa', { modulusLength: 2048 })
 
 type Handler = (response: ServerResponse, request: IncomingMessage) => void
 
-/** What a provider answers; each part can be bad in its own way. */
+/** The responses of a provider. A test can replace each of them with a bad one. */
 export interface BadProvider {
   url: string
   requests: string[]
-  /** Claims of the next ID token, `undefined` ones left out. */
+  /** Claims of the next ID token. `undefined` removes a claim. */
   claims: Record<string, unknown>
   userinfo: Record<string, unknown>
-  /** Makes the ID token of the claims. */
+  /** Creates the ID token from the claims. */
   makeToken: (claims: object) => string
   on: Partial<Record<'metadata' | 'token' | 'keys' | 'userinfo', Handler>>
 }
@@ -72,7 +72,7 @@ export const clientId = 'app'
 export const accessToken = 'access-token-of-the-user'
 export const code = 'code-of-the-callback'
 
-/** An OpenID Connect provider that is good until a test makes it bad. */
+/** Starts an OpenID Connect provider that behaves correctly until a test changes it. */
 export async function startBadProvider(t: TestContext): Promise<BadProvider> {
   const provider: BadProvider = {
     url: '',
@@ -114,7 +114,7 @@ export async function startBadProvider(t: TestContext): Promise<BadProvider> {
   return Object.assign(provider, server)
 }
 
-/** Metadata of a provider at `url`. */
+/** Discovery metadata of a provider at `url`. */
 export const metadataAt = (url: string) => ({
   issuer: url,
   authorization_endpoint: `${url}/authorize`,
@@ -124,7 +124,7 @@ export const metadataAt = (url: string) => ({
   id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
 })
 
-/** One sign-in at the provider, from begin to finish. */
+/** Runs one complete sign-in at the provider. */
 export async function signInAt(
   t: TestContext,
   provider: BadProvider,

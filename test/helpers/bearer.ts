@@ -23,7 +23,10 @@ import { Client } from './client.js'
 export const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index))
 
-/** An app with bearer tokens alone, the refresh token in the bodies; `auth` and `options` override. */
+/**
+ * An app with bearer tokens only, with the refresh token in request and response bodies.
+ * `options` and `auth` override the defaults.
+ */
 export function bearerApp(
   t: TestContext,
   backend: Backend | null,
@@ -43,7 +46,7 @@ export function bearerApp(
 
 export const authorization = (token: string) => ({ authorization: `Bearer ${token}` })
 
-/** Asks with an access token. */
+/** Sends a request with an access token. */
 export const asBearer = (
   app: FastifyInstance,
   token: string,
@@ -82,14 +85,14 @@ export interface Issued {
   readonly refresh_token: string
 }
 
-/** The tokens of an answer. Fails when it is none. */
+/** Returns the tokens in a response. @throws Error if the status is not 200 */
 export function tokensOf(response: LightMyRequestResponse): Issued {
   if (response.statusCode !== 200)
     throw new Error(`no tokens: ${response.statusCode} ${response.body}`)
   return response.json()
 }
 
-/** Registers a user and signs it in. */
+/** Registers a user and signs in. */
 export async function signedInBearer(
   app: FastifyInstance,
   name = 'ann',
@@ -109,14 +112,17 @@ export const claimsOf = (token: string) => decodePart(token.split('.')[1])
 export const encode = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
-/** The key that the plugin derives for a purpose. */
+/** Derives the key that the plugin uses for a purpose. */
 export const purposeKey = (purpose: string, from = secret): Buffer =>
   Buffer.from(hkdfSync('sha256', Buffer.from(from), '', `crudauth:${purpose}`, 32))
 
 export const hs = (input: string, key: Buffer | string, hash = 'sha256') =>
   createHmac(hash, key).update(input).digest('base64url')
 
-/** A token signed with HS256 whatever its parts say. @param payload text is taken as it is */
+/**
+ * Signs a token with HS256, whatever its header and payload say.
+ * @param payload a string is encoded unchanged, anything else as JSON
+ */
 export function forge(
   header: unknown,
   payload: unknown,
@@ -128,7 +134,7 @@ export function forge(
 
 const algorithms = { EdDSA: null, ES256: 'sha256', RS256: 'sha256' } as const
 
-/** A token signed with a private key whatever its parts say. */
+/** Signs a token with a private key, whatever its header and payload say. */
 export function forgeWith(
   alg: TokenKey['alg'],
   key: KeyObject,
@@ -140,7 +146,7 @@ export function forgeWith(
   return `${input}.${bytes.toString('base64url')}`
 }
 
-/** A pair for one of the algorithms. */
+/** Generates a key pair for an algorithm. */
 export function pairFor(alg: TokenKey['alg']): { privateKey: KeyObject; publicKey: KeyObject } {
   if (alg === 'EdDSA') return generateKeyPairSync('ed25519')
   if (alg === 'ES256') return generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -155,13 +161,13 @@ export const pem = (key: KeyObject): string =>
 
 export const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
 
-/** Listens on a free port of the loopback interface. */
+/** Listens on a free port of 127.0.0.1. Returns the port. */
 export async function listenOn(app: FastifyInstance): Promise<number> {
   await app.listen({ host: '127.0.0.1', port: 0 })
   return (app.server.address() as { port: number }).port
 }
 
-/** Sends a GET with header lines as they are, and returns what a real server answers. */
+/** Sends a GET with unmodified header lines over a socket. Returns the raw response. */
 export async function getRaw(
   port: number,
   url: string,

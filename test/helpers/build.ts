@@ -5,10 +5,10 @@ import crudAuth, { type CrudAuthOptions, memoryUsers, sessionTransport } from '.
 export const secret = 'k3J9x0Qm2Zr8Lw5Vt1Bn7Hc4Yd6Pf0Gs-test'
 export const password = 'correct horse battery'
 
-/** Cheap hashes: what is tested here is not argon2. */
+/** A low cost, because these tests are not about argon2. */
 export const cheap = { memoryKiB: 64, iterations: 1, parallelism: 1 } as const
 
-/** No limit but the silent one, by recipient. */
+/** Turns rate limits off, except the limit per recipient, which never shows in a response. */
 export const limitsOff = {
   register: false,
   change_password: false,
@@ -22,13 +22,13 @@ export const limitsOff = {
 export interface BuildOptions {
   readonly auth?: Partial<CrudAuthOptions>
   readonly fastify?: FastifyServerOptions
-  /** Runs after the plugin is registered and before the app is ready. */
+  /** Called after the plugin is registered and before the app is ready. */
   readonly routes?: (app: FastifyInstance) => void | Promise<void>
 }
 
 /**
- * An app with the plugin over memory users, management routes on, limits off, cheap hashes; closed when the test ends.
- * Everything can be overridden by `auth`.
+ * Builds an app with the plugin: in-memory users, management routes, no rate limits, cheap hashes.
+ * `auth` overrides all of this. The app closes when the test ends.
  */
 export async function build(
   t: TestContext,
@@ -49,7 +49,7 @@ export async function build(
   return app
 }
 
-/** Pino lines of an app, as objects; give `logger` to Fastify. */
+/** Collects the log lines of an app as JSON text. Pass `logger` to Fastify. */
 export function captureLogs(level = 'trace') {
   const lines: string[] = []
   return { lines, logger: { level, stream: { write: (line: string) => void lines.push(line) } } }

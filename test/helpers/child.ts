@@ -2,19 +2,22 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { root } from '../../scripts/source-graph.js'
 
-/** Where the test runner has compiled the sources; absent when a file is run by itself. */
+/** Folder of the sources that the test runner compiled. Unset when a test file runs on its own. */
 const compiled = process.env.CRUDAUTH_TEST_COMPILED
 
-/** A module of the product, for a process that a test starts with `nodeFlags`. @param path of the source, below the root */
+/**
+ * URL of one of our modules, for a process that a test starts with `nodeFlags`.
+ * @param path path of the source, relative to the repository
+ */
 export const moduleUrl = (path: string): string =>
   pathToFileURL(
     compiled === undefined ? join(root, path) : join(compiled, path.replace(/\.ts$/, '.js')),
   ).href
 
-/** What Node needs to load such a module. */
+/** The flags that Node needs to load such a module. */
 export const nodeFlags: readonly string[] = compiled === undefined ? ['--import', 'tsx'] : []
 
-/** The command that starts a source, compiled where it can be. */
+/** Replaces the source in a command with its compiled file, if there is one. */
 export const commandFor = (command: readonly string[]): string[] => {
   const script = command.findIndex((word) => word.endsWith('.ts'))
   if (compiled === undefined || script < 0) return [...command]

@@ -1,7 +1,7 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { password } from './build.js'
 
-/** A browser of sorts over `inject`: keeps cookies as they are set and cleared, and sends the CSRF token it was given. */
+/** A minimal browser on top of `inject`: it keeps cookies and sends the CSRF token. */
 export class Client {
   readonly cookies = new Map<string, string>()
   csrf: string | null = null
@@ -76,7 +76,7 @@ export class Client {
   }
 }
 
-/** A client whose user exists and is signed in. */
+/** Registers a user and returns a client that is signed in. */
 export async function signedIn(app: FastifyInstance, name: string, prefix = ''): Promise<Client> {
   const client = new Client(app, prefix)
   await client.register(name)

@@ -4,7 +4,7 @@ import pg from 'pg'
 
 const needed = process.env.CRUDAUTH_TEST_ALL === '1'
 
-/** Where the tests of a server find it; `skip` is what node:test wants to hear where there is none. */
+/** The URL of a database server, and the `skip` option for node:test if there is no server. */
 export function serverOf(variable: 'TEST_POSTGRES_URL' | 'TEST_MARIADB_URL'): {
   url: string
   skip: string | false
@@ -14,13 +14,13 @@ export function serverOf(variable: 'TEST_POSTGRES_URL' | 'TEST_MARIADB_URL'): {
   return { url: url ?? '', skip: url ? false : `${variable} is not set` }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
+// biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
 export const openPostgres = (url: string): Kysely<any> =>
   new Kysely({
     dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 10 }) }),
   })
 
-// biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
+// biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
 export const openMariadb = (url: string, options: PoolOptions = {}): Kysely<any> =>
   new Kysely({
     dialect: new MysqlDialect({ pool: createPool({ uri: url, connectionLimit: 10, ...options }) }),

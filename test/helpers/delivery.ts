@@ -5,13 +5,13 @@ import type { DeliveryIntent } from '../../src/ports/delivery-channel.js'
 
 type DispatchOptions = Parameters<typeof createDispatch>[0]
 
-/** What a dispatch tells of a message that it gives up. */
+/** What `onGivenUp` receives about a message. */
 export type LostMessage = Parameters<NonNullable<DispatchOptions['onGivenUp']>>[0]
 
 export const secret = 'k3J9x0Qm2Zr8Lw5Vt1Bn7Hc4Yd6Pf0Gs-test'
 export const keys = createKeyring(secret)('delivery')
 
-/** Patient about time, quick to try again. */
+/** A long timeout per attempt and short delays between retries. */
 export const limits: QueueLimits = {
   maxQueued: 100,
   concurrency: 4,
@@ -33,7 +33,7 @@ export const intent: DeliveryIntent = {
   redirectTo: '/notes?tab=2',
 }
 
-/** A logger whose lines are texts, errors with their stacks. */
+/** A logger that collects its lines as text, with the stacks of errors. */
 export function captureLog() {
   const lines: string[] = []
   const write = (level: string) => (details: object, message: string) => {
@@ -46,7 +46,7 @@ export function captureLog() {
   return { lines, log: { warn: write('warn'), error: write('error') } }
 }
 
-/** A dispatch over one user, whose log is kept. */
+/** A dispatch with one user. Its log lines are in `lines`. */
 export function testDispatch(options: Partial<DispatchOptions> = {}) {
   const { lines, log } = captureLog()
   const dispatch = createDispatch({
@@ -62,7 +62,7 @@ export function testDispatch(options: Partial<DispatchOptions> = {}) {
   return { ...dispatch, lines }
 }
 
-/** A promise and what settles it. */
+/** A promise with the functions that settle it. */
 export function deferred<T = void>() {
   let resolve: (value: T) => void = () => {}
   let reject: (cause: unknown) => void = () => {}

@@ -19,14 +19,14 @@ export const transports = [
   sessionTransport({ managementRoutes: true }),
   bearerTransport({ refresh: 'body' }),
 ]
-/** Fields of a model that has a phone beside the email. */
+/** Fields of a user model with a phone number and an email address. */
 export const withPhone = [
   ...['email', 'username', 'hashedPassword', 'isActive', 'tokenVersion', 'emailVerified'],
   ...['phone', 'phoneVerified'],
 ]
 export const addressOf = (name: string) => `${name}@example.com`
 
-/** Users that can be disabled, and deleted and made again under their old id. */
+/** Users that a test can delete and create again with the same id. */
 export function mortalUsers(inner: UserStore = memoryUsers()) {
   let live = inner
   const store: UserStore = {
@@ -39,7 +39,7 @@ export function mortalUsers(inner: UserStore = memoryUsers()) {
   }
   return {
     store,
-    /** Forgets everybody and makes this one. */
+    /** Deletes all users and creates this one. */
     async remake(values: UserValues) {
       live = memoryUsers()
       await live.create(values)
@@ -49,7 +49,7 @@ export function mortalUsers(inner: UserStore = memoryUsers()) {
 
 export type Row = Record<string, unknown>
 
-/** An app whose mail ends in a box, over users that the test can look at; sessions and bearer tokens both. */
+/** An app with sessions and bearer tokens. The test can read its mail and its users. */
 export async function mailApp(
   t: TestContext,
   backend: Backend,
@@ -70,7 +70,7 @@ export async function mailApp(
   })
   const row = async (name: string) => (await users.findBy('username', name)) as Row
 
-  /** Asks for a change of address and returns the token that was sent to the new one. */
+  /** Requests a change of address. Returns the token sent to the new address. */
   const askChange = async (client: Client, to: string, secret = password): Promise<string> => {
     const before = mail.to(to, 'change_email').length
     answers(await client.post('/email/change-request', { new_email: to, password: secret }), 202)
@@ -82,11 +82,11 @@ export async function mailApp(
     mail,
     users,
     row,
-    /** Whoever asks without being signed in. */
+    /** A client that is not signed in. */
     anyone: new Client(app),
     set: async (name: string, values: UserValues) =>
       assert.ok(await users.update((await row(name)).id as UserId, values)),
-    /** Signs up, and verifies the address by the mail that comes of it; returns a signed-in client. */
+    /** Registers a user and, by default, verifies the address. Returns a signed-in client. */
     async join(name: string, { verified = true } = {}): Promise<Client> {
       const client = new Client(app)
       answers(await client.register(name), 202)
@@ -95,7 +95,7 @@ export async function mailApp(
       answers(await client.login(name), 200)
       return client
     },
-    /** Asks for something and returns the token that was sent for it. */
+    /** Requests a verification or a password reset. Returns the token in the message. */
     async ask(path: 'verify' | 'reset', name: string): Promise<string> {
       const [url, kind] =
         path === 'verify'
@@ -106,14 +106,14 @@ export async function mailApp(
       return mail.token(addressOf(name), kind, before + 1)
     },
     askChange,
-    /** Moves the account to another address; returns the token that takes it back. */
+    /** Changes the address of an account. Returns the token that reverts the change. */
     async move(client: Client, from: string, to: string, secret = password): Promise<string> {
       const before = mail.to(from, 'email_changed').length
       const token = await askChange(client, to, secret)
       answers(await client.post('/email/change-confirm', { token }), 200)
       return mail.token(from, 'email_changed', before + 1)
     },
-    /** Nothing further has been sent than there was when `run` began. */
+    /** Asserts that `run` sends no message. */
     async sendsNothing(run: () => Promise<unknown>) {
       const before = mail.messages.length
       await run()
@@ -128,7 +128,7 @@ export async function mailApp(
 
 export type MailApp = Awaited<ReturnType<typeof mailApp>>
 
-/** A bearer token and its refresh token. */
+/** Signs in and returns an access token and its refresh token. */
 export async function tokensOf(app: MailApp['app'], name: string, secret = password) {
   const { access_token, refresh_token } = answers(
     await new Client(app).form('/token', { username: name, password: secret }),
@@ -137,7 +137,7 @@ export async function tokensOf(app: MailApp['app'], name: string, secret = passw
   return { access: access_token as string, refresh: refresh_token as string }
 }
 
-/** Statuses of what a session, an access token and a refresh token can still do. */
+/** Response statuses for a session, an access token and a refresh token: 200 while it is valid. */
 export async function standing(
   app: MailApp['app'],
   client: Client,

@@ -7,7 +7,7 @@ import { type Backend, backends, serverUrl, uniquePrefix } from './backends.js'
 
 const nodes = serverUrl('TEST_REDIS_CLUSTER')
 
-/** Memory, Redis and, where there is one, a cluster. */
+/** Options that select a backend. For a cluster, it also opens a client for the test. */
 export function places(
   t: TestContext,
   backend: Backend,
@@ -33,7 +33,7 @@ export const statusesOf = (responses: readonly LightMyRequestResponse[]) => {
   return counts
 }
 
-/** Users told of by `onRefreshReuse` and by the channel. */
+/** Collects the users that the hook `onRefreshReuse` and its diagnostics channel report. */
 export function reuses(t: TestContext) {
   const hooked: string[] = []
   const published: string[] = []

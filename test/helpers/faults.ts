@@ -12,23 +12,29 @@ import { serverUrl } from './backends.js'
 import { build, password } from './build.js'
 import { noUnhandledRejections } from './hostile.js'
 
-/** What node:test wants to hear where no server may be started. */
+/** The `skip` option for node:test: these tests need a Redis server. */
 export const skip = serverUrl('TEST_REDIS_URL') ? false : 'TEST_REDIS_URL is not set'
 
-/** A Redis of the test's own, to be killed and paused; on the port of an earlier one to bring "it" back, empty. */
+/**
+ * Starts a Redis server that the test may kill and pause.
+ * @param port the port of a server that was stopped, to restart it with no data
+ */
 export async function serve(t: TestContext, port?: number): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'crudauth-faults-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const server = await startRedis(folder, port === undefined ? {} : { port })
   t.after(() => {
-    // A paused process does not react to an orderly end.
+    // A paused process doesn't react to SIGTERM.
     if (server.isAlive()) server.resume()
     return server.stop()
   })
   return server
 }
 
-/** Asks until the answer is no 503; the limit is no expectation, it only ends a test that would hang. */
+/**
+ * Repeats a request until the status is not 503.
+ * The 30 seconds are not an expectation. They only end a test that would hang.
+ */
 export async function recovers(
   ask: () => Promise<LightMyRequestResponse>,
 ): Promise<LightMyRequestResponse> {
@@ -41,7 +47,7 @@ export async function recovers(
   }
 }
 
-/** A way to a server that counts how often a client has had to wait for it. */
+/** Starts a proxy to a server that counts the round trips of its clients. */
 export async function countingProxy(t: TestContext, port: number) {
   let trips = 0
   let waiting = false
@@ -53,7 +59,7 @@ export async function countingProxy(t: TestContext, port: number) {
       socket.on('error', () => {})
     }
     client.on('data', (chunk) => {
-      // Whatever else is sent before an answer comes takes no further round trip.
+      // Data sent before the response arrives belongs to the same round trip.
       if (!waiting) trips++
       waiting = true
       upstream.write(chunk)
@@ -72,7 +78,7 @@ export async function countingProxy(t: TestContext, port: number) {
   })
   return {
     url: `redis://127.0.0.1:${(server.address() as { port: number }).port}`,
-    /** Round trips that `run` takes. */
+    /** Counts the round trips of `run`. */
     async of(run: () => Promise<unknown>): Promise<number> {
       const before = trips
       await run()
@@ -81,7 +87,10 @@ export async function countingProxy(t: TestContext, port: number) {
   }
 }
 
-/** An app on that Redis, with routes behind each gate and a note of each password that was found wrong. */
+/**
+ * An app on a Redis server, with a route behind each gate.
+ * `told` collects the reasons that `onLoginFailed` reports.
+ */
 export async function appOn(t: TestContext, redis: string, auth: Partial<CrudAuthOptions> = {}) {
   noUnhandledRejections(t)
   const told: string[] = []

@@ -5,13 +5,13 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type GithubOptions, github } from '../../src/index.js'
 
-/** An account in GitHub's own shapes: only what a sign-in sees. */
+/** The part of a GitHub account that a sign-in reads, in the shape of GitHub's API. */
 export interface GithubAccount {
-  /** Written into the JSON as it is, so that a test can have more digits than a number holds. */
+  /** Written into the JSON unquoted, so that a test can exceed `Number.MAX_SAFE_INTEGER`. */
   id: string
   login: string
   name: string | null
-  /** The address shown in the profile, if any. */
+  /** The public address in the profile, if any. */
   email: string | null
   emails: {
     email: string
@@ -21,23 +21,23 @@ export interface GithubAccount {
   }[]
 }
 
-/** A stand-in for github.com and api.github.com on 127.0.0.1, as its documentation describes them. */
+/** A mock of github.com and api.github.com on 127.0.0.1, written from GitHub's documentation. */
 export interface GithubStandin {
   url: string
   account: GithubAccount
-  /** Method, path and, for the API, the user agent of every request. */
+  /** Method and path of every request. */
   requests: string[]
-  /** Options of `github()` that lead here. */
+  /** Options that make `github()` use this server. */
   options: GithubOptions
 }
 
-/** How a provider may differ from what the documents say. */
+/** Differences from the documented behavior of GitHub. */
 export interface Deviations {
-  /** Content type of its JSON. */
+  /** Content type of JSON responses. */
   contentType?: string
-  /** Of the token answer; null: it says nothing. */
+  /** `token_type` in the token response; null omits it. */
   tokenType?: string | null
-  /** Status of the list of addresses. */
+  /** Status of `GET /user/emails`. */
   emailsStatus?: number
 }
 
@@ -58,7 +58,9 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
   return new URLSearchParams(text)
 }
 
-/** Starts the stand-in; it signs everybody in as `account` without asking, and ends with the test. */
+/**
+ * Starts the mock. It signs everyone in as `account` without a page, and closes when the test ends.
+ */
 export async function startGithub(
   t: TestContext,
   account: Partial<GithubAccount> = {},
@@ -89,7 +91,7 @@ export async function startGithub(
     response.writeHead(302, { location }).end()
   }
 
-  /** Every mistake is answered 200, in the form that was asked for. */
+  /** Like GitHub, responds with 200 even to errors, as JSON or a form depending on `Accept`. */
   const grant = async (request: IncomingMessage, response: ServerResponse) => {
     const form = await formOf(request)
     const kept = codes.get(form.get('code') ?? '')
@@ -177,6 +179,6 @@ export async function startGithub(
   })
 }
 
-/** `github()` at the stand-in. */
+/** `github()` with the mock as its server. */
 export const githubAt = (standin: GithubStandin, options: Partial<GithubOptions> = {}) =>
   github({ ...standin.options, ...options })

@@ -15,14 +15,14 @@ export const deviceCookie = '__Host-crudauth_device'
 export const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index))
 
-/** How many answers there were of each status. */
+/** Counts responses by status. */
 export function statuses(responses: readonly { statusCode: number }[]): Record<number, number> {
   const counts: Record<number, number> = {}
   for (const { statusCode } of responses) counts[statusCode] = (counts[statusCode] ?? 0) + 1
   return counts
 }
 
-/** Fails the test when a promise is rejected and nobody looks. */
+/** Fails the test if there is an unhandled rejection. */
 export function noUnhandledRejections(t: TestContext): void {
   const seen: unknown[] = []
   const note = (error: unknown) => void seen.push(error)
@@ -34,7 +34,7 @@ export function noUnhandledRejections(t: TestContext): void {
   })
 }
 
-/** Memory users whose rows can be looked at all at once. */
+/** In-memory users, with a function that returns all rows. */
 export function openUsers(options: Parameters<typeof memoryUsers>[0] = {}) {
   const inner = memoryUsers(options)
   const ids: UserId[] = []
@@ -49,7 +49,7 @@ export function openUsers(options: Parameters<typeof memoryUsers>[0] = {}) {
   return { store, rows: () => Promise.all(ids.map((id) => inner.findById(id))) }
 }
 
-/** Every key, field and value under a prefix in the test's Redis. */
+/** Returns every key, field and value under a prefix in the Redis server of the tests. */
 export async function redisTexts(prefix: string): Promise<string[]> {
   const client = new Redis(serverUrl('TEST_REDIS_URL') ?? '')
   try {
@@ -69,7 +69,7 @@ export async function redisTexts(prefix: string): Promise<string[]> {
 
 export const form = 'application/x-www-form-urlencoded'
 
-/** Posts bytes as they are, under any content type or none. */
+/** Posts an unmodified body with any content type, or without one. */
 export const postBytes = (
   app: FastifyInstance,
   url: string,
@@ -84,13 +84,16 @@ export const postBytes = (
     headers: { ...(contentType !== undefined && { 'content-type': contentType }), ...headers },
   })
 
-/** Listens on a free port of the loopback interface. */
+/** Listens on a free port of 127.0.0.1. Returns the port. */
 export async function listen(app: FastifyInstance): Promise<number> {
   await app.listen({ host: '127.0.0.1', port: 0 })
   return (app.server.address() as { port: number }).port
 }
 
-/** Sends text as it is to a real server, by port or socket path, and returns all that it answers until it closes. */
+/**
+ * Sends unmodified text over a socket. Returns everything that the server sends until it closes.
+ * @param to a port of 127.0.0.1 or the path of a Unix socket
+ */
 export async function sendRaw(
   to: number | string,
   text: string,

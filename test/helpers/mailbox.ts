@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EmailMessage, EmailOptions } from '../../src/index.js'
 
-/** A mail server of sorts: keeps what is sent. */
+/** Collects the messages that an app sends. */
 export class Mailbox {
   readonly messages: EmailMessage[] = []
 
-  /** The option `email` of an app whose mail ends here. */
+  /** Value for the option `email` that delivers to this mailbox. */
   options(more: Partial<EmailOptions> = {}): EmailOptions {
     const send = (message: EmailMessage) => void this.messages.push(message)
     return { sender: { send }, frontendUrl: 'https://app.example.com', ...more }
@@ -17,7 +17,7 @@ export class Mailbox {
     )
   }
 
-  /** The newest message of a kind to an address, as soon as it is there; `count` of them must have come. */
+  /** Waits until `count` messages of a kind were sent to an address. Returns the newest. */
   async next(address: string, kind: string, count = 1): Promise<EmailMessage> {
     for (let tries = 0; tries < 1000; tries++) {
       const found = this.to(address, kind)
@@ -29,7 +29,7 @@ export class Mailbox {
     )
   }
 
-  /** Token of the newest message of a kind to an address, out of its link. */
+  /** Like `next`, but returns the token in the message's link. */
   async token(address: string, kind: string, count = 1): Promise<string> {
     return tokenOf(await this.next(address, kind, count))
   }
@@ -38,5 +38,5 @@ export class Mailbox {
 export const tokenOf = (message: EmailMessage): string =>
   new URL(message.context.link).searchParams.get('token') ?? ''
 
-/** Lets what is off the path of an answer come to its end, where nothing is expected to come of it. */
+/** Waits for work that runs after the response, when the test expects it to have no effect. */
 export const settle = () => sleep(120)

@@ -29,7 +29,7 @@ export const baseUrl = 'https://app.example.com'
 export const oauthCookie = '__Host-crudauth_oauth'
 export const clientSecret = 'secret-of-the-client'
 
-/** Every field of the user model in these tests. */
+/** All fields of the user model in these tests. */
 export const fields = [
   ...[
     'id',
@@ -54,7 +54,7 @@ export const fields = [
   ],
 ]
 
-/** Claims of whoever signs in; `undefined` leaves a standard one out. */
+/** Claims of a user at the provider. `undefined` removes a standard claim. */
 export type Person = Readonly<Record<string, unknown>>
 
 export const ada: Person = {
@@ -65,7 +65,7 @@ export const ada: Person = {
   preferred_username: 'ada',
 }
 
-/** The code of a callback in which whoever reads it finds the person, so that many can sign in at once. */
+/** An authorization code that contains the person, so that many people can sign in concurrently. */
 export const codeOf = (person: Person): string =>
   Buffer.from(JSON.stringify(person)).toString('base64url')
 const personOf = (code: string | null): Person | null => {
@@ -83,15 +83,15 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
 }
 
 export interface Acme extends BadProvider {
-  /** Access tokens and ID tokens that were handed out. */
+  /** All access, refresh and ID tokens that the provider issued. */
   issued: string[]
-  /** Forms that came to the token endpoint. */
+  /** Forms that the token endpoint received. */
   grants: URLSearchParams[]
-  /** A provider of the app that leads here. */
+  /** Creates the provider option for the app. */
   provider(options?: object): OAuthProvider
 }
 
-/** An OpenID provider that gives tokens for whoever `codeOf` names, until a test makes it bad. */
+/** Starts an OpenID provider that issues tokens for the person in the code (see `codeOf`). */
 export async function startAcme(t: TestContext): Promise<Acme> {
   const bad = await startBadProvider(t)
   const acme: Acme = Object.assign(bad, {
@@ -130,16 +130,16 @@ export async function startAcme(t: TestContext): Promise<Acme> {
   return acme
 }
 
-/** A browser that signs in at providers. */
+/** A browser that signs in with providers. */
 export class Browser extends Client {
-  /** Begins a sign-in; the query of the authorization request. */
+  /** Starts a sign-in. Returns the query of the authorization request. */
   async begin(path = '/oauth/acme/authorize'): Promise<URLSearchParams> {
     const response = await this.get(path)
     assert.equal(response.statusCode, 302, response.body)
     return new URL(String(response.headers.location)).searchParams
   }
 
-  /** Comes back from the provider as a person. */
+  /** Calls the callback with a code for a person. */
   finish(
     query: URLSearchParams,
     person: Person,
@@ -155,24 +155,24 @@ export class Browser extends Client {
     return response
   }
 
-  /** A whole sign-in. */
+  /** Runs a complete sign-in. */
   async signIn(person: Person = ada, provider = 'acme', query = '') {
     return this.finish(await this.begin(`/oauth/${provider}/authorize${query}`), person, provider)
   }
 
-  /** Begins to link; the query of the authorization request. */
+  /** Starts linking. Returns the query of the authorization request. */
   async beginLink(provider = 'acme', body?: object): Promise<URLSearchParams> {
     const response = await this.post(`/oauth/${provider}/link`, body)
     assert.equal(response.statusCode, 200, response.body)
     return new URL(response.json().authorize_url).searchParams
   }
 
-  /** A whole linking. */
+  /** Links a provider, from start to callback. */
   async link(person: Person, provider = 'acme', body?: object) {
     return this.finish(await this.beginLink(provider, body), person, provider)
   }
 
-  /** Body of GET /me; null when nobody is signed in. */
+  /** Body of GET /me, or null if not signed in. */
   async me() {
     const response = await this.get('/me')
     if (response.statusCode === 200) return response.json()
@@ -181,7 +181,7 @@ export class Browser extends Client {
   }
 }
 
-/** A browser that has signed in with the password of a new account. */
+/** Registers a user and returns a browser that is signed in with the password. */
 export async function browserOf(app: FastifyInstance, name: string): Promise<Browser> {
   const browser = new Browser(app)
   const registered = await browser.register(name)
@@ -191,7 +191,7 @@ export async function browserOf(app: FastifyInstance, name: string): Promise<Bro
   return browser
 }
 
-/** The app of a test: two OpenID providers, rows that can be looked at all at once. */
+/** Builds an app with two OpenID providers. `rows` returns all users. */
 export async function buildOAuth(
   t: TestContext,
   {
@@ -233,21 +233,27 @@ export async function buildOAuth(
   return { app, acme, other, store, rows }
 }
 
-/** Where the answer sends the browser; fails unless it is a 302 that is never stored. */
+/** Asserts that a response is a 302 to `path` that is not cacheable. */
 export function landsOn(response: LightMyRequestResponse, path: string): void {
   assert.equal(response.statusCode, 302, response.body)
   assert.equal(response.headers.location, path)
   assert.equal(response.headers['cache-control'], 'no-store')
 }
 
-/** A failure on the provider's side: the default landing, with no cookie but perhaps the binding one. */
+/**
+ * Asserts a redirect for an error at the provider: to the default path, without a session.
+ * The only cookie that may be set is the one that binds the callback to the browser.
+ */
 export function landsFailed(response: LightMyRequestResponse): void {
   landsOn(response, '/start?error=oauth_failed')
   const names = Object.keys(setCookies(response)).filter((name) => name !== oauthCookie)
   assert.deepEqual(names, [], 'no session')
 }
 
-/** A refused callback: no session, and the browser lands with the error's word; an outage (`CRUDAUTH_…`) is its JSON. */
+/**
+ * Asserts that a callback is refused without a session.
+ * @param word the `error` in the redirect, or a code `CRUDAUTH_…` if the response is a JSON error
+ */
 export function refusesCallback(
   response: LightMyRequestResponse,
   word = 'invalid_state',
@@ -259,7 +265,7 @@ export function refusesCallback(
   assert.equal(response.headers['cache-control'], 'no-store')
 }
 
-/** Linked accounts in memory. Each method is atomic, since none awaits. */
+/** Linked accounts in memory. Each method is atomic because it never awaits. */
 export function memoryAccounts() {
   let accounts: OAuthAccount[] = []
   const store: OAuthAccountStore = {
@@ -288,7 +294,7 @@ export function memoryAccounts() {
   return { store, all: () => accounts }
 }
 
-/** Where links may be kept: columns of the users table, or a table of their own. */
+/** The two places for linked accounts: columns of the users table, or a separate table. */
 export const linkPlaces = [
   { name: 'columns', accounts: () => undefined },
   { name: 'table', accounts: () => memoryAccounts() },

@@ -7,6 +7,6 @@ import { oauth } from '../../src/features/oauth/index.js'
 import { session } from '../../src/features/session/index.js'
 import { resolveOptions } from '../../src/groups/resolve-options.js'
 
-/** Options as the plugin checks and completes them. */
+/** Checks options and fills in the defaults, as the plugin does. */
 export const resolvedOptions = (options: CrudAuthOptions) =>
   resolveOptions([account, session, management, bearer, email, oauth], options, '').settings

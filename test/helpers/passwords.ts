@@ -4,20 +4,20 @@ import type { LegacyVerifier, UserId, UserStore, UserValues } from '../../src/in
 import { password } from './build.js'
 import { Client } from './client.js'
 
-/** What is done around a compare-and-set, where races are decided. */
+/** Functions that run before and after each compare-and-set, to produce races. */
 export interface Around {
-  /** Before it; what it returns stands for the result, undefined lets it go on. */
+  /** Runs before. A boolean replaces the compare-and-set and is its result. */
   readonly before?: (id: UserId, values: UserValues) => Promise<boolean | undefined>
-  /** After it, before the caller knows. */
+  /** Runs after, before the caller gets the result. */
   readonly after?: (done: boolean) => Promise<void>
 }
 
-/** A store whose compare-and-sets can be come in between. */
+/** A store whose compare-and-set a test can intercept. */
 export interface Interrupted {
   readonly store: UserStore
-  /** Read at each; set by the test. */
+  /** Set by the test and read on each call. */
   around: Around
-  /** Values of all that were tried. */
+  /** The values of all attempts. */
   readonly swaps: UserValues[]
 }
 
@@ -37,18 +37,21 @@ export function interrupted(inner: UserStore): Interrupted {
   return users
 }
 
-/** A hash of argon2id with another cost than `cheap`. */
+/** An argon2id hash with a different cost than `cheap`. */
 export const otherHash = (secret = password, options: Options = {}): Promise<string> =>
   hash(secret, { algorithm: 2, memoryCost: 128, timeCost: 2, parallelism: 1, ...options })
 
-/** Hashes of a system before this one: the password backwards. */
+/** A verifier for hashes of a legacy system, which are the reversed password. */
 export const backwards: LegacyVerifier = {
   matches: (stored) => stored.startsWith('old:'),
   verify: (stored, given) => stored === oldHash(given),
 }
 export const oldHash = (secret = password): string => `old:${[...secret].reverse().join('')}`
 
-/** A client signed in without its password, which therefore replaces no hash; the app has `mountHandLogin`. */
+/**
+ * A client that is signed in without a password, so that the sign-in rehashes nothing.
+ * The app needs `mountHandLogin`.
+ */
 export async function signedInByHand(app: FastifyInstance, name: string): Promise<Client> {
   const client = new Client(app)
   const response = await client.post(`/by-hand/${name}`)
@@ -57,7 +60,7 @@ export async function signedInByHand(app: FastifyInstance, name: string): Promis
   return client
 }
 
-/** A row of the store by its username; the test fails without it. */
+/** Returns a user by username. @throws Error if there is none */
 export async function rowOf(
   store: UserStore,
   username: string,

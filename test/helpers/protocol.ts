@@ -11,7 +11,7 @@ import type { OAuthProvider } from '../../src/index.js'
 
 export const redirectUri = 'https://app.example.com/oauth/acme/callback'
 
-/** The exchange with a provider, closed after the test. */
+/** The protocol with a provider, closed when the test ends. */
 export function protocolOf(
   t: TestContext,
   provider: OAuthProvider,
@@ -31,7 +31,7 @@ export const freshSecrets = (): SignInSecrets => {
   return { state: random(), nonce: random(), codeVerifier: random() }
 }
 
-/** What a failure may say about itself. */
+/** The expected properties of an `OAuthFailure`. */
 export interface ExpectedFailure {
   reason: OAuthFailure['reason']
   step?: OAuthFailure['step']
@@ -39,7 +39,7 @@ export interface ExpectedFailure {
   detail?: string
 }
 
-/** The failure that `promise` rejects with, which tells no secret however it is looked at. */
+/** Asserts that `promise` rejects with a failure that contains no secret, however it is printed. */
 export async function failsWith(
   promise: Promise<unknown>,
   expected: ExpectedFailure,
@@ -62,7 +62,7 @@ export async function failsWith(
   return error
 }
 
-/** A person at a browser: follows redirects, keeps cookies and fills in the forms of `startOidcProvider`. */
+/** Acts as a browser: follows redirects, keeps cookies and submits `startOidcProvider`'s forms. */
 export async function visit(
   authorizationUrl: string,
   {
@@ -106,7 +106,7 @@ export async function visit(
   return assert.fail('the visit does not end')
 }
 
-/** The fields of a form that posts itself (`response_mode=form_post`). */
+/** Reads the fields of a form that submits itself (`response_mode=form_post`). */
 function postedForm(page: string, until: string): URLSearchParams {
   assert.ok(page.includes(`action="${until}"`), page)
   const fields = [...page.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)]

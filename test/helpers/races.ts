@@ -9,7 +9,7 @@ import { type Backend, backends } from './backends.js'
 import { openMariadb, openPostgres, serverOf } from './databases.js'
 import { createUsersTable, type Dialect, openSqlite } from './tables.js'
 
-// biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
+// biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
 async function table(t: TestContext, db: Kysely<any>, dialect: Dialect): Promise<UserStore> {
   const made = await createUsersTable(db, dialect)
   t.after(async () => {
@@ -29,7 +29,7 @@ function sqlite(t: TestContext): Promise<UserStore> {
 const postgres = serverOf('TEST_POSTGRES_URL')
 const mariadb = serverOf('TEST_MARIADB_URL')
 
-/** Everywhere users may live. */
+/** All user stores whose server is available. */
 const stores: { name: string; open: (t: TestContext) => Promise<UserStore> }[] = [
   { name: 'memory users', open: async () => memoryUsers() },
   { name: 'SQLite', open: sqlite },
@@ -48,7 +48,7 @@ const stores: { name: string; open: (t: TestContext) => Promise<UserStore> }[] =
 
 export interface Place {
   readonly name: string
-  /** Options of an app there. A second call with the same store shares the users and not the state. */
+  /** Options for an app. Each call has its own users and its own state. */
   options(t: TestContext): Promise<Pick<CrudAuthOptions, 'redis' | 'keyPrefix' | 'users'>>
 }
 
@@ -57,7 +57,10 @@ const place = (backend: Backend, store: (typeof stores)[number]): Place => ({
   options: async (t) => ({ ...backend.options(), users: await store.open(t) }),
 })
 
-/** State by users: memory with memory, the last state (Redis, where there is one) with every store. */
+/**
+ * Combinations of backends and user stores. The last backend (Redis, if available) has all stores.
+ * The others have only the first two, which need no server.
+ */
 export const places: readonly Place[] = backends.flatMap((backend, index) =>
   stores
     .slice(0, index === backends.length - 1 ? stores.length : 2)

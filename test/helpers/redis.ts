@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { ClusterOptions } from 'ioredis'
 import { Cluster, type Redis } from 'ioredis'
 
-/** The variable's value, or why the tests that need it are skipped. A full run must have every server. */
+/**
+ * A server's address from an environment variable, or the reason to skip its tests.
+ * @throws Error if it is not set in a full test run
+ */
 function serverFrom(name: string): { readonly address: string; readonly skip: string | false } {
   const address = process.env[name]
   if (!address && process.env.CRUDAUTH_TEST_ALL === '1') throw new Error(`${name} is not set`)
@@ -12,7 +15,7 @@ function serverFrom(name: string): { readonly address: string; readonly skip: st
 export const redisServer = () => serverFrom('TEST_REDIS_URL')
 export const clusterServers = () => serverFrom('TEST_REDIS_CLUSTER')
 
-/** A namespace of its own for each test: the server is shared. */
+/** A unique key prefix, because all tests share the server. */
 export const newPrefix = () => `test:${randomBytes(9).toString('base64url')}:`
 
 export function openCluster(
@@ -26,7 +29,7 @@ export function openCluster(
   return new Cluster(nodes, options)
 }
 
-/** Deletes what a test left. */
+/** Deletes all keys under a prefix. */
 export async function removeKeys(client: Redis | Cluster, prefix: string): Promise<void> {
   for (const node of client instanceof Cluster ? client.nodes('master') : [client]) {
     for await (const keys of node.scanStream({ match: `${prefix}*`, count: 1000 })) {

@@ -26,7 +26,7 @@ const statuses: Record<string, number | readonly number[]> = {
   CRUDAUTH_UNAUTHENTICATED: 401,
   CRUDAUTH_BAD_CREDENTIALS: 401,
   CRUDAUTH_INVALID_TOKEN: 401,
-  // 400 at /email/change-request, as in CRUDAuth.
+  // 400 at /email/change-request, as in the Python library CRUDAuth.
   CRUDAUTH_WRONG_PASSWORD: [401, 400],
   CRUDAUTH_CSRF: 403,
   CRUDAUTH_CROSS_SITE: 403,
@@ -45,7 +45,7 @@ const statuses: Record<string, number | readonly number[]> = {
   CRUDAUTH_OVERLOADED: 503,
 }
 
-/** The answer refuses with that code and its status, and none of `secrets` stands in body or headers. */
+/** Asserts an error response with this code and its status. It must contain none of `secrets`. */
 export function refuses(
   response: LightMyRequestResponse,
   code: string,

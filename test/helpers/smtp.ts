@@ -17,14 +17,14 @@ export const message: EmailMessage = {
   context: { link, recipient: 'ada@example.com', expiresInSeconds: 3600 },
 }
 
-/** The server's URL with the credentials in it. */
+/** Adds the credentials to a server's URL. */
 export const signedIn = (url: string): string =>
   url.replace(
     '://',
     `://${encodeURIComponent(credentials.user)}:${encodeURIComponent(credentials.pass)}@`,
   )
 
-/** A mail server, and a sender that trusts it; both end with the test. */
+/** Starts a mail server and a sender that trusts it. Both close when the test ends. */
 export async function connected(
   t: TestContext,
   server: SmtpOptions = {},

@@ -2,8 +2,8 @@ import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely'
 import Database from 'libsql'
 import { cachedStatements } from '../../src/user-stores/kysely/index.js'
 
-/** Kysely over libsql with kept statements, as an app would open it. `db.destroy()` closes it. */
-// biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
+/** Opens Kysely on libsql with cached statements, like an app. `db.destroy()` closes it. */
+// biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
 export function openSqlite(path = ':memory:'): Kysely<any> {
   const database = new Database(path)
   if (path !== ':memory:') {

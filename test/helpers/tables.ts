@@ -7,14 +7,17 @@ export { openSqlite } from './sqlite.js'
 export type Dialect = 'postgres' | 'mysql' | 'sqlite'
 
 /**
- * `default`: what kyselyUsers assumes, integer ids; `bigint`: the same with 64-bit ids; `legacy`: other names, UUID ids,
- * provider ids, index names that tell nothing; `minimal`: email, password and id only.
+ * A shape of the users table:
+ * - `default`: the columns that `kyselyUsers` expects, with integer ids.
+ * - `bigint`: the same, with 64-bit ids.
+ * - `legacy`: other column names, UUIDs, provider ids, and index names that don't name the column.
+ * - `minimal`: id, email and password hash only.
  */
 export type Shape = 'default' | 'bigint' | 'legacy' | 'minimal'
 
 export interface UsersTable {
   name: string
-  /** What kyselyUsers needs to be told of it. */
+  /** Options of `kyselyUsers` for this table. */
   options: KyselyUsersOptions
   drop(): Promise<void>
 }
@@ -87,7 +90,7 @@ function bodyOf(dialect: Dialect, shape: Shape, name: string): string[] {
     ]
   if (shape !== 'legacy') {
     const body = defaultBody(dialect, shape === 'bigint' ? 'bigint' : 'integer', name)
-    // MySQL knows no named constraint beside a column.
+    // MySQL has no named column constraints.
     return dialect === 'mysql'
       ? body.map((column) => column.replace(/ constraint \w+ unique/, ' unique'))
       : body
@@ -109,9 +112,9 @@ function bodyOf(dialect: Dialect, shape: Shape, name: string): string[] {
   ]
 }
 
-/** Makes a users table under a name of its own, so that tests can share a server. */
+/** Creates a users table with a unique name, so that tests can share a server. */
 export async function createUsersTable(
-  // biome-ignore lint/suspicious/noExplicitAny: tables are made by each test
+  // biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
   db: Kysely<any>,
   dialect: Dialect,
   shape: Shape = 'default',

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { memoryUsers, type UserStore } from '../../src/index.js'
 
-/** Memory users that count what is asked of them. */
+/** In-memory users that count the calls of each method. */
 export function countingUsers(inner: UserStore = memoryUsers()) {
   const calls = { findById: 0, findBy: 0, create: 0, update: 0, compareAndSet: 0 }
   const counted = <A extends unknown[], R>(name: keyof typeof calls, verb: (...args: A) => R) => {
@@ -21,7 +21,7 @@ export function countingUsers(inner: UserStore = memoryUsers()) {
   return { store, calls, writes: () => calls.create + calls.update + calls.compareAndSet }
 }
 
-/** Mounts `POST /by-hand/:username`: signs that user in without a password, as an OAuth callback would. */
+/** Mounts `POST /by-hand/:username`, which signs in without a password, like an OAuth callback. */
 export function mountHandLogin(app: FastifyInstance): void {
   app.post('/by-hand/:username', async (request: FastifyRequest, reply: FastifyReply) => {
     const { username } = request.params as { username: string }
@@ -35,7 +35,7 @@ export function mountHandLogin(app: FastifyInstance): void {
 
 export type Verb = 'findById' | 'findBy' | 'create' | 'compareAndSet'
 
-/** Memory users, each verb of which can be made to do something else. */
+/** In-memory users whose methods a test can replace, for example to throw. */
 export function breakableUsers() {
   const inner = memoryUsers()
   const broken: Partial<Record<Verb, () => unknown>> = {}

@@ -25,13 +25,17 @@ async function start(t: Parameters<typeof bearerApp>[0], fastify: FastifyServerO
     },
   )
   const { access_token } = await signedInBearer(app)
-  return { port: await listenOn(app), token: access_token }
+  const bob = await signedInBearer(app, 'bob')
+  return { port: await listenOn(app), token: access_token, other: bob.access_token }
 }
 
 test('Authorization: a duplicate header never authenticates', async (t) => {
-  const { port, token } = await start(t)
+  const { port, token, other } = await start(t)
   for (const lines of [
     [`authorization: Bearer ${token}`, `authorization: Bearer ${token}`],
+    [`authorization: Bearer ${token}`, `authorization: Bearer ${other}`],
+    [`authorization: Bearer ${other}`, `authorization: Bearer ${token}`],
+    [`authorization: Bearer ${token}`, 'authorization: Bearer'],
     [`authorization: Bearer ${token}`, 'authorization: Bearer forged'],
     [`authorization: Bearer ${token}`, 'Authorization: Basic YW5uOnB3'],
     [`authorization: Bearer ${token}`, 'AUTHORIZATION:'],

@@ -488,6 +488,33 @@ test('access token: apps with the same key reject tokens of another issuer or au
   )
 })
 
+test('access token: an ID token is rejected, even if the same key has signed it', async (t) => {
+  const { privateKey } = pairFor('RS256')
+  const keys: TokenKey[] = [{ kid: 'k', alg: 'RS256', privateKey }]
+  const { app, header, claims } = await start(t, { keys })
+  const { iss, aud, sub, iat, exp, auth_time } = claims
+  const idClaims = {
+    ...{ iss, aud, sub, iat, exp, auth_time, nonce: 'n-0S6_WzA2Mj', azp: aud, amr: ['pwd'] },
+    ...{ email: 'ann@example.com', email_verified: true, name: 'Ann', preferred_username: 'ann' },
+  }
+  const foreign = pairFor('RS256').privateKey
+  for (const typ of ['JWT', undefined, 'at+jwt']) {
+    const idHeader = { alg: 'RS256', kid: 'k', ...(typ && { typ }) }
+    for (const [whose, key] of [
+      ['a foreign key', foreign],
+      ['the own key', privateKey],
+    ] as const) {
+      const token = forgeWith('RS256', key, idHeader, idClaims)
+      await refusedEverywhere(app, token, `ID token, typ ${typ}, by ${whose}`)
+      const both = forgeWith('RS256', key, idHeader, { ...claims, ...idClaims, typ: 'ID' })
+      await refusedEverywhere(app, both, `ID token with every claim, typ ${typ}, by ${whose}`)
+    }
+  }
+  await refusedEverywhere(app, forgeWith('RS256', foreign, header, claims), 'a foreign key')
+  const more = { ...claims, ...idClaims }
+  assert.equal((await asBearer(app, forgeWith('RS256', privateKey, header, more))).statusCode, 200)
+})
+
 test('access token: expires at exp although it was verified before', async (t) => {
   const { app, tokens } = await start(t, { accessSeconds: 2 })
   for (let n = 0; n < 3; n++)

@@ -2,21 +2,25 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import type * as Argon from '@node-rs/argon2'
-import type { LegacyVerifier } from '../../src/index.js'
+import type { LegacyVerifier, UserStore } from '../../src/index.js'
 
 // Patched before any module imports it: every verification and hash of the real library is counted.
 const argon = createRequire(import.meta.url)('@node-rs/argon2') as {
   -readonly [K in keyof typeof Argon]: (typeof Argon)[K]
 }
 const work = { verify: 0, hash: 0 }
+/** Look-ups and argon2 runs in the order in which they began. */
+const steps: string[] = []
 const { verify, hash } = argon
 argon.verify = async (...args) => {
+  steps.push('argon2')
   // A malformed hash is rejected at once, without any work.
   const fits = await verify(...args)
   work.verify++
   return fits
 }
 argon.hash = (...args) => {
+  steps.push('hash')
   work.hash++
   return hash(...args)
 }
@@ -26,6 +30,7 @@ const { Client } = await import('../helpers/client.js')
 const { refuses } = await import('../helpers/refuses.js')
 const { countingUsers } = await import('../helpers/users.js')
 const { openUsers } = await import('../helpers/hostile.js')
+const { memoryUsers } = await import('../../src/index.js')
 
 /** Runs it and returns the cost: argon2 runs, legacy verifier calls, user look-ups and writes. */
 async function costOf(
@@ -51,6 +56,22 @@ async function costOf(
   }
 }
 
+/** Memory users that record their look-ups and creations among the steps. */
+function tracedUsers(): UserStore {
+  const inner = memoryUsers()
+  return {
+    ...inner,
+    findBy(field, value) {
+      steps.push('findBy')
+      return inner.findBy(field, value)
+    },
+    create(values) {
+      steps.push('create')
+      return inner.create(values)
+    },
+  }
+}
+
 /** One account of every kind that can't sign in with the password tried. */
 async function accounts(store: ReturnType<typeof openUsers>['store'], hashed: string) {
   const row = (username: string, values: object) =>
@@ -67,7 +88,7 @@ const failures = ['usual', 'disabled', 'nohash', 'oauth', 'broken', 'foreign', '
 
 for (const backend of backends) {
   test(`${backend.name}: POST /login: every failure gets the same response for the same work`, async (t) => {
-    const users = countingUsers()
+    const users = countingUsers(tracedUsers())
     const app = await build(t, {
       auth: { ...backend.options(), users: users.store, lockout: false },
     })
@@ -81,6 +102,7 @@ for (const backend of backends) {
       ['usual', 'x'],
     ] as const
     for (const [identifier = '', given = ''] of tries) {
+      steps.length = 0
       const cost = await costOf({ calls: 0 }, users, async () => {
         const response = await new Client(app).login(identifier, given)
         refuses(response, 'CRUDAUTH_BAD_CREDENTIALS', [given || 'nothing'])
@@ -94,17 +116,23 @@ for (const backend of backends) {
         { verify: 1, hash: 0, legacy: 0, findBy, findById: 0, writes: 0 },
         `${identifier} ${given}`,
       )
+      // A malformed hash is refused before any work, so its stand-in run comes second.
+      const runs = steps.filter((step) => step === 'argon2').length
+      const order = [...new Array(findBy).fill('findBy'), ...new Array(runs).fill('argon2')]
+      assert.deepEqual(steps, order, `${identifier} ${given}: the look-ups come first`)
     }
     assert.equal(answers.size, 1)
   })
 
   test(`${backend.name}: POST /register: a taken and a free email cost the same work, one hash each`, async (t) => {
-    const users = countingUsers()
+    const users = countingUsers(tracedUsers())
     const app = await build(t, { auth: { ...backend.options(), users: users.store } })
     await new Client(app).register('ann')
     const costs = []
     for (const name of ['ann', 'bob']) {
+      steps.length = 0
       costs.push(await costOf({ calls: 0 }, users, () => new Client(app).register(name)))
+      assert.deepEqual(steps, ['hash', 'findBy', 'create'], `${name}: the hash comes first`)
     }
     assert.deepEqual(costs[0], { verify: 0, hash: 1, legacy: 0, findBy: 1, findById: 0, writes: 1 })
     assert.deepEqual(costs[1], costs[0])

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import type { LegacyVerifier } from '../../src/index.js'
+import { bearerTransport, type LegacyVerifier, sessionTransport } from '../../src/index.js'
 import { build, cheap, password, secret } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 import { form, openUsers, postBytes } from '../helpers/hostile.js'
+import { Mailbox } from '../helpers/mailbox.js'
+import { signedInByHand } from '../helpers/passwords.js'
 import { refuses } from '../helpers/refuses.js'
+import { mountHandLogin } from '../helpers/users.js'
 
 const off = { lockout: false } as const
 
@@ -71,6 +74,57 @@ test('POST /register, POST /login: a password of 1025 code points is rejected', 
   // 1024 code points before NFC, 2048 after it.
   refuses(await register(app, 'ann', '\u0958'.repeat(1024)), 'CRUDAUTH_BAD_REQUEST')
   assert.deepEqual(await users.rows(), [])
+})
+
+test('password routes: a password of 1025 code points is rejected and changes nothing', async (t) => {
+  const users = openUsers()
+  const mailbox = new Mailbox()
+  const app = await build(t, {
+    auth: {
+      ...off,
+      users: users.store,
+      email: mailbox.options(),
+      transports: [sessionTransport(), bearerTransport()],
+    },
+    routes: mountHandLogin,
+  })
+  const ann = new Client(app)
+  await ann.register('ann')
+  assert.equal((await ann.login('ann')).statusCode, 200)
+  await users.store.create({ email: 'bob@example.com', username: 'bob', hashedPassword: '!x' })
+  const bob = await signedInByHand(app, 'bob')
+  await new Client(app).post('/password/reset-request', { email: 'ann@example.com' })
+  const token = await mailbox.token('ann@example.com', 'reset_password')
+  const before = await users.rows()
+  const next = 'another good phrase'
+  const change = (fields: object) =>
+    ann.post('/change-password', { current_password: password, new_password: next, ...fields })
+  const setFirst = (new_password: string) => bob.post('/set-password', { new_password })
+  const reset = (new_password: string) =>
+    new Client(app).post('/password/reset-confirm', { token, new_password })
+  for (const long of ['x'.repeat(1025), '\u{1f600}'.repeat(1025)]) {
+    for (const response of [
+      await change({ new_password: long }),
+      await change({ current_password: long }),
+      await setFirst(long),
+      await reset(long),
+      await new Client(app).post('/token', { username: 'ann', password: long }),
+      await ann.post('/email/change-request', { new_email: 'a@example.com', password: long }),
+    ]) {
+      refuses(response, 'FST_ERR_VALIDATION', [long])
+    }
+  }
+  // 1024 code points before NFC, 2048 after it.
+  const grows = '\u0958'.repeat(1024)
+  for (const response of [
+    await change({ new_password: grows }),
+    await setFirst(grows),
+    await reset(grows),
+  ]) {
+    refuses(response, 'CRUDAUTH_BAD_REQUEST', [grows])
+  }
+  assert.deepEqual(await users.rows(), before)
+  assert.equal((await reset(next)).statusCode, 200, 'no refusal uses up the token')
 })
 
 test('password: the minimum length counts code points of the NFC form', async (t) => {

@@ -116,6 +116,29 @@ test('trustProxy: login accepts a forged X-Forwarded-For and stores at most 64 c
   for (const { ip } of sessions) assert.ok(ip.length <= 64)
 })
 
+test('trustProxy: a forged X-Forwarded-For escapes no account limit and locks no other address', async (t) => {
+  const app = await build(t, {
+    fastify: { ...roomy, trustProxy: true },
+    auth: { lockout: { maxAttempts: 5, maxAttemptsPerIp: 4 } },
+  })
+  await new Client(app).register('ann')
+  const port = await listen(app)
+  const guess = async (username: string, address: string, secret = 'wrong') => {
+    const body = JSON.stringify({ username, password: secret })
+    return (await sendRaw(port, post('/login', body, [`x-forwarded-for: ${address}`]))).status
+  }
+  const forged = ['x'.repeat(60_000), "'; drop table users", '%00', '1.2.3.4.5.6', '192.0.2.1']
+  for (const address of forged) assert.equal(await guess('ann', address), 401, address)
+  assert.equal(await guess('ann', '192.0.2.2'), 429, 'the limit of the account')
+  // Values that are no addresses are counted too, each for itself.
+  for (const address of ['y'.repeat(60_000), '<b>', ',,']) {
+    for (let n = 0; n < 4; n++)
+      assert.equal(await guess(`${address.length} ${n}`, address), 401, address)
+    assert.equal(await guess(`${address.length} 9`, address), 429, 'the limit of the address')
+  }
+  assert.equal(await guess('nobody', '192.0.2.3'), 401, 'another address is not locked')
+})
+
 test('POST /login: a chunked body above 16 KiB gets 413', async (t) => {
   const app = await build(t)
   const port = await listen(app)

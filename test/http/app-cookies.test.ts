@@ -15,7 +15,7 @@ const useCrudAuth = (app: FastifyInstance) =>
     transports: [sessionTransport()],
   })
 
-/** Routes of the app's: one behind a gate, one that sets a cookie of its own where it can. */
+/** A route of the app behind a gate, which sets its own cookie if @fastify/cookie is registered. */
 const useRoutes = async (app: FastifyInstance) => {
   app.get('/own', { preHandler: currentUser() }, async (request, reply) => {
     if (app.hasReplyDecorator('setCookie')) reply.setCookie('theirs', 'a b', { path: '/' })
@@ -47,7 +47,7 @@ const arrangements: Record<
     await app.register(cookie, options)
     await useRoutes(app)
   },
-  'after, in one go': async (app, options) => {
+  'after, without awaiting': async (app, options) => {
     app.register(crudAuth, {
       secret,
       users: memoryUsers(),
@@ -57,14 +57,14 @@ const arrangements: Record<
     app.register(cookie, options)
     app.register(async (scope) => useRoutes(scope))
   },
-  'beside, in a scope of its own': async (app, options) => {
+  'in its own scope': async (app, options) => {
     await useCrudAuth(app)
     await app.register(async (scope) => {
       await scope.register(cookie, options)
       await useRoutes(scope)
     })
   },
-  'around, with the plugin in a scope': async (app, options) => {
+  'outside, with the plugin in a scope': async (app, options) => {
     await app.register(cookie, options)
     await app.register(async (scope) => {
       await useCrudAuth(scope)
@@ -90,18 +90,22 @@ async function signInAndOut(t: TestContext, app: FastifyInstance) {
 }
 
 for (const [name, arrange] of Object.entries(arrangements)) {
-  describe(`@fastify/cookie registered ${name}`, () => {
+  describe(`sign-in with @fastify/cookie registered ${name}`, () => {
     for (const hook of hooks) {
-      test(`with the hook ${hook}`, async (t) => {
+      test(`works with hook: ${hook}`, async (t) => {
         const app = Fastify()
         await arrange(app, hook === undefined ? {} : { hook })
         const own = await signInAndOut(t, app)
         if (hook !== false)
-          assert.match(String(own.headers['set-cookie']), /theirs=a%20b/, "the app's own is set")
+          assert.match(
+            String(own.headers['set-cookie']),
+            /theirs=a%20b/,
+            "the app's own cookie is set",
+          )
       })
     }
 
-    test('with a decoder that changes every value, and a secret', async (t) => {
+    test('works with a decoder that changes every value, and a secret', async (t) => {
       const app = Fastify()
       await arrange(app, {
         secret: 'x'.repeat(32),
@@ -112,7 +116,7 @@ for (const [name, arrange] of Object.entries(arrangements)) {
   })
 }
 
-test('without @fastify/cookie the app has no decorators of it', async (t) => {
+test('sign-in works without @fastify/cookie and adds none of its decorators', async (t) => {
   const app = Fastify()
   await useCrudAuth(app)
   await useRoutes(app)
@@ -120,7 +124,7 @@ test('without @fastify/cookie the app has no decorators of it', async (t) => {
   assert.equal(app.hasReplyDecorator('setCookie'), false)
 })
 
-test('a session cookie that comes twice authenticates nobody, whichever the app would read', async (t) => {
+test('duplicate session cookies do not authenticate, whichever one @fastify/cookie reads', async (t) => {
   const app = Fastify()
   await app.register(cookie)
   await useCrudAuth(app)
@@ -149,7 +153,7 @@ test('a session cookie that comes twice authenticates nobody, whichever the app 
     `${name}=x; other=1; ${session}`,
   ])
     answers(await me(header), 401)
-  // Neither a longer name nor a value that mentions it is the cookie again.
+  // A longer name, or a value that contains the name, is not a duplicate.
   for (const header of [
     `x${name}=1; ${session}`,
     `${name}x=1; ${session}`,
@@ -157,6 +161,6 @@ test('a session cookie that comes twice authenticates nobody, whichever the app 
     `${name}; ${session}`.replace(`${name}; `, 'flag; '),
   ])
     answers(await me(header), 200)
-  // It is compared as it stands, and not after decoding.
+  // The value is compared without decoding it.
   answers(await me(`${name}=%${value.charCodeAt(0).toString(16)}${value.slice(1)}`), 401)
 })

@@ -19,19 +19,19 @@ for (const [ip, key] of [
   ['fe80::1%eth0', 'fe80:0:0:0::/64'],
   ['64:ff9b::203.0.113.9', '64:ff9b:0:0::/64'],
 ] as const) {
-  test(`${ip} counts as ${key}`, () => assert.equal(addressKey(ip), key))
+  test(`addressKey: ${ip} counts as ${key}`, () => assert.equal(addressKey(ip), key))
 }
 
-test('what is no address counts as itself, and none at all as one', () => {
+test('addressKey: text that is not an address is its own key, undefined is "none"', () => {
   for (const text of ['', 'unix', 'localhost', '1.2.3', ':::', '1::2::3'])
     assert.equal(addressKey(text), text)
   assert.equal(addressKey(undefined), 'none')
 })
 
-test('the lower half of an IPv6 address makes no difference, any bit of the upper one does', () => {
+test('addressKey: IPv6 addresses share a key exactly if they share the /64 network', () => {
   const group = fc.integer({ min: 0, max: 0xffff })
   const half = fc.tuple(group, group, group, group)
-  // Zeros all the way are the mapped addresses' business.
+  // An upper half of zeros may be an IPv4-mapped address, which another test covers.
   const upper = half.filter((groups) => groups.some((value) => value !== 0))
   const text = (groups: number[]) => groups.map((value) => value.toString(16)).join(':')
   fc.assert(

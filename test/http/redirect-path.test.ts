@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { sameOriginPath } from '../../src/http/redirect-path.js'
 
-describe('a place to go on', () => {
+describe('sameOriginPath (open redirect)', () => {
   const kept = [
     '/',
     '/welcome',
@@ -17,7 +17,7 @@ describe('a place to go on', () => {
     '/@evil',
   ]
   for (const path of kept) {
-    test(`${path} is one`, () => assert.equal(sameOriginPath(path), path))
+    test(`${path} is accepted unchanged`, () => assert.equal(sameOriginPath(path), path))
   }
 
   const respelled: Record<string, string> = {
@@ -29,8 +29,7 @@ describe('a place to go on', () => {
     '/a?q="x"': '/a?q=%22x%22',
   }
   for (const [given, path] of Object.entries(respelled)) {
-    test(`${given} is one, as a browser goes to it`, () =>
-      assert.equal(sameOriginPath(given), path))
+    test(`${given} is normalized as in browsers`, () => assert.equal(sameOriginPath(given), path))
   }
 
   const refused = [
@@ -73,19 +72,19 @@ describe('a place to go on', () => {
     '/'.padEnd(2049, 'a'),
   ]
   for (const text of refused) {
-    test(`${JSON.stringify(text.slice(0, 40))} is none`, () =>
+    test(`${JSON.stringify(text.slice(0, 40))} is refused`, () =>
       assert.equal(sameOriginPath(text), null))
   }
 
-  test('the longest is one', () =>
+  test('a path of 2048 characters is accepted', () =>
     assert.equal(sameOriginPath('/'.padEnd(2048, 'a'))?.length, 2048))
 
-  test('none is longer as a browser spells it than it may be as typed', () => {
+  test('the length limit also applies after percent-encoding', () => {
     const path = sameOriginPath('/'.padEnd(2048, '€'))
     assert.ok(path === null || path.length <= 2048, `${path?.length}`)
   })
 
-  test('whatever is one stays on the origin it is resolved against, and is one again', () => {
+  test('an accepted path stays on the base origin and is accepted again (property test)', () => {
     const part = fc.constantFrom(
       '/',
       '\\',

@@ -7,7 +7,7 @@ import { moduleUrl, nodeFlags } from '../helpers/child.js'
 const never = () => new Promise<never>(() => {})
 const same = (cause: unknown) => cause
 
-test('what is in time is passed on, be it a result or an error', async () => {
+test('deadline: a result or an error in time is passed on', async () => {
   const deadline = createDeadline(60_000)
   assert.equal(await within(deadline, async () => 'result', 'It', same), 'result')
   const failure = (cause: unknown) => new Error('ours', { cause })
@@ -22,7 +22,7 @@ test('what is in time is passed on, be it a result or an error', async () => {
   await assert.rejects(within(deadline, atOnce, 'It', failure), { message: 'ours', cause })
 })
 
-test('what takes too long is given up, in the order in which it began', async () => {
+test('deadline: calls that take too long are rejected in the order in which they began', async () => {
   const deadline = createDeadline(5)
   const order: number[] = []
   const waits = [1, 2, 3].map((n) =>
@@ -38,7 +38,7 @@ test('what takes too long is given up, in the order in which it began', async ()
   await assert.rejects(within(deadline, never, 'It', same), { code: 'CRUDAUTH_DEADLINE' })
 })
 
-test('a result or an error that comes too late is dropped', async () => {
+test('deadline: a late result or error is ignored', async () => {
   const deadline = createDeadline(1)
   const late: ((error?: Error) => void)[] = []
   const start = () =>
@@ -52,7 +52,7 @@ test('a result or an error that comes too late is dropped', async () => {
   }
 })
 
-test('a wait keeps its process alive, one that has ended does not', () => {
+test('deadline: a pending wait keeps the process alive, an ended one does not', () => {
   const file = moduleUrl('src/lib/deadline.ts')
   const run = (script: string) =>
     execFileSync(
@@ -69,7 +69,7 @@ test('a wait keeps its process alive, one that has ended does not', () => {
       },
     )
   assert.equal(run("createDeadline(20).begin(() => console.log('expired'))"), 'expired\n')
-  // An hour: were it waited for, the time limit of this call would end it.
+  // One hour: if the process waited for it, the timeout of this call would end it.
   assert.equal(
     run('const deadline = createDeadline(3_600_000); deadline.end(deadline.begin(() => {}))'),
     '',

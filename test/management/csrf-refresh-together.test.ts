@@ -8,7 +8,7 @@ import { Client, signedIn } from '../helpers/client.js'
 import { csrfCookie, sessionCookie, times } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** Lets nobody on before `count` have come; 0 lets everybody on. */
+/** A barrier: calls of `come` wait until `count` of them have arrived. With 0 they never wait. */
 function meeting() {
   let count = 0
   let waiting: (() => void)[] = []
@@ -30,10 +30,10 @@ function meeting() {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: tabs of one session that lost the cookie and refresh together get one token, which works`, async (t) => {
+  test(`${backend.name}: POST /csrf/refresh: parallel calls of one session get the same valid token`, async (t) => {
     const { expect, come } = meeting()
     const inner = memoryUsers()
-    // After the session was read, so that all have seen the same one.
+    // Waits after the session is read, so that every request has seen the same one.
     const users: UserStore = {
       ...inner,
       async findById(id) {
@@ -53,7 +53,7 @@ for (const backend of backends) {
       return client
     }
     for (const wrong of [undefined, 'forged', signed.csrf as string]) {
-      // The token of the sign-in is wrong too, once it has been replaced.
+      // The token from the sign-in is invalid too, once it has been replaced.
       const tabs = times(20, () => tab(wrong))
       expect(tabs.length)
       const responses = await Promise.all(tabs.map((client) => client.post('/csrf/refresh')))
@@ -71,13 +71,13 @@ for (const backend of backends) {
       const old = tab()
       old.csrf = signed.csrf
       refuses(await old.post('/own'), 'CRUDAUTH_CSRF')
-      // With the right cookie it stays.
+      // With the valid cookie the token stays the same.
       const [again] = tabs
       assert.deepEqual((await again?.post('/csrf/refresh'))?.json(), { csrf_token: tokens[0] })
     }
   })
 
-  test(`${backend.name}: tokens of two sessions, and of one session after another, differ`, async (t) => {
+  test(`${backend.name}: POST /csrf/refresh: each session and each renewal gets a different token`, async (t) => {
     const app = await build(t, { auth: backend.options() })
     const clients = [await signedIn(app, 'ann'), new Client(app)] as const
     await clients[1].login('ann')

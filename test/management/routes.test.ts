@@ -12,7 +12,7 @@ const cookieNames = ['__Host-crudauth_session', 'csrf_token']
 
 for (const backend of backends) {
   describe(`${backend.name}: GET /sessions`, () => {
-    test('lists the user’s own live sessions with these members alone, and tells which is the caller’s', async (t) => {
+    test('lists the user’s own sessions with a fixed set of fields and marks the current one', async (t) => {
       const app = await build(t, { auth: backend.options() })
       const before = Date.now()
       const client = await signedIn(app, 'ann')
@@ -61,7 +61,7 @@ for (const backend of backends) {
       assert.deepEqual([foreign.device.is_pc, foreign.device.is_mobile], [true, false])
     })
 
-    test('what it lists opens nothing', async (t) => {
+    test('the response contains nothing that authenticates', async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const response = await client.get('/sessions')
@@ -78,7 +78,7 @@ for (const backend of backends) {
       }
     })
 
-    test('names a device for any user agent, bounded', async (t) => {
+    test('an unrecognized user agent gets the label "Unknown device"', async (t) => {
       const app = await build(t, { auth: backend.options() })
       await new Client(app).register('ann')
       for (const agent of ['', 'x'.repeat(8000), '<script>alert(1)</script>\u0007', 'Bowser/9']) {
@@ -92,7 +92,7 @@ for (const backend of backends) {
       }
     })
 
-    test('401 without a session', async (t) => {
+    test('a request without a session gets 401', async (t) => {
       const app = await build(t, { auth: backend.options() })
       refusesOwn(await app.inject('/sessions'), 'CRUDAUTH_UNAUTHENTICATED')
     })
@@ -104,7 +104,7 @@ for (const backend of backends) {
         ({ current }: { current: boolean }) => current,
       ).session_id as string
 
-    test('ends another of one’s own and leaves the caller’s, with no cookie touched', async (t) => {
+    test('another session of the user is revoked, and the current one is kept', async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const other = new Client(app)
@@ -116,7 +116,7 @@ for (const backend of backends) {
       answers(await client.get('/me'), 200)
     })
 
-    test('clears the cookies when it was the caller’s own', async (t) => {
+    test('revoking the current session clears its cookies', async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const response = await client.delete(`/sessions/${await handleOf(client)}`)
@@ -130,7 +130,7 @@ for (const backend of backends) {
       )
     })
 
-    test('a foreign handle, an ended one and one that never was are the same 404', async (t) => {
+    test('foreign, revoked and unknown handles get the same 404', async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const bob = await signedIn(app, 'bob')
@@ -159,7 +159,7 @@ for (const backend of backends) {
       answers(await client.get('/me'), 200)
     })
 
-    test('403 without the CSRF header and 401 without a session, ending nothing', async (t) => {
+    test('403 without the CSRF header, 401 without a session, and nothing is revoked', async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const handle = await handleOf(client)
@@ -183,7 +183,7 @@ for (const backend of backends) {
       return { app, clients, bob }
     }
 
-    test('ends every session of the user, the caller’s counted, and clears the cookies', async (t) => {
+    test('every session of the user is revoked and counted, and the cookies are cleared', async (t) => {
       const { clients, bob } = await three(t)
       const held = new Map(clients[0].cookies)
       const response = await clients[0].post('/logout-all')
@@ -197,7 +197,7 @@ for (const backend of backends) {
     })
 
     for (const query of ['keep_current=true', 'keep_current=1', 'keep_current=True']) {
-      test(`?${query} keeps the caller’s, which is not counted`, async (t) => {
+      test(`?${query} keeps the current session and does not count it`, async (t) => {
         const { clients } = await three(t)
         const response = await clients[0].post(`/logout-all?${query}`)
         assert.equal(answers(response, 200).revoked, 2)
@@ -210,7 +210,7 @@ for (const backend of backends) {
     }
 
     for (const query of ['keep_current=false', 'keep_current=0', 'keep_current=', 'other=true']) {
-      test(`?${query} keeps none`, async (t) => {
+      test(`?${query} revokes the current session too`, async (t) => {
         const { clients } = await three(t)
         assert.equal(answers(await clients[0].post(`/logout-all?${query}`), 200).revoked, 3)
       })
@@ -222,14 +222,14 @@ for (const backend of backends) {
       'keep_current=true&keep_current=false',
       'keep_current[]=true&keep_current=2',
     ]) {
-      test(`?${query} is 400 and ends nothing`, async (t) => {
+      test(`?${query} gets 400 and revokes nothing`, async (t) => {
         const { clients } = await three(t)
         refusesOwn(await clients[0].post(`/logout-all?${query}`), 'FST_ERR_VALIDATION')
         for (const client of clients) answers(await client.get('/me'), 200)
       })
     }
 
-    test('401 without a session, 403 without the CSRF header', async (t) => {
+    test('401 without a session, 403 without the CSRF header, and nothing is revoked', async (t) => {
       const { app, clients } = await three(t)
       refusesOwn(await new Client(app).post('/logout-all'), 'CRUDAUTH_UNAUTHENTICATED')
       clients[0].csrf = null
@@ -237,7 +237,7 @@ for (const backend of backends) {
       for (const client of clients) answers(await client.get('/me'), 200)
     })
 
-    test('ten an hour a session, which a session that has just proved the password may exceed', async (t) => {
+    test('a session is limited to ten an hour, unless it has just authenticated', async (t) => {
       const app = await build(t, {
         auth: { ...backend.options(), rateLimits: { register: false }, freshSeconds: 1 },
       })
@@ -251,7 +251,7 @@ for (const backend of backends) {
       }
       refusesOwn(await client.post('/logout-all?keep_current=true'), 'CRUDAUTH_RATE_LIMITED')
       answers(await client.get('/me'), 200)
-      // The owner, whose thief has used up the limit.
+      // The owner signs in after a thief has used up the limit.
       const owner = new Client(app)
       answers(await owner.login('ann'), 200)
       for (let n = 0; n < 12; n++) answers(await owner.post('/logout-all?keep_current=true'), 200)
@@ -262,8 +262,8 @@ for (const backend of backends) {
   })
 }
 
-describe('the management routes', () => {
-  test('are off unless asked for', async (t) => {
+describe('management routes', () => {
+  test('are off by default', async (t) => {
     for (const auth of [
       { transports: [sessionTransport()] },
       { transports: [sessionTransport({ managementRoutes: false })] },
@@ -281,7 +281,7 @@ describe('the management routes', () => {
     }
   })
 
-  test('are mounted where the routes option names them', async (t) => {
+  test('can be turned on by the routes option', async (t) => {
     const app = await build(t, {
       auth: { transports: [sessionTransport()], routes: ['account', 'session', 'management'] },
     })
@@ -289,7 +289,7 @@ describe('the management routes', () => {
   })
 })
 
-test('sessions made under an older secret are listed by their activity among the others', async (t) => {
+test('GET /sessions: sessions of an older secret are sorted by activity with the others', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const users = memoryUsers()
   const before = await build(t, { auth: { users } })

@@ -121,6 +121,30 @@ for (const backend of everywhere) {
       })
     }
 
+    for (const first of ['thief', 'owner'] as const) {
+      test(`thief and owner who share a token are both signed out after the grace period, ${first} first`, async (t) => {
+        const heard = reuses(t)
+        const app = await start(t, { reuseGraceSeconds: 1 }, { hooks: heard.hooks })
+        const { refresh_token } = await signedInBearer(app)
+        const held = { thief: refresh_token, owner: refresh_token }
+        const use = async (who: keyof typeof held) => {
+          held[who] = tokensOf(await askRefresh(app, held[who])).refresh_token
+        }
+        const second = first === 'thief' ? 'owner' : 'thief'
+        // Within the grace period both get the same successor.
+        await use(first)
+        await use(second)
+        assert.equal(held.thief, held.owner)
+        await use(first)
+        await delay(1100)
+        assert.deepEqual(heard.hooked, [])
+        refuses(await askRefresh(app, held[second]), 'CRUDAUTH_INVALID_TOKEN')
+        refuses(await askRefresh(app, held[first]), 'CRUDAUTH_INVALID_TOKEN')
+        assert.deepEqual([heard.hooked, heard.published], [['ann'], ['ann']])
+        assert.deepEqual(await app.crudAuth.sessions.list(1), [])
+      })
+    }
+
     test('parallel reuse of an old token revokes the family with one event', async (t) => {
       const heard = reuses(t)
       const app = await start(t, {}, { hooks: heard.hooks })

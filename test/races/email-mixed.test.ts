@@ -70,6 +70,28 @@ for (const { name, options } of places) {
     assert.deepEqual(statuses(logins), { 200: 1, 401: 99 })
   })
 
+  test(`${name}: email verification: among parallel logins one use of the token succeeds, and no login fails`, async (t) => {
+    const { app, anyone, join, mail, row } = await open(t)
+    await join('ann', { verified: false })
+    const token = await mail.token(addressOf('ann'), 'verify_email')
+    const clients = times(40, () => new Client(app))
+    const uses: Promise<{ statusCode: number }>[] = []
+    const logins = await Promise.all(
+      clients.map((client, i) => {
+        const login = client.login('ann')
+        if (i % 10 === 5) uses.push(anyone.post('/email/verify-confirm', { token }))
+        return login
+      }),
+    )
+    assert.deepEqual(statuses(logins), { 200: 40 })
+    assert.deepEqual(statuses(await Promise.all(uses)), { 200: 1, 400: 3 })
+    assert.equal(Boolean((await row('ann')).emailVerified ?? (await row('ann')).email_verified), true)
+    const me = await Promise.all(clients.map((client) => client.get('/me')))
+    const alive = me.filter(({ statusCode }) => statusCode === 200)
+    assert.ok(alive.length > 0, 'the sessions go on')
+    for (const response of alive) assert.equal(response.json().email_verified, true)
+  })
+
   test(`${name}: password reset: parallel logins leave no session of the old password`, async (t) => {
     const { app, anyone, join, ask } = await open(t)
     await join('ann', { verified: false })

@@ -154,6 +154,12 @@ for (const backend of backends) {
       const browser = new Browser(app)
       landsOn(await browser.signIn({ sub: `mine-${winner}` }), '/start')
       assert.equal((await browser.me()).user_id, 1)
+      // The others are free: each links to another user.
+      for (const i of times(4, (i) => i).filter((i) => i !== winner)) {
+        const free = await browserOf(app, `bob${i}`)
+        landsOn(await free.link({ sub: `mine-${i}` }), '/start')
+        assert.equal((await free.get('/oauth/accounts')).json().length, 1)
+      }
     })
 
     test(`${name}: unlink: parallel removal of the last two providers removes exactly one`, async (t) => {

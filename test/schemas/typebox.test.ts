@@ -10,12 +10,12 @@ import { answers } from '../helpers/answers.js'
 import { build, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 
-// TypeBox knows no formats by itself.
+// TypeBox has no built-in formats.
 FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)))
 
 const all = Object.entries(schemas) as [string, TSchema][]
 
-/** Every schema within one. */
+/** The schema and every schema nested in it. */
 function* within(schema: unknown): Generator<Record<PropertyKey, unknown>> {
   if (typeof schema !== 'object' || schema === null) return
   const node = schema as Record<PropertyKey, unknown>
@@ -27,7 +27,7 @@ function* within(schema: unknown): Generator<Record<PropertyKey, unknown>> {
   }
 }
 
-test('every exported schema is TypeBox through and through, and compiles', () => {
+test('schemas: every exported schema is TypeBox at all levels and compiles', () => {
   assert.ok(all.length > 20)
   for (const [name, schema] of all) {
     const nodes = [...within(schema)]
@@ -37,7 +37,7 @@ test('every exported schema is TypeBox through and through, and compiles', () =>
   }
 })
 
-test('answers of the routes fit the exported schemas', async (t) => {
+test('schemas: responses of the routes match the exported schemas', async (t) => {
   const client = new Client(await build(t))
   const account = { email: 'ann@example.com', username: 'ann', password }
   const checked = (schema: TSchema, body: unknown) =>
@@ -58,13 +58,13 @@ test('answers of the routes fit the exported schemas', async (t) => {
   for (const body of refused) assert.equal(TypeCompiler.Compile(schemas.Me).Check(body), false)
 })
 
-test("an app's own routes take them by a type provider", async (t) => {
+test('schemas: routes of the app can use them with the TypeBox type provider', async (t) => {
   const app = Fastify().withTypeProvider<TypeBoxTypeProvider>()
   t.after(() => app.close())
   app.post(
     '/own',
     { schema: { body: schemas.Login, response: { 200: schemas.Detail } } },
-    // Compiles only where the body's members are known.
+    // Compiles only if the type of the body is inferred.
     async ({ body }) => ({ detail: body.username.toUpperCase() }),
   )
   const post = (payload: object) => app.inject({ method: 'POST', url: '/own', payload })

@@ -22,38 +22,38 @@ const otherSecret = 'q8Zt3Lm7Xc1Vb5Nn9Kj2Hg6Fd4Sa0Pw-other'
 const cases: Case[] = [
   { what: 'by default', auth: {}, prefix: '__Host-', attributes: 'path=/; samesite=lax; secure' },
   {
-    what: 'strict',
+    what: 'SameSite=Strict',
     auth: { cookies: { sameSite: 'strict' } },
     prefix: '__Host-',
     attributes: 'path=/; samesite=strict; secure',
   },
   {
-    what: 'not secure',
+    what: 'without Secure',
     auth: { cookies: { secure: false } },
     prefix: '',
     attributes: 'path=/; samesite=lax',
   },
   {
-    what: 'below a path',
+    what: 'with a path',
     auth: { cookies: { path: '/app' } },
     prefix: '',
     attributes: 'path=/app; samesite=lax; secure',
   },
   {
-    what: 'of a domain',
+    what: 'with a domain',
     auth: { cookies: { domain: 'example.com' } },
     prefix: '',
     attributes: 'domain=example.com; path=/; samesite=lax; secure',
   },
   {
-    what: 'under other names',
+    what: 'with custom names',
     auth: { cookies: { names: { session: 'sid', csrf: 'xsrf', device: 'dev' } } },
     prefix: '__Host-',
     attributes: 'path=/; samesite=lax; secure',
     names: ['sid', 'xsrf', 'dev'],
   },
   {
-    what: 'with the transport over the plugin, name by name',
+    what: 'transport options override plugin options',
     auth: {
       cookies: {
         sameSite: 'strict',
@@ -76,12 +76,12 @@ const cases: Case[] = [
 const httpOnly = (attributes: string) => ['httponly', ...attributes.split('; ')].sort().join('; ')
 
 for (const { what, auth, prefix, attributes, names } of cases) {
-  describe(`cookies ${what}`, () => {
+  describe(`session cookies: ${what}`, () => {
     const [base, csrf, mark] = names ?? ['crudauth_session', 'csrf_token', 'crudauth_device']
-    // The readable one is taken verbatim.
+    // The CSRF cookie, which front ends read, gets no prefix.
     const [session, device] = [prefix + base, prefix + mark]
 
-    test('are set with these attributes, and with a lifetime only when remembered', async (t) => {
+    test('sign-in sets the expected attributes, and Max-Age only with remember_me', async (t) => {
       const app = await build(t, { auth })
       const client = new Client(app)
       await client.register('ann')
@@ -101,7 +101,7 @@ for (const { what, auth, prefix, attributes, names } of cases) {
       }
     })
 
-    test('are cleared with the attributes they were set with; the device stays known', async (t) => {
+    test('logout clears them with the same attributes and keeps the device cookie', async (t) => {
       const app = await build(t, { auth })
       const client = new Client(app)
       await client.register('ann')
@@ -124,7 +124,7 @@ for (const { what, auth, prefix, attributes, names } of cases) {
   })
 }
 
-describe('the session cookie of a request', () => {
+describe('session cookie in a request', () => {
   const name = '__Host-crudauth_session'
   const signIn = async (t: Parameters<typeof build>[0]) => {
     const app = await build(t)
@@ -134,7 +134,7 @@ describe('the session cookie of a request', () => {
     return { app, value: client.cookies.get(name) as string }
   }
 
-  test('of which there are two authenticates nobody, whichever comes first', async (t) => {
+  test('duplicate session cookies do not authenticate, in either order', async (t) => {
     const { app, value } = await signIn(t)
     const other = `${'A'.repeat(43)}.${'B'.repeat(22)}`
     for (const cookie of [
@@ -156,7 +156,7 @@ describe('the session cookie of a request', () => {
     )
   })
 
-  test('that is malformed, oversized or of another name is absent', async (t) => {
+  test('a malformed, oversized or differently named cookie is ignored', async (t) => {
     const { app, value } = await signIn(t)
     for (const cookie of [
       '',
@@ -183,7 +183,7 @@ describe('the session cookie of a request', () => {
     }
   })
 
-  test('made under another secret is nobody’s', async (t) => {
+  test('a cookie made with another secret does not authenticate', async (t) => {
     const { app, value } = await signIn(t)
     const foreign = await build(t, { auth: { users: app.crudAuth.users, secret: otherSecret } })
     refusesOwn(
@@ -192,9 +192,9 @@ describe('the session cookie of a request', () => {
     )
   })
 
-  // Two apps share no memory, so only a server can show this.
+  // Two apps do not share their memory, so this needs a server.
   for (const backend of backends.filter((one) => one.name !== 'memory')) {
-    test(`${backend.name}: outlives a rotation of the secret while the old one is listed, and revokes with it`, async (t) => {
+    test(`${backend.name}: a session survives secret rotation while the old secret is listed`, async (t) => {
       const users = memoryUsers()
       const state = backend.options()
       const before = await build(t, { auth: { users, ...state } })

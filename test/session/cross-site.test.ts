@@ -19,60 +19,63 @@ async function withAnn(t: Parameters<typeof build>[0], trustedOrigins: string[] 
   return app
 }
 
-describe('POST /login from a browser', () => {
+describe('POST /login: cross-site check (login CSRF)', () => {
   const passes: [what: string, headers: Headers][] = [
-    ['without Origin and Sec-Fetch-Site', {}],
-    ['of the same origin', { origin: 'https://auth.example.com' }],
-    ['of the same origin over http, as the request', { origin: 'http://auth.example.com' }],
-    ['of the same origin in other letters', { origin: 'HTTPS://AUTH.example.com' }],
-    ['of the same origin with its default port', { origin: 'https://auth.example.com:443' }],
+    ['no Origin and no Sec-Fetch-Site', {}],
+    ['the same origin', { origin: 'https://auth.example.com' }],
+    ['the same origin over http', { origin: 'http://auth.example.com' }],
+    ['the same origin in another letter case', { origin: 'HTTPS://AUTH.example.com' }],
+    ['the same origin with its default port', { origin: 'https://auth.example.com:443' }],
     [
-      'of the same origin, told twice',
+      'the same origin with Sec-Fetch-Site: same-origin',
       { origin: 'https://auth.example.com', 'sec-fetch-site': 'same-origin' },
     ],
-    ['without Origin, same-origin', { 'sec-fetch-site': 'same-origin' }],
+    ['no Origin with Sec-Fetch-Site: same-origin', { 'sec-fetch-site': 'same-origin' }],
     [
-      'of another Origin that the browser calls its own',
+      'another origin with Sec-Fetch-Site: same-origin',
       { origin: 'https://proxy.example', 'sec-fetch-site': 'same-origin' },
     ],
-    ['of null that the browser calls its own', { origin: 'null', 'sec-fetch-site': 'same-origin' }],
-    ['of null, by the user’s own hand', { origin: 'null', 'sec-fetch-site': 'none' }],
-    ['without Origin, by the user’s own hand', { 'sec-fetch-site': 'none' }],
+    [
+      'Origin: null with Sec-Fetch-Site: same-origin',
+      { origin: 'null', 'sec-fetch-site': 'same-origin' },
+    ],
+    ['Origin: null with Sec-Fetch-Site: none', { origin: 'null', 'sec-fetch-site': 'none' }],
+    ['no Origin with Sec-Fetch-Site: none', { 'sec-fetch-site': 'none' }],
   ]
   for (const [what, headers] of passes) {
-    test(`passes ${what}`, async (t) => {
+    test(`${what} passes`, async (t) => {
       answers(await post(await withAnn(t), headers), 200)
     })
   }
 
   const refused: [what: string, headers: Headers][] = [
-    ['of another site', { origin: 'https://evil.example' }],
-    ['of a sibling', { origin: 'https://www.example.com' }],
-    ['of a name that begins like ours', { origin: 'https://auth.example.com.evil.example' }],
-    ['of a name that ends like ours', { origin: 'https://evil-auth.example.com' }],
-    ['of another port', { origin: 'https://auth.example.com:8443' }],
-    ['of null', { origin: 'null' }],
-    ['that is empty', { origin: '' }],
-    ['that is garbage', { origin: '%%%' }],
-    ['of a file', { origin: 'file://' }],
-    ['of an extension', { origin: 'chrome-extension://abc' }],
-    ['of two', { origin: 'https://auth.example.com, https://evil.example' }],
-    ['of our name as user name', { origin: 'https://auth.example.com@evil.example' }],
+    ['another site', { origin: 'https://evil.example' }],
+    ['a sibling domain', { origin: 'https://www.example.com' }],
+    ['a host that starts with ours', { origin: 'https://auth.example.com.evil.example' }],
+    ['a host that ends with ours', { origin: 'https://evil-auth.example.com' }],
+    ['another port', { origin: 'https://auth.example.com:8443' }],
+    ['Origin: null', { origin: 'null' }],
+    ['an empty Origin', { origin: '' }],
+    ['an Origin that is not a URL', { origin: '%%%' }],
+    ['a file origin', { origin: 'file://' }],
+    ['a browser extension', { origin: 'chrome-extension://abc' }],
+    ['two origins in one header', { origin: 'https://auth.example.com, https://evil.example' }],
+    ['our host in the user part of the URL', { origin: 'https://auth.example.com@evil.example' }],
     [
-      'of our own that the browser calls another site’s',
+      'our own origin with Sec-Fetch-Site: cross-site',
       { origin: 'https://auth.example.com', 'sec-fetch-site': 'cross-site' },
     ],
     [
-      'of our own that the browser calls a sibling’s',
+      'our own origin with Sec-Fetch-Site: same-site',
       { origin: 'https://auth.example.com', 'sec-fetch-site': 'same-site' },
     ],
     [
-      'that a browser of another kind calls its own',
+      'another origin with Sec-Fetch-Site in another letter case',
       { origin: 'https://evil.example', 'sec-fetch-site': 'Same-Origin' },
     ],
   ]
   for (const [what, headers] of refused) {
-    test(`refuses an Origin ${what}`, async (t) => {
+    test(`${what} is refused`, async (t) => {
       const app = await withAnn(t)
       const response = await post(app, headers)
       refusesOwn(response, 'CRUDAUTH_CROSS_SITE', [password])
@@ -80,7 +83,7 @@ describe('POST /login from a browser', () => {
     })
   }
 
-  test('refuses Sec-Fetch-Site: same-site without an Origin', async (t) => {
+  test('Sec-Fetch-Site: same-site without an Origin is refused', async (t) => {
     refusesOwn(
       await post(await withAnn(t), { 'sec-fetch-site': 'same-site' }),
       'CRUDAUTH_CROSS_SITE',
@@ -94,7 +97,7 @@ describe('POST /login from a browser', () => {
     'tauri://localhost',
     'chrome-extension://abcdefghijklmnop',
   ]) {
-    test(`passes ${origin} where it is trusted, whatever the browser calls it`, async (t) => {
+    test(`trusted origin ${origin} passes, similar ones are refused`, async (t) => {
       const app = await withAnn(t, [origin])
       for (const site of ['same-site', 'cross-site', undefined])
         answers(await post(app, { origin, ...(site && { 'sec-fetch-site': site }) }), 200)
@@ -103,14 +106,14 @@ describe('POST /login from a browser', () => {
     })
   }
 
-  test('refuses Sec-Fetch-Site: cross-site without an Origin', async (t) => {
+  test('Sec-Fetch-Site: cross-site without an Origin is refused', async (t) => {
     refusesOwn(
       await post(await withAnn(t), { 'sec-fetch-site': 'cross-site' }),
       'CRUDAUTH_CROSS_SITE',
     )
   })
 
-  test('lets a trusted origin pass whatever Sec-Fetch-Site says, and that one alone', async (t) => {
+  test('a trusted origin passes with any Sec-Fetch-Site, other schemes and ports are refused', async (t) => {
     const app = await withAnn(t, ['https://app.example.com', 'http://localhost:5173'])
     for (const site of ['cross-site', 'same-site', 'same-origin']) {
       answers(await post(app, { origin: 'https://app.example.com', 'sec-fetch-site': site }), 200)
@@ -125,7 +128,7 @@ describe('POST /login from a browser', () => {
     }
   })
 
-  test('refuses before the body is read and counts no attempt', async (t) => {
+  test('requests are refused before the body is read, and count no attempt', async (t) => {
     const app = await build(t, { auth: { lockout: { maxAttempts: 1 } } })
     await new Client(app).register('ann')
     for (let n = 0; n < 3; n++)

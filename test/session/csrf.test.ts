@@ -20,9 +20,9 @@ const guarded = (app: FastifyInstance) => {
   })
 }
 
-describe('the X-CSRF-Token header', () => {
+describe('X-CSRF-Token', () => {
   for (const backend of backends) {
-    test(`${backend.name}: is needed on every unsafe verb of the app's own routes, and on no safe one`, async (t) => {
+    test(`${backend.name}: the app's routes require it for unsafe methods only`, async (t) => {
       const app = await build(t, { auth: backend.options(), routes: guarded })
       const client = await signedIn(app, 'ann')
       const { csrf } = client
@@ -52,7 +52,7 @@ describe('the X-CSRF-Token header', () => {
         assert.equal((await send(method)).statusCode, 200, method)
     })
 
-    test(`${backend.name}: is the session's own: another session's, of the same or another user, is refused`, async (t) => {
+    test(`${backend.name}: a token of another session is refused, even of the same user`, async (t) => {
       const app = await build(t, { auth: backend.options(), routes: guarded })
       const client = await signedIn(app, 'ann')
       const second = new Client(app)
@@ -65,7 +65,7 @@ describe('the X-CSRF-Token header', () => {
     })
   }
 
-  test('can not come from the cookie, the body, the query or another header', async (t) => {
+  test('a token in the cookie, body, query or another header is ignored', async (t) => {
     const app = await build(t, { routes: guarded })
     const client = await signedIn(app, 'ann')
     const token = client.csrf as string
@@ -84,7 +84,7 @@ describe('the X-CSRF-Token header', () => {
     }
   })
 
-  test('sent twice is refused', async (t) => {
+  test('a duplicate header is refused', async (t) => {
     const app = await build(t, { routes: guarded })
     const client = await signedIn(app, 'ann')
     const token = client.csrf as string
@@ -93,7 +93,7 @@ describe('the X-CSRF-Token header', () => {
     refuses(await client.post('/thing', undefined, { headers: twice }), 'CRUDAUTH_CSRF')
   })
 
-  test('missing fails the request on an optional route too, and is never an anonymous pass', async (t) => {
+  test('a missing token is refused on optional routes too, not treated as anonymous', async (t) => {
     const app = await build(t, {
       routes: (app) =>
         void app.post(
@@ -108,7 +108,7 @@ describe('the X-CSRF-Token header', () => {
     refuses(await client.post('/maybe'), 'CRUDAUTH_CSRF')
   })
 
-  test('can not be told of another method by a header or a member', async (t) => {
+  test('method overrides in a header, query or body do not bypass the check', async (t) => {
     const app = await build(t, { routes: guarded })
     const client = await signedIn(app, 'ann')
     client.csrf = null
@@ -122,7 +122,7 @@ describe('the X-CSRF-Token header', () => {
     )
   })
 
-  test('is checked before the body is read', async (t) => {
+  test('the token is checked before the body is read', async (t) => {
     const app = await build(t)
     const client = await signedIn(app, 'ann')
     client.csrf = null
@@ -133,7 +133,7 @@ describe('the X-CSRF-Token header', () => {
     refusesOwn(response, 'CRUDAUTH_CSRF')
   })
 
-  test('is not asked for with CSRF off', async (t) => {
+  test('csrf: false turns the check off', async (t) => {
     const app = await build(t, {
       auth: { transports: [sessionTransport({ csrf: false, managementRoutes: true })] },
       routes: guarded,
@@ -153,7 +153,7 @@ describe('the X-CSRF-Token header', () => {
 
 describe('POST /csrf/refresh', () => {
   for (const backend of backends) {
-    test(`${backend.name}: answers the same token to who holds the right cookie, without a CSRF header`, async (t) => {
+    test(`${backend.name}: a valid cookie gets the same token back, without a CSRF header`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const { csrf } = client
@@ -168,11 +168,11 @@ describe('POST /csrf/refresh', () => {
     })
 
     for (const [what, held] of [
-      ['no', null],
+      ['a missing', null],
       ['a wrong', 'A'.repeat(43)],
       ['an empty', ''],
     ] as const) {
-      test(`${backend.name}: with ${what} cookie there is a new token and a new cookie, and the old token is dead`, async (t) => {
+      test(`${backend.name}: ${what} cookie gets a new token and cookie, and the old token stops working`, async (t) => {
         const app = await build(t, { auth: backend.options() })
         const client = new Client(app)
         await client.register('ann')
@@ -196,7 +196,7 @@ describe('POST /csrf/refresh', () => {
       })
     }
 
-    test(`${backend.name}: 401 without a live session, clearing and setting nothing`, async (t) => {
+    test(`${backend.name}: 401 without an active session, and no cookie is set or cleared`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const held = new Map(client.cookies)
@@ -209,7 +209,7 @@ describe('POST /csrf/refresh', () => {
       assert.equal(response.headers['set-cookie'], undefined)
     })
 
-    test(`${backend.name}: thirty new tokens an hour a session, and the same one as often as asked`, async (t) => {
+    test(`${backend.name}: new tokens are limited to 30 an hour per session, the current one is not`, async (t) => {
       const app = await build(t, {
         auth: { ...backend.options(), rateLimits: { register: false } },
       })
@@ -236,7 +236,7 @@ describe('POST /csrf/refresh', () => {
     })
   }
 
-  test('is 400 with CSRF off', async (t) => {
+  test('csrf: false makes it answer 400', async (t) => {
     const app = await build(t, {
       auth: { transports: [sessionTransport({ csrf: false, managementRoutes: true })] },
     })

@@ -29,8 +29,8 @@ async function signIn(
 }
 
 for (const backend of backends) {
-  describe(`${backend.name}: how long a session lives`, { concurrency: true }, () => {
-    test('it ends when it was left alone for the idle window, also where no gate asks', async (t) => {
+  describe(`${backend.name}: session lifetime`, { concurrency: true }, () => {
+    test('an idle session expires after idleSeconds, on routes without a gate too', async (t) => {
       const { client } = await signIn(t, backend, { idleSeconds: 1 })
       await wait(1300)
       refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
@@ -38,7 +38,7 @@ for (const backend of backends) {
       refusesOwn(await client.post('/logout'), 'CRUDAUTH_UNAUTHENTICATED')
     })
 
-    test('each request slides the idle window on', async (t) => {
+    test('each request extends the idle window', async (t) => {
       const { client } = await signIn(t, backend, { idleSeconds: 3 })
       for (let n = 0; n < 5; n++) {
         await wait(1000)
@@ -46,7 +46,7 @@ for (const backend of backends) {
       }
     })
 
-    test('a remembered session’s cookies are renewed with the activity that is written back, and end with it', async (t) => {
+    test('a remembered session renews its cookies whenever its activity is written back', async (t) => {
       const { client, cookies } = await signIn(
         t,
         backend,
@@ -71,7 +71,7 @@ for (const backend of backends) {
       assert.deepEqual(ages(setCookies(await client.get('/me'))), [2, 2])
     })
 
-    test('another session’s cookies are not, nor those of a session that has just ended', async (t) => {
+    test('no cookies are renewed for a session that is not remembered or has just been revoked', async (t) => {
       const { client } = await signIn(t, backend, { idleSeconds: 3 })
       await wait(1100)
       assert.equal((await client.get('/me')).headers['set-cookie'], undefined)
@@ -90,7 +90,7 @@ for (const backend of backends) {
       assert.equal(late.headers['set-cookie'], undefined)
     })
 
-    test('the absolute lifetime ends a session in use', async (t) => {
+    test('a session in use expires at the absolute lifetime', async (t) => {
       const { client } = await signIn(t, backend, { absoluteDays: 3 * second })
       answers(await client.get('/me'), 200)
       let alive = true
@@ -101,7 +101,7 @@ for (const backend of backends) {
       assert.equal(alive, false)
     })
 
-    test('a remembered one outlives the idle window, and ends after its own', async (t) => {
+    test('a remembered session outlives idleSeconds and expires after rememberMeDays', async (t) => {
       const { client, cookies } = await signIn(
         t,
         backend,
@@ -115,7 +115,7 @@ for (const backend of backends) {
       refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
     })
 
-    test('Max-Age of a remembered one never exceeds the absolute lifetime, which bounds it too', async (t) => {
+    test('the absolute lifetime caps a remembered session and its cookies’ Max-Age', async (t) => {
       const { client, cookies } = await signIn(t, backend, { absoluteDays: 2 * second }, 'on')
       assert.equal(cookies['__Host-crudauth_session']?.maxAge, 2)
       assert.equal(cookies.csrf_token?.maxAge, 2)
@@ -123,7 +123,7 @@ for (const backend of backends) {
       refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
     })
 
-    test('an ended session is neither listed nor counted nor in the way of others', async (t) => {
+    test('an expired session is neither listed nor counted as revoked', async (t) => {
       const { app } = await signIn(t, backend, { idleSeconds: 1, maxSessionsPerUser: 2 })
       await wait(1300)
       const client = new Client(app)
@@ -133,11 +133,11 @@ for (const backend of backends) {
     })
   })
 
-  describe(`${backend.name}: the cap of sessions`, () => {
+  describe(`${backend.name}: maxSessionsPerUser`, () => {
     const alive = async (clients: Client[]) =>
       Promise.all(clients.map(async (client) => (await client.get('/me')).statusCode === 200))
 
-    test('is five; with the sixth the least recently active gives way', async (t) => {
+    test('by default, a sixth sign-in revokes the least recently active session', async (t) => {
       const app = await build(t, { auth: backend.options() })
       await new Client(app).register('ann')
       const clients: Client[] = []
@@ -150,7 +150,7 @@ for (const backend of backends) {
       assert.deepEqual(await alive(clients), [false, true, true, true, true, true])
     })
 
-    test('looks at activity, not at age', async (t) => {
+    test('the session revoked is the least recently active one, not the oldest', async (t) => {
       const app = await build(t, {
         auth: {
           ...backend.options(),
@@ -164,7 +164,7 @@ for (const backend of backends) {
       await first.login('ann')
       await wait(20)
       await second.login('ann')
-      // Beyond the small part of the idle window within which activity is not written back.
+      // Longer than the small part of the idle window within which activity is not written back.
       await wait(1500)
       answers(await first.get('/me'), 200)
       await wait(200)
@@ -172,7 +172,7 @@ for (const backend of backends) {
       assert.deepEqual(await alive([first, second, third]), [true, false, true])
     })
 
-    test('is exact under 20 parallel logins', async (t) => {
+    test('20 parallel sign-ins leave exactly five sessions', async (t) => {
       const app = await build(t, {
         auth: { ...backend.options(), lockout: { maxAttempts: 1000, maxAttemptsPerIp: 1000 } },
       })
@@ -182,7 +182,7 @@ for (const backend of backends) {
       assert.equal((await alive(clients)).filter(Boolean).length, 5)
     })
 
-    test('may be Infinity', async (t) => {
+    test('Infinity means no limit', async (t) => {
       const app = await build(t, {
         auth: {
           ...backend.options(),
@@ -195,7 +195,7 @@ for (const backend of backends) {
       assert.ok((await alive(clients)).every(Boolean))
     })
 
-    test('is one user’s own: another user’s sessions are not counted', async (t) => {
+    test('the limit applies to each user separately', async (t) => {
       const app = await build(t, {
         auth: { ...backend.options(), transports: [sessionTransport({ maxSessionsPerUser: 1 })] },
       })
@@ -206,7 +206,7 @@ for (const backend of backends) {
       assert.deepEqual(await alive([ann, bob]), [true, true])
     })
 
-    test('renewing one’s own session pushes no other device out', async (t) => {
+    test('signing in again on one device does not sign out another', async (t) => {
       const app = await build(t, {
         auth: { ...backend.options(), transports: [sessionTransport({ maxSessionsPerUser: 2 })] },
       })
@@ -220,7 +220,7 @@ for (const backend of backends) {
   })
 }
 
-test('a renewal leaves a CSRF cookie that is not the session’s alone, and gives none where there is none', async (t) => {
+test('session cookies: renewal does not touch a foreign or missing CSRF cookie', async (t) => {
   const { client } = await signIn(t, backends[0] as Backend, {}, 'on')
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   for (const stray of ['planted', null]) {
@@ -233,7 +233,7 @@ test('a renewal leaves a CSRF cookie that is not the session’s alone, and give
   }
 })
 
-test('activity that cannot be written back renews no cookies', async (t) => {
+test('session cookies: there is no renewal when the activity cannot be written back', async (t) => {
   const { app, client } = await signIn(t, backends[0] as Backend, {}, 'on')
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 2 * 3_600_000 })
   app.sessionStore.update = () => Promise.reject(new Error('down'))

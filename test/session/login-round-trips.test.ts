@@ -8,7 +8,7 @@ import { Client } from '../helpers/client.js'
 import { deviceCookie, sessionCookie } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 
-/** A way to Redis that counts how often something is sent after an answer: commands sent together are one round trip. */
+/** A proxy to Redis that counts commands and round trips. A pipeline is one round trip. */
 async function countingWay(t: TestContext, url: string) {
   const { hostname, port } = new URL(url)
   const seen = { trips: 0, commands: 0 }
@@ -39,13 +39,13 @@ async function countingWay(t: TestContext, url: string) {
 }
 
 for (const backend of backends.filter(({ name }) => name === 'redis')) {
-  test('a login asks Redis twice, and once more for the device of a cookie, also when it replaces a session; a failed one asks once less', async (t) => {
+  test('POST /login: two Redis round trips, and a third with a device cookie', async (t) => {
     const options = backend.options()
     const { seen, url } = await countingWay(t, options.redis as string)
     const app = await build(t, { auth: { ...options, redis: url, lockout: { maxAttempts: 100 } } })
     const client = new Client(app)
     await client.register('ann')
-    // The first one teaches Redis the scripts.
+    // The first sign-in loads the scripts into Redis.
     for (let i = 0; i < 2; i++) assert.equal((await client.login('ann')).statusCode, 200)
     refuses(await client.login('ann', 'wrong'), 'CRUDAUTH_BAD_CREDENTIALS')
 
@@ -57,7 +57,8 @@ for (const backend of backends.filter(({ name }) => name === 'redis')) {
     const signIn = async () => assert.equal((await client.login('ann')).statusCode, 200)
 
     assert.ok(client.cookies.has(sessionCookie) && client.cookies.has(deviceCookie))
-    // The device; the attempt; the new session in place of the old one, the device's use, and the attempt given back.
+    // Trip 1 reads the device, trip 2 counts the attempt. Trip 3 replaces the session, records the
+    // use of the device and gives the attempt back.
     assert.deepEqual(await costOf(signIn), { trips: 3, commands: 6 })
     client.cookies.delete(deviceCookie)
     assert.deepEqual(await costOf(signIn), { trips: 2, commands: 5 })

@@ -6,7 +6,7 @@ import { build } from '../helpers/build.js'
 const dead = { cookie: `__Host-crudauth_session=${'a'.repeat(43)}.${'b'.repeat(22)}` }
 const json = { 'content-type': 'application/json' }
 
-test('/logout with a session that has ended clears nothing, whatever the body, beside bearer tokens too', async (t) => {
+test('POST /logout: without an active session no cookies are cleared, whatever the body', async (t) => {
   const app = await build(t, { auth: { transports: [sessionTransport(), bearerTransport()] } })
   const cases: [status: number, headers: object, body: string][] = [
     [401, {}, ''],
@@ -25,7 +25,7 @@ test('/logout with a session that has ended clears nothing, whatever the body, b
       payload,
     })
     assert.equal(response.statusCode, status, response.body)
-    // The browser may have signed in again meanwhile.
+    // The browser may have signed in again in the meantime.
     assert.equal(response.headers['set-cookie'], undefined)
   }
 })

@@ -11,7 +11,7 @@ import { refuses } from '../helpers/refuses.js'
 const cookie = (token: string) => ({ cookie: `__Host-crudauth_refresh=${token}` })
 
 for (const backend of backends) {
-  describe(`${backend.name}: /logout ends every refresh token that the request carries`, () => {
+  describe(`${backend.name}: POST /logout revokes every refresh token of the request`, () => {
     const start = (t: TestContext, options: BearerTransportOptions, session = false) => {
       const told: string[] = []
       const transports = [...(session ? [sessionTransport()] : []), bearerTransport(options)]
@@ -24,7 +24,7 @@ for (const backend of backends) {
       }))
     }
 
-    test('a planted or stale cookie does not keep the token of the body alive', async (t) => {
+    test('a planted or invalid cookie does not protect the token in the body', async (t) => {
       const { app, told } = await start(t, { refresh: 'body' })
       await new Client(app).register('ann')
       for (const beside of [
@@ -40,7 +40,7 @@ for (const backend of backends) {
       assert.deepEqual(await app.crudAuth.sessions.list(1), [])
     })
 
-    test('nor where there is a session beside both', async (t) => {
+    test('the token in the body is revoked together with the session', async (t) => {
       const { app, told } = await start(t, { refresh: 'body' }, true)
       const client = await signedIn(app, 'ann')
       const { refresh_token } = tokensOf(await askToken(app))
@@ -52,7 +52,7 @@ for (const backend of backends) {
     })
 
     for (const refresh of ['cookie', 'body'] as const) {
-      test(`with refresh: '${refresh}' the cookie and the body end both of their lines, and each owner is told of`, async (t) => {
+      test(`refresh: '${refresh}' revokes the families of cookie and body and runs onAfterLogout for each user`, async (t) => {
         const { app, told } = await start(t, { refresh })
         const tokens: string[] = []
         for (const [index, name] of ['ann', 'bob'].entries()) {

@@ -7,7 +7,7 @@ import { Client } from '../helpers/client.js'
 
 type Field = string | { readonly file: string } | Buffer
 
-/** A multipart body, by hand so that it can be wrong. */
+/** A multipart body, built here so that it can be malformed. */
 function multipart(fields: readonly [name: string, value: Field][], boundary = 'x-boundary') {
   const parts = fields.flatMap(([name, value]) => {
     const isFile = typeof value === 'object' && 'file' in value
@@ -34,7 +34,7 @@ async function start(t: Parameters<typeof build>[0]) {
     app.inject({ method: 'POST', url, headers: { 'content-type': contentType }, payload })
 }
 
-test('FormData signs in at /login and /token, and is taken nowhere else', async (t) => {
+test('multipart: /login and /token accept FormData, other routes answer 415', async (t) => {
   const post = await start(t)
   const good = multipart([
     ['username', 'ann'],
@@ -55,7 +55,7 @@ test('FormData signs in at /login and /token, and is taken nowhere else', async 
   for (const url of ['/register', '/refresh', '/logout']) answers(await post(url, good), 415)
 })
 
-test('files, doubled and empty fields, other bytes than UTF-8, broken and large bodies are refused', async (t) => {
+test('multipart: files, duplicate or empty fields, invalid UTF-8 and broken bodies are refused', async (t) => {
   const post = await start(t)
   const codeOf = async (status: number, payload: Buffer, contentType?: string) =>
     answers(await post('/login', payload, contentType), status).code
@@ -80,11 +80,11 @@ test('files, doubled and empty fields, other bytes than UTF-8, broken and large 
   await codeOf(413, multipart([name, ['password', password], ['x', 'x'.repeat(20_000)]]))
   const many = Array.from({ length: 200 }, (_, i): [string, Field] => [`f${i}`, 'x'])
   await codeOf(400, multipart([...many, name, ['password', password]]))
-  // And the server goes on.
+  // The server still works afterwards.
   answers(await post('/login', whole), 200)
 })
 
-test('names of prototypes are fields like any other', async (t) => {
+test('multipart: fields named __proto__ or constructor cause no prototype pollution', async (t) => {
   const post = await start(t)
   const body = multipart([
     ['username', 'ann'],

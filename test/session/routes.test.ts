@@ -27,7 +27,7 @@ const jsonLogin = (app: FastifyInstance, payload: unknown) =>
 
 describe('POST /login', () => {
   for (const backend of backends) {
-    test(`${backend.name}: answers id, username and csrf_token, by form and by JSON`, async (t) => {
+    test(`${backend.name}: form and JSON both return id, username and csrf_token`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await registered(app)
       const form = answers(await client.login('ann'), 200)
@@ -39,13 +39,13 @@ describe('POST /login', () => {
       assert.notEqual(json.csrf_token, form.csrf_token)
     })
 
-    test(`${backend.name}: every login makes a new session and ends the one that the request came with`, async (t) => {
+    test(`${backend.name}: signing in again starts a new session and revokes the request's own (session fixation)`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await registered(app)
       await client.login('ann')
       const first = client.cookies.get(sessionCookie) as string
       const firstCsrf = client.csrf
-      // No CSRF header is needed, whatever cookies it comes with.
+      // Signing in needs no CSRF header, whatever cookies the request carries.
       client.csrf = null
       answers(await client.login('ann'), 200)
       const second = client.cookies.get(sessionCookie) as string
@@ -58,7 +58,7 @@ describe('POST /login', () => {
       assert.equal(answers(await client.get('/sessions'), 200).length, 1)
     })
 
-    test(`${backend.name}: signing in as another user ends the first user's session`, async (t) => {
+    test(`${backend.name}: signing in as another user revokes the first user's session`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       await registered(app, 'ann')
       const client = await registered(app, 'bob')
@@ -72,7 +72,7 @@ describe('POST /login', () => {
       assert.equal(answers(await client.get('/me'), 200).username, 'bob')
     })
 
-    test(`${backend.name}: a failed login leaves the session that it came with alone`, async (t) => {
+    test(`${backend.name}: a failed sign-in keeps the current session`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const response = await client.login('ann', 'wrong password')
@@ -81,7 +81,7 @@ describe('POST /login', () => {
       answers(await client.get('/me'), 200)
     })
 
-    test(`${backend.name}: a cookie that no session belongs to is never taken over`, async (t) => {
+    test(`${backend.name}: a planted cookie value never becomes a session (session fixation)`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await registered(app)
       const planted = `${'A'.repeat(43)}.${'B'.repeat(22)}`
@@ -95,7 +95,7 @@ describe('POST /login', () => {
     })
   }
 
-  test('finds the user by email in any case, width and with spaces around, and by the exact username', async (t) => {
+  test('an email address matches in its canonical form, a username only exactly', async (t) => {
     const app = await build(t, { auth: { lockout } })
     const client = await registered(app)
     for (const identifier of [
@@ -112,7 +112,7 @@ describe('POST /login', () => {
     }
   })
 
-  test('answers one message to unknown, wrong, disabled, password-less and malformed', async (t) => {
+  test('every failure gets the same response, whatever the reason (user enumeration)', async (t) => {
     const app = await build(t, { auth: { lockout } })
     for (const name of ['ann', 'disabled', 'malformed']) await registered(app, name)
     const base = { isActive: true, tokenVersion: 0 }
@@ -150,7 +150,7 @@ describe('POST /login', () => {
     assert.equal(bodies.size, 1)
   })
 
-  test('asks the user store as often for an unknown as for a known identifier', async (t) => {
+  test('unknown and known identifiers cost the same number of user-store reads', async (t) => {
     const users = countingUsers()
     const app = await build(t, { auth: { users: users.store } })
     await registered(app)
@@ -166,14 +166,14 @@ describe('POST /login', () => {
     assert.deepEqual(await asked('ann@example.com'), await asked('bob@example.com'))
   })
 
-  test('the stored hash is not a password', async (t) => {
+  test('the stored hash does not work as a password', async (t) => {
     const app = await build(t)
     const client = await registered(app)
     const hash = String((await app.crudAuth.users.findById(1))?.hashedPassword)
     refusesOwn(await client.login('ann', hash), 'CRUDAUTH_BAD_CREDENTIALS', [hash])
   })
 
-  test('the password compares in NFC and with nothing trimmed', async (t) => {
+  test('the password is normalized to NFC and not trimmed', async (t) => {
     const app = await build(t)
     await new Client(app).register('ann', ' Zo\u00eb and I ')
     answers(await new Client(app).login('ann', ' Zoe\u0308 and I '), 200)
@@ -181,7 +181,7 @@ describe('POST /login', () => {
   })
 
   const malformed: [what: string, body: unknown][] = [
-    ['nothing', {}],
+    ['an empty object', {}],
     ['no password', { username: 'ann' }],
     ['no username', { password }],
     ['null for a username', { username: null, password }],
@@ -195,7 +195,7 @@ describe('POST /login', () => {
     ['null for remember_me', { username: 'ann', password, remember_me: null }],
   ]
   for (const [what, body] of malformed) {
-    test(`refuses ${what} with 400 and counts no attempt`, async (t) => {
+    test(`${what} gets 400 and counts no attempt`, async (t) => {
       const app = await build(t, { auth: { lockout: { maxAttempts: 1 } } })
       await registered(app)
       for (let n = 0; n < 3; n++)
@@ -204,7 +204,7 @@ describe('POST /login', () => {
     })
   }
 
-  test('a form with a doubled field, no body, text and 16 KiB are refused', async (t) => {
+  test('duplicate fields, a missing body, text/plain and bodies over 16 KiB are refused', async (t) => {
     const app = await build(t)
     await registered(app)
     const form = (payload: string, type = 'application/x-www-form-urlencoded') =>
@@ -229,7 +229,7 @@ describe('POST /login', () => {
     [['false', '0', 'off', '', 'no', 'n', 'f', 'NO', 'False'], false],
   ] as const) {
     for (const word of words) {
-      test(`remember_me "${word}" is ${remembered}, in a form and in JSON`, async (t) => {
+      test(`remember_me "${word}" means ${remembered}, in forms and JSON`, async (t) => {
         const app = await build(t)
         const client = await registered(app)
         for (const response of [
@@ -248,7 +248,7 @@ describe('POST /login', () => {
   }
 
   for (const word of ['2', 'maybe', ' true', 'null', 'on,off', 'ｙｅｓ']) {
-    test(`remember_me "${word}" is 400`, async (t) => {
+    test(`remember_me "${word}" gets 400`, async (t) => {
       const app = await build(t)
       const client = await registered(app)
       refusesOwn(await client.login('ann', password, { remember_me: word }), 'FST_ERR_VALIDATION')
@@ -256,7 +256,7 @@ describe('POST /login', () => {
     })
   }
 
-  test('with CSRF off csrf_token is null and there is no CSRF cookie', async (t) => {
+  test('csrf: false returns csrf_token null and sets no CSRF cookie', async (t) => {
     const app = await build(t, { auth: { transports: [sessionTransport({ csrf: false })] } })
     const client = await registered(app)
     const response = await client.login('ann')
@@ -267,7 +267,7 @@ describe('POST /login', () => {
     assert.deepEqual(Object.keys(setCookies(out)), [sessionCookie])
   })
 
-  test('a hash of older parameters is replaced at login, and other sessions live on', async (t) => {
+  test('a hash with outdated parameters is rehashed, and other sessions stay signed in', async (t) => {
     const users = countingUsers()
     const before = await build(t, { auth: { users: users.store } })
     await signedIn(before, 'ann')
@@ -291,7 +291,7 @@ describe('POST /login', () => {
 
 describe('POST /logout', () => {
   for (const backend of backends) {
-    test(`${backend.name}: ends the session and clears its cookies`, async (t) => {
+    test(`${backend.name}: the session is revoked and its cookies are cleared`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const value = client.cookies.get(sessionCookie) as string
@@ -304,7 +304,7 @@ describe('POST /logout', () => {
       )
     })
 
-    test(`${backend.name}: leaves the user's other sessions alone`, async (t) => {
+    test(`${backend.name}: the user's other sessions stay signed in`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const other = new Client(app)
@@ -313,7 +313,7 @@ describe('POST /logout', () => {
       answers(await other.get('/me'), 200)
     })
 
-    test(`${backend.name}: with no live session 401, and no cookie is cleared`, async (t) => {
+    test(`${backend.name}: 401 without an active session, and no cookie is cleared`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const held = new Map(client.cookies)
@@ -327,7 +327,7 @@ describe('POST /logout', () => {
       }
     })
 
-    test(`${backend.name}: without the CSRF header 403, nothing ended and nothing cleared`, async (t) => {
+    test(`${backend.name}: 403 without a valid CSRF token, and the session and its cookies are kept`, async (t) => {
       const app = await build(t, { auth: backend.options() })
       const client = await signedIn(app, 'ann')
       const { csrf } = client
@@ -343,7 +343,7 @@ describe('POST /logout', () => {
     })
   }
 
-  test('takes an empty body that says it is JSON or a form', async (t) => {
+  test('an empty body with a JSON or form content type is accepted', async (t) => {
     const app = await build(t)
     for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
       const client = await signedIn(app, type.slice(12, 16))

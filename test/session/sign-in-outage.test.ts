@@ -9,7 +9,7 @@ import { sessionCookie } from '../helpers/hostile.js'
 
 const refreshCookie = '__Host-crudauth_refresh'
 
-/** A client whose command of a number, counted from `arm`, fails. */
+/** A client whose nth command after `arm(nth)` fails. */
 function failing(url: string) {
   const redis = new Redis(url, { maxRetriesPerRequest: 1 })
   const send = redis.sendCommand.bind(redis)
@@ -30,7 +30,7 @@ function failing(url: string) {
 }
 
 for (const backend of backends.filter(({ name }) => name === 'redis')) {
-  test('a sign-in that one refused command of Redis makes a 503 ends neither the session nor the line that the browser has', async (t) => {
+  test('sign-in: a 503 from a failing Redis command keeps the current session and token family', async (t) => {
     const options = backend.options()
     const { redis, arm } = failing(options.redis as string)
     t.after(() => redis.disconnect())

@@ -4,7 +4,7 @@ import { memoryUsers } from '../../src/index.js'
 import { memoryCounters } from '../../src/state/memory/counters.js'
 import { counterStoreConformance, userStoreConformance } from '../../src/testing/index.js'
 
-/** Runs a kit over a broken store; resolves with the message of each check that fails. */
+/** Runs a conformance kit against a broken store. Resolves with the failure messages. */
 async function failuresOf(
   declare: (test: (name: string, run: () => Promise<void>) => void) => void,
 ) {
@@ -15,7 +15,7 @@ async function failuresOf(
   return messages
 }
 
-test('a check of a user store that fails names the rule, the value tried and the page', async () => {
+test('user-store kit: a failed check names the rule, the last call and the docs page', async () => {
   const messages = await failuresOf((test) =>
     userStoreConformance(
       () => {
@@ -34,7 +34,7 @@ test('a check of a user store that fails names the rule, the value tried and the
   assert.ok(messages.some((message) => /compareAndSet\(.*resolved with true/.test(message)))
 })
 
-test('a check of a counter store that fails names its page', async () => {
+test('counter-store kit: a failed check names the docs page', async () => {
   const messages = await failuresOf((test) =>
     counterStoreConformance(() => ({ ...memoryCounters(), giveBack: async () => {} }), { test }),
   )

@@ -8,7 +8,7 @@ import { clusterServers, newPrefix, openCluster, removeKeys } from '../helpers/r
 const { address, skip } = clusterServers()
 
 if (skip) {
-  test('state in a Redis Cluster', { skip }, () => {})
+  test('Redis Cluster: store conformance', { skip }, () => {})
 } else {
   const plain = openCluster(address)
   const pipelining = openCluster(address, { enableAutoPipelining: true })

@@ -32,7 +32,7 @@ const record = (changes: Partial<SessionRecord> = {}): SessionRecord => ({
   ...changes,
 })
 
-suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
+suite('Redis commands and keys', { skip: redisServer().skip }, () => {
   let folder: string
   let server: RedisServer
   before(async () => {
@@ -53,7 +53,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     return { client, prefix, ...redisState(client, { keyPrefix: prefix, timeoutMs: 5000 }) }
   }
 
-  /** The commands that clients send while `act` runs; those that scripts run inside Redis are not among them. */
+  /** The commands that clients send while `act` runs. Commands of Lua scripts are left out. */
   const onTheWire = async (t: TestContext, act: () => Promise<unknown>): Promise<string[]> => {
     const watcher = new Redis(server.url)
     t.after(() => watcher.disconnect())
@@ -72,7 +72,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     return commands
   }
 
-  test('every call is one command, a read of a session one HGET, whatever the number of sessions', async (t) => {
+  test('every store call is one command, whatever the number of sessions', async (t) => {
     const { sessions, oneTime, counters } = await open(t)
     const lane = { maxAttempts: 3, windowMs: 1000, lockMs: 1000, maxLockMs: 1000 }
     const one = record()
@@ -119,7 +119,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     for (const [expected, call] of calls) assert.deepEqual(await onTheWire(t, call), [expected])
   })
 
-  test('100 requests at once read with 100 HGET and nothing else', async (t) => {
+  test('100 parallel session reads send 100 HGET commands and nothing else', async (t) => {
     const { sessions } = await open(t)
     const one = record()
     await sessions.create('tag', one, 5)
@@ -129,7 +129,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     assert.deepEqual(commands, Array(100).fill('hget'))
   })
 
-  test("a user's key lives as long as the longest of the sessions, and goes with the last of them", async (t) => {
+  test("a user's key expires with the longest-lived session and is deleted with the last one", async (t) => {
     const { client, prefix, sessions } = await open(t)
     const key = `${prefix}s:{tag}`
     const within = async (mostMs: number) => {
@@ -150,7 +150,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     assert.equal(await client.exists(key), 0)
   })
 
-  test('everything that is written expires', async (t) => {
+  test('every key that is written has a TTL', async (t) => {
     const { client, prefix, sessions, oneTime, counters } = await open(t)
     const lane = { key: 'a', maxAttempts: 1, windowMs: 1000, lockMs: 1000, maxLockMs: 1000 }
     await sessions.create('tag', record(), 5)
@@ -163,7 +163,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     for (const key of keys) assert.ok((await client.pttl(key)) > 0, key)
   })
 
-  test('ended sessions leave the hash when the user is next written to or listed', async (t) => {
+  test('expired sessions are removed on the user’s next write or list', async (t) => {
     const { client, prefix, sessions } = await open(t)
     const now = Date.now()
     for (const act of [
@@ -172,7 +172,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       () => sessions.revoke('tag', 'none'),
       () => sessions.revokeAll('tag', { handle: 'none' }),
     ]) {
-      // One that the store would not write any more: it ended while nobody looked.
+      // An expired session, which the store itself would never write.
       await client.hset(
         `${prefix}s:{tag}`,
         'old',
@@ -183,7 +183,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     }
   })
 
-  test('a value that is none of ours is no session, and breaks nothing', async (t) => {
+  test('a value in an unknown format is not a session and causes no error', async (t) => {
     const { client, prefix, sessions } = await open(t)
     const live = record()
     const good = `2|${Array(6).fill('zzzzzzzz').join('|')}||||||`
@@ -213,14 +213,10 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
       assert.equal(await client.exists(`${prefix}s:{tag}`), 0)
     }
     await client.hset(`${prefix}s:{tag}`, 'good', good)
-    assert.notEqual(
-      await sessions.read('tag', 'good'),
-      null,
-      'the damage above is what was refused',
-    )
+    assert.notEqual(await sessions.read('tag', 'good'), null, 'the undamaged value is a session')
   })
 
-  test('the escalation is remembered for 24 hours after a lock has ended, and no longer', async (t) => {
+  test('lockout: the escalation lasts until 24 hours after a lock ends', async (t) => {
     const { client, prefix, counters } = await open(t)
     const lane = {
       key: 'a',
@@ -231,7 +227,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     }
     const lockMs = async () => (await counters.attempt([lane]))[0]?.retryMs
     const key = `${prefix}l:{a}`
-    /** As if so much time had gone by: the times that the lane holds lie that much further back. */
+    /** Simulates elapsed time: moves the times stored for the limit back by `ms`. */
     const pass = async (ms: number) => {
       const text = (await client.get(key)) ?? ''
       await client.set(
@@ -250,7 +246,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     assert.equal(await lockMs(), HOUR_MS)
   })
 
-  test('attempts count against the day for a day', async (t) => {
+  test('lockout: an attempt counts towards maxPerDay for 24 hours', async (t) => {
     const { client, prefix, counters } = await open(t)
     const lane = {
       key: 'a',
@@ -274,11 +270,11 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     await pass(22 * HOUR_MS)
     assert.equal(await passes(), false)
     await pass(HOUR_MS)
-    assert.equal(await passes(), true, 'the first is a day ago')
+    assert.equal(await passes(), true, 'the first attempt is a day old')
     assert.equal(await passes(), false)
   })
 
-  test('a lane keeps no more than 1000 attempts, however large its budget', async (t) => {
+  test('lockout: a limit stores at most 1000 attempts, whatever its maximum', async (t) => {
     const { client, prefix, counters } = await open(t)
     const lane = {
       key: 'a',
@@ -295,7 +291,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     assert.ok((await client.strlen(`${prefix}l:{a}`)) < 16_384)
   })
 
-  test('an error of Redis becomes ours, without keys, arguments and values in it', async (t) => {
+  test('a Redis error becomes a StateUnavailableError without keys, arguments or values', async (t) => {
     const { client, prefix, sessions, oneTime, counters } = await open(t)
     const secret = 'secret-of-the-argument'
     for (const key of [`s:{${secret}}`, `g:{${secret}}`]) await client.set(prefix + key, secret)
@@ -322,7 +318,7 @@ suite('Redis, seen from the server', { skip: redisServer().skip }, () => {
     }
   })
 
-  test("an app's client gets nothing of ours attached, and lives on after close", async (t) => {
+  test("an app's own client gets no listeners or commands and stays open after close", async (t) => {
     const client = new Redis(server.url)
     t.after(() => client.disconnect())
     await client.ping()

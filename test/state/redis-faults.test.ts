@@ -23,7 +23,7 @@ const folderOf = (t: TestContext) => {
 
 const serve = async (t: TestContext, port?: number, args: string[] = []): Promise<RedisServer> => {
   const server = await startRedis(folderOf(t), port === undefined ? { args } : { port, args })
-  // A paused process does not react to an orderly end.
+  // A paused process does not react to a normal stop.
   t.after(() => {
     if (server.isAlive()) server.resume()
     return server.stop()
@@ -48,7 +48,7 @@ const open = (t: TestContext, input: string | RedisOptions, timeoutMs: number) =
 
 const unavailable = (call: () => Promise<unknown>) => assert.rejects(call, StateUnavailableError)
 
-/** Resolves with the first answer; the limit is no expectation, it only ends a test that would hang. */
+/** Retries until the first success. The limit only ends a test that would hang. */
 async function recovers<T>(call: () => Promise<T>): Promise<T> {
   const endMs = Date.now() + 30_000
   for (;;) {
@@ -70,8 +70,8 @@ const failures = async (calls: readonly Promise<unknown>[]) =>
 const times = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, index) => make(index))
 
-suite('Redis in trouble', { skip: redisServer().skip }, () => {
-  test('a Redis that is down at start-up stops nothing, is told of once, and is found when it comes', async (t) => {
+suite('Redis outages', { skip: redisServer().skip }, () => {
+  test('Redis down at start-up is logged once, and the client connects when it comes up', async (t) => {
     const [port = 0] = await freePorts(1)
     const { opened, messages, counters, sessions } = open(t, `redis://127.0.0.1:${port}`, 300)
     opened.connect()
@@ -88,13 +88,13 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     assert.equal(
       (await counters.hit('early', MINUTE_MS)).count,
       1,
-      'what failed while it was down has not been kept for later',
+      'commands that failed during the outage are not sent later',
     )
     assert.equal(messages.length, 2)
     assert.match(messages[1] ?? '', /is reachable again/)
   })
 
-  test('the first commands after start-up wait for the connection, also of a server that comes late', async (t) => {
+  test('the first commands wait for a server that starts late', async (t) => {
     const [port = 0] = await freePorts(1)
     const { counters } = open(t, `redis://127.0.0.1:${port}`, 20_000)
     const early = times(30, () => counters.hit('key', MINUTE_MS))
@@ -107,7 +107,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     )
   })
 
-  test('commands under way when the server is killed fail, and are not sent again to the next one', async (t) => {
+  test('commands in flight when the server is killed fail and are not sent again', async (t) => {
     const server = await serve(t)
     const { counters, oneTime } = open(t, server.url, 10_000)
     await counters.hit('before', MINUTE_MS)
@@ -124,7 +124,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     assert.equal(await oneTime.take('key'), null)
   })
 
-  test('a server that hangs fails each call in its time, then at once, and serves again when it goes on', async (t) => {
+  test('a hanging server: calls time out, later ones fail at once, then the client recovers', async (t) => {
     const server = await serve(t)
     const { counters, sessions, client } = open(t, server.url, 200)
     await recovers(() => counters.hit('before', MINUTE_MS))
@@ -137,7 +137,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
       assert.ok(reason instanceof StateUnavailableError)
       assert.match(inspect(reason), /did not answer within 200 ms/)
     }
-    // The connection itself is given up, so that unanswered commands do not pile up.
+    // The connection itself is closed, so that unanswered commands do not pile up.
     while (client.status === 'ready') await delay(20)
     await unavailable(() => counters.hit('down', MINUTE_MS))
     for (const reason of await failures(times(200, () => counters.hit('down', MINUTE_MS)))) {
@@ -147,11 +147,11 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     assert.equal(
       (await recovers(() => counters.hit('down', MINUTE_MS))).count,
       1,
-      'none of those has reached it',
+      'none of the failed commands has reached the server',
     )
   })
 
-  test('a short interruption is waited out', async (t) => {
+  test('commands wait for the end of a short interruption', async (t) => {
     const server = await serve(t)
     const { counters, client } = open(t, server.url, 20_000)
     await counters.hit('before', MINUTE_MS)
@@ -162,7 +162,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     assert.equal((await Promise.all(during)).length, 20)
   })
 
-  test('scripts survive SCRIPT FLUSH, one at a time and many at once', async (t) => {
+  test('scripts are reloaded after SCRIPT FLUSH, also under parallel calls', async (t) => {
     const server = await serve(t)
     for (const options of [{}, { enableAutoPipelining: false }]) {
       const { client, counters, oneTime } = open(t, { port: server.port, ...options }, 10_000)
@@ -182,7 +182,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     }
   })
 
-  test('scripts survive a restart of the server', async (t) => {
+  test('scripts are reloaded after a server restart', async (t) => {
     const server = await serve(t)
     const { counters, sessions } = open(t, server.url, 5000)
     for (let round = 0; round < 3; round += 1) {
@@ -193,7 +193,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     }
   })
 
-  test('a wrong password is a Redis that is down, and is written nowhere', async (t) => {
+  test('a wrong password counts as an outage, and no error or log contains it', async (t) => {
     const server = await serve(t, undefined, ['--requirepass', 'right-password'])
     const { opened, messages, counters } = open(
       t,
@@ -217,7 +217,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     assert.equal((await recovers(() => counters.hit('key', MINUTE_MS))).count, 1)
   })
 
-  test('a server that refuses to write fails the write and still reads', async (t) => {
+  test('a server out of memory: writes fail, reads work', async (t) => {
     const server = await serve(t)
     const { client, counters, sessions } = open(t, server.url, 5000)
     await counters.hit('key', MINUTE_MS)
@@ -228,7 +228,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     assert.equal((await counters.hit('key', MINUTE_MS)).count, 2)
   })
 
-  test('closing ends in every state: never connected, down, hanging, serving, closed', async (t) => {
+  test('close resolves in every state: never connected, down, hanging, connected, closed', async (t) => {
     const server = await serve(t)
     const [port = 0] = await freePorts(1)
     await open(t, server.url, 300).opened.close()
@@ -253,7 +253,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     server.resume()
   })
 
-  test("an app's client that the app has closed is a Redis that is down", async (t) => {
+  test("an app's own client that the app has closed counts as an outage", async (t) => {
     const server = await serve(t)
     const client = new Redis(server.url)
     const { counters } = redisState(client, { keyPrefix: 'x:', timeoutMs: 5000 })
@@ -262,7 +262,7 @@ suite('Redis in trouble', { skip: redisServer().skip }, () => {
     await unavailable(() => counters.hit('key', MINUTE_MS))
   })
 
-  test('a Cluster with a node that hangs or restarts recovers by itself, its scripts too', async (t) => {
+  test('Cluster: the client recovers after SCRIPT FLUSH and a hanging node', async (t) => {
     const cluster = await startRedisCluster(folderOf(t))
     t.after(() => {
       for (const node of cluster.nodes) if (node.isAlive()) node.resume()

@@ -23,7 +23,7 @@ async function boot(options: object): Promise<void> {
   }
 }
 
-/** A server that no Redis client gets any further with, and how many came. */
+/** A server that closes every connection at once and counts them. */
 async function countingServer(t: TestContext) {
   const seen = { connections: 0 }
   const server = createServer((socket) => {
@@ -48,7 +48,7 @@ for (const value of [
   'http://localhost:6379',
   'redis://',
 ]) {
-  test(`redis: ${typeof value === 'number' ? value : JSON.stringify(value)} is no Redis and no memory, but a mistake`, async () => {
+  test(`redis: ${typeof value === 'number' ? value : JSON.stringify(value)} is refused as a configuration error`, async () => {
     await assert.rejects(boot({ redis: value }), (error: Error & { code: string }) => {
       assert.equal(error.code, 'CRUDAUTH_CONFIG')
       assert.match(error.message, /^"redis" must be .*redis:\/\/.*; leave it out/)
@@ -57,7 +57,7 @@ for (const value of [
   })
 }
 
-test('redis: what is refused is not repeated, since it may hold a password', async () => {
+test('redis: the error for an invalid URL does not repeat it, because it may contain a password', async () => {
   await assert.rejects(
     boot({ redis: 'reddis://:hunter2@localhost:6379' }),
     (error: Error & { code: string }) => {
@@ -68,7 +68,7 @@ test('redis: what is refused is not repeated, since it may hold a password', asy
   )
 })
 
-test('redis: undefined means the memory of this process, and the log says so', async (t) => {
+test('redis: undefined keeps state in the memory of the process, and logs a warning', async (t) => {
   const { lines, logger } = captureLogs('warn')
   const app = await build(t, { auth: { redis: undefined }, fastify: { logger } })
   assert.equal((await (await signedIn(app, 'ann')).get('/me')).statusCode, 200)
@@ -78,9 +78,9 @@ test('redis: undefined means the memory of this process, and the log says so', a
 for (const [what, options] of [
   ['a privileged name in "extraFields"', { registration: { extraFields: ['isSuperuser'] } }],
   ['a privileged default', { registration: { defaults: { token_version: 3 } } }],
-  ['a decorator that is taken', {}],
+  ['a decorator name already in use', {}],
 ] as const) {
-  test(`with ${what}, nothing is connected`, async (t) => {
+  test(`redis: ${what} fails before any connection is opened`, async (t) => {
     const { seen, url } = await countingServer(t)
     const app = Fastify()
     if (what.startsWith('a decorator')) app.decorate('currentUser' as string, () => {})
@@ -104,7 +104,7 @@ for (const [what, options] of [
   })
 }
 
-test('with options in order, Redis is connected to before the first request', async (t) => {
+test('redis: valid options connect before the first request', async (t) => {
   const { seen, url } = await countingServer(t)
   await boot({ redis: url })
   const app = await build(t, { auth: { redis: url } })

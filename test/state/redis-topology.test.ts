@@ -24,7 +24,7 @@ const folderOf = (t: TestContext) => {
   return folder
 }
 
-/** Resolves with the first answer; the limit only ends a test that would hang. */
+/** Retries until the first success. The limit only ends a test that would hang. */
 async function recovers<T>(call: () => Promise<T>): Promise<T> {
   const endMs = Date.now() + 60_000
   for (;;) {
@@ -38,8 +38,8 @@ async function recovers<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-suite('Redis of several servers', { skip: redisServer().skip }, () => {
-  test('with Sentinel, a failover is followed to the new primary', async (t) => {
+suite('Redis with several servers', { skip: redisServer().skip }, () => {
+  test('Sentinel: commands follow a failover to the new primary', async (t) => {
     const folder = folderOf(t)
     const primary = await startRedis(folder)
     t.after(() => primary.stop())
@@ -78,7 +78,7 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
 
     const watcher = new Redis({ port })
     t.after(() => watcher.disconnect())
-    // Sentinel must have heard of the replica before it can promote it.
+    // Sentinel must know the replica before it can promote it.
     const known = async () =>
       ((await watcher.call('SENTINEL', 'REPLICAS', 'main')) as unknown[]).length === 1
     while (!(await known())) await delay(100)
@@ -91,7 +91,7 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
     assert.equal(await copy.get('x:w:{key}'), '2')
   })
 
-  test('in a Cluster, a slot that moves under traffic is followed without an error', async (t) => {
+  test('Cluster: commands follow a slot that moves under traffic, without errors', async (t) => {
     const cluster = await startRedisCluster(folderOf(t))
     t.after(() => cluster.stop())
     for (const enableAutoPipelining of [false, true]) {
@@ -102,7 +102,7 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
       const hitAll = () => Promise.all(keys.map((key) => counters.hit(key, 10 * MINUTE_MS)))
       await hitAll()
 
-      // Every slot that the first node serves and a key lies in goes to the second, the keys with it.
+      // Moves every slot of the first node that contains a key, with its keys, to the second node.
       const [from, to] = [cluster.nodes[0], cluster.nodes[1]].map(
         (node) => new Redis(node?.url ?? ''),
       ) as [Redis, Redis]
@@ -164,7 +164,7 @@ suite('Redis of several servers', { skip: redisServer().skip }, () => {
     }
   })
 
-  test('nothing keeps a process alive that has closed its client, whether Redis answered or not', async (t) => {
+  test('closing the client lets the process exit, whether or not Redis answered', async (t) => {
     const server = await startRedis(folderOf(t))
     t.after(() => server.stop())
     const [port = 0] = await freePorts(1)

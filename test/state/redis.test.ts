@@ -9,9 +9,9 @@ import { newPrefix, redisServer, removeKeys } from '../helpers/redis.js'
 const { address, skip } = redisServer()
 
 if (skip) {
-  test('state in Redis', { skip }, () => {})
+  test('Redis: store conformance', { skip }, () => {})
 } else {
-  // A client of ours (with auto-pipelining), and one as an app may have it: without, RESP2, and a prefix of its own.
+  // Our client uses auto-pipelining. An app's client may use RESP2, a key prefix, no pipelining.
   const ours = openRedis(address, { timeoutMs: 5000 })
   const theirs = new Redis(address, { keyPrefix: 'app:', protocol: 2, stringNumbers: true })
   const prefixes: string[] = []

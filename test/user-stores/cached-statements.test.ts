@@ -21,7 +21,7 @@ function open(options?: { max?: number }) {
   return { database, prepared, db }
 }
 
-test('a statement is prepared once, whatever its parameters, and as reader or writer', async (t) => {
+test('cachedStatements: each statement is prepared once, whatever its parameters', async (t) => {
   const { db, prepared } = open()
   t.after(() => db.destroy())
   await sql`create table numbers (n integer primary key)`.execute(db)
@@ -43,7 +43,7 @@ test('a statement is prepared once, whatever its parameters, and as reader or wr
   assert.equal(prepared.length, 4)
 })
 
-test('a statement that failed works the next time', async (t) => {
+test('cachedStatements: a statement that failed can be used again', async (t) => {
   const { db } = open()
   t.after(() => db.destroy())
   await sql`create table numbers (n integer primary key)`.execute(db)
@@ -53,7 +53,7 @@ test('a statement that failed works the next time', async (t) => {
   assert.deepEqual(await insert(2), [{ n: 2 }])
 })
 
-test('an iteration has a statement of its own, since others would reset the one in common', (t) => {
+test('cachedStatements: each iteration has its own statement, so other queries do not reset it', (t) => {
   const raw = new Database(':memory:')
   let preparedCount = 0
   const database = cachedStatements({
@@ -82,7 +82,7 @@ test('an iteration has a statement of its own, since others would reset the one 
   assert.equal(preparedCount, 4, 'insert, select, and one for each iteration')
 })
 
-test('a changed table is seen by statements prepared before', async (t) => {
+test('cachedStatements: statements prepared earlier see schema changes', async (t) => {
   const { db } = open()
   t.after(() => db.destroy())
   await sql`create table numbers (n integer primary key)`.execute(db)
@@ -98,7 +98,7 @@ test('a changed table is seen by statements prepared before', async (t) => {
   assert.deepEqual(await all(), [{ n: 1 }])
 })
 
-test('no more statements are kept than told, the latest used among them', async (t) => {
+test('cachedStatements: beyond max, the least recently used statement is dropped', async (t) => {
   const { db, prepared } = open({ max: 2 })
   t.after(() => db.destroy())
   const ask = (n: number) => sql.raw(`select ${n}`).execute(db)
@@ -106,7 +106,7 @@ test('no more statements are kept than told, the latest used among them', async 
   assert.deepEqual(prepared, ['select 1', 'select 2', 'select 3', 'select 2'])
 })
 
-test('closing closes the database', async () => {
+test('cachedStatements: destroying Kysely closes the database', async () => {
   const { db, database } = open()
   await sql`select 1`.execute(db)
   await db.destroy()

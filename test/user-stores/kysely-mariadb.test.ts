@@ -28,7 +28,7 @@ for (const shape of shapes) {
   )
 }
 
-/** A server that says it is MySQL, and so is not asked for RETURNING. */
+/** MariaDB that reports itself as MySQL, so the store does not use RETURNING. */
 function openAsMysql(options: PoolOptions = {}) {
   const pool = createPool({ uri: url, connectionLimit: 10, ...options })
   const asked: string[] = []
@@ -89,7 +89,7 @@ const open = async (t: TestContext, shape: Shape = 'default', options: KyselyUse
   return { db, table, users: kyselyUsers(db, { ...table.options, ...options }) }
 }
 
-test('as MySQL: a row is found after its insertion by its id, made here, by the table or by none but the server', {
+test('as MySQL: create reads the new row back without RETURNING, for every kind of id', {
   skip,
 }, async (t) => {
   const { db, asked } = openAsMysql()
@@ -116,7 +116,7 @@ test('as MySQL: a row is found after its insertion by its id, made here, by the 
   await nameless.drop()
 })
 
-test('mariadb: an insertion that was the victim of a deadlock is run again', {
+test('mariadb: an insert rolled back by a deadlock is retried', {
   skip,
 }, async (t) => {
   const { users, db, table } = await open(t)
@@ -132,18 +132,18 @@ test('mariadb: an insertion that was the victim of a deadlock is run again', {
       .insertInto(table.name)
       .values({ created_at: new Date(), updated_at: new Date(), ...values })
       .execute()
-  // The transaction is the heavier of the two, so that the insertion gives way.
+  // The transaction has more writes than the insert, so InnoDB rolls back the insert.
   for (let at = 0; at < 20; at++) await make({ email: `${at}@example.com` })
   await make({ email: 'x@example.com', username: 'anna' })
   const row = users.create({ email: 'a@example.com', username: 'anna' })
-  // The server renews what it shows only when it has not been asked for 0.1 seconds.
+  // innodb_trx is refreshed only if it has not been queried for 0.1 seconds.
   while (!(await isWaiting())) await new Promise((resolve) => setTimeout(resolve, 150))
   await make({ email: 'a@example.com' })
   await trx.rollback().execute()
   assert.equal((await row).username, 'anna')
 })
 
-test('mariadb: parallel insertions over three unique keys fail by duplicates alone', {
+test('mariadb: parallel inserts with three unique keys fail only with DuplicateUserError', {
   skip,
 }, async (t) => {
   const { users, db, table } = await open(t, 'legacy')
@@ -164,7 +164,7 @@ test('mariadb: parallel insertions over three unique keys fail by duplicates alo
   assert.ok(results.some((result) => result.status === 'fulfilled'))
 })
 
-test('mariadb: the field of a duplicate is told by keys of any name, whatever the value says', {
+test('mariadb: a duplicate error names its field, whatever the key name and the value', {
   skip,
 }, async (t) => {
   for (const shape of ['default', 'legacy'] as const) {
@@ -185,7 +185,7 @@ test('mariadb: the field of a duplicate is told by keys of any name, whatever th
   }
 })
 
-test('mariadb: a name that a collation takes for another’s finds nobody', { skip }, async (t) => {
+test('mariadb: findBy ignores rows that match only by collation', { skip }, async (t) => {
   const { users } = await open(t)
   const row = await users.create({ email: 'rene@example.com', username: 'strasse' })
   for (const near of ['rené@example.com', 'rene@example.com ', 'ｒene@example.com'])
@@ -194,7 +194,7 @@ test('mariadb: a name that a collation takes for another’s finds nobody', { sk
   assert.deepEqual(await users.findBy('email', 'Rene@Example.com'), row)
 })
 
-test('mariadb: values that do not fit are UserValueErrors, and its owner’s mistakes are not', {
+test('mariadb: invalid values throw UserValueError, schema mistakes do not', {
   skip,
 }, async (t) => {
   const { users, db, table } = await open(t)
@@ -219,7 +219,7 @@ test('mariadb: values that do not fit are UserValueErrors, and its owner’s mis
   await assert.rejects(users.create({ username: 'b' }), { errno: 1364 })
 })
 
-test('mariadb: an object is a value, never SQL', { skip }, async (t) => {
+test('mariadb: an object is bound as a JSON value and cannot inject SQL', { skip }, async (t) => {
   const { users } = await open(t)
   await users.create({ email: 'a@example.com', plan: { id: 1, email: 1 } })
   assert.equal((await users.findById(1))?.plan, '{"id":1,"email":1}')

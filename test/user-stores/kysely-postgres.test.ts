@@ -38,7 +38,7 @@ const open = async (t: TestContext, shape: Shape = 'default', options: KyselyUse
   return { db, table, users: kyselyUsers(db, { ...table.options, ...options }) }
 }
 
-test('postgres: a statement that the server rolled back for a conflict is run again', {
+test('postgres: a statement that fails with a serialization conflict is retried', {
   skip,
 }, async (t) => {
   const { table, db: other } = await open(t)
@@ -68,7 +68,7 @@ test('postgres: a statement that the server rolled back for a conflict is run ag
   assert.deepEqual([row?.username, row?.plan], ['anna', 'pro'])
 })
 
-test('postgres: the field of a duplicate is told by keys, expressions and constraints of any name', {
+test('postgres: a duplicate error names its field, for keys and expression indexes of any name', {
   skip,
 }, async (t) => {
   const { users, db, table } = await open(t)
@@ -88,7 +88,7 @@ test('postgres: the field of a duplicate is told by keys, expressions and constr
   }
 })
 
-test('postgres: values that do not fit are UserValueErrors, and its owner’s mistakes are not', {
+test('postgres: invalid values throw UserValueError, schema mistakes do not', {
   skip,
 }, async (t) => {
   const { users } = await open(t)
@@ -117,7 +117,7 @@ test('postgres: values that do not fit are UserValueErrors, and its owner’s mi
   await assert.rejects(users.create({ username: 'b' }), { code: '23502' })
 })
 
-test('postgres: flags in columns of numbers, and hashes in columns of fixed width, are compared as stored', {
+test('postgres: compareAndSet works with numeric flags and fixed-width hash columns', {
   skip,
 }, async (t) => {
   const { db, table } = await open(t)
@@ -140,7 +140,7 @@ test('postgres: flags in columns of numbers, and hashes in columns of fixed widt
   assert.equal((await users.findById(1))?.is_active, 0)
 })
 
-test('postgres: a table in a schema is found by its full name', { skip }, async (t) => {
+test('postgres: a schema-qualified table name works', { skip }, async (t) => {
   const { table, db } = await open(t)
   const users = kyselyUsers(db, { ...table.options, table: `public.${table.name}` })
   await users.create({ email: 'a@example.com' })

@@ -39,7 +39,7 @@ const open = async (t: TestContext, shape: Shape = 'default', options: KyselyUse
   return { db, table, queries, users: kyselyUsers(db, { ...table.options, ...options }) }
 }
 
-test('each verb is one statement, and a write by a text id looks the id up first', async (t) => {
+test('sqlite: each call is one statement, and writes by a text id look up the id first', async (t) => {
   for (const [shape, perWrite] of [
     ['default', 1],
     ['legacy', 2],
@@ -63,7 +63,7 @@ test('each verb is one statement, and a write by a text id looks the id up first
   }
 })
 
-test('the app’s own columns are written under their own names, by any order and choice of fields', async (t) => {
+test('sqlite: custom columns are written by their own names, in any order', async (t) => {
   const { users } = await open(t)
   const row = await users.create({ plan: 'pro', email: 'a@example.com', username: undefined })
   assert.equal(row.plan, 'pro')
@@ -88,7 +88,7 @@ test('the app’s own columns are written under their own names, by any order an
   assert.deepEqual([email, plan], ['c@example.com', 'free'])
 })
 
-test('a column given twice, by its own and its logical name, is refused', async (t) => {
+test('sqlite: a column given by both its own and its logical name is refused', async (t) => {
   const { users } = await open(t)
   await assert.rejects(
     users.create({ email: 'a@example.com', isSuperuser: false, is_superuser: true }),
@@ -97,7 +97,7 @@ test('a column given twice, by its own and its logical name, is refused', async 
   assert.equal(await users.findBy('email', 'a@example.com'), null)
 })
 
-test('logical fields that the model lacks are not written, and are null to compareAndSet', async (t) => {
+test('sqlite: missing logical fields are not written, and compareAndSet treats them as null', async (t) => {
   const { users } = await open(t, 'minimal')
   const row = await users.create({
     email: 'a@example.com',
@@ -110,7 +110,7 @@ test('logical fields that the model lacks are not written, and are null to compa
   assert.equal(await users.compareAndSet(1, { tokenVersion: null }, { hashedPassword: 'x' }), true)
 })
 
-test('times are stored as told', async (t) => {
+test('sqlite: the dates option sets how times are stored', async (t) => {
   const at = new Date('2026-01-31T10:00:00.500Z')
   for (const [dates, stored] of [
     ['text', '2026-01-31T10:00:00.500Z'],
@@ -124,7 +124,7 @@ test('times are stored as told', async (t) => {
   }
 })
 
-test('a write sets updatedAt unless it is given', async (t) => {
+test('sqlite: an update sets updatedAt unless it is given', async (t) => {
   const { users } = await open(t)
   await users.create({ email: 'a@example.com', updatedAt: new Date(0) })
   await users.update(1, { plan: 'a' })
@@ -133,7 +133,7 @@ test('a write sets updatedAt unless it is given', async (t) => {
   assert.equal((await users.findById(1))?.updated_at, '1970-01-01T00:00:00.000Z')
 })
 
-test('the field of a duplicate is told for indexes on expressions, for ids and for the app’s own columns', async (t) => {
+test('sqlite: a duplicate error names its field, or "unknown" for an expression index', async (t) => {
   const { users, db, table } = await open(t)
   await sql.raw(`create unique index by_plan on ${table.name} (plan)`).execute(db)
   await sql.raw(`create unique index folded on ${table.name} (lower(username))`).execute(db)
@@ -145,11 +145,11 @@ test('the field of a duplicate is told for indexes on expressions, for ids and f
     )
   await refused({ plan: 'pro' }, 'plan')
   await refused({ id: 1 }, 'id')
-  // The index says nothing of the column, and no row has this very name.
+  // The error does not name the column, and no row has exactly this username.
   await refused({ username: 'ANNA' }, 'unknown')
 })
 
-test('values that the table refuses are UserValueErrors, and its owner’s mistakes are not', async (t) => {
+test('sqlite: values that the table refuses throw UserValueError, schema mistakes do not', async (t) => {
   const { users, db, table } = await open(t)
   await sql
     .raw(
@@ -187,7 +187,7 @@ test('values that the table refuses are UserValueErrors, and its owner’s mista
   await assert.rejects(kyselyUsers(db, { table: `${table.name}x` }).findById(1), /no such table/)
 })
 
-test('a row that does not carry the columns as configured is refused by name', async (t) => {
+test('sqlite: a row that does not match the configured columns throws an error naming the column', async (t) => {
   const { db, table } = await open(t)
   await kyselyUsers(db, table.options).create({ email: 'a@example.com' })
   await assert.rejects(
@@ -198,7 +198,7 @@ test('a row that does not carry the columns as configured is refused by name', a
   await assert.rejects(kyselyUsers(db, table.options).findById(1), /"is_active".*boolean or number/)
 })
 
-test('options that cannot be are refused at once', async (t) => {
+test('sqlite: invalid options are refused when the store is created', async (t) => {
   const { db } = await open(t)
   const wrong: KyselyUsersOptions[] = [
     ...[
@@ -235,7 +235,7 @@ test('options that cannot be are refused at once', async (t) => {
   assert.throws(() => kyselyUsers({} as Kysely<unknown>), { code: 'CRUDAUTH_CONFIG' })
 })
 
-test('what is not assumed exists once it is named, provider ids as unique fields', async (t) => {
+test('sqlite: optional columns exist once they are configured, provider ids are unique', async (t) => {
   const { db } = await open(t)
   const plain = kyselyUsers(db).fields
   assert.deepEqual(Object.values(plain.columns), [
@@ -261,7 +261,7 @@ test('what is not assumed exists once it is named, provider ids as unique fields
   assert.deepEqual(unique, ['email', 'acmeId', 'phone', 'employee'])
 })
 
-test('a locked database is tried again, and passed on in the end', async (t) => {
+test('sqlite: a locked database is retried, and the error is thrown after eight attempts', async (t) => {
   let locked = 0
   let tries = 0
   const database = new Database(':memory:') as unknown as SqliteDatabase
@@ -293,7 +293,7 @@ test('a locked database is tried again, and passed on in the end', async (t) => 
   })
 })
 
-test('in a transaction the store writes with it and is undone with it', async (t) => {
+test('sqlite: a store in a transaction is rolled back with it', async (t) => {
   const { db, table, users } = await open(t)
   await assert.rejects(
     db.transaction().execute(async (trx) => {

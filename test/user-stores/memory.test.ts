@@ -22,7 +22,7 @@ userStoreConformance(
   },
 )
 
-test('by default every standard field exists, and the app’s own are accepted', async () => {
+test('memoryUsers: by default every standard field exists, and custom fields are accepted', async () => {
   const users = memoryUsers()
   assert.equal(Object.keys(users.fields.columns).length, 19)
   assert.equal(users.fields.columns.googleId, 'googleId')
@@ -53,7 +53,7 @@ test('by default every standard field exists, and the app’s own are accepted',
   )
 })
 
-test('given fields are all that exist', async () => {
+test('memoryUsers: the fields option limits the fields that exist', async () => {
   const users = memoryUsers({ fields: ['email', 'plan'] })
   assert.deepEqual({ ...users.fields.columns }, { id: 'id', email: 'email', plan: 'plan' })
   assert.deepEqual(users.fields.writable, ['email', 'plan'])
@@ -68,7 +68,7 @@ test('given fields are all that exist', async () => {
   assert.equal(await users.findBy('email', 'b@example.com'), null)
 })
 
-test('what the model lacks is null to compareAndSet', async () => {
+test('memoryUsers: compareAndSet treats a missing field as null', async () => {
   const users = memoryUsers({ fields: ['email'] })
   const row = await users.create({ email: 'a@example.com' })
   assert.equal(
@@ -81,7 +81,7 @@ test('what the model lacks is null to compareAndSet', async () => {
   )
 })
 
-test('login fields, the recovery factor and provider ids are unique; unique adds to them', () => {
+test('memoryUsers: login fields, the recovery field and provider ids are always unique', () => {
   assert.deepEqual(memoryUsers().fields.unique, [
     'email',
     'username',
@@ -105,14 +105,14 @@ test('login fields, the recovery factor and provider ids are unique; unique adds
   assert.ok(users.fields.unique.includes('employee'))
 })
 
-test('fields that cannot be names are refused', () => {
+test('memoryUsers: invalid field names are refused', () => {
   for (const fields of [['a b'], ['a.b'], ['__proto__'], ['constructor'], [''], [1], 'email']) {
     assert.throws(() => memoryUsers({ fields: fields as string[] }), isConfigError)
   }
   assert.throws(() => memoryUsers({ fields: ['email'], unique: ['employee'] }), isConfigError)
 })
 
-test('a changed unique value frees the one before', async () => {
+test('memoryUsers: changing a unique value frees the old one', async () => {
   const users = memoryUsers()
   const row = await users.create({ email: 'a@example.com' })
   await users.update(row.id as number, { email: 'b@example.com' })
@@ -120,7 +120,7 @@ test('a changed unique value frees the one before', async () => {
   assert.equal((await users.create({ email: 'a@example.com' })).id, 2)
 })
 
-test('a nested value is copied on its way in and out', async () => {
+test('memoryUsers: nested values are copied on write and read', async () => {
   const users = memoryUsers()
   const settings = { theme: 'dark' }
   const row = await users.create({ email: 'a@example.com', settings })

@@ -19,7 +19,7 @@ interface Settings {
   readonly config?: Partial<KyselyConfig>
 }
 
-/** A table with one user, over prepared statements that are kept. */
+/** A table with one user, with cached prepared statements. */
 async function open(
   t: TestContext,
   { path = ':memory:', shape = 'default', options, config }: Settings = {},
@@ -47,7 +47,7 @@ const folder = (t: TestContext) => {
 }
 
 for (const shape of ['default', 'legacy', 'minimal'] as const) {
-  test(`a row is read back as it was created (${shape})`, async (t) => {
+  test(`sqlite, ${shape}: a row is read back as it was created`, async (t) => {
     const opened = await open(t, { shape })
     const { users, id, created } = opened
     assert.deepEqual(await users.findById(id), created)
@@ -55,7 +55,7 @@ for (const shape of ['default', 'legacy', 'minimal'] as const) {
     assert.notEqual(
       await users.findById(id),
       await users.findById(id),
-      'each is given a row of their own',
+      'each read returns a new object',
     )
     assert.equal(await users.findById(typeof id === 'number' ? id + 1 : `${id}x`), null)
     for (const email of ['a@example.com', 'A@example.com']) {
@@ -69,7 +69,7 @@ for (const shape of ['default', 'legacy', 'minimal'] as const) {
   })
 }
 
-test('many reads at once each get the row they asked for', async (t) => {
+test('sqlite: parallel reads each get their own row', async (t) => {
   const { users } = await open(t)
   for (let n = 2; n <= 50; n++) await users.create({ email: `${n}@example.com` })
   const ids = Array.from({ length: 60 }, (_, at) => at + 1)
@@ -80,7 +80,7 @@ test('many reads at once each get the row they asked for', async (t) => {
   )
 })
 
-test('a read waits for a transaction of the app, and never sees what is undone with it', async (t) => {
+test('sqlite: a read waits for the app’s transaction and does not see what is rolled back', async (t) => {
   const opened = await open(t)
   const { db, table, users, id } = opened
   let read: Promise<Record<string, unknown> | null> | undefined
@@ -96,7 +96,7 @@ test('a read waits for a transaction of the app, and never sees what is undone w
   assert.equal((await read)?.is_superuser, 0)
 })
 
-test('within a transaction the store reads with it', async (t) => {
+test('sqlite: a store in a transaction reads its uncommitted writes', async (t) => {
   const { db, table } = await open(t)
   await db.transaction().execute(async (trx) => {
     const users = kyselyUsers(trx, table.options)
@@ -105,7 +105,7 @@ test('within a transaction the store reads with it', async (t) => {
   })
 })
 
-test('a read waits for an iteration, during which the connection sees what was committed before it alone', async (t) => {
+test('sqlite: a read during a stream waits for its end and then sees newer commits', async (t) => {
   const path = join(folder(t), 'users.db')
   const opened = await open(t, { path })
   const { db, database, table, users, id } = opened
@@ -125,7 +125,7 @@ test('a read waits for an iteration, during which the connection sees what was c
   assert.equal((await read)?.is_active, 0)
 })
 
-test('what another connection has committed is seen by the next read', async (t) => {
+test('sqlite: the next read sees what another connection has committed', async (t) => {
   const path = join(folder(t), 'users.db')
   const opened = await open(t, { path })
   const { database, table, users, id } = opened
@@ -140,14 +140,14 @@ test('what another connection has committed is seen by the next read', async (t)
     )
     assert.equal((await users.findById(100 + version))?.email, `${version}`)
   }
-  // A read that went on would keep the log from being emptied.
+  // An open read transaction would prevent the WAL from being truncated.
   assert.equal(
     (other.prepare('pragma wal_checkpoint(truncate)').all()[0] as { busy: number }).busy,
     0,
   )
 })
 
-test('columns that change are never taken for each other, and a new one is soon seen', async (t) => {
+test('sqlite: reads stay correct when columns are renamed, dropped and added', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const opened = await open(t)
   const { db, table, users, id } = opened
@@ -174,7 +174,7 @@ test('columns that change are never taken for each other, and a new one is soon 
   assert.equal((await users.findById(id))?.colour, 'red')
 })
 
-test('bytes are read as Kysely reads them', async (t) => {
+test('sqlite: binary values are read as Kysely reads them', async (t) => {
   const { db, table, users, id } = await open(t)
   await users.update(id, { plan: new Uint8Array([1, 2]) })
   const byKysely = await db
@@ -185,7 +185,7 @@ test('bytes are read as Kysely reads them', async (t) => {
   for (let i = 0; i < 3; i++) assert.deepEqual(await users.findById(id), byKysely)
 })
 
-test('after the database is closed a read fails', async (t) => {
+test('sqlite: a read fails after the database is closed', async (t) => {
   const { db, users, id, database } = await open(t)
   await db.destroy()
   assert.equal(database.open, false)

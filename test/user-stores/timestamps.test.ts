@@ -57,7 +57,7 @@ for (const { name, skip, open, id, time } of databases) {
     return { db, table, users, timeOf }
   }
 
-  test(`${name}: a flag that is kept as a time is null, then the moment of the proof`, {
+  test(`${name}: a flag stored as a timestamp is null, then the time of verification`, {
     skip,
   }, async (t) => {
     const { users, timeOf } = await setUp(t)
@@ -73,7 +73,7 @@ for (const { name, skip, open, id, time } of databases) {
     const at = new Date((await timeOf()) as string | Date)
     assert.ok(Math.abs(at.getTime() - Date.now()) < 86_400_000, String(at))
     assert.equal((await client.get('/me')).json().email_verified, true)
-    // What holds the flag as it is, whatever the precision of its time.
+    // Changing the address keeps the flag, whatever precision the database stores.
     answers(
       await client.post('/email/change-request', { new_email: 'new@example.com', password }),
       202,
@@ -83,7 +83,7 @@ for (const { name, skip, open, id, time } of databases) {
     assert.equal((await client.get('/me')).json().email_verified, true)
   })
 
-  test(`${name}: compare-and-set compares whether there is a time, and not which`, {
+  test(`${name}: compare-and-set treats a timestamp flag as true or false`, {
     skip,
   }, async (t) => {
     const { db, table, users } = await setUp(t)
@@ -105,7 +105,7 @@ for (const { name, skip, open, id, time } of databases) {
     assert.equal((await users.findById(1))?.email_verified_at, null)
   })
 
-  test(`${name}: a time that is taken for a flag is a mistake with its cure`, {
+  test(`${name}: a timestamp column configured as a boolean is a configuration error`, {
     skip,
   }, async (t) => {
     const { db, table } = await setUp(t)
@@ -123,7 +123,7 @@ for (const { name, skip, open, id, time } of databases) {
   })
 }
 
-test('only flags of verification may be kept as times, and only so', () => {
+test('kyselyUsers: only verification flags can be timestamps, and invalid options are refused', () => {
   const db = openSqlite()
   for (const wrong of [
     { isActive: { column: 'deactivated_at', as: 'timestamp' } },

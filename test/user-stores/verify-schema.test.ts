@@ -48,7 +48,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
     updated_at: `${time} not null`,
   }
 
-  /** Starts an app over a table; resolves with why it does not start, and what it warns of. */
+  /** Starts an app with a table. Resolves with its start-up error, if any, and its warnings. */
   const start = async (
     t: TestContext,
     changes: Readonly<Record<string, string | null>>,
@@ -87,7 +87,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
     return { message: error?.message ?? null, warnings: lines.join('') }
   }
 
-  test(`${name}: a table that fits starts without a word of it`, { skip }, async (t) => {
+  test(`${name}: a valid table starts without warnings about it`, { skip }, async (t) => {
     const { message, warnings } = await start(t, { plan: 'varchar(20)' })
     assert.equal(message, null)
     assert.ok(!/table "|Column/.test(warnings), warnings)
@@ -95,24 +95,30 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
 
   const mistakes: [what: string, changes: Record<string, string | null>, expected: RegExp][] = [
     [
-      'a column that is not there',
+      'a missing column',
       { token_version: null },
       /no column "token_version".*columns\.tokenVersion/,
     ],
-    ['two that are not there', { is_active: null, updated_at: null }, /is_active[\s\S]*updated_at/],
+    [
+      'a table with two missing columns',
+      { is_active: null, updated_at: null },
+      /is_active[\s\S]*updated_at/,
+    ],
     ['an email that is not unique', { email: 'varchar(255) not null' }, /"email".*must be unique/],
     [
-      'what nothing fills',
+      'a required column without a value',
       { tenant: 'integer not null' },
       /"tenant".*is not null.*registration\.defaults/,
     ],
   ]
   for (const [what, changes, expected] of mistakes)
-    test(`${name}: ${what} stops start-up, with the cure`, { skip }, async (t) => {
+    test(`${name}: ${what} fails start-up, and the error says how to fix it`, {
+      skip,
+    }, async (t) => {
       assert.match((await start(t, changes)).message ?? '', expected)
     })
 
-  test(`${name}: what registration gives a value is filled, and what its function may fill is a warning`, {
+  test(`${name}: registration.defaults fill a required column, registration.fields cause a warning`, {
     skip,
   }, async (t) => {
     const tenant = { tenant: 'integer not null' }
@@ -127,13 +133,13 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
     assert.equal(hasDefault.message, null)
   })
 
-  test(`${name}: a field that registration takes must have its column`, { skip }, async (t) => {
+  test(`${name}: every field in registration.extraFields needs a column`, { skip }, async (t) => {
     const auth = { registration: { extraFields: ['nickname'] } }
     assert.match((await start(t, {}, { auth })).message ?? '', /"nickname"/)
     assert.equal((await start(t, { nickname: 'varchar(20)' }, { auth })).message, null)
   })
 
-  test(`${name}: a unique index over lower(email) will do, and so will a partial one`, {
+  test(`${name}: a unique index on lower(email) or a partial unique index is enough`, {
     skip: skip || name === 'MariaDB',
   }, async (t) => {
     const changes = { email: 'varchar(255) not null' }
@@ -146,7 +152,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
       )
   })
 
-  test(`${name}: a short column for hashes is a warning`, {
+  test(`${name}: a column too short for password hashes causes a warning`, {
     skip: skip || name === 'SQLite',
   }, async (t) => {
     const { message, warnings } = await start(t, { hashed_password: 'varchar(60)' })
@@ -154,7 +160,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
     assert.match(warnings, /60 characters/)
   })
 
-  test(`${name}: types that do not fit stop start-up`, {
+  test(`${name}: wrong column types fail start-up`, {
     skip: skip || name === 'SQLite',
   }, async (t) => {
     const times = await start(
@@ -179,7 +185,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
     assert.match(version.message ?? '', /tokenVersion/)
   })
 
-  test(`${name}: a key that nothing makes stops start-up, unless the store makes it`, {
+  test(`${name}: an id without a default fails start-up, unless generateId is set`, {
     skip,
   }, async (t) => {
     const key = { id: 'varchar(40) not null primary key' }
@@ -188,7 +194,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
     assert.equal((await start(t, key, { users })).message, null)
   })
 
-  test(`${name}: ids that the driver would round stop start-up, or are warned of where the database counts them`, {
+  test(`${name}: ids the driver would round fail start-up, auto-increment ones cause a warning`, {
     skip: skip || name !== 'MariaDB',
   }, async (t) => {
     const generateId = () => '9007199254740993'
@@ -199,7 +205,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
     assert.match(counted.warnings, /supportBigNumbers/)
   })
 
-  test(`${name}: a table that is not there stops start-up`, { skip }, async (t) => {
+  test(`${name}: a missing table fails start-up`, { skip }, async (t) => {
     const db = open()
     t.after(() => db.destroy())
     const app = Fastify()
@@ -211,7 +217,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
     })
   })
 
-  test(`${name}: a view passes without constraints`, {
+  test(`${name}: a view needs no constraints`, {
     skip: skip || name === 'SQLite',
   }, async (t) => {
     const view = `seen_${randomBytes(4).toString('hex')}`
@@ -230,7 +236,7 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
   })
 }
 
-test('a database that is down at start is warned of and stops nothing', async (t) => {
+test('verifySchema: a database that is down causes a warning and does not fail start-up', async (t) => {
   const users = {
     ...memoryUsers(),
     verifySchema: async () => {

@@ -1,6 +1,6 @@
-/** Calls the API. Nothing is kept here: the session's cookie is out of reach, and the CSRF token is read where it lies. */
+/** Calls the API. Scripts can't read the session cookie. The CSRF token is read from its cookie. */
 
-/** An answer that is none of success, by its stable code. */
+/** An error response, with its stable code. */
 export class ApiError extends Error {
   constructor(status, body, retryAfterSeconds) {
     super(body.message ?? `The server answered ${status}`)
@@ -10,17 +10,17 @@ export class ApiError extends Error {
   }
 }
 
-/** The token in the readable cookie; null when nobody is signed in here. Another tab may have changed it meanwhile. */
+/** Reads the CSRF token, or null if not signed in. Another tab may have changed the cookie. */
 export function csrfToken() {
   const [, token = null] = /(?:^|; )csrf_token=([^;]+)/.exec(document.cookie) ?? []
   return token
 }
 
-/** Forgets the readable cookie of a session that has ended, so that the next look asks for nothing. */
+/** Deletes the readable cookie of an ended session. Without it, the page sends no request. */
 export function forgetCsrfToken(token) {
   // Another tab may have signed in meanwhile.
   if (token !== csrfToken()) return
-  // biome-ignore lint/suspicious/noDocumentCookie: the other interface is not in every browser
+  // biome-ignore lint/suspicious/noDocumentCookie: not every browser has the Cookie Store API
   document.cookie = 'csrf_token=; Path=/; Max-Age=0'
 }
 
@@ -28,7 +28,7 @@ async function send(method, url, body) {
   const headers = { accept: 'application/json' }
   const token = csrfToken()
   if (token !== null && method !== 'GET') headers['x-csrf-token'] = token
-  // URLSearchParams brings its own content type.
+  // `fetch` sets the content type of URLSearchParams.
   const isJson = body !== undefined && !(body instanceof URLSearchParams)
   if (isJson) headers['content-type'] = 'application/json'
 
@@ -44,13 +44,13 @@ async function send(method, url, body) {
   return answer
 }
 
-/** Sends a request and returns the answer's body. @throws ApiError */
+/** Sends a request and returns the response body. @throws ApiError */
 export async function call(method, url, body) {
   try {
     return await send(method, url, body)
   } catch (error) {
     if (error.code !== 'CRUDAUTH_CSRF') throw error
-    // The readable cookie is gone or stale, and the session is not: its holder gets the token anew, once.
+    // The readable cookie is missing or stale. Get a new token for the session and retry once.
     await send('POST', '/auth/csrf/refresh')
     return send(method, url, body)
   }

@@ -6,9 +6,9 @@ import { byId, link, say, sayError, showDevices, showSudo, showUser, showView } 
 const onSubmit = (id, action) => forms.onSubmit(id, action, onError)
 const onClick = (id, action) => forms.onClick(id, action, onError)
 
-/** Shows who is signed in here, or the forms to sign in; resolves with the accounts at providers that are linked. */
+/** Shows the signed-in user, or the sign-in forms. Resolves to the linked accounts. */
 async function refresh() {
-  // Without the readable cookie there is no session to ask for.
+  // Without the readable cookie there is no session.
   const token = csrfToken()
   if (token === null) {
     showView('signed-out')
@@ -26,7 +26,7 @@ async function refresh() {
     return accounts
   } catch (error) {
     if (error.code !== 'CRUDAUTH_UNAUTHENTICATED') throw error
-    // It has ended elsewhere.
+    // The session was ended elsewhere.
     forgetCsrfToken(token)
     showSudo(null)
     showView('signed-out')
@@ -38,7 +38,7 @@ async function refreshDevices() {
   showDevices(await call('GET', '/auth/sessions'), endSession)
 }
 
-/** What an error means here, beside what is said of it. */
+/** What to do after an error, besides showing it. */
 async function onError(error) {
   if (error.code === 'CRUDAUTH_UNAUTHENTICATED') await refresh().catch(() => {})
   if (error.code === 'CRUDAUTH_SUDO_REQUIRED') {
@@ -73,7 +73,7 @@ onSubmit('register', async ({ email, username, password }, form) => {
   form.reset()
   byId('login-name').value = username
   byId('login-password').focus()
-  // The same for a free address and for one that has an account: only its owner is told, by a message.
+  // The same text whether or not the address has an account. Only its owner learns that, by email.
   return [
     `Almost there: a message to ${email} was sent. You find it in the `,
     link('/mailbox', 'mailbox'),
@@ -148,7 +148,7 @@ onClick('delete', async () => {
   return 'Account deleted.'
 })
 
-// Another device may have ended this session while nobody looked.
+// Another device may have ended this session while the page was hidden.
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible' && !byId('signed-in').hidden) refresh().catch(sayError)
 })

@@ -1,9 +1,9 @@
-/** What forms and buttons do on every page: call, show how it ended, lead to the field that is at fault. */
+/** Forms and buttons: call the API, show the result, and focus the invalid field. */
 
 import { ApiError } from './api.js'
 import { byId, quiet, say, sayError } from './view.js'
 
-/** What a message calls a field. The user's name stands unseen in some forms; it is never at fault there. */
+/** Words for fields in error messages. The hidden username of some forms is never at fault. */
 const words = {
   email: 'email',
   new_email: 'email',
@@ -12,7 +12,7 @@ const words = {
   new_password: 'password',
 }
 
-/** The field to look at again; the server tells a bad value by its field's name. */
+/** The field that caused an error. The server's messages name the field. */
 function culprit(form, { code, status, message }) {
   if (status === 0 || status === 429 || status >= 500) return undefined
   const field = (name) => form.elements[name]
@@ -25,8 +25,8 @@ function culprit(form, { code, status, message }) {
 }
 
 /**
- * Runs what a control asks for; shows how it ended. The control does not take a second click meanwhile.
- * @param onError what else an error of the server means on this page
+ * Runs the action of a control and shows the result. Ignores further clicks in the meantime.
+ * @param onError what to do after a server error, besides showing it
  */
 export async function run(control, action, { form, onError } = {}) {
   if (control.getAttribute('aria-disabled') === 'true') return

@@ -1,4 +1,4 @@
-/** The pages behind the links that confirm an address, confirm a new one, or take the old one back. */
+/** The pages behind the links to verify an address, confirm a change, or revert a change. */
 
 import { ApiError, call } from './api.js'
 import { run } from './forms.js'
@@ -54,7 +54,7 @@ redeem.addEventListener('click', () =>
     byId('title').textContent = page.after
     byId('text').textContent = ''
     byId('hint').textContent = 'The link has done its work and cannot be used again.'
-    // The answer's, which the server has checked: anybody could have written another one into the address.
+    // Use the path in the response, which the server checked. The one in the URL can be forged.
     const next = byId('next')
     next.href = redirect_to ?? '/'
     next.hidden = false

@@ -1,4 +1,4 @@
-/** Shows what the demo would have sent. Text only ever enters as text; the HTML of a message stays in its frame. */
+/** Shows the collected emails. Text is inserted only as text. The HTML stays in its frame. */
 
 import { ApiError, call } from './api.js'
 import { ago, byId, fact, quiet, sayError } from './view.js'
@@ -61,7 +61,7 @@ async function watch() {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
     sayError(error)
-    // On another machine there never is anything to see.
+    // On another machine, the mailbox never opens, so stop polling.
     if (error.status === 403) return
   }
   setTimeout(watch, everyMs)

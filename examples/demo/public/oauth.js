@@ -1,14 +1,14 @@
-/** Signing in at providers: the buttons before, the list of linked accounts after, and how it ended in the address. */
+/** Sign-in with providers: the buttons, the linked accounts, and the result in the URL. */
 
 import { ApiError, call } from './api.js'
 import { ago, byId } from './view.js'
 
-/** What the server has configured: `npm start` has none, `npm run demo:oidc` has one. */
+/** The configured providers: none with `npm start`, one with `npm run demo:oidc`. */
 let providers = []
 
 const nameOf = (key) => providers.find((provider) => provider.key === key)?.name ?? key
 
-/** Where a sign-in at a provider begins: the browser goes there, no script does. */
+/** A link that starts a sign-in. It must be a browser navigation, not a `fetch`. */
 function signInLink({ key, name }) {
   const remember = byId('login-remember')
   const anchor = Object.assign(document.createElement('a'), {
@@ -23,7 +23,7 @@ function signInLink({ key, name }) {
     anchor.href = `/auth/oauth/${encodeURIComponent(key)}/authorize?${query}`
   }
   remember.addEventListener('change', lead)
-  // A reset comes before its effect.
+  // The event fires before the form is reset.
   remember.form.addEventListener('reset', () => queueMicrotask(lead))
   lead()
   return anchor
@@ -38,10 +38,10 @@ export async function loadProviders() {
     hint.textContent = providers.map(({ hint }) => hint).join(' ')
 }
 
-/** "the local provider" where it stands alone. */
+/** The name as a title: "The local provider". */
 const title = (name) => name.replace(/^the (.)/, (_, first) => first.toUpperCase())
 
-/** @param act what a button does: `act(key, isLinked, button)` */
+/** @param act called on a click: `act(key, isLinked, button)` */
 function accountItem({ key, name }, account, act) {
   const heading = document.createElement('p')
   heading.append(Object.assign(document.createElement('strong'), { textContent: title(name) }))
@@ -99,8 +99,8 @@ const refusals = [
 ]
 
 /**
- * How the way back from a provider has ended, from the address, which is cleared of it. Anybody can write an address, so what
- * it says counts for words alone.
+ * Reads the result of a sign-in or linking from the URL and removes it there.
+ * Anyone can forge the URL, so the result only selects a message.
  */
 export function takeLanding() {
   const query = new URLSearchParams(location.search)

@@ -1,4 +1,4 @@
-/** A forgotten password: without a token the page asks for the link, with one it sets the password. */
+/** Password reset: without a token the page requests an email, with one it sets the password. */
 
 import { call } from './api.js'
 import { onSubmit } from './forms.js'
@@ -22,7 +22,7 @@ onSubmit('confirm', async ({ new_password }) => {
     token,
     new_password,
   })
-  // The answer's, which the server has checked: anybody could have written another one into the address.
+  // Use the path in the response, which the server checked. The one in the URL can be forged.
   byId('next').href = redirect_to ?? '/'
   showView('done')
   return 'Password set.'

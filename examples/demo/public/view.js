@@ -1,4 +1,4 @@
-/** What is seen: the two views, the messages, the list of devices. Text only ever enters as text, never as markup. */
+/** The views, the messages and the list of devices. Text is inserted as text, never as markup. */
 
 export const byId = (id) => document.getElementById(id)
 
@@ -46,13 +46,13 @@ function show(id, ...parts) {
     byId(other).replaceChildren(...(other === id ? parts : []))
 }
 
-/** @param parts texts and elements */
+/** @param parts strings and elements */
 export const say = (...parts) => show('status', ...parts)
 
 export const link = (href, textContent) =>
   Object.assign(document.createElement('a'), { href, textContent })
 
-/** An error by its code: our words where there are any, the server's for what only it knows. */
+/** Shows an error: our text for its code, or else the server's message. */
 export function sayError(error) {
   const text = texts[error.code] ?? `${error.message}.`.replace(/([.!?])\.$/, '$1')
   const code = document.createElement('code')
@@ -62,7 +62,7 @@ export function sayError(error) {
 
 export const quiet = () => show(null)
 
-/** Shows one of the views; when it changes, the focus goes to its heading, so that nobody is left on what is gone. */
+/** Shows a view. On a change, focuses its heading, because the focused element is hidden now. */
 export function showView(id) {
   const view = byId(id)
   if (!view.hidden) return
@@ -155,7 +155,7 @@ export function showDevices(sessions, onEnd) {
 
 let sudoTimer
 
-/** @param until when sudo mode ends; null: it does not stand */
+/** @param until when sudo mode ends, or null if it is not active */
 export function showSudo(until) {
   const clock = until?.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
   byId('sudo-state').textContent = until

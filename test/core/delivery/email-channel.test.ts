@@ -21,8 +21,10 @@ const kinds: readonly DeliveryKind[] = [
   'email_changed',
   'password_changed',
   'existing_account',
+  'provider_linked',
+  'provider_unlinked',
 ]
-const notices = ['password_changed', 'existing_account']
+const notices = ['password_changed', 'existing_account', 'provider_unlinked']
 const intentOf = (kind: DeliveryKind): DeliveryIntent =>
   notices.includes(kind)
     ? { ...intent, kind, token: null, expiresInSeconds: 0 }
@@ -63,6 +65,7 @@ test('email links: each kind points to its page, with its token and redirect_to 
     provider_linked: `${frontendUrl}/revert-email${tail}`,
     provider_unlinked: `${frontendUrl}/reset-password`,
   }
+  assert.deepEqual([...kinds].sort(), Object.keys(expected).sort())
   for (const kind of kinds) assert.equal(await linkOf(intentOf(kind)), expected[kind], kind)
   const { redirectTo: _, ...plain } = intent
   assert.equal(await linkOf(plain), `${frontendUrl}/reset-password?token=${token}`)

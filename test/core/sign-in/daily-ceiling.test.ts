@@ -43,3 +43,24 @@ test('POST /login: a known device and unknown devices have separate attempt coun
   const sixth = new Client(app, '', { remoteAddress: '10.8.9.1' })
   refuses(await sixth.login('ann', wrong), 'CRUDAUTH_LOCKED_OUT')
 })
+
+test('POST /login: a known device gets at most 100 guesses a day, apart from other devices', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+  const app = await build(t)
+  await new Client(app).register('ann')
+  const device = new Client(app, '', { remoteAddress: '10.9.0.1' })
+  assert.equal((await device.login('ann')).statusCode, 200)
+  for (let n = 0; n < 100; n++) {
+    t.mock.timers.tick(30_000)
+    refuses(await device.login('ann', wrong), 'CRUDAUTH_BAD_CREDENTIALS')
+  }
+  t.mock.timers.tick(30_000)
+  refuses(await device.login('ann', wrong), 'CRUDAUTH_LOCKED_OUT')
+  t.mock.timers.tick(3_700_000)
+  refuses(await device.login('ann'), 'CRUDAUTH_LOCKED_OUT')
+  const other = new Client(app, '', { remoteAddress: '10.8.0.1' })
+  assert.equal((await other.login('ann')).statusCode, 200)
+  refuses(await device.login('ann'), 'CRUDAUTH_LOCKED_OUT')
+  t.mock.timers.tick(25 * 3_600_000)
+  assert.equal((await device.login('ann')).statusCode, 200)
+})
