@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { createCore } from './core/core.js'
 import type { CrudAuthOptions } from './core/option-types.js'
 import { type AuthToolbox, createCoreToolbox } from './core/toolbox.js'
-import { warnOf } from './core/warnings.js'
+import { logWarnings } from './core/warnings.js'
 import { account } from './features/account/index.js'
 import { bearer } from './features/bearer/index.js'
 import { email } from './features/email/index.js'
@@ -45,11 +45,11 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   for (const [name, feature] of configured)
     created.set(name, await feature.create(core, { rateLimit, limits }))
   const made = [...created.values()]
-  warnOf(
+  logWarnings(
     app,
     settings,
     core.users.has('tokenVersion'),
-    all.flatMap(({ inTheClear }) => inTheClear ?? []),
+    all.flatMap(({ insecureCookies }) => insecureCookies ?? []),
   )
 
   const transports = settings.transports.map(

@@ -14,13 +14,13 @@ const owaspFloors = [
 
 /**
  * Logs a warning for each weak setting, once at start-up.
- * @param inTheClear what is sent in cookies without the Secure attribute
+ * @param insecureCookies what is sent in cookies without the Secure attribute
  */
-export function warnOf(
+export function logWarnings(
   app: FastifyInstance,
   settings: CoreSettings,
   hasTokenVersion: boolean,
-  inTheClear: readonly string[],
+  insecureCookies: readonly string[],
 ): void {
   const { memoryKiB, iterations } = settings.passwords.cost
   if (!owaspFloors.some(([kib, passes]) => memoryKiB >= kib && iterations >= passes)) {
@@ -37,9 +37,9 @@ export function warnOf(
       'fastify-crudauth: the user model has no "tokenVersion", so only a password change can sign a user out everywhere; add the column',
     )
   }
-  if (inTheClear.length > 0) {
+  if (insecureCookies.length > 0) {
     app.log.warn(
-      `fastify-crudauth: "cookies.secure" is off, so ${inTheClear.join(' and ')} are sent without TLS; use it for development only`,
+      `fastify-crudauth: "cookies.secure" is off, so ${insecureCookies.join(' and ')} are sent without TLS; use it for development only`,
     )
   }
 }

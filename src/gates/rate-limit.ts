@@ -31,7 +31,7 @@ function checkKey(key: unknown): RateLimitKey {
   )
 }
 
-async function answered(
+async function resolveLimit(
   action: string,
   limit: (request: FastifyRequest) => unknown,
   request: FastifyRequest,
@@ -54,7 +54,7 @@ export type CreateRateLimit = (
     /** With `session`: how many times the limit all sessions of a user may use together. */
     readonly userCeiling?: number
     /** Requests that are counted but never refused. */
-    readonly spares?: (request: FastifyRequest) => boolean
+    readonly exempts?: (request: FastifyRequest) => boolean
   },
 ) => AnyGate
 
@@ -74,7 +74,7 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
 
   return (action, limit, options = {}) => {
     const key = checkKey(options.key ?? 'ip')
-    const { failClosed, userCeiling, spares } = options
+    const { failClosed, userCeiling, exempts } = options
     const hit = async (request: FastifyRequest, { windowSeconds }: RateLimit, by: string) => {
       const text = shortHmac(digestKey, `${action} ${by}`)
       try {
@@ -88,7 +88,8 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
     const secondsOf = ({ resetMs }: WindowCount) => Math.max(1, Math.ceil(resetMs / 1000))
 
     const gate = async function rateLimit(request: FastifyRequest, reply: FastifyReply) {
-      const resolved = typeof limit === 'function' ? await answered(action, limit, request) : limit
+      const resolved =
+        typeof limit === 'function' ? await resolveLimit(action, limit, request) : limit
       if (resolved === false || typeof resolved === 'function') return
       try {
         const by = await subject(request, key)
@@ -99,7 +100,7 @@ export function createRateLimits(counters: CounterStore, digestKey: Buffer): Cre
           'x-ratelimit-remaining': String(Math.max(0, resolved.max - window.count)),
           'x-ratelimit-reset': String(secondsOf(window)),
         })
-        if (spares?.(request)) return
+        if (exempts?.(request)) return
         if (window.count > resolved.max) throw retryAfter(new RateLimitedError(), secondsOf(window))
         if (userCeiling === undefined || !by.startsWith('s:')) return
         const all = await hit(request, resolved, `all ${await subject(request, 'user')}`)

@@ -9,7 +9,7 @@ import { createGate } from './gate.js'
 
 const info = { optional: false, scopes: [], forbids: true }
 
-async function somebody(request: FastifyRequest): Promise<Principal> {
+async function requirePrincipal(request: FastifyRequest): Promise<Principal> {
   const principal = principalOf(request) ?? (await authenticate(request))
   if (!principal) throw new UnauthenticatedError()
   return principal
@@ -22,7 +22,7 @@ async function somebody(request: FastifyRequest): Promise<Principal> {
  * app.delete('/account', { preHandler: requireSudo }, handler)
  */
 export const requireSudo: AnyGate = createGate('requireSudo', info, async (request) => {
-  const principal = await somebody(request)
+  const principal = await requirePrincipal(request)
   // With sudo mode off, a session that was elevated before is refused, too.
   if (!stateOf(request).sudo || !AuthenticatedPrincipal.isElevated(principal))
     throw new SudoRequiredError()
@@ -37,7 +37,7 @@ export const requireSudo: AnyGate = createGate('requireSudo', info, async (reque
  * app.post('/api-keys', { preHandler: requireFresh }, handler)
  */
 export const requireFresh: AnyGate = createGate('requireFresh', info, async (request) => {
-  const principal = await somebody(request)
+  const principal = await requirePrincipal(request)
   if (!AuthenticatedPrincipal.isFresh(principal, stateOf(request).freshSeconds))
     throw new FreshSignInRequiredError()
   setPrincipal(request, principal)

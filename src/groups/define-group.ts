@@ -83,7 +83,9 @@ function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): n
 const kAnswer = Symbol('crudauth.answer')
 type Answered = FastifyReply & { [kAnswer]?: unknown }
 
-function answering<H extends (request: never, reply: FastifyReply) => unknown>(handler: H): H {
+function withErrorHandling<H extends (request: never, reply: FastifyReply) => unknown>(
+  handler: H,
+): H {
   return (async (request: FastifyRequest, reply: FastifyReply) => {
     try {
       const answer = await handler(request as never, reply)
@@ -114,8 +116,8 @@ function addRoute(app: FastifyInstance, route: OwnRoute): void {
       [kRouteDocs]: route.docs,
       ...(route.isPublic ? { [kPublicRoute]: true } : {}),
     } as object,
-    onRequest: route.before.map((gate) => answering(gate)),
-    handler: answering(route.handler),
+    onRequest: route.before.map((gate) => withErrorHandling(gate)),
+    handler: withErrorHandling(route.handler),
     ...(route.hasSecretQuery && {
       logSerializers: { req: requestWithoutQuery },
       exposeHeadRoute: false,
@@ -132,7 +134,7 @@ type Serialized = FastifyReply & { [kSerialized]?: true }
  * Adds routes for other methods and subpaths of a URL whose query contains secrets. Otherwise the
  * app's 404 handler would respond, and the query would be logged.
  */
-function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySet<string>): void {
+function addFallbackRoutes(app: FastifyInstance, url: string, methods: ReadonlySet<string>): void {
   const cover = (method: string[], path: string) =>
     app.route({
       method: method as RouteOptions['method'],
@@ -142,7 +144,7 @@ function coverSecretQuery(app: FastifyInstance, url: string, methods: ReadonlySe
       config: { [kPublicRoute]: true } as object,
       logSerializers: { req: requestWithoutQuery },
       exposeHeadRoute: false,
-      handler: answering(async () => {
+      handler: withErrorHandling(async () => {
         throw new NotFoundError()
       }),
     })
@@ -210,7 +212,7 @@ export function defineGroup(
       const methods = new Set(
         secret.filter((route) => route.url === url).map(({ method }) => method),
       )
-      asPublic((scope) => coverSecretQuery(scope, url, methods))
+      asPublic((scope) => addFallbackRoutes(scope, url, methods))
     }
   }
   return fp(group, {

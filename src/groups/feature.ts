@@ -27,7 +27,7 @@ export interface Feature {
 /** A feature with checked options. */
 export interface ConfiguredFeature {
   /** What its routes need that is not configured, or null. */
-  lacks(others: readonly ConfiguredFeature[]): string | null
+  missing(others: readonly ConfiguredFeature[]): string | null
   /** Whether `routes: true` mounts it. Default true. */
   readonly isMountedByDefault?: boolean
   /** Whether it registers a `Carrier`, whose credentials sign-out revokes. */
@@ -37,7 +37,7 @@ export interface ConfiguredFeature {
   /** Logical fields of its own that only the server may set. */
   readonly privilegedFields?: readonly string[]
   /** What is sent in cookies without `Secure`, for a warning at start-up; null for nothing. */
-  readonly inTheClear?: string | null
+  readonly insecureCookies?: string | null
   create(core: Core, limits: RouteLimits): CreatedFeature | Promise<CreatedFeature>
 }
 

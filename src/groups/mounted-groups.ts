@@ -14,7 +14,7 @@ export function resolveRoutes(
   if (value === false) return new Set()
   if (value === true) {
     const brought = [...features].filter(
-      ([, feature]) => feature.lacks(all) === null && feature.isMountedByDefault !== false,
+      ([, feature]) => feature.missing(all) === null && feature.isMountedByDefault !== false,
     )
     return new Set(brought.map(([name]) => name))
   }
@@ -23,8 +23,8 @@ export function resolveRoutes(
     const feature = features.get(name)
     if (!feature)
       fail(`"routes" has no group "${name}"; the groups are ${[...features.keys()].join(', ')}`)
-    const lacks = feature.lacks(all)
-    if (lacks !== null) fail(`"routes" names "${name}", which needs ${lacks}`)
+    const missing = feature.missing(all)
+    if (missing !== null) fail(`"routes" names "${name}", which needs ${missing}`)
   }
   return new Set(names)
 }

@@ -113,7 +113,7 @@ export function documentRoutes(
         name === 'session' && unsafe && schemes.csrf ? { session: [], csrf: [] } : { [name]: [] },
       )
 
-  const bringSchemes = (openapiObject: OpenapiObject | undefined) => {
+  const addSchemes = (openapiObject: OpenapiObject | undefined) => {
     if (!openapiObject) return
     openapiObject.components ??= {}
     openapiObject.components.securitySchemes = {
@@ -126,7 +126,7 @@ export function documentRoutes(
   const describe =
     (route: RouteOptions, documented: Schema, hidesBody: boolean): Transform =>
     (input) => {
-      bringSchemes(input.openapiObject)
+      addSchemes(input.openapiObject)
       const { body, ...schema } = (input.schema ?? route.schema ?? {}) as Schema
       const response = { ...(documented.response as Schema), ...(schema.response as Schema) }
       return {
@@ -182,18 +182,18 @@ export function documentRoutes(
     }
   }
 
-  let unseen = false
+  let mountedWithoutSwagger = false
   let broughtSchemes = false
   /**
    * Adds the schemes to the document before the first route that refers to one. @fastify/swagger
    * passes its document only to transforms, and the app keeps its own. The schemes therefore come
    * with a hidden route.
    */
-  const bring = () => {
+  const registerSchemesRoute = () => {
     if (broughtSchemes) return
     broughtSchemes = true
     const swaggerTransform = ({ openapiObject, schema, url }: TransformInput) => {
-      bringSchemes(openapiObject)
+      addSchemes(openapiObject)
       return { schema, url }
     }
     app.route({
@@ -217,7 +217,7 @@ export function documentRoutes(
     const hasSwagger = app.hasDecorator('swagger')
     const gates = docs ? [] : gatesOf(route)
     if (docs && hasSwagger) broughtSchemes = true
-    if (docs && !hasSwagger) unseen = true
+    if (docs && !hasSwagger) mountedWithoutSwagger = true
     if (!docs && gates.length === 0) return
     const methods = [route.method].flat()
     const unsafe = methods.some((method) => !['GET', 'HEAD', 'OPTIONS'].includes(method))
@@ -227,9 +227,9 @@ export function documentRoutes(
       return
     }
     waiting.push({ route, documented: guarded(gates, unsafe, all) })
-    if (hasSwagger) bring()
+    if (hasSwagger) registerSchemesRoute()
   })
-  if (!hasRoutes && app.hasDecorator('swagger')) bring()
+  if (!hasRoutes && app.hasDecorator('swagger')) registerSchemesRoute()
 
   app.addHook('onReady', async function documentGuarded() {
     for (const { route, documented } of waiting) {
@@ -247,7 +247,7 @@ export function documentRoutes(
             ...schema,
           } as object)
     }
-    if (unseen && app.hasDecorator('swagger')) {
+    if (mountedWithoutSwagger && app.hasDecorator('swagger')) {
       app.log.warn(
         'fastify-crudauth: @fastify/swagger was registered after it, so the OpenAPI document lacks the routes of this plugin; register it first',
       )

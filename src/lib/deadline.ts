@@ -88,7 +88,7 @@ export function createDeadline(milliseconds: number): Deadline {
  * `start` or a `DeadlineError`. Later results are ignored. Later rejections are handled as well,
  * because an unhandled one would end the process.
  */
-export function within<T>(
+export function withDeadline<T>(
   deadline: Deadline,
   start: () => Promise<T>,
   what: string,

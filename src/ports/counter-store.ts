@@ -44,10 +44,10 @@ export interface CounterStore {
   /**
    * Checks and counts an attempt against each budget in order, atomically. A locked budget refuses
    * without counting. The budgets after it are not checked, counted or created (`retryMs` 0,
-   * `count` 0), so a refused attempt doesn't use them up. Results are in the order of `lanes`. One
+   * `count` 0), so a refused attempt doesn't use them up. Results are in the order of `budgets`. One
    * round trip, or one per budget on a Redis Cluster.
    */
-  attempt(lanes: readonly AttemptBudget[]): Promise<BudgetResult[]>
+  attempt(budgets: readonly AttemptBudget[]): Promise<BudgetResult[]>
   /** After a success: resets attempts, the daily count and escalation, and removes a lock. */
   forgive(keys: readonly string[]): Promise<void>
   /** Removes the latest attempt of each budget. Keeps locks and escalation. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
-import type { AttemptBudget, BudgetResult, CounterStore } from '../ports/counter-store.js'
+import type { BudgetResult, CounterStore } from '../ports/counter-store.js'
+import { assertLocked, budgetOf, keyText, MINUTE_MS, one, passed } from './attempt-budgets.js'
 import {
   atOnce,
   type ConformanceOptions,
@@ -11,32 +11,6 @@ import {
   type StoreFactory,
   storeKit,
 } from './store-kit.js'
-
-const MINUTE_MS = 60_000
-const keyText = () => randomBytes(16).toString('base64url')
-
-const lane = (changes: Partial<AttemptBudget> = {}): AttemptBudget => ({
-  key: keyText(),
-  maxAttempts: 3,
-  windowMs: MINUTE_MS,
-  lockMs: 10 * MINUTE_MS,
-  maxLockMs: 60 * MINUTE_MS,
-  ...changes,
-})
-
-const one = async (store: CounterStore, budget: AttemptBudget): Promise<BudgetResult> =>
-  (await store.attempt([budget]))[0] as BudgetResult
-
-const passed = (count: number): BudgetResult => ({ retryMs: 0, count, lockedNow: false })
-
-const assertLocked = (result: BudgetResult, mostMs: number, lockedNow: boolean) => {
-  assert.ok(
-    result.retryMs > 0 && result.retryMs <= mostMs,
-    `retryMs ${result.retryMs} of at most ${mostMs}`,
-  )
-  assert.equal(result.count, 0)
-  assert.equal(result.lockedNow, lockedNow)
-}
 
 /**
  * Declares the tests that every `CounterStore` must pass.
@@ -50,7 +24,7 @@ export function counterStoreConformance(
 ): void {
   const declare = storeKit(factory, options, 'counter store')
   windows(declare)
-  lanes(declare)
+  budgetTests(declare)
   locks(declare)
   forgiving(declare)
 }
@@ -99,16 +73,16 @@ function windows(declare: Declare<CounterStore>) {
     for (const text of HOSTILE_TEXTS) {
       const key = `${text}${suffix}`
       assert.equal((await store.hit(key, MINUTE_MS)).count, 1)
-      assert.deepEqual(await one(store, lane({ key })), passed(1))
+      assert.deepEqual(await one(store, budgetOf({ key })), passed(1))
     }
   })
 }
 
-function lanes(declare: Declare<CounterStore>) {
+function budgetTests(declare: Declare<CounterStore>) {
   declare(
     'attempts up to the budget pass and are counted, the next one locks, those after it are refused',
     async (store) => {
-      const budget = lane()
+      const budget = budgetOf()
       for (const count of [1, 2, 3]) assert.deepEqual(await one(store, budget), passed(count))
       assertLocked(await one(store, budget), budget.lockMs, true)
       assertLocked(await one(store, budget), budget.lockMs, false)
@@ -116,13 +90,13 @@ function lanes(declare: Declare<CounterStore>) {
   )
 
   declare('a budget of nothing locks the first attempt', async (store) => {
-    assertLocked(await one(store, lane({ maxAttempts: 0 })), 10 * MINUTE_MS, true)
+    assertLocked(await one(store, budgetOf({ maxAttempts: 0 })), 10 * MINUTE_MS, true)
   })
 
   declare(
     'of 100 parallel attempts exactly the budget passes and exactly one makes the lock',
     async (store) => {
-      const budget = lane({ maxAttempts: 7 })
+      const budget = budgetOf({ maxAttempts: 7 })
       const results = await atOnce(100, () => one(store, budget))
       const counts = results.filter(({ retryMs }) => retryMs === 0).map(({ count }) => count)
       assert.deepEqual(
@@ -136,7 +110,7 @@ function lanes(declare: Declare<CounterStore>) {
   declare(
     'lanes are judged in order, and one that refuses spares those behind it',
     async (store) => {
-      const [strict, loose] = [lane({ maxAttempts: 1 }), lane({ maxAttempts: 5 })]
+      const [strict, loose] = [budgetOf({ maxAttempts: 1 }), budgetOf({ maxAttempts: 5 })]
       const spared = { retryMs: 0, count: 0, lockedNow: false }
       assert.deepEqual(await store.attempt([strict, loose]), [passed(1), passed(1)])
       const second = await store.attempt([loose, strict])
@@ -157,7 +131,7 @@ function lanes(declare: Declare<CounterStore>) {
   })
 
   declare('100 parallel calls over two shared lanes keep to both budgets', async (store) => {
-    const [wide, tight] = [lane({ maxAttempts: 9 }), lane({ maxAttempts: 4 })]
+    const [wide, tight] = [budgetOf({ maxAttempts: 9 }), budgetOf({ maxAttempts: 4 })]
     const results = await atOnce(100, () => store.attempt([wide, tight]))
     const passes = (index: number) =>
       results.filter((result) => (result[index]?.count ?? 0) > 0).length
@@ -165,7 +139,7 @@ function lanes(declare: Declare<CounterStore>) {
   })
 
   declare('hits and lanes of one key are different things', async (store) => {
-    const budget = lane({ maxAttempts: 1 })
+    const budget = budgetOf({ maxAttempts: 1 })
     await store.hit(budget.key, MINUTE_MS)
     assert.deepEqual(await one(store, budget), passed(1))
     assert.equal((await store.hit(budget.key, MINUTE_MS)).count, 2)
@@ -173,7 +147,7 @@ function lanes(declare: Declare<CounterStore>) {
 
   declare('the window slides: each attempt leaves it on its own', async (store) => {
     await onSchedule(async (onTime) => {
-      const budget = lane({ maxAttempts: 2, windowMs: 1000 })
+      const budget = budgetOf({ maxAttempts: 2, windowMs: 1000 })
       const startMs = Date.now()
       await one(store, budget)
       if (!onTime(startMs + 100)) return 'late'
@@ -191,7 +165,7 @@ function lanes(declare: Declare<CounterStore>) {
   })
 
   declare('attempts of an hour-long budget at its largest are all remembered', async (store) => {
-    const budget = lane({ maxAttempts: 200, windowMs: 60 * MINUTE_MS, maxPerDay: 300 })
+    const budget = budgetOf({ maxAttempts: 200, windowMs: 60 * MINUTE_MS, maxPerDay: 300 })
     for (let count = 1; count <= 200; count += 1)
       assert.deepEqual(await one(store, budget), passed(count))
     assertLocked(await one(store, budget), budget.lockMs, true)
@@ -200,7 +174,7 @@ function lanes(declare: Declare<CounterStore>) {
 
 function locks(declare: Declare<CounterStore>) {
   declare('a lock ends by itself, and refused attempts have not been counted', async (store) => {
-    const budget = lane({ maxAttempts: 2, windowMs: 100, lockMs: 400 })
+    const budget = budgetOf({ maxAttempts: 2, windowMs: 100, lockMs: 400 })
     await store.attempt([budget, budget])
     await onSchedule(async () => {
       const locking = await one(store, budget)
@@ -214,7 +188,7 @@ function locks(declare: Declare<CounterStore>) {
 
   declare('each lock doubles the next, up to the longest', async (store) => {
     // No attempt is allowed, so every attempt outside a lock causes one.
-    const budget = lane({ maxAttempts: 0, lockMs: 100, maxLockMs: 300 })
+    const budget = budgetOf({ maxAttempts: 0, lockMs: 100, maxLockMs: 300 })
     for (const expected of [100, 200, 300, 300]) {
       const result = await one(store, budget)
       assert.deepEqual(result, { retryMs: expected, count: 0, lockedNow: true })
@@ -225,13 +199,19 @@ function locks(declare: Declare<CounterStore>) {
   declare('the first lock is not longer than the longest', async (store) => {
     const result = await one(
       store,
-      lane({ maxAttempts: 0, lockMs: 10 * MINUTE_MS, maxLockMs: MINUTE_MS }),
+      budgetOf({ maxAttempts: 0, lockMs: 10 * MINUTE_MS, maxLockMs: MINUTE_MS }),
     )
     assert.deepEqual(result, { retryMs: MINUTE_MS, count: 0, lockedNow: true })
   })
 
   declare('a patient attacker is stopped by the day', async (store) => {
-    const budget = lane({ maxAttempts: 3, windowMs: 50, lockMs: 200, maxLockMs: 300, maxPerDay: 4 })
+    const budget = budgetOf({
+      maxAttempts: 3,
+      windowMs: 50,
+      lockMs: 200,
+      maxLockMs: 300,
+      maxPerDay: 4,
+    })
     for (let i = 0; i < 4; i += 1) {
       assert.equal((await one(store, budget)).retryMs, 0)
       await past(Date.now() + 50)
@@ -245,7 +225,7 @@ function locks(declare: Declare<CounterStore>) {
   })
 
   declare('without a limit by the day there is none', async (store) => {
-    const budget = lane({ maxAttempts: 1, windowMs: 10 })
+    const budget = budgetOf({ maxAttempts: 1, windowMs: 10 })
     for (let i = 0; i < 8; i += 1) {
       assert.deepEqual(await one(store, budget), passed(1))
       await past(Date.now() + 10)
@@ -257,7 +237,7 @@ function forgiving(declare: Declare<CounterStore>) {
   declare(
     'a success forgets attempts, a standing lock, the escalation and the count of the day',
     async (store) => {
-      const budget = lane({ maxAttempts: 1, maxPerDay: 2 })
+      const budget = budgetOf({ maxAttempts: 1, maxPerDay: 2 })
       for (let round = 0; round < 4; round += 1) {
         assert.deepEqual(await one(store, budget), passed(1))
         assert.deepEqual(await one(store, budget), {
@@ -271,7 +251,11 @@ function forgiving(declare: Declare<CounterStore>) {
   )
 
   declare('a success forgets the lanes it names and no other', async (store) => {
-    const [a, b, c] = [lane({ maxAttempts: 1 }), lane({ maxAttempts: 1 }), lane({ maxAttempts: 1 })]
+    const [a, b, c] = [
+      budgetOf({ maxAttempts: 1 }),
+      budgetOf({ maxAttempts: 1 }),
+      budgetOf({ maxAttempts: 1 }),
+    ]
     await store.attempt([a, b, c])
     for (const each of [a, b, c]) await one(store, each)
     await store.forgive([a.key, keyText(), c.key])
@@ -282,7 +266,7 @@ function forgiving(declare: Declare<CounterStore>) {
   declare(
     'an attempt that is given back leaves the others, locks and escalation',
     async (store) => {
-      const budget = lane({ maxAttempts: 2 })
+      const budget = budgetOf({ maxAttempts: 2 })
       for (const keys of [[], [budget.key, keyText()]]) await store.giveBack(keys)
       assert.deepEqual([await one(store, budget), await one(store, budget)], [passed(1), passed(2)])
       await store.giveBack([budget.key])

@@ -42,7 +42,7 @@ const shown = (value: unknown): string => {
 }
 
 /** Wraps a store to record its last call. */
-function noting<Store>(store: Store, last: { call: Call | null }): Store {
+function recordLastCall<Store>(store: Store, last: { call: Call | null }): Store {
   if (typeof store !== 'object' || store === null) return store
   return new Proxy(store, {
     get(target, name, receiver) {
@@ -96,7 +96,7 @@ export function storeKit<Store>(
       const made = await factory()
       const last: { call: Call | null } = { call: null }
       try {
-        await run(noting(isUnderTest(made) ? made.store : made, last))
+        await run(recordLastCall(isUnderTest(made) ? made.store : made, last))
       } catch (error) {
         throw explained(
           error,

@@ -47,7 +47,7 @@ const snakeCase = (field: string): string =>
 export const isIdentifier = (name: string): boolean =>
   /^[\p{L}_][\p{L}\p{M}\p{N}_$ -]{0,127}$/u.test(name) && !(name in Object.prototype)
 
-const shown = (name: unknown): string =>
+const quoted = (name: unknown): string =>
   JSON.stringify(typeof name === 'string' ? name.slice(0, 40) : typeof name)
 
 /**
@@ -60,7 +60,7 @@ export function checkTable(name: unknown): void {
   // The query builder reads "users as u" as an alias.
   if (plausible && !/\sas\s/i.test(name)) return
   throw new ConfigError(
-    `"table" must be a table's name like "users" or "app.users", got ${shown(name)}; quotes, ";" and line breaks do not belong there`,
+    `"table" must be a table's name like "users" or "app.users", got ${quoted(name)}; quotes, ";" and line breaks do not belong there`,
   )
 }
 
@@ -71,7 +71,7 @@ export function checkTable(name: unknown): void {
 export function checkField(option: string, field: unknown): void {
   if (typeof field === 'string' && /^[a-zA-Z]\w{0,63}$/.test(field) && isIdentifier(field)) return
   throw new ConfigError(
-    `"${option}" must list logical names like "hashedPassword", got ${shown(field)}`,
+    `"${option}" must list logical names like "hashedPassword", got ${quoted(field)}`,
   )
 }
 
@@ -98,7 +98,7 @@ export function resolveColumns(
     }
     if (typeof column !== 'string' || !isIdentifier(column)) {
       throw new ConfigError(
-        `"columns.${field}" must be a column's name like "${snakeCase(field)}" or null, got ${shown(column)}; quotes, ";" and line breaks do not belong there`,
+        `"columns.${field}" must be a column's name like "${snakeCase(field)}" or null, got ${quoted(column)}; quotes, ";" and line breaks do not belong there`,
       )
     }
     resolved[field] = column

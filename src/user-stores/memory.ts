@@ -138,8 +138,8 @@ export function memoryUsers(options: MemoryUsersOptions = {}): UserStore {
     const row = rows.get(id)
     if (!row) return false
     for (const [name, value] of Object.entries(expected)) {
-      const held = Object.hasOwn(row, name) ? row[name] : null
-      if (!isDeepStrictEqual(held ?? null, value ?? null)) return false
+      const stored = Object.hasOwn(row, name) ? row[name] : null
+      if (!isDeepStrictEqual(stored ?? null, value ?? null)) return false
     }
     const set = accepted(values)
     if ('id' in set && set.id !== id) throw new UserValueError('id')

@@ -82,7 +82,7 @@ test('address reservations: each former address is reserved, in order of the cha
   const { users, user } = await usersOf()
   const reservations = createReservations(memoryOneTime(), users, seal, [key])
   const hold = (email: string, seconds = 60) =>
-    reservations.hold(user, { email, wasVerified: true }, seconds, true)
+    reservations.reserve(user, { email, wasVerified: true }, seconds, true)
   for (const email of ['a@x.org', 'b@x.org', 'c@x.org']) await hold(email)
   const names = async () => (await reservations.of(user)).map(({ email }) => email)
   assert.deepEqual(await names(), ['a@x.org', 'b@x.org', 'c@x.org'])
@@ -103,8 +103,8 @@ test('address reservations: an expired reservation is ignored even if the store 
   const forever: OneTimeStore = { ...inner, put: (name, value) => inner.put(name, value, 1e9) }
   const { users, user } = await usersOf()
   const reservations = createReservations(forever, users, seal, [key])
-  await reservations.hold(user, { email: 'a@x.org', wasVerified: true }, 0.05, true)
-  await reservations.hold(user, { email: 'b@x.org', wasVerified: false }, 60, false)
+  await reservations.reserve(user, { email: 'a@x.org', wasVerified: true }, 0.05, true)
+  await reservations.reserve(user, { email: 'b@x.org', wasVerified: false }, 60, false)
   await new Promise((resolve) => setTimeout(resolve, 60))
   assert.deepEqual(
     (await reservations.of(user)).map(({ email }) => email),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { createDeadline, within } from '../../src/lib/deadline.js'
+import { createDeadline, withDeadline } from '../../src/lib/deadline.js'
 import { moduleUrl, nodeFlags } from '../helpers/child.js'
 
 const never = () => new Promise<never>(() => {})
@@ -9,33 +9,33 @@ const same = (cause: unknown) => cause
 
 test('deadline: a result or an error in time is passed on', async () => {
   const deadline = createDeadline(60_000)
-  assert.equal(await within(deadline, async () => 'result', 'It', same), 'result')
+  assert.equal(await withDeadline(deadline, async () => 'result', 'It', same), 'result')
   const failure = (cause: unknown) => new Error('ours', { cause })
   const cause = new Error('theirs')
   await assert.rejects(
-    within(deadline, () => Promise.reject(cause), 'It', failure),
+    withDeadline(deadline, () => Promise.reject(cause), 'It', failure),
     { message: 'ours', cause },
   )
   const atOnce = () => {
     throw cause
   }
-  await assert.rejects(within(deadline, atOnce, 'It', failure), { message: 'ours', cause })
+  await assert.rejects(withDeadline(deadline, atOnce, 'It', failure), { message: 'ours', cause })
 })
 
 test('deadline: calls that take too long are rejected in the order in which they began', async () => {
   const deadline = createDeadline(5)
   const order: number[] = []
   const waits = [1, 2, 3].map((n) =>
-    within(deadline, never, 'It', same).catch((error) => order.push(n) && error),
+    withDeadline(deadline, never, 'It', same).catch((error) => order.push(n) && error),
   )
-  await within(deadline, async () => {}, 'It', same)
+  await withDeadline(deadline, async () => {}, 'It', same)
   const errors = await Promise.all(waits)
   assert.deepEqual(order, [1, 2, 3])
   for (const { code, message } of errors as { code: string; message: string }[]) {
     assert.equal(code, 'CRUDAUTH_DEADLINE')
     assert.equal(message, 'It did not answer within 5 ms')
   }
-  await assert.rejects(within(deadline, never, 'It', same), { code: 'CRUDAUTH_DEADLINE' })
+  await assert.rejects(withDeadline(deadline, never, 'It', same), { code: 'CRUDAUTH_DEADLINE' })
 })
 
 test('deadline: a late result or error is ignored', async () => {
@@ -46,7 +46,7 @@ test('deadline: a late result or error is ignored', async () => {
       late.push((error) => (error ? reject(error) : resolve())),
     )
   for (const error of [undefined, new Error('late')]) {
-    await assert.rejects(within(deadline, start, 'It', same), { code: 'CRUDAUTH_DEADLINE' })
+    await assert.rejects(withDeadline(deadline, start, 'It', same), { code: 'CRUDAUTH_DEADLINE' })
     late.pop()?.(error)
     await new Promise((resolve) => setImmediate(resolve))
   }

@@ -18,7 +18,7 @@ export interface Revocable {
    * Makes the caller's own record valid under the next epoch too, before the epoch changes. So the
    * record stays valid throughout the change.
    */
-  announce?(changed: Row, caller: Principal): Promise<void>
+  addNextEpoch?(changed: Row, caller: Principal): Promise<void>
 }
 
 /** A further credential that a request may carry and that sign-out revokes: a refresh token. */

@@ -16,7 +16,7 @@ interface Replacement {
    */
   readonly proof?: 'epoch' | 'password'
   /** Further logical fields that must be unchanged in the user's row. Default none. */
-  readonly held?: readonly string[]
+  readonly unchangedFields?: readonly string[]
   /** Values to write together with the next `token_version`. */
   readonly values: (row: Row) => UserValues
   /** The caller whose session continues. By default every session is revoked. */
@@ -46,7 +46,7 @@ interface RemoveMethods {
  * Changes a credential. Every change goes through this function: a compare-and-set of the new
  * credential and the next epoch, then revoke, notify and emit, in this order. The write ends all
  * sessions and tokens of the old credential, because the epoch changes; revoking only cleans up.
- * Returns the row as written, or null if the proof or a field in `held` is no longer current.
+ * Returns the row as written, or null if the proof or a field in `unchangedFields` is no longer current.
  * @throws DuplicateUserError, UserValueError, UnavailableError
  */
 export type ReplaceCredential = (user: Row, replacement: Replacement) => Promise<Row | null>
@@ -112,7 +112,15 @@ export function createReplaceCredential({
   }
 
   return async (user, replacement) => {
-    const { proof, held = [], values, keep, removeMethods: remove, notify, emit } = replacement
+    const {
+      proof,
+      unchangedFields = [],
+      values,
+      keep,
+      removeMethods: remove,
+      notify,
+      emit,
+    } = replacement
     if (remove?.before) await allMethods.detachAll(user)
     // The owner has recovered the account. Recent links go before the write, so that none of them
     // can sign in under the next epoch.
@@ -120,14 +128,15 @@ export function createReplaceCredential({
     const changed = await updateIfUnchanged(
       users,
       user,
-      held,
+      unchangedFields,
       async (row) => {
         const next = {
           ...values(row),
           ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
         }
         if (keep)
-          for (const { announce } of revocables) await announce?.(users.changed(row, next), keep)
+          for (const { addNextEpoch } of revocables)
+            await addNextEpoch?.(users.changed(row, next), keep)
         return next
       },
       proof === 'password' ? samePassword(user) : undefined,

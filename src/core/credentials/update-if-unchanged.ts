@@ -19,17 +19,19 @@ export async function updateIfUnchanged(
   const id = users.idOf(user)
   const epoch = users.epochOf(user)
   const isStill = isSame ?? ((row) => users.epochOf(row) === epoch)
-  const held = Object.fromEntries(fields.map((field) => [field, users.read(user, field) ?? null]))
-  const isHeld = (row: Row) =>
-    fields.every((field) => (users.read(row, field) ?? null) === held[field])
+  const expected = Object.fromEntries(
+    fields.map((field) => [field, users.read(user, field) ?? null]),
+  )
+  const hasExpected = (row: Row) =>
+    fields.every((field) => (users.read(row, field) ?? null) === expected[field])
   let row: Row | null = user
   for (let attempt = 0; attempt < maxAttempts && row; attempt++) {
     const values = await valuesOf(row)
     if (Object.keys(values).length === 0) return row
-    if (await users.compareAndSet(id, { ...users.credentialOf(row), ...held }, values))
+    if (await users.compareAndSet(id, { ...users.credentialOf(row), ...expected }, values))
       return users.changed(row, values)
     row = await users.findById(id)
-    if (!row || !users.isActive(row) || !isStill(row) || !isHeld(row)) return null
+    if (!row || !users.isActive(row) || !isStill(row) || !hasExpected(row)) return null
   }
   return null
 }

@@ -29,7 +29,7 @@ const maxKnownTags = 10_000
  * Whether the record is valid under the epoch. It has two epochs while its user's credential is
  * changing.
  */
-export const isOfEpoch = ({ epoch }: SessionRecord, current: string): boolean =>
+export const hasEpoch = ({ epoch }: SessionRecord, current: string): boolean =>
   epoch === current || (epoch.includes(' ') && epoch.split(' ').includes(current))
 
 /**
@@ -68,7 +68,7 @@ export function createUserRecords(
       )
       return lists
         .flat()
-        .filter((record) => isOfEpoch(record, epoch))
+        .filter((record) => hasEpoch(record, epoch))
         .sort((a, b) => b.lastActivityAtMs - a.lastActivityAtMs)
     },
 

@@ -67,7 +67,7 @@ export function deliveryFailure(
           typeof cause === 'string' ? cause : 'the channel threw a value that is not an error',
         )
   const { code } = error as { code?: unknown }
-  const told = new DeliveryFailedError(scrub(error.message, intent), {
+  const described = new DeliveryFailedError(scrub(error.message, intent), {
     ...(typeof code === 'string' &&
       codeLike.test(code) &&
       scrub(code, intent) === code && { code }),
@@ -79,6 +79,6 @@ export function deliveryFailure(
     .split('\n', maxFrames)
     .filter((line) => frameLike.test(line))
     .map((line) => scrub(line, intent))
-  told.stack = [`${told.name}: ${told.message}`, ...frames].join('\n')
-  return told
+  described.stack = [`${described.name}: ${described.message}`, ...frames].join('\n')
+  return described
 }

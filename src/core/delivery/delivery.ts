@@ -18,7 +18,7 @@ export interface Delivery {
   /**
    * Runs work after the response and retries it, without reports: restoring tokens after an outage.
    */
-  readonly later: (work: () => Promise<void>) => void
+  readonly runLater: (work: () => Promise<void>) => void
   /** Delivers a job from the app's own queue. */
   readonly deliver: (job: DeliveryJob) => Promise<void>
   /** Resolves when nothing is waiting or running. */
@@ -106,7 +106,7 @@ export function createDelivery({
         return true
       }
     },
-    later: (work) => givingBack.defer(null, work),
+    runLater: (work) => givingBack.defer(null, work),
     deliver: dispatch.deliver,
     async settled() {
       // In this order, because prepared messages are passed on to `dispatch`.

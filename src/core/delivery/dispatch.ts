@@ -137,7 +137,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   const reports = reportsTo(options)
   // A queue for each, so that a channel that hangs does not block the others.
   const newQueue = () => createDeliveryQueue<Label>(limits, reports)
-  const lanes = new Map(
+  const channelQueues = new Map(
     options.channels.map(
       (channel) => [channel.name, { channel, queue: newQueue(), alerts: newQueue() }] as const,
     ),
@@ -197,19 +197,16 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
   const deliverJob = async (job: unknown) => {
     const { channel: name, userId, endsAtMs, ...content } = openJob(seal, job)
-    const lane = lanes.get(name)
-    if (!lane) throw new DeliveryFailedError(`This app has no channel "${name}"`)
+    const channel = channelQueues.get(name)?.channel
+    if (!channel) throw new DeliveryFailedError(`This app has no channel "${name}"`)
     if (secondsLeft(content, endsAtMs) === null) return
     const user = await options.findUser(userId)
     if (!user) return
-    await attempt(
-      () => deliverTo(lane.channel, { ...content, user }, endsAtMs),
-      limits.attemptTimeoutMs,
-    )
+    await attempt(() => deliverTo(channel, { ...content, user }, endsAtMs), limits.attemptTimeoutMs)
   }
 
   const queues = () => [
-    ...[...lanes.values()].flatMap(({ queue, alerts }) => [queue, alerts]),
+    ...[...channelQueues.values()].flatMap(({ queue, alerts }) => [queue, alerts]),
     ...[jobs, alertJobs].filter((queue) => queue !== undefined),
   ]
   const idle = async () => {
@@ -231,12 +228,12 @@ export function createDispatch(options: DispatchOptions): Dispatch {
           log.warn({ err, channel: channel.name }, 'could not close a channel')
         },
       )
-    await Promise.all([...lanes.values()].map(closeChannel))
+    await Promise.all([...channelQueues.values()].map(closeChannel))
   }
 
   return {
     dispatch(intent) {
-      for (const { channel, queue, alerts } of lanes.values())
+      for (const { channel, queue, alerts } of channelQueues.values())
         take(channel, isAlert(intent) ? alerts : queue, intent)
     },
     async deliver(job) {

@@ -18,7 +18,7 @@ export interface Identity {
    * phone number, for example.
    * @param own the account itself, which is ignored
    */
-  shadowing(values: Readonly<Record<string, unknown>>, own?: Row): Promise<string | null>
+  conflictingField(values: Readonly<Record<string, unknown>>, own?: Row): Promise<string | null>
 }
 
 export function createIdentity(
@@ -44,7 +44,7 @@ export function createIdentity(
       return rows.find((row) => row !== null) ?? null
     },
 
-    async shadowing(values, own) {
+    async conflictingField(values, own) {
       const pairs = login.flatMap((field) => {
         const value = values[field]
         if (typeof value !== 'string') return []

@@ -8,7 +8,7 @@ interface Redemption<T> {
   /** Checks the rest of the request before the token is used up. Throws to refuse. */
   judge?(user: Row, claim: Claim): Promise<void>
   /** Whether the token is still valid for its user. */
-  holds?(user: Row, claim: Claim): boolean | Promise<boolean>
+  isStillValid?(user: Row, claim: Claim): boolean | Promise<boolean>
   /**
    * Does the work. Null if a concurrent request was faster. If it throws, the token becomes valid
    * again.
@@ -27,13 +27,13 @@ export type Redeem = <T>(
 ) => Promise<T>
 
 export function createRedeem(users: Users, tokens: RecoveryTokens): Redeem {
-  return async (purpose, token, { judge, holds, work }) => {
+  return async (purpose, token, { judge, isStillValid, work }) => {
     const claim = await tokens.peek(purpose, token)
     const id = claim && decodeUserId(claim.user)
     const user = id === null ? null : await users.findById(id)
     if (!claim || !user || !users.isActive(user) || users.epochOf(user) !== claim.epoch)
       throw new TokenInvalidOrUsedError()
-    if (holds && !(await holds(user, claim))) throw new TokenInvalidOrUsedError()
+    if (isStillValid && !(await isStillValid(user, claim))) throw new TokenInvalidOrUsedError()
     await judge?.(user, claim)
     try {
       if (!(await tokens.take(purpose, token))) throw new TokenInvalidOrUsedError()

@@ -1,5 +1,5 @@
 import { randomToken } from '../../crypto/random.js'
-import { createDeadline, within } from '../../lib/deadline.js'
+import { createDeadline, withDeadline } from '../../lib/deadline.js'
 import { unusablePrefix } from '../users/salt.js'
 import { type Argon2, createArgon2, type PasswordCost } from './argon2.js'
 import type { HashQueue } from './hash-queue.js'
@@ -82,7 +82,7 @@ function createLegacy(verifiers: readonly LegacyVerifier[]): Legacy {
   const deadline = createDeadline(legacyMs)
 
   const call = (kind: number, hash: string, password: string): Promise<boolean> =>
-    within(
+    withDeadline(
       deadline,
       async () => (await (verifiers[kind] as LegacyVerifier).verify(hash, password)) === true,
       'A legacy verifier',

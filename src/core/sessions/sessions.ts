@@ -6,7 +6,7 @@ import { BadRequestError } from '../../errors.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
-import { isOfEpoch, type RevokeEverything, type UserRecords } from '../credentials/user-records.js'
+import { hasEpoch, type RevokeEverything, type UserRecords } from '../credentials/user-records.js'
 import { checkMethods, type Methods } from '../principal/methods.js'
 import type { KnownDevices } from '../sign-in/known-device.js'
 import { assertMaySignIn } from '../sign-in/may-sign-in.js'
@@ -64,7 +64,7 @@ const cookieForm = /^[\w-]{43}\.[\w-]{22}$/
 const maxMetadataBytes = 2048
 
 /** Where a session is stored. Nothing in it can authenticate. */
-export interface Standing {
+export interface SessionLocation {
   readonly tag: string
   readonly handle: string
 }
@@ -83,7 +83,7 @@ export function createSessions({
 }: Dependencies) {
   const { tagsOf } = records
 
-  const parse = (request: FastifyRequest): Standing | null => {
+  const parse = (request: FastifyRequest): SessionLocation | null => {
     const value = cookies.session.read(request)
     return value !== null && cookieForm.test(value)
       ? { tag: value.slice(44), handle: sha256(value.slice(0, 43)) }
@@ -94,7 +94,7 @@ export function createSessions({
    * While secrets rotate, a user's sessions are stored under several tags. The cap applies to all
    * of them together.
    */
-  const capOverTags = async (tags: readonly string[]) => {
+  const enforceCapAcrossTags = async (tags: readonly string[]) => {
     if (tags.length < 2 || settings.maxSessionsPerUser === Number.POSITIVE_INFINITY) return
     const lists = await Promise.all(
       tags.map(async (tag) => (await store.list(tag)).map((record) => ({ tag, record }))),
@@ -107,7 +107,7 @@ export function createSessions({
   }
 
   /** The record with its user, if both are valid. */
-  const liveAt = async ({ tag, handle }: Standing): Promise<LiveSession | null> => {
+  const liveAt = async ({ tag, handle }: SessionLocation): Promise<LiveSession | null> => {
     const record = await store.read(tag, handle).catch(refuseUnavailable)
     const id = record && decodeUserId(record.userId)
     // `revokeAll` can't reach a tag whose secret is no longer configured, so such a session has
@@ -118,7 +118,7 @@ export function createSessions({
       await revokeEverything(id)
       return null
     }
-    return isOfEpoch(record, users.epochOf(user)) ? { tag, record, user } : null
+    return hasEpoch(record, users.epochOf(user)) ? { tag, record, user } : null
   }
 
   return {
@@ -128,7 +128,7 @@ export function createSessions({
     handleOf: (request: FastifyRequest): string | null => parse(request)?.handle ?? null,
 
     /** Where the session that the request's cookie names would be stored, live or not. */
-    standingOf: parse,
+    locationOf: parse,
 
     /**
      * The live session stored there, with its user. For a request that comes without its cookie.
@@ -137,7 +137,7 @@ export function createSessions({
 
     /**
      * Creates a session and ends the one that the request came with.
-     * @param began where the previous session is stored, used if the browser didn't send its cookie
+     * @param startedIn where the previous session is stored, used if the browser didn't send its cookie
      * @throws ForbiddenError for a disabled account, InternalError for an invalid row,
      * BadRequestError for metadata over 2 KiB
      */
@@ -145,7 +145,7 @@ export function createSessions({
       request: FastifyRequest,
       shown: Row,
       init: SessionInit = {},
-      began: Standing | null = null,
+      startedIn: SessionLocation | null = null,
     ): Promise<NewSession> {
       const user = await users.wholeRow(shown)
       assertMaySignIn(users, user)
@@ -170,7 +170,7 @@ export function createSessions({
         client: clients.seal(request, methods),
         metadata: metadata === '' ? '' : seal(metadata),
       }
-      const previous = parse(request) ?? began
+      const previous = parse(request) ?? startedIn
       // Replaces the session in one step: that ends no other device's session, and in an outage the
       // user still has one of the two.
       const replaces = previous?.tag === tags[0] ? previous.handle : undefined
@@ -182,7 +182,7 @@ export function createSessions({
       // once the new session exists.
       if (previous && replaces === undefined)
         await orUnavailable(store.revoke(previous.tag, previous.handle))
-      await orUnavailable(capOverTags(tags))
+      await orUnavailable(enforceCapAcrossTags(tags))
       return {
         sessionId: record.handle,
         csrfToken,
@@ -284,7 +284,7 @@ export function createSessions({
      * changes, so that it stays valid throughout. If the change fails, the extra epoch is harmless:
      * nothing was ever issued under it. Returns the record's epoch after the call.
      */
-    async announceEpoch(
+    async addNextEpoch(
       { tag, record }: { tag: string; record: SessionRecord },
       next: string,
     ): Promise<string> {

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fail } from '../../lib/option-checks.js'
 import type { AuthenticationMethod } from '../../ports/transport.js'
-import type { Standing } from '../sessions/sessions.js'
+import type { SessionLocation } from '../sessions/sessions.js'
 import type { Row } from '../users/users.js'
 
 /** Options of `completeLogin`. */
@@ -26,7 +26,7 @@ interface SignInContext {
    * Where the session that started the sign-in is stored, for a browser that doesn't send its
    * cookie.
    */
-  readonly began?: Standing | null | undefined
+  readonly startedIn?: SessionLocation | null | undefined
 }
 
 /**

@@ -118,7 +118,7 @@ export function createLockout(
     user,
     ip,
     deviceId,
-  }: Attempt): { reason: LockoutReason; lane: AttemptBudget }[] => {
+  }: Attempt): { reason: LockoutReason; budget: AttemptBudget }[] => {
     const subject = user
       ? `user:${encodeUserId(users.idOf(user))}`
       : `name:${foldIdentifier(identifier)}`
@@ -141,34 +141,34 @@ export function createLockout(
       return [
         {
           reason: 'address',
-          lane: { ...address, key: `lock:b:${shortHmac(key, `${addressKey(ip)} ${subject}`)}` },
+          budget: { ...address, key: `lock:b:${shortHmac(key, `${addressKey(ip)} ${subject}`)}` },
         },
-        { reason: 'device', lane: { ...own, key: `lock:d:${shortHmac(key, device)}` } },
+        { reason: 'device', budget: { ...own, key: `lock:d:${shortHmac(key, device)}` } },
       ]
     }
     return [
       // First, so that a locked address uses up no account's budget and creates no counters.
       {
         reason: 'address',
-        lane: { ...address, key: `lock:a:${shortHmac(key, addressKey(ip))}` },
+        budget: { ...address, key: `lock:a:${shortHmac(key, addressKey(ip))}` },
       },
-      { reason: 'identifier', lane: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
+      { reason: 'identifier', budget: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
       // Also by spelling, for known and unknown identifiers. Otherwise spellings that share a
       // budget would reveal that the account exists (user enumeration).
-      { reason: 'identifier', lane: { ...own, key: nameKey(identifier) } },
+      { reason: 'identifier', budget: { ...own, key: nameKey(identifier) } },
     ]
   }
 
   return {
     async attempt(attempt, onLocked) {
-      const lanes = budgetsOf(attempt)
+      const budgets = budgetsOf(attempt)
       let retryMs = 0
       const newlyLocked = new Set<LockoutReason>()
       try {
-        const results = await counters.attempt(lanes.map(({ lane }) => lane))
+        const results = await counters.attempt(budgets.map(({ budget }) => budget))
         results.forEach((result, index) => {
           retryMs = Math.max(retryMs, result.retryMs)
-          const reason = lanes[index]?.reason
+          const reason = budgets[index]?.reason
           if (result.lockedNow && reason) newlyLocked.add(reason)
         })
       } catch (cause) {
@@ -177,8 +177,10 @@ export function createLockout(
       for (const reason of newlyLocked) await onLocked(reason)
       if (retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
 
-      const keys = lanes.map(({ lane }) => lane.key)
-      const own = lanes.filter(({ reason }) => reason !== 'address').map(({ lane }) => lane.key)
+      const keys = budgets.map(({ budget }) => budget.key)
+      const own = budgets
+        .filter(({ reason }) => reason !== 'address')
+        .map(({ budget }) => budget.key)
       // Errors are ignored below: an attempt that stays counted does not affect this request.
       return {
         async forgive() {

@@ -101,7 +101,7 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
       const { tag, record } = session
       const user = AuthenticatedPrincipal.rowOf(principal)
 
-      const stand = async () => {
+      const enterSudo = async () => {
         const sudoUntilMs = Date.now() + policy.windowSeconds * 1000
         // False if the session was revoked in the meantime: it must not be elevated.
         if (!(await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs }))))
@@ -117,21 +117,21 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
         // Sudo mode doesn't count as a fresh sign-in here, so it can't renew itself.
         if (record.authenticatedAtMs + freshSeconds * 1000 <= Date.now())
           throw new FreshSignInRequiredError()
-        return stand()
+        return enterSudo()
       }
 
       const lockMs = policy.lockoutSeconds * 1000
-      const lane = {
+      const sessionBudget = {
         key: `sudo:${shortHmac(key, `session ${record.handle}`)}`,
         maxAttempts: policy.maxAttempts,
         ...{ windowMs: lockMs, lockMs, maxLockMs: lockMs },
       }
-      const all = {
-        ...lane,
+      const userBudget = {
+        ...sessionBudget,
         key: userKey(principal.userId),
         maxAttempts: userCeiling * policy.maxAttempts,
       }
-      const results = await orUnavailable(counters.attempt([lane, all]))
+      const results = await orUnavailable(counters.attempt([sessionBudget, userBudget]))
       const [attempt] = results
       const retryMs = attempt ? Math.max(...results.map((result) => result.retryMs)) : 1000
       if (!attempt || retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
@@ -144,8 +144,10 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
         }
         throw new WrongPasswordError()
       }
-      await orUnavailable(Promise.all([counters.forgive([lane.key]), counters.giveBack([all.key])]))
-      return stand()
+      await orUnavailable(
+        Promise.all([counters.forgive([sessionBudget.key]), counters.giveBack([userBudget.key])]),
+      )
+      return enterSudo()
     },
 
     async clearLockout(user) {

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { sha256 } from '../../crypto/digest.js'
 import { ConfigError, DuplicateUserError, ForbiddenError, UserValueError } from '../../errors.js'
-import { createDeadline, within } from '../../lib/deadline.js'
+import { createDeadline, withDeadline } from '../../lib/deadline.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { RegisteredUser } from '../../ports/fastify.js'
 import {
@@ -125,7 +125,7 @@ export function createUsers(
       ? cause
       : unavailableError(cause)
   const bounded = <T>(call: () => Promise<T>): Promise<T> =>
-    within(deadline, call, 'The user store', failure)
+    withDeadline(deadline, call, 'The user store', failure)
 
   // An invalid result counts as an outage. It must not authenticate a user, or cause an error of
   // the plugin.

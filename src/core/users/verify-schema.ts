@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../../errors.js'
-import { createDeadline, within } from '../../lib/deadline.js'
+import { createDeadline, withDeadline } from '../../lib/deadline.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { SchemaNeeds, UserStore } from '../../ports/user-store.js'
 
@@ -37,7 +37,7 @@ export async function verifySchema(
   const { verifySchema: verify } = store
   if (!verify) return
   const deadline = createDeadline(milliseconds)
-  const findings = await within(
+  const findings = await withDeadline(
     deadline,
     () => verify(needs),
     'The user store',

@@ -49,7 +49,7 @@ export const account: Feature = {
   configure(options, { registration }) {
     const publicFields = resolveAccount(options.account, options.users.fields)
     return {
-      lacks: () => null,
+      missing: () => null,
       create(core, limits) {
         const {
           users,

@@ -88,7 +88,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
   }
 
   /** Finds accounts that have one of the values that aren't public. */
-  const holdersOf = async (values: UserValues, { fields }: SignUpMessages) => {
+  const accountsWith = async (values: UserValues, { fields }: SignUpMessages) => {
     const named = users.store.fields.unique.flatMap((field) => {
       const value = values[field]
       return fields.includes(field) && typeof value === 'string' ? [{ field, value }] : []
@@ -122,7 +122,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
    * message to its owner.
    * @throws DuplicateError for a public value; any other error unchanged
    */
-  const notKnown = async (
+  const handleDuplicate = async (
     error: unknown,
     values: UserValues,
     messages: SignUpMessages,
@@ -131,7 +131,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     const { cause } = error as { cause?: unknown }
     if (!(error instanceof DuplicateError && cause instanceof DuplicateUserError)) throw error
     // The duplicate is a public value: some databases don't report the field.
-    const holders = await holdersOf(values, messages)
+    const holders = await accountsWith(values, messages)
     if (holders.length === 0) throw error
     // A public name may be taken by now. The store reports only one duplicate, even if there are
     // several.
@@ -156,8 +156,8 @@ export function createRegister(services: Dependencies): RegisterAccount {
     const hashedPassword = await passwords.hash(password)
     if (!(await claimNames(stored)))
       throw new DuplicateError('Another sign-up with one of these values is in progress; try again')
-    const shadowing = await identity.shadowing(stored)
-    if (shadowing !== null) throw new DuplicateError(taken(shadowing, identity))
+    const conflictingField = await identity.conflictingField(stored)
+    if (conflictingField !== null) throw new DuplicateError(taken(conflictingField, identity))
     const row = newAccount.row({ ...stored, hashedPassword })
     const { messages } = signUp
     if (messages === null) {
@@ -172,7 +172,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     // Fails open, as the rate limit does: registration goes on in an outage of the store.
     const reservedFor =
       typeof email === 'string' ? await messages.reservedFor(email).catch(() => null) : null
-    const known = await holdersOf(row, messages)
+    const known = await accountsWith(row, messages)
     const [holder] = known
     if (holder) {
       // Check again, because a name may be taken by now: of identical sign-ups in parallel, all but
@@ -187,7 +187,7 @@ export function createRegister(services: Dependencies): RegisterAccount {
     const user =
       holder || reservedFor !== null
         ? null
-        : await create(row).catch((error) => notKnown(error, row, messages, request))
+        : await create(row).catch((error) => handleDuplicate(error, row, messages, request))
     if (user) {
       // The same work as for a known address, against a timing side channel.
       await refuseTakenNames(row, messages).catch(() => {})

@@ -92,14 +92,14 @@ export const bearer: Feature = {
     const transport = transports.find(isBearerTransport)
     if (!transport) {
       return {
-        lacks: () => 'bearerTransport() among the "transports"',
+        missing: () => 'bearerTransport() among the "transports"',
         create: ({ emit }) => ({ toolbox: createBearerToolbox(null, emit) }),
       }
     }
     const settings = resolveBearer(transport.options, options.cookies, mountPath)
     const { cookies, refresh, canIssue } = settings
     return {
-      lacks: () =>
+      missing: () =>
         canIssue
           ? null
           : 'a "privateKey" among the "keys" of bearerTransport: public keys verify tokens but cannot issue them',
@@ -107,7 +107,7 @@ export const bearer: Feature = {
       // Unlike the refresh cookie, the device cookie uses the path `/`, because every kind of
       // sign-in must recognize the device.
       deviceCookies: { ...cookies, policy: { ...cookies.policy, path: '/' } },
-      inTheClear: refresh === 'cookie' && !cookies.policy.secure ? 'refresh tokens' : null,
+      insecureCookies: refresh === 'cookie' && !cookies.policy.secure ? 'refresh tokens' : null,
       create: (core) => create(core, settings),
     }
   },

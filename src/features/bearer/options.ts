@@ -118,7 +118,7 @@ export function resolveBearer(
       86_400,
     ),
     toleranceMs: toleranceSeconds * 1000,
-    aheadMs: Math.max(minAheadSeconds, toleranceSeconds) * 1000,
+    futureToleranceMs: Math.max(minAheadSeconds, toleranceSeconds) * 1000,
     refreshMs: checkPositive('bearerTransport.refreshDays', options.refreshDays, 30) * 86_400_000,
     refresh,
     rotate: checkBoolean('bearerTransport.rotateRefresh', options.rotateRefresh, true),

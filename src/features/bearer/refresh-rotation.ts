@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import {
-  isOfEpoch,
+  hasEpoch,
   type RevokeEverything,
   type UserRecords,
 } from '../../core/credentials/user-records.js'
@@ -109,7 +109,7 @@ export function createRotation({
   }
 
   /** The successor of a used token if it is the current token of the family, otherwise null. */
-  const repeated = (presented: Presented, record: SessionRecord): string | null => {
+  const successorIfCurrent = (presented: Presented, record: SessionRecord): string | null => {
     for (const key of successorKeys) {
       const next = successor(key, presented)
       if (equalConstantTime(sha256(next), record.csrfDigest)) return next
@@ -121,7 +121,7 @@ export function createRotation({
    * Reads the family's record and starts a clock from the store's time. It never runs ahead of the
    * store's clock, because the store read its time before the response arrived.
    */
-  const look = async ({
+  const readWithClock = async ({
     tag,
     handle,
   }: Presented): Promise<(TimedRecord & { readonly clock: () => number }) | null> => {
@@ -176,7 +176,7 @@ export function createRotation({
       const presented = parse(token)
       if (!presented) return refuse
       const { tag, handle, family, secret } = presented
-      let found = await look(presented)
+      let found = await readWithClock(presented)
       const id = found && decodeUserId(found.record.userId)
       if (!found || id === null || !families.tagsOf(id).includes(tag)) return refuse
       const user = await users.findById(id)
@@ -185,7 +185,7 @@ export function createRotation({
         return refuse
       }
       const { record } = found
-      if (!isOfEpoch(record, users.epochOf(user))) return refuse
+      if (!hasEpoch(record, users.epochOf(user))) return refuse
       const amr = clients.methodsOf(record.client)
       const issueNow = () => issue(user, scopesOf(record), record.authenticatedAtMs, amr)
       const good = (issued: Issued, next: string | null) => ({
@@ -217,10 +217,10 @@ export function createRotation({
         )
           return good(issued, next)
         // Another request used the token first, the family has ended, or the write was too late.
-        found = await look(presented)
+        found = await readWithClock(presented)
         if (!found) return refuse
       }
-      const next = repeated(presented, found.record)
+      const next = successorIfCurrent(presented, found.record)
       if (next !== null && settings.graceMs > 0 && found.atMs < found.record.sudoUntilMs)
         return good(issueNow(), next)
       // Of several requests that detect the reuse, only the one that revokes the family reports it.

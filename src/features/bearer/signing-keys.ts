@@ -43,7 +43,7 @@ export interface TokenKeys {
 /** `typ` of access tokens (RFC 9068). */
 const type = 'at+jwt'
 
-interface Half {
+interface ImportedKey {
   readonly header: string
   readonly sign: ((payload: object) => string) | null
   readonly verify: (token: string) => unknown
@@ -55,7 +55,7 @@ function make(
   secret: string | Buffer | null,
   verifyKey: string | Buffer,
   { issuer, audience }: TokenClaims,
-): Half {
+): ImportedKey {
   const header = { alg: algorithm, typ: type, kid }
   const sign = secret === null ? null : createSigner({ key: secret, algorithm, header })
   const verify = createVerifier({
@@ -93,9 +93,9 @@ function isCanonical(token: string, claims: object): boolean {
   )
 }
 
-function keyring(halves: readonly Half[], publicKeys: readonly PublicJwk[]): TokenKeys {
-  const byHeader = new Map(halves.map((half) => [half.header, half]))
-  const sign = halves.find((half) => half.sign !== null)?.sign
+function keyring(imported: readonly ImportedKey[], publicKeys: readonly PublicJwk[]): TokenKeys {
+  const byHeader = new Map(imported.map((half) => [half.header, half]))
+  const sign = imported.find((half) => half.sign !== null)?.sign
   return {
     needSigner: () =>
       sign ?? fail('"keys" of bearerTransport has no private key, so no token can be issued here'),
@@ -130,7 +130,7 @@ function importKey(
   name: string,
   { kid, alg, privateKey, publicKey }: TokenKey,
   claims: TokenClaims,
-): { half: Half; jwk: PublicJwk } {
+): { half: ImportedKey; jwk: PublicJwk } {
   const read = <T>(option: string, load: () => T): T => {
     try {
       return load()

@@ -56,7 +56,7 @@ interface Dependencies {
   /** Clock-skew tolerance for the expiry. */
   readonly toleranceMs: number
   /** How far in the future the issue time may be (clock skew of the issuer). */
-  readonly aheadMs: number
+  readonly futureToleranceMs: number
 }
 
 /** Binds the bearer transport to its services. It needs no shared state. */
@@ -66,7 +66,7 @@ export function bindBearerTransport({
   recovery,
   statelessUser,
   toleranceMs,
-  aheadMs,
+  futureToleranceMs: aheadMs,
 }: Dependencies): Transport {
   // An entry matches only the exact text of the header, so another spelling of the token is
   // verified, too. Expiry and epoch are checked on each request. The keys never change in this

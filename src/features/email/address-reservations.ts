@@ -7,7 +7,7 @@ import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
 /** An address that an account had before it was moved. */
-interface Former {
+export interface FormerAddress {
   readonly email: string
   readonly wasVerified: boolean
 }
@@ -15,7 +15,7 @@ interface Former {
 /**
  * An address that the account can still go back to, until `endsAtMs` (`Date.now()` milliseconds).
  */
-type Held = Former & { readonly endsAtMs: number }
+type Reservation = FormerAddress & { readonly endsAtMs: number }
 
 /**
  * Former addresses that accounts can go back to. No other account can take an exclusive one in the
@@ -29,9 +29,9 @@ export interface Reservations {
    * Remembers that the user may go back to the address.
    * @param exclusive whether other accounts are kept from taking the address
    */
-  hold(user: Row, former: Former, ttlSeconds: number, exclusive: boolean): Promise<void>
+  reserve(user: Row, former: FormerAddress, ttlSeconds: number, exclusive: boolean): Promise<void>
   /** Addresses reserved for the user, in the order in which they were left. */
-  of(user: Row): Promise<readonly Held[]>
+  of(user: Row): Promise<readonly Reservation[]>
   /** Encoded id of the user for whom the address is reserved. */
   holderOf(email: string): Promise<string | null>
   /** Releases the address, and all that the user left after it. */
@@ -42,7 +42,7 @@ export interface Reservations {
  * Limits the size of a user's entry. Later addresses beyond it are still reserved, but `of` doesn't
  * list them, so their revert tokens aren't renewed.
  */
-const maxHeld = 8
+const maxReservations = 8
 
 /** @param keys the first one writes; all of them read, so that entries survive a secret rotation */
 export function createReservations(
@@ -61,36 +61,36 @@ export function createReservations(
     return sealed === null ? null : open(sealed)
   }
 
-  const of = async (user: Row): Promise<readonly Held[]> => {
+  const of = async (user: Row): Promise<readonly Reservation[]> => {
     const text = await first((key) => userKey(key, user))
     return text === null
       ? []
-      : (JSON.parse(text) as Held[]).filter(({ endsAtMs }) => endsAtMs > Date.now())
+      : (JSON.parse(text) as Reservation[]).filter(({ endsAtMs }) => endsAtMs > Date.now())
   }
-  const write = (user: Row, list: readonly Held[]) => {
+  const write = (user: Row, list: readonly Reservation[]) => {
     const ttlMs = Math.max(...list.map(({ endsAtMs }) => endsAtMs)) - Date.now()
     return orUnavailable(store.put(userKey(keys[0], user), seal(JSON.stringify(list)), ttlMs))
   }
 
   return {
     of,
-    async hold(user, former, ttlSeconds, exclusive) {
+    async reserve(user, former, ttlSeconds, exclusive) {
       const ttlMs = ttlSeconds * 1000
       if (exclusive)
         await orUnavailable(store.put(emailKey(keys[0], former.email), seal(idOf(user)), ttlMs))
       const list = [...(await of(user))]
       const known = list.findIndex(({ email }) => email === former.email)
       list[known < 0 ? list.length : known] = { ...former, endsAtMs: Date.now() + ttlMs }
-      await write(user, list.slice(0, maxHeld))
+      await write(user, list.slice(0, maxReservations))
     },
     holderOf: (email) => first((key) => emailKey(key, email)),
     async releaseSince(user, email) {
       const list = await of(user)
-      const at = list.findIndex((held) => held.email === email)
+      const at = list.findIndex((reserved) => reserved.email === email)
       if (at < 0) return
       const ended = list
         .slice(at)
-        .flatMap((held) => keys.map((key) => store.take(emailKey(key, held.email))))
+        .flatMap((reserved) => keys.map((key) => store.take(emailKey(key, reserved.email))))
       const forgotten = keys.map((key) => store.take(userKey(key, user)))
       await orUnavailable(Promise.all([...ended, ...forgotten]))
       if (at > 0) await write(user, list.slice(0, at))

@@ -22,7 +22,7 @@ import {
 import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { Principal } from '../../ports/transport.js'
-import type { Reservations } from './address-reservations.js'
+import type { FormerAddress, Reservations } from './address-reservations.js'
 import { freeFromStranger } from './free-address.js'
 
 interface Dependencies {
@@ -89,17 +89,10 @@ export function createEmailChange(services: Dependencies): EmailChange {
   const { users, identity, passwords, hooks, emit, tokens } = services
   const { redeem, outbox, withinRecipientLimit, reservations, seconds, methods } = services
   const emailOf = (user: Row) => readCanonical(users, identity, user, 'email')
-  /**
-   * An unverified address isn't reserved. Otherwise anyone could register with it, change it, and
-   * so keep its owner from registering.
-   */
-  const isHeld = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
+  /** An unverified address isn't reserved: anyone could then register it to lock its owner out. */
+  const isExclusive = (wasVerified: boolean) => wasVerified || !users.has('emailVerified')
   const verified = (value: boolean) => (users.has('emailVerified') ? { emailVerified: value } : {})
-  const sendRevert = async (
-    user: Row,
-    former: { email: string; wasVerified: boolean },
-    ttlSeconds: number,
-  ) => {
+  const sendRevert = async (user: Row, former: FormerAddress, ttlSeconds: number) => {
     const claim = { value: null, next: former.email, wasVerified: former.wasVerified }
     const token = await tokens.issue('revert', user, claim, ttlSeconds)
     outbox.send({
@@ -125,9 +118,8 @@ export function createEmailChange(services: Dependencies): EmailChange {
       for (const { endsAtMs, ...former } of await reservations.of(row)) {
         const ttlSeconds = Math.floor((endsAtMs - Date.now()) / 1000)
         if (ttlSeconds <= 0 || former.email === emailOf(row)) continue
-        // A verified address is exempt from the recipient limit: an attacker could use it up to
-        // block the revert. An unverified address may be a stranger's, who could be flooded with
-        // mail.
+        // An attacker could use up the recipient limit to block the revert, so a verified address
+        // is exempt. An unverified one may be a stranger's, who must not be flooded with mail.
         if (!former.wasVerified && !(await withinRecipientLimit('email_changed', former.email)))
           continue
         await sendRevert(row, former, ttlSeconds)
@@ -138,10 +130,10 @@ export function createEmailChange(services: Dependencies): EmailChange {
    * Notifies the former address, even if the account has another address again by then.
    * @param isCertain false if the database timed out: the write may be applied anyway, now or later
    */
-  const tellFormer = (
+  const notifyFormer = (
     request: FastifyRequest,
     user: Row,
-    former: { email: string; wasVerified: boolean },
+    former: FormerAddress,
     isCertain: boolean,
   ) => {
     let allowed: boolean | undefined
@@ -162,7 +154,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
     const [owner, holder, shadowing] = await Promise.all([
       identity.findBy('email', email),
       reservations.holderOf(email),
-      identity.shadowing({ email }, user),
+      identity.conflictingField({ email }, user),
     ])
     if (shadowing !== null) return false
     return owner === null && (holder === null || holder === encodeUserId(users.idOf(user)))
@@ -218,7 +210,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
 
     async confirm(request, token) {
       const { redirectTo } = await redeem('change', token, {
-        holds: async (user, claim) =>
+        isStillValid: async (user, claim) =>
           emailOf(user) === claim.value && (await tokens.isNewest('change', token, claim)),
         async work(user, claim) {
           const email = claim.next as string
@@ -227,9 +219,9 @@ export function createEmailChange(services: Dependencies): EmailChange {
           const holder = await reservations.holderOf(email)
           if (holder !== null && holder !== claim.user) throw taken()
           const wasVerified = users.flagOf(user, 'emailVerified', false)
-          const held = former === null ? null : { email: former, wasVerified }
+          const from = former === null ? null : { email: former, wasVerified }
           // Reserved before the write frees the address, so that nobody can take it in between.
-          if (held) await reservations.hold(user, held, seconds.revert, isHeld(wasVerified))
+          if (from) await reservations.reserve(user, from, seconds.revert, isExclusive(wasVerified))
           let row: Row | null
           try {
             row = await updateIfUnchanged(users, user, ['email'], () => ({
@@ -238,11 +230,11 @@ export function createEmailChange(services: Dependencies): EmailChange {
             }))
           } catch (error) {
             if (error instanceof DuplicateUserError) throw taken()
-            if (held) tellFormer(request, user, held, false)
+            if (from) notifyFormer(request, user, from, false)
             throw error
           }
           if (!row) return null
-          if (held) tellFormer(request, row, held, true)
+          if (from) notifyFormer(request, row, from, true)
           await emit(
             'onAfterEmailChanged',
             { user: row, previous: former, reverted: false },
@@ -258,7 +250,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
       await redeem('revert', token, {
         // Without `tokenVersion`, a revert doesn't change the epoch, so tokens of addresses left
         // later would stay valid. Those addresses are no longer reserved, which ends their tokens.
-        holds: async (user, claim) =>
+        isStillValid: async (user, claim) =>
           users.has('tokenVersion') ||
           (await reservations.of(user)).some(({ email }) => email === claim.next),
         // Regardless of the current address: an attacker may have changed it again.

@@ -63,7 +63,7 @@ function createPart(
   const { lifetimes, channels } = settings
   const { outbox, withinRecipientLimit } = delivery
   const seal = createSeal(keys('one-time'))
-  const tokens = createRecoveryTokens(core.state.oneTime, users, seal, delivery.later)
+  const tokens = createRecoveryTokens(core.state.oneTime, users, seal, delivery.runLater)
   const reservations = createReservations(core.state.oneTime, users, seal, keys('reservations'))
   const shared = {
     users,
@@ -160,7 +160,7 @@ export const email: Feature = {
   },
   routes: emailRoutes,
   configure: (_options, { delivery, identity }) => ({
-    lacks: () =>
+    missing: () =>
       delivery !== null && identity.recovery !== null
         ? null
         : '"email" or "channels", and a recovery field in "identity"',

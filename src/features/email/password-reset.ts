@@ -61,11 +61,14 @@ export function createPasswordReset({
    * Whoever proves a recovery field that was never verified may not be who registered the account
    * (account pre-hijacking). What the creator set up is removed.
    */
-  const isFirstProof = (user: Row) => verifiedField !== null && !factor.isVerified(user)
+  const isFirstVerification = (user: Row) => verifiedField !== null && !factor.isVerified(user)
   const verified = (row: Row, others: UserValues): UserValues =>
     verifiedField === null
       ? {}
-      : { [verifiedField]: true, ...(isFirstProof(row) && { ...methods.cleared, ...others }) }
+      : {
+          [verifiedField]: true,
+          ...(isFirstVerification(row) && { ...methods.cleared, ...others }),
+        }
   /**
    * Other identifiers that can be verified. They are cleared if they aren't: a creator who set
    * their own address could get back in through a provider that vouches for it.
@@ -73,7 +76,7 @@ export function createPasswordReset({
   const unproved = ['email', 'phone'].filter(
     (name) => name !== field && users.has(name) && users.has(`${name}Verified`),
   )
-  const emptied = (row: Row): UserValues =>
+  const clearUnverified = (row: Row): UserValues =>
     Object.fromEntries(
       unproved
         .filter((name) => !users.flagOf(row, `${name}Verified`, false))
@@ -84,7 +87,7 @@ export function createPasswordReset({
    * random part keeps the address unique.
    */
   const replaced = (row: Row): UserValues =>
-    'email' in emptied(row)
+    'email' in clearUnverified(row)
       ? { email: `gone-${randomToken(16).toLowerCase()}@account.invalid` }
       : {}
 
@@ -94,7 +97,7 @@ export function createPasswordReset({
 
     async confirm(request, token, password) {
       const { redirectTo } = await redeem('reset', token, {
-        holds: (user, claim) => factor.read(user) === claim.value,
+        isStillValid: (user, claim) => factor.read(user) === claim.value,
         judge: (user) =>
           policy(password, {
             email: users.read(user, 'email') as string | null | undefined,
@@ -105,15 +108,15 @@ export function createPasswordReset({
           const replace = (othersOf: (row: Row) => UserValues) =>
             replaceCredential(user, {
               request,
-              held: [field, ...unproved],
+              unchangedFields: [field, ...unproved],
               values: (row) => ({ hashedPassword, ...verified(row, othersOf(row)) }),
-              removeMethods: isFirstProof(user)
+              removeMethods: isFirstVerification(user)
                 ? { before: true, retry: (work) => outbox.alert(request, work) }
                 : undefined,
               notify: (row) => passwordChanged(row, request),
               emit: (row) => emit('onAfterPasswordReset', { user: row }, request),
             })
-          const changed = await replace(emptied).catch((error) => {
+          const changed = await replace(clearUnverified).catch((error) => {
             if (!(error instanceof UserValueError)) throw error
             return replace(replaced)
           })

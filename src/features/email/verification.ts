@@ -50,7 +50,7 @@ export function createVerification({
 
     async confirm(request, token) {
       const { redirectTo } = await redeem('verify', token, {
-        holds: (user, claim) =>
+        isStillValid: (user, claim) =>
           factor.read(user) === claim.value && verifiedField !== null && !factor.isVerified(user),
         async work(user, claim) {
           const fields = [field, verifiedField as string]

@@ -35,7 +35,7 @@ export const management: Feature = {
   },
   routes: managementRoutes,
   configure: (_options, { session }) => ({
-    lacks: () => (session ? null : 'sessionTransport() among the "transports"'),
+    missing: () => (session ? null : 'sessionTransport() among the "transports"'),
     isMountedByDefault: session?.managementRoutes ?? false,
     create({ sessions, clients, emit, settings, credentials: { revocables } }, limits) {
       if (!sessions || !session) return {}

@@ -73,7 +73,7 @@ export const managementRoutes = defineGroup('management', (app) => {
     key: 'session',
     userCeiling: 10,
     // A user who has just authenticated can always sign out a thief who has used up the limit.
-    spares: ({ principal }) => AuthenticatedPrincipal.isFresh(principal, part.freshSeconds),
+    exempts: ({ principal }) => AuthenticatedPrincipal.isFresh(principal, part.freshSeconds),
   })
   // Counted by session, after the session is found: a forged cookie must not create a counter.
   const limitRefresh = rateLimit('csrf_refresh', limits.csrf_refresh, {
@@ -188,16 +188,18 @@ export const managementRoutes = defineGroup('management', (app) => {
         const live = await sessions.find(request)
         if (!live) throw new UnauthenticatedError()
         found.set(request, live)
-        const held = sessions.csrfCookie(request)
+        const presented = sessions.csrfCookie(request)
         // Returning the current token isn't counted: a front end on another origin asks for it on
         // each reload.
-        if (held === null || !isCsrfToken(held, live.record)) await limitRefresh(request, reply)
+        if (presented === null || !isCsrfToken(presented, live.record))
+          await limitRefresh(request, reply)
       },
     ],
     async handler(request, reply) {
       const live = found.get(request) as LiveSession
-      const held = sessions.csrfCookie(request)
-      if (held !== null && isCsrfToken(held, live.record)) return { csrf_token: held }
+      const presented = sessions.csrfCookie(request)
+      if (presented !== null && isCsrfToken(presented, live.record))
+        return { csrf_token: presented }
       const token = await sessions.rotateCsrf(live)
       if (token === null) throw new UnauthenticatedError()
       sessions.setCsrfCookie(reply, token, live.record)

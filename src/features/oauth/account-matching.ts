@@ -72,7 +72,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
   const { recovery } = identity
   const needsEmail = identity.login.includes('email')
   /** Clears another recovery field, which the creator of the account could use to get back in. */
-  const otherFactor: UserValues =
+  const clearedRecoveryField: UserValues =
     recovery === null || recovery === 'email'
       ? {}
       : {
@@ -85,15 +85,20 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
    * pre-hijacking). What the creator set up is removed. Links are also removed before the address
    * counts as verified. If their table failed only after that, no later sign-in would remove them.
    */
-  const takeOver = (request: FastifyRequest, user: Row, provider: string, profile: OAuthProfile) =>
+  const removePreHijacker = (
+    request: FastifyRequest,
+    user: Row,
+    provider: string,
+    profile: OAuthProfile,
+  ) =>
     replaceCredential(user, {
       request,
-      held: ['email', ...links.fields, 'emailVerified'],
+      unchangedFields: ['email', ...links.fields, 'emailVerified'],
       values: () => ({
         ...links.valuesFor(provider, profile.id, true),
         hashedPassword: passwords.unusable(),
         emailVerified: true,
-        ...otherFactor,
+        ...clearedRecoveryField,
       }),
       removeMethods: { before: true, retry: null },
     })
@@ -114,7 +119,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
       ? updateIfUnchanged(users, user, ['email', ...links.fields, 'emailVerified'], () =>
           links.valuesFor(provider, profile.id, false),
         )
-      : takeOver(request, user, provider, profile)
+      : removePreHijacker(request, user, provider, profile)
     const changed = await changing.catch((error) => {
       if (error instanceof DuplicateUserError) return null
       if (error instanceof UserValueError)
@@ -247,7 +252,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
         }
         const { username } = row
         // Another account has this name as the value of a different login field: try the next name.
-        const isShadowing = (await identity.shadowing({ username })) !== null
+        const isShadowing = (await identity.conflictingField({ username })) !== null
         resolved = isShadowing ? null : await create(request, provider, profile, row)
       }
       if (resolved) return resolved

@@ -17,7 +17,7 @@ export interface OAuthAttempt {
    * The session that started it, if there was one. The browser may withhold its cookie in the
    * callback (`SameSite=Strict`), so it is remembered here.
    */
-  readonly began?: { readonly tag: string; readonly handle: string } | undefined
+  readonly startedIn?: { readonly tag: string; readonly handle: string } | undefined
   /**
    * When that session authenticated, in milliseconds, if it was live. A silent sign-in doesn't make
    * it fresher.

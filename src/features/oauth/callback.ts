@@ -18,7 +18,7 @@ import type { AuthorizationRequests, OAuthAttempt } from './authorization-reques
 import type { OAuthLinking } from './linking.js'
 import { OAuthFailure } from './protocol/oauth-failure.js'
 import type { OAuthProtocol, SignInResult } from './protocol/protocol.js'
-import { orDenied, refusalWord } from './refusals.js'
+import { errorOfRefusal, orDenied } from './refusals.js'
 
 /**
  * Redirects after sign-in. `defaultRedirect` is a path, or a URL against which paths are resolved.
@@ -50,7 +50,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
    * rethrown.
    */
   const refusalOf = (request: FastifyRequest, provider: string, error: unknown): Error => {
-    const word = refusalWord(error)
+    const word = errorOfRefusal(error)
     if (word !== null) {
       request.log.info({ provider, reason: word }, 'sign-in with a provider was refused')
       return error as Error
@@ -79,7 +79,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
   ) => {
     const refusal = refusalOf(request, provider, error)
     if (answersJson) throw refusal
-    return land(reply, landing(path, refusalWord(refusal) ?? 'oauth_failed'))
+    return land(reply, landing(path, errorOfRefusal(refusal) ?? 'oauth_failed'))
   }
 
   const handOverTokens = async (
@@ -110,16 +110,17 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     {
       provider,
       redirectTo,
-      began,
+      startedIn,
       link: wanted,
     }: OAuthAttempt & { link: NonNullable<OAuthAttempt['link']> },
     result: SignInResult,
   ) => {
     // Only the session that started the link may finish it. If the browser withholds a
     // `SameSite=Strict` session cookie here, the attempt's own cookie has identified it.
-    const present = sessions.standingOf(request)
-    const isOther = present === null ? !oauth.isSessionWithheld : present.handle !== began?.handle
-    const live = began && !isOther ? await sessions.liveAt(began) : null
+    const present = sessions.locationOf(request)
+    const isOther =
+      present === null ? !oauth.isSessionWithheld : present.handle !== startedIn?.handle
+    const live = startedIn && !isOther ? await sessions.liveAt(startedIn) : null
     const isSame =
       live !== null &&
       encodeUserId(users.idOf(live.user)) === wanted.user &&
@@ -157,7 +158,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
   const signIn = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    { provider, redirectTo, rememberMe, began, signedInAtMs }: OAuthAttempt,
+    { provider, redirectTo, rememberMe, startedIn, signedInAtMs }: OAuthAttempt,
     result: SignInResult,
   ) => {
     const { profile } = result
@@ -176,7 +177,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     const authenticatedAtMs = result.authenticatedAtMs ?? signedInAtMs
     const body = await oauth.establish(request, reply, user, {
       rememberMe,
-      began,
+      startedIn,
       amr: ['oauth'],
       ...(authenticatedAtMs && { authenticatedAt: new Date(authenticatedAtMs) }),
     })

@@ -205,7 +205,7 @@ export const oauth: Feature = {
   configure(options, { session }) {
     const settings = resolveOAuth(options.oauth, options.users.fields, session !== null)
     return {
-      lacks: () => (settings ? null : '"oauth"'),
+      missing: () => (settings ? null : '"oauth"'),
       privilegedFields: Object.keys(settings?.providers ?? {}).map(providerField),
       async create(core, limits) {
         const links = linksOf(core, settings)

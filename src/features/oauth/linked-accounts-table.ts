@@ -1,5 +1,5 @@
 import type { Users } from '../../core/users/users.js'
-import { createDeadline, within } from '../../lib/deadline.js'
+import { createDeadline, withDeadline } from '../../lib/deadline.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { OAuthAccountStore } from '../../ports/oauth-account-store.js'
 import type { UserValues } from '../../ports/user-store.js'
@@ -30,7 +30,7 @@ export function linkedAccountsInTable(
 ): LinkedAccounts {
   const deadline = createDeadline(milliseconds)
   const bounded = <T>(call: () => Promise<T>): Promise<T> =>
-    within(deadline, call, 'The store of OAuth accounts', unavailableError)
+    withDeadline(deadline, call, 'The store of OAuth accounts', unavailableError)
 
   return {
     fields: [],

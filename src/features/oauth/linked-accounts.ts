@@ -114,12 +114,12 @@ export function linkedAccountsInColumns(
         if (linked(row).length < 2 && !hasOtherWay(row)) return 'last'
         // The compare-and-set covers all links, so that two concurrent removals can't remove the
         // last two. It covers the password too, which may be the only other way to sign in.
-        const held = Object.fromEntries(
+        const expected = Object.fromEntries(
           fields.map((field) => [field, users.read(row as Row, field) ?? null]),
         )
         const { hashedPassword } = users.credentialOf(row)
         const values = { [providerField(provider)]: null }
-        if (await users.compareAndSet(users.idOf(row), { ...held, hashedPassword }, values))
+        if (await users.compareAndSet(users.idOf(row), { ...expected, hashedPassword }, values))
           return 'removed'
         row = await users.findById(users.idOf(row))
       }

@@ -22,7 +22,7 @@ export const refusals = Object.freeze({
 })
 
 /** The `?error=` code of a refusal; null for any other error. */
-export function refusalWord(error: unknown): string | null {
+export function errorOfRefusal(error: unknown): string | null {
   for (const [word, Refusal] of Object.entries(refusals)) if (error instanceof Refusal) return word
   return null
 }

@@ -91,12 +91,12 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       const { provider, protocol } = protocolOf(request)
       const { redirect_to, remember_me } = request.query
       const secret = browser.write(request, reply)
-      const began = sessions.standingOf(request) ?? undefined
-      const live = began && (await sessions.liveAt(began))
+      const startedIn = sessions.locationOf(request) ?? undefined
+      const live = startedIn && (await sessions.liveAt(startedIn))
       const attempt = await attempts.begin(secret, {
         provider,
         rememberMe: isTruthy(remember_me),
-        began,
+        startedIn,
         signedInAtMs: live?.record.authenticatedAtMs,
         redirectTo: redirectTarget(redirect_to),
       })
@@ -143,7 +143,7 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
         provider,
         rememberMe: false,
         redirectTo: redirectTarget(request.body?.redirect_to),
-        began: standing && { tag: standing.tag, handle: standing.record.handle },
+        startedIn: standing && { tag: standing.tag, handle: standing.record.handle },
         link: { user: encodeUserId(principal.userId), epoch: users.epochOf(rowOf(principal)) },
       })
       try {

@@ -23,10 +23,10 @@ const revocableSessions = (sessions: Sessions, { users }: Core): Revocable => ({
   list: sessions.list,
   revoke: sessions.revoke,
   revokeAll: sessions.revokeAll,
-  async announce(changed, caller) {
+  async addNextEpoch(changed, caller) {
     const standing = AuthenticatedPrincipal.sessionOf(caller)
     if (!standing) return
-    const epoch = await sessions.announceEpoch(standing, users.epochOf(changed))
+    const epoch = await sessions.addNextEpoch(standing, users.epochOf(changed))
     AuthenticatedPrincipal.patchSession(caller, { epoch })
   },
 })
@@ -39,11 +39,11 @@ export const session: Feature = {
   routes: sessionRoutes,
   configure: (_options, { session: settings }) => ({
     // Without sessions, `/logout` can still revoke refresh tokens.
-    lacks: (others) =>
+    missing: (others) =>
       settings || others.some(({ isCarrier }) => isCarrier)
         ? null
         : 'sessionTransport() among the "transports"',
-    inTheClear: settings && !settings.cookies.policy.secure ? 'sessions' : null,
+    insecureCookies: settings && !settings.cookies.policy.secure ? 'sessions' : null,
     create(core) {
       const { users, emit, authenticate, loginContext, credentials } = core
       const sessions = core.sessions?.sessions ?? null

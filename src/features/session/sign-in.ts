@@ -13,9 +13,14 @@ interface Dependencies {
 /** Creates the session of a user who has just authenticated, and sets its cookies. */
 export const createSessionSignIn =
   ({ sessions, users, emit }: Dependencies): Establish =>
-  async (request, reply, user, { began = null, rememberMe, metadata, authenticatedAt, amr }) => {
+  async (
+    request,
+    reply,
+    user,
+    { startedIn = null, rememberMe, metadata, authenticatedAt, amr },
+  ) => {
     const init = { rememberMe, metadata, authenticatedAt, amr }
-    const session = await sessions.create(request, user, init, began)
+    const session = await sessions.create(request, user, init, startedIn)
     sessions.setCookies(reply, session)
     await emit('onAfterLogin', { user, transport: 'session' }, request)
     const { id, username } = accountView(users, user)

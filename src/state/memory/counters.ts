@@ -29,11 +29,11 @@ export function memoryCounters(max = 100_000): CounterStore {
   const locked = boundedBy<Entry>(max)
 
   const entryOf = (key: string, now: number): Entry => {
-    const held = locked.get(key)
-    if (held && held.lockedUntilMs + DAY_MS > now) return held
-    const entry = held ?? open.get(key) ?? { times: [], lockedUntilMs: 0, level: 0 }
+    const lock = locked.get(key)
+    if (lock && lock.lockedUntilMs + DAY_MS > now) return lock
+    const entry = lock ?? open.get(key) ?? { times: [], lockedUntilMs: 0, level: 0 }
     // The escalation has expired, so the entry moves back to the open ones.
-    if (held) locked.delete(key)
+    if (lock) locked.delete(key)
     entry.level = 0
     open.set(key, entry)
     return entry

@@ -103,7 +103,7 @@ const budgetArgs = (budget: AttemptBudget) => [
   budget.maxPerDay === undefined ? -1 : Math.min(whole(budget.maxPerDay), MOST_ATTEMPTS),
 ]
 
-const laneResults = (flat: unknown): BudgetResult[] => {
+const budgetResults = (flat: unknown): BudgetResult[] => {
   const numbers = (flat as unknown[]).map(Number)
   const results: BudgetResult[] = []
   for (let i = 0; i + 2 < numbers.length; i += 3) {
@@ -122,7 +122,7 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
   const windowKey = (key: string) => `${keyPrefix}w:{${key}}`
   const budgetKey = (key: string) => `${keyPrefix}l:{${key}}`
   const attempt = async (budgets: readonly AttemptBudget[]) =>
-    laneResults(
+    budgetResults(
       await link.run(
         ATTEMPT,
         budgets.map((budget) => budgetKey(budget.key)),

@@ -89,14 +89,14 @@ export const READING: Cases = {
     for (const field of ['constructor', '__proto__', 'toString', 'nothing'])
       assert.equal(await store.findBy(field, 'userB'), null)
     for (const near of [' ', '%', '_', '']) assert.equal(await store.findBy(key, near), null)
-    const held = person('B')[key] as string
+    const existing = person('B')[key] as string
     for (const near of [
-      `${held} `,
-      ` ${held}`,
-      `${held}\0`,
-      `${held}\ud800`,
-      held.replace('u', 'ú'),
-      held.replace('u', 'ｕ'),
+      `${existing} `,
+      ` ${existing}`,
+      `${existing}\0`,
+      `${existing}\ud800`,
+      existing.replace('u', 'ú'),
+      existing.replace('u', 'ｕ'),
     ]) {
       assert.equal(await store.findBy(key, near), null, JSON.stringify(near))
     }
@@ -187,11 +187,11 @@ export const READING: Cases = {
     { person, key, id },
   ) {
     const row = await store.create(person('A'))
-    const held = person('A')[key] as string
+    const existing = person('A')[key] as string
     const made = await store
-      .create(person('B', { [key]: caseFolded(held) }))
+      .create(person('B', { [key]: caseFolded(existing) }))
       .catch((error) => assert.ok(error instanceof DuplicateUserError))
-    const found = await store.findBy(key, caseFolded(held))
+    const found = await store.findBy(key, caseFolded(existing))
     assert.equal(id(found ?? row), id(made ?? row))
   },
 }

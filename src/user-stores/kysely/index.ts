@@ -10,7 +10,7 @@ import {
   timestampColumns,
   uniqueFields,
 } from '../fields.js'
-import { type Failure, failureOf, persistently } from '../sql/driver-errors.js'
+import { type Failure, failureOf, withRetries } from '../sql/driver-errors.js'
 import { modelCheck } from '../sql/model-check.js'
 import { encoder, isPossibleId, isPossibleKey, isSameKey } from '../sql/values.js'
 import { compareSchema } from './compare-schema.js'
@@ -34,9 +34,8 @@ const alwaysFilled = [...DEFAULTS.map(([field]) => field), 'createdAt', 'updated
  * query and every write one atomic statement, compiled once. A write by a text id is preceded by a
  * read, which checks that the id is spelled exactly as stored.
  *
- * Pass the instance of the pool, not a transaction: statements that the database rolled back are
- * retried only outside a transaction. Rows are returned as the driver reads them. The first row is
- * compared with the options.
+ * Pass the instance of the pool, not a transaction: a statement that was rolled back is retried
+ * only outside one. The first row is compared with the options; rows stay as the driver reads them.
  * @throws ConfigError for invalid options, and from the first read if the table doesn't match them
  * @example
  * const users = kyselyUsers(db, { table: 'accounts', columns: { id: 'account_id' } })
@@ -80,7 +79,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
         ...(query as CompiledQuery<Record<string, unknown>>),
         parameters,
       })
-    return db.isTransaction ? run() : persistently(dialect, run)
+    return db.isTransaction ? run() : withRetries(dialect, run)
   }
 
   /** The first row. Undefined as well if the database rejects the value, which no row can have. */

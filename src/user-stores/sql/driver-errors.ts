@@ -116,11 +116,11 @@ const ATTEMPTS = 8
  * lock. Up to eight attempts within about a second. Growing random delays keep competing statements
  * apart.
  */
-export function persistently<T>(dialect: Dialect, run: () => Promise<T>, attempt = 1): Promise<T> {
+export function withRetries<T>(dialect: Dialect, run: () => Promise<T>, attempt = 1): Promise<T> {
   // Not an async function: requests wait for this, and nearly every statement succeeds at once.
   return run().catch(async (error) => {
     if (attempt === ATTEMPTS || failureOf(dialect, error).kind !== 'again') throw error
     await sleep(Math.random() * 4 * 2 ** attempt)
-    return persistently(dialect, run, attempt + 1)
+    return withRetries(dialect, run, attempt + 1)
   })
 }

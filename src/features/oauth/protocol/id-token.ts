@@ -77,7 +77,7 @@ export function createIdTokens({
    * Checks that claims match what the authorization request asked for (OpenID Connect Core,
    * 3.1.3.7).
    */
-  const refuseUnasked = ({ acr, hd: domain }: oauth.IDToken) => {
+  const checkRequestedClaims = ({ acr, hd: domain }: oauth.IDToken) => {
     if (acrValues !== undefined && !(isSubject(acr) && acrValues.split(' ').includes(acr)))
       throw new OAuthFailure('bad_id_token', { detail: 'acr' })
     // Google's parameter for one Workspace domain, which users can remove from the URL. `*` allows
@@ -120,7 +120,7 @@ export function createIdTokens({
         if (claims?.azp !== undefined && claims.azp !== client.client_id) {
           throw new OAuthFailure('bad_id_token', { detail: 'azp' })
         }
-        refuseUnasked(claims as oauth.IDToken)
+        checkRequestedClaims(claims as oauth.IDToken)
         return { tokens, claims: claims as oauth.IDToken, expected }
       },
       idTokenFailure,

@@ -18,7 +18,7 @@ const maxEmailLength = 320
 const unstorable = /[\p{Cc}\p{Cs}]/u
 
 /** Strings that code makes of a missing id by accident. All users would share them. */
-const accidents = new Set(['null', 'undefined', 'NaN', '[object Object]'])
+const stringifiedMissing = new Set(['null', 'undefined', 'NaN', '[object Object]'])
 
 /** An id as text; null if it is unusable. */
 function idText(value: unknown): string | null {
@@ -26,7 +26,9 @@ function idText(value: unknown): string | null {
     return String(value)
   if (typeof value !== 'string' || value === '' || value.length > maxIdLength) return null
   // Databases that pad strings treat ids that differ only in trailing spaces as equal.
-  return unstorable.test(value) || value.trim() !== value || accidents.has(value) ? null : value
+  return unstorable.test(value) || value.trim() !== value || stringifiedMissing.has(value)
+    ? null
+    : value
 }
 
 /** Whether a claim is a usable subject (OpenID Connect Core, 2). */
