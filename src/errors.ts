@@ -79,7 +79,7 @@ export const InsufficientScopeError = make(
 /** 403: the gate requires a sign-in with two factors. */
 export const MfaRequiredError = make(
   'CRUDAUTH_MFA_REQUIRED',
-  'This action requires a sign-in with a second factor',
+  'This action requires a sign-in with two factors or a passkey',
   403,
 )
 export const NotVerifiedError = make('CRUDAUTH_NOT_VERIFIED', 'The account is not verified', 403)

@@ -108,28 +108,28 @@ const isAllowed = (from: string, found: Import): boolean => {
   )
 }
 
-test('every source file has a room', () => {
+test('architecture: every source file is in a known layer', () => {
   none(
     product.map(({ path }) => path).filter((path) => !roomOf(path)),
     'not in the table of rooms',
   )
 })
 
-test('a relative import leads to a source file', () => {
+test('architecture: every relative import has a source file', () => {
   none(
     breaches(sources, (_, { to, isPackage }) => !isPackage && !byPath.has(to)),
     'no such source',
   )
 })
 
-test('imports go down', () => {
+test('architecture: imports only point to lower layers', () => {
   none(
     breaches(product, ({ path }, found) => !found.isPackage && !isAllowed(path, found)),
     'against the arrows',
   )
 })
 
-test('schemas import nothing but TypeBox and each other', () => {
+test('architecture: schemas import only TypeBox and each other', () => {
   const schemas = product.filter(({ path }) => path.startsWith('schemas/'))
   none(
     breaches(schemas, (_, { to }) => to !== '@sinclair/typebox' && !to.startsWith('schemas/')),
@@ -137,7 +137,7 @@ test('schemas import nothing but TypeBox and each other', () => {
   )
 })
 
-test('core is free of values of Fastify', () => {
+test('architecture: core imports only types of Fastify', () => {
   const services = product.filter(({ path }) => path.startsWith('src/core/'))
   const fastifys = (name: string): boolean => /^(@?fastify\b|fastify-)/.test(name)
   none(
@@ -146,7 +146,7 @@ test('core is free of values of Fastify', () => {
   )
 })
 
-test('only plugin.ts and the entry points know adapters', () => {
+test('architecture: only plugin.ts and the entry points import adapters', () => {
   const others = product.filter(({ path }) => {
     const floor = roomOf(path)?.[1] ?? 0
     return floor > 2 && floor < 7
@@ -162,7 +162,7 @@ const featureOf = (path: string): string | undefined => /^src\/features\/([^/]+)
 const isForeign = (from: string, to: string): boolean =>
   featureOf(to) !== undefined && featureOf(to) !== featureOf(from)
 
-test("only a feature's index.ts is imported from outside its folder", () => {
+test("architecture: only a feature's index.ts is imported from outside its folder", () => {
   // The builders of providers are exports of the package, one file each.
   const isSeam = (to: string): boolean => /^src\/features\/[^/]+\/(index\.ts$|providers\/)/.test(to)
   none(
@@ -171,7 +171,7 @@ test("only a feature's index.ts is imported from outside its folder", () => {
   )
 })
 
-test('Core is taken apart in the index.ts of a feature only', () => {
+test('architecture: in a feature only index.ts imports Core', () => {
   const services = product.filter(({ path }) => featureOf(path) && !/\/index\.ts$/.test(path))
   none(
     breaches(services, (_, { to }) => to === 'src/core/core.ts'),
@@ -179,7 +179,7 @@ test('Core is taken apart in the index.ts of a feature only', () => {
   )
 })
 
-test('features do not import each other', () => {
+test('architecture: features do not import each other', () => {
   const features = product.filter(({ path }) => featureOf(path))
   none(
     breaches(features, ({ path }, found) => isForeign(path, found.to)),
@@ -188,7 +188,7 @@ test('features do not import each other', () => {
 })
 
 for (const { name, at: places, typesAt = [] } of confined) {
-  test(`${name} is imported in its own places only`, () => {
+  test(`architecture: ${name} is imported only in its allowed files`, () => {
     const isPlace = (path: string, typeOnly: boolean): boolean =>
       [...places, ...(typeOnly ? typesAt : [])].some((place) => path.startsWith(place))
     none(
@@ -198,14 +198,14 @@ for (const { name, at: places, typesAt = [] } of confined) {
   })
 }
 
-test('the product does not import its published test kits', () => {
+test('architecture: the product does not import its published test kits', () => {
   none(
     breaches(product, (_, { to }) => to.startsWith(outside)),
     'a kit in the product',
   )
 })
 
-test('no source imports itself by way of others', () => {
+test('architecture: there are no import cycles', () => {
   const cycles: string[] = []
   const done = new Set<string>()
   const visit = (path: string, trail: string[]): void => {
@@ -221,7 +221,7 @@ test('no source imports itself by way of others', () => {
 })
 
 for (const { name, path } of entries) {
-  test(`"${name}" loads only what an installation brings`, () => {
+  test(`architecture: "${name}" imports only declared dependencies`, () => {
     const entry = byPath.get(path)
     assert.ok(entry, `no source for the entry point: ${path}`)
     // An optional peer is there for those who import its own entry point.
@@ -245,7 +245,7 @@ for (const { name, path } of entries) {
   })
 }
 
-test('an export is imported by another source or published', () => {
+test('architecture: every export is imported by another source or published', () => {
   const used = new Map<string, Set<string>>()
   for (const file of sources) {
     for (const { to, names } of file.imports) {
@@ -262,10 +262,10 @@ test('an export is imported by another source or published', () => {
       const unused = file.exports.filter(({ name }) => !known?.has(name) && !known?.has('*'))
       return unused.map(({ name, line }) => `${at(file, line)} ${name}`)
     })
-  none(dead, 'nobody imports')
+  none(dead, 'not imported')
 })
 
-test(`no source is longer than ${maxLines} lines`, () => {
+test(`architecture: no source is longer than ${maxLines} lines`, () => {
   const long = [...sources, ...readSources('scripts', 'examples')].filter(
     ({ lines }) => lines > maxLines,
   )
@@ -275,7 +275,7 @@ test(`no source is longer than ${maxLines} lines`, () => {
   )
 })
 
-test('imports are told from types, and packages from files', () => {
+test('parseSource: distinguishes type imports from values, and packages from files', () => {
   const text = `
     import createError, { type A, b as c } from '@fastify/error'
     import type { D } from '../ports/d.js'

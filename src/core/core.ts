@@ -24,6 +24,7 @@ import type { CoreSettings } from './options.js'
 import { createHashQueue } from './passwords/hash-queue.js'
 import { createPasswords, type Passwords } from './passwords/passwords.js'
 import { createPasswordPolicy, type PasswordPolicy } from './passwords/policy.js'
+import { checkMethods } from './principal/methods.js'
 import { AuthenticatedPrincipal, subjectOf } from './principal/principal.js'
 import { principalOf } from './principal/request-principal.js'
 import { type ClientRecords, createClientRecords } from './sessions/client-record.js'
@@ -180,7 +181,10 @@ export async function createCore({
     createPrincipal(shown, init) {
       const user = users.rowBehind(shown)
       return users.isActive(user)
-        ? new AuthenticatedPrincipal(subjectOf(users, settings.identity.recovery, user), user, init)
+        ? new AuthenticatedPrincipal(subjectOf(users, settings.identity.recovery, user), user, {
+            ...init,
+            amr: checkMethods(init.amr),
+          })
         : null
     },
   }

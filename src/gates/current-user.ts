@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { readMethods } from '../core/principal/methods.js'
 import {
   ForbiddenError,
   InsufficientScopeError,
@@ -76,7 +77,7 @@ async function judge(
       stateOf(request).recovery === null ? principal.emailVerified : principal.recoveryVerified
     if (!verified) throw new NotVerifiedError()
   }
-  if (options.mfa && !principal.amr?.includes('mfa')) throw new MfaRequiredError()
+  if (options.mfa && !readMethods(principal.amr).includes('mfa')) throw new MfaRequiredError()
   if (options.scopes && !principal.hasScopes(...options.scopes)) throw new InsufficientScopeError()
   if (options.check && (await options.check(principal, request)) !== true)
     throw new ForbiddenError()

@@ -38,6 +38,7 @@ async function resolveLimit(
 ) {
   const result = await limit(request)
   try {
+    if (typeof result === 'function') fail('a function must not return another function')
     return checkRateLimit(`rateLimits.${action}`, result)
   } catch (cause) {
     throw new InternalError('A rate limit function returned an invalid limit', { cause })

@@ -28,7 +28,7 @@ export interface SessionRecord {
   /** End of sudo mode; 0 outside it. */
   readonly sudoUntilMs: number
   readonly remember: boolean
-  /** Encrypted device and IP address of the sign-in. */
+  /** Encrypted device, IP address and methods of the sign-in. */
   readonly client: string
   /** Encrypted JSON of the app; '' without any. */
   readonly metadata: string

@@ -24,7 +24,8 @@ export interface Principal {
   readonly recoveryVerified: boolean
   /**
    * How the user authenticated when the credential was issued. Empty where the plugin was not told.
-   * Access tokens carry it as the `amr` claim (RFC 8176), which has no value for `oauth`.
+   * Access tokens carry it as the `amr` claim (RFC 8176), which has no value for `oauth` and
+   * `recovery`.
    */
   readonly amr: readonly AuthenticationMethod[]
   /** Handle of the session, for session principals. */

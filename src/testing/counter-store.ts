@@ -30,7 +30,7 @@ export function counterStoreConformance(
 }
 
 function windows(declare: Declare<CounterStore>) {
-  declare('hits of one key are counted, those of another apart', async (store) => {
+  declare('hits are counted separately for each key', async (store) => {
     const [key, other] = [keyText(), keyText()]
     for (let count = 1; count <= 3; count += 1) {
       const window = await store.hit(key, MINUTE_MS)
@@ -50,7 +50,7 @@ function windows(declare: Declare<CounterStore>) {
   })
 
   declare(
-    'a window ends a fixed time after the hit that opened it, and the next hit opens another',
+    'a window ends a fixed time after its first hit, and the next hit opens another',
     async (store) => {
       const key = keyText()
       await onSchedule(async (onTime) => {
@@ -68,7 +68,7 @@ function windows(declare: Declare<CounterStore>) {
     },
   )
 
-  declare('keys of any text are different keys', async (store) => {
+  declare('keys of any text are distinct', async (store) => {
     const suffix = keyText()
     for (const text of HOSTILE_TEXTS) {
       const key = `${text}${suffix}`
@@ -80,7 +80,7 @@ function windows(declare: Declare<CounterStore>) {
 
 function budgetTests(declare: Declare<CounterStore>) {
   declare(
-    'attempts up to the budget pass and are counted, the next one locks, those after it are refused',
+    'attempts within the budget pass, the next one locks, later ones are refused',
     async (store) => {
       const budget = budgetOf()
       for (const count of [1, 2, 3]) assert.deepEqual(await one(store, budget), passed(count))
@@ -89,12 +89,12 @@ function budgetTests(declare: Declare<CounterStore>) {
     },
   )
 
-  declare('a budget of nothing locks the first attempt', async (store) => {
+  declare('a budget of 0 attempts locks at the first attempt', async (store) => {
     assertLocked(await one(store, budgetOf({ maxAttempts: 0 })), 10 * MINUTE_MS, true)
   })
 
   declare(
-    'of 100 parallel attempts exactly the budget passes and exactly one makes the lock',
+    'of 100 parallel attempts exactly the budget passes and exactly one locks',
     async (store) => {
       const budget = budgetOf({ maxAttempts: 7 })
       const results = await atOnce(100, () => one(store, budget))
@@ -108,7 +108,7 @@ function budgetTests(declare: Declare<CounterStore>) {
   )
 
   declare(
-    'lanes are judged in order, and one that refuses spares those behind it',
+    'budgets are checked in order, and a refusal does not count in later ones',
     async (store) => {
       const [strict, loose] = [budgetOf({ maxAttempts: 1 }), budgetOf({ maxAttempts: 5 })]
       const spared = { retryMs: 0, count: 0, lockedNow: false }
@@ -125,12 +125,12 @@ function budgetTests(declare: Declare<CounterStore>) {
     },
   )
 
-  declare('a call with no lane answers nothing', async (store) => {
+  declare('attempt and forgive accept an empty list', async (store) => {
     assert.deepEqual(await store.attempt([]), [])
     await store.forgive([])
   })
 
-  declare('100 parallel calls over two shared lanes keep to both budgets', async (store) => {
+  declare('100 parallel calls that share two budgets exceed neither', async (store) => {
     const [wide, tight] = [budgetOf({ maxAttempts: 9 }), budgetOf({ maxAttempts: 4 })]
     const results = await atOnce(100, () => store.attempt([wide, tight]))
     const passes = (index: number) =>
@@ -138,14 +138,14 @@ function budgetTests(declare: Declare<CounterStore>) {
     assert.deepEqual([passes(0), passes(1)], [9, 4])
   })
 
-  declare('hits and lanes of one key are different things', async (store) => {
+  declare('hits and attempts of the same key are counted separately', async (store) => {
     const budget = budgetOf({ maxAttempts: 1 })
     await store.hit(budget.key, MINUTE_MS)
     assert.deepEqual(await one(store, budget), passed(1))
     assert.equal((await store.hit(budget.key, MINUTE_MS)).count, 2)
   })
 
-  declare('the window slides: each attempt leaves it on its own', async (store) => {
+  declare('the window slides: each attempt expires separately', async (store) => {
     await onSchedule(async (onTime) => {
       const budget = budgetOf({ maxAttempts: 2, windowMs: 1000 })
       const startMs = Date.now()
@@ -164,7 +164,7 @@ function budgetTests(declare: Declare<CounterStore>) {
     })
   })
 
-  declare('attempts of an hour-long budget at its largest are all remembered', async (store) => {
+  declare('all 200 attempts of an hour-long budget are counted', async (store) => {
     const budget = budgetOf({ maxAttempts: 200, windowMs: 60 * MINUTE_MS, maxPerDay: 300 })
     for (let count = 1; count <= 200; count += 1)
       assert.deepEqual(await one(store, budget), passed(count))
@@ -173,7 +173,7 @@ function budgetTests(declare: Declare<CounterStore>) {
 }
 
 function locks(declare: Declare<CounterStore>) {
-  declare('a lock ends by itself, and refused attempts have not been counted', async (store) => {
+  declare('a lock expires, and attempts during the lock are not counted', async (store) => {
     const budget = budgetOf({ maxAttempts: 2, windowMs: 100, lockMs: 400 })
     await store.attempt([budget, budget])
     await onSchedule(async () => {
@@ -186,7 +186,7 @@ function locks(declare: Declare<CounterStore>) {
     })
   })
 
-  declare('each lock doubles the next, up to the longest', async (store) => {
+  declare('each lock is twice as long as the previous one, up to maxLockMs', async (store) => {
     // No attempt is allowed, so every attempt outside a lock causes one.
     const budget = budgetOf({ maxAttempts: 0, lockMs: 100, maxLockMs: 300 })
     for (const expected of [100, 200, 300, 300]) {
@@ -196,7 +196,7 @@ function locks(declare: Declare<CounterStore>) {
     }
   })
 
-  declare('the first lock is not longer than the longest', async (store) => {
+  declare('the first lock is not longer than maxLockMs', async (store) => {
     const result = await one(
       store,
       budgetOf({ maxAttempts: 0, lockMs: 10 * MINUTE_MS, maxLockMs: MINUTE_MS }),
@@ -204,7 +204,7 @@ function locks(declare: Declare<CounterStore>) {
     assert.deepEqual(result, { retryMs: MINUTE_MS, count: 0, lockedNow: true })
   })
 
-  declare('a patient attacker is stopped by the day', async (store) => {
+  declare('maxPerDay stops a slow brute-force attack', async (store) => {
     const budget = budgetOf({
       maxAttempts: 3,
       windowMs: 50,
@@ -224,7 +224,7 @@ function locks(declare: Declare<CounterStore>) {
     assert.deepEqual(await one(store, { ...budget, maxPerDay: 5 }), passed(1))
   })
 
-  declare('without a limit by the day there is none', async (store) => {
+  declare('without maxPerDay there is no daily limit', async (store) => {
     const budget = budgetOf({ maxAttempts: 1, windowMs: 10 })
     for (let i = 0; i < 8; i += 1) {
       assert.deepEqual(await one(store, budget), passed(1))
@@ -235,7 +235,7 @@ function locks(declare: Declare<CounterStore>) {
 
 function forgiving(declare: Declare<CounterStore>) {
   declare(
-    'a success forgets attempts, a standing lock, the escalation and the count of the day',
+    'forgive resets attempts, a current lock, the escalation and the daily count',
     async (store) => {
       const budget = budgetOf({ maxAttempts: 1, maxPerDay: 2 })
       for (let round = 0; round < 4; round += 1) {
@@ -250,7 +250,7 @@ function forgiving(declare: Declare<CounterStore>) {
     },
   )
 
-  declare('a success forgets the lanes it names and no other', async (store) => {
+  declare('forgive resets only the given keys', async (store) => {
     const [a, b, c] = [
       budgetOf({ maxAttempts: 1 }),
       budgetOf({ maxAttempts: 1 }),
@@ -263,21 +263,18 @@ function forgiving(declare: Declare<CounterStore>) {
     assertLocked(await one(store, b), b.lockMs, false)
   })
 
-  declare(
-    'an attempt that is given back leaves the others, locks and escalation',
-    async (store) => {
-      const budget = budgetOf({ maxAttempts: 2 })
-      for (const keys of [[], [budget.key, keyText()]]) await store.giveBack(keys)
-      assert.deepEqual([await one(store, budget), await one(store, budget)], [passed(1), passed(2)])
-      await store.giveBack([budget.key])
-      assert.deepEqual(await one(store, budget), passed(2))
-      assertLocked(await one(store, budget), budget.lockMs, true)
-      await store.giveBack([budget.key])
-      assertLocked(await one(store, budget), budget.lockMs, false)
-    },
-  )
+  declare('giveBack removes one attempt and keeps the others and the lock', async (store) => {
+    const budget = budgetOf({ maxAttempts: 2 })
+    for (const keys of [[], [budget.key, keyText()]]) await store.giveBack(keys)
+    assert.deepEqual([await one(store, budget), await one(store, budget)], [passed(1), passed(2)])
+    await store.giveBack([budget.key])
+    assert.deepEqual(await one(store, budget), passed(2))
+    assertLocked(await one(store, budget), budget.lockMs, true)
+    await store.giveBack([budget.key])
+    assertLocked(await one(store, budget), budget.lockMs, false)
+  })
 
-  declare('a success leaves the windows of hits alone', async (store) => {
+  declare('forgive does not reset the windows of hits', async (store) => {
     const key = keyText()
     await store.hit(key, MINUTE_MS)
     await store.forgive([key])

@@ -27,10 +27,10 @@ export function oneTimeStoreConformance(
 
   // The same rules apply to values with and without a group.
   for (const [kind, groupText] of [
-    ['a value', () => undefined],
-    ['a value of a group', keyText],
+    ['value without a group', () => undefined],
+    ['value in a group', keyText],
   ] as const) {
-    declare(`${kind} is seen by peek as often as asked, and taken once`, async (store) => {
+    declare(`${kind}: peek can be repeated, take returns it once`, async (store) => {
       const [key, group] = [keyText(), groupText()]
       await store.put(key, '{"user":1}', MINUTE_MS, group)
       assert.equal(await store.peek(key, group), '{"user":1}')
@@ -40,7 +40,7 @@ export function oneTimeStoreConformance(
       assert.equal(await store.peek(key, group), null)
     })
 
-    declare(`${kind} that nobody put is null`, async (store) => {
+    declare(`${kind}: an unknown key returns null`, async (store) => {
       const group = groupText()
       await store.put(keyText(), 'x', MINUTE_MS, group)
       for (const key of [keyText(), '', '__proto__']) {
@@ -49,7 +49,7 @@ export function oneTimeStoreConformance(
       }
     })
 
-    declare(`${kind} of any text and size comes back unchanged`, async (store) => {
+    declare(`${kind}: text of any kind and size is returned unchanged`, async (store) => {
       const group = groupText()
       for (const text of ['', ...HOSTILE_TEXTS, 'x'.repeat(4096)]) {
         const key = keyText()
@@ -59,7 +59,7 @@ export function oneTimeStoreConformance(
       }
     })
 
-    declare(`${kind} put again is the newer one, for its own time`, async (store) => {
+    declare(`${kind}: a second put replaces the value and its lifetime`, async (store) => {
       const [key, group] = [keyText(), groupText()]
       const startMs = Date.now()
       await store.put(key, 'old', 300, group)
@@ -69,7 +69,7 @@ export function oneTimeStoreConformance(
       assert.equal(await store.take(key, group), null)
     })
 
-    declare(`${kind} ends with its time, and the one beside it does not`, async (store) => {
+    declare(`${kind}: expires after its lifetime, and other values do not`, async (store) => {
       const [short, long, group] = [keyText(), keyText(), groupText()]
       await store.put(long, 'long', MINUTE_MS, group)
       await store.put(short, 'short', 300, group)
@@ -79,14 +79,14 @@ export function oneTimeStoreConformance(
       assert.equal(await store.peek(long, group), 'long')
     })
 
-    declare(`${kind} put for no time at all is not there, nor what it replaces`, async (store) => {
+    declare(`${kind}: put with a lifetime of 0 only removes the old value`, async (store) => {
       const [key, group] = [keyText(), groupText()]
       await store.put(key, 'old', MINUTE_MS, group)
       await store.put(key, 'new', 0, group)
       assert.equal(await store.take(key, group), null)
     })
 
-    declare(`${kind} is taken by exactly one of 100 parallel calls`, async (store) => {
+    declare(`${kind}: exactly one of 100 parallel take calls returns it`, async (store) => {
       const [key, group] = [keyText(), groupText()]
       await store.put(key, 'prize', MINUTE_MS, group)
       const answers = await atOnce(100, () => store.take(key, group))
@@ -97,7 +97,7 @@ export function oneTimeStoreConformance(
     })
   }
 
-  declare('a key names different values alone, in one group and in another', async (store) => {
+  declare('the same key is a separate value in each group and without a group', async (store) => {
     const [key, group, other] = [keyText(), keyText(), keyText()]
     await store.put(key, 'alone', MINUTE_MS)
     await store.put(key, 'group', MINUTE_MS, group)
@@ -110,25 +110,28 @@ export function oneTimeStoreConformance(
     assert.equal(await store.take(key), 'alone')
   })
 
-  declare('revoking a group ends all its values and no other, and counts them', async (store) => {
-    const [group, other] = [keyText(), keyText()]
-    const keys = [keyText(), keyText(), keyText()]
-    for (const key of keys) {
-      await store.put(key, 'mine', MINUTE_MS, group)
-      await store.put(key, 'yours', MINUTE_MS, other)
-      await store.put(key, 'alone', MINUTE_MS)
-    }
-    assert.equal(await store.revokeGroup(group), 3)
-    assert.equal(await store.revokeGroup(group), 0)
-    for (const key of keys) {
-      assert.equal(await store.peek(key, group), null)
-      assert.equal(await store.take(key, group), null)
-      assert.equal(await store.take(key, other), 'yours')
-      assert.equal(await store.take(key), 'alone')
-    }
-  })
+  declare(
+    'revokeGroup removes only the values of its group and returns their number',
+    async (store) => {
+      const [group, other] = [keyText(), keyText()]
+      const keys = [keyText(), keyText(), keyText()]
+      for (const key of keys) {
+        await store.put(key, 'mine', MINUTE_MS, group)
+        await store.put(key, 'yours', MINUTE_MS, other)
+        await store.put(key, 'alone', MINUTE_MS)
+      }
+      assert.equal(await store.revokeGroup(group), 3)
+      assert.equal(await store.revokeGroup(group), 0)
+      for (const key of keys) {
+        assert.equal(await store.peek(key, group), null)
+        assert.equal(await store.take(key, group), null)
+        assert.equal(await store.take(key, other), 'yours')
+        assert.equal(await store.take(key), 'alone')
+      }
+    },
+  )
 
-  declare('revoking a group counts neither taken nor expired values', async (store) => {
+  declare('revokeGroup counts neither taken nor expired values', async (store) => {
     const group = keyText()
     const taken = keyText()
     await store.put(taken, 'a', MINUTE_MS, group)
@@ -139,15 +142,18 @@ export function oneTimeStoreConformance(
     assert.equal(await store.revokeGroup(group), 1)
   })
 
-  declare('a short value does not shorten the life of the others of its group', async (store) => {
-    const [group, long, short] = [keyText(), keyText(), keyText()]
-    await store.put(long, 'long', MINUTE_MS, group)
-    await store.put(short, 'short', 200, group)
-    await past(Date.now() + 200)
-    assert.equal(await store.take(long, group), 'long')
-  })
+  declare(
+    'a short-lived value does not shorten the lifetime of others in its group',
+    async (store) => {
+      const [group, long, short] = [keyText(), keyText(), keyText()]
+      await store.put(long, 'long', MINUTE_MS, group)
+      await store.put(short, 'short', 200, group)
+      await past(Date.now() + 200)
+      assert.equal(await store.take(long, group), 'long')
+    },
+  )
 
-  declare('a value is either taken or ended with its group, never both', async (store) => {
+  declare('a value is either taken or revoked with its group, never both', async (store) => {
     const group = keyText()
     const keys = Array.from({ length: 99 }, keyText)
     for (const key of keys) await store.put(key, 'x', MINUTE_MS, group)

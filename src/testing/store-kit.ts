@@ -49,7 +49,7 @@ function recordLastCall<Store>(store: Store, last: { call: Call | null }): Store
       const member: unknown = Reflect.get(target, name, receiver)
       if (typeof member !== 'function' || typeof name !== 'string') return member
       return (...given: unknown[]) => {
-        const call: Call = { verb: name, given, outcome: 'has not answered yet' }
+        const call: Call = { verb: name, given, outcome: 'has not settled yet' }
         last.call = call
         const answer: unknown = member.apply(target, given)
         if (!(answer instanceof Promise)) return answer
@@ -134,7 +134,9 @@ export async function onSchedule(
   for (let round = 0; round < 10; round += 1) {
     if ((await scenario((untilMs) => Date.now() < untilMs)) !== 'late') return
   }
-  throw new Error('The machine is too slow for this test: ten times in a row a step came late')
+  throw new Error(
+    'The machine is too slow for this test: a step was late in 10 consecutive attempts',
+  )
 }
 
 /** Texts that break careless encodings: separators, quotes, control characters, long texts, etc. */

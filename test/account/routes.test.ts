@@ -73,7 +73,7 @@ describe('POST /register', () => {
   })
 
   const malformed: [what: string, body: unknown, code: string][] = [
-    ['no members', {}, 'FST_ERR_VALIDATION'],
+    ['an empty object', {}, 'FST_ERR_VALIDATION'],
     ['null', null, 'FST_ERR_VALIDATION'],
     ['an array', [], 'FST_ERR_VALIDATION'],
     ['a string', '"x"', 'FST_ERR_VALIDATION'],
@@ -93,6 +93,11 @@ describe('POST /register', () => {
       'FST_ERR_VALIDATION',
     ],
     [
+      'a password of 1025 code points in 2050 UTF-16 units',
+      { ...ann, password: '🔑'.repeat(1025) },
+      'FST_ERR_VALIDATION',
+    ],
+    [
       'an email of 321 characters',
       { ...ann, email: `${'a'.repeat(309)}@example.com` },
       'FST_ERR_VALIDATION',
@@ -106,7 +111,7 @@ describe('POST /register', () => {
     ],
     ['an email with two @', { ...ann, email: 'ann@b@example.com' }, 'CRUDAUTH_EMAIL_INVALID'],
     [
-      'a username like an email',
+      'a username that looks like an email',
       { ...ann, username: 'bob@example.com' },
       'CRUDAUTH_USERNAME_INVALID',
     ],
@@ -123,7 +128,7 @@ describe('POST /register', () => {
     ],
     ['a password of 7 characters', { ...ann, password: '1x3y5z7' }, 'CRUDAUTH_PASSWORD_TOO_SHORT'],
     [
-      'a password of 7 characters in 14 units',
+      'a password of 7 code points in 14 UTF-16 units',
       { ...ann, password: '🔑'.repeat(7) },
       'CRUDAUTH_PASSWORD_TOO_SHORT',
     ],
@@ -176,11 +181,11 @@ describe('POST /register', () => {
       400,
     ],
     ['invalid UTF-8', 'application/json', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), 400],
-    ['text', 'text/plain', JSON.stringify(ann), 415],
+    ['plain text', 'text/plain', JSON.stringify(ann), 415],
     ['XML', 'application/xml', '<a/>', 415],
     ['a multipart form', 'multipart/form-data; boundary=x', '--x--', 415],
     [
-      'more than 16 KiB',
+      'a body of more than 16 KiB',
       'application/json',
       JSON.stringify({ ...ann, more: 'x'.repeat(16_384) }),
       413,
@@ -225,6 +230,7 @@ describe('POST /register', () => {
     const passwords = [
       '🔑'.repeat(8),
       `${'ab '.repeat(341)}z`,
+      '🔑'.repeat(1024),
       '   spaces around   ',
       'Пароль-из-слов',
     ]
@@ -455,12 +461,13 @@ describe('GET /me', () => {
     assert.equal(body.is_superuser, true)
   })
 
-  test('a user id in the query or headers is ignored', async (t) => {
+  test('a user id in the query, headers or body is ignored', async (t) => {
     const app = await build(t)
     await signedIn(app, 'ann')
     const bob = await signedIn(app, 'bob')
     const response = await bob.get('/me?user_id=1&userId=1&sub=1&id=1', {
       headers: { 'x-user-id': '1', 'user-id': '1', sub: '1' },
+      payload: { user_id: 1, userId: 1, sub: '1', id: 1 },
     })
     assert.equal(answers(response, 200).user_id, 2)
   })

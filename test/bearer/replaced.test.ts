@@ -33,9 +33,12 @@ for (const backend of backends) {
       return (await app.inject({ method: 'POST', url: '/auth/refresh', headers })).statusCode
     }
     assert.equal(await signIn('ann'), 200)
-    const first = client.cookies.get(cookie) ?? ''
+    const kept = client.cookies.get(cookie) ?? ''
     assert.equal(await signIn('ann', wrong), 401)
-    assert.equal(client.cookies.get(cookie), first)
+    assert.equal(client.cookies.get(cookie), kept)
+    const stillWorks = await client.post('/auth/refresh')
+    assert.equal(stillWorks.statusCode, 200, 'a failed sign-in revokes nothing')
+    const first = client.cookies.get(cookie) ?? ''
     assert.equal(await signIn('ann'), 200)
     const second = client.cookies.get(cookie) ?? ''
     assert.equal(await refreshed(first), 401)

@@ -497,6 +497,15 @@ for (const backend of backends) {
       assert.equal((await app.crudAuth.sessions.list(1)).length, 1, 'one token family')
     })
 
+    test('a replayed refresh token is refused and revokes the family', async (t) => {
+      const app = await bearerApp(t, backend, { reuseGraceSeconds: 0 })
+      const first = await signedInBearer(app)
+      const second = tokensOf(await askRefresh(app, first.refresh_token))
+      refusesOwn(await askRefresh(app, first.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
+      refusesOwn(await askRefresh(app, second.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
+      assert.deepEqual(await app.crudAuth.sessions.list(1), [])
+    })
+
     test('without rotation the refresh token is reusable and no new one is returned', async (t) => {
       const app = await bearerApp(t, backend, { rotateRefresh: false, reuseGraceSeconds: 0 })
       const { refresh_token } = await signedInBearer(app)
@@ -594,7 +603,7 @@ for (const backend of backends) {
       await new Client(app).register('ann')
       const ended: [string, () => Promise<unknown>][] = [
         [
-          'password changed',
+          'after a password change',
           async () => {
             const { access_token } = tokensOf(await askToken(app))
             const change = { current_password: password, new_password: 'another good one' }
@@ -610,9 +619,9 @@ for (const backend of backends) {
             await users.update(1, { hashedPassword })
           },
         ],
-        ['version moved on', () => users.update(1, { tokenVersion: 40 })],
+        ['after raising token_version', () => users.update(1, { tokenVersion: 40 })],
         [
-          'another password in the row',
+          'after replacing the hash in the row',
           async () =>
             users.update(1, { hashedPassword: await app.crudAuth.passwords.hash(password) }),
         ],
@@ -636,6 +645,7 @@ for (const backend of backends) {
       const users = new Proxy(first, { get: (_, name) => Reflect.get(current, name) })
       const app = await bearerApp(t, backend, {}, { users })
       const { refresh_token, access_token } = await signedInBearer(app)
+      const unused = tokensOf(await askToken(app))
       answers(await asBearer(app, access_token), 200)
       current = memoryUsers()
       refusesOwn(await asBearer(app, access_token), 'CRUDAUTH_UNAUTHENTICATED')
@@ -643,6 +653,9 @@ for (const backend of backends) {
       await new Client(app).register('ann')
       refusesOwn(await asBearer(app, access_token), 'CRUDAUTH_UNAUTHENTICATED')
       refusesOwn(await askRefresh(app, refresh_token), 'CRUDAUTH_INVALID_TOKEN')
+      // Tokens that the app has not seen since it issued them, so no cache holds them.
+      refusesOwn(await asBearer(app, unused.access_token), 'CRUDAUTH_UNAUTHENTICATED')
+      refusesOwn(await askRefresh(app, unused.refresh_token), 'CRUDAUTH_INVALID_TOKEN')
       assert.deepEqual(await app.crudAuth.sessions.list(1), [])
     })
 

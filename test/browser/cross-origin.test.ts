@@ -20,7 +20,7 @@ const script = (): string => {
   return found
 }
 
-test('a front end on another origin signs in, survives a reload, lists and ends devices, by the guide alone', {
+test('cross-origin guide: a front end signs in, survives a reload, lists and revokes sessions', {
   skip,
 }, async (t) => {
   const html =

@@ -9,7 +9,7 @@ const skip = chromium ? false : 'needs Chromium'
 const password = 'correct horse battery'
 const changed = 'a quite different battery'
 
-test('somebody registers, signs in on two devices, ends one, confirms, changes the password and signs out', {
+test('demo: sign-up, two devices, revoking one, sudo mode, password change and sign-out', {
   skip,
 }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
@@ -101,7 +101,7 @@ for (const [name, env, host, prefix] of [
   ['on 127.0.0.1', {}, '127.0.0.1', '__Host-'],
   ['with COOKIE_SECURE=0', { COOKIE_SECURE: '0' }, 'localhost', ''],
 ] as const) {
-  test(`${name} the browser keeps the cookies as they are meant, and scripts find no secret`, {
+  test(`demo ${name}: cookies have the expected attributes, and scripts can read no secret`, {
     skip,
   }, async (t) => {
     const demo = await startDemo(t, temporaryFolder(t), env)
@@ -142,7 +142,7 @@ for (const [name, env, host, prefix] of [
   })
 }
 
-test('a refusal names its code and leads to the field it is about', { skip }, async (t) => {
+test('demo: an error shows its code and focuses the field it is about', { skip }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const browser = await openBrowser(t, String(chromium))
   const device = await Device.open(browser, demo.url)
@@ -177,7 +177,7 @@ test('a refusal names its code and leads to the field it is about', { skip }, as
   await device.says(/CRUDAUTH_LOCKED_OUT/)
 })
 
-test('an account is deleted after confirming, and asks for it before', { skip }, async (t) => {
+test('demo: deleting the account requires confirming the password', { skip }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const browser = await openBrowser(t, String(chromium))
   const device = await Device.open(browser, demo.url)
@@ -199,7 +199,7 @@ test('an account is deleted after confirming, and asks for it before', { skip },
   await device.says(/CRUDAUTH_BAD_CREDENTIALS/)
 })
 
-test('the page fits a phone, in light and dark, from end to end', { skip }, async (t) => {
+test('demo: the page fits a phone screen, in light and dark', { skip }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
@@ -229,7 +229,7 @@ test('the page fits a phone, in light and dark, from end to end', { skip }, asyn
   }
 })
 
-test('the OpenAPI page tries routes with the CSRF token, by itself', { skip }, async (t) => {
+test('demo: the OpenAPI page sends the CSRF token with its requests', { skip }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)

@@ -28,7 +28,7 @@ async function follow(
   return mailbox.opens(() => link.click())
 }
 
-test('by clicks alone: register, confirm, forget the password, reset it, change the address, take that back', {
+test('demo: sign-up, verification, password reset, email change and revert, by clicking the links', {
   skip,
 }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
@@ -141,7 +141,7 @@ test('by clicks alone: register, confirm, forget the password, reset it, change 
   await revert.page.locator('#you').getByText('ada@example.com').waitFor()
 })
 
-test('a link that was used, and one without its token, say so', { skip }, async (t) => {
+test('demo: a link with an invalid token, or without one, shows an error', { skip }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
@@ -161,7 +161,7 @@ test('a link that was used, and one without its token, say so', { skip }, async 
   }
 })
 
-test('an email runs no script, loads nothing and reaches nothing around it, whatever stands in it', {
+test('mailbox: hostile HTML in an email runs no script, loads nothing and cannot leave its frame', {
   skip,
 }, async (t) => {
   const app = Fastify()
@@ -208,7 +208,7 @@ test('an email runs no script, loads nothing and reaches nothing around it, what
   assert.ok(device.takeProblems().length > 0, 'the browser has refused something')
 })
 
-test('the page of docs/email.md confirms by a click and goes on to where the answer says', {
+test('docs/email.md: the verification page redeems the token on a click and follows redirect_to', {
   skip,
 }, async (t) => {
   const [block] = blocksOf(documentOf('docs/email.md')).filter(
@@ -246,7 +246,7 @@ test('the page of docs/email.md confirms by a click and goes on to where the ans
   assert.deepEqual(posted, [{ token: 'secret' }, { token: 'secret' }])
 })
 
-test('mailbox and forms fit a phone, in light and dark', { skip }, async (t) => {
+test('mailbox and forms: fit a phone screen, in light and dark', { skip }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)

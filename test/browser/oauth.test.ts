@@ -70,7 +70,7 @@ class Person {
       .filter((problem) => !/status of 404 .*\/favicon\.ico$/.test(problem))
   }
 
-  /** Asserts the error message and code. Ignores the failed requests that the console logs. */
+  /** Asserts the error message and code, and no problems except the 4xx that the console logs. */
   async isRefused(text: RegExp, code: string) {
     await this.device.says(text)
     assert.equal(await this.page.locator('[role=alert] code').textContent(), code)
@@ -82,7 +82,7 @@ class Person {
   }
 }
 
-test('somebody signs up at a provider, comes back to the same account, and keeps a way in', {
+test('demo: provider sign-up, later sign-ins to the same account, and the last sign-in method stays', {
   skip,
 }, async (t) => {
   const demo = await startOidcDemo(t)
@@ -150,7 +150,7 @@ test('somebody signs up at a provider, comes back to the same account, and keeps
   assert.ok(statSync(shot('oauth-2-signed-up')).size > 10_000)
 })
 
-test('an account with a password gets a link, and that account at the provider opens no other', {
+test('demo: a provider account linked to one user cannot be linked to another', {
   skip,
 }, async (t) => {
   const demo = await startOidcDemo(t)
@@ -191,7 +191,7 @@ test('an account with a password gets a link, and that account at the provider o
   assert.equal(await carl.page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0)
 })
 
-test('an address that the provider does not vouch for opens nobody’s account, and a page says so', {
+test('demo: an unverified provider email does not sign in to an existing account; the page says so', {
   skip,
 }, async (t) => {
   const demo = await startOidcDemo(t)
@@ -216,7 +216,7 @@ test('an address that the provider does not vouch for opens nobody’s account, 
   await owner.button('Link').waitFor()
 })
 
-test('a landing place tells nothing but what it knows', { skip }, async (t) => {
+test('demo: unknown error codes in the redirect URL are not shown', { skip }, async (t) => {
   const demo = await startOidcDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const somebody = await Person.open(

@@ -69,7 +69,7 @@ const ask = async (
   headers: Record<string, string> = {},
 ) => (await postJson(app, '/graphql', { operation, variables }, headers)).json()
 
-test('anonymous, bearer and session callers are told apart on one route', async (t) => {
+test('GraphQL-like route: distinguishes anonymous, bearer and session callers', async (t) => {
   const app = await start(t)
   const { access_token } = await signedInBearer(app, 'ann', { scope: 'secrets:read' })
   const bob = await signedIn(app, 'bob')
@@ -86,7 +86,7 @@ test('anonymous, bearer and session callers are told apart on one route', async 
   ])
 })
 
-test('an expired token is anonymous, a forged one and a session without its CSRF header fail before any resolver', async (t) => {
+test('GraphQL-like route: an expired token is anonymous, a forged one or a wrong CSRF header fails', async (t) => {
   const app = await start(t)
   const { access_token } = await signedInBearer(app)
   const expired = forge(headerOf(access_token), { ...claimsOf(access_token), exp: 1 })
@@ -102,7 +102,7 @@ test('an expired token is anonymous, a forged one and a session without its CSRF
   )
 })
 
-test('a sign-in by hand gives what /token gives, under the same lockout', async (t) => {
+test('GraphQL-like route: a custom sign-in issues tokens and shares the lockout of /token', async (t) => {
   const app = await start(t)
   await new Client(app).register('ann')
   const { data } = await ask(app, 'signIn', {

@@ -79,7 +79,7 @@ async function start(t: Parameters<typeof build>[0], accessSeconds = 900) {
   return { app, users, client }
 }
 
-test('an expired token is refreshed behind the caller’s back, once for all requests that wait', async (t) => {
+test('interceptor: an expired token is refreshed once for all waiting requests', async (t) => {
   const { client } = await start(t, 3)
   assert.equal((await client.call('/auth/me')).status, 200)
   assert.equal(client.counts.refreshes, 0)
@@ -89,7 +89,7 @@ test('an expired token is refreshed behind the caller’s back, once for all req
   assert.equal(client.counts.refreshes, 1)
 })
 
-test('tabs that share the cookie and refresh at the same moment all stay signed in', async (t) => {
+test('interceptor: tabs that share a cookie and refresh at the same time all stay signed in', async (t) => {
   const { app, client } = await start(t)
   const base = `http://127.0.0.1:${(app.server.address() as { port: number }).port}`
   const tabs = times(5, () => frontEnd(base))
@@ -109,7 +109,7 @@ test('tabs that share the cookie and refresh at the same moment all stay signed 
   assert.equal((await tabs[0]?.call('/auth/me'))?.status, 200)
 })
 
-test('a wrong current password is answered to the caller, and no refresh is tried', async (t) => {
+test('interceptor: a wrong current password is returned to the caller without a refresh', async (t) => {
   const { client } = await start(t)
   const response = await client.call('/auth/change-password', {
     method: 'POST',
@@ -121,7 +121,7 @@ test('a wrong current password is answered to the caller, and no refresh is trie
   assert.equal(client.counts.refreshes, 0)
 })
 
-test('after the password was changed elsewhere the client is signed out cleanly: one try, no loop', async (t) => {
+test('interceptor: after a raised token_version the client refreshes once and signs out', async (t) => {
   const { users, client } = await start(t)
   await users.update(1, { tokenVersion: 1 })
   for (let n = 0; n < 2; n++) assert.equal((await client.call('/auth/me')).status, 401)

@@ -6,7 +6,7 @@ import { listenOn, pairFor } from '../helpers/bearer.js'
 import { build, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 
-test('a generic OAuth client signs in, refreshes, calls, is told off, and reads the key set', async (t) => {
+test('oauth4webapi: a generic client signs in, refreshes, handles errors and reads the JWKS', async (t) => {
   const issuer = 'https://auth.example.com'
   const app = await build(t, {
     auth: {

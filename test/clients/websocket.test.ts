@@ -74,7 +74,7 @@ async function open({ app }: Start, url: string, headers: Record<string, string>
   return { socket, message: JSON.parse(String(message)) }
 }
 
-test('an upgrade with a token is its user’s, and the socket goes on knowing whose', async (t) => {
+test('WebSocket: an upgrade with an access token authenticates the socket', async (t) => {
   const started = await start(t)
   const { socket, message } = await open(
     started,
@@ -88,7 +88,7 @@ test('an upgrade with a token is its user’s, and the socket goes on knowing wh
   socket.terminate()
 })
 
-test('an upgrade with a session cookie is its user’s, where any transport will do', async (t) => {
+test('WebSocket: a session cookie authenticates only where any transport is accepted', async (t) => {
   const started = await start(t)
   const client = await signedIn(started.app, 'bob')
   const cookie = [...client.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
@@ -98,7 +98,7 @@ test('an upgrade with a session cookie is its user’s, where any transport will
   await assert.rejects(open(started, '/live', { cookie }), /401/)
 })
 
-test('nobody, a forged and a superseded token, and one without the scope never get a socket', async (t) => {
+test('WebSocket: missing, forged, revoked and under-scoped tokens are refused', async (t) => {
   const started = await start(t)
   const { app, users, tokens } = started
   const port = await listenOn(app)
@@ -121,7 +121,7 @@ test('nobody, a forged and a superseded token, and one without the scope never g
     401,
   )
   const { socket, message } = await open(started, '/maybe', authorization(tokens.access_token))
-  assert.deepEqual(message, { who: null }, 'over is anonymous')
+  assert.deepEqual(message, { who: null }, 'an ended token is anonymous')
   socket.terminate()
   const weak = await app.crudAuth.issueTokens((await users.findById(1)) as never, {
     scopes: ['other'],

@@ -60,7 +60,7 @@ class Browser {
 }
 
 for (const backend of backends) {
-  test(`${backend.name}: a front end written for CRUDAuth is answered as it expects`, async (t) => {
+  test(`${backend.name}: responses match what a front end written for CRUDAuth expects`, async (t) => {
     const mail = new Mailbox()
     const { app } = await buildOAuth(t, {
       auth: {
@@ -91,7 +91,7 @@ for (const backend of backends) {
           : null
         const link = (await message?.())?.context.link
         const value = link ? new URL(link).searchParams.get('token') : values.get(name)
-        assert.ok(value, `there is no ${whole}`)
+        assert.ok(value, `${whole} has no value`)
         text = text.replace(whole, value)
       }
       return JSON.parse(text) as T
@@ -124,7 +124,7 @@ for (const backend of backends) {
   })
 }
 
-test('the table of the migration guide is made of this contract', () => {
+test('migration guide: its table of differences matches this contract', () => {
   const guide = readFileSync(
     new URL('../../docs/guides/migrate-crudauth.md', import.meta.url),
     'utf8',

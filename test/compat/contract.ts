@@ -71,7 +71,7 @@ export const contract: readonly Step[] = [
     },
   },
   {
-    name: 'nobody is signed in',
+    name: 'an anonymous request',
     as: 'ada',
     request: { method: 'GET', path: '/me' },
     expect: { status: 401, headers: { 'www-authenticate': /^Bearer/ } },
@@ -100,7 +100,7 @@ export const contract: readonly Step[] = [
     expect: { status: 200, keys: ['csrf_token'], cookies: ['csrf_token'] },
   },
   {
-    name: 'who am I',
+    name: 'the current user',
     as: 'ada',
     request: { method: 'GET', path: '/me' },
     expect: {
@@ -111,7 +111,7 @@ export const contract: readonly Step[] = [
     capture: { id: 'id' },
   },
   {
-    name: 'an unsafe request without the header',
+    name: 'an unsafe request without the CSRF header',
     as: 'ada',
     request: { method: 'POST', path: '/logout', csrf: false },
     expect: { status: 403, headers: { 'x-csrf-error': 'true' } },
@@ -127,7 +127,7 @@ export const contract: readonly Step[] = [
     capture: { 'other.id': 'other' },
   },
   {
-    name: 'somebody else’s session, or none',
+    name: 'an unknown session',
     as: 'ada',
     request: { method: 'DELETE', path: '/sessions/unknown' },
     expect: { status: 404 },
@@ -152,7 +152,7 @@ export const contract: readonly Step[] = [
     capture: { csrf_token: 'csrf' },
   },
   {
-    name: 'signing the others out',
+    name: 'signing out the other devices',
     as: 'ada',
     request: { method: 'POST', path: '/logout-all?keep_current=True' },
     expect: { status: 200 },
@@ -169,7 +169,7 @@ export const contract: readonly Step[] = [
     capture: { access_token: 'access', refresh_token: 'refresh' },
   },
   {
-    name: 'who am I, by a token',
+    name: 'the current user, by a token',
     as: 'nobody',
     request: { method: 'GET', path: '/me', headers: { authorization: 'Bearer {access}' } },
     expect: { status: 200, keys: ['id', 'scopes'], body: { via: 'bearer' } },
@@ -213,7 +213,7 @@ export const contract: readonly Step[] = [
     expect: { status: 400 },
   },
   {
-    name: 'a request for a verification',
+    name: 'a verification request',
     as: 'nobody',
     request: {
       method: 'POST',
@@ -223,7 +223,7 @@ export const contract: readonly Step[] = [
     expect: { status: 202, keys: ['detail'] },
   },
   {
-    name: 'a wrong password at a change of the password',
+    name: 'a password change with a wrong password',
     as: 'ada',
     request: {
       method: 'POST',
@@ -233,7 +233,7 @@ export const contract: readonly Step[] = [
     expect: { status: 401 },
   },
   {
-    name: 'a wrong password at a change of the address',
+    name: 'an email change with a wrong password',
     as: 'ada',
     request: {
       method: 'POST',
@@ -243,7 +243,7 @@ export const contract: readonly Step[] = [
     expect: { status: 400 },
   },
   {
-    name: 'a change of the address',
+    name: 'an email change',
     as: 'ada',
     request: {
       method: 'POST',
@@ -253,7 +253,7 @@ export const contract: readonly Step[] = [
     expect: { status: 202, keys: ['detail'] },
   },
   {
-    name: 'a change of the address is confirmed',
+    name: 'confirming an email change',
     as: 'nobody',
     request: {
       method: 'POST',
@@ -263,7 +263,7 @@ export const contract: readonly Step[] = [
     expect: { status: 200 },
   },
   {
-    name: 'a change of the password',
+    name: 'a password change',
     as: 'ada',
     request: {
       method: 'POST',
@@ -279,7 +279,7 @@ export const contract: readonly Step[] = [
     expect: { status: 401 },
   },
   {
-    name: 'a request for a new password',
+    name: 'a password reset request',
     as: 'nobody',
     request: {
       method: 'POST',
@@ -289,7 +289,7 @@ export const contract: readonly Step[] = [
     expect: { status: 202, keys: ['detail'] },
   },
   {
-    name: 'a new password',
+    name: 'a password reset',
     as: 'nobody',
     request: {
       method: 'POST',
@@ -318,13 +318,13 @@ export const contract: readonly Step[] = [
     expect: { status: 200, cleared: ['csrf_token'] },
   },
   {
-    name: 'the way to a provider that is none',
+    name: 'authorize with an unknown provider',
     as: 'provider',
     request: { method: 'GET', path: '/oauth/unknown/authorize' },
     expect: { status: 404 },
   },
   {
-    name: 'the way to a provider',
+    name: 'authorize with a provider',
     as: 'provider',
     request: { method: 'GET', path: '/oauth/acme/authorize?redirect_to=/home' },
     expect: { status: 302, headers: { location: /[?&]state=/ } },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { LightMyRequestResponse } from 'fastify'
+import type { FastifyRequest, LightMyRequestResponse } from 'fastify'
 import { decodeJwt } from 'jose'
+import { methodsOfClaim } from '../../src/core/principal/methods.js'
 import { createClientRecords } from '../../src/core/sessions/client-record.js'
 import { createKeyring } from '../../src/crypto/keys.js'
 import { createSeal } from '../../src/crypto/seal.js'
@@ -134,6 +135,20 @@ for (const backend of backends) {
     }
     assert.deepEqual(await app.crudAuth.sessions.list(1), [])
   })
+
+  test(`${backend.name}: amr: a failed bearer sign-in remembers no device`, async (t) => {
+    const app = await setUp(t)
+    const create = t.mock.method(app.sessionStore, 'create')
+    const body = { amr: ['sms'], transport: 'bearer' }
+    refuses(await postJson(app, '/hand/login', body), 'CRUDAUTH_INTERNAL')
+    assert.equal(create.mock.callCount(), 0)
+  })
+
+  test(`${backend.name}: completeLogin: the session is the default, whatever the order of transports`, async (t) => {
+    const app = await setUp(t, { transports: [bearerTransport(), sessionTransport()] })
+    const body = succeeds(await new Client(app).post('/hand/login', {}))
+    assert.ok('csrf_token' in body)
+  })
 }
 
 test('amr: a record of an earlier version has none, and methods of a later version are dropped', () => {
@@ -180,4 +195,62 @@ test('amr: a transport of the app sets its own, and none by default', async (t) 
   const ask = (key: string) => app.inject({ url: '/strong', headers: { 'x-key': key } })
   refuses(await ask('plain'), 'CRUDAUTH_MFA_REQUIRED')
   succeeds(await ask('strong'))
+})
+
+test('amr: a value that is not an array of known methods never passes the mfa gate', async (t) => {
+  const kept: AuthenticationMethod[] = ['pwd']
+  const values: Record<string, unknown> = {
+    text: 'mfa',
+    part: 'pwd no-mfa',
+    liar: { includes: () => true },
+    set: new Set(['mfa']),
+    later: ['face'],
+    kept,
+  }
+  const transport = (name: string, principalOf: Transport['authenticate']): Transport => ({
+    name,
+    authenticate: async (request, auth) =>
+      request.headers['x-by'] === name ? principalOf(request, auth) : null,
+  })
+  const amrOf = (request: FastifyRequest) =>
+    values[String(request.headers['x-key'])] as AuthenticationMethod[]
+  const app = await build(t, {
+    auth: {
+      transports: [
+        sessionTransport(),
+        transport('plugin', async (request, auth) => {
+          const user = await auth.users.findById(1)
+          return user && auth.createPrincipal(user, { transport: 'plugin', amr: amrOf(request) })
+        }),
+        transport('hand', async (request, auth) => {
+          const user = await auth.users.findById(1)
+          const principal = user && auth.createPrincipal(user, { transport: 'hand' })
+          return principal && Object.create(principal, { amr: { value: amrOf(request) } })
+        }),
+      ],
+    },
+    routes(app) {
+      app.get('/strong', { onRequest: app.currentUser({ mfa: true }) }, () => ({}))
+      app.get('/push', { onRequest: app.currentUser() }, ({ principal }) => {
+        ;(principal.amr as AuthenticationMethod[]).push('mfa')
+        return {}
+      })
+    },
+  })
+  await new Client(app).register('ann')
+  const ask = (url: string, by: string, key: string) =>
+    app.inject({ url, headers: { 'x-by': by, 'x-key': key } })
+  for (const key of ['text', 'part', 'liar', 'set', 'later']) {
+    refuses(await ask('/strong', 'plugin', key), 'CRUDAUTH_INTERNAL')
+    refuses(await ask('/strong', 'hand', key), 'CRUDAUTH_MFA_REQUIRED')
+  }
+  assert.equal((await ask('/push', 'plugin', 'kept')).statusCode, 500)
+  refuses(await ask('/strong', 'plugin', 'kept'), 'CRUDAUTH_MFA_REQUIRED')
+  assert.deepEqual(kept, ['pwd'])
+})
+
+test('amr: claims that are not an array of registered names count as none', () => {
+  for (const claim of ['mfa', ['MFA'], [['mfa']], { 0: 'mfa', length: 1 }, null, [null], 7])
+    assert.deepEqual(methodsOfClaim(claim), [])
+  assert.deepEqual(methodsOfClaim(['mfa', 'hwk', 'swk']), ['webauthn', 'mfa'])
 })

@@ -133,10 +133,10 @@ describe('a legacy verifier', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('no'))],
-    ['answers 1', () => 1],
-    ['answers "true"', () => 'true'],
-    ['answers an object', async () => ({})],
-    ['answers nothing', () => undefined],
+    ['returns 1', () => 1],
+    ['returns "true"', () => 'true'],
+    ['resolves with an object', async () => ({})],
+    ['returns undefined', () => undefined],
   ] as const) {
     test(`that ${what} refuses the password`, async () => {
       const passwords = await open([

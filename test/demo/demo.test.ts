@@ -6,7 +6,7 @@ import { serverUrl } from '../helpers/backends.js'
 import { runDemo, startDemo, temporaryFolder } from './start.js'
 import { password, Visitor } from './visitor.js'
 
-test('the demo tells where to look, makes accounts, signs in and stops in order', async (t) => {
+test('demo: prints its URL, registers accounts, signs in and shuts down cleanly', async (t) => {
   const folder = temporaryFolder(t)
   const demo = await startDemo(t, folder)
   assert.match(demo.url, /^http:\/\/localhost:\d+$/)
@@ -41,11 +41,11 @@ test('the demo tells where to look, makes accounts, signs in and stops in order'
     readFileSync(join(folder, 'secret'), 'utf8').trim(),
     'argon2id',
   ]) {
-    assert.ok(!output().includes(secret), 'a secret stands in the log')
+    assert.ok(!output().includes(secret), 'a secret is in the log')
   }
 })
 
-test('accounts and the secret outlast a restart; sessions in memory do not', async (t) => {
+test('demo: accounts and the secret survive a restart, sessions in memory do not', async (t) => {
   const folder = temporaryFolder(t)
   const first = await startDemo(t, folder)
   const visitor = new Visitor(first.url)
@@ -65,7 +65,7 @@ test('accounts and the secret outlast a restart; sessions in memory do not', asy
   assert.equal(await second.stop(), 0)
 })
 
-test('stopped through npm, which tells it nothing, the demo stops in order and frees its port', async (t) => {
+test('demo: shuts down cleanly and frees its port when started by npm', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t), {}, ['npm', 'start'])
   assert.equal((await new Visitor(demo.url).get('/')).status, 200)
   await demo.stop()
@@ -73,7 +73,7 @@ test('stopped through npm, which tells it nothing, the demo stops in order and f
   await assert.rejects(new Visitor(demo.url).get('/'))
 })
 
-test('an account is deleted only in sudo mode, with all its sessions, and its id is not given again', async (t) => {
+test('demo: deleting an account needs sudo mode, ends its sessions and never reuses its id', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const ada = new Visitor(demo.url)
   const other = new Visitor(demo.url)
@@ -116,7 +116,7 @@ test('an account is deleted only in sudo mode, with all its sessions, and its id
   assert.equal((await bob.login('bob')).body.id, 2)
 })
 
-test('the document describes the plugin’s routes and the demo’s own, and nothing of the page', async (t) => {
+test('demo: the OpenAPI document has the routes of the plugin and the demo, not the pages', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const visitor = new Visitor(demo.url)
   const docs = await visitor.get('/docs')
@@ -155,7 +155,7 @@ test('the document describes the plugin’s routes and the demo’s own, and not
   assert.ok(body.paths['/sudo'].post.responses['401'])
 })
 
-test('the pages allow nothing from elsewhere and nothing inline', async (t) => {
+test('demo: the content security policy allows nothing inline or from other origins', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const visitor = new Visitor(demo.url)
   const pages = [
@@ -201,7 +201,7 @@ test('the pages allow nothing from elsewhere and nothing inline', async (t) => {
   }
 })
 
-test('a mistake in the set-up is told in a line that says what to change', async (t) => {
+test('demo: a configuration error is one line that says what to change', async (t) => {
   const folder = temporaryFolder(t)
   const { port } = await startDemo(t, folder)
   const lines = [
@@ -227,7 +227,7 @@ test('a mistake in the set-up is told in a line that says what to change', async
   assert.match(output, /secret holds no secret; delete the file/)
 })
 
-test('with AUTH_SECRET no secret is kept, and with COOKIE_SECURE=0 the cookies are plain', async (t) => {
+test('demo: AUTH_SECRET stores no secret file, COOKIE_SECURE=0 sets cookies without Secure', async (t) => {
   const folder = temporaryFolder(t)
   const demo = await startDemo(t, folder, {
     AUTH_SECRET: 'a secret of the environment, long enough',
@@ -244,7 +244,7 @@ test('with AUTH_SECRET no secret is kept, and with COOKIE_SECURE=0 the cookies a
 })
 
 const redisUrl = serverUrl('TEST_REDIS_URL')
-test('sessions in Redis outlast a restart', {
+test('demo: sessions in Redis survive a restart', {
   skip: redisUrl ? false : 'needs Redis',
 }, async (t) => {
   const folder = temporaryFolder(t)

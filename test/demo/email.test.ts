@@ -7,7 +7,7 @@ import { password, type ShownMail, Visitor } from './visitor.js'
 
 const tokenOf = ({ link }: ShownMail) => String(new URL(link).searchParams.get('token'))
 
-test('register, confirm, forget the password, move to another address and take that back, by the mailbox alone', async (t) => {
+test('demo: sign-up, verification, password reset, email change and revert work by the mailbox', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const ada = new Visitor(demo.url)
   await ada.register('ada')
@@ -57,12 +57,12 @@ test('register, confirm, forget the password, move to another address and take t
 
   assert.equal(await demo.stop(), 0)
   for (const mail of [welcome, reset, change, notice]) {
-    assert.ok(!demo.output().includes(tokenOf(mail)), `the token of ${mail.kind} stands in the log`)
+    assert.ok(!demo.output().includes(tokenOf(mail)), `the token of ${mail.kind} is in the log`)
   }
   assert.ok(!demo.output().includes('/mailbox/messages 200'), 'the mailbox fills the log')
 })
 
-test('a second registration with an address is answered like the first, and its owner is told', async (t) => {
+test('demo: a sign-up with a known address gets the same response and notifies the owner', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const visitor = new Visitor(demo.url)
   const first = await visitor.register('ada')
@@ -76,7 +76,7 @@ test('a second registration with an address is answered like the first, and its 
   assert.equal(new URL(told.link).search, '')
 })
 
-test('a message is shown as HTML without scripts, without an origin, with its links in new windows', async (t) => {
+test('mailbox: HTML messages are sandboxed without scripts, and links open in new windows', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const visitor = new Visitor(demo.url)
   await visitor.register('ada')
@@ -93,7 +93,7 @@ test('a message is shown as HTML without scripts, without an origin, with its li
   assert.equal((await visitor.get('/mailbox/messages/999/html')).body.code, 'CRUDAUTH_NOT_FOUND')
 })
 
-test('the mailbox opens under the names of this machine alone', async (t) => {
+test('mailbox: requests with a foreign Host header are 403 (DNS rebinding)', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const status = (host: string) =>
     new Promise<number | undefined>((resolve, reject) => {
@@ -109,7 +109,7 @@ test('the mailbox opens under the names of this machine alone', async (t) => {
   assert.equal(await status('127.0.0.1.rebound.example'), 403)
 })
 
-test('links lead where PUBLIC_URL says', async (t) => {
+test('demo: email links start with PUBLIC_URL', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t), { PUBLIC_URL: 'https://demo.example/app/' })
   const visitor = new Visitor(demo.url)
   await visitor.register('ada')
@@ -117,7 +117,7 @@ test('links lead where PUBLIC_URL says', async (t) => {
   assert.ok(link.startsWith('https://demo.example/app/verify-email?token='), link)
 })
 
-test('the mailbox keeps the newest 50 messages, and there is none in production', async () => {
+test('mailbox: keeps the newest 50 messages and refuses to start in production', async () => {
   const { mails, sender } = createMailbox({})
   for (let n = 1; n <= 60; n += 1) {
     const context = { link: 'x', recipient: 'x', expiresInSeconds: 1 }

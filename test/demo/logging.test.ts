@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import Fastify from 'fastify'
 import { logging } from '../../examples/demo/logging.js'
 
-test('the demo logs a line a request, and no secret even when one is handed to the log', async (t) => {
+test('demo: logs one line per request and redacts secrets', async (t) => {
   const stream = new PassThrough()
   let text = ''
   stream.on('data', (chunk) => (text += chunk))
@@ -38,5 +38,5 @@ test('the demo logs a line a request, and no secret even when one is handed to t
   assert.match(text, /POST \/log 500 in [\d.]+ ms/)
   assert.match(text, /GET \/nowhere 404 in [\d.]+ ms/)
   for (const secret of secrets)
-    assert.ok(!text.includes(secret), `${secret} stands in the log:\n${text}`)
+    assert.ok(!text.includes(secret), `${secret} is in the log:\n${text}`)
 })

@@ -40,7 +40,7 @@ class Traveller extends Visitor {
   }
 }
 
-test('with a provider the demo signs in there, on one account, and keeps its secrets out of the log', async (t) => {
+test('demo: provider sign-ins reach the same account and log no secrets', async (t) => {
   const folder = temporaryFolder(t)
   const demo = await startOidcDemo(t, folder)
   const [, provider = ''] = /Provider +(http:\/\/127\.0\.0\.1:\d+) /.exec(demo.output()) ?? []
@@ -78,7 +78,7 @@ test('with a provider the demo signs in there, on one account, and keeps its sec
     assert.doesNotMatch(demo.output(), secret)
 })
 
-test('a refusal on the way back lands on the page, which words it', async (t) => {
+test('demo: a refused callback redirects to the page with an error code and no session', async (t) => {
   const demo = await startOidcDemo(t, temporaryFolder(t))
   await new Visitor(demo.url).register('bob')
   const stranger = new Traveller(demo.url)
@@ -90,7 +90,7 @@ test('a refusal on the way back lands on the page, which words it', async (t) =>
   assert.ok(![...stranger.cookies.keys()].some((name) => /session/.test(name)))
 })
 
-test('without a provider there is no trace of one', async (t) => {
+test('demo: without a provider the OAuth routes are 404', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const visitor = new Visitor(demo.url)
   assert.deepEqual((await visitor.get('/providers')).body, [])
@@ -99,7 +99,7 @@ test('without a provider there is no trace of one', async (t) => {
   assert.doesNotMatch(demo.output(), /Provider|oidc/)
 })
 
-test('a database of an older demo gets the new columns, and its accounts stay', async (t) => {
+test('demo: a database of an older version is migrated and keeps its accounts', async (t) => {
   const folder = temporaryFolder(t)
   const first = await startDemo(t, folder)
   const ada = new Traveller(first.url)
@@ -125,7 +125,7 @@ test('a database of an older demo gets the new columns, and its accounts stay', 
   assert.equal((await ada.login('ada', password)).status, 200)
   assert.equal(await second.stop(), 0)
 
-  // The constraint is there too.
+  // The migration also created the unique index.
   const after = new Database(join(folder, 'demo.db'))
   t.after(() => after.close())
   after.exec(`update accounts set local_id = 'x'`)

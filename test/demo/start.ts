@@ -66,7 +66,7 @@ function run(t: TestContext, env: Record<string, string>, command?: string[]) {
     try {
       process.kill(-Number(child.pid), 'SIGKILL')
     } catch {
-      // All of them have ended.
+      // All processes have already ended.
     }
   }
   t.after(async () => {

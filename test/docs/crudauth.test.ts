@@ -8,7 +8,7 @@ import { cheap, password, secret } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 import { runExample } from './load.js'
 
-test('the error handler of the migration guide gives errors the form that CRUDAuth’s front ends know', async (t) => {
+test('migration guide: the error handler sends errors in the format of CRUDAuth', async (t) => {
   const app = Fastify({ logger: false })
   t.after(() => app.close())
   await runExample(t, 'crudauth-errors', { app })
@@ -30,7 +30,7 @@ test('the error handler of the migration guide gives errors the form that CRUDAu
 })
 
 for (const encoding of ['hex', 'base64'] as const) {
-  test(`the verifier of the migration guide knows bcrypt over SHA-256 in ${encoding}, and the hash is replaced`, async (t) => {
+  test(`migration guide: the verifier accepts bcrypt over SHA-256 in ${encoding}, and replaces the hash`, async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     const users = memoryUsers()

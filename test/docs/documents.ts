@@ -43,7 +43,7 @@ export const documents: readonly Document[] = [
 
 export function page(path: string): Document {
   const found = documents.find((document) => document.path === path)
-  if (!found) throw new Error(`there is no ${path}`)
+  if (!found) throw new Error(`${path} does not exist`)
   return found
 }
 

@@ -4,7 +4,7 @@ import Fastify from 'fastify'
 import { password, secret } from '../helpers/build.js'
 import { runExample } from './load.js'
 
-test('the example of recovery by phone registers, verifies and resets by the messages that its channel sends', async (t) => {
+test('docs/email.md: the phone recovery example registers, verifies and resets by text message', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const sent: { to: string; text: string }[] = []

@@ -16,7 +16,7 @@ const thrown = new Map(
   }),
 )
 
-/** Codes to what stands in the second column of the page's tables. */
+/** Maps codes to the second column of the page's tables. */
 const documented = new Map(
   tableRows(page('docs/errors.md')).flatMap(([code = '', status = '']) => {
     const name = /^`(\w+)`$/.exec(code)?.[1]
@@ -28,7 +28,7 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
   (name) => name.endsWith('.ts'),
 )
 
-test('docs/errors.md lists every exported error with its status', () => {
+test('docs/errors.md: lists every exported error with its status', () => {
   assert.ok(thrown.size > 20)
   for (const [code, status] of thrown) {
     assert.ok(documented.has(code), `${code} is missing`)
@@ -36,7 +36,7 @@ test('docs/errors.md lists every exported error with its status', () => {
   }
 })
 
-test('docs/errors.md lists every code that the sources write, and no other', () => {
+test('docs/errors.md: lists exactly the codes in the sources', () => {
   const written = new Set(thrown.keys())
   for (const name of sources) {
     for (const [, code = ''] of readFileSync(join(root, 'src', name), 'utf8').matchAll(
@@ -50,7 +50,7 @@ test('docs/errors.md lists every code that the sources write, and no other', () 
   )
 })
 
-test('CrudAuthErrorCode lists the codes that responses carry, and no other', () => {
+test('CrudAuthErrorCode: lists exactly the codes that responses contain', () => {
   const text = readFileSync(join(root, 'src/errors.ts'), 'utf8')
   const union = /type CrudAuthErrorCode =([\s\S]*?)\n\n/.exec(text)?.[1] ?? ''
   const members = [...union.matchAll(/'(CRUDAUTH_\w+)'/g)].map(([, code]) => code)
@@ -58,7 +58,7 @@ test('CrudAuthErrorCode lists the codes that responses carry, and no other', () 
   assert.deepEqual(members.sort(), carried.sort())
 })
 
-test('every code named in a document exists', () => {
+test('docs: every error code mentioned exists', () => {
   for (const { path, text } of documents) {
     for (const [code] of text.matchAll(/CRUDAUTH_[A-Z]\w*/g))
       assert.ok(documented.has(code), `${path} names ${code}`)

@@ -12,7 +12,7 @@ import { type Block, blocksOf, pages, root } from './documents.js'
 
 const blocks = pages.flatMap(blocksOf).filter(({ language }) => language === 'ts')
 
-test('every TypeScript example compiles against the sources', () => {
+test('examples: every TypeScript example compiles against the sources', () => {
   assert.ok(blocks.length > 20, 'the examples were found')
   const errors = typeErrors(blocks.filter(({ marks }) => marks.alone === undefined))
   // Declaration merging is for a whole program, so these get one of their own.
@@ -21,7 +21,7 @@ test('every TypeScript example compiles against the sources', () => {
   assert.deepEqual(errors, [])
 })
 
-test('a mistake in an example is found, with its place', () => {
+test('examples: a compile error is reported with its file and line', () => {
   const block = {
     path: 'x.md',
     line: 10,
@@ -32,7 +32,7 @@ test('a mistake in an example is found, with its place', () => {
   assert.match(error, /^x\.md:11 .*currentUsr/)
 })
 
-test('examples say TypeScript, shell, SQL, HTTP, JSON, HTML, text or Mermaid, so that none escapes the compiler', () => {
+test('examples: every code block has a known language, so every TypeScript block is compiled', () => {
   const others = pages
     .flatMap(blocksOf)
     .filter(
@@ -45,7 +45,7 @@ test('examples say TypeScript, shell, SQL, HTTP, JSON, HTML, text or Mermaid, so
   )
 })
 
-test('scripts in HTML examples and JSON examples have no syntax errors', () => {
+test('examples: scripts in HTML and JSON have no syntax errors', () => {
   const all = pages.flatMap(blocksOf)
   const scripts = all
     .filter(({ language }) => language === 'html')
@@ -87,7 +87,7 @@ function example(t: TestContext, block: Block) {
 }
 
 for (const block of blocks.filter(({ marks }) => marks.test !== undefined)) {
-  test(`the tests in the example at ${block.path}:${block.line} pass`, async (t) => {
+  test(`examples: the tests at ${block.path}:${block.line} pass`, async (t) => {
     const { path, env } = example(t, block)
     const child = spawn(process.execPath, ['--import', 'tsx', path], {
       cwd: root,
@@ -115,7 +115,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-test('the example of the README runs as it stands: register, sign in, a guarded route', async (t) => {
+test('README example: runs unchanged: sign-up, sign-in and a guarded route', async (t) => {
   const block = blocks.find(({ path, marks }) => path === 'README.md' && marks.run !== undefined)
   assert.ok(block, 'the README has an example to run')
   const { path, env } = example(t, block)
@@ -147,7 +147,7 @@ test('the example of the README runs as it stands: register, sign in, a guarded 
     }
   }
   const anonymous = await started()
-  assert.equal(anonymous.status, 401, 'nobody is signed in')
+  assert.equal(anonymous.status, 401, 'an anonymous request is 401')
   assert.equal(((await anonymous.json()) as { code: string }).code, 'CRUDAUTH_UNAUTHENTICATED')
 
   const password = 'a quiet sea at noon'

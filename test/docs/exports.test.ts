@@ -28,7 +28,7 @@ function docOf(name: string): string | undefined {
 
 const isError = (name: string) => name.endsWith('Error')
 
-test('every function that an app calls has a doc comment with an example', () => {
+test('TSDoc: every function that an app calls has an @example', () => {
   const names = [main, testing, smtp, kysely].flatMap((entry) =>
     Object.entries(entry).flatMap(([name, value]) =>
       typeof value === 'function' && name !== 'default' && !isError(name) ? [name] : [],

@@ -75,7 +75,7 @@ const cookiesOf = (response: Response) =>
     .map((line) => line.split(';')[0])
     .join('; ')
 
-test('getting started: the first server registers, signs in and guards', async (t) => {
+test('getting started: sign-up, sign-in and the guarded route work on the first server', async (t) => {
   const { url } = await startServer(t, 'first-server', {})
   assert.equal((await post(`${url}/auth/register`, ada)).status, 201)
   const login = await post(`${url}/auth/login`, ada)

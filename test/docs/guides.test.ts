@@ -32,7 +32,7 @@ test('testing guide: the collected email has the token that verifies the address
   assert.equal((await users.findById(1))?.emailVerified, true)
 })
 
-test('prefixes guide: a session of one tenant opens nothing at another', async (t) => {
+test('prefixes guide: a session of one tenant does not authenticate at another', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   for (const name of ['ACME_SECRET', 'GLOBEX_SECRET']) {
@@ -136,7 +136,7 @@ test('passport guide: a bcrypt hash signs in and is replaced', async (t) => {
   assert.match(String((await users.findById(1))?.hashedPassword), /^\$argon2id\$/)
 })
 
-test('better-auth guide: its table works, and a hash that another implementation of scrypt made signs in', async (t) => {
+test('better-auth guide: its table works, and a scrypt hash of another library signs in', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const db = openSqlite()

@@ -31,7 +31,7 @@ const links = documents.flatMap((document) =>
     ),
 )
 
-test('every relative link leads to a file, and every anchor to a heading', () => {
+test('docs: every relative link has a target file, and every anchor a heading', () => {
   const relative = links.filter(({ target }) => !/^[a-z]+:/.test(target))
   assert.ok(relative.length > 50, 'the links were found')
   for (const { from, line, target } of relative) {
@@ -49,14 +49,14 @@ test('every relative link leads to a file, and every anchor to a heading', () =>
   }
 })
 
-test('links to other sites are https', () => {
+test('docs: external links use https', () => {
   assert.deepEqual(
     links.filter(({ target }) => /^[a-z]+:/.test(target) && !target.startsWith('https://')),
     [],
   )
 })
 
-test('headings of a document have anchors of their own', () => {
+test('docs: heading anchors are unique within a document', () => {
   for (const { path } of documents) {
     if (path === 'CHANGELOG.md') continue
     const anchors = anchorsOf(path)

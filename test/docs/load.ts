@@ -9,7 +9,7 @@ import { blocksOf, pages, root } from './documents.js'
 const scope = globalThis as unknown as Record<string, unknown>
 
 /**
- * Runs an example by its name (`<!-- with: app; name: websocket -->`), as it stands, in this process.
+ * Runs an example unchanged, by its name (`<!-- with: app; name: websocket -->`), in this process.
  * @param given what the comment's `with` names, and the functions that the example declares without a body
  * @returns what it exports
  */

@@ -51,7 +51,7 @@ const account = (userId: string, provider: string, subject: string): OAuthAccoun
   linkedAt: new Date('2026-01-02T03:04:05.678Z'),
 })
 
-test('the table of links in docs/oauth.md keeps what its port promises', {
+test('docs/oauth.md: the accounts table example fulfils the OAuthAccountStore contract', {
   skip: postgres.skip,
 }, async (t) => {
   const store = await openAccounts(t)
@@ -80,7 +80,9 @@ test('the table of links in docs/oauth.md keeps what its port promises', {
   await assert.rejects(store.add(account('9', 'google', 'nobody’s')), 'there is no such user')
 })
 
-test('it stays true when everything happens at once', { skip: postgres.skip }, async (t) => {
+test('docs/oauth.md: the accounts table example is correct under parallel calls', {
+  skip: postgres.skip,
+}, async (t) => {
   const store = await openAccounts(t)
   const users = ['1', '2', '3']
   for (let round = 0; round < 20; round++) {
@@ -121,7 +123,7 @@ const nobodysProvider = oidc({
 })
 const oauth = { baseUrl: 'https://app.example.com', providers: { google: nobodysProvider } }
 
-test('the example of sign-up makes rows on both ways, and lets colleagues in alone', async (t) => {
+test('docs/oauth.md: the sign-up example sets fields for both sources and refuses other domains', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   for (const name of ['GOOGLE_ID', 'GOOGLE_SECRET']) {
@@ -165,7 +167,7 @@ test('the example of sign-up makes rows on both ways, and lets colleagues in alo
   assert.equal(await users.findBy('email', 'eve@example.org'), null)
 })
 
-test('the example of a hand-written callback signs in, on one account, and refuses a disabled one', async (t) => {
+test('docs/oauth.md: the custom callback signs in to the same account and refuses a disabled one', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const users = memoryUsers()

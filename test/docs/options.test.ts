@@ -61,7 +61,7 @@ const isOfGroup = (name: string) =>
   /^(?:sessionTransport|bearerTransport)\./.test(name) ||
   pluginPaths.some((path) => path.split('.')[0] === name.split('.')[0])
 
-test('the options are found from the error messages', () => {
+test('docs/configuration.md: the error messages list every option', () => {
   for (const path of [
     'secret',
     'passwords.cost.memoryKiB',
@@ -74,7 +74,7 @@ test('the options are found from the error messages', () => {
   assert.ok(bearerPaths.includes('bearerTransport.statelessUser'))
 })
 
-test('the configuration page has a row for every option and none for another', () => {
+test('docs/configuration.md: has a row for every option and no other', () => {
   // Hooks have a page of their own; the cookies of a transport are those of the plugin.
   const isWhole = (name: string) => /^(hooks\.|(session|bearer)Transport\.cookies\.)/.test(name)
   const documented = [...pluginPaths, ...sessionPaths, ...bearerPaths, ...limitPaths].filter(
@@ -93,7 +93,7 @@ test('the configuration page has a row for every option and none for another', (
   )
 })
 
-test('documented defaults of bearerTransport() are those of the code', () => {
+test('docs: the defaults of bearerTransport() match the code', () => {
   const bearer = resolveBearer(bearerTransport().options, undefined, '')
   const actual = {
     accessSeconds: bearer.accessSeconds,
@@ -116,7 +116,7 @@ test('documented defaults of bearerTransport() are those of the code', () => {
   assert.equal(bearer.cookies.policy.path, '/', 'without a prefix')
 })
 
-test('documented defaults are those of the code', () => {
+test('docs/configuration.md: the defaults match the code', () => {
   const resolved = resolve({})
   let compared = 0
   for (const [name, value] of rows) {
@@ -159,7 +159,7 @@ test('documented defaults are those of the code', () => {
   assert.ok(compared >= 20, `only ${compared} defaults were compared`)
 })
 
-test('documented defaults of email and delivery are those of the code', () => {
+test('docs: the defaults of email and delivery match the code', () => {
   const { delivery } = resolve({
     email: { sender: { send() {} }, frontendUrl: 'https://app.example.com' },
   })
@@ -194,17 +194,17 @@ test('docs/email.md has a row for every kind of message', () => {
   for (const kind of kinds) assert.ok(text.includes(`| \`${kind}\` |`), kind)
 })
 
-test('every hook is documented', () => {
+test('docs: every hook is documented', () => {
   const text = page('docs/events.md').text
   for (const path of pluginPaths)
     if (path.startsWith('hooks.')) assert.ok(text.includes(`\`${path.slice(6)}\``), path)
 })
 
-test('every option of a gate is documented', () => {
+test('docs: every gate option is documented', () => {
   for (const path of gatePaths) assert.ok(rows.has(path.replace('currentUser.', '')), path)
 })
 
-test('every value that the entry points export is named in the documentation', () => {
+test('docs: every exported value is mentioned', () => {
   const text = pages.map((document) => document.text).join('\n')
   const names = [...Object.keys(main), ...Object.keys(kysely), ...Object.keys(smtp)].filter(
     (name) => name !== 'default',

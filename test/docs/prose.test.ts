@@ -32,7 +32,7 @@ const proseOf = documents.filter(isOurs).map((document) => ({
     .split('\n'),
 }))
 
-test('the documentation has none of the phrases that readers stumbled over', () => {
+test('docs: banned phrases are not used', () => {
   const found = proseOf.flatMap(({ path, lines }) =>
     lines.flatMap((line, at) =>
       banned
@@ -43,7 +43,7 @@ test('the documentation has none of the phrases that readers stumbled over', () 
   assert.deepEqual(found, [])
 })
 
-test('sentences have at most 25 words', () => {
+test('docs: sentences have at most 25 words', () => {
   const long = proseOf.flatMap(({ path, lines }) =>
     lines.flatMap((line, at) =>
       line
@@ -60,7 +60,7 @@ test('sentences have at most 25 words', () => {
   assert.deepEqual(long, [])
 })
 
-test('a security reviewer finds the terms of the field', () => {
+test('docs: the standard security terms are used', () => {
   const text = pages.map((document) => document.text.toLowerCase()).join('\n')
   const terms = [
     'user enumeration',
@@ -87,7 +87,7 @@ test('a security reviewer finds the terms of the field', () => {
   )
 })
 
-test('the tests that the security pages name exist', () => {
+test('docs: the tests named in the security pages exist', () => {
   const all = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
   for (const path of ['docs/security.md', 'docs/asvs.md']) {
     const text = readFileSync(join(root, path), 'utf8')

@@ -45,7 +45,7 @@ const post = (
   headers: Record<string, string> = {},
 ) => app.inject({ method: 'POST', url, payload, headers })
 
-test('the API-key transport lets its owner in with its scopes, and nobody with another key', async (t) => {
+test('API-key example: a valid key authenticates with its scopes, an invalid one is refused', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const users = memoryUsers()
@@ -75,14 +75,14 @@ test('the API-key transport lets its owner in with its scopes, and nobody with a
   assert.equal(disabled.json().code, 'CRUDAUTH_UNAUTHENTICATED')
 })
 
-test('the API-key transport is about 15 lines', () => {
+test('API-key example: the transport has at most 15 lines', () => {
   const code =
     blocksOf(page('docs/gates.md')).find(({ marks }) => marks.name === 'apikey')?.code ?? ''
   const transport = /const apiKeys[\s\S]*?\n\}\n/.exec(code)?.[0] ?? ''
   assert.ok(transport.split('\n').length > 5 && transport.split('\n').length <= 15)
 })
 
-test('the hand-written token route gives tokens that work and refresh, and refuses as /token does', async (t) => {
+test('custom token route example: issues refreshable tokens and shares errors and lockout with /token', async (t) => {
   const scopes = { defaultScopes: [], grantableScopes: ['notes:read'] }
   const app = await withPlugin(t, {
     transports: [bearerTransport({ refresh: 'body', ...scopes })],
@@ -110,7 +110,7 @@ test('the hand-written token route gives tokens that work and refresh, and refus
   assert.ok(Number(locked.headers['retry-after']) >= 1)
 })
 
-test('the GraphQL-like route answers everybody, and each operation asks for what it needs', async (t) => {
+test('GraphQL-like example: the route is public, and each operation checks its own access', async (t) => {
   const app = await withPlugin(t, {
     transports: [sessionTransport(), bearerTransport({ refresh: 'body' })],
   })
@@ -145,7 +145,7 @@ test('the GraphQL-like route answers everybody, and each operation asks for what
   assert.equal((await ask('news', { cookie })).json().code, 'CRUDAUTH_CSRF')
 })
 
-test('the WebSocket opens for a session alone, and for no foreign page', async (t) => {
+test('WebSocket example: requires a session and refuses foreign origins', async (t) => {
   const app = await withPlugin(t, {
     transports: [sessionTransport(), bearerTransport({ refresh: 'body' })],
   })
@@ -153,7 +153,7 @@ test('the WebSocket opens for a session alone, and for no foreign page', async (
   await register(app)
   const base = await app.listen({ port: 0, host: '127.0.0.1' })
   const { WebSocket } = await import('ws' as string)
-  /** The first message, or the status of the answer that is no upgrade. */
+  /** The first message, or the status of a response that is not an upgrade. */
   const connect = (headers: Record<string, string>) =>
     new Promise<string | number>((resolve, reject) => {
       const socket = new WebSocket(`${base.replace('http', 'ws')}/live`, { headers })
@@ -180,7 +180,7 @@ test('the WebSocket opens for a session alone, and for no foreign page', async (
   assert.equal(await connect({ authorization: `Bearer ${access_token}` }), 401)
 })
 
-test('the WebSocket is closed within a minute after its session has ended', async (t) => {
+test('WebSocket example: closes within a minute after the session ends', async (t) => {
   const app = await withPlugin(t, {})
   await runExample(t, 'websocket', { app })
   await register(app)
@@ -202,7 +202,7 @@ test('the WebSocket is closed within a minute after its session has ended', asyn
   assert.equal(closed.code, 4401)
 })
 
-test('the verification of another service takes good tokens of its issuer and audience alone', async (t) => {
+test('other-service example: accepts only valid tokens with its issuer and audience', async (t) => {
   const { privateKey } = generateKeyPairSync('ed25519')
   const old = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey
   const issuer = 'https://api.example.com'
@@ -246,7 +246,7 @@ test('the verification of another service takes good tokens of its issuer and au
         audience: 'notes',
       }),
     ),
-    'a kid of nobody': await tokenOf(
+    'an unknown kid': await tokenOf(
       await issued({
         keys: [{ kid: 'x', alg: 'EdDSA', privateKey: foreign }],
         issuer,
@@ -259,7 +259,7 @@ test('the verification of another service takes good tokens of its issuer and au
   for (const [what, text] of Object.entries(bad)) assert.throws(() => claimsOf(text), what)
 })
 
-test('the claims in docs/bearer.md are those of a token', async (t) => {
+test('docs/bearer.md: the listed claims match an issued token', async (t) => {
   const users = memoryUsers()
   const transports = [bearerTransport({ refresh: 'body', issuer: 'a', audience: 'b' })]
   const app = await withPlugin(t, { users, transports })

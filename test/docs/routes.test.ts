@@ -6,12 +6,12 @@ import crudAuth, { bearerTransport, memoryUsers, oidc, sessionTransport } from '
 import { cheap, secret } from '../helpers/build.js'
 import { page, tableRows } from './documents.js'
 
-test('docs/routes.md lists the routes that are mounted', async (t) => {
+test('docs/routes.md: lists exactly the mounted routes', async (t) => {
   const mounted: string[] = []
   const app = Fastify({ exposeHeadRoutes: false })
   t.after(() => app.close())
   app.addHook('onRoute', ({ method, url, schema }) => {
-    // What only keeps an address with secrets out of the log is no route of anybody's.
+    // Skips hidden routes, which only keep URLs with secrets out of the log.
     if ((schema as { hide?: boolean } | undefined)?.hide) return
     for (const verb of [method].flat()) mounted.push(`${verb} ${url.replace(/:(\w+)/g, '{$1}')}`)
   })

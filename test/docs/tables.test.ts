@@ -76,11 +76,11 @@ const renamed = (mark: string, from: string, to: string) =>
 const postgres = serverOf('TEST_POSTGRES_URL')
 const mariadb = serverOf('TEST_MARIADB_URL')
 
-test('the default table for SQLite is one that kyselyUsers takes', async (t) => {
+test('docs: the default SQLite table works with kyselyUsers', async (t) => {
   await tryTable(t, openSqlite(), statementsOf('sqlite'), {}, 'drop table users')
 })
 
-test('the default table for PostgreSQL is one that kyselyUsers takes', {
+test('docs: the default PostgreSQL table works with kyselyUsers', {
   skip: postgres.skip,
 }, async (t) => {
   const table = unique()
@@ -93,7 +93,7 @@ test('the default table for PostgreSQL is one that kyselyUsers takes', {
   )
 })
 
-test('the default table for MariaDB is one that kyselyUsers takes', {
+test('docs: the default MariaDB table works with kyselyUsers', {
   skip: mariadb.skip,
 }, async (t) => {
   const table = unique()
@@ -106,7 +106,9 @@ test('the default table for MariaDB is one that kyselyUsers takes', {
   )
 })
 
-test('the legacy table fits the options beside it', { skip: postgres.skip }, async (t) => {
+test('docs: the legacy table works with the options in its example', {
+  skip: postgres.skip,
+}, async (t) => {
   const schema = unique()
   const options = { ...legacyOptions(), table: `${schema}.account` }
   await tryTable(

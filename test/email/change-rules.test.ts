@@ -100,4 +100,41 @@ for (const backend of backends) {
       assert.equal((await owner.login(phone, new_password)).statusCode, 200)
     })
   }
+
+  test(`${backend.name}: a reset by another field clears an unverified phone beside an email that can't be null`, async (t) => {
+    const inner = memoryUsers({
+      fields: [
+        ...['id', 'email', 'emailVerified', 'phone', 'phoneVerified', 'backup', 'backupVerified'],
+        ...['hashedPassword', 'isActive', 'tokenVersion'],
+      ],
+      unique: ['email', 'phone', 'backup'],
+    })
+    const users = {
+      ...inner,
+      async compareAndSet(...args: Parameters<typeof inner.compareAndSet>) {
+        if (args[2].email === null) throw new UserValueError('email')
+        return inner.compareAndSet(...args)
+      },
+    }
+    const sent: DeliveryIntent[] = []
+    const app = await build(t, {
+      auth: {
+        ...backend.options(),
+        users,
+        identity: { login: ['email', 'phone', 'backup'], recovery: 'backup' },
+        channels: [{ deliver: (intent) => void sent.push(intent) }],
+      },
+    })
+    const squatter = { email: 'squatter@example.com', phone: '+4915112345678' }
+    await users.create({ ...squatter, backup: 'owner-1', hashedPassword: null })
+    answers(await new Client(app).post('/password/reset-request', { backup: 'owner-1' }), 202)
+    while (!sent.some(({ kind }) => kind === 'reset_password'))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    const token = sent.find(({ kind }) => kind === 'reset_password')?.token
+    const body = { token, new_password: 'a new good password' }
+    answers(await new Client(app).post('/password/reset-confirm', body), 200)
+    const row = await users.findById(1)
+    assert.match(String(row?.email), /^gone-/)
+    assert.equal(row?.phone, null)
+  })
 }

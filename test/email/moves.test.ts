@@ -106,7 +106,7 @@ for (const backend of backends) {
     assert.equal((await row('ann')).email, old)
   })
 
-  for (const when of ['before the message is prepared', 'long after the answer']) {
+  for (const when of ['before the message is prepared', 'long after the response']) {
     test(`${backend.name}: a change whose write times out notifies the old address: written ${when}`, async (t) => {
       const { anyone, join, askChange, mail, row, revert, inner, interruptions } = await open(
         t,

@@ -78,17 +78,17 @@ for (const backend of backends) {
       string,
       (app: MailApp, client: Client, tokens: Record<Purpose, string>) => Promise<void>
     > = {
-      'a change of the password': async (_, client) => {
+      'a password change': async (_, client) => {
         answers(
           await client.post('/change-password', { current_password: password, new_password: next }),
           200,
         )
       },
-      'a reset': async ({ anyone, ask }) => {
+      'a password reset': async ({ anyone, ask }) => {
         answers(await redeem(anyone, 'reset', await ask('reset', 'ann')), 200)
       },
       'disabling the account': async ({ set }) => set('ann', { isActive: false }),
-      'undoing a change of address': async ({ anyone }, _, { revert }) =>
+      'reverting an email change': async ({ anyone }, _, { revert }) =>
         void answers(await redeem(anyone, 'revert', revert), 200),
     }
     for (const [what, end] of Object.entries(ended)) {

@@ -248,7 +248,10 @@ for (const backend of backends) {
       await assert.rejects(broken.crudAuth.recovery.deliver(job), (error: Error) => {
         assert.ok(!/ann@|token=[\w-]{22}/.test(`${error.message} ${error.stack}`), error.message)
         assert.equal(error.name, 'DeliveryFailedError')
-        assert.match(error.message, /^no \[…\] https:\/\/app\.example\.com\/verify-email\?token=\[…\]$/)
+        assert.match(
+          error.message,
+          /^no \[…\] https:\/\/app\.example\.com\/verify-email\?token=\[…\]$/,
+        )
         const { code, permanent } = error as Error & { code?: string; permanent?: boolean }
         assert.deepEqual([code, permanent], ['CRUDAUTH_DELIVERY_FAILED', false])
         assert.equal(error.cause, undefined)

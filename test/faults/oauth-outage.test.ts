@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { suite, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { memoryUsers, type UserStore } from '../../src/index.js'
 import { setCookies } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
@@ -148,5 +151,21 @@ test('providers: nothing is fetched before the first sign-in', async (t) => {
   assert.deepEqual([...acme.requests, ...other.requests], [])
   landsOn(await new Browser(app).signIn(ada), '/start')
   assert.deepEqual(other.requests, [])
+})
+
+test('app.close(): closes a connection to a provider that does not answer', async (t) => {
+  const { app, acme } = await buildOAuth(t, { auth: { timeouts: { oauthMs: 30_000 } } })
+  const browser = new Browser(app)
+  const query = await browser.begin()
+  const asked = new Promise<Socket>((resolve) => {
+    acme.on.token = (_response, request) => resolve(request.socket)
+  })
+  const pending = browser.finish(query, ada)
+  const socket = await asked
+  assert.equal(socket.destroyed, false)
+  const ended = once(socket, 'close').then(() => 'closed')
   await app.close()
+  // Far below the time limit of the provider.
+  assert.equal(await Promise.race([ended, delay(10_000, 'open', { ref: false })]), 'closed')
+  landsFailed(await pending)
 })

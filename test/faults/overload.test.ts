@@ -75,6 +75,37 @@ test('hash queue full: requests that need a hash are 503 with Retry-After and ch
   assert.equal((await client.post('/change-password', change)).statusCode, 200)
 })
 
+test('hash queue full: sudo attempts that get 503 are given back', async (t) => {
+  const { verifier, running, release } = gated()
+  const users = openUsers()
+  const app = await build(t, {
+    auth: {
+      users: users.store,
+      sudo: { maxAttempts: 2 },
+      passwords: { cost: cheap, legacy: [verifier], maxConcurrent: 1, maxQueued: 0 },
+    },
+    routes(app) {
+      app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
+        await app.crudAuth.sudo.elevate(request, { password })
+        return {}
+      })
+    },
+  })
+  const client = await signedIn(app, 'ann')
+  await users.store.create({
+    email: 'slow@example.com',
+    username: 'slow',
+    hashedPassword: `slow:${password}`,
+  })
+  const slow = new Client(app).login('slow')
+  await running
+  for (let attempt = 0; attempt < 4; attempt++)
+    refuses(await client.post('/sudo'), 'CRUDAUTH_OVERLOADED')
+  release()
+  await slow
+  assert.equal((await client.post('/sudo')).statusCode, 200)
+})
+
 test('hash queue: a flood is served in part, and requests with 503 can be repeated', async (t) => {
   noUnhandledRejections(t)
   const users = openUsers()

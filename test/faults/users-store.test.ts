@@ -42,7 +42,7 @@ const failures: Record<string, () => unknown> = {
   hangs: () => new Promise(() => {}),
   'rejects after the timeout': () =>
     new Promise((_, reject) => setTimeout(() => reject(new Error(driverText)), 120)),
-  'returns no promise': () => 7,
+  'returns a number instead of a promise': () => 7,
 }
 
 for (const [what, fault] of Object.entries(failures)) {
@@ -86,8 +86,8 @@ const garbage: Record<string, unknown> = {
   undefined: undefined,
   'a number': 7,
   true: true,
-  text: 'ann',
-  'an empty text': '',
+  'a string': 'ann',
+  'an empty string': '',
   'an array': [],
   'an array with a row': [{ id: 1 }],
   'an empty object': {},

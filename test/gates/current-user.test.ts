@@ -215,6 +215,11 @@ describe('currentUser()', () => {
       })
     }
 
+    test('check: a result of true, without a promise, lets the request pass', async (t) => {
+      const app = await build(t, { routes: guarded({ check: () => true }) })
+      assert.equal((await (await signedIn(app, 'ann')).get('/guarded')).statusCode, 200)
+    })
+
     test('check: gets the principal and the request, and a promise of true lets the request pass', async (t) => {
       const seen: [unknown, unknown][] = []
       const check = async (principal: Principal, request: FastifyRequest) => {
@@ -267,12 +272,12 @@ describe('currentUser()', () => {
 
   describe('invalid options', () => {
     for (const [what, options] of [
-      ['an unknown name', { superUser: true }],
+      ['an unknown option', { superUser: true }],
       ['a string for optional', { optional: 'yes' }],
       ['a string for scopes', { scopes: 'read' }],
       ['an empty scope', { scopes: [''] }],
-      ['no function for check', { check: true }],
-      ['no name for transport', { transport: '' }],
+      ['a check that is not a function', { check: true }],
+      ['an empty transport name', { transport: '' }],
       ['an array', []],
       ['null', null],
     ] as const) {

@@ -27,15 +27,20 @@ for (const backend of backends) {
           async () => 'in',
         )
       })
-      const first = await app.inject('/x')
-      assert.equal(first.headers['x-ratelimit-limit'], '2')
-      assert.equal(first.headers['x-ratelimit-remaining'], '1')
-      assert.equal(first.headers['x-ratelimit-reset'], '1')
-      assert.equal((await app.inject('/x')).statusCode, 200)
-      refuses(await app.inject('/x'), 'CRUDAUTH_RATE_LIMITED')
-      assert.equal((await app.inject({ url: '/x', remoteAddress: '198.51.100.7' })).statusCode, 200)
+      const send = async (status: number, remaining: string, remoteAddress = '127.0.0.1') => {
+        const response = await app.inject({ url: '/x', remoteAddress })
+        assert.equal(response.statusCode, status)
+        assert.equal(response.headers['x-ratelimit-limit'], '2')
+        assert.equal(response.headers['x-ratelimit-remaining'], remaining)
+        assert.equal(response.headers['x-ratelimit-reset'], '1')
+        return response
+      }
+      await send(200, '1')
+      await send(200, '0')
+      refuses(await send(429, '0'), 'CRUDAUTH_RATE_LIMITED')
+      await send(200, '1', '198.51.100.7')
       await wait(1200)
-      assert.equal((await app.inject('/x')).statusCode, 200)
+      await send(200, '1')
     })
 
     test('rateLimit: routes with one action share a counter, another action has its own', async (t) => {
@@ -94,6 +99,7 @@ for (const backend of backends) {
 
     test('rateLimits: built-in actions accept a function of the request, or false', async (t) => {
       const app = await start(t, undefined, {
+        freshSeconds: 1,
         rateLimits: {
           register: (request) => (request.headers['x-trusted'] ? false : one),
           logout_all: false,
@@ -102,6 +108,16 @@ for (const backend of backends) {
       answers(await new Client(app).register('a1'), 201)
       refusesOwn(await new Client(app).register('a2'), 'CRUDAUTH_RATE_LIMITED')
       answers(await new Client(app, '', { headers: { 'x-trusted': '1' } }).register('a2'), 201)
+
+      // The default is ten an hour, except for a session that has just signed in.
+      const client = new Client(app)
+      answers(await client.login('a1'), 200)
+      await wait(1100)
+      for (let n = 0; n < 12; n++) {
+        const response = await client.post('/logout-all?keep_current=true')
+        answers(response, 200)
+        assert.equal(response.headers['x-ratelimit-limit'], undefined)
+      }
     })
 
     test('rateLimit: without a limit argument, the limit of that action in rateLimits applies', async (t) => {
@@ -120,7 +136,7 @@ for (const backend of backends) {
 
 describe('rateLimit: invalid limits', () => {
   for (const [what, limit] of [
-    ['no limit at all', undefined],
+    ['undefined', undefined],
     ['true', true],
     ['a number', 5],
     ['no max', { windowSeconds: 1 }],

@@ -8,6 +8,7 @@ import { backends } from '../helpers/backends.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { refuses } from '../helpers/refuses.js'
+import { mountHandLogin } from '../helpers/users.js'
 
 const routes = (app: FastifyInstance) => {
   app.post('/sudo', { preHandler: app.currentUser() }, async (request) => ({
@@ -261,5 +262,23 @@ describe('requireSudo and requireFresh', () => {
     refuses(await client.post('/sudo', { password: '!none' }), 'CRUDAUTH_UNAUTHENTICATED')
     await app.crudAuth.users.update(1, { hashedPassword: row?.hashedPassword })
     assert.equal((await client.post('/sudo', { password })).statusCode, 200)
+  })
+
+  test('elevate: a live session of an account without a password cannot elevate by password', async (t) => {
+    const app = await build(t, {
+      routes(app) {
+        routes(app)
+        mountHandLogin(app)
+      },
+    })
+    await new Client(app).register('ann')
+    const unusable = app.crudAuth.passwords.unusable()
+    await app.crudAuth.users.update(1, { hashedPassword: unusable })
+    const client = new Client(app)
+    client.csrf = (await client.post('/by-hand/ann')).json().csrf_token
+    assert.equal((await client.post('/keys')).body, 'added', 'the session is live and fresh')
+    for (const guess of [password, unusable, ''])
+      refuses(await client.post('/sudo', { password: guess }), 'CRUDAUTH_WRONG_PASSWORD')
+    refuses(await client.get('/alone'), 'CRUDAUTH_SUDO_REQUIRED')
   })
 })

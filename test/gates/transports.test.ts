@@ -354,7 +354,7 @@ describe('gates over bearer tokens', () => {
         )
       },
     }
-    const { app, header } = await annAndBob(t, [bearer(), apiKeys, session])
+    const { app, ann, header } = await annAndBob(t, [bearer(), apiKeys, session])
     const key = { 'x-api-key': 'key of ann' }
     assert.deepEqual((await app.inject({ method: 'GET', url: '/own', headers: key })).json(), {
       who: 1,
@@ -367,6 +367,12 @@ describe('gates over bearer tokens', () => {
         via: 'bearer',
       },
     )
+    assert.deepEqual((await ann.get('/own')).json(), { who: 1, via: 'session' })
+    assert.deepEqual((await ann.get('/own', { headers: key })).json(), { who: 1, via: 'api-key' })
+    assert.deepEqual((await ann.get('/own', { headers: { ...key, ...header } })).json(), {
+      who: 2,
+      via: 'bearer',
+    })
     assert.equal(
       (await app.inject({ method: 'GET', url: '/reports', headers: key })).statusCode,
       200,
@@ -491,7 +497,7 @@ describe('user queries per request', () => {
     assert.deepEqual(await flags(next.access_token), [true, true, true])
   })
 
-  test('statelessUser: routes that load the row refuse an old epoch and an inactive user', async (t) => {
+  test('statelessUser: routes that load the row refuse an old epoch, an inactive and a deleted user', async (t) => {
     const users = memoryUsers()
     const app = await bearerApp(t, null, { statelessUser: true }, { users })
     const { access_token } = await signedInBearer(app)
@@ -507,6 +513,11 @@ describe('user queries per request', () => {
     answers(await asBearer(app, again.accessToken), 200)
     await users.update(1, { isActive: false })
     refuses(await asBearer(app, again.accessToken), 'CRUDAUTH_UNAUTHENTICATED')
+    await users.update(1, { isActive: true })
+    answers(await asBearer(app, again.accessToken), 200)
+    users.findById = async () => null
+    refuses(await asBearer(app, again.accessToken), 'CRUDAUTH_UNAUTHENTICATED')
+    refuses(await askRefresh(app, again.refreshToken ?? ''), 'CRUDAUTH_INVALID_TOKEN')
   })
 })
 
@@ -581,17 +592,30 @@ for (const backend of backends) {
   })
 }
 
-test('with routes: false, tokens from issueTokens pass the gates, revokeAll finds their family', async (t) => {
-  const app = await bearerApp(t, null, {}, { routes: false }, { routes: mountRoutes })
+test('with routes: false, tokens from issueTokens pass the gates, revokeAll ends their family', async (t) => {
+  const routes = (app: FastifyInstance) => {
+    mountRoutes(app)
+    app.post('/renew', (request) =>
+      app.crudAuth.refreshTokens(request, (request.body as { token: string }).token),
+    )
+  }
+  const app = await bearerApp(t, null, {}, { routes: false }, { routes })
   const user = await app.crudAuth.users.create({
     email: 'a@example.com',
     username: 'ann',
     hashedPassword: app.crudAuth.passwords.unusable(),
   })
-  const { accessToken } = await app.crudAuth.issueTokens(user)
+  const { accessToken, refreshToken } = await app.crudAuth.issueTokens(user)
   assert.deepEqual((await asBearer(app, accessToken, '/own')).json(), { who: 1, via: 'bearer' })
   assert.equal((await postJson(app, '/refresh', {})).statusCode, 404)
+  const renewed = await postJson(app, '/renew', { token: refreshToken })
+  assert.equal(renewed.statusCode, 200)
   assert.equal(await app.crudAuth.sessions.revokeAll(1), 1)
+  refuses(
+    await postJson(app, '/renew', { token: renewed.json().refreshToken }),
+    'CRUDAUTH_INVALID_TOKEN',
+  )
+  assert.deepEqual(await app.crudAuth.sessions.list(1), [])
 })
 
 test('exported gates: 500 outside the plugin’s context, but may be built before the plugin', async (t) => {

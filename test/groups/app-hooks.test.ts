@@ -12,7 +12,7 @@ const hooks: Record<string, (app: FastifyInstance) => void> = {
       success: true,
       data: payload,
     })),
-  'a preSerialization hook that wraps, and a serializer of the app’s': (app) => {
+  'a preSerialization hook that wraps, and the app’s own serializer': (app) => {
     app.addHook('preSerialization', async (_request, _reply, payload) => ({
       success: true,
       data: payload,
@@ -61,12 +61,18 @@ for (const [what, add] of Object.entries(hooks)) {
 test('a hook that does not wrap: responses have only the fields of the schema', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  // Returns the payload unchanged.
-  app.addHook('preSerialization', async (_request, _reply, payload) => payload)
+  // Returns the same payload, with a field that is not in the schema.
+  const payloads: string[][] = []
+  app.addHook('preSerialization', async (_request, _reply, payload) => {
+    Object.assign(payload as object, { hashedPassword: 'not for clients' })
+    payloads.push(Object.keys(payload as object).sort())
+    return payload
+  })
   await app.register(crudAuth, { secret, users: memoryUsers(), passwords: { cost: cheap } })
   assert.deepEqual(Object.keys((await new Client(app).register('ann')).json()).sort(), [
     'email',
     'id',
     'username',
   ])
+  assert.deepEqual(payloads, [['email', 'hashedPassword', 'id', 'username']])
 })

@@ -85,9 +85,9 @@ async function fullCircle(app: FastifyInstance, prefix = ''): Promise<void> {
 
 describe('the routes behave the same in every app', () => {
   const settings: [what: string, steps: Parameters<typeof around>[1]][] = [
-    ['as it comes', {}],
+    ['with default settings', {}],
     [
-      'that coerces, fills in and strips',
+      'whose validator coerces types, fills in defaults and removes members',
       {
         fastify: {
           ajv: {
@@ -102,27 +102,27 @@ describe('the routes behave the same in every app', () => {
       },
     ],
     [
-      'whose validator and serializer know other schemas only',
+      'whose compilers accept only the schemas of another library',
       {
         before(app) {
           app.setValidatorCompiler(({ schema }) => {
             const { safeParse } = schema as { safeParse?: unknown }
-            if (typeof safeParse !== 'function') throw new Error('this is no schema of mine')
+            if (typeof safeParse !== 'function') throw new Error('unsupported schema')
             return () => true
           })
           app.setSerializerCompiler(({ schema }) => {
-            if (!('safeParse' in (schema as object))) throw new Error('this is no schema of mine')
+            if (!('safeParse' in (schema as object))) throw new Error('unsupported schema')
             return (data) => JSON.stringify({ wrapped: data })
           })
         },
       },
     ],
     [
-      'that answers everything through its own serializer',
+      'with its own reply serializer',
       { before: (app) => void app.setReplySerializer(() => '"replaced"') },
     ],
     [
-      'that parses cookies and forms by itself, before',
+      'that adds cookie and form parsers before the plugin',
       {
         before(app) {
           app.addContentTypeParser(
@@ -145,7 +145,7 @@ describe('the routes behave the same in every app', () => {
       },
     ],
     [
-      'that parses cookies and forms by itself, after',
+      'that adds cookie and form parsers after the plugin',
       {
         after(app) {
           app.addContentTypeParser(
@@ -161,7 +161,7 @@ describe('the routes behave the same in every app', () => {
       },
     ],
     [
-      'that has removed every parser and takes anything',
+      'with only a catch-all body parser',
       {
         before(app) {
           app.removeAllContentTypeParsers()
@@ -172,7 +172,7 @@ describe('the routes behave the same in every app', () => {
       },
     ],
     [
-      'with a JSON parser of its own',
+      'with its own JSON parser',
       {
         before(app) {
           app.removeContentTypeParser('application/json')
@@ -184,10 +184,10 @@ describe('the routes behave the same in every app', () => {
         },
       },
     ],
-    ['that trusts its proxy', { fastify: { trustProxy: ['127.0.0.1'] } }],
+    ['with trustProxy', { fastify: { trustProxy: ['127.0.0.1'] } }],
     ['with a small body limit', { fastify: { bodyLimit: 10 } }],
     [
-      'with hooks that answer early and late',
+      'with preHandler, preSerialization and onSend hooks',
       {
         before(app) {
           app.addHook('preHandler', async () => {})
@@ -197,10 +197,10 @@ describe('the routes behave the same in every app', () => {
       },
     ],
     [
-      'with shared schemas of ours by chance',
+      'with shared schemas that have the ids of the plugin',
       { before: (app) => void app.addSchema({ $id: 'Me', type: 'object' }) },
     ],
-    ['that exposes no HEAD routes', { fastify: { exposeHeadRoutes: false } }],
+    ['without HEAD routes', { fastify: { exposeHeadRoutes: false } }],
     [
       'that returns 503 while closing',
       { fastify: { return503OnClosing: true, forceCloseConnections: true } },

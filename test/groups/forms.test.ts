@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import formbody from '@fastify/formbody'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { crudAuth, memoryUsers, sessionTransport } from '../../src/index.js'
@@ -119,24 +120,29 @@ test('POST /login: a form sent in chunks is decoded as a whole, and too long a f
   assert.equal(await send(['x='.padEnd(16_384, 'x')]), 400)
 })
 
-test('POST /login: a client that disconnects mid-form does not affect the next request', async (t) => {
+test('POST /login: a client that disconnects mid-form leaves no session and counts no attempt', async (t) => {
   const app = await start(t, async () => {})
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
-  await new Promise<void>((resolve) => {
-    const call = request({
-      port,
-      host: '127.0.0.1',
-      method: 'POST',
-      path: '/login',
-      headers: { 'content-type': form, 'content-length': '1000' },
+  const fields = `username=ann&password=${encodeURIComponent(password)}`
+  const disconnect = (text: string) =>
+    new Promise<void>((resolve) => {
+      const call = request({
+        port,
+        host: '127.0.0.1',
+        method: 'POST',
+        path: '/login',
+        headers: { 'content-type': form, 'content-length': '1000' },
+      })
+      call.on('error', () => resolve())
+      call.write(text)
+      setTimeout(() => call.destroy(), 50)
     })
-    call.on('error', () => resolve())
-    call.write('username=ann')
-    setTimeout(() => call.destroy(), 50)
-  })
-  answers(
-    await post(app, `username=ann%40example.com&password=${encodeURIComponent(password)}`),
-    200,
-  )
+  // Five wrong passwords would lock the account.
+  const cut = [fields, ...Array<string>(6).fill('username=ann&password=wrong password')]
+  await Promise.all(cut.map(disconnect))
+  await wait(100)
+  assert.deepEqual(await app.crudAuth.sessions.list(1), [])
+  answers(await post(app, fields), 200)
+  assert.equal((await app.crudAuth.sessions.list(1)).length, 1)
 })

@@ -45,7 +45,7 @@ describe('the routes option', () => {
     ],
     ['false', { routes: false }, []],
     ['an empty list', { routes: [] }, []],
-    ['session alone', { routes: ['session'] }, ['session']],
+    ['only session', { routes: ['session'] }, ['session']],
     ['account and management', { routes: ['account', 'management'] }, ['account', 'management']],
   ]
   for (const [what, auth, groups] of cases) {

@@ -6,6 +6,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { openapiText } from '../../scripts/openapi.js'
 import crudAuth, {
+  bearerTransport,
   type CrudAuthOptions,
   currentUser,
   github,
@@ -239,12 +240,12 @@ describe('docs/openapi.json', () => {
 
 describe('the document of an app', () => {
   for (const version of ['3.0.3', '3.1.0']) {
-    test(`OpenAPI ${version}: valid with a prefix, email, OAuth, extra fields and a custom transport`, async (t) => {
+    test(`OpenAPI ${version}: valid with a prefix, tokens, email, OAuth, extra fields, a custom transport`, async (t) => {
       const { document } = await documented(t, {
         openapi: { openapi: version, info: { title: 'App', version: '1' } },
         auth: {
           prefix: '/auth',
-          transports: [sessionTransport({ managementRoutes: true }), apiKey],
+          transports: [sessionTransport({ managementRoutes: true }), bearerTransport(), apiKey],
           email: { sender: { send() {} }, frontendUrl: 'https://app.example.com' },
           oauth: {
             baseUrl: 'https://app.example.com',
@@ -265,7 +266,13 @@ describe('the document of an app', () => {
       })
       assert.equal(document.openapi, version)
       await isValid(document)
-      for (const path of ['sessions/{session_id}', 'email/verify-request', 'oauth/{provider}/link'])
+      for (const path of [
+        'sessions/{session_id}',
+        'token',
+        'refresh',
+        'email/verify-request',
+        'oauth/{provider}/link',
+      ])
         assert.ok(document.paths[`/auth/${path}`], path)
     })
   }
@@ -277,14 +284,28 @@ describe('the document of an app', () => {
 
   test('security: shared routes list every transport, session routes only the session', async (t) => {
     const { document } = await documented(t, {
-      auth: { transports: [sessionTransport({ managementRoutes: true }), apiKey] },
+      auth: {
+        transports: [sessionTransport({ managementRoutes: true }), bearerTransport(), apiKey],
+      },
     })
-    assert.deepEqual(document.paths['/me']?.get?.security, [{ session: [] }, { key: [] }])
+    assert.deepEqual(document.paths['/me']?.get?.security, [
+      { session: [] },
+      { bearer: [] },
+      { key: [] },
+    ])
     assert.deepEqual(document.paths['/change-password']?.post?.security, [
       { session: [], csrf: [] },
+      { bearer: [] },
       { key: [] },
     ])
     assert.deepEqual(document.paths['/sessions']?.get?.security, [{ session: [] }])
+    for (const path of ['/token', '/refresh'])
+      assert.deepEqual(document.paths[path]?.post?.security, [], path)
+    assert.deepEqual(document.components?.securitySchemes?.bearer, {
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+    })
     assert.deepEqual(document.components?.securitySchemes?.key, apiKey.securityScheme)
   })
 
@@ -557,7 +578,7 @@ for (const order of ['swagger first', 'auth first'] as const) {
 describe('the plugin’s own routes', () => {
   test('plugin routes: documented even if the app’s transform throws', async (t) => {
     const transform = () => {
-      throw new Error('this is no schema of mine')
+      throw new Error('unsupported schema')
     }
     const { document } = await documented(t, { swagger: { transform } })
     assert.ok(document.paths['/login'])
@@ -608,6 +629,7 @@ describe('securitySchemes()', () => {
     ['defaults', {}],
     ['another transport', { transports: [apiKey, sessionTransport()] }],
     ['no session', { transports: [apiKey] }],
+    ['bearer tokens', { transports: [sessionTransport(), bearerTransport()] }],
     ['CSRF off', { transports: [sessionTransport({ csrf: false })] }],
     ['insecure cookies of another name', { cookies: { secure: false, names: { session: 'sid' } } }],
     [

@@ -33,7 +33,7 @@ export const backends: readonly Backend[] = [
           options: () => ({
             redis: redisUrl,
             keyPrefix: uniquePrefix(),
-            // A machine that is busy with the other tests is no outage.
+            // Long enough that a machine busy with other tests doesn't look like an outage.
             timeouts: { redisMs: 5000 },
           }),
         },

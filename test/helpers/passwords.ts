@@ -66,6 +66,6 @@ export async function rowOf(
   username: string,
 ): Promise<Record<string, unknown> & { id: UserId }> {
   const row = await store.findBy('username', username)
-  if (!row) throw new Error(`there is no ${username}`)
+  if (!row) throw new Error(`no user is named ${username}`)
   return row as Record<string, unknown> & { id: UserId }
 }

@@ -54,7 +54,7 @@ export function refuses(
   const text = `${response.body} ${JSON.stringify(response.headers)}`
   assert.equal(response.json().code, code, text)
   assert.ok([statuses[code]].flat().includes(response.statusCode), text)
-  for (const secret of secrets) assert.ok(!text.includes(secret), 'a secret stands in the answer')
+  for (const secret of secrets) assert.ok(!text.includes(secret), 'a secret is in the response')
   if (response.statusCode === 429 || response.statusCode === 503) {
     assert.ok(Number(response.headers['retry-after']) >= 1, 'Retry-After is missing')
   }

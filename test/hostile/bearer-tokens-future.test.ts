@@ -14,7 +14,7 @@ import { refuses } from '../helpers/refuses.js'
 for (const [what, options, aheadSeconds] of [
   ['by default', {}, 5],
   ['with a small tolerance', { clockToleranceSeconds: 2 }, 5],
-  ['with a great tolerance', { clockToleranceSeconds: 60 }, 60],
+  ['with a large tolerance', { clockToleranceSeconds: 60 }, 60],
 ] as const) {
   for (const statelessUser of [false, true]) {
     describe(`clock skew ${what}${statelessUser ? ', with statelessUser' : ''}`, () => {

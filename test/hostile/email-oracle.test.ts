@@ -118,7 +118,7 @@ const senders: Record<string, () => unknown> = {
   'a mail server that works': () => {},
   'a mail server that refuses': () => Promise.reject(new Error('554 go away')),
   'a mail server that hangs': () => new Promise(() => {}),
-  'a sender that throws at once': () => {
+  'a sender that throws synchronously': () => {
     throw new Error('no such host')
   },
 }

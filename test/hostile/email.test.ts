@@ -64,7 +64,7 @@ for (const [what, email] of Object.entries(refused)) {
 
 const oneAddress: [string, string, string][] = [
   ['capitals', 'Ann@Example.COM', 'ann@example.com'],
-  ['spaces around it', '  ann@example.com ', 'ann@example.com'],
+  ['surrounding spaces', '  ann@example.com ', 'ann@example.com'],
   ['full-width letters and @', '\uff41\uff4e\uff4e\uff20example.com', 'ann@example.com'],
   ['a full-width dot', 'ann@example\uff0ecom', 'ann@example.com'],
   ['an ideographic full stop', 'ann@example\u3002com', 'ann@example.com'],

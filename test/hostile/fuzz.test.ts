@@ -227,7 +227,7 @@ for (const backend of backends) {
           const response = await fuzzed(app, client, seed)
           const told = `${JSON.stringify(seed)} ${response.body}`
           assert.ok(response.statusCode < 500, told)
-          // Only the unique index finds a duplicate, so 409 has tried to write, in vain.
+          // Only the unique index finds a duplicate, so a 409 includes one failed write.
           if (response.statusCode === 409) duplicates++
           else if (response.statusCode >= 400) assert.equal(users.writes(), writes, told)
           if (response.statusCode >= 400) assert.deepEqual(await opened.rows(), rows, told)

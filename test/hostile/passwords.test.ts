@@ -23,7 +23,7 @@ const accepted: Record<string, string> = {
   'eight astral characters':
     '\u{1f600}\u{1f601}\u{1f602}\u{1f603}\u{1f604}\u{1f605}\u{1f606}\u{1f607}',
   'spaces at both ends': '  two  spaces  ',
-  'nothing but spaces': ' '.repeat(12),
+  'only spaces': ' '.repeat(12),
   'letters of many scripts': '\u043f\u0430\u0440\u043e\u043b\u044c \u5bc6\u7801 \u03ba\u03c9\u03b4',
   'a NUL in the middle': 'before\0behind it',
   'control characters': 'tab\tline\nbell\u0007',
@@ -207,14 +207,14 @@ const malformed: Record<string, unknown> = {
   'no hash': null,
   'an empty hash': '',
   'a bare prefix': '$argon2id$',
-  'a hash cut short': '$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ',
-  'a hash with no base64': '$argon2id$v=19$m=64,t=1,p=1$!!!!$????',
-  'a hash of impossible cost': '$argon2id$v=19$m=1,t=0,p=0$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA',
+  'a truncated hash': '$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ',
+  'a hash that is not base64': '$argon2id$v=19$m=64,t=1,p=1$!!!!$????',
+  'a hash with an impossible cost': '$argon2id$v=19$m=1,t=0,p=0$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA',
   'a hash of an unknown version': '$argon2id$v=99$m=64,t=1,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA',
   'an unusable hash': '!whatever',
   'a bcrypt hash without a verifier':
     '$2b$04$abcdefghijklmnopqrstuuPlGmT7/kCzSHZ7t4g8tKbIaU5eY1EJe',
-  'the password in the clear': password,
+  'the plaintext password': password,
   'a NUL': '\u0001$argon2id$',
   'a very long hash': '$argon2id$'.padEnd(100_000, 'x'),
   'a number': 42,
@@ -261,27 +261,27 @@ test('legacy verifier: only the password signs in, the hash is then upgraded to 
 })
 
 for (const [what, verifier] of Object.entries<LegacyVerifier>({
-  'throws on every hash': {
+  'throws in matches': {
     matches: (): boolean => {
       throw new Error('unknown hash')
     },
     verify: () => true,
   },
-  'throws when it verifies': {
+  'throws in verify': {
     matches: (hash: string) => hash.startsWith('md5:'),
     verify: (): boolean => {
       throw new Error('broken')
     },
   },
-  'rejects when it verifies': {
+  'rejects in verify': {
     matches: (hash: string) => hash.startsWith('md5:'),
     verify: (): Promise<boolean> => Promise.reject(new Error('broken')),
   },
-  'answers truthy things': {
+  'returns a truthy value': {
     matches: (hash: string) => hash.startsWith('md5:'),
     verify: () => 'yes' as unknown as boolean,
   },
-  'answers a promise of a truthy thing': {
+  'resolves with a truthy value': {
     matches: (hash: string) => hash.startsWith('md5:'),
     verify: async () => ({}) as unknown as boolean,
   },

@@ -130,7 +130,7 @@ test('trustProxy: a forged X-Forwarded-For escapes no account limit and locks no
   const forged = ['x'.repeat(60_000), "'; drop table users", '%00', '1.2.3.4.5.6', '192.0.2.1']
   for (const address of forged) assert.equal(await guess('ann', address), 401, address)
   assert.equal(await guess('ann', '192.0.2.2'), 429, 'the limit of the account')
-  // Values that are no addresses are counted too, each for itself.
+  // Values that aren't addresses have limits of their own.
   for (const address of ['y'.repeat(60_000), '<b>', ',,']) {
     for (let n = 0; n < 4; n++)
       assert.equal(await guess(`${address.length} ${n}`, address), 401, address)

@@ -6,7 +6,7 @@ import { openUsers } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 
 const refused: Record<string, string> = {
-  'the shape of an email': 'victim@example.com',
+  'the form of an email address': 'victim@example.com',
   'a full-width @': 'victim\uff20example.com',
   'a small @': 'victim\ufe6bexample.com',
   'a space': 'a b',

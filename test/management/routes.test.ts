@@ -92,6 +92,23 @@ for (const backend of backends) {
       }
     })
 
+    test('a huge user agent: the label and each stored detail are bounded', async (t) => {
+      const app = await build(t, { auth: backend.options() })
+      await new Client(app).register('ann')
+      const known = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/'
+      for (const agent of [`${firefox} ${'x'.repeat(8000)}`, `${known}${'9'.repeat(8000)}`]) {
+        const client = new Client(app, '', { headers: { 'user-agent': agent } })
+        answers(await client.login('ann'), 200)
+        const mine = answers(await client.get('/sessions'), 200).find(
+          ({ current }: { current: boolean }) => current,
+        )
+        assert.equal(mine.label, 'Firefox on Linux')
+        for (const detail of Object.values(mine.device))
+          assert.ok(String(detail).length <= 64, String(detail))
+        await client.post('/logout')
+      }
+    })
+
     test('a request without a session gets 401', async (t) => {
       const app = await build(t, { auth: backend.options() })
       refusesOwn(await app.inject('/sessions'), 'CRUDAUTH_UNAUTHENTICATED')

@@ -294,13 +294,21 @@ test('callback: a code, iss or ID token of one provider is refused at another (m
   )
 })
 
-test('registration.fields: a privileged column is a 500 without an account or cookies', async (t) => {
+test('registration.fields: a privileged column is a 500 without an account, cookies or the profile', async (t) => {
   for (const field of ['isSuperuser', 'emailVerified', 'acmeId', 'hashedPassword', 'id']) {
-    const { app, rows } = await buildOAuth(t, {
+    const { app, acme, rows } = await buildOAuth(t, {
       auth: { registration: { fields: () => ({ [field]: 1 }) } },
     })
     const response = await new Browser(app).signIn(ada)
     assert.equal(response.statusCode, 500)
+    const secrets = [ada.sub, ada.email, ada.name, ...acme.issued] as string[]
+    refuses(response, 'CRUDAUTH_INTERNAL', secrets)
+    assert.deepEqual(Object.keys(response.json()).sort(), [
+      'code',
+      'error',
+      'message',
+      'statusCode',
+    ])
     assert.equal(response.headers['set-cookie'], undefined)
     assert.deepEqual(await rows(), [])
   }

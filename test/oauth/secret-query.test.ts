@@ -57,8 +57,8 @@ async function setUp(t: TestContext, fastify: FastifyServerOptions = {}, posts =
       await new Promise(setImmediate)
     const log = lines.join('')
     assert.match(log, /\/oauth\//i, `${what} is logged`)
-    assert.ok(!log.includes(secret), `${what} stands in the log: ${log}`)
-    assert.ok(!answer.text.includes(secret), `${what} stands in the answer: ${answer.text}`)
+    assert.ok(!log.includes(secret), `${what} is in the log: ${log}`)
+    assert.ok(!answer.text.includes(secret), `${what} is in the response: ${answer.text}`)
     return answer
   }
   return { app, keepsSecret }
@@ -102,12 +102,12 @@ test('form_post callback: other methods are 404, and a code in the query string 
 const base = '/oauth/acme/callback'
 const routers = [
   {
-    what: 'takes a semicolon for a question mark',
+    what: 'treats a semicolon as a question mark',
     routerOptions: { useSemicolonDelimiter: true, caseSensitive: true },
     paths: [`${base};${query}`, `${base};a=b?${query}`, `${base}/;${query}`],
   },
   {
-    what: 'folds slashes and case',
+    what: 'ignores case and duplicate slashes',
     routerOptions: {
       ignoreTrailingSlash: true,
       ignoreDuplicateSlashes: true,

@@ -44,12 +44,12 @@ const canonical: [what: string, given: UserValues, stored: UserValues][] = [
   ],
 ]
 const refused: [what: string, given: UserValues][] = [
-  ['no address', { email: 'countess' }],
-  ['no address at all, where that logs in', { email: null }],
-  ['a username that could be an address', { username: 'ada@example.com' }],
-  ['a username that nobody sees', { username: 'ada\u200b' }],
+  ['a malformed email', { email: 'countess' }],
+  ['a null email that is a login field', { email: null }],
+  ['a username that looks like an email', { username: 'ada@example.com' }],
+  ['a username with an invisible character', { username: 'ada\u200b' }],
   ['an empty username', { username: '' }],
-  ['a phone number of another form', { phone: '0151 12345678' }],
+  ['a phone number that is not E.164', { phone: '0151 12345678' }],
   ['a NUL in any text', { plan: 'go\0ld' }],
 ]
 

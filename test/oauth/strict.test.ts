@@ -83,8 +83,12 @@ for (const backend of backends) {
 
       const renewed = await ann.beginLink()
       const before = fromElsewhere(app, ann)
+      const replaced = new Browser(app)
+      replaced.cookies.set(sessionCookie, ann.cookies.get(sessionCookie) as string)
+      assert.equal((await replaced.me()).username, 'ann')
       await ann.login('ann', 'another good one')
       refusesCallback(await before.finish(renewed, mine))
+      assert.equal(await replaced.me(), null, 'the replaced session has ended')
       assert.deepEqual((await ann.get('/oauth/accounts')).json(), [])
     })
 
@@ -158,20 +162,20 @@ const cases: {
   name?: string
   attributes?: string
 }[] = [
-  { what: 'strict', auth: { cookies: { sameSite: 'strict' } } },
-  { what: 'of a domain', auth: { cookies: { domain: 'example.com' } } },
-  { what: 'below a path', auth: { cookies: { path: '/app' } } },
+  { what: 'SameSite=Strict', auth: { cookies: { sameSite: 'strict' } } },
+  { what: 'with a Domain', auth: { cookies: { domain: 'example.com' } } },
+  { what: 'with a Path', auth: { cookies: { path: '/app' } } },
   {
-    what: 'all of it, by the transport',
+    what: 'all of these, set by the transport',
     auth: { transports: session({ sameSite: 'strict', domain: 'example.com', path: '/app' }) },
   },
   {
-    what: 'under another name',
+    what: 'with another name',
     auth: { cookies: { names: { oauth: 'way' }, path: '/app' } },
     name: '__Host-way',
   },
   {
-    what: 'not secure',
+    what: 'without Secure',
     auth: { cookies: { secure: false } },
     name: 'crudauth_oauth',
     attributes: 'httponly; path=/; samesite=lax',

@@ -41,17 +41,17 @@ const dependencies = [
   'undici',
 ]
 
-test('an installation brings the dependencies that were decided on, and no more', () => {
+test('package.json: has only approved dependencies', () => {
   const further = Object.keys(manifest.dependencies).filter((name) => !dependencies.includes(name))
   assert.deepEqual(further, [])
 })
 
-test('each dependency is used, and each package in use is a dependency or a peer', () => {
+test('package.json: every dependency is used, and every used package is declared', () => {
   const used = new Set(imports.map(({ to }) => to))
   assert.deepEqual(
     Object.keys(manifest.dependencies).filter((name) => !used.has(name)),
     [],
-    'nobody imports',
+    'not imported',
   )
   const declared = { ...manifest.dependencies, ...manifest.peerDependencies }
   assert.deepEqual(
@@ -61,14 +61,14 @@ test('each dependency is used, and each package in use is a dependency or a peer
   )
 })
 
-test('Fastify is the only peer that must be there', () => {
+test('package.json: fastify is the only required peer dependency', () => {
   const required = Object.keys(manifest.peerDependencies).filter(
     (name) => !manifest.peerDependenciesMeta[name]?.optional,
   )
   assert.deepEqual(required, ['fastify'])
 })
 
-test('each entry point has types, code and a source for both', () => {
+test('package.json: every entry point has types, code and a source file', () => {
   for (const [name, target] of Object.entries(manifest.exports)) {
     if (name === './package.json') continue
     assert.ok(typeof target === 'object', name)
@@ -80,7 +80,7 @@ test('each entry point has types, code and a source for both', () => {
   }
 })
 
-test('the package says what it is to bundlers, npm and the law', () => {
+test('package.json: module type, side effects, license, engines and files are set', () => {
   assert.equal(manifest.type, 'module')
   assert.equal(manifest.sideEffects, false)
   assert.equal(manifest.license, 'MIT')
@@ -90,11 +90,11 @@ test('the package says what it is to bundlers, npm and the law', () => {
     'README.md',
     'LICENSE',
   ]) {
-    assert.ok(existsSync(join(root, name)), `${name} is promised and missing`)
+    assert.ok(existsSync(join(root, name)), `${name} is listed but missing`)
   }
 })
 
-test('every script of the package leads somewhere', () => {
+test('package.json: the file of every script exists', () => {
   for (const [name, command] of Object.entries(manifest.scripts)) {
     const path = / ((?:scripts|examples|benchmarks)\/\S+)/.exec(command)?.[1]
     if (path) assert.ok(existsSync(join(root, path)), `npm run ${name}: no ${path}`)

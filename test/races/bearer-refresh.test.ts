@@ -72,7 +72,7 @@ for (const backend of everywhere) {
       number,
     ][] = [
       [
-        'after the grace',
+        'after the grace period',
         { reuseGraceSeconds: 1 },
         async (use, token) => void (await use(token)),
         1100,
@@ -84,13 +84,13 @@ for (const backend of everywhere) {
         0,
       ],
       [
-        'whose line is far ahead',
+        'with several later successors',
         {},
         async (use, token) => void (await use(await use(await use(token)))),
         0,
       ],
       [
-        'at once where there is no grace',
+        'without a grace period',
         { reuseGraceSeconds: 0 },
         async (use, token) => void (await use(token)),
         0,

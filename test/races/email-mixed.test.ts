@@ -85,10 +85,13 @@ for (const { name, options } of places) {
     )
     assert.deepEqual(statuses(logins), { 200: 40 })
     assert.deepEqual(statuses(await Promise.all(uses)), { 200: 1, 400: 3 })
-    assert.equal(Boolean((await row('ann')).emailVerified ?? (await row('ann')).email_verified), true)
+    assert.equal(
+      Boolean((await row('ann')).emailVerified ?? (await row('ann')).email_verified),
+      true,
+    )
     const me = await Promise.all(clients.map((client) => client.get('/me')))
     const alive = me.filter(({ statusCode }) => statusCode === 200)
-    assert.ok(alive.length > 0, 'the sessions go on')
+    assert.ok(alive.length > 0, 'sessions stay valid')
     for (const response of alive) assert.equal(response.json().email_verified, true)
   })
 

@@ -51,8 +51,11 @@ describe('POST /login: cross-site check (login CSRF)', () => {
   const refused: [what: string, headers: Headers][] = [
     ['another site', { origin: 'https://evil.example' }],
     ['a sibling domain', { origin: 'https://www.example.com' }],
-    ['a host that starts with ours', { origin: 'https://auth.example.com.evil.example' }],
-    ['a host that ends with ours', { origin: 'https://evil-auth.example.com' }],
+    [
+      'a host that starts with the host of the app',
+      { origin: 'https://auth.example.com.evil.example' },
+    ],
+    ['a host that ends with the host of the app', { origin: 'https://evil-auth.example.com' }],
     ['another port', { origin: 'https://auth.example.com:8443' }],
     ['Origin: null', { origin: 'null' }],
     ['an empty Origin', { origin: '' }],
@@ -60,13 +63,16 @@ describe('POST /login: cross-site check (login CSRF)', () => {
     ['a file origin', { origin: 'file://' }],
     ['a browser extension', { origin: 'chrome-extension://abc' }],
     ['two origins in one header', { origin: 'https://auth.example.com, https://evil.example' }],
-    ['our host in the user part of the URL', { origin: 'https://auth.example.com@evil.example' }],
     [
-      'our own origin with Sec-Fetch-Site: cross-site',
+      'the host of the app in the userinfo of the URL',
+      { origin: 'https://auth.example.com@evil.example' },
+    ],
+    [
+      'the same origin with Sec-Fetch-Site: cross-site',
       { origin: 'https://auth.example.com', 'sec-fetch-site': 'cross-site' },
     ],
     [
-      'our own origin with Sec-Fetch-Site: same-site',
+      'the same origin with Sec-Fetch-Site: same-site',
       { origin: 'https://auth.example.com', 'sec-fetch-site': 'same-site' },
     ],
     [

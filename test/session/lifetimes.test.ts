@@ -134,6 +134,24 @@ for (const backend of backends) {
   })
 
   describe(`${backend.name}: maxSessionsPerUser`, () => {
+    test('an expired session does not count against the limit', async (t) => {
+      // The first session is the least recently active one, but the second has expired.
+      const { app, client: first } = await signIn(
+        t,
+        backend,
+        { idleSeconds: 1, maxSessionsPerUser: 2 },
+        'on',
+      )
+      const second = new Client(app)
+      answers(await second.login('ann'), 200)
+      await wait(1300)
+      const third = new Client(app)
+      answers(await third.login('ann'), 200)
+      answers(await first.get('/me'), 200)
+      answers(await third.get('/me'), 200)
+      refusesOwn(await second.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+    })
+
     const alive = async (clients: Client[]) =>
       Promise.all(clients.map(async (client) => (await client.get('/me')).statusCode === 200))
 

@@ -393,7 +393,7 @@ export const pick: (body: object) => Record<string, unknown> = createRegistratio
   app.currentUser({ check: () => 'yes' })
   // @ts-expect-error: sudo is a hook itself
   app.requireSudo()
-  // @ts-expect-error: the builder is no hook: it would let everybody in
+  // @ts-expect-error: the builder is not a hook: it would let every request pass
   app.get('/x', { preHandler: app.currentUser }, async () => ({}))
   // @ts-expect-error: a limit needs its window
   app.crudAuth.rateLimit('x', { max: 1 })
@@ -413,7 +413,7 @@ export const pick: (body: object) => Record<string, unknown> = createRegistratio
   app.get('/y', async (request) => {
     // @ts-expect-error: a principal is set by gates alone
     request.principal = null
-    // @ts-expect-error: nobody may be asking
+    // @ts-expect-error: the request may be anonymous
     return request.maybePrincipal.userId
   })
 }

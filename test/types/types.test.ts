@@ -27,7 +27,7 @@ function compilerOptions(): ts.CompilerOptions {
 /** Files of the sources and their packages, read by each program and parsed once. */
 const parsed = new Map<string, ts.SourceFile | undefined>()
 
-/** What the compiler says of a text that stands in for a file of this folder, in a program of its own. */
+/** The compiler's diagnostics for a text in place of a file in this folder, in its own program. */
 function mistakesIn(name: string, text: string): string[] {
   const options = compilerOptions()
   const path = join(folder, name)

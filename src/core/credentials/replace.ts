@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { unavailableError } from '../../lib/unavailable.js'
 import type { Principal } from '../../ports/transport.js'
 import type { UserValues } from '../../ports/user-store.js'
 import type { Row, Users } from '../users/users.js'
@@ -44,8 +45,9 @@ interface RemoveMethods {
 
 /**
  * Changes a credential. Every change goes through this function: a compare-and-set of the new
- * credential and the next epoch, then revoke, notify and emit, in this order. The write ends all
- * sessions and tokens of the old credential, because the epoch changes; revoking only cleans up.
+ * credential and the next epoch, then revoke, notify and emit, in this order. If the write changes
+ * the epoch, it ends all sessions and tokens, and revoking only cleans up. If it doesn't (no
+ * `tokenVersion`, same password), they are revoked before the write as well, and a failure is 503.
  * Returns the row as written, or null if the proof or a field in `unchangedFields` is no longer current.
  * @throws DuplicateUserError, UserValueError, UnavailableError
  */
@@ -85,7 +87,8 @@ export function createReplaceCredential({
         })
       // The user has proved ownership with a message or a provider, not with a password, so earlier
       // failed guesses no longer matter.
-      await Promise.all([revokeEverything(id), clearLockouts(user)])
+      const [revoked] = await Promise.all([revokeEverything(id), clearLockouts(user)])
+      if (!revoked) request.log.error('could not delete all sessions and tokens of an account')
       return
     }
     const kept =
@@ -125,15 +128,19 @@ export function createReplaceCredential({
     // The owner has recovered the account. Recent links go before the write, so that none of them
     // can sign in under the next epoch.
     if (!keep && !remove) await allMethods.detachRecent(user)
+    const nextOf = (row: Row): UserValues => ({
+      ...values(row),
+      ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
+    })
+    const staysInEpoch = users.epochOf(users.changed(user, nextOf(user))) === users.epochOf(user)
+    if (!keep && staysInEpoch && !(await revokeEverything(users.idOf(user))))
+      throw unavailableError(new Error('Could not revoke the sessions and tokens of an account'))
     const changed = await updateIfUnchanged(
       users,
       user,
       unchangedFields,
       async (row) => {
-        const next = {
-          ...values(row),
-          ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
-        }
+        const next = nextOf(row)
         if (keep)
           for (const { addNextEpoch } of revocables)
             await addNextEpoch?.(users.changed(row, next), keep)

@@ -90,10 +90,9 @@ export function createUserRecords(
 
 /**
  * Revokes all records of every kind for a user who may no longer sign in. Otherwise they would
- * become valid again when the account is enabled. Best effort, because the request is refused
- * anyway. Never rejects.
+ * become valid again when the account is enabled. Returns whether all were revoked. Never rejects.
  */
-export type RevokeEverything = (id: UserId) => Promise<void>
+export type RevokeEverything = (id: UserId) => Promise<boolean>
 
 /**
  * @param records sessions and refresh families, including those whose transport is no longer
@@ -104,5 +103,6 @@ export const createRevokeEverything =
   (records: readonly UserRecords[], revocables: readonly Revocable[]): RevokeEverything =>
   async (id) => {
     const revokes = new Set([...records, ...revocables].map(({ revokeAll }) => revokeAll))
-    await Promise.allSettled([...revokes].map((revokeAll) => revokeAll(id)))
+    const results = await Promise.allSettled([...revokes].map((revokeAll) => revokeAll(id)))
+    return results.every(({ status }) => status === 'fulfilled')
   }

@@ -20,9 +20,11 @@ const isMethod = (value: unknown): value is AuthenticationMethod =>
 /** Methods that code of the app passes. @throws InternalError for anything else, which would silently fail a gate later */
 export function checkMethods(methods: unknown): Methods {
   if (methods === undefined) return []
-  if (Array.isArray(methods) && methods.every(isMethod)) return [...new Set(methods)]
+  if (Array.isArray(methods) && methods.every(isMethod)) return Object.freeze([...new Set(methods)])
   const names = Object.keys(claims).join(', ')
-  throw new InternalError(`"amr" must be an array of ${names}; got ${describe(methods)}`)
+  throw new InternalError(
+    `"amr" must be an array of ${names}; got ${[methods].flat().map(describe).join(', ')}`,
+  )
 }
 
 /** Methods that were stored. A value that a later version wrote is dropped: it proves nothing to this one. */

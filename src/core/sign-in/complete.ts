@@ -6,7 +6,7 @@ import type { Row } from '../users/users.js'
 
 /** Options of `completeLogin`. */
 export interface CompleteLoginOptions {
-  /** `session` or `bearer`. Default: the first one that is configured. */
+  /** `session` or `bearer`. Default: `session` if it is configured, otherwise `bearer`. */
   readonly transport?: string | undefined
   /** Sessions: whether the session outlives the browser. Default false. */
   readonly rememberMe?: boolean | undefined
@@ -14,7 +14,10 @@ export interface CompleteLoginOptions {
   readonly scopes?: readonly string[] | undefined
   /** Sessions: JSON of your own, at most 2 KiB. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
-  /** How the user authenticated, for `principal.amr`. Default none. */
+  /**
+   * How the user authenticated, for `principal.amr`. Default none.
+   * @throws CRUDAUTH_INTERNAL for unknown methods
+   */
   readonly amr?: readonly AuthenticationMethod[] | undefined
 }
 
@@ -49,13 +52,13 @@ export type SignOut = (request: FastifyRequest, reply: FastifyReply) => Promise<
 
 /** How to sign in and out. The features register their implementations. */
 export interface SignIns {
-  /** By name of the transport, in order of precedence. */
+  /** By name of the transport. The session comes first, whatever the order of the transports. */
   readonly establish: Map<string, Establish>
   signOut: SignOut | null
 }
 
 /**
- * The sign-in of the named transport, by default of the first one.
+ * The sign-in of the named transport. Default: the session, or tokens where there are no sessions.
  * @throws CRUDAUTH_CONFIG for a transport that is not configured
  */
 export function establishOf({ establish }: SignIns, name?: string): Establish {

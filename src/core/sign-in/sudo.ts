@@ -4,6 +4,7 @@ import {
   BadRequestError,
   FreshSignInRequiredError,
   LockedOutError,
+  OverloadedError,
   SudoRequiredError,
   UnauthenticatedError,
   WrongPasswordError,
@@ -136,7 +137,12 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
       const retryMs = attempt ? Math.max(...results.map((result) => result.retryMs)) : 1000
       if (!attempt || retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
 
-      const { ok } = await passwords.check(users.hashOf(user), password)
+      const { ok } = await passwords.check(users.hashOf(user), password).catch(async (error) => {
+        // No password was checked, so nothing was guessed.
+        if (error instanceof OverloadedError)
+          await Promise.allSettled([counters.giveBack([sessionBudget.key, userBudget.key])])
+        throw error
+      })
       if (!ok) {
         if (attempt.count >= policy.maxAttempts) {
           await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs: 0 }))

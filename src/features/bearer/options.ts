@@ -145,7 +145,8 @@ export interface BearerTransportOptions {
    */
   readonly accessSeconds?: number | undefined
   /**
-   * Days after which an unused refresh token expires. Fractions are allowed.
+   * Days until a refresh token expires. Each rotation restarts the period; with
+   * `rotateRefresh: false` it counts from the sign-in. Fractions are allowed.
    * @defaultValue `30`
    */
   readonly refreshDays?: number | undefined

@@ -77,7 +77,9 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
       errors: {
         400: 'Malformed body (FST_ERR_VALIDATION)',
         401: 'Unknown identifier, wrong password, or an account that cannot sign in; the response is the same for all (CRUDAUTH_BAD_CREDENTIALS)',
-        ...crossSiteError,
+        403: byCookie
+          ? 'Cross-site request, or refused by the app (CRUDAUTH_CROSS_SITE, CRUDAUTH_FORBIDDEN)'
+          : 'Refused by the app (CRUDAUTH_FORBIDDEN)',
         413: 'Body above 16 KiB',
         415: 'Neither JSON nor a form',
         429: 'Locked out; the lockout is shared with /login (CRUDAUTH_LOCKED_OUT)',
@@ -126,7 +128,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
         400: 'Malformed body (FST_ERR_VALIDATION)',
         401: 'No refresh token, or it is unknown, used, expired or revoked (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_INVALID_TOKEN)',
         ...crossSiteError,
-        503: unavailable,
+        503: 'Redis or the users database is unreachable (CRUDAUTH_UNAVAILABLE)',
       },
     },
     isPublic: true,

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { checkMethods } from '../../core/principal/methods.js'
 import type { Establish } from '../../core/sign-in/complete.js'
 import type { Row } from '../../core/users/users.js'
 import type { Emit } from '../../events.js'
@@ -42,10 +43,12 @@ export function createBearerSignIn({
 }: Dependencies): Establish {
   const answer = createTokenAnswer(bearer)
   return async (request, reply, user, { scopes, amr }) => {
+    // Before the device is remembered: a call that fails must store nothing.
+    const methods = checkMethods(amr)
     // Another site must not make its visitor's browser a known device of someone else (login CSRF).
     const remembers = !isCrossSite(request, trustedOrigins)
     const [tokens, setDeviceCookie] = await Promise.all([
-      bearer.issue(request, user, scopes, amr),
+      bearer.issue(request, user, scopes, methods),
       remembers ? rememberDevice(request, user) : null,
     ])
     // Revoke the family of the replaced cookie: otherwise only the list of sessions could end it.

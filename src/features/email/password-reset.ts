@@ -88,7 +88,7 @@ export function createPasswordReset({
    */
   const replaced = (row: Row): UserValues =>
     'email' in clearUnverified(row)
-      ? { email: `gone-${randomToken(16).toLowerCase()}@account.invalid` }
+      ? { ...clearUnverified(row), email: `gone-${randomToken(16).toLowerCase()}@account.invalid` }
       : {}
 
   return {

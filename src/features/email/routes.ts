@@ -11,7 +11,6 @@ import {
 } from '../../../schemas/email.js'
 import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
 import type { Users } from '../../core/users/users.js'
-import { TokenInvalidOrUsedError } from '../../errors.js'
 import { accountScope } from '../../gates/account-scope.js'
 import { currentUser } from '../../gates/current-user.js'
 import { loadUser } from '../../gates/load-user.js'
@@ -23,7 +22,7 @@ import type { AnyGate } from '../../ports/fastify.js'
 import type { EmailChange } from './email-change.js'
 import type { PasswordReset } from './password-reset.js'
 import type { Factor } from './recovery-factor.js'
-import type { UndoLink } from './undo-link.js'
+import { type UndoLink, undoChange } from './undo-link.js'
 import type { Verification } from './verification.js'
 
 /** Services of the routes. */
@@ -241,26 +240,14 @@ const undoRoute = (part: EmailPart): OwnRoute =>
       body: ConfirmToken,
     },
     async (request, { token }) => {
-      const detail = await undo(part, request, token)
+      const undone = await undoChange(part, request, token)
+      const detail =
+        undone === 'link'
+          ? 'The link to the provider was removed'
+          : 'The previous email address was restored'
       return confirmed(`${detail}; set a new password if someone else knows yours`, undefined)
     },
   )
-
-/** Tries both purposes, since a token works for only one of them. */
-async function undo(
-  { emailChange, undoLink }: EmailPart,
-  request: FastifyRequest,
-  token: string,
-): Promise<string> {
-  try {
-    await undoLink(request, token)
-    return 'The link to the provider was removed'
-  } catch (error) {
-    if (!emailChange || !(error instanceof TokenInvalidOrUsedError)) throw error
-  }
-  await emailChange.revert(request, token)
-  return 'The previous email address was restored'
-}
 
 /**
  * Routes to verify the recovery field, reset the password and change the email address.

@@ -6,6 +6,7 @@ import { fail } from '../../lib/option-checks.js'
 import type { DeliveryJob } from '../../ports/delivery-channel.js'
 import type { AnyRequest } from '../../ports/fastify.js'
 import type { EmailPart } from './routes.js'
+import { undoChange } from './undo-link.js'
 
 declare module '../../core/toolbox.js' {
   interface AuthToolbox {
@@ -23,7 +24,7 @@ export interface RedirectOption {
 /**
  * `app.crudAuth.recovery`: what the routes of the `email` group do. Requests never reveal whether
  * an account exists, and messages are sent after the response. Every method throws CRUDAUTH_CONFIG
- * without delivery or without a recovery field. Methods that redeem a token throw
+ * without delivery or without a recovery field; `deliver` only without delivery. Methods that redeem a token throw
  * CRUDAUTH_TOKEN_INVALID_OR_USED (400), and CRUDAUTH_UNAVAILABLE (503), which keeps the token.
  */
 export interface RecoveryToolbox {
@@ -61,7 +62,7 @@ export interface RecoveryToolbox {
    * @throws CRUDAUTH_DUPLICATE (409) if the address was taken in the meantime
    */
   confirmEmailChange(request: AnyRequest, token: string): Promise<RedirectOption>
-  /** Restores the previous address, or removes the linked provider. */
+  /** Redeems the token of a message about a change: restores the address, or removes the link. */
   revertEmailChange(request: AnyRequest, token: string): Promise<void>
   /**
    * Delivers a job that was passed to `delivery.enqueue`; one attempt. Expired messages, and those
@@ -139,7 +140,11 @@ export function createRecoveryToolbox(
     },
     confirmEmailChange: async (request, token) =>
       answer(await needChange().confirm(request, text('token', token))),
-    revertEmailChange: async (request, token) => needChange().revert(request, text('token', token)),
+    async revertEmailChange(request, token) {
+      const part = needPart()
+      if (!part.methods.undoable) needChange()
+      await undoChange(part, request, text('token', token))
+    },
     deliver: async (job) =>
       (
         deliver ??

@@ -3,6 +3,8 @@ import type { ReplaceCredential } from '../../core/credentials/replace.js'
 import type { Outbox } from '../../core/delivery/outbox.js'
 import type { Redeem } from '../../core/one-time-tokens/redeem.js'
 import type { Row, Users } from '../../core/users/users.js'
+import { TokenInvalidOrUsedError } from '../../errors.js'
+import type { EmailChange } from './email-change.js'
 
 interface Dependencies {
   readonly users: Users
@@ -11,6 +13,25 @@ interface Dependencies {
   readonly replaceCredential: ReplaceCredential
   /** Sends a password reset link. */
   readonly offerReset: (user: Row) => Promise<void>
+}
+
+/**
+ * Redeems a token of a message about a change, which undoes it. Returns what was undone.
+ * @throws TokenInvalidOrUsedError
+ */
+export async function undoChange(
+  { emailChange, undoLink }: { emailChange: EmailChange | null; undoLink: UndoLink },
+  request: FastifyRequest,
+  token: string,
+): Promise<'link' | 'email'> {
+  try {
+    await undoLink(request, token)
+    return 'link'
+  } catch (error) {
+    if (!emailChange || !(error instanceof TokenInvalidOrUsedError)) throw error
+  }
+  await emailChange.revert(request, token)
+  return 'email'
 }
 
 /**

@@ -80,20 +80,20 @@ export function createOAuthToolbox(oauth: OAuthPart | null): OAuthToolbox {
     },
     async link(user, provider, profile) {
       const { linking, users, linkChanged } = need(provider)
-      const linked = await linking.link(users.rowBehind(user), provider, checked(profile))
+      const linked = await linking.link(await users.wholeRow(user), provider, checked(profile))
       if (typeof linked !== 'string' && linked.isNew)
         linkChanged(linked.user, { provider, linked: true })
       return typeof linked === 'string' ? linked : { user: users.publicView(linked.user) }
     },
     unlink: async (user, provider) => {
       const { linking, users, linkChanged } = need(provider)
-      const row = users.rowBehind(user)
+      const row = await users.wholeRow(user)
       await linking.unlink(row, provider)
       linkChanged(row, { provider, linked: false })
     },
     accounts: async (user) => {
       const { linking, users } = need()
-      return linking.list(users.rowBehind(user))
+      return linking.list(await users.wholeRow(user))
     },
   }
 }

@@ -5,7 +5,7 @@ import { digestText, handlesOf, MINUTE_MS, record, tagText } from './records.js'
 
 /** Tests of `update`: changed fields and expected fields. */
 export function updating(declare: Declare<SessionStore>) {
-  declare('an update changes the fields it names and no other', async (store) => {
+  declare('an update changes only the given fields', async (store) => {
     const tag = tagText()
     const one = record()
     await store.create(tag, one, 5)
@@ -27,7 +27,7 @@ export function updating(declare: Declare<SessionStore>) {
     assert.deepEqual({ ...(await store.read(tag, one.handle)) }, expected)
   })
 
-  declare('an update can empty a text and take sudo back', async (store) => {
+  declare('an update can clear a text and end sudo mode', async (store) => {
     const tag = tagText()
     const one = record({ sudoUntilMs: Date.now() + MINUTE_MS })
     await store.create(tag, one, 5)
@@ -39,7 +39,7 @@ export function updating(declare: Declare<SessionStore>) {
   })
 
   declare(
-    'activity never goes backwards, and the rest of such an update is written',
+    'lastActivityAtMs never decreases, and the rest of the update is written',
     async (store) => {
       const tag = tagText()
       const one = record()
@@ -55,32 +55,35 @@ export function updating(declare: Declare<SessionStore>) {
     },
   )
 
-  declare('an update with expectations happens only when each of them holds', async (store) => {
-    const tag = tagText()
-    const one = record({ sudoUntilMs: 7 })
-    await store.create(tag, one, 5)
-    const wrong = [
-      { csrfDigest: digestText() },
-      { epoch: `${one.epoch}x` },
-      { sudoUntilMs: 8 },
-      { lastActivityAtMs: one.lastActivityAtMs - 1 },
-      { authenticatedAtMs: one.authenticatedAtMs + 1 },
-      { csrfDigest: one.csrfDigest, epoch: '' },
-    ]
-    for (const expected of wrong)
-      assert.equal(await store.update(tag, one.handle, { epoch: 'other' }, expected), false)
-    assert.deepEqual({ ...(await store.read(tag, one.handle)) }, one)
-    const { csrfDigest, epoch, sudoUntilMs, lastActivityAtMs, authenticatedAtMs } = one
-    const all = { csrfDigest, epoch, sudoUntilMs, lastActivityAtMs, authenticatedAtMs }
-    assert.equal(await store.update(tag, one.handle, { epoch: 'other' }, all), true)
-    assert.equal((await store.read(tag, one.handle))?.epoch, 'other')
-  })
+  declare(
+    'a compare-and-set update is applied only if every expected field matches',
+    async (store) => {
+      const tag = tagText()
+      const one = record({ sudoUntilMs: 7 })
+      await store.create(tag, one, 5)
+      const wrong = [
+        { csrfDigest: digestText() },
+        { epoch: `${one.epoch}x` },
+        { sudoUntilMs: 8 },
+        { lastActivityAtMs: one.lastActivityAtMs - 1 },
+        { authenticatedAtMs: one.authenticatedAtMs + 1 },
+        { csrfDigest: one.csrfDigest, epoch: '' },
+      ]
+      for (const expected of wrong)
+        assert.equal(await store.update(tag, one.handle, { epoch: 'other' }, expected), false)
+      assert.deepEqual({ ...(await store.read(tag, one.handle)) }, one)
+      const { csrfDigest, epoch, sudoUntilMs, lastActivityAtMs, authenticatedAtMs } = one
+      const all = { csrfDigest, epoch, sudoUntilMs, lastActivityAtMs, authenticatedAtMs }
+      assert.equal(await store.update(tag, one.handle, { epoch: 'other' }, all), true)
+      assert.equal((await store.read(tag, one.handle))?.epoch, 'other')
+    },
+  )
 }
 
 /** Tests of revocation. */
 export function ending(declare: Declare<SessionStore>) {
   declare(
-    'a revoked session is gone, the second time there is none, and the others live',
+    'revoke removes only the given session, and returns false the second time',
     async (store) => {
       const tag = tagText()
       const [one, other] = [record(), record()]
@@ -95,7 +98,7 @@ export function ending(declare: Declare<SessionStore>) {
     },
   )
 
-  declare('revoking all ends every session and says how many', async (store) => {
+  declare('revokeAll removes every session of the user and returns their number', async (store) => {
     const tag = tagText()
     const records = [record(), record(), record()]
     for (const one of records) await store.create(tag, one, 5)
@@ -105,23 +108,20 @@ export function ending(declare: Declare<SessionStore>) {
     for (const { handle } of records) assert.equal(await store.read(tag, handle), null)
   })
 
-  declare(
-    'revoking all but one keeps that one, with a new epoch when given and nothing else changed',
-    async (store) => {
-      const tag = tagText()
-      const kept = record({ metadata: '{"a":1}' })
-      for (const one of [record(), kept, record()]) await store.create(tag, one, 5)
-      assert.equal(await store.revokeAll(tag, { handle: kept.handle, epoch: 'epoch2' }), 2)
-      assert.deepEqual({ ...(await store.read(tag, kept.handle)) }, { ...kept, epoch: 'epoch2' })
-      assert.equal(await store.revokeAll(tag, { handle: kept.handle }), 0)
-      assert.deepEqual(
-        (await store.list(tag)).map((found) => ({ ...found })),
-        [{ ...kept, epoch: 'epoch2' }],
-      )
-    },
-  )
+  declare('revokeAll can keep one session and change only its epoch', async (store) => {
+    const tag = tagText()
+    const kept = record({ metadata: '{"a":1}' })
+    for (const one of [record(), kept, record()]) await store.create(tag, one, 5)
+    assert.equal(await store.revokeAll(tag, { handle: kept.handle, epoch: 'epoch2' }), 2)
+    assert.deepEqual({ ...(await store.read(tag, kept.handle)) }, { ...kept, epoch: 'epoch2' })
+    assert.equal(await store.revokeAll(tag, { handle: kept.handle }), 0)
+    assert.deepEqual(
+      (await store.list(tag)).map((found) => ({ ...found })),
+      [{ ...kept, epoch: 'epoch2' }],
+    )
+  })
 
-  declare('revoking all but an unknown one ends all', async (store) => {
+  declare('revokeAll removes every session if the one to keep is unknown', async (store) => {
     const tag = tagText()
     await store.create(tag, record(), 5)
     const unknown = digestText()

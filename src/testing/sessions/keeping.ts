@@ -26,7 +26,7 @@ export function keeping(declare: Declare<SessionStore>) {
     )
   })
 
-  declare('texts of any kind come back unchanged, also after an update', async (store) => {
+  declare('texts of any kind are returned unchanged, also after an update', async (store) => {
     for (const text of HOSTILE_TEXTS) {
       const tag = tagText()
       const odd = record({
@@ -55,33 +55,39 @@ export function keeping(declare: Declare<SessionStore>) {
     }
   })
 
-  declare('empty texts and the largest and smallest times come back unchanged', async (store) => {
-    const tag = tagText()
-    const largest = record({
-      idleMs: Number.MAX_SAFE_INTEGER - 2 * Date.now(),
-      absoluteExpiresAtMs: Number.MAX_SAFE_INTEGER,
-      sudoUntilMs: Number.MAX_SAFE_INTEGER,
-    })
-    const smallest = record({
-      createdAtMs: 0,
-      authenticatedAtMs: 0,
-      epoch: '',
-      csrfDigest: '',
-      client: '',
-      userId: '',
-    })
-    await store.create(tag, largest, 5)
-    await store.create(tag, smallest, 5)
-    assert.deepEqual({ ...(await store.read(tag, largest.handle)) }, largest)
-    assert.deepEqual({ ...(await store.read(tag, smallest.handle)) }, smallest)
-    assert.equal(
-      await store.update(tag, largest.handle, { sudoUntilMs: Number.MAX_SAFE_INTEGER - 1 }),
-      true,
-    )
-    assert.equal((await store.read(tag, largest.handle))?.sudoUntilMs, Number.MAX_SAFE_INTEGER - 1)
-  })
+  declare(
+    'empty texts and the largest and smallest times are returned unchanged',
+    async (store) => {
+      const tag = tagText()
+      const largest = record({
+        idleMs: Number.MAX_SAFE_INTEGER - 2 * Date.now(),
+        absoluteExpiresAtMs: Number.MAX_SAFE_INTEGER,
+        sudoUntilMs: Number.MAX_SAFE_INTEGER,
+      })
+      const smallest = record({
+        createdAtMs: 0,
+        authenticatedAtMs: 0,
+        epoch: '',
+        csrfDigest: '',
+        client: '',
+        userId: '',
+      })
+      await store.create(tag, largest, 5)
+      await store.create(tag, smallest, 5)
+      assert.deepEqual({ ...(await store.read(tag, largest.handle)) }, largest)
+      assert.deepEqual({ ...(await store.read(tag, smallest.handle)) }, smallest)
+      assert.equal(
+        await store.update(tag, largest.handle, { sudoUntilMs: Number.MAX_SAFE_INTEGER - 1 }),
+        true,
+      )
+      assert.equal(
+        (await store.read(tag, largest.handle))?.sudoUntilMs,
+        Number.MAX_SAFE_INTEGER - 1,
+      )
+    },
+  )
 
-  declare('an unknown user and an unknown handle have nothing', async (store) => {
+  declare('an unknown user or handle has no session', async (store) => {
     const tag = tagText()
     const known = record()
     await store.create(tag, known, 5)
@@ -100,7 +106,7 @@ export function keeping(declare: Declare<SessionStore>) {
     assert.deepEqual({ ...(await store.read(tag, known.handle)) }, known)
   })
 
-  declare('sessions of one user are out of reach of another', async (store) => {
+  declare('revoke and revokeAll never affect the sessions of another user', async (store) => {
     const [mine, yours] = [tagText(), tagText()]
     const [my, your] = [record(), record()]
     await store.create(mine, my, 1)
@@ -113,66 +119,62 @@ export function keeping(declare: Declare<SessionStore>) {
 
 /** Tests of `create`, of the limit on sessions and of the order of `list`. */
 export function making(declare: Declare<SessionStore>) {
+  declare('create removes the replaced session before it applies the cap', async (store) => {
+    const [tag, foreign] = [tagText(), tagText()]
+    const records = [3, 2, 1].map((minutes) =>
+      record({ lastActivityAtMs: Date.now() - minutes * MINUTE_MS }),
+    )
+    for (const one of records) await store.create(tag, one, 3)
+    const yours = record()
+    await store.create(foreign, yours, 3)
+    const [oldest, middle, newest] = records.map(({ handle }) => handle) as [string, string, string]
+    const next = record()
+    assert.deepEqual(await store.create(tag, next, 3, newest), [])
+    assert.deepEqual(
+      sorted(handlesOf(await store.list(tag))),
+      sorted([oldest, middle, next.handle]),
+    )
+    // Replacing an unknown handle, an ended session or one of another user still evicts a
+    // session.
+    for (const [i, handle] of [digestText(), newest, yours.handle].entries()) {
+      const another = record({ lastActivityAtMs: Date.now() + i })
+      assert.equal((await store.create(tag, another, 3, handle)).length, 1)
+    }
+    assert.deepEqual(handlesOf(await store.list(foreign)), [yours.handle])
+    const alone = record()
+    await store.create(foreign, alone, 1, yours.handle)
+    assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
+    const ended = record({ lastActivityAtMs: 0, absoluteExpiresAtMs: 1 })
+    assert.deepEqual(await store.create(foreign, ended, 1, alone.handle), [])
+    assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
+  })
+
   declare(
-    'a session that is replaced ends with the new one, before anybody has to give way',
+    'the least recently active sessions beyond the cap are evicted and returned',
     async (store) => {
-      const [tag, foreign] = [tagText(), tagText()]
-      const records = [3, 2, 1].map((minutes) =>
-        record({ lastActivityAtMs: Date.now() - minutes * MINUTE_MS }),
+      const tag = tagText()
+      const now = Date.now()
+      const ages = [3, 1, 5, 2, 4]
+      const records = ages.map((minutes) =>
+        record({ lastActivityAtMs: now - minutes * MINUTE_MS, createdAtMs: now - 10 * MINUTE_MS }),
       )
-      for (const one of records) await store.create(tag, one, 3)
-      const yours = record()
-      await store.create(foreign, yours, 3)
-      const [oldest, middle, newest] = records.map(({ handle }) => handle) as [
-        string,
-        string,
-        string,
-      ]
-      const next = record()
-      assert.deepEqual(await store.create(tag, next, 3, newest), [])
+      for (const one of records) assert.deepEqual(await store.create(tag, one, 5), [])
+      const newest = record()
+      assert.deepEqual(await store.create(tag, newest, 5), [records[2]?.handle])
+      assert.equal(await store.read(tag, records[2]?.handle ?? ''), null)
+      const last = record()
+      assert.deepEqual(
+        sorted(await store.create(tag, last, 3)),
+        sorted([records[0]?.handle ?? '', records[3]?.handle ?? '', records[4]?.handle ?? '']),
+      )
       assert.deepEqual(
         sorted(handlesOf(await store.list(tag))),
-        sorted([oldest, middle, next.handle]),
+        sorted([records[1]?.handle ?? '', newest.handle, last.handle]),
       )
-      // Replacing an unknown handle, an ended session or one of another user still evicts a
-      // session.
-      for (const [i, handle] of [digestText(), newest, yours.handle].entries()) {
-        const another = record({ lastActivityAtMs: Date.now() + i })
-        assert.equal((await store.create(tag, another, 3, handle)).length, 1)
-      }
-      assert.deepEqual(handlesOf(await store.list(foreign)), [yours.handle])
-      const alone = record()
-      await store.create(foreign, alone, 1, yours.handle)
-      assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
-      const ended = record({ lastActivityAtMs: 0, absoluteExpiresAtMs: 1 })
-      assert.deepEqual(await store.create(foreign, ended, 1, alone.handle), [])
-      assert.deepEqual(handlesOf(await store.list(foreign)), [alone.handle])
     },
   )
 
-  declare('beyond the cap the least recently active give way, and are named', async (store) => {
-    const tag = tagText()
-    const now = Date.now()
-    const ages = [3, 1, 5, 2, 4]
-    const records = ages.map((minutes) =>
-      record({ lastActivityAtMs: now - minutes * MINUTE_MS, createdAtMs: now - 10 * MINUTE_MS }),
-    )
-    for (const one of records) assert.deepEqual(await store.create(tag, one, 5), [])
-    const newest = record()
-    assert.deepEqual(await store.create(tag, newest, 5), [records[2]?.handle])
-    assert.equal(await store.read(tag, records[2]?.handle ?? ''), null)
-    const last = record()
-    assert.deepEqual(
-      sorted(await store.create(tag, last, 3)),
-      sorted([records[0]?.handle ?? '', records[3]?.handle ?? '', records[4]?.handle ?? '']),
-    )
-    assert.deepEqual(
-      sorted(handlesOf(await store.list(tag))),
-      sorted([records[1]?.handle ?? '', newest.handle, last.handle]),
-    )
-  })
-
-  declare('activity written by an update decides who gives way', async (store) => {
+  declare('activity written by an update decides which session is evicted', async (store) => {
     const tag = tagText()
     const now = Date.now()
     const touched = record({ lastActivityAtMs: now - 9 * MINUTE_MS })
@@ -184,7 +186,7 @@ export function making(declare: Declare<SessionStore>) {
   })
 
   declare(
-    'the new session never gives way, however long ago it was active and whatever the cap',
+    'the new session is never evicted, whatever its last activity and the cap',
     async (store) => {
       const tag = tagText()
       const before = record()
@@ -198,7 +200,7 @@ export function making(declare: Declare<SessionStore>) {
     },
   )
 
-  declare('a handle created anew replaces its session and takes no second place', async (store) => {
+  declare('creating an existing handle replaces its session and evicts none', async (store) => {
     const tag = tagText()
     const [first, other] = [record({ lastActivityAtMs: Date.now() - MINUTE_MS }), record()]
     await store.create(tag, first, 2)
@@ -209,7 +211,7 @@ export function making(declare: Declare<SessionStore>) {
     assert.deepEqual({ ...(await store.read(tag, first.handle)) }, again)
   })
 
-  declare('a cap of Infinity lets every session live', async (store) => {
+  declare('a cap of Infinity evicts no session', async (store) => {
     const tag = tagText()
     await atOnce(200, async () =>
       assert.deepEqual(await store.create(tag, record(), Number.POSITIVE_INFINITY), []),
@@ -217,25 +219,22 @@ export function making(declare: Declare<SessionStore>) {
     assert.equal((await store.list(tag)).length, 200)
   })
 
-  declare(
-    'a session that is over before it begins is not stored and makes nobody give way',
-    async (store) => {
-      const tag = tagText()
-      const live = record()
-      await store.create(tag, live, 1)
-      const now = Date.now()
-      for (const dead of [
-        record({ absoluteExpiresAtMs: now - 1 }),
-        record({ lastActivityAtMs: now - MINUTE_MS, idleMs: 1000 }),
-      ]) {
-        assert.deepEqual(await store.create(tag, dead, 1), [])
-        assert.equal(await store.read(tag, dead.handle), null)
-      }
-      assert.deepEqual(handlesOf(await store.list(tag)), [live.handle])
-    },
-  )
+  declare('a session that has already expired is not stored and evicts none', async (store) => {
+    const tag = tagText()
+    const live = record()
+    await store.create(tag, live, 1)
+    const now = Date.now()
+    for (const dead of [
+      record({ absoluteExpiresAtMs: now - 1 }),
+      record({ lastActivityAtMs: now - MINUTE_MS, idleMs: 1000 }),
+    ]) {
+      assert.deepEqual(await store.create(tag, dead, 1), [])
+      assert.equal(await store.read(tag, dead.handle), null)
+    }
+    assert.deepEqual(handlesOf(await store.list(tag)), [live.handle])
+  })
 
-  declare('the list names the most recently active first', async (store) => {
+  declare('list returns the most recently active session first', async (store) => {
     const tag = tagText()
     const now = Date.now()
     const records = [4, 2, 6, 1, 3].map((minutes) =>

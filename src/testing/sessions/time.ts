@@ -5,7 +5,7 @@ import { handlesOf, MINUTE_MS, record, sorted, tagText } from './records.js'
 
 /** Tests of the idle timeout and the absolute timeout. */
 export function expiring(declare: Declare<SessionStore>) {
-  /** Two sessions that end in `ms`, one by each timeout, and one that stays live. */
+  /** Two sessions that expire in `ms`, one by each timeout, and one that stays live. */
   const dying = async (store: SessionStore, tag: string, ms: number) => {
     const now = Date.now()
     const idle = record({ lastActivityAtMs: now - MINUTE_MS, idleMs: MINUTE_MS + ms })
@@ -16,7 +16,7 @@ export function expiring(declare: Declare<SessionStore>) {
   }
 
   declare(
-    'a session past its idle window or its lifetime is not read, updated, listed or counted',
+    'a session past its idle or absolute timeout is not read, updated, listed or counted',
     async (store) => {
       const tag = tagText()
       const { idle, absolute, living, endMs } = await dying(store, tag, 300)
@@ -35,7 +35,7 @@ export function expiring(declare: Declare<SessionStore>) {
   )
 
   declare(
-    'ended sessions take no place under the cap and are not named among those that gave way',
+    'expired sessions do not count towards the cap and are not returned as evicted',
     async (store) => {
       const tag = tagText()
       const { living, endMs } = await dying(store, tag, 300)
@@ -45,7 +45,7 @@ export function expiring(declare: Declare<SessionStore>) {
     },
   )
 
-  declare('an ended session is not counted by revokeAll, nor kept by it', async (store) => {
+  declare('revokeAll neither counts nor keeps an expired session', async (store) => {
     const tag = tagText()
     const { idle, endMs } = await dying(store, tag, 300)
     await past(endMs)
@@ -54,7 +54,7 @@ export function expiring(declare: Declare<SessionStore>) {
     assert.deepEqual(await store.list(tag), [])
   })
 
-  declare('activity extends the idle window, in the store too', async (store) => {
+  declare('activity extends the idle timeout in the store', async (store) => {
     const tag = tagText()
     const now = Date.now()
     // The only session of its user, so no other one extends the TTL of the key.
@@ -66,7 +66,7 @@ export function expiring(declare: Declare<SessionStore>) {
     assert.deepEqual(handlesOf(await store.list(tag)), [one.handle])
   })
 
-  declare('activity does not extend the lifetime', async (store) => {
+  declare('activity does not extend the absolute timeout', async (store) => {
     const tag = tagText()
     const now = Date.now()
     const one = record({ absoluteExpiresAtMs: now + 400 })
@@ -76,7 +76,7 @@ export function expiring(declare: Declare<SessionStore>) {
     assert.equal(await store.read(tag, one.handle), null)
   })
 
-  declare('a short session does not shorten the life of a longer one', async (store) => {
+  declare('a short-lived session does not shorten the lifetime of another', async (store) => {
     const tag = tagText()
     const long = record()
     await store.create(tag, long, 5)
@@ -102,7 +102,7 @@ export function racing(declare: Declare<SessionStore>) {
     assert.deepEqual(sorted([...live, ...evicted]), sorted(handlesOf(records)))
   })
 
-  declare('100 parallel updates of different fields lose none of them', async (store) => {
+  declare('100 parallel updates of different fields are all applied', async (store) => {
     const tag = tagText()
     const one = record()
     await store.create(tag, one, 5)
@@ -130,7 +130,7 @@ export function racing(declare: Declare<SessionStore>) {
     )
   })
 
-  declare('of 100 parallel updates with one expectation exactly one happens', async (store) => {
+  declare('exactly one of 100 parallel compare-and-set updates succeeds', async (store) => {
     const tag = tagText()
     const one = record()
     await store.create(tag, one, 5)
@@ -141,7 +141,7 @@ export function racing(declare: Declare<SessionStore>) {
     assert.equal((await store.read(tag, one.handle))?.csrfDigest, `new${answers.indexOf(true)}`)
   })
 
-  declare('of 100 parallel revocations of one session exactly one ended it', async (store) => {
+  declare('exactly one of 100 parallel revocations of a session succeeds', async (store) => {
     const tag = tagText()
     const one = record()
     await store.create(tag, one, 5)
@@ -149,7 +149,7 @@ export function racing(declare: Declare<SessionStore>) {
     assert.equal(answers.filter(Boolean).length, 1)
   })
 
-  declare('updates that race a revocation never bring the session back', async (store) => {
+  declare('updates racing a revocation never restore the session', async (store) => {
     for (const revoke of [
       (tag: string, handle: string) => store.revoke(tag, handle),
       (tag: string) => store.revokeAll(tag),

@@ -37,7 +37,7 @@ export function bench(store: AnyUserStore) {
   }
   const find = async (row: Row): Promise<Row> => {
     const found = await store.findById(id(row))
-    assert.ok(found, 'the row is there')
+    assert.ok(found, 'the row exists')
     return found
   }
   const unchanged = async (row: Row) => assert.deepEqual(await find(row), row)

@@ -14,7 +14,7 @@ export const READING: Cases = {
     for (const field of store.fields.unique) assert.equal(typeof field, 'string')
   },
 
-  async 'create returns the row as it is read later, by id and by each unique field'(
+  async 'create returns the row that findById and findBy return later'(
     store,
     { person, read, id, find, unique },
   ) {
@@ -32,7 +32,7 @@ export const READING: Cases = {
     assert.deepEqual(await find(row), row)
   },
 
-  async 'an id that nobody has, or nobody can have, is null and writes nothing'(
+  async 'an unknown or impossible id finds no row and writes nothing'(
     store,
     { person, id, key, free, find, unchanged },
   ) {
@@ -48,7 +48,10 @@ export const READING: Cases = {
     assert.deepEqual(await find(row), row)
   },
 
-  async 'an id is told from impossible ones before any row was read'(store, { person, id, free }) {
+  async 'an impossible id matches no row, even before any row has been read'(
+    store,
+    { person, id, free },
+  ) {
     // No row has been read yet, as when the first call of a process is a write.
     for (const wrong of foreignIds(1) as UserId[])
       assert.equal(await store.update(wrong, { [free]: 'x' }), false)
@@ -58,7 +61,7 @@ export const READING: Cases = {
     assert.equal(await store.update(id(row), { [free]: 'x' }), true)
   },
 
-  async 'a unique field is matched by its value alone, never by another type or a conversion'(
+  async 'findBy matches only the exact value, without type conversion'(
     store,
     { person, key, unique },
   ) {
@@ -102,10 +105,7 @@ export const READING: Cases = {
     }
   },
 
-  async 'a taken value is refused by its field at creation and at change, and nothing is written'(
-    store,
-    on,
-  ) {
+  async 'a duplicate unique value throws DuplicateUserError, and nothing is written'(store, on) {
     const { person, read, id, unique, unchanged } = on
     for (const field of unique.filter(on.has)) {
       const mark = `${field}1`
@@ -135,12 +135,15 @@ export const READING: Cases = {
       assert.equal(
         await store.update(id(first), { [field]: read(first, field) }),
         true,
-        'one may keep one’s own',
+        'a row can keep its own unique value',
       )
     }
   },
 
-  async 'no value collides with no value'(store, { person, unique, read, has, key }) {
+  async 'several rows can have null in an optional unique field'(
+    store,
+    { person, unique, read, has, key },
+  ) {
     const optional = unique.filter(
       (field) => has(field) && field !== 'email' && field !== 'username' && field !== key,
     )
@@ -156,7 +159,10 @@ export const READING: Cases = {
     }
   },
 
-  async 'of 100 parallel creations with one value exactly one succeeds'(store, { person, key }) {
+  async 'exactly one of 100 parallel creations with the same unique value succeeds'(
+    store,
+    { person, key },
+  ) {
     const { values, errors } = await settled(
       many.map((at) => store.create(person(at, { [key]: 'same@example.com' }))),
     )
@@ -171,7 +177,7 @@ export const READING: Cases = {
     assert.equal(new Set(rows.map(id)).size, many.length)
   },
 
-  async 'methods work apart from the store'(
+  async 'methods work when detached from the store'(
     { create, findById, findBy, update, compareAndSet, fields },
     { person, id, key, free },
   ) {
@@ -182,7 +188,7 @@ export const READING: Cases = {
     assert.equal(await compareAndSet(id(row), { [free]: 'b' }, { [free]: 'c' }), true)
   },
 
-  async 'values that differ only in case are two, or one that is taken'(
+  async 'values that differ only in case are distinct or refused as duplicates'(
     store,
     { person, key, id },
   ) {

@@ -6,7 +6,7 @@ import { HOSTILE_TEXTS, unknownId } from './values.js'
 
 /** Changing: compare-and-set, hostile values and names. */
 export const WRITING: Cases = {
-  async 'compareAndSet writes when all is as expected, and nothing otherwise'(
+  async 'compareAndSet writes only if every expected value matches'(
     store,
     { person, id, find, read, free, key, unchanged },
   ) {
@@ -42,7 +42,10 @@ export const WRITING: Cases = {
     assert.equal(read(await find(row), free), 'newer')
   },
 
-  async 'null is expected like any value'(store, { person, id, find, read, free, key }) {
+  async 'compareAndSet accepts null as an expected value'(
+    store,
+    { person, id, find, read, free, key },
+  ) {
     if (free === key) return
     const row = await store.create(person('A', { [free]: null }))
     assert.equal(read(row, free) ?? null, null)
@@ -54,7 +57,10 @@ export const WRITING: Cases = {
     assert.equal(read(await find(row), free) ?? null, null)
   },
 
-  async 'of 100 parallel compareAndSet exactly one wins'(store, { person, id, find, read, free }) {
+  async 'exactly one of 100 parallel compareAndSet calls succeeds'(
+    store,
+    { person, id, find, read, free },
+  ) {
     const row = await store.create(person('A'))
     const won = await Promise.all(
       many.map((at) =>
@@ -65,7 +71,10 @@ export const WRITING: Cases = {
     assert.equal(read(await find(row), free), `winner${won.indexOf(true)}`)
   },
 
-  async 'a counter raised by compareAndSet loses no step'(store, { person, id, find, read, has }) {
+  async 'parallel increments with compareAndSet are all counted'(
+    store,
+    { person, id, find, read, has },
+  ) {
     if (!has('tokenVersion')) return
     const row = await store.create(person('A'))
     const step = async (): Promise<void> => {
@@ -83,7 +92,7 @@ export const WRITING: Cases = {
     assert.equal(Number(read(await find(row), 'tokenVersion')), 10)
   },
 
-  async 'a write that changes nothing succeeds where the row is'(
+  async 'a write that changes nothing succeeds if the row exists'(
     store,
     { person, id, read, free, unchanged, has },
   ) {
@@ -104,7 +113,7 @@ export const WRITING: Cases = {
     if (!has('updatedAt')) await unchanged(row)
   },
 
-  async 'flags and times are stored and read back'(store, { person, id, find, read, has }) {
+  async 'flags are stored and times are set'(store, { person, id, find, read, has }) {
     const row = await store.create(person('A'))
     for (const flag of ['isActive', 'isSuperuser', 'emailVerified'].filter(has)) {
       for (const value of [true, false, true]) {
@@ -121,7 +130,7 @@ export const WRITING: Cases = {
       assert.notEqual(read(row, time) ?? null, null, time)
   },
 
-  async 'hostile text is stored as it is or refused, and touches no other row'(
+  async 'hostile text is stored unchanged or refused, and affects no other row'(
     store,
     { person, id, find, read, free, key, unchanged },
   ) {
@@ -155,7 +164,10 @@ export const WRITING: Cases = {
     await unchanged(witness)
   },
 
-  async 'a refused value says so without repeating it'(store, { person, id, free, unchanged }) {
+  async 'the error for a refused value does not contain the value'(
+    store,
+    { person, id, free, unchanged },
+  ) {
     const row = await store.create(person('A'))
     for (const value of ['secret\0value', 'secret\ud800value', Number.NaN, () => 'secret']) {
       for (const work of [
@@ -171,7 +183,7 @@ export const WRITING: Cases = {
     await unchanged(row)
   },
 
-  async 'names like __proto__ are neither fields nor properties'(store, { person, id, unchanged }) {
+  async 'field names such as __proto__ are refused'(store, { person, id, unchanged }) {
     const row = await store.create(person('A'))
     for (const name of [
       '__proto__',
@@ -190,7 +202,7 @@ export const WRITING: Cases = {
     await unchanged(row)
   },
 
-  async 'a row is a copy: changing it changes nothing in the store'(store, { person, find }) {
+  async 'changing a returned row does not change the store'(store, { person, find }) {
     const row = await store.create(person('A'))
     const before = structuredClone({ ...row })
     for (const handed of [row, await find(row)]) {
@@ -205,15 +217,21 @@ export const WRITING: Cases = {
     )
   },
 
-  async 'a flag that is expected as it was read lets the write pass, and as it is not stops it'(
+  async 'compareAndSet compares a flag with the value that was read'(
     store,
     { person, id, read, find },
   ) {
     if (store.fields.columns.isActive === undefined) return
     const row = await store.create(person('A', { isActive: true }))
-    const stood = read(row, 'isActive')
-    assert.equal(await store.compareAndSet(id(row), { isActive: stood }, { isActive: false }), true)
-    assert.equal(await store.compareAndSet(id(row), { isActive: stood }, { isActive: true }), false)
+    const before = read(row, 'isActive')
+    assert.equal(
+      await store.compareAndSet(id(row), { isActive: before }, { isActive: false }),
+      true,
+    )
+    assert.equal(
+      await store.compareAndSet(id(row), { isActive: before }, { isActive: true }),
+      false,
+    )
     assert.equal(
       await store.compareAndSet(
         id(row),
@@ -224,7 +242,7 @@ export const WRITING: Cases = {
     )
   },
 
-  async 'an id is never changed by a write'(store, { person, id, unchanged, free }) {
+  async 'update cannot change an id'(store, { person, id, unchanged, free }) {
     const [row, other] = [await store.create(person('A')), await store.create(person('B'))]
     for (const next of [id(other), unknownId(id(row))])
       await assert.rejects(store.update(id(row), { id: next, [free]: 'x' }), UserValueError)

@@ -17,8 +17,8 @@ import { refuses } from '../../helpers/refuses.js'
 import { mountHandLogin } from '../../helpers/users.js'
 
 const outdated = [
-  ['a hash of another cost', otherHash],
-  ['a hash of another system', async () => oldHash()],
+  ['a hash with another cost', otherHash],
+  ['a legacy hash', async () => oldHash()],
 ] as const
 const transports = [sessionTransport({ managementRoutes: true, maxSessionsPerUser: 1000 })]
 const current = /^\$argon2id\$v=19\$m=64,t=1,p=1\$/

@@ -228,10 +228,10 @@ test('email.render: can call the default renderEmail', async () => {
 })
 
 const bad: [what: string, result: unknown, message: RegExp][] = [
-  ['nothing', undefined, /"email\.render" must return/],
+  ['undefined', undefined, /"email\.render" must return/],
   ['null', null, /must return/],
-  ['a text', 'Hello', /must return/],
-  ['no text', { subject: 's' }, /must return/],
+  ['a string', 'Hello', /must return/],
+  ['a message without text', { subject: 's' }, /must return/],
   ['an empty subject', { subject: '', text: 't' }, /must return/],
   ['a subject that is a number', { subject: 1, text: 't' }, /must return/],
   ['HTML that is an object', { subject: 's', text: 't', html: {} }, /"html" that is not a string/],

@@ -40,7 +40,7 @@ async function workOf(
 }
 
 for (const [what, old, current] of [
-  ['dearer', dear, cheap],
+  ['more expensive', dear, cheap],
   ['cheaper', cheap, dear],
 ] as const) {
   test(`POST /login: known and unknown users cost the same hashing while ${what} old hashes exist`, async (t) => {

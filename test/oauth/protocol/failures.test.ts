@@ -28,7 +28,7 @@ import {
 
 const secrets = [code, accessToken, 'secret-of-the-client', 'u@example.com']
 
-test('test provider: the sign-in succeeds while nothing is spoiled', async (t) => {
+test('test provider: the sign-in succeeds while nothing is broken', async (t) => {
   const { profile } = await signInAt(t, await startBadProvider(t))
   assert.equal(profile.id, 'user-1')
   assert.equal(profile.emailVerified, true)
@@ -54,22 +54,22 @@ const withClaims =
 
 const callbacks: Case[] = [
   {
-    title: 'declined',
+    title: 'access_denied',
     callback: { code: undefined, error: 'access_denied' },
     fails: { reason: 'declined', step: 'authorization' },
   },
   {
-    title: 'declined at Apple',
+    title: 'user_cancelled_authorize (Apple)',
     callback: { code: undefined, error: 'user_cancelled_authorize' },
     fails: { reason: 'declined' },
   },
   {
-    title: 'an error of the server',
+    title: 'server_error',
     callback: { code: undefined, error: 'server_error', error_description: 'u@example.com' },
     fails: { reason: 'provider_error', step: 'authorization', detail: 'server_error' },
   },
   {
-    title: 'an error that nobody registered, which is not repeated',
+    title: 'an unregistered error code, which is not repeated,',
     callback: { code: undefined, error: 'u@example.com' },
     fails: { reason: 'provider_error', detail: undefined as never },
   },
@@ -82,7 +82,7 @@ const callbacks: Case[] = [
   { title: 'no state', callback: { state: undefined }, fails: { reason: 'bad_state' } },
   { title: 'an empty issuer', callback: { iss: '' }, fails: { reason: 'bad_issuer' } },
   {
-    title: 'the issuer of somebody else',
+    title: 'another issuer',
     callback: { iss: 'https://evil.example' },
     fails: { reason: 'bad_issuer' },
   },
@@ -92,7 +92,7 @@ const callbacks: Case[] = [
     fails: { reason: 'malformed', step: 'authorization' },
   },
   {
-    title: 'a signed response that nobody asked for',
+    title: 'an unrequested signed response',
     callback: { response: 'x' },
     fails: { reason: 'malformed' },
   },
@@ -143,7 +143,7 @@ const answers: Case[] = [
     fails: { reason: 'too_large', step: 'token' },
   },
   {
-    title: 'a body without end',
+    title: 'an endless body',
     spoil: withToken((response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
       const more = () => {
@@ -163,7 +163,7 @@ const answers: Case[] = [
     fails: { reason: 'too_large', step: 'token' },
   },
   {
-    title: 'gzip that is none',
+    title: 'a gzip header but plain text',
     spoil: withToken((response) => {
       response
         .writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
@@ -177,12 +177,12 @@ const answers: Case[] = [
     fails: { reason: 'malformed', step: 'token' },
   },
   {
-    title: 'JSON that is no object',
+    title: 'JSON that is not an object',
     spoil: withToken((response) => json(response, '["a"]')),
     fails: { reason: 'malformed', step: 'token' },
   },
   {
-    title: 'bytes that are no UTF-8',
+    title: 'invalid UTF-8',
     spoil: withToken((response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(
@@ -192,7 +192,7 @@ const answers: Case[] = [
     fails: { reason: 'malformed', step: 'token' },
   },
   {
-    title: 'a page that is no JSON',
+    title: 'an HTML page',
     spoil: withToken(
       (response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<p>'),
     ),
@@ -223,14 +223,14 @@ const answers: Case[] = [
     fails: { reason: 'unreachable', step: 'token', detail: 'UND_ERR_SOCKET' },
   },
   {
-    title: 'keys that cannot be had',
+    title: 'a JWKS that is unavailable',
     spoil: (provider) => {
       provider.on.keys = (response) => json(response, {}, 503)
     },
     fails: { reason: 'http_error', step: 'keys', status: 503 },
   },
   {
-    title: 'keys that are none',
+    title: 'a malformed JWKS',
     spoil: (provider) => {
       provider.on.keys = (response) => json(response, { keys: 'none' })
     },
@@ -289,17 +289,17 @@ const tokens: Case[] = [
     fails: { reason: 'bad_id_token', detail: 'aud' },
   },
   {
-    title: 'for others too, without saying whose',
+    title: 'for several audiences without azp',
     spoil: withClaims({ aud: ['app', 'other'] }),
     fails: { reason: 'bad_id_token', detail: 'aud' },
   },
   {
-    title: 'for us too, but of another client',
+    title: 'for several audiences with another azp',
     spoil: withClaims({ aud: ['app', 'other'], azp: 'other' }),
     fails: { reason: 'bad_id_token', detail: 'azp' },
   },
   {
-    title: 'for us alone, but of another client',
+    title: 'for this audience with another azp',
     spoil: withClaims({ azp: 'other' }),
     fails: { reason: 'bad_id_token', detail: 'azp' },
   },
@@ -326,7 +326,7 @@ const tokens: Case[] = [
     }),
   ),
   {
-    title: 'signed by a foreign key under the name of a good one',
+    title: 'signed by a foreign key with the kid of a valid one',
     spoil: (provider) => {
       provider.makeToken = (claims) => idToken(claims, foreignKey.privateKey)
     },
@@ -348,7 +348,7 @@ const tokens: Case[] = [
     fails: { reason: 'bad_id_token', step: 'id_token' },
   },
   {
-    title: 'with a MAC made of the public key',
+    title: 'with an HMAC keyed with the public key',
     spoil: (provider) => {
       provider.makeToken = (claims) => {
         const input = idToken(claims, goodKey.privateKey, { alg: 'HS256' })
@@ -362,7 +362,7 @@ const tokens: Case[] = [
     fails: { reason: 'bad_id_token', step: 'id_token' },
   },
   {
-    title: 'that is none',
+    title: 'that is not a JWT',
     spoil: (provider) => {
       provider.makeToken = () => 'a.b.c'
     },
@@ -379,7 +379,7 @@ const tokens: Case[] = [
 
 for (const [kind, cases] of Object.entries({
   'a callback with': callbacks,
-  'an answer with': answers,
+  'a response with': answers,
   'an ID token': tokens,
 })) {
   for (const { title, fails, spoil, callback = {} } of cases) {
