@@ -1,6 +1,6 @@
 /**
- * `node --import tsx benchmarks/profile.ts ours-redis`: prints the CPU time of one server by function
- * and by module. Leaves the profile in `.tmp/` for a viewer.
+ * `node --import tsx benchmarks/profile.ts ours-redis`: prints the CPU time of one server by
+ * function and by module. Leaves the profile in `.tmp/` for a viewer.
  */
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: compares the plugin with its peers and with the maximum of the machine, in one run.
+ * `npm run bench`: compares the plugin with its peers and with the maximum of the machine.
  * `--quick` takes less than two minutes. `--only requests,logins` runs a part. `--name x` names the
  * files in `benchmarks/results/`.
  */

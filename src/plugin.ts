@@ -16,40 +16,41 @@ import { createRateLimits, rateLimitOfApp } from './gates/rate-limit.js'
 import { createResolvePrincipal } from './gates/resolve-principal.js'
 import type { CreatedFeature, Feature } from './groups/feature.js'
 import { documentRoutes, schemesOf } from './groups/openapi.js'
-import { decorateParts } from './groups/parts.js'
 import { resolveOptions } from './groups/resolve-options.js'
-import { openState } from './state/open.js'
+import { decorateServices } from './groups/services.js'
+import { createState } from './state/open.js'
 
 const features: readonly Feature[] = [account, session, management, bearer, email, oauth]
 
 const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   checkDecorators(app)
   const { settings, configured, mounted } = resolveOptions(features, options, app.prefix)
-  const all = [...configured.values()]
+  const configuredFeatures = [...configured.values()]
 
-  const state = await openState(app, settings)
+  const state = await createState(app, settings)
   const core = await createCore({
     app,
     settings,
     store: options.users,
     state,
+    // All password sign-ins share one device cookie. The settings of the session transport win.
     deviceCookies:
       settings.session?.cookies ??
-      all.find(({ deviceCookies }) => deviceCookies)?.deviceCookies ??
+      configuredFeatures.find(({ deviceCookies }) => deviceCookies)?.deviceCookies ??
       null,
-    privilegedFields: all.flatMap(({ privilegedFields = [] }) => privilegedFields),
+    privilegedFields: configuredFeatures.flatMap(({ privilegedFields = [] }) => privilegedFields),
   })
   const rateLimit = createRateLimits(state.counters, core.counterKey)
   const limits = settings.rateLimits
   const created = new Map<string, CreatedFeature>()
   for (const [name, feature] of configured)
     created.set(name, await feature.create(core, { rateLimit, limits }))
-  const made = [...created.values()]
+  const createdFeatures = [...created.values()]
   logWarnings(
     app,
     settings,
     core.users.has('tokenVersion'),
-    all.flatMap(({ insecureCookies }) => insecureCookies ?? []),
+    configuredFeatures.flatMap(({ insecureCookies }) => insecureCookies ?? []),
   )
 
   const transports = settings.transports.map(
@@ -66,19 +67,19 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
       transports,
       toolbox: core.transportToolbox,
       freshSeconds: settings.freshSeconds,
-      bearer: made.some(({ challenges }) => challenges),
-      accountScope: made.some(({ grantsAccount }) => grantsAccount),
+      bearer: createdFeatures.some(({ challenges }) => challenges),
+      accountScope: createdFeatures.some(({ grantsAccount }) => grantsAccount),
       sudo: settings.sudo !== false,
       recovery: settings.identity.recovery,
     },
     sessionStore: state.sessions,
-    toolbox: Object.assign({}, ...made.map((feature) => feature.toolbox), toolbox, {
+    toolbox: Object.assign({}, ...createdFeatures.map((feature) => feature.toolbox), toolbox, {
       rateLimit: rateLimitOfApp(rateLimit, limits),
     }) as AuthToolbox,
   })
-  decorateParts(
+  decorateServices(
     app,
-    Object.fromEntries([...created].map(([name, { part }]) => [name, part ?? null])),
+    Object.fromEntries([...created].map(([name, { services }]) => [name, services ?? null])),
   )
   documentRoutes(app, transports, csrf, mounted.size > 0)
 
@@ -87,7 +88,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   const log = { ...(logLevel && { logLevel }), ...(logSerializers && { logSerializers }) }
   const mount = { prefix: settings.prefix, ...log }
   for (const { name, routes } of features) if (mounted.has(name)) await app.register(routes, mount)
-  for (const { rootRoutes } of made) if (rootRoutes) await app.register(rootRoutes, log)
+  for (const { rootRoutes } of createdFeatures) if (rootRoutes) await app.register(rootRoutes, log)
   if (settings.routesOfTransports)
     for (const { routes } of transports) if (routes) await app.register(routes, mount)
   // Connect last: a mistake in the configuration must not leave an open socket behind.

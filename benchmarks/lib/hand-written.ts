@@ -24,7 +24,7 @@ export function handWrittenUsers(folder: string) {
   return {
     find: (id: number) => select.get(id) as UserRow | undefined,
 
-    /** Calls `make` in a transaction. It receives a function that adds user `index` with id `index + 1`. */
+    /** Calls `make` in a transaction, with a function that adds user `index` as id `index + 1`. */
     async fill(make: (add: (index: number) => void) => Promise<void>): Promise<void> {
       database.exec('begin')
       await make(

@@ -15,7 +15,7 @@ import { openSqlite, usersTable } from './sqlite.js'
 // biome-ignore lint/suspicious/noExplicitAny: rows are only passed on
 type AnyStore = UserStore<any>
 
-/** A different IP address for each sign-in, like many real users. Otherwise the lockout refuses it. */
+/** A different IP address for each sign-in, like many real users. The lockout would refuse one. */
 const addressOf = (index: number) =>
   `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
 

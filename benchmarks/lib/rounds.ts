@@ -6,7 +6,7 @@ import type { BenchServer } from './server-process.js'
 /** The results of one server, by round. */
 export interface Rounds {
   readonly perSecond: readonly number[]
-  /** Requests per second of the server's CPU time. Stable even if other processes use the machine. */
+  /** Requests per second of the server's CPU time. Stable even if the machine is busy. */
   readonly perCpuSecond: readonly number[]
   readonly p99Ms: readonly number[]
   /** CPU usage of the server. If it is far below 1, something else was the limit. */

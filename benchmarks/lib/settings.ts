@@ -28,10 +28,10 @@ export interface Case {
 /** The cases of a server, by kind of request. */
 export type Cases = Readonly<Record<string, readonly Case[]>>
 
-/** `profile` starts a CPU profile, or stops it and writes `server.cpuprofile` in the server's folder. */
+/** `profile` starts a CPU profile, or stops it and writes it to `server.cpuprofile`. */
 export type Question = { readonly ask: 'cpu' | 'heap' | 'profile' }
 
-/** CPU time of all threads in microseconds, or heap bytes after a garbage collection. 0 for a profile. */
+/** CPU time of all threads in µs, or heap bytes after a garbage collection. 0 for a profile. */
 export type Answer = { readonly answer: number }
 
 export type Ready = { readonly port: number; readonly cases: Cases }
@@ -42,7 +42,7 @@ export const activeOf = ({ users, active }: Settings): number[] => {
   return Array.from({ length: count }, (_, at) => Math.floor((at * users) / count))
 }
 
-/** Creates `count` items in batches, so that a million don't exhaust memory or block the event loop. */
+/** Creates `count` items in batches, because a million at once would exhaust memory. */
 export async function inBatches(
   count: number,
   make: (index: number) => Promise<void>,

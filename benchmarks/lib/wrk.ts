@@ -22,7 +22,7 @@ function formatted({ method, path, headers, body }: Case): string {
   return `{${quoted(method)},${quoted(path)},{${pairs.join(',')}},${body === undefined ? 'nil' : quoted(body)}}`
 }
 
-/** Builds requests before the measurement starts. Counts statuses other than 200. Times are in µs. */
+/** Builds the requests before the measurement. Counts statuses other than 200. Times are in µs. */
 const scriptOf = (cases: readonly Case[]) => `
 local cases = {${cases.map(formatted).join(',\n')}}
 local ready, at, threads = {}, 0, {}

@@ -1,8 +1,8 @@
 /**
  * Measures whether the timing of `POST /register` allows user enumeration.
  * Alternates known and new addresses over real HTTP, on a private PostgreSQL and on SQLite.
- * Prints the medians and the area under the ROC curve: how often a guess from timing alone is right.
- * 0.5 is chance.
+ * Prints the medians, and how often a guess from timing alone is right: the area under the ROC
+ * curve, where 0.5 is chance.
  *
  *     node --import tsx benchmarks/probes/registration.ts [samples]
  */

@@ -13,7 +13,7 @@ interface Probed {
   readonly readyMs: number
 }
 
-/** The start-up time that the package adds to an app. Each run is a new process without a loader. */
+/** Start-up time that the package adds to an app. Each run is a new process without a loader. */
 export const startUp: Scenario = async ({ machine, plan, packageFolder }) => {
   const runs: Probed[] = []
   for (let run = 0; run < (plan.quick ? 5 : 15); run++) {

@@ -14,7 +14,7 @@ declare module 'fastify' {
 
 const idleSeconds = 1800
 
-/** The leanest store that the interface allows, with the same Redis client settings as the others. */
+/** The leanest store that the interface allows, with the Redis settings of the other servers. */
 function redisStore(redis: Redis): SessionStore {
   const keyOf = (id: string) => `sess:${id}`
   return {

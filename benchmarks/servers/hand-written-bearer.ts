@@ -7,8 +7,8 @@ import { serve } from '../lib/serve.js'
 import { activeOf, type Case, inBatches } from '../lib/settings.js'
 
 /**
- * The minimum cost of an access token with its user: the token from the verifier's cache, and one row
- * by its primary key. It ignores password changes, duplicate headers, non-canonical tokens and
+ * The minimum cost of an access token with its user: the token from the verifier's cache, and one
+ * row by its primary key. It ignores password changes, duplicate headers, non-canonical tokens and
  * outages.
  */
 await serve(async (settings) => {

@@ -12,8 +12,8 @@ interface Session {
 }
 
 /**
- * The minimum cost of a session with its user: the cookie's digest, one GET in Redis, and one row by
- * its primary key. It has no idle expiry, no CSRF protection, no handling of password changes or
+ * The minimum cost of a session with its user: the cookie's digest, one GET in Redis, and one row
+ * by its primary key. It has no idle expiry, no CSRF protection, no handling of password changes or
  * outages, and nothing else that the plugin does.
  */
 await serve(async (settings) => {

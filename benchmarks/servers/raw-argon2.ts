@@ -13,7 +13,7 @@ const schema = {
   response: { 200: { type: 'object', properties: { ok: { type: 'boolean' } } } },
 } as const
 
-/** The maximum logins of a machine: one argon2id with the plugin's default cost, and nothing else. */
+/** The maximum logins of a machine: only one argon2id each, with the plugin's default cost. */
 await serve(async (settings) => {
   const stored = await hash(password, {
     algorithm: 2,

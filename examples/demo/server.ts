@@ -9,7 +9,7 @@ import { keptSecret } from './secret.js'
 
 /** Maximum wait for pending requests at shutdown, in milliseconds. */
 const stopWithinMs = 10_000
-/** In milliseconds. A repetition within this time is one Ctrl-C: npm forwards the signal too. */
+/** In milliseconds. Signals within this time are one Ctrl-C, sent by both the terminal and npm. */
 const sameSignalMs = 1000
 /** How often to check whether npm is still running, in milliseconds. */
 const parentEveryMs = 500

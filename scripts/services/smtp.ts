@@ -84,7 +84,7 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpService>
       if (refused) return done(refused)
       if (username === credentials?.user && password === credentials.pass)
         return done(null, { user: username })
-      // Some servers repeat the credentials in the reply. Tests check that they never leak.
+      // Some servers repeat the credentials in the reply.
       return done(
         Object.assign(new Error(`no such log-in: ${username} ${password}`), { responseCode: 535 }),
       )

@@ -6,7 +6,7 @@ import type { UserStore } from '../ports/user-store.js'
 import type { Core } from './core.js'
 import { AuthenticatedPrincipal } from './principal/principal.js'
 import { principalOf } from './principal/request-principal.js'
-import { type CompleteLoginOptions, establishOf } from './sign-in/complete.js'
+import { type CompleteLoginOptions, completeSignInWith } from './sign-in/complete.js'
 import type { Sudo } from './sign-in/sudo.js'
 
 /** `app.crudAuth`: what the routes use, for routes of your own. Each feature adds its part. */
@@ -22,8 +22,9 @@ export interface AuthToolbox {
    * Finishes a custom sign-in like `/login` or `/token`: creates the session or the tokens, sets
    * the cookies, calls `onAfterLogin`, and returns the response body.
    * @param user who has just authenticated
-   * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_UNAVAILABLE (503);
-   * CRUDAUTH_CONFIG
+   * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_BAD_REQUEST (400) for metadata
+   * above 2 KiB; CRUDAUTH_INTERNAL for a row without an id or an unknown `amr`; CRUDAUTH_UNAVAILABLE
+   * (503); CRUDAUTH_CONFIG
    * @example
    * const user = await app.crudAuth.authenticatePassword(request, identifier, password)
    * return app.crudAuth.completeLogin(request, reply, user, { rememberMe: true })
@@ -112,7 +113,7 @@ export const createCoreToolbox = (
   users: users.store,
   delivery: { settled: async () => delivery?.settled() },
   completeLogin: async (request, reply, user, options = {}) =>
-    establishOf(signIns, options.transport)(request, reply, user, options),
+    completeSignInWith(signIns, options.transport)(request, reply, user, options),
   async completeLogout(request, reply) {
     if (!signIns.signOut) throw new UnauthenticatedError()
     return signIns.signOut(request, reply)

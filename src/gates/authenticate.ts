@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import {
-  type Carrier,
   kRequestAuth,
   type RequestAuth,
+  type RequestWithAuth,
 } from '../core/principal/request-principal.js'
 import { ForbiddenError, InternalError } from '../errors.js'
 import type { Principal, Transport, TransportToolbox } from '../ports/transport.js'
@@ -45,7 +45,7 @@ export const hasBearer = (request: FastifyRequest): boolean =>
 
 /** Whether the transport has been asked about the request. */
 export function hasAsked(request: FastifyRequest, name: string): boolean {
-  const outcomes = (request as Carrier)[kRequestAuth]?.outcomes
+  const outcomes = (request as RequestWithAuth)[kRequestAuth]?.outcomes
   return (
     outcomes !== undefined &&
     stateOf(request).transports.some(
@@ -56,7 +56,7 @@ export function hasAsked(request: FastifyRequest, name: string): boolean {
 
 /** The record of the request. Created on first use, with room for all transports. */
 function requestAuth(request: FastifyRequest): RequestAuth {
-  const carrier = request as Carrier
+  const carrier = request as RequestWithAuth
   carrier[kRequestAuth] ??= {
     principal: null,
     outcomes: new Array(stateOf(request).transports.length),

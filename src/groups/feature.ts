@@ -50,8 +50,8 @@ export interface RouteLimits {
 /** A feature with its services. */
 export interface CreatedFeature {
   /** Services that its routes call. Absent if the routes can't be mounted. */
-  readonly part?: object | null
-  /** Its part of `app.crudAuth`. */
+  readonly services?: object | null
+  /** Its methods on `app.crudAuth`. */
   readonly toolbox?: Partial<AuthToolbox>
   readonly transport?: Transport
   /** Whether a 401 carries `WWW-Authenticate: Bearer`. */

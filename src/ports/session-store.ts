@@ -1,5 +1,6 @@
 /**
- * A session as stored. Nothing in it grants access: the secret of the cookie and the CSRF token are
+ * A stored session, refresh token family or known device; the last two reuse some fields for their
+ * own purposes. Nothing in it grants access: the secret of the cookie and the CSRF token are
  * stored as digests. Times are in milliseconds since 1970.
  */
 export interface SessionRecord {

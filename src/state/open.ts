@@ -9,8 +9,8 @@ interface StateOptions {
   readonly timeouts: { readonly redisMs: number }
 }
 
-/** Opens the state, in Redis or in memory. Opens no socket before `connect`. */
-export async function openState(app: FastifyInstance, options: StateOptions) {
+/** Creates the state stores, in Redis or in memory. The socket opens with `connect()`. */
+export async function createState(app: FastifyInstance, options: StateOptions) {
   const { redis, keyPrefix, timeouts } = options
   if (redis === undefined) {
     app.log.warn(

@@ -124,7 +124,7 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
     statuses: [200, 400, 401, 413, 415, 429, 503],
     security: [{ session: [] }],
   },
-  'POST /token': { statuses: [200, 400, 401, 413, 415, 429, 503], security: [] },
+  'POST /token': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [] },
   'POST /refresh': { statuses: [200, 400, 401, 413, 415, 503], security: [] },
   'GET /.well-known/jwks.json': { statuses: [200], security: [] },
   'POST /email/verify-request': { statuses: [202, 400, 413, 415, 429], security: [] },

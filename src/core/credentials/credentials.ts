@@ -31,7 +31,7 @@ export interface Carrier {
   end(credential: string): Promise<UserId | null>
   /** Clears the cookie that carries it. */
   clear(reply: FastifyReply): void
-  /** Whether request and response bodies may carry it too. */
+  /** Whether it travels in bodies instead of a cookie. Only OpenAPI asks: sign-out reads both. */
   readonly inBody: boolean
 }
 
@@ -44,8 +44,8 @@ type LinkChanged = (
 ) => void
 
 /**
- * Everything that depends on a credential. Features register here at start-up; nothing is read
- * before the first request, so their order does not matter.
+ * Everything that depends on a credential. Features register here in `create`. Read it only when
+ * routes are mounted or later: by then every feature has registered.
  */
 export interface Credentials {
   readonly revocables: Revocable[]
@@ -54,17 +54,17 @@ export interface Credentials {
   /** All of `methods` combined. */
   readonly allMethods: SignInMethods
   /** Called after a password change, before the response. Must not wait. */
-  readonly onPasswordChanged: PasswordChanged[]
+  readonly passwordChangedListeners: PasswordChanged[]
   /** Calls every listener in `onPasswordChanged`. */
-  passwordChanged: PasswordChanged
+  notifyPasswordChanged: PasswordChanged
   /** Called after a sign-in method was added or removed, before the response. Must not wait. */
-  readonly onLinkChanged: LinkChanged[]
+  readonly linkChangedListeners: LinkChanged[]
   /**
    * Called when an account is deleted. Removes the data that is stored outside its row and records.
    */
-  readonly onDeleted: ((user: Row) => Promise<void>)[]
+  readonly deletedListeners: ((user: Row) => Promise<void>)[]
   /** Calls every listener in `onLinkChanged`. */
-  linkChanged: LinkChanged
+  notifyLinkChanged: LinkChanged
 }
 
 export function createCredentials(): Credentials {
@@ -89,13 +89,13 @@ export function createCredentials(): Credentials {
         for (const method of methods) await method.detachRecent(user)
       },
     },
-    onPasswordChanged,
-    passwordChanged(user, request) {
+    passwordChangedListeners: onPasswordChanged,
+    notifyPasswordChanged(user, request) {
       for (const tell of onPasswordChanged) tell(user, request)
     },
-    onLinkChanged,
-    onDeleted: [],
-    linkChanged(user, change, request) {
+    linkChangedListeners: onLinkChanged,
+    deletedListeners: [],
+    notifyLinkChanged(user, change, request) {
       for (const tell of onLinkChanged) tell(user, change, request)
     },
   }

@@ -29,7 +29,7 @@ export function createDeleteAccount({
   credentials,
   replaceCredential,
 }: Dependencies): DeleteAccount {
-  const { allMethods, onDeleted } = credentials
+  const { allMethods, deletedListeners: onDeleted } = credentials
 
   /**
    * The principal's row. Null if a token that was accepted without reading the row is no longer

@@ -9,8 +9,8 @@ import type { Row, Users } from '../users/users.js'
 import type { Revocable } from './credentials.js'
 
 /**
- * Operations on all of a user's records of one kind: sessions or refresh families. They throw
- * `UnavailableError` (503) in an outage.
+ * Operations on all of a user's records of one kind: sessions, refresh token families or known
+ * devices. They throw `UnavailableError` (503) in an outage.
  */
 export interface UserRecords {
   /** The user's slot tags, one for each configured secret. New records use the first. */

@@ -15,23 +15,23 @@ export interface RequestAuth {
   onReply?: ((reply: FastifyReply) => void) | undefined
 }
 
-export type Carrier = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }
+export type RequestWithAuth = FastifyRequest & { [kRequestAuth]?: RequestAuth | null }
 
 export const principalOf = (request: FastifyRequest): Principal | null =>
-  (request as Carrier)[kRequestAuth]?.principal ?? null
+  (request as RequestWithAuth)[kRequestAuth]?.principal ?? null
 
 /**
  * Lets a transport, which has no reply, set a cookie in the response once a gate passes the
  * request.
  */
 export function setOnReply(request: FastifyRequest, set: (reply: FastifyReply) => void): void {
-  const auth = (request as Carrier)[kRequestAuth]
+  const auth = (request as RequestWithAuth)[kRequestAuth]
   if (auth) auth.onReply = set
 }
 
 /** Runs the function given to `setOnReply`, once. */
 export function applyOnReply(request: FastifyRequest, reply: FastifyReply): void {
-  const auth = (request as Carrier)[kRequestAuth]
+  const auth = (request as RequestWithAuth)[kRequestAuth]
   if (!auth?.onReply) return
   auth.onReply(reply)
   auth.onReply = undefined

@@ -10,11 +10,8 @@ export interface SessionLifetime {
   readonly absoluteMs: number
 }
 
-/**
- * Activity is written after this share of the idle window, so that a busy session causes few
- * writes.
- */
-const touchShare = 1 / 30
+/** Activity is written at most once in this fraction of the idle window, or once an hour. */
+const touchFraction = 1 / 30
 
 /** Times of a new session. */
 export function beginLifetime(lifetime: SessionLifetime, remember: boolean, now: number) {
@@ -40,4 +37,4 @@ export const remainingSeconds = (record: SessionRecord, now: number): number =>
   Math.floor(Math.min(record.idleMs, record.absoluteExpiresAtMs - now) / 1000)
 
 export const needsTouch = (record: SessionRecord, now: number): boolean =>
-  now - record.lastActivityAtMs > Math.min(record.idleMs * touchShare, 3_600_000)
+  now - record.lastActivityAtMs > Math.min(record.idleMs * touchFraction, 3_600_000)

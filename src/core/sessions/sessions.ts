@@ -24,6 +24,7 @@ import type { NewSession, SessionInit } from './new-session.js'
 
 /** A live session with its user. */
 export interface LiveSession {
+  /** Keyed digest of the user id, under which all sessions of the user are stored. */
   readonly tag: string
   readonly record: SessionRecord
   readonly user: Row
@@ -282,17 +283,18 @@ export function createSessions({
     /**
      * Makes the caller's session valid under the user's next epoch as well, before the epoch
      * changes, so that it stays valid throughout. If the change fails, the extra epoch is harmless:
-     * nothing was ever issued under it. Returns the record's epoch after the call.
+     * nothing was ever issued under it. Returns the new epoch, or the old one if the session has
+     * ended or changed meanwhile.
      */
     async addNextEpoch(
       { tag, record }: { tag: string; record: SessionRecord },
       next: string,
     ): Promise<string> {
       const epoch = `${record.epoch} ${next}`
-      const announced = await orUnavailable(
+      const updated = await orUnavailable(
         store.update(tag, record.handle, { epoch }, { epoch: record.epoch }),
       )
-      return announced ? epoch : record.epoch
+      return updated ? epoch : record.epoch
     },
   }
 }

@@ -18,8 +18,8 @@ interface Authenticated {
 export interface LoginContext {
   readonly request: FastifyRequest
   /**
-   * Id of a device on which `user`, named by the identifier, has signed in with the current
-   * password.
+   * The device id of the request's cookie, if `user` has signed in on that device with the current
+   * credential. Otherwise null.
    */
   deviceOf(identifier: string, user: Row | null): Promise<string | null>
 }

@@ -36,7 +36,7 @@ interface SignInContext {
  * Creates the session or the tokens, sets the cookies, calls the hooks, and returns the response
  * body.
  */
-export type Establish = (
+export type CompleteSignIn = (
   request: FastifyRequest,
   reply: FastifyReply,
   user: Row,
@@ -53,7 +53,7 @@ export type SignOut = (request: FastifyRequest, reply: FastifyReply) => Promise<
 /** How to sign in and out. The features register their implementations. */
 export interface SignIns {
   /** By name of the transport. The session comes first, whatever the order of the transports. */
-  readonly establish: Map<string, Establish>
+  readonly establish: Map<string, CompleteSignIn>
   signOut: SignOut | null
 }
 
@@ -61,7 +61,7 @@ export interface SignIns {
  * The sign-in of the named transport. Default: the session, or tokens where there are no sessions.
  * @throws CRUDAUTH_CONFIG for a transport that is not configured
  */
-export function establishOf({ establish }: SignIns, name?: string): Establish {
+export function completeSignInWith({ establish }: SignIns, name?: string): CompleteSignIn {
   const [first] = establish.values()
   return (
     (name === undefined ? first : establish.get(name)) ??

@@ -5,7 +5,7 @@ import type { PurposeKeys } from '../../crypto/keys.js'
 import { randomToken } from '../../crypto/random.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { orUnavailable } from '../../lib/unavailable.js'
-import type { SessionStore } from '../../ports/session-store.js'
+import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import type { UserRecords } from '../credentials/user-records.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
@@ -24,7 +24,6 @@ const maxDevices = 20
  * credential, so a new password makes every device unknown.
  */
 export interface KnownDevices {
-  readonly records: UserRecords
   readonly loginContext: (request: FastifyRequest) => LoginContext
   /**
    * Marks the device as known to the user. Returns the cookie's value. Never rejects: sign-in works
@@ -57,8 +56,6 @@ export function createKnownDevices({
   const handleOf = (id: string, epoch: string) => sha256(`device ${id} ${epoch}`)
 
   return {
-    records,
-
     loginContext: (request) => ({
       request,
       async deviceOf(identifier, user) {
@@ -85,11 +82,20 @@ export function createKnownDevices({
       try {
         if (known !== null && (await store.update(tag, handle, { lastActivityAtMs: now })))
           return value
-        const device = {
-          ...{ handle, userId: encodeUserId(userId), epoch, csrfDigest: '', client: '' },
-          ...{ createdAtMs: now, lastActivityAtMs: now, idleMs: yearSeconds * 1000 },
-          ...{ absoluteExpiresAtMs: now + 10 * yearSeconds * 1000, authenticatedAtMs: now },
-          ...{ sudoUntilMs: 0, remember: true, metadata: '' },
+        const device: SessionRecord = {
+          handle,
+          userId: encodeUserId(userId),
+          epoch,
+          csrfDigest: '',
+          createdAtMs: now,
+          lastActivityAtMs: now,
+          idleMs: yearSeconds * 1000,
+          absoluteExpiresAtMs: now + 10 * yearSeconds * 1000,
+          authenticatedAtMs: now,
+          sudoUntilMs: 0,
+          remember: true,
+          client: '',
+          metadata: '',
         }
         await store.create(tag, device, maxDevices)
       } catch {

@@ -17,7 +17,7 @@ export interface LockoutPolicy {
    */
   readonly maxAttempts: number
   /**
-   * Failed attempts per IP address within a window. IPv6 addresses count by their /64.
+   * Sign-in attempts per IP address within a window; a success is taken back. IPv6 addresses count by their /64.
    * @defaultValue `30`
    */
   readonly maxAttemptsPerIp: number
@@ -104,13 +104,14 @@ export function createLockout(
     maxLockMs: policy.maxLockSeconds * 1000,
   }
 
-  const nameKey = (identifier: string) => `lock:n:${shortHmac(key, foldIdentifier(identifier))}`
+  const identifierKey = (identifier: string) =>
+    `lock:n:${shortHmac(key, foldIdentifier(identifier))}`
 
   /** Keys of all names of the user. */
-  const nameKeysOf = (user: Row): string[] =>
+  const identifierKeysOf = (user: Row): string[] =>
     users.store.fields.unique.flatMap((field) => {
       const name = users.read(user, field)
-      return typeof name === 'string' ? [nameKey(name)] : []
+      return typeof name === 'string' ? [identifierKey(name)] : []
     })
 
   const budgetsOf = ({
@@ -155,7 +156,7 @@ export function createLockout(
       { reason: 'identifier', budget: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
       // Also by spelling, for known and unknown identifiers. Otherwise spellings that share a
       // budget would reveal that the account exists (user enumeration).
-      { reason: 'identifier', budget: { ...own, key: nameKey(identifier) } },
+      { reason: 'identifier', budget: { ...own, key: identifierKey(identifier) } },
     ]
   }
 
@@ -184,7 +185,7 @@ export function createLockout(
       // Errors are ignored below: an attempt that stays counted does not affect this request.
       return {
         async forgive() {
-          if (attempt.user && attempt.deviceId === null) own.push(...nameKeysOf(attempt.user))
+          if (attempt.user && attempt.deviceId === null) own.push(...identifierKeysOf(attempt.user))
           const shared = keys.filter((key) => !own.includes(key))
           await Promise.allSettled([counters.forgive(own), counters.giveBack(shared)])
         },
@@ -197,7 +198,7 @@ export function createLockout(
     async clear(user) {
       const subject = `user:${encodeUserId(users.idOf(user))}`
       await Promise.allSettled([
-        counters.forgive([`lock:u:${shortHmac(key, subject)}`, ...nameKeysOf(user)]),
+        counters.forgive([`lock:u:${shortHmac(key, subject)}`, ...identifierKeysOf(user)]),
       ])
     },
   }

@@ -4,7 +4,7 @@ import type { Feature } from '../../groups/feature.js'
 import { createPasswordChange } from './change-password.js'
 import { type AccountOptions, resolveAccount } from './options.js'
 import { createRegister } from './register.js'
-import { type AccountPart, accountRoutes } from './routes.js'
+import { type AccountServices, accountRoutes } from './routes.js'
 
 export type { AccountOptions } from './options.js'
 export { accountRoutes } from './routes.js'
@@ -65,7 +65,7 @@ export const account: Feature = {
           replaceCredential,
         } = core
         const { extraFields } = registration
-        const part: AccountPart = {
+        const services: AccountServices = {
           ...limits,
           users,
           recoveryField: core.settings.identity.recovery,
@@ -95,7 +95,7 @@ export const account: Feature = {
             policy,
             emit,
             replaceCredential,
-            passwordChanged: credentials.passwordChanged,
+            passwordChanged: credentials.notifyPasswordChanged,
           }),
           signUp,
           me: (principal) => meView(users, publicFields, principal, passwords.isUsable),
@@ -103,7 +103,7 @@ export const account: Feature = {
         }
         const { hash, verify, isUsable, unusable } = passwords
         return {
-          part,
+          services,
           toolbox: { passwords: { hash, verify, isUsable, unusable, validate: policy } },
         }
       },

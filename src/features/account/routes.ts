@@ -10,7 +10,7 @@ import { loadUser } from '../../gates/load-user.js'
 import { requireFresh } from '../../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import type { RouteLimits } from '../../groups/feature.js'
-import { partOf } from '../../groups/parts.js'
+import { servicesOf } from '../../groups/services.js'
 import type { Principal } from '../../ports/transport.js'
 import type { PasswordChange } from './change-password.js'
 import type { RegisterAccount } from './register.js'
@@ -21,7 +21,7 @@ const authenticated = {
 }
 
 /** Services of the account routes. */
-export interface AccountPart extends RouteLimits {
+export interface AccountServices extends RouteLimits {
   readonly users: Users
   /** Logical name of the recovery field, or null. */
   readonly recoveryField: string | null
@@ -45,7 +45,7 @@ export interface AccountPart extends RouteLimits {
  * app.register(accountRoutes, { prefix: '/account' })
  */
 export const accountRoutes = defineGroup('account', (app) => {
-  const services = partOf<AccountPart>(app, 'account', 'The "account" routes need crudAuth')
+  const services = servicesOf<AccountServices>(app, 'account', 'The "account" routes need crudAuth')
   const { users, register, registration, passwordChange, rateLimit, limits } = services
   const caller = loadUser(services)
   // With delivery the response is identical for known and new addresses (user enumeration).

@@ -15,7 +15,7 @@ export interface AccessClaims extends Subject, Credential {
   readonly transport: 'bearer'
   readonly scopes: readonly string[]
   /** The later of `iat` and `auth_time`. Neither may be in the future, apart from clock skew. */
-  readonly issuedAtMs: number
+  readonly notBeforeMs: number
   readonly expiresAtMs: number
   readonly authenticatedAtMs: number
   readonly amr: Methods
@@ -66,7 +66,7 @@ function parseClaims(claims: Record<string, unknown>): AccessClaims | null {
     version: ver,
     epoch: eph,
     scopes: Object.freeze(scope === '' ? [] : scope.split(' ')),
-    issuedAtMs: Math.max(iat, auth_time) * 1000,
+    notBeforeMs: Math.max(iat, auth_time) * 1000,
     expiresAtMs: exp * 1000,
     authenticatedAtMs: auth_time * 1000,
     amr: Object.freeze(methodsOfClaim(claims.amr)),

@@ -4,7 +4,7 @@ import { createCookie } from '../../http/cookies.js'
 import { createAccessTokens } from './access-tokens.js'
 import { isBearerTransport, resolveBearer } from './options.js'
 import { createRotation } from './refresh-rotation.js'
-import { type BearerPart, bearerRoutes, jwksRoutes } from './routes.js'
+import { type BearerServices, bearerRoutes, jwksRoutes } from './routes.js'
 import { createBearerSignIn } from './sign-in.js'
 import { createBearer } from './tokens.js'
 import { createBearerToolbox } from './toolbox.js'
@@ -61,7 +61,7 @@ async function create(
     rememberDevice: core.rememberDevice,
   })
   core.signIns.establish.set('bearer', establish)
-  const part: BearerPart = {
+  const services: BearerServices = {
     emit,
     authenticate: core.authenticate,
     loginContext: core.loginContext,
@@ -73,7 +73,7 @@ async function create(
     canIssue: settings.canIssue,
   }
   return {
-    part,
+    services,
     toolbox: createBearerToolbox(bearer, emit),
     transport: bindBearerTransport({ ...settings, tokens, users, recovery }),
     challenges: true,

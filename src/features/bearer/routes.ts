@@ -3,10 +3,10 @@ import type { FastifyRequest } from 'fastify'
 import { KeySet, TokenRequest, Tokens } from '../../../schemas/bearer.js'
 import { RefreshRequest } from '../../../schemas/common.js'
 import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
-import type { Establish } from '../../core/sign-in/complete.js'
+import type { CompleteSignIn } from '../../core/sign-in/complete.js'
 import type { Emit } from '../../events.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
-import { partOf } from '../../groups/parts.js'
+import { servicesOf } from '../../groups/services.js'
 import { refuseCrossSite } from '../../http/cross-site.js'
 import { fail } from '../../lib/option-checks.js'
 import { createTokenAnswer } from './sign-in.js'
@@ -20,11 +20,11 @@ const unavailable =
 const needs = 'The "bearer" routes need bearerTransport() among the "transports"'
 
 /** Services of the bearer routes. */
-export interface BearerPart {
+export interface BearerServices {
   readonly emit: Emit
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
-  readonly establish: Establish
+  readonly establish: CompleteSignIn
   readonly trustedOrigins: ReadonlySet<string>
   readonly bearer: Bearer
   readonly publicKeys: readonly PublicJwk[]
@@ -41,7 +41,7 @@ export interface BearerPart {
  * app.register(bearerRoutes, { prefix: '/api' })
  */
 export const bearerRoutes = defineGroup('bearer', (app) => {
-  const services = partOf<BearerPart>(app, 'bearer', needs)
+  const services = servicesOf<BearerServices>(app, 'bearer', needs)
   const { emit, trustedOrigins, bearer, canIssue } = services
   if (!canIssue)
     fail(
@@ -144,7 +144,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
 
 /** `GET /.well-known/jwks.json` (RFC 7517), mounted at the root. */
 export const jwksRoutes = defineGroup('jwks', (app) => {
-  const { publicKeys } = partOf<BearerPart>(app, 'bearer', needs)
+  const { publicKeys } = servicesOf<BearerServices>(app, 'bearer', needs)
   const route: OwnRoute = {
     method: 'GET',
     url: '/.well-known/jwks.json',

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { checkMethods } from '../../core/principal/methods.js'
-import type { Establish } from '../../core/sign-in/complete.js'
+import type { CompleteSignIn } from '../../core/sign-in/complete.js'
 import type { Row } from '../../core/users/users.js'
 import type { Emit } from '../../events.js'
 import { isCrossSite } from '../../http/cross-site.js'
@@ -10,7 +10,7 @@ interface Dependencies {
   readonly bearer: Bearer
   readonly emit: Emit
   readonly trustedOrigins: ReadonlySet<string>
-  /** Makes the device a known one for the user's next sign-in. Returns what sets its cookie. */
+  /** Marks the device as known for the user's next sign-in. Returns a function that sets its cookie. */
   readonly rememberDevice: (
     request: FastifyRequest,
     user: Row,
@@ -40,7 +40,7 @@ export function createBearerSignIn({
   emit,
   trustedOrigins,
   rememberDevice,
-}: Dependencies): Establish {
+}: Dependencies): CompleteSignIn {
   const answer = createTokenAnswer(bearer)
   return async (request, reply, user, { scopes, amr }) => {
     // Before the device is remembered: a call that fails must store nothing.

@@ -19,7 +19,7 @@ interface KnownToken {
    * Hash prefix (`Users.hashPrefixOf`) of a row with the epoch of the token. Null until such a row
    * was read.
    */
-  head: string | null
+  hashPrefix: string | null
 }
 
 /**
@@ -83,7 +83,7 @@ export function bindBearerTransport({
       const token = credentials.exec(authorization)?.[1] ?? ''
       const claims = tokens.read(token)
       if (!claims) throw new InvalidTokenError()
-      found = { authorization, claims, head: null }
+      found = { authorization, claims, hashPrefix: null }
       if (isPlain(authorization, token)) known.set(endOf(authorization), found)
     }
     if (countAuthorization(request) > 1) throw new InvalidTokenError()
@@ -92,7 +92,7 @@ export function bindBearerTransport({
 
   /** Like `isCurrent`, but doesn't compute the epoch again for a token that was seen before. */
   const isOfRow = (token: KnownToken, user: Row): boolean => {
-    const { head, claims } = token
+    const { hashPrefix: head, claims } = token
     if (
       head !== null &&
       users.versionOf(user) === claims.version &&
@@ -100,7 +100,7 @@ export function bindBearerTransport({
     )
       return true
     if (!isCurrent(users, user, claims)) return false
-    token.head = users.hashPrefixOf(user)
+    token.hashPrefix = users.hashPrefixOf(user)
     return true
   }
 
@@ -112,7 +112,7 @@ export function bindBearerTransport({
       if (!token) return null
       const { claims } = token
       const now = Date.now()
-      if (claims.issuedAtMs > now + aheadMs) throw new InvalidTokenError()
+      if (claims.notBeforeMs > now + aheadMs) throw new InvalidTokenError()
       if (claims.expiresAtMs + toleranceMs <= now) return null
       if (statelessUser) return new AuthenticatedPrincipal(claims, null, claims, null, claims)
       const user = await users.findById(claims.userId)

@@ -13,7 +13,7 @@ import { createFactorMessages } from './factor-messages.js'
 import { createNotifications } from './notifications.js'
 import { createPasswordReset } from './password-reset.js'
 import { createFactor } from './recovery-factor.js'
-import { type EmailPart, emailRoutes } from './routes.js'
+import { type EmailServices, emailRoutes } from './routes.js'
 import { createRecoveryToolbox } from './toolbox.js'
 import { createUndoLink } from './undo-link.js'
 import { createVerification } from './verification.js'
@@ -57,7 +57,7 @@ function createPart(
   delivery: Delivery,
   settings: NonNullable<CoreSettings['delivery']>,
   limits: RouteLimits,
-): EmailPart | null {
+): EmailServices | null {
   const { users, identity, emit, credentials, replaceCredential, passwords, policy } = core
   const { keys } = core.settings
   const { lifetimes, channels } = settings
@@ -74,7 +74,7 @@ function createPart(
     hooks: core.hooks,
     methods: credentials.allMethods,
     replaceCredential,
-    passwordChanged: credentials.passwordChanged,
+    passwordChanged: credentials.notifyPasswordChanged,
     tokens,
     redeem: createRedeem(users, tokens),
     outbox,
@@ -108,12 +108,12 @@ function createPart(
     emailChange,
     undoSeconds: lifetimes.revertSeconds,
   })
-  credentials.onPasswordChanged.push(notices.passwordChanged)
-  credentials.onDeleted.push(async (user) => {
+  credentials.passwordChangedListeners.push(notices.passwordChanged)
+  credentials.deletedListeners.push(async (user) => {
     const [first] = await reservations.of(user)
     if (first) await reservations.releaseSince(user, first.email)
   })
-  credentials.onLinkChanged.push(notices.linkChanged)
+  credentials.linkChangedListeners.push(notices.linkChanged)
   core.signUp.messages = {
     // A phone number is private if a channel can reach it.
     fields: [
@@ -165,14 +165,15 @@ export const email: Feature = {
         ? null
         : '"email" or "channels", and a recovery field in "identity"',
     create(core, limits) {
-      const part = core.delivery && delivery && createPart(core, core.delivery, delivery, limits)
+      const services =
+        core.delivery && delivery && createPart(core, core.delivery, delivery, limits)
       return {
-        part,
+        services,
         toolbox: {
           recovery: createRecoveryToolbox(
             core.users,
             identity.recovery,
-            part,
+            services,
             core.delivery?.deliver ?? null,
           ),
         },

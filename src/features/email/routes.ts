@@ -16,7 +16,7 @@ import { currentUser } from '../../gates/current-user.js'
 import { loadUser } from '../../gates/load-user.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import type { RouteLimits } from '../../groups/feature.js'
-import { partOf } from '../../groups/parts.js'
+import { servicesOf } from '../../groups/services.js'
 import { redirectTarget } from '../../http/redirect-path.js'
 import type { AnyGate } from '../../ports/fastify.js'
 import type { EmailChange } from './email-change.js'
@@ -26,7 +26,7 @@ import { type UndoLink, undoChange } from './undo-link.js'
 import type { Verification } from './verification.js'
 
 /** Services of the routes. */
-export interface EmailPart extends RouteLimits {
+export interface EmailServices extends RouteLimits {
   readonly users: Users
   /** Logical name of the recovery field, or null. */
   readonly recoveryField: string | null
@@ -71,7 +71,7 @@ function requestRoute(
       auth: 'none',
       errors: {
         400: malformed,
-        429: 'Too many requests from this address (CRUDAUTH_RATE_LIMITED)',
+        429: 'Too many requests from this IP address (CRUDAUTH_RATE_LIMITED)',
       },
     },
     isPublic: true,
@@ -114,7 +114,7 @@ function verificationRoutes({
   verification,
   factor,
   schema,
-}: EmailPart): OwnRoute[] {
+}: EmailServices): OwnRoute[] {
   const part = { field: factor.field, schema }
   return [
     requestRoute(
@@ -142,7 +142,13 @@ function verificationRoutes({
   ]
 }
 
-function resetRoutes({ rateLimit, limits, passwordReset, factor, schema }: EmailPart): OwnRoute[] {
+function resetRoutes({
+  rateLimit,
+  limits,
+  passwordReset,
+  factor,
+  schema,
+}: EmailServices): OwnRoute[] {
   const part = { field: factor.field, schema }
   return [
     requestRoute(
@@ -173,7 +179,7 @@ function resetRoutes({ rateLimit, limits, passwordReset, factor, schema }: Email
   ]
 }
 
-function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[] {
+function changeRoutes(services: EmailServices, emailChange: EmailChange): OwnRoute[] {
   const { rateLimit, limits } = services
   const changeRequest: OwnRoute = {
     method: 'POST',
@@ -230,7 +236,7 @@ function changeRoutes(services: EmailPart, emailChange: EmailChange): OwnRoute[]
 }
 
 /** Undoes an email change or a provider link, with the token of its notification. */
-const undoRoute = (part: EmailPart): OwnRoute =>
+const undoRoute = (part: EmailServices): OwnRoute =>
   confirmRoute(
     {
       url: '/email/change-revert',
@@ -256,7 +262,7 @@ const undoRoute = (part: EmailPart): OwnRoute =>
  * app.register(emailRoutes, { prefix: '/auth' })
  */
 export const emailRoutes = defineGroup('email', (app) => {
-  const part = partOf<EmailPart>(
+  const part = servicesOf<EmailServices>(
     app,
     'email',
     'The "email" routes need a way to send ("email" or "channels") and a recovery field ("identity.recovery")',

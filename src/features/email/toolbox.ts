@@ -5,7 +5,7 @@ import { redirectTarget } from '../../http/redirect-path.js'
 import { fail } from '../../lib/option-checks.js'
 import type { DeliveryJob } from '../../ports/delivery-channel.js'
 import type { AnyRequest } from '../../ports/fastify.js'
-import type { EmailPart } from './routes.js'
+import type { EmailServices } from './routes.js'
 import { undoChange } from './undo-link.js'
 
 declare module '../../core/toolbox.js' {
@@ -85,7 +85,7 @@ const text = (name: string, value: unknown): string => {
 export function createRecoveryToolbox(
   users: Users,
   recoveryField: string | null,
-  part: EmailPart | null,
+  part: EmailServices | null,
   deliver: ((job: DeliveryJob) => Promise<void>) | null,
 ): RecoveryToolbox {
   const caller = loadUser({ users, recoveryField })

@@ -48,6 +48,7 @@ export const createUndoLink =
       work: (user) =>
         replaceCredential(user, {
           request,
+          // The same hash: an empty update would skip the compare-and-set.
           values: (row) => ({ hashedPassword: users.hashOf(row) }),
           // Whoever made the link may know the password.
           notify: (row) => outbox.alert(request, () => offerReset(row)),

@@ -1,5 +1,5 @@
 import type { Feature } from '../../groups/feature.js'
-import { type ManagementPart, managementRoutes } from './routes.js'
+import { type ManagementServices, managementRoutes } from './routes.js'
 
 export { managementRoutes } from './routes.js'
 
@@ -39,7 +39,7 @@ export const management: Feature = {
     isMountedByDefault: session?.managementRoutes ?? false,
     create({ sessions, clients, emit, settings, credentials: { revocables } }, limits) {
       if (!sessions || !session) return {}
-      const part: ManagementPart = {
+      const services: ManagementServices = {
         ...limits,
         emit,
         sessions: sessions.sessions,
@@ -48,7 +48,7 @@ export const management: Feature = {
         revocables,
         freshSeconds: settings.freshSeconds,
       }
-      return { part }
+      return { services }
     },
   }),
 }

@@ -18,7 +18,7 @@ import type { Emit } from '../../events.js'
 import { currentUser } from '../../gates/current-user.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import type { RouteLimits } from '../../groups/feature.js'
-import { partOf } from '../../groups/parts.js'
+import { servicesOf } from '../../groups/services.js'
 import { type ClientInfo, deviceLabel } from '../../http/client-info.js'
 import type { SessionRecord } from '../../ports/session-store.js'
 
@@ -49,7 +49,7 @@ const sessionView = (record: SessionRecord, client: ClientInfo, current: string 
 })
 
 /** Services of the management routes. */
-export interface ManagementPart extends RouteLimits {
+export interface ManagementServices extends RouteLimits {
   readonly emit: Emit
   readonly sessions: Sessions
   readonly clients: ClientRecords
@@ -66,7 +66,7 @@ export interface ManagementPart extends RouteLimits {
  */
 export const managementRoutes = defineGroup('management', (app) => {
   const needs = 'The "management" routes need sessionTransport() among the "transports"'
-  const part = partOf<ManagementPart>(app, 'management', needs)
+  const part = servicesOf<ManagementServices>(app, 'management', needs)
   const { rateLimit, limits, emit, revocables, sessions, clients, csrf } = part
   const session = currentUser({ transport: 'session' })
   const limitLogoutAll = rateLimit('logout_all', limits.logout_all, {

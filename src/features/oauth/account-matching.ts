@@ -42,7 +42,7 @@ interface Dependencies {
   /** Null without delivery: links can't be undone then. */
   readonly recent: RecentLinks | null
   /** Tells the user that a provider was linked. Must not wait. */
-  readonly linkChanged: Credentials['linkChanged']
+  readonly linkChanged: Credentials['notifyLinkChanged']
   /** Whether the address is reserved for its previous owner. */
   readonly isReserved: (email: string) => Promise<boolean>
   readonly replaceCredential: ReplaceCredential

@@ -7,7 +7,7 @@ import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
 /** A sign-in with a provider that is in progress. */
-export interface OAuthAttempt {
+export interface AuthorizationRequest {
   readonly provider: string
   readonly nonce: string
   readonly codeVerifier: string
@@ -28,7 +28,7 @@ export interface OAuthAttempt {
 }
 
 /** An attempt as it is stored. */
-interface Kept extends OAuthAttempt {
+interface Kept extends AuthorizationRequest {
   readonly key: string
   /** Digest of the browser's secret. */
   readonly browser: string
@@ -42,14 +42,14 @@ export interface AuthorizationRequests {
   /** @param browser secret in the browser's cookie */
   begin(
     browser: string,
-    attempt: Omit<OAuthAttempt, 'nonce' | 'codeVerifier'>,
-  ): Promise<OAuthAttempt & { readonly state: string }>
+    attempt: Omit<AuthorizationRequest, 'nonce' | 'codeVerifier'>,
+  ): Promise<AuthorizationRequest & { readonly state: string }>
   /**
    * Consumes the attempt.
    * @throws OAuthInvalidStateError if `state` is missing, unknown, used, or of another provider or
    * browser
    */
-  end(state: string | null, provider: string, browser: string | null): Promise<OAuthAttempt>
+  end(state: string | null, provider: string, browser: string | null): Promise<AuthorizationRequest>
 }
 
 /** Lifetime of an attempt in seconds: how long the browser may stay at the provider. */
@@ -64,7 +64,11 @@ export function createAuthorizationRequests(
   return {
     async begin(browser, attempt) {
       const state = randomToken()
-      const whole: OAuthAttempt = { ...attempt, nonce: randomToken(), codeVerifier: randomToken() }
+      const whole: AuthorizationRequest = {
+        ...attempt,
+        nonce: randomToken(),
+        codeVerifier: randomToken(),
+      }
       const key = keyOf(state)
       const kept: Kept = { ...whole, key, browser: sha256(browser) }
       await orUnavailable(store.put(key, seal(JSON.stringify(kept)), attemptSeconds * 1000))

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Sessions } from '../../core/sessions/sessions.js'
-import type { Establish } from '../../core/sign-in/complete.js'
+import type { CompleteSignIn } from '../../core/sign-in/complete.js'
 import { accountView } from '../../core/users/account-view.js'
 import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
@@ -14,7 +14,7 @@ import { type CrudAuthHooks, type Emit, runBefore } from '../../events.js'
 import type { RouteLimits } from '../../groups/feature.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { MatchAccount } from './account-matching.js'
-import type { AuthorizationRequests, OAuthAttempt } from './authorization-requests.js'
+import type { AuthorizationRequest, AuthorizationRequests } from './authorization-requests.js'
 import type { OAuthLinking } from './linking.js'
 import { OAuthFailure } from './protocol/oauth-failure.js'
 import type { OAuthProtocol, SignInResult } from './protocol/protocol.js'
@@ -23,7 +23,7 @@ import { errorOfRefusal, orDenied } from './refusals.js'
 /**
  * Redirects after sign-in. `defaultRedirect` is a path, or a URL against which paths are resolved.
  */
-function createLanding(defaultRedirect: string) {
+function createRedirectTarget(defaultRedirect: string) {
   const isPath = defaultRedirect.startsWith('/')
   return (path?: string, error?: string): string => {
     const base = isPath ? 'http://placeholder.invalid' : defaultRedirect
@@ -34,11 +34,24 @@ function createLanding(defaultRedirect: string) {
 }
 
 /** The callback, which ends a sign-in with a provider. */
-export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, OAuthProtocol>) {
-  const { users, emit, hooks, sessions, attempts, browser, linking, resolve, answersJson } = oauth
-  const landing = createLanding(oauth.defaultRedirect)
+export function createCallback(
+  oauth: OAuthServices,
+  protocols: ReadonlyMap<string, OAuthProtocol>,
+) {
+  const {
+    users,
+    emit,
+    hooks,
+    sessions,
+    attempts,
+    browser,
+    linking,
+    resolve,
+    answersJson: respondsWithJson,
+  } = oauth
+  const redirectTarget = createRedirectTarget(oauth.defaultRedirect)
 
-  const land = (reply: FastifyReply, address: string) => {
+  const sendRedirect = (reply: FastifyReply, address: string) => {
     // The URL of this page contains the authorization code. It is used up, but must not leak in a
     // `Referer` header.
     reply.header('referrer-policy', 'no-referrer')
@@ -78,8 +91,8 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     path?: string,
   ) => {
     const refusal = refusalOf(request, provider, error)
-    if (answersJson) throw refusal
-    return land(reply, landing(path, errorOfRefusal(refusal) ?? 'oauth_failed'))
+    if (respondsWithJson) throw refusal
+    return sendRedirect(reply, redirectTarget(path, errorOfRefusal(refusal) ?? 'oauth_failed'))
   }
 
   const handOverTokens = async (
@@ -97,7 +110,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     }
   }
 
-  const tell = (
+  const emitAfterOAuth = (
     request: FastifyRequest,
     provider: string,
     { raw: _raw, ...profile }: OAuthProfile,
@@ -112,7 +125,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
       redirectTo,
       startedIn,
       link: wanted,
-    }: OAuthAttempt & { link: NonNullable<OAuthAttempt['link']> },
+    }: AuthorizationRequest & { link: NonNullable<AuthorizationRequest['link']> },
     result: SignInResult,
   ) => {
     // Only the session that started the link may finish it. If the browser withholds a
@@ -136,12 +149,20 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
     if (outcome === 'stale') throw new OAuthFailedError('The account has changed in the meantime')
     if (outcome.isNew) oauth.linkChanged(outcome.user, { provider, linked: true }, request)
     await handOverTokens(request, provider, outcome.user, result)
-    await tell(request, provider, profile, { user: outcome.user, created: false, linked: true })
-    if (answersJson) return { provider, redirect_to: redirectTo ?? null }
-    return land(reply, landing(redirectTo))
+    await emitAfterOAuth(request, provider, profile, {
+      user: outcome.user,
+      created: false,
+      linked: true,
+    })
+    if (respondsWithJson) return { provider, redirect_to: redirectTo ?? null }
+    return sendRedirect(reply, redirectTarget(redirectTo))
   }
 
-  const answerOf = (user: Row, body: { csrf_token?: unknown }, redirectTo: string | undefined) => {
+  const jsonBodyOf = (
+    user: Row,
+    body: { csrf_token?: unknown },
+    redirectTo: string | undefined,
+  ) => {
     const { id, username, email } = accountView(users, user)
     return {
       user: {
@@ -158,7 +179,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
   const signIn = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    { provider, redirectTo, rememberMe, startedIn, signedInAtMs }: OAuthAttempt,
+    { provider, redirectTo, rememberMe, startedIn, signedInAtMs }: AuthorizationRequest,
     result: SignInResult,
   ) => {
     const { profile } = result
@@ -181,9 +202,9 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
       amr: ['oauth'],
       ...(authenticatedAtMs && { authenticatedAt: new Date(authenticatedAtMs) }),
     })
-    await tell(request, provider, profile, { user, created, linked })
-    if (answersJson) return answerOf(user, body, redirectTo)
-    return land(reply, landing(redirectTo))
+    await emitAfterOAuth(request, provider, profile, { user, created, linked })
+    if (respondsWithJson) return jsonBodyOf(user, body, redirectTo)
+    return sendRedirect(reply, redirectTarget(redirectTo))
   }
 
   return {
@@ -196,7 +217,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
       const params = new URLSearchParams(at < 0 ? '' : (request.raw.url as string).slice(at + 1))
       const states = params.getAll('state')
       const state = states.length === 1 ? (states[0] as string) : null
-      let attempt: OAuthAttempt | undefined
+      let attempt: AuthorizationRequest | undefined
       try {
         attempt = await attempts.end(state, provider, browser.read(request))
         const result = await protocol.finish(params, { ...attempt, state: state as string })
@@ -213,7 +234,7 @@ export function createCallback(oauth: OAuthPart, protocols: ReadonlyMap<string, 
 }
 
 /** Services of the routes. */
-export interface OAuthPart extends RouteLimits {
+export interface OAuthServices extends RouteLimits {
   readonly users: Users
   readonly emit: Emit
   readonly hooks: CrudAuthHooks
@@ -230,7 +251,7 @@ export interface OAuthPart extends RouteLimits {
   ) => void
   readonly sessions: Sessions
   /** Creates the session of a sign-in. */
-  readonly establish: Establish
+  readonly establish: CompleteSignIn
   /** Whether browsers withhold the session cookie in the callback (`SameSite=Strict`). */
   readonly isSessionWithheld: boolean
   /** Secret of the browser, in a cookie that lives as long as an attempt. */

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Core } from '../../core/core.js'
-import { establishOf } from '../../core/sign-in/complete.js'
+import { completeSignInWith } from '../../core/sign-in/complete.js'
 import type { Row } from '../../core/users/users.js'
 import { randomToken } from '../../crypto/random.js'
 import { createSeal } from '../../crypto/seal.js'
@@ -10,7 +10,7 @@ import { fail } from '../../lib/option-checks.js'
 import { PROVIDER_ID_FIELDS } from '../../ports/user-store.js'
 import { createMatchAccount } from './account-matching.js'
 import { attemptSeconds, createAuthorizationRequests } from './authorization-requests.js'
-import type { OAuthPart } from './callback.js'
+import type { OAuthServices } from './callback.js'
 import { type LinkedAccounts, linkedAccountsInColumns, providerField } from './linked-accounts.js'
 import { linkedAccountsInTable } from './linked-accounts-table.js'
 import { createOAuthLinking } from './linking.js'
@@ -96,7 +96,7 @@ async function createPart(
   links: LinkedAccounts,
   recent: RecentLinks | null,
   limits: RouteLimits,
-): Promise<OAuthPart | null> {
+): Promise<OAuthServices | null> {
   const { app, users, identity, passwords, emit, hooks, newAccount, signUp } = core
   const { session, keys, timeouts } = core.settings
   if (!oauth || !session || !core.sessions) return null
@@ -110,7 +110,7 @@ async function createPart(
     newAccount,
     links,
     recent,
-    linkChanged: core.credentials.linkChanged,
+    linkChanged: core.credentials.notifyLinkChanged,
     isReserved: async (address: string) =>
       ((await signUp.messages?.reservedFor(address)) ?? null) !== null,
     sendVerification: (request: FastifyRequest, user: Row) =>
@@ -157,9 +157,9 @@ async function createPart(
     linking: createOAuthLinking(parts),
     // Calls from the app's own code have no request. The outbox only needs its log.
     linkChanged: (user, change, request = { log: app.log } as FastifyRequest) =>
-      core.credentials.linkChanged(user, change, request),
+      core.credentials.notifyLinkChanged(user, change, request),
     sessions,
-    establish: establishOf(core.signIns, 'session'),
+    establish: completeSignInWith(core.signIns, 'session'),
     isSessionWithheld: policy.sameSite === 'strict',
     browser: {
       read(request) {
@@ -220,8 +220,8 @@ export const oauth: Feature = {
             }
           },
         })
-        const part = await createPart(core, settings, links, recent, limits)
-        return { part, toolbox: { oauth: createOAuthToolbox(part) } }
+        const services = await createPart(core, settings, links, recent, limits)
+        return { services, toolbox: { oauth: createOAuthToolbox(services) } }
       },
     }
   },

@@ -18,7 +18,8 @@ export interface OAuthOptions {
    */
   readonly providers: Readonly<Record<string, OAuthProvider>>
   /**
-   * Where the browser goes after sign-in, and after every error with `?error=`: a path of the same
+   * Where the browser goes after sign-in, and after errors with `?error=` (`oauth_linked_elsewhere` returns to its
+   * `redirect_to`): a path of the same
    * origin, or an absolute URL of your front end. `redirect_to` is resolved against it.
    * @defaultValue `/`
    */

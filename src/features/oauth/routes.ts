@@ -18,10 +18,10 @@ import { NotFoundError } from '../../errors.js'
 import { currentUser } from '../../gates/current-user.js'
 import { requireFresh } from '../../gates/require-sudo.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
-import { partOf } from '../../groups/parts.js'
+import { servicesOf } from '../../groups/services.js'
 import { redirectTarget } from '../../http/redirect-path.js'
 import { unavailableError } from '../../lib/unavailable.js'
-import type { OAuthPart } from './callback.js'
+import type { OAuthServices } from './callback.js'
 import { createCallback } from './callback.js'
 import { OAuthFailure } from './protocol/oauth-failure.js'
 import { refusals } from './refusals.js'
@@ -41,7 +41,7 @@ type WithProvider<R = unknown> = FastifyRequest<{ Params: Static<typeof Provider
  * app.register(oauthRoutes, { prefix: '/auth' })
  */
 export const oauthRoutes = defineGroup('oauth', (app) => {
-  const oauth = partOf<OAuthPart>(
+  const oauth = servicesOf<OAuthServices>(
     app,
     'oauth',
     'The "oauth" routes need "oauth": { baseUrl, providers }',

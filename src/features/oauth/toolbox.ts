@@ -3,7 +3,7 @@ import { fail } from '../../lib/option-checks.js'
 import type { AnyRequest, RegisteredUser } from '../../ports/fastify.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { OAuthResolution } from './account-matching.js'
-import type { OAuthPart } from './callback.js'
+import type { OAuthServices } from './callback.js'
 import type { LinkedAccount } from './linked-accounts.js'
 import { checkedProfile } from './protocol/profile.js'
 
@@ -56,7 +56,7 @@ const refuse = (message: string): never => {
   throw new BadRequestError(message)
 }
 
-export function createOAuthToolbox(oauth: OAuthPart | null): OAuthToolbox {
+export function createOAuthToolbox(oauth: OAuthServices | null): OAuthToolbox {
   const need = (provider?: string) => {
     const part = oauth ?? fail('"app.crudAuth.oauth" needs "oauth": { baseUrl, providers }')
     if (provider !== undefined && !part.providers.includes(provider)) {

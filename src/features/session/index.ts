@@ -3,7 +3,7 @@ import type { Revocable } from '../../core/credentials/credentials.js'
 import { AuthenticatedPrincipal } from '../../core/principal/principal.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
 import type { Feature } from '../../groups/feature.js'
-import { type SessionPart, sessionRoutes } from './routes.js'
+import { type SessionServices, sessionRoutes } from './routes.js'
 import { createSessionSignIn } from './sign-in.js'
 import { createSignOut } from './sign-out.js'
 import { createSessionToolbox } from './toolbox.js'
@@ -52,7 +52,7 @@ export const session: Feature = {
       const signOut = createSignOut({ sessions, carriers: credentials.carriers, users, emit })
       if (establish) core.signIns.establish.set('session', establish)
       core.signIns.signOut = signOut
-      const part: SessionPart = {
+      const services: SessionServices = {
         authenticate,
         loginContext,
         trustedOrigins: core.settings.trustedOrigins,
@@ -69,11 +69,11 @@ export const session: Feature = {
         credentials,
         clients: core.clients,
       })
-      if (!core.sessions || !settings) return { part, toolbox }
+      if (!core.sessions || !settings) return { services, toolbox }
       const { csrf, scopes } = settings
       const recovery = core.settings.identity.recovery
       return {
-        part,
+        services,
         toolbox,
         transport: bindSessionTransport({ ...core.sessions, users, recovery, csrf, scopes }),
       }

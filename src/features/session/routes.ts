@@ -5,16 +5,16 @@ import { LoggedIn, Login } from '../../../schemas/session.js'
 import type { Carrier } from '../../core/credentials/credentials.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
 import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
-import type { Establish, SignOut } from '../../core/sign-in/complete.js'
+import type { CompleteSignIn, SignOut } from '../../core/sign-in/complete.js'
 import { UnauthenticatedError } from '../../errors.js'
 import { authenticate, setPrincipal } from '../../gates/authenticate.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
-import { partOf } from '../../groups/parts.js'
+import { servicesOf } from '../../groups/services.js'
 import { refuseCrossSite } from '../../http/cross-site.js'
 import { fail } from '../../lib/option-checks.js'
 
 /** Services of the session routes. */
-export interface SessionPart {
+export interface SessionServices {
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
   readonly trustedOrigins: ReadonlySet<string>
@@ -22,7 +22,7 @@ export interface SessionPart {
   readonly sessions: Sessions | null
   readonly carriers: readonly Carrier[]
   /** Null without a session transport. */
-  readonly establish: Establish | null
+  readonly establish: CompleteSignIn | null
   readonly signOut: SignOut
 }
 
@@ -34,13 +34,13 @@ export interface SessionPart {
  */
 export const sessionRoutes = defineGroup('session', (app) => {
   const needs = 'The "session" routes need sessionTransport() or bearerTransport()'
-  const part = partOf<SessionPart>(app, 'session', needs)
+  const part = servicesOf<SessionServices>(app, 'session', needs)
   if (!part.sessions && part.carriers.length === 0) fail(needs)
   const { establish } = part
   return [...(establish ? [loginRoute(part, establish)] : []), logoutRoute(part)]
 })
 
-function loginRoute(services: SessionPart, establish: Establish): OwnRoute {
+function loginRoute(services: SessionServices, establish: CompleteSignIn): OwnRoute {
   const { trustedOrigins } = services
   return {
     method: 'POST',
@@ -88,7 +88,7 @@ function loginRoute(services: SessionPart, establish: Establish): OwnRoute {
 }
 
 /** Ends the session of the request and the families of the refresh tokens that it carries. */
-function logoutRoute({ sessions, carriers, signOut, trustedOrigins }: SessionPart): OwnRoute {
+function logoutRoute({ sessions, carriers, signOut, trustedOrigins }: SessionServices): OwnRoute {
   const isCarried = carriers.length > 0
   return {
     method: 'POST',

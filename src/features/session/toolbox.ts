@@ -16,8 +16,9 @@ declare module '../../core/toolbox.js' {
     /**
      * Verifies an identifier and a password like `/login`, with lockout, equal timing, rehashing
      * and hooks. Returns the row of the user.
-     * @throws CRUDAUTH_BAD_CREDENTIALS (401), CRUDAUTH_LOCKED_OUT (429), CRUDAUTH_UNAVAILABLE and
-     * CRUDAUTH_OVERLOADED (503)
+     * @throws CRUDAUTH_BAD_REQUEST (400) if an argument isn't a string; CRUDAUTH_BAD_CREDENTIALS (401);
+     * CRUDAUTH_FORBIDDEN (403) or the hook's own error if `onBeforeLogin` refuses;
+     * CRUDAUTH_LOCKED_OUT (429); CRUDAUTH_UNAVAILABLE and CRUDAUTH_OVERLOADED (503)
      * @example
      * const user = await app.crudAuth.authenticatePassword(request, email, password)
      */
