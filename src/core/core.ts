@@ -125,6 +125,7 @@ export async function createCore({
   app.addHook('onReady', async function verifyUsers() {
     await verifySchema(app, store, needs, settings.timeouts.usersMs)
   })
+  // A purpose is part of the derived key: renaming 'lineage' would invalidate stored epochs.
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
   const { emit, emitWithoutRequest } = createEmitter(hooks, app.log, users.publicView)
   const queue = createHashQueue(settings.passwords.maxConcurrent, settings.passwords.maxQueued)

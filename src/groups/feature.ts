@@ -31,7 +31,7 @@ export interface ConfiguredFeature {
   /** Whether `routes: true` mounts it. Default true. */
   readonly isMountedByDefault?: boolean
   /** Whether it registers a `Carrier`, whose credentials sign-out revokes. */
-  readonly isCarrier?: boolean
+  readonly hasRefreshCredential?: boolean
   /** Cookies that recognize a known device, for a transport with password sign-in. */
   readonly deviceCookies?: ResolvedCookies
   /** Logical fields of its own that only the server may set. */

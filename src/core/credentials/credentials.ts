@@ -22,7 +22,7 @@ export interface Revocable {
 }
 
 /** A further credential that a request may carry and that sign-out revokes: a refresh token. */
-export interface Carrier {
+export interface RefreshCredential {
   /** The credentials that the request carries. */
   carried(request: FastifyRequest): readonly string[]
   /**
@@ -49,7 +49,7 @@ type LinkChanged = (
  */
 export interface Credentials {
   readonly revocables: Revocable[]
-  readonly carriers: Carrier[]
+  readonly carriers: RefreshCredential[]
   readonly methods: SignInMethods[]
   /** All of `methods` combined. */
   readonly allMethods: SignInMethods

@@ -57,7 +57,7 @@ export interface Users {
   /** The row without its credential columns, as apps see it. The same object each time. */
   publicView(row: Row): Row
   /** The row behind a view; any other value is returned unchanged. */
-  rowBehind(shown: Row): Row
+  rowBehind(viewOrRow: Row): Row
   /**
    * The whole row of what an app passes in: a view, a copy of one, or the row itself.
    * @throws ForbiddenError for a copy of a user that no longer exists
@@ -101,13 +101,9 @@ const timeText = (time: unknown): string =>
 
 /**
  * @param milliseconds time limit of a store call, after which the request fails with 503
- * @param lineageKey see `saltOf`
+ * @param saltKey see `saltOf`
  */
-export function createUsers(
-  store: UserStore<Row>,
-  milliseconds: number,
-  lineageKey: Buffer,
-): Users {
+export function createUsers(store: UserStore<Row>, milliseconds: number, saltKey: Buffer): Users {
   const { columns } = store.fields
   const timestamps = new Set(store.fields.timestamps)
   const column = new Map(Object.entries(columns))
@@ -211,7 +207,7 @@ export function createUsers(
       const hash = cellOf(row, hashName)
       return typeof hash === 'string' && hash.startsWith(head)
     },
-    saltOf: (row) => saltOf(users.hashOf(row) ?? '', users.idOf(row), lineageKey),
+    saltOf: (row) => saltOf(users.hashOf(row) ?? '', users.idOf(row), saltKey),
     credentialOf: (row) => ({
       hashedPassword: users.read(row, 'hashedPassword') ?? null,
       ...(users.has('tokenVersion') && { tokenVersion: users.read(row, 'tokenVersion') ?? null }),

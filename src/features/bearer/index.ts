@@ -103,7 +103,7 @@ export const bearer: Feature = {
         canIssue
           ? null
           : 'a "privateKey" among the "keys" of bearerTransport: public keys verify tokens but cannot issue them',
-      isCarrier: true,
+      hasRefreshCredential: true,
       // Unlike the refresh cookie, the device cookie uses the path `/`, because every kind of
       // sign-in must recognize the device.
       deviceCookies: { ...cookies, policy: { ...cookies.policy, path: '/' } },

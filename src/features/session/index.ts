@@ -40,7 +40,7 @@ export const session: Feature = {
   configure: (_options, { session: settings }) => ({
     // Without sessions, `/logout` can still revoke refresh tokens.
     missing: (others) =>
-      settings || others.some(({ isCarrier }) => isCarrier)
+      settings || others.some(({ hasRefreshCredential: isCarrier }) => isCarrier)
         ? null
         : 'sessionTransport() among the "transports"',
     insecureCookies: settings && !settings.cookies.policy.secure ? 'sessions' : null,

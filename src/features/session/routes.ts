@@ -2,7 +2,7 @@ import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { Detail, isTruthy, RefreshRequest } from '../../../schemas/common.js'
 import { LoggedIn, Login } from '../../../schemas/session.js'
-import type { Carrier } from '../../core/credentials/credentials.js'
+import type { RefreshCredential } from '../../core/credentials/credentials.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
 import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
 import type { CompleteSignIn, SignOut } from '../../core/sign-in/complete.js'
@@ -20,7 +20,7 @@ export interface SessionServices {
   readonly trustedOrigins: ReadonlySet<string>
   /** Null without a session transport. */
   readonly sessions: Sessions | null
-  readonly carriers: readonly Carrier[]
+  readonly carriers: readonly RefreshCredential[]
   /** Null without a session transport. */
   readonly establish: CompleteSignIn | null
   readonly signOut: SignOut

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Carrier } from '../../core/credentials/credentials.js'
+import type { RefreshCredential } from '../../core/credentials/credentials.js'
 import { rowOf } from '../../core/principal/principal.js'
 import { principalOf } from '../../core/principal/request-principal.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
@@ -12,7 +12,7 @@ import type { UserId } from '../../ports/user-store.js'
 interface Dependencies {
   /** Null without a session transport. */
   readonly sessions: Sessions | null
-  readonly carriers: readonly Carrier[]
+  readonly carriers: readonly RefreshCredential[]
   readonly users: Users
   readonly emit: Emit
 }
