@@ -196,6 +196,9 @@ export function resolveSmtp(options: SmtpSenderOptions) {
   const server = resolveServer(options)
   const further = options.transport ?? {}
   checkObject('smtpSender.transport', further, Object.keys(further))
+  for (const name of ['url', 'service'])
+    if (name in further)
+      fail(`"smtpSender.transport.${name}" would replace the server; use "url" or "host" instead`)
   const allowInsecure = checkBoolean('smtpSender.allowInsecure', options.allowInsecure, false)
   const hasCredentials = server.auth !== undefined || further.auth !== undefined
   if (allowInsecure && hasCredentials && !isLoopback(server.host)) {
@@ -206,7 +209,7 @@ export function resolveSmtp(options: SmtpSenderOptions) {
   const milliseconds = (
     name: 'connectSeconds' | 'greetingSeconds' | 'socketSeconds' | 'messageSeconds',
     fallback: number,
-  ) => checkPositive(`smtpSender.${name}`, options[name], fallback) * 1000
+  ) => checkPositive(`smtpSender.${name}`, options[name], fallback, 3600) * 1000
   const { auth, ...where } = server
   const tls: unknown = options.tls
   if (tls !== undefined && (typeof tls !== 'object' || tls === null || Array.isArray(tls))) {

@@ -100,6 +100,8 @@ function parseMultipart(contentType: string, bytes: Buffer): Promise<Record<stri
     }
     form.on('field', (name, value) => fields.set(name, [...(fields.get(name) ?? []), value]))
     form.on('file', (_name, file) => {
+      // Emitted if the body ends inside the file. Without a listener it would end the process.
+      file.on('error', () => {})
       file.resume()
       reject(badForm('files are not accepted'))
     })

@@ -25,6 +25,10 @@ function checkText(name: string, value: unknown, form: RegExp, example: string):
   return value
 }
 
+/** Members that are set: an `undefined` in one layer must not hide the value of another. */
+const defined = (layer: object | undefined): object =>
+  Object.fromEntries(Object.entries(layer ?? {}).filter(([, value]) => value !== undefined))
+
 /**
  * Checks and merges cookie options.
  * @param layers later layers take precedence, member by member
@@ -38,8 +42,11 @@ export function resolveCookies(
     checkObject(option, layer, ['secure', 'sameSite', 'path', 'domain', 'names'])
     if (layer.names !== undefined) checkObject(`${option}.names`, layer.names, Object.keys(names))
   }
-  const merged: CookieOptions = Object.assign({}, ...layers)
-  const given = Object.assign({}, ...layers.map((layer) => layer?.names)) as Record<string, unknown>
+  const merged: CookieOptions = Object.assign({}, ...layers.map(defined))
+  const given: Record<string, unknown> = Object.assign(
+    {},
+    ...layers.map((layer) => defined(layer?.names)),
+  )
   const sameSite = merged.sameSite ?? 'lax'
   if (!['lax', 'strict', 'none'].includes(sameSite))
     fail(`"${option}.sameSite" must be "lax" or "strict", got ${describe(sameSite)}`)

@@ -51,11 +51,17 @@ export function checkInteger(
 }
 
 /** Checks for a positive number. Fractions are valid, such as half a day. */
-export function checkPositive(name: string, value: unknown, fallback: number): number {
+export function checkPositive(
+  name: string,
+  value: unknown,
+  fallback: number,
+  max = Number.MAX_VALUE,
+): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
     fail(`"${name}" must be a number above 0, got ${describe(value)}`)
   }
+  if (value > max) fail(`"${name}" must be at most ${max}, got ${value}`)
   return value
 }
 

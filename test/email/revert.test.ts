@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { answers, refusesOwn } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
-import { password } from '../helpers/build.js'
+import { limitsOff, password } from '../helpers/build.js'
 import { Client } from '../helpers/client.js'
 import { addressOf, mailApp, next, standing, tokensOf } from '../helpers/email.js'
 
@@ -240,3 +240,13 @@ for (const backend of backends) {
     })
   })
 }
+
+test('change of address: a verified former address is notified whatever the recipient limit', async (t) => {
+  const { join, move } = await mailApp(t, backends[0] as (typeof backends)[number], {
+    auth: { rateLimits: { ...limitsOff, recipient: { max: 1, windowSeconds: 3600 } } },
+  })
+  const client = await join('ann')
+  await move(client, old, 'b@example.com')
+  await move(client, 'b@example.com', old)
+  await move(client, old, 'c@example.com')
+})

@@ -58,6 +58,13 @@ for (const backend of backends) {
     await isFresh(browser)
   })
 
+  test(`${backend.name}: auth_time: 0 is a time long ago, not a missing value`, async (t) => {
+    const { app } = await buildOAuth(t, { auth: backend.options() })
+    const browser = new Browser(app)
+    landsOn(await browser.signIn({ ...ada, auth_time: 0 }), '/start')
+    await isStale(browser)
+  })
+
   test(`${backend.name}: max_age: not sent to a provider without ID tokens`, async (t) => {
     const { app } = await buildOAuth(t, {
       auth: backend.options(),

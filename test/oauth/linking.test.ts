@@ -5,7 +5,7 @@ import { answers, setCookies } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { password } from '../helpers/build.js'
 import { githubAt, startGithub } from '../helpers/github-standin.js'
-import { sessionCookie } from '../helpers/hostile.js'
+import { openUsers, sessionCookie } from '../helpers/hostile.js'
 import {
   ada,
   Browser,
@@ -304,4 +304,25 @@ test('link: no CSRF token needed with csrf: false; a GitHub id is stored as text
   landsOn(await ann.callback(params, 'github'), '/start')
   assert.equal((await rows())[0]?.githubId, '0')
   assert.equal((await ann.delete('/oauth/github')).statusCode, 200)
+})
+
+test('unlink: a credential change in between keeps the link of the new owner', async (t) => {
+  const { store } = openUsers({ fields })
+  let meanwhile: (() => Promise<unknown>) | null = null
+  const users = {
+    ...store,
+    async compareAndSet(...args: Parameters<typeof store.compareAndSet>) {
+      const change = meanwhile
+      meanwhile = null
+      if (!change) return store.compareAndSet(...args)
+      await change()
+      return false
+    },
+  }
+  const { app } = await buildOAuth(t, { auth: { users } })
+  const browser = await browserOf(app, 'ann')
+  landsOn(await browser.link(ada), '/start')
+  meanwhile = () => store.update(1, { tokenVersion: 7 })
+  await browser.delete('/oauth/acme')
+  assert.equal((await store.findById(1))?.acmeId, ada.sub)
 })

@@ -55,7 +55,7 @@ export interface Credentials {
   readonly allMethods: SignInMethods
   /** Called after a password change, before the response. Must not wait. */
   readonly passwordChangedListeners: PasswordChanged[]
-  /** Calls every listener in `onPasswordChanged`. */
+  /** Calls every listener in `passwordChangedListeners`. */
   notifyPasswordChanged: PasswordChanged
   /** Called after a sign-in method was added or removed, before the response. Must not wait. */
   readonly linkChangedListeners: LinkChanged[]
@@ -63,7 +63,7 @@ export interface Credentials {
    * Called when an account is deleted. Removes the data that is stored outside its row and records.
    */
   readonly deletedListeners: ((user: Row) => Promise<void>)[]
-  /** Calls every listener in `onLinkChanged`. */
+  /** Calls every listener in `linkChangedListeners`. */
   notifyLinkChanged: LinkChanged
 }
 

@@ -88,9 +88,13 @@ export function createReservations(
       const list = await of(user)
       const at = list.findIndex((reserved) => reserved.email === email)
       if (at < 0) return
-      const ended = list
-        .slice(at)
-        .flatMap((reserved) => keys.map((key) => store.take(emailKey(key, reserved.email))))
+      const own = idOf(user)
+      const release = async (key: Buffer, reserved: Reservation) => {
+        // An address that this account left unverified may be reserved for another account by now.
+        const holder = await store.peek(emailKey(key, reserved.email))
+        if (holder !== null && open(holder) === own) await store.take(emailKey(key, reserved.email))
+      }
+      const ended = list.slice(at).flatMap((reserved) => keys.map((key) => release(key, reserved)))
       const forgotten = keys.map((key) => store.take(userKey(key, user)))
       await orUnavailable(Promise.all([...ended, ...forgotten]))
       if (at > 0) await write(user, list.slice(0, at))

@@ -49,8 +49,7 @@ export interface EmailChange {
   /**
    * Sends a token to the new address if it is free. The response is the same either way, which
    * prevents user enumeration.
-   * @throws BadRequestError for an invalid address, the current one, a wrong password, or an
-   * account without a password
+   * @throws EmailInvalidError, SameEmailError, WrongPasswordError (400), NoPasswordError
    */
   request(
     request: FastifyRequest,
@@ -145,7 +144,8 @@ export function createEmailChange(services: Dependencies): EmailChange {
         if (isCertain || Date.now() > lateUntilMs) return
         throw unavailableError(new Error('It is not known yet whether the address was changed'))
       }
-      allowed ??= await withinRecipientLimit('email_changed', former.email)
+      // Exempt like a revert that is renewed: an attacker could use up the limit.
+      allowed ??= former.wasVerified || (await withinRecipientLimit('email_changed', former.email))
       if (allowed) await sendRevert(row, former, seconds.revert)
     })
   }

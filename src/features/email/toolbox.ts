@@ -30,26 +30,27 @@ export interface RedirectOption {
 export interface RecoveryToolbox {
   /**
    * Sends a link that verifies the recovery field.
-   * @throws CRUDAUTH_BAD_REQUEST for an invalid value
+   * @throws CRUDAUTH_EMAIL_INVALID or CRUDAUTH_PHONE_INVALID (400)
    */
   requestVerification(request: AnyRequest, factor: string, options?: RedirectOption): void
   /** Marks the recovery field verified. */
   confirmVerification(request: AnyRequest, token: string): Promise<RedirectOption>
   /**
    * Sends a link to set a new password.
-   * @throws CRUDAUTH_BAD_REQUEST for an invalid value
+   * @throws CRUDAUTH_EMAIL_INVALID or CRUDAUTH_PHONE_INVALID (400)
    */
   requestPasswordReset(request: AnyRequest, factor: string, options?: RedirectOption): void
   /**
    * Sets the password and ends all sessions and tokens.
-   * @throws CRUDAUTH_BAD_REQUEST for an unacceptable password
+   * @throws CRUDAUTH_PASSWORD_TOO_SHORT, CRUDAUTH_PASSWORD_TOO_COMMON or CRUDAUTH_PASSWORD_REJECTED
+   * (400)
    */
   resetPassword(request: AnyRequest, token: string, password: string): Promise<RedirectOption>
   /**
    * Sends a link that changes the address of the signed-in account. Authenticate and rate-limit the
    * request: each call is a guess at the password.
-   * @throws CRUDAUTH_BAD_REQUEST for an invalid address, the current one, or a wrong password;
-   * CRUDAUTH_CONFIG if users have no email
+   * @throws CRUDAUTH_EMAIL_INVALID, CRUDAUTH_SAME_EMAIL, CRUDAUTH_WRONG_PASSWORD or
+   * CRUDAUTH_NO_PASSWORD (400); CRUDAUTH_CONFIG if users have no email
    */
   requestEmailChange(
     request: AnyRequest,

@@ -200,7 +200,7 @@ export function createCallback(
       rememberMe,
       startedIn,
       amr: ['oauth'],
-      ...(authenticatedAtMs && { authenticatedAt: new Date(authenticatedAtMs) }),
+      ...(authenticatedAtMs !== undefined && { authenticatedAt: new Date(authenticatedAtMs) }),
     })
     await emitAfterOAuth(request, provider, profile, { user, created, linked })
     if (respondsWithJson) return jsonBodyOf(user, body, redirectTo)

@@ -122,6 +122,8 @@ export function linkedAccountsInColumns(
         if (await users.compareAndSet(users.idOf(row), { ...expected, hashedPassword }, values))
           return 'removed'
         row = await users.findById(users.idOf(row))
+        // The account was recovered in the meantime: its links are the new owner's.
+        if (row && users.epochOf(row) !== users.epochOf(user)) return 'absent'
       }
       return 'absent'
     },

@@ -26,10 +26,10 @@ export function memoryOneTime(max = 100_000): OneTimeStore {
     for (const [key, entry] of values) if (entry.endsAtMs <= now) values.delete(key)
     return values
   }
-  // The cache learns an entry's size only in `set`, so call this whenever the size changes.
+  // The cache measures an entry only when it is new: `set` with the same object keeps the old size.
   const keep = (name: string, values: Values) => {
-    if (values.size === 0) groups.delete(name)
-    else groups.set(name, values)
+    groups.delete(name)
+    if (values.size > 0) groups.set(name, values)
   }
 
   return {

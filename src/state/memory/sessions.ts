@@ -34,10 +34,10 @@ export function memorySessions(max = 100_000): SessionStore {
     for (const [handle, record] of sessions) if (!isLive(record, now)) sessions.delete(handle)
     return sessions
   }
-  // The cache learns an entry's size only in `set`, so call this whenever the size changes.
+  // The cache measures an entry only when it is new: `set` with the same object keeps the old size.
   const keep = (tag: string, sessions: Sessions) => {
-    if (sessions.size === 0) users.delete(tag)
-    else users.set(tag, sessions)
+    users.delete(tag)
+    if (sessions.size > 0) users.set(tag, sessions)
   }
 
   return {

@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis'
+import { fail } from '../../lib/option-checks.js'
 import type { RedisClient } from './connection.js'
 import { withoutData } from './redact-error.js'
 
@@ -50,6 +51,12 @@ export function openRedis(
   if (isRedisClient(input))
     return { client: input, owned: false, connect: ignore, close: async () => {} }
   const timeoutMs = options.timeoutMs ?? 1000
+  // ioredis lets the query of a URL win over its options.
+  if (typeof input === 'string' && URL.canParse(input)) {
+    const unsafe = [...new URL(input).searchParams.keys()].find((name) => fixed.includes(name))
+    if (unsafe !== undefined)
+      fail(`"redis" sets "${unsafe}" in its URL, which this plugin decides; remove it`)
+  }
   const client =
     typeof input === 'string'
       ? new Redis(input, ours({}, timeoutMs))
@@ -64,6 +71,15 @@ export function openRedis(
     close: () => closeClient(client, timeoutMs),
   }
 }
+
+/** Settings of `ours` that the app can't change. */
+const fixed = [
+  'lazyConnect',
+  'replyMapping',
+  'enableOfflineQueue',
+  'autoResendUnfulfilledCommands',
+  'maxRetriesPerRequest',
+]
 
 /** Merges our defaults, the options of the app and the settings that must not change. */
 function ours(input: RedisOptions, timeoutMs: number): RedisOptions & { replyMapping: 'legacy' } {

@@ -134,6 +134,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
     const limitMs = downSince + timeoutMs - now
     if (limitMs <= 0) throw unavailable('Redis is not connected')
     await connection(limitMs)
+    downSince = undefined
     return send(first, again, createDeadline(Math.max(1, timeoutMs - (performance.now() - now))))
   }
 

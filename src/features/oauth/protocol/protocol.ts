@@ -154,7 +154,7 @@ export function createProtocol(
   ) => {
     const { tokens, claims } = await verifyIdToken(as, response, nonce, takeStep)
     if (provider.useUserinfo === false || as.userinfo_endpoint === undefined)
-      return { tokens, claims }
+      return { tokens, claims, authTime: claims.auth_time }
     const ask = async () => {
       const answer = await oauth.userInfoRequest(
         as,
@@ -166,7 +166,8 @@ export function createProtocol(
     }
     // The body is valid JSON at this point, but may be about another user.
     const userinfo = await takeStep('userinfo', ask, () => new OAuthFailure('bad_subject'))
-    return { tokens, claims: mergeClaims(claims, userinfo) }
+    // Freshness rests on the signed claim, not on what userinfo says.
+    return { tokens, claims: mergeClaims(claims, userinfo), authTime: claims.auth_time }
   }
 
   /** Claims of the user from userinfo alone. */
@@ -217,9 +218,9 @@ export function createProtocol(
       return grantFrom(await (await oauth.authorizationCodeGrantRequest(...request)).json(), isOidc)
     }
     const response = await takeStep('token', redeem)
-    const { tokens, claims } = isOidc
+    const { tokens, claims, authTime } = isOidc
       ? await openidClaims(as, response, nonce, signal, takeStep)
-      : await resourceClaims(as, response, signal, takeStep)
+      : { ...(await resourceClaims(as, response, signal, takeStep)), authTime: undefined }
 
     const emails =
       emailsEndpoint === undefined
@@ -228,7 +229,6 @@ export function createProtocol(
             read(tokens.access_token, emailsEndpoint, signal).catch(notAllowed),
           )
     const user = responseMode === 'form_post' ? parseUser(params.get('user')) : undefined
-    const authTime = isOidc ? claims.auth_time : undefined
     return {
       authenticatedAtMs: typeof authTime === 'number' ? authTime * 1000 : undefined,
       profile: await profileOf(provider, claims, { emails, user }, takeStep),
