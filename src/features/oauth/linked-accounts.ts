@@ -112,6 +112,8 @@ export function linkedAccountsInColumns(
       for (let attempt = 0; attempt < maxAttempts && row; attempt++) {
         if (idOf(row, provider) === null) return 'absent'
         if (linked(row).length < 2 && !hasOtherWay(row)) return 'last'
+        // The account was recovered in the meantime: its links are the new owner's.
+        if (users.epochOf(row) !== users.epochOf(user)) return 'absent'
         // The compare-and-set covers all links, so that two concurrent removals can't remove the
         // last two. It covers the password too, which may be the only other way to sign in.
         const expected = Object.fromEntries(
@@ -122,8 +124,6 @@ export function linkedAccountsInColumns(
         if (await users.compareAndSet(users.idOf(row), { ...expected, hashedPassword }, values))
           return 'removed'
         row = await users.findById(users.idOf(row))
-        // The account was recovered in the meantime: its links are the new owner's.
-        if (row && users.epochOf(row) !== users.epochOf(user)) return 'absent'
       }
       return 'absent'
     },
