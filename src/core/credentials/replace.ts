@@ -132,8 +132,9 @@ export function createReplaceCredential({
       ...values(row),
       ...(users.has('tokenVersion') && { tokenVersion: users.versionOf(row) + 1 }),
     })
-    const staysInEpoch = users.epochOf(users.changed(user, nextOf(user))) === users.epochOf(user)
-    if (!keep && staysInEpoch && !(await revokeEverything(users.idOf(user))))
+    const staysInEpoch = () =>
+      users.epochOf(users.changed(user, nextOf(user))) === users.epochOf(user)
+    if (!keep && staysInEpoch() && !(await revokeEverything(users.idOf(user))))
       throw unavailableError(new Error('Could not revoke the sessions and tokens of an account'))
     const changed = await updateIfUnchanged(
       users,
