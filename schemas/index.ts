@@ -12,6 +12,20 @@ export { Detail, ErrorBody, RefreshRequest } from './common.js'
 export { ChangeEmail, Confirmed, ConfirmToken, ResetPassword } from './email.js'
 export { CsrfToken, LogoutAllQuery, Revoked, SessionList, SessionParams } from './management.js'
 export {
+  ChallengeInfo,
+  ChallengeRequest,
+  MfaChallenge,
+  MfaCode,
+  MfaStatus,
+  RecoveryCodes,
+  SetupTotp,
+  TotpSetup,
+  VerifiedProvider,
+  VerifiedSession,
+  VerifiedTokens,
+  VerifyMfa,
+} from './mfa.js'
+export {
   AuthorizeQuery,
   AuthorizeUrl,
   LinkedAccounts,

@@ -6,6 +6,7 @@ export type CrudAuthErrorCode =
   | 'CRUDAUTH_BAD_CREDENTIALS'
   | 'CRUDAUTH_INVALID_TOKEN'
   | 'CRUDAUTH_WRONG_PASSWORD'
+  | 'CRUDAUTH_MFA_CODE'
   | 'CRUDAUTH_CSRF'
   | 'CRUDAUTH_CROSS_SITE'
   | 'CRUDAUTH_FORBIDDEN'
@@ -64,6 +65,8 @@ export const BadCredentialsError = make(
 )
 export const InvalidTokenError = make('CRUDAUTH_INVALID_TOKEN', 'The token is not valid', 401)
 export const WrongPasswordError = make('CRUDAUTH_WRONG_PASSWORD', 'The password is wrong', 401)
+/** 401: a code of the second factor is wrong or was used before. */
+export const MfaCodeError = make('CRUDAUTH_MFA_CODE', 'The code is wrong, or was used before', 401)
 export const CsrfError = make('CRUDAUTH_CSRF', 'The CSRF token is missing or wrong', 403)
 export const CrossSiteError = make(
   'CRUDAUTH_CROSS_SITE',

@@ -16,6 +16,9 @@ export type LoginFailure = 'unknown_identifier' | 'wrong_password' | 'no_passwor
 /** What a lockout applies to: the account, the IP address or a known device. */
 export type LockoutReason = 'identifier' | 'address' | 'device'
 
+/** What a code of the second factor was for. */
+export type MfaPurpose = 'sign_in' | 'sudo' | 'management'
+
 /** Payloads of events, by the name of the hook. */
 interface Payloads {
   /**
@@ -57,7 +60,23 @@ interface Payloads {
   onRefreshReuse: { readonly user: RegisteredUser }
   /** `until` is the end of sudo mode. */
   onAfterSudo: { readonly user: RegisteredUser; readonly until: Date }
+  /** The account has a second factor now. `request` is null for a call of your own code. */
+  onMfaEnabled: { readonly user: RegisteredUser }
+  /** The account has no second factor any more. `request` is null for a call of your own code. */
+  onMfaDisabled: { readonly user: RegisteredUser }
+  /**
+   * `remaining` is the number of codes that are left. `request` is null for a call of your own
+   * code.
+   */
+  onRecoveryCodeUsed: { readonly user: RegisteredUser; readonly remaining: number }
+  /** A code was wrong, or was used before. */
+  onMfaFailed: { readonly user: RegisteredUser; readonly purpose: MfaPurpose }
 }
+
+/** Events that code of the app can cause without a request. */
+type OwnCalls = 'onMfaEnabled' | 'onMfaDisabled' | 'onRecoveryCodeUsed'
+
+type ContextOf<T> = T extends OwnCalls ? { readonly request: FastifyRequest | null } : HookContext
 
 /** Events that happen after their request has ended. */
 interface LatePayloads {
@@ -79,7 +98,7 @@ export type AuthEventType = keyof Payloads | keyof LatePayloads
 
 /** Events passed to hooks and published on `diagnostics_channel` as `crudauth:<type>`. */
 export type AuthEvent =
-  | { [T in keyof Payloads]: { readonly type: T } & HookContext & Payloads[T] }[keyof Payloads]
+  | { [T in keyof Payloads]: { readonly type: T } & ContextOf<T> & Payloads[T] }[keyof Payloads]
   | {
       [T in keyof LatePayloads]: { readonly type: T; readonly request: null } & LatePayloads[T]
     }[keyof LatePayloads]
@@ -89,7 +108,7 @@ type Rest<P> = P extends { readonly user: RegisteredUser } ? Omit<P, 'user'> : u
 
 /** An after-hook, awaited before the response. An error is logged and doesn't undo the change. */
 export type AfterHook<T extends AuthEventType> = T extends keyof Payloads
-  ? (subject: Subject<Payloads[T]>, context: HookContext & Rest<Payloads[T]>) => unknown
+  ? (subject: Subject<Payloads[T]>, context: ContextOf<T> & Rest<Payloads[T]>) => unknown
   : T extends keyof LatePayloads
     ? (event: LatePayloads[T]) => unknown
     : never
@@ -155,6 +174,10 @@ const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onAfterEmailChanged',
   'onAfterOAuth',
   'onAfterSudo',
+  'onMfaEnabled',
+  'onMfaDisabled',
+  'onRecoveryCodeUsed',
+  'onMfaFailed',
   'onRefreshReuse',
   'onDeliveryFailed',
   'onBeforeRegister',
@@ -168,7 +191,7 @@ const hookNames: readonly (keyof CrudAuthHooks)[] = [
 export type Emit = <T extends keyof Payloads>(
   type: T,
   payload: Payloads[T],
-  request: FastifyRequest,
+  request: ContextOf<T>['request'],
 ) => Promise<void>
 
 /** Like `Emit`, for events after the end of their request. */
@@ -220,7 +243,7 @@ export function createEmitter(
           const { user, ...rest } = shown
           return hook(user, { request, ...rest })
         },
-        request.log,
+        request?.log ?? log,
       )
     },
     emitWithoutRequest: (type, payload) =>

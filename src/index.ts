@@ -33,6 +33,7 @@ export type {
   HookContext,
   LockoutReason,
   LoginFailure,
+  MfaPurpose,
 } from './events.js'
 
 // Gates for the routes of the app
@@ -53,7 +54,7 @@ export type { AuthenticationMethod, Principal, PrincipalInit } from './ports/tra
 // The toolbox, for hand-written routes
 
 export { canonicalEmail, canonicalPhone, canonicalUsername } from './core/identity/canonical.js'
-export type { CompleteLoginOptions } from './core/sign-in/complete.js'
+export type { CompleteLoginOptions } from './core/sign-in/pending-sign-in.js'
 export {
   createRegistrationGate,
   type RegistrationGateOptions,
@@ -143,6 +144,19 @@ export type {
   OAuthTokens,
   ProfileExtras,
 } from './ports/oauth-provider.js'
+
+// Second factor
+
+export type { MfaChallenge } from './core/sign-in/second-factor.js'
+export {
+  type MfaContext,
+  type MfaOptions,
+  type MfaRequired,
+  type MfaStatus,
+  type MfaToolbox,
+  mfaRoutes,
+  type TotpSetup,
+} from './features/mfa/index.js'
 
 // Custom user stores, state and transports
 

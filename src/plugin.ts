@@ -3,12 +3,14 @@ import type { FastifyPluginAsync, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { createCore } from './core/core.js'
 import type { CrudAuthOptions } from './core/option-types.js'
+import { createOwnSignIn } from './core/sign-in/own-transport.js'
 import { type AuthToolbox, createCoreToolbox } from './core/toolbox.js'
 import { logWarnings } from './core/warnings.js'
 import { account } from './features/account/index.js'
 import { bearer } from './features/bearer/index.js'
 import { email } from './features/email/index.js'
 import { management } from './features/management/index.js'
+import { mfa } from './features/mfa/index.js'
 import { oauth } from './features/oauth/index.js'
 import { session } from './features/session/index.js'
 import { checkDecorators, decorate } from './gates/decorate.js'
@@ -20,7 +22,7 @@ import { resolveOptions } from './groups/resolve-options.js'
 import { decorateServices } from './groups/services.js'
 import { createState } from './state/open.js'
 
-const features: readonly Feature[] = [account, session, management, bearer, email, oauth]
+const features: readonly Feature[] = [account, session, management, bearer, email, oauth, mfa]
 
 const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   checkDecorators(app)
@@ -39,12 +41,23 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
       configuredFeatures.find(({ deviceCookies }) => deviceCookies)?.deviceCookies ??
       null,
     privilegedFields: configuredFeatures.flatMap(({ privilegedFields = [] }) => privilegedFields),
+    writtenFields: configuredFeatures.flatMap(({ writtenFields = [] }) => writtenFields),
   })
   const rateLimit = createRateLimits(state.counters, core.counterKey)
   const limits = settings.rateLimits
   const created = new Map<string, CreatedFeature>()
   for (const [name, feature] of configured)
     created.set(name, await feature.create(core, { rateLimit, limits }))
+  // After the features: the session stays the default.
+  for (const transport of settings.transports) {
+    const signIn = transport.signIn?.bind(transport)
+    // Another site could sign a browser in, whatever the transport answers with.
+    if (signIn)
+      core.signIns.transports.set(transport.name, {
+        establish: createOwnSignIn(transport, signIn, core),
+        setsCookies: true,
+      })
+  }
   const createdFeatures = [...created.values()]
   logWarnings(
     app,

@@ -29,14 +29,15 @@ import { AuthenticatedPrincipal, subjectOf } from './principal/principal.js'
 import { principalOf } from './principal/request-principal.js'
 import { type ClientRecords, createClientRecords } from './sessions/client-record.js'
 import { createSessions, type Sessions } from './sessions/sessions.js'
-import {
-  type Authenticate,
-  createPasswordAuthentication,
-  type LoginContext,
-} from './sign-in/authenticate-password.js'
+import { type Authenticate, createPasswordAuthentication } from './sign-in/authenticate-password.js'
 import type { SignIns } from './sign-in/complete.js'
-import { createKnownDevices } from './sign-in/known-device.js'
-import { createLockout, noLockout } from './sign-in/lockout.js'
+import { createKnownDevices, type LoginContext } from './sign-in/known-device.js'
+import {
+  type CountAttempt,
+  createCountAttempt,
+  createLockout,
+  noLockout,
+} from './sign-in/lockout.js'
 import { createSudo, type Sudo } from './sign-in/sudo.js'
 import { createNewAccount, type NewAccount } from './sign-up/new-account.js'
 import type { SignUpMessages } from './sign-up/sign-up-messages.js'
@@ -61,6 +62,8 @@ interface Inputs {
   readonly deviceCookies: ResolvedCookies | null
   /** Logical fields of the features that only the server may set. */
   readonly privilegedFields: readonly string[]
+  /** Logical fields that the features write, so that the table must have them. */
+  readonly writtenFields: readonly string[]
 }
 
 /**
@@ -90,6 +93,12 @@ export interface Core {
   readonly clients: ClientRecords
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
+  /** Counts an attempt at a code, in the lockout of the passwords. */
+  readonly countAttempt: CountAttempt
+  /** Cookies that recognize a device; null if no transport signs in with a password. */
+  readonly deviceCookies: ResolvedCookies | null
+  /** The id in the device cookie of the browser, or null. */
+  readonly deviceIdOf: (request: FastifyRequest) => string | null
   /** Marks the device as known to the user. Returns a function that sets the cookie. */
   readonly rememberDevice: (
     request: FastifyRequest,
@@ -119,9 +128,10 @@ export async function createCore({
   state,
   deviceCookies,
   privilegedFields,
+  writtenFields,
 }: Inputs): Promise<Core> {
   const { keys, hooks } = settings
-  const needs = schemaNeeds(settings.identity.login, settings.registration)
+  const needs = schemaNeeds(settings.identity.login, settings.registration, writtenFields)
   app.addHook('onReady', async function verifyUsers() {
     await verifySchema(app, store, needs, settings.timeouts.usersMs)
   })
@@ -136,6 +146,14 @@ export async function createCore({
   const lockout = settings.lockout
     ? createLockout(state.counters, settings.lockout, users, counterKey)
     : noLockout
+
+  const countAttempt = createCountAttempt(lockout, emit)
+  const signIns: SignIns = {
+    transports: new Map(),
+    bodies: new Map(),
+    signOut: null,
+    secondFactor: null,
+  }
 
   const credentials = createCredentials()
   const sessionRecords = createUserRecords(state.sessions, users, keys('slot'))
@@ -199,6 +217,7 @@ export async function createCore({
     key: counterKey,
     freshSeconds: settings.freshSeconds,
     principalOf,
+    signIns,
   })
 
   const replaceCredential = createReplaceCredential({
@@ -231,10 +250,13 @@ export async function createCore({
       identity,
       passwords,
       rehash: createRehash(users, passwords, app.log),
-      lockout,
+      countAttempt,
       hooks,
       emit,
     }),
+    countAttempt,
+    deviceCookies,
+    deviceIdOf: (request) => devices?.idOf(request) ?? null,
     loginContext: devices?.loginContext ?? ((request) => ({ request, deviceOf: async () => null })),
     async rememberDevice(request, user) {
       const cookie = await devices?.enrol(request, user)
@@ -254,7 +276,7 @@ export async function createCore({
     privilegedFields,
     credentials,
     replaceCredential,
-    signIns: { establish: new Map(), signOut: null },
+    signIns,
     deleteAccount: createDeleteAccount({ users, passwords, credentials, replaceCredential }),
     signUp: { messages: null },
     sudo,

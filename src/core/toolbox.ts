@@ -6,7 +6,8 @@ import type { UserStore } from '../ports/user-store.js'
 import type { Core } from './core.js'
 import { AuthenticatedPrincipal } from './principal/principal.js'
 import { principalOf } from './principal/request-principal.js'
-import { type CompleteLoginOptions, completeSignInWith } from './sign-in/complete.js'
+import { completeSignInWith } from './sign-in/complete.js'
+import type { CompleteLoginOptions } from './sign-in/pending-sign-in.js'
 import type { Sudo } from './sign-in/sudo.js'
 
 /** `app.crudAuth`: what the routes use, for routes of your own. Each feature adds its part. */
@@ -113,7 +114,7 @@ export const createCoreToolbox = (
   users: users.store,
   delivery: { settled: async () => delivery?.settled() },
   completeLogin: async (request, reply, user, options = {}) =>
-    completeSignInWith(signIns, options.transport)(request, reply, user, options),
+    completeSignInWith({ users, signIns }, options.transport)(request, reply, user, options),
   async completeLogout(request, reply) {
     if (!signIns.signOut) throw new UnauthenticatedError()
     return signIns.signOut(request, reply)

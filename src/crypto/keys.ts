@@ -34,16 +34,16 @@ function checkSecret(value: unknown, name: string): Buffer {
 }
 
 /**
- * Checks the `secret` option. Returns a function that derives keys by purpose (HKDF-SHA-256,
- * RFC 5869).
+ * Checks key material. Returns a function that derives keys by purpose (HKDF-SHA-256, RFC 5869).
+ * @param name the option, for messages
  * @throws ConfigError
  */
-export function createKeyring(secret: unknown): (purpose: string) => PurposeKeys {
+export function createKeyring(secret: unknown, name = 'secret'): (purpose: string) => PurposeKeys {
   const list = Array.isArray(secret) ? secret : [secret]
   if (secret === undefined || list.length === 0)
-    throw new ConfigError(`"secret" is required; ${openssl}`)
+    throw new ConfigError(`"${name}" is required; ${openssl}`)
   const secrets = list.map((value, i) =>
-    checkSecret(value, Array.isArray(secret) ? `secret[${i}]` : 'secret'),
+    checkSecret(value, Array.isArray(secret) ? `${name}[${i}]` : name),
   )
   return (purpose) =>
     secrets.map((bytes) =>

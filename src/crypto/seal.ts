@@ -7,10 +7,13 @@ const base64url = /^[\w-]+$/
 
 /** Authenticated encryption for text that leaves this process and comes back. */
 export interface Seal {
-  /** Base64url. */
-  seal(text: string): string
-  /** The text. Null if it was modified, or not sealed with any of the keys. */
-  open(sealed: string): string | null
+  /**
+   * Base64url.
+   * @param context authenticated but not stored: opens only with the same one (NIST SP 800-38D, AAD)
+   */
+  seal(text: string, context?: string): string
+  /** The text. Null if it was modified, or not sealed with any of the keys in this context. */
+  open(sealed: string, context?: string): string | null
 }
 
 /**
@@ -19,10 +22,11 @@ export interface Seal {
  * one purpose doesn't open for another.
  */
 export function createSeal(keys: PurposeKeys): Seal {
-  const openWith = (key: Buffer, bytes: Buffer): string | null => {
+  const openWith = (key: Buffer, bytes: Buffer, context: string): string | null => {
     const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes), {
       authTagLength: tagBytes,
     })
+    decipher.setAAD(Buffer.from(context))
     decipher.setAuthTag(bytes.subarray(-tagBytes))
     try {
       return Buffer.concat([
@@ -34,9 +38,10 @@ export function createSeal(keys: PurposeKeys): Seal {
     }
   }
   return {
-    seal(text) {
+    seal(text, context = '') {
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv('aes-256-gcm', keys[0], nonce, { authTagLength: tagBytes })
+      cipher.setAAD(Buffer.from(context))
       return Buffer.concat([
         nonce,
         cipher.update(text, 'utf8'),
@@ -44,7 +49,7 @@ export function createSeal(keys: PurposeKeys): Seal {
         cipher.getAuthTag(),
       ]).toString('base64url')
     },
-    open(sealed) {
+    open(sealed, context = '') {
       if (!base64url.test(sealed)) return null
       const bytes = Buffer.from(sealed, 'base64url')
       // Accept only canonical base64url: the unused bits of the last character would otherwise
@@ -52,7 +57,7 @@ export function createSeal(keys: PurposeKeys): Seal {
       if (bytes.length < nonceBytes + tagBytes || bytes.toString('base64url') !== sealed)
         return null
       for (const key of keys) {
-        const text = openWith(key, bytes)
+        const text = openWith(key, bytes, context)
         if (text !== null) return text
       }
       return null

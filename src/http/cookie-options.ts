@@ -7,6 +7,7 @@ const names = {
   device: 'crudauth_device',
   refresh: 'crudauth_refresh',
   oauth: 'crudauth_oauth',
+  mfa: 'crudauth_mfa',
 } as const
 const token = /^[\w!#$%&'*+.^`|~-]+$/ // RFC 6265, cookie-name
 

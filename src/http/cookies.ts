@@ -34,6 +34,11 @@ export interface CookieNames {
    * @defaultValue `crudauth_oauth`
    */
   readonly oauth?: string | undefined
+  /**
+   * Cookie of a browser that isn't asked for the second factor again.
+   * @defaultValue `crudauth_mfa`
+   */
+  readonly mfa?: string | undefined
 }
 
 /** Attributes and names of the cookies. */

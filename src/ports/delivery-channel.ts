@@ -1,8 +1,8 @@
 import type { RegisteredUser } from './fastify.js'
 
 /**
- * Kind of a message. `password_changed`, `existing_account` and `provider_unlinked` are notices
- * without a token.
+ * Kind of a message. `password_changed`, `existing_account`, `provider_unlinked`, `mfa_enabled`,
+ * `mfa_disabled` and `recovery_code_used` are notices without a token.
  */
 export type DeliveryKind =
   | 'verify_email'
@@ -13,6 +13,9 @@ export type DeliveryKind =
   | 'existing_account'
   | 'provider_linked'
   | 'provider_unlinked'
+  | 'mfa_enabled'
+  | 'mfa_disabled'
+  | 'recovery_code_used'
 
 /** One message to a user. */
 export interface DeliveryIntent {
@@ -37,6 +40,8 @@ export interface DeliveryIntent {
   readonly redirectTo?: string | undefined
   /** Key of the provider, for `provider_linked` and `provider_unlinked`. */
   readonly provider?: string | undefined
+  /** Number of recovery codes that are left, for `recovery_code_used`. */
+  readonly remaining?: number | undefined
 }
 
 /**

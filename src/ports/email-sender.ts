@@ -55,6 +55,8 @@ export interface EmailContext {
   readonly redirectTo?: string | undefined
   /** Key of the provider, for `provider_linked` and `provider_unlinked`. */
   readonly provider?: string | undefined
+  /** Number of recovery codes that are left, for `recovery_code_used`. */
+  readonly remaining?: number | undefined
   /**
    * Page that requests a password reset, without a token: for recipients who did not cause the
    * message.

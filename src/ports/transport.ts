@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { RegisteredUser } from './fastify.js'
 import type { UserId, UserStore } from './user-store.js'
 
@@ -87,6 +87,17 @@ export interface Transport {
    * only (such as CSRF), and without side effects. Default: `authenticate`.
    */
   resolve?(request: FastifyRequest, auth: TransportToolbox): Promise<Principal | null>
+  /**
+   * Creates the credential of a user who has authenticated, and returns the response body. With
+   * this, `completeLogin(…, { transport: name })` and the second factor work for the transport.
+   * @param user without credential columns
+   */
+  signIn?(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    user: RegisteredUser,
+    context: { readonly amr: readonly AuthenticationMethod[] },
+  ): Promise<object>
   /** Routes of the transport, mounted under the prefix of the plugin. */
   readonly routes?: FastifyPluginAsync
   /** OpenAPI security scheme, under the name of the transport. */

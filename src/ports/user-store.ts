@@ -79,6 +79,14 @@ export interface SchemaFinding {
   readonly message: string
 }
 
+/** Logical fields of the second factor (TOTP and recovery codes). */
+export const MFA_FIELDS: readonly string[] = [
+  'totpSecretEncrypted',
+  'totpConfirmedAt',
+  'totpLastStep',
+  'mfaRecoveryCodes',
+]
+
 /** Logical fields that hold credentials. They never appear in `principal.user`, hooks or events. */
 export const CREDENTIAL_FIELDS: readonly string[] = [
   'hashedPassword',

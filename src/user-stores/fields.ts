@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors.js'
-import { PROVIDER_ID_FIELDS } from '../ports/user-store.js'
+import { MFA_FIELDS, PROVIDER_ID_FIELDS } from '../ports/user-store.js'
 
-/** Logical fields that a SQL adapter maps by default. */
+/** Logical fields that a SQL adapter maps by default. Its table must have them, unlike `MFA_FIELDS`. */
 export const CORE_FIELDS: readonly string[] = [
   'id',
   'email',
@@ -22,6 +22,7 @@ export const STANDARD_FIELDS: readonly string[] = [
   'oauthProvider',
   'oauthCreatedAt',
   'oauthUpdatedAt',
+  ...MFA_FIELDS,
 ]
 
 const KNOWN = new Set([...STANDARD_FIELDS, 'phone', 'phoneVerified'])

@@ -17,6 +17,7 @@ export const limitsOff = {
   email_verify_request: false,
   password_reset_request: false,
   email_change_request: false,
+  mfa_manage: false,
 } as const
 
 export interface BuildOptions {

@@ -64,7 +64,7 @@ export class Client {
 
   async login(username: string, secret = password, fields: Record<string, string> = {}) {
     const response = await this.form('/login', { username, password: secret, ...fields })
-    if (response.statusCode === 200) this.csrf = response.json().csrf_token
+    if (response.statusCode === 200) this.csrf = response.json().csrf_token ?? null
     return response
   }
 

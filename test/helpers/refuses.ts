@@ -28,6 +28,7 @@ const statuses: Record<string, number | readonly number[]> = {
   CRUDAUTH_INVALID_TOKEN: 401,
   // 400 at /email/change-request, as in the Python library CRUDAuth.
   CRUDAUTH_WRONG_PASSWORD: [401, 400],
+  CRUDAUTH_MFA_CODE: 401,
   CRUDAUTH_CSRF: 403,
   CRUDAUTH_CROSS_SITE: 403,
   CRUDAUTH_FORBIDDEN: 403,

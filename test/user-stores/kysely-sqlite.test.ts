@@ -249,6 +249,10 @@ test('sqlite: optional columns exist once they are configured, provider ids are 
     'token_version',
     'created_at',
     'updated_at',
+    'totp_secret_encrypted',
+    'totp_confirmed_at',
+    'totp_last_step',
+    'mfa_recovery_codes',
   ])
   assert.deepEqual(plain.unique, ['email', 'username'])
   const { columns, unique } = kyselyUsers(db, {

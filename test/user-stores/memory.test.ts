@@ -24,7 +24,7 @@ userStoreConformance(
 
 test('memoryUsers: by default every standard field exists, and custom fields are accepted', async () => {
   const users = memoryUsers()
-  assert.equal(Object.keys(users.fields.columns).length, 19)
+  assert.equal(Object.keys(users.fields.columns).length, 23)
   assert.equal(users.fields.columns.googleId, 'googleId')
   assert.equal(users.fields.writable, undefined)
   const row = await users.create({ email: 'a@example.com', plan: 'pro' })

@@ -43,6 +43,14 @@ type LinkChanged = (
   request: FastifyRequest,
 ) => void
 
+/** What happened to a second factor. */
+export type FactorChange =
+  | { readonly kind: 'mfa_enabled' | 'mfa_disabled' }
+  /** @param remaining recovery codes that are left */
+  | { readonly kind: 'recovery_code_used'; readonly remaining: number }
+
+type FactorChanged = (user: Row, change: FactorChange, request: FastifyRequest) => void
+
 /**
  * Everything that depends on a credential. Features register here in `create`. Read it only when
  * routes are mounted or later: by then every feature has registered.
@@ -65,12 +73,17 @@ export interface Credentials {
   readonly deletedListeners: ((user: Row) => Promise<void>)[]
   /** Calls every listener in `linkChangedListeners`. */
   notifyLinkChanged: LinkChanged
+  /** Called after a second factor changed, before the response. Must not wait. */
+  readonly factorChangedListeners: FactorChanged[]
+  /** Calls every listener in `factorChangedListeners`. */
+  notifyFactorChanged: FactorChanged
 }
 
 export function createCredentials(): Credentials {
   const methods: SignInMethods[] = []
   const onPasswordChanged: PasswordChanged[] = []
   const onLinkChanged: LinkChanged[] = []
+  const onFactorChanged: FactorChanged[] = []
   return {
     revocables: [],
     carriers: [],
@@ -78,6 +91,9 @@ export function createCredentials(): Credentials {
     allMethods: {
       get cleared() {
         return Object.assign({}, ...methods.map(({ cleared }) => cleared)) as UserValues
+      },
+      get clearedFactors() {
+        return Object.assign({}, ...methods.map((method) => method.clearedFactors)) as UserValues
       },
       async detachAll(user) {
         for (const method of methods) await method.detachAll(user)
@@ -97,6 +113,10 @@ export function createCredentials(): Credentials {
     deletedListeners: [],
     notifyLinkChanged(user, change, request) {
       for (const tell of onLinkChanged) tell(user, change, request)
+    },
+    factorChangedListeners: onFactorChanged,
+    notifyFactorChanged(user, change, request) {
+      for (const tell of onFactorChanged) tell(user, change, request)
     },
   }
 }

@@ -49,7 +49,11 @@ export function createDeleteAccount({
     if (!user) throw new UnauthenticatedError()
     const changed = await replaceCredential(user, {
       request,
-      values: () => ({ hashedPassword: passwords.unusable(), ...allMethods.cleared }),
+      values: () => ({
+        hashedPassword: passwords.unusable(),
+        ...allMethods.cleared,
+        ...allMethods.clearedFactors,
+      }),
       removeMethods: { before: true, retry: null },
     })
     if (!changed) throw new UnauthenticatedError()

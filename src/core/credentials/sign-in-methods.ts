@@ -5,6 +5,12 @@ import type { Row } from '../users/users.js'
 export interface SignInMethods {
   /** Values of a row that has no such method. */
   readonly cleared: UserValues
+  /**
+   * Values of a row without second factors. They are written only when a verified owner takes over
+   * an account that someone else created, or when the account is deleted. Who merely has access to
+   * the mailbox must not get rid of the second factor.
+   */
+  readonly clearedFactors: UserValues
   /** Removes the methods that are stored outside the row. */
   detachAll(user: Row): Promise<void>
   /**

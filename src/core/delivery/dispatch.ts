@@ -91,6 +91,9 @@ const alerts: ReadonlySet<DeliveryKind> = new Set([
   'email_changed',
   'provider_linked',
   'provider_unlinked',
+  'mfa_enabled',
+  'mfa_disabled',
+  'recovery_code_used',
 ])
 const isAlert = ({ kind }: DeliveryIntent): boolean => alerts.has(kind)
 

@@ -69,6 +69,9 @@ export function emailChannel({
     existing_account: '',
     provider_linked: paths.revert,
     provider_unlinked: paths.reset,
+    mfa_enabled: paths.reset,
+    mfa_disabled: paths.reset,
+    recovery_code_used: paths.reset,
   }
 
   const linkOf = ({ kind, token, redirectTo }: DeliveryIntent): string => {
@@ -82,7 +85,8 @@ export function emailChannel({
   return {
     name: 'email',
     async deliver(intent) {
-      const { kind, factor, recipient, expiresInSeconds, user, redirectTo, provider } = intent
+      const { kind, factor, recipient, expiresInSeconds, user, redirectTo, provider, remaining } =
+        intent
       if (factor !== 'email') return
       const link = linkOf(intent)
       const context: EmailContext = {
@@ -92,6 +96,7 @@ export function emailChannel({
         user,
         ...(redirectTo !== undefined && { redirectTo }),
         ...(provider !== undefined && { provider }),
+        ...(remaining !== undefined && { remaining }),
         resetLink: frontendUrl + paths.reset,
       }
       const rendered = checkRendered(await render(kind, context))

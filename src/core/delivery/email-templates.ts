@@ -136,6 +136,34 @@ const wordings: Readonly<Record<DeliveryKind, Word>> = {
     action: 'Reset your password',
     after: [],
   }),
+  mfa_enabled: (_, site) => ({
+    subject: `Two-factor authentication was turned on for ${site}`,
+    lead: [
+      `Signing in to your account at ${site} now takes a code of an authenticator app.`,
+      'If you turned it on, you don’t need to do anything. If you didn’t, someone knows your password: reset it now, and ask for help at the site.',
+    ],
+    action: 'Reset your password',
+    after: [],
+  }),
+  mfa_disabled: (_, site) => ({
+    subject: `Two-factor authentication was turned off for ${site}`,
+    lead: [
+      `Signing in to your account at ${site} no longer takes a code.`,
+      'If you turned it off, you don’t need to do anything. If you didn’t, reset your password now.',
+    ],
+    action: 'Reset your password',
+    after: [],
+  }),
+  recovery_code_used: ({ remaining = 0 }, site) => ({
+    subject: `A recovery code was used for ${site}`,
+    lead: [
+      `Someone used a recovery code of your account at ${site} in place of the authenticator app.`,
+      `${remaining === 1 ? '1 code is' : `${remaining} codes are`} left.${remaining <= 3 ? ' Create new ones soon.' : ''}`,
+      'If that was you, you don’t need to do anything. If it wasn’t, reset your password now.',
+    ],
+    action: 'Reset your password',
+    after: [],
+  }),
 }
 
 const entities: Readonly<Record<string, string>> = {

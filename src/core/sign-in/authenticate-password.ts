@@ -1,27 +1,17 @@
-import type { FastifyRequest } from 'fastify'
 import { BadCredentialsError, BadRequestError, OverloadedError } from '../../errors.js'
 import { type CrudAuthHooks, type Emit, type LoginFailure, runBefore } from '../../events.js'
 import type { Rehash } from '../credentials/rehash.js'
 import type { Identity } from '../identity/identity.js'
 import type { Passwords } from '../passwords/passwords.js'
 import type { Row, Users } from '../users/users.js'
-import type { Lockout } from './lockout.js'
+import type { LoginContext } from './known-device.js'
+import type { CountAttempt, CountedAttempt } from './lockout.js'
 
 /** Result of a successful password check. */
 interface Authenticated {
   readonly user: Row
-  /** Takes the attempt back from the lockout. Call it once the session or the tokens exist. */
-  forgive(): Promise<void>
-}
-
-/** What a sign-in needs to know about its request. */
-export interface LoginContext {
-  readonly request: FastifyRequest
-  /**
-   * The device id of the request's cookie, if `user` has signed in on that device with the current
-   * credential. Otherwise null.
-   */
-  deviceOf(identifier: string, user: Row | null): Promise<string | null>
+  /** Settle it once the session or the tokens exist, see `CompleteSignIn`. */
+  readonly attempt: CountedAttempt
 }
 
 /**
@@ -39,7 +29,7 @@ interface Dependencies {
   readonly identity: Identity
   readonly passwords: Passwords
   readonly rehash: Rehash
-  readonly lockout: Lockout
+  readonly countAttempt: CountAttempt
   readonly hooks: CrudAuthHooks
   readonly emit: Emit
 }
@@ -49,7 +39,7 @@ export function createPasswordAuthentication({
   identity,
   passwords,
   rehash,
-  lockout,
+  countAttempt,
   hooks,
   emit,
 }: Dependencies): Authenticate {
@@ -66,17 +56,13 @@ export function createPasswordAuthentication({
       throw new BadRequestError('The identifier and the password must be strings')
     }
     const found = await identity.find(identifier)
-    const deviceId = await context.deviceOf(identifier, found)
-    const counted = await lockout.attempt(
-      { identifier, user: found, ip: request.ip, deviceId },
-      (reason) => emit('onLockout', { identifier, reason }, request),
-    )
+    const attempt = await countAttempt(context, identifier, found)
     const isActive = found !== null && users.isActive(found)
     const { ok, outdated } = await passwords
       .check(found ? users.hashOf(found) : null, password, isActive)
       .catch(async (error) => {
         // No password was checked, so the attempt does not count.
-        if (error instanceof OverloadedError) await counted.giveBack()
+        if (error instanceof OverloadedError) await attempt.giveBack()
         throw error
       })
     const reason = failureOf(found, ok)
@@ -87,6 +73,6 @@ export function createPasswordAuthentication({
     const user = outdated ? await rehash(found, password) : found
     if (!user || !users.isActive(user)) throw new BadCredentialsError()
     await runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request }))
-    return { user, forgive: counted.forgive }
+    return { user, attempt }
   }
 }

@@ -1,46 +1,33 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { fail } from '../../lib/option-checks.js'
-import type { AuthenticationMethod } from '../../ports/transport.js'
-import type { SessionLocation } from '../sessions/sessions.js'
-import type { Row } from '../users/users.js'
-
-/** Options of `completeLogin`. */
-export interface CompleteLoginOptions {
-  /** `session` or `bearer`. Default: `session` if it is configured, otherwise `bearer`. */
-  readonly transport?: string | undefined
-  /** Sessions: whether the session outlives the browser. Default false. */
-  readonly rememberMe?: boolean | undefined
-  /** Tokens: requested scopes, reduced to `grantableScopes`. Default `defaultScopes`. */
-  readonly scopes?: readonly string[] | undefined
-  /** Sessions: JSON of your own, at most 2 KiB. */
-  readonly metadata?: Readonly<Record<string, unknown>> | undefined
-  /**
-   * How the user authenticated, for `principal.amr`. Default none.
-   * @throws CRUDAUTH_INTERNAL for unknown methods
-   */
-  readonly amr?: readonly AuthenticationMethod[] | undefined
-}
-
-/** Further options, for the plugin's own sign-ins only. */
-interface SignInContext {
-  /** When the user authenticated at a provider. Default now. */
-  readonly authenticatedAt?: Date | undefined
-  /**
-   * Where the session that started the sign-in is stored, for a browser that doesn't send its
-   * cookie.
-   */
-  readonly startedIn?: SessionLocation | null | undefined
-}
+import type { Row, Users } from '../users/users.js'
+import type { CountedAttempt } from './lockout.js'
+import { assertMaySignIn } from './may-sign-in.js'
+import type { CompleteLoginOptions, Continuation, SignInContext } from './pending-sign-in.js'
+import type { SecondFactor } from './second-factor.js'
 
 /**
  * Creates the session or the tokens, sets the cookies, calls the hooks, and returns the response
  * body.
  */
-export type CompleteSignIn = (
+export type EstablishSignIn = (
   request: FastifyRequest,
   reply: FastifyReply,
   user: Row,
   options: CompleteLoginOptions & SignInContext,
+) => Promise<object>
+
+/**
+ * Establishes the sign-in, or returns the challenge of a second factor. Either way the password
+ * attempt is settled.
+ */
+export type CompleteSignIn = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  user: Row,
+  options: CompleteLoginOptions &
+    SignInContext &
+    Continuation & { readonly attempt?: CountedAttempt | undefined },
 ) => Promise<object>
 
 /**
@@ -50,25 +37,65 @@ export type CompleteSignIn = (
  */
 export type SignOut = (request: FastifyRequest, reply: FastifyReply) => Promise<object>
 
+/** A way to sign in by a transport. */
+interface Establishing {
+  readonly establish: EstablishSignIn
+  /** Whether another site could sign the browser in (login CSRF). */
+  readonly setsCookies: boolean
+}
+
 /** How to sign in and out. The features register their implementations. */
 export interface SignIns {
   /** By name of the transport. The session comes first, whatever the order of the transports. */
-  readonly establish: Map<string, CompleteSignIn>
+  readonly transports: Map<string, Establishing>
+  /** Response bodies other than those of the transports, by name. */
+  readonly bodies: Map<string, (user: Row, established: object) => object>
   signOut: SignOut | null
+  /** Null: no second factor is ever asked for. */
+  secondFactor: SecondFactor | null
 }
 
 /**
  * The sign-in of the named transport. Default: the session, or tokens where there are no sessions.
  * @throws CRUDAUTH_CONFIG for a transport that is not configured
  */
-export function completeSignInWith({ establish }: SignIns, name?: string): CompleteSignIn {
-  const [first] = establish.values()
-  return (
-    (name === undefined ? first : establish.get(name)) ??
-    fail(
-      name === undefined
-        ? '"app.crudAuth.completeLogin" needs sessionTransport() or bearerTransport() among the "transports"'
-        : `"app.crudAuth.completeLogin" knows no transport "${name}" that signs in`,
+export function completeSignInWith(
+  { users, signIns }: { readonly users: Users; readonly signIns: SignIns },
+  name?: string,
+): CompleteSignIn {
+  const transport = transportOf(signIns, name)
+  const { establish } = signIns.transports.get(transport) as Establishing
+  return async (request, reply, shown, { attempt, ...options }) => {
+    let user = shown
+    if (signIns.secondFactor) {
+      user = await users.wholeRow(shown)
+      assertMaySignIn(users, user)
+      const challenge = await signIns.secondFactor.challenge(request, user, {
+        ...options,
+        transport,
+      })
+      if (challenge) {
+        // Nothing was guessed, but failures stay counted until the second factor is right too.
+        await attempt?.giveBack()
+        return challenge
+      }
+    }
+    // In parallel, so that both take one round trip.
+    const [body] = await Promise.all([establish(request, reply, user, options), attempt?.forgive()])
+    return body
+  }
+}
+
+/** @throws CRUDAUTH_CONFIG */
+export function transportOf({ transports }: SignIns, name?: string): string {
+  const [first] = transports.keys()
+  if (name === undefined)
+    return (
+      first ??
+      fail(
+        '"app.crudAuth.completeLogin" needs sessionTransport() or bearerTransport() among the "transports"',
+      )
     )
-  )
+  if (transports.has(name)) return name
+  return fail(`"app.crudAuth.completeLogin" knows no transport "${name}" that signs in`)
 }

@@ -9,7 +9,6 @@ import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
 import type { UserRecords } from '../credentials/user-records.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
-import type { LoginContext } from './authenticate-password.js'
 
 const yearSeconds = 365 * 86_400
 /**
@@ -18,6 +17,16 @@ const yearSeconds = 365 * 86_400
  */
 const maxDevices = 20
 
+/** What a sign-in needs to know about its request. */
+export interface LoginContext {
+  readonly request: FastifyRequest
+  /**
+   * The device id of the request's cookie, if `user` has signed in on that device with the current
+   * credential. Otherwise null.
+   */
+  deviceOf(identifier: string, user: Row | null): Promise<string | null>
+}
+
 /**
  * Devices on which users have signed in before. The cookie holds a signed random id. The store
  * knows the users of each id, with at most 20 devices per user. Records depend on the current
@@ -25,6 +34,8 @@ const maxDevices = 20
  */
 export interface KnownDevices {
   readonly loginContext: (request: FastifyRequest) => LoginContext
+  /** The signed id in the request's cookie, or null. It says nothing about users. */
+  idOf(request: FastifyRequest): string | null
   /**
    * Marks the device as known to the user. Returns the cookie's value. Never rejects: sign-in works
    * without a known device.
@@ -56,6 +67,7 @@ export function createKnownDevices({
   const handleOf = (id: string, epoch: string) => sha256(`device ${id} ${epoch}`)
 
   return {
+    idOf: read,
     loginContext: (request) => ({
       request,
       async deviceOf(identifier, user) {

@@ -1,12 +1,13 @@
 import { shortHmac } from '../../crypto/digest.js'
 import { LockedOutError } from '../../errors.js'
-import type { LockoutReason } from '../../events.js'
+import type { Emit, LockoutReason } from '../../events.js'
 import { addressKey } from '../../http/network-address.js'
 import { retryAfter, unavailableError } from '../../lib/unavailable.js'
 import type { AttemptBudget, CounterStore } from '../../ports/counter-store.js'
 import { canonicalEmail } from '../identity/canonical.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Row, Users } from '../users/users.js'
+import type { LoginContext } from './known-device.js'
 
 /** Brute-force protection: how many attempts lock an account or an IP address, and for how long. */
 export interface LockoutPolicy {
@@ -53,7 +54,7 @@ interface Attempt {
   readonly deviceId: string | null
 }
 
-export interface Lockout {
+interface Lockout {
   /**
    * Counts the attempt, before any password is verified.
    * @throws LockedOutError (429)
@@ -70,7 +71,7 @@ export interface Lockout {
 }
 
 /** An attempt that was counted. Its methods never reject. */
-interface CountedAttempt {
+export interface CountedAttempt {
   /**
    * After a success: takes the attempt back from every counter and clears the account's failures.
    */
@@ -78,6 +79,27 @@ interface CountedAttempt {
   /** If no password was checked: takes the attempt back from every counter. */
   giveBack(): Promise<void>
 }
+
+/**
+ * Counts an attempt at any factor: passwords and codes share one lockout.
+ * @param identifier as it was typed
+ * @throws LockedOutError (429), UnavailableError (503)
+ */
+export type CountAttempt = (
+  context: LoginContext,
+  identifier: string,
+  user: Row | null,
+) => Promise<CountedAttempt>
+
+export const createCountAttempt =
+  (lockout: Lockout, emit: Emit): CountAttempt =>
+  async (context, identifier, user) => {
+    const deviceId = await context.deviceOf(identifier, user)
+    const { request } = context
+    return lockout.attempt({ identifier, user, ip: request.ip, deviceId }, (reason) =>
+      emit('onLockout', { identifier, reason }, request),
+    )
+  }
 
 const nothing = async (): Promise<void> => {}
 export const noLockout: Lockout = {

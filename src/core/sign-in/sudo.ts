@@ -4,9 +4,11 @@ import {
   BadRequestError,
   FreshSignInRequiredError,
   LockedOutError,
+  MfaCodeError,
   OverloadedError,
   SudoRequiredError,
   UnauthenticatedError,
+  UnavailableError,
   WrongPasswordError,
 } from '../../errors.js'
 import type { Emit } from '../../events.js'
@@ -21,6 +23,7 @@ import type { Passwords } from '../passwords/passwords.js'
 import { AuthenticatedPrincipal } from '../principal/principal.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Users } from '../users/users.js'
+import type { SignIns } from './complete.js'
 
 /** Sudo mode: how long it lasts and how often a password may be tried. */
 export interface SudoPolicy {
@@ -41,17 +44,21 @@ export interface SudoPolicy {
   readonly lockoutSeconds: number
 }
 
-/** Proof for entering sudo mode. */
-export type SudoProof = { readonly password: string } | { readonly fresh: true }
+/** Proof for entering sudo mode. `code` is a one-time code of an authenticator app. */
+export type SudoProof =
+  | { readonly password: string }
+  | { readonly code: string }
+  | { readonly fresh: true }
 
 /** Sudo mode: a session whose user has just re-entered the password. */
 export interface Sudo {
   /**
    * Puts the session of the request into sudo mode. Returns when it ends.
-   * @param proof the password, or `{ fresh: true }` for an account without one, right after a
-   * sign-in
-   * @throws CRUDAUTH_SUDO_REQUIRED (403) for other transports, with sudo off, or for `fresh` with a
-   * password; CRUDAUTH_FRESH_SIGN_IN_REQUIRED (403); CRUDAUTH_WRONG_PASSWORD (401);
+   * @param proof the password, or a code of the account's authenticator app, or `{ fresh: true }`
+   * for an account that has neither, right after a sign-in
+   * @throws CRUDAUTH_SUDO_REQUIRED (403) for other transports, with sudo off, for `fresh` with a
+   * password or a second factor, or for `code` without one; CRUDAUTH_FRESH_SIGN_IN_REQUIRED (403);
+   * CRUDAUTH_WRONG_PASSWORD and CRUDAUTH_MFA_CODE (401), also for a recovery code;
    * CRUDAUTH_LOCKED_OUT (429)
    * @example
    * const until = await app.crudAuth.sudo.elevate(request, { password })
@@ -83,18 +90,26 @@ interface Dependencies {
   /** Seconds after a sign-in within which it counts as fresh. */
   readonly freshSeconds: number
   readonly principalOf: (request: FastifyRequest) => Principal | null
+  readonly signIns: Pick<SignIns, 'secondFactor'>
+}
+
+/** The members of a proof, of whatever type the caller passed. */
+function readProof(proof: unknown) {
+  const { password, code, fresh } = (proof ?? {}) as Record<string, unknown>
+  if (typeof password === 'string') return { password }
+  if (typeof code === 'string') return { code }
+  if (fresh === true) return null
+  throw new BadRequestError('The proof must be { password }, { code } or { fresh: true }')
 }
 
 export function createSudo(policy: SudoPolicy | false, services: Dependencies): OwnSudo {
-  const { users, passwords, counters, sessions, emit, key, freshSeconds, principalOf } = services
+  const { users, passwords, counters, sessions, emit, key, freshSeconds, principalOf, signIns } =
+    services
   const userKey = (id: UserId) => `sudo:${shortHmac(key, encodeUserId(id))}`
 
   return {
     async elevate(request, proof) {
-      const password = (proof as { password?: unknown } | null | undefined)?.password
-      const isFresh = (proof as { fresh?: unknown } | null | undefined)?.fresh === true
-      if (!isFresh && typeof password !== 'string')
-        throw new BadRequestError('The proof must be { password } or { fresh: true }')
+      const secret = readProof(proof)
       const principal = principalOf(request)
       if (!principal) throw new UnauthenticatedError()
       const session = AuthenticatedPrincipal.sessionOf(principal)
@@ -113,14 +128,17 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
         return until
       }
 
-      if (typeof password !== 'string') {
-        if (passwords.isUsable(users.hashOf(user))) throw new SudoRequiredError()
+      const { secondFactor } = signIns
+      const isEnrolled = secondFactor?.isEnrolled(user) === true
+      if (secret === null) {
+        if (passwords.isUsable(users.hashOf(user)) || isEnrolled) throw new SudoRequiredError()
         // Sudo mode doesn't count as a fresh sign-in here, so it can't renew itself.
         if (record.authenticatedAtMs + freshSeconds * 1000 <= Date.now())
           throw new FreshSignInRequiredError()
         return enterSudo()
       }
 
+      if (secret.code !== undefined && !isEnrolled) throw new SudoRequiredError()
       const lockMs = policy.lockoutSeconds * 1000
       const sessionBudget = {
         key: `sudo:${shortHmac(key, `session ${record.handle}`)}`,
@@ -137,9 +155,13 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
       const retryMs = attempt ? Math.max(...results.map((result) => result.retryMs)) : 1000
       if (!attempt || retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
 
-      const { ok } = await passwords.check(users.hashOf(user), password).catch(async (error) => {
-        // No password was checked, so nothing was guessed.
-        if (error instanceof OverloadedError)
+      const judge = async () =>
+        secret.code === undefined
+          ? (await passwords.check(users.hashOf(user), secret.password)).ok
+          : secondFactor?.verifyOneTimeCode(user, secret.code, request)
+      const ok = await judge().catch(async (error) => {
+        // Nothing was compared, so nothing was guessed.
+        if (error instanceof OverloadedError || error instanceof UnavailableError)
           await Promise.allSettled([counters.giveBack([sessionBudget.key, userBudget.key])])
         throw error
       })
@@ -148,7 +170,7 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
           await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs: 0 }))
           AuthenticatedPrincipal.patchSession(principal, { sudoUntilMs: 0 })
         }
-        throw new WrongPasswordError()
+        throw secret.code === undefined ? new WrongPasswordError() : new MfaCodeError()
       }
       await orUnavailable(
         Promise.all([counters.forgive([sessionBudget.key]), counters.giveBack([userBudget.key])]),

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../errors.js'
-import { PROVIDER_ID_FIELDS, type UserFields } from '../../ports/user-store.js'
+import { MFA_FIELDS, PROVIDER_ID_FIELDS, type UserFields } from '../../ports/user-store.js'
 
 /** Logical fields that no sign-up may set from outside. */
 const privilegedFields = [
@@ -40,7 +40,8 @@ export function privilegedNames(
     const column = fields.columns[logical]
     if (column !== undefined) names.add(fold(column))
   }
-  for (const field of [...privilegedFields, ...PROVIDER_ID_FIELDS, ...further]) add(field)
+  for (const field of [...privilegedFields, ...PROVIDER_ID_FIELDS, ...MFA_FIELDS, ...further])
+    add(field)
   for (const logical of Object.keys(fields.columns)) if (logical.endsWith('Verified')) add(logical)
   for (const name of [...rowIds, '__proto__', 'constructor', 'prototype']) names.add(fold(name))
   return (name) => names.has(fold(name)) || fold(name).endsWith('verified')
@@ -85,7 +86,7 @@ export interface RegistrationGateOptions {
 /**
  * Allowlist against mass assignment, for hand-written sign-up routes. Returns a function that picks
  * the allowed members of a body. Privileged fields (id, password hash, flags, `…_verified`, token
- * version, provider ids, time stamps) can never be allowed, neither by logical nor by column name.
+ * version, provider ids, second factors, time stamps) can never be allowed, neither by logical nor by column name.
  * @throws ConfigError at set-up if a privileged name is allowed
  * @example
  * const pick = createRegistrationGate({ fields: users.fields, allow: ['email', 'name'] })

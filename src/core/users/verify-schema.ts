@@ -13,11 +13,12 @@ export function schemaNeeds(
     readonly fields?: unknown
     readonly enabled: boolean
   },
+  written: readonly string[],
 ): SchemaNeeds {
   const { extraFields, defaults, fields, enabled } = registration
   return {
     filled: [...login, 'hashedPassword', ...Object.keys(defaults), ...extraFields],
-    written: [...extraFields, ...Object.keys(defaults)],
+    written: [...extraFields, ...Object.keys(defaults), ...written],
     // Without sign-up, other code creates the rows.
     mayFill: fields !== undefined || !enabled,
   }

@@ -1,4 +1,5 @@
 import type { Core } from '../../core/core.js'
+import { completeSignInWith } from '../../core/sign-in/complete.js'
 import type { CreatedFeature, Feature } from '../../groups/feature.js'
 import { createCookie } from '../../http/cookies.js'
 import { createAccessTokens } from './access-tokens.js'
@@ -54,18 +55,21 @@ async function create(
     clear: clearCookie,
     inBody: settings.refresh === 'body',
   })
-  const establish = createBearerSignIn({
-    bearer,
-    emit,
-    trustedOrigins,
-    rememberDevice: core.rememberDevice,
+  core.signIns.transports.set('bearer', {
+    establish: createBearerSignIn({
+      bearer,
+      emit,
+      trustedOrigins,
+      rememberDevice: core.rememberDevice,
+    }),
+    setsCookies: settings.refresh === 'cookie',
   })
-  core.signIns.establish.set('bearer', establish)
   const services: BearerServices = {
     emit,
     authenticate: core.authenticate,
     loginContext: core.loginContext,
-    establish,
+    complete: completeSignInWith(core, 'bearer'),
+    hasSecondFactor: () => core.signIns.secondFactor !== null,
     trustedOrigins,
     bearer,
     publicKeys: tokenKeys.publicKeys,

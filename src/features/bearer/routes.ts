@@ -2,8 +2,10 @@ import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { KeySet, TokenRequest, Tokens } from '../../../schemas/bearer.js'
 import { RefreshRequest } from '../../../schemas/common.js'
-import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
+import { orChallenge } from '../../../schemas/mfa.js'
+import type { Authenticate } from '../../core/sign-in/authenticate-password.js'
 import type { CompleteSignIn } from '../../core/sign-in/complete.js'
+import type { LoginContext } from '../../core/sign-in/known-device.js'
 import type { Emit } from '../../events.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import { servicesOf } from '../../groups/services.js'
@@ -24,7 +26,9 @@ export interface BearerServices {
   readonly emit: Emit
   readonly authenticate: Authenticate
   readonly loginContext: (request: FastifyRequest) => LoginContext
-  readonly establish: CompleteSignIn
+  readonly complete: CompleteSignIn
+  /** Whether the response may be the challenge of a second factor. */
+  readonly hasSecondFactor: () => boolean
   readonly trustedOrigins: ReadonlySet<string>
   readonly bearer: Bearer
   readonly publicKeys: readonly PublicJwk[]
@@ -69,7 +73,7 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
       tags,
       summary: 'Sign in with a password and receive tokens',
       body: TokenRequest,
-      response: { 200: Tokens },
+      response: { 200: orChallenge(Tokens, services.hasSecondFactor()) },
     },
     docs: {
       auth: 'none',
@@ -91,21 +95,18 @@ export const bearerRoutes = defineGroup('bearer', (app) => {
     before: crossSite,
     async handler(request: FastifyRequest<{ Body: Static<typeof TokenRequest> }>, reply) {
       const { username, password, scope } = request.body
-      const { user, forgive } = await services.authenticate(
+      const { user, attempt } = await services.authenticate(
         username,
         password,
         services.loginContext(request),
       )
       const asked = scope?.split(' ').filter(Boolean) ?? []
-      // In parallel, so that both take one round trip.
-      const [answered] = await Promise.all([
-        services.establish(request, reply, user, {
-          scopes: asked.length > 0 ? asked : undefined,
-          amr: ['pwd'],
-        }),
-        forgive(),
-      ])
-      return answered
+      return services.complete(request, reply, user, {
+        scopes: asked.length > 0 ? asked : undefined,
+        amr: ['pwd'],
+        identifier: username,
+        attempt,
+      })
     },
   }
 

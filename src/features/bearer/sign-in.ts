@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { checkMethods } from '../../core/principal/methods.js'
-import type { CompleteSignIn } from '../../core/sign-in/complete.js'
+import type { EstablishSignIn } from '../../core/sign-in/complete.js'
 import type { Row } from '../../core/users/users.js'
 import type { Emit } from '../../events.js'
 import { isCrossSite } from '../../http/cross-site.js'
@@ -40,7 +40,7 @@ export function createBearerSignIn({
   emit,
   trustedOrigins,
   rememberDevice,
-}: Dependencies): CompleteSignIn {
+}: Dependencies): EstablishSignIn {
   const answer = createTokenAnswer(bearer)
   return async (request, reply, user, { scopes, amr }) => {
     // Before the device is remembered: a call that fails must store nothing.

@@ -114,6 +114,7 @@ function createPart(
     if (first) await reservations.releaseSince(user, first.email)
   })
   credentials.linkChangedListeners.push(notices.linkChanged)
+  credentials.factorChangedListeners.push(notices.factorChanged)
   core.signUp.messages = {
     // A phone number is private if a channel can reach it.
     fields: [

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { FactorChange } from '../../core/credentials/credentials.js'
 import type { Outbox, RecipientLimit } from '../../core/delivery/outbox.js'
 import { type Identity, readCanonical } from '../../core/identity/identity.js'
 import type { RecoveryTokens } from '../../core/one-time-tokens/tokens.js'
@@ -34,6 +35,8 @@ interface Notifications {
     change: { readonly provider: string; readonly linked: boolean },
     request: FastifyRequest,
   ): void
+  /** Tells the user what happened to the second factor. */
+  factorChanged(user: Row, change: FactorChange, request: FastifyRequest): void
 }
 
 export function createNotifications({
@@ -51,14 +54,11 @@ export function createNotifications({
     user: Row,
     factor: string,
     recipient: string,
-    provider?: string,
+    details: { readonly provider?: string; readonly remaining?: number } = {},
   ) => {
     // The last step that can fail, so that a retry isn't counted twice.
     if (!users.isActive(user) || !(await withinRecipientLimit(kind, recipient))) return
-    outbox.send({
-      ...{ kind, token: null, user, recipient, factor, expiresInSeconds: 0 },
-      ...(provider !== undefined && { provider }),
-    })
+    outbox.send({ kind, token: null, user, recipient, factor, expiresInSeconds: 0, ...details })
   }
   /** Where to notify the user. Prefers a verified contact, then the email address. */
   const contactOf = (user: Row): [factor: string, value: string] | null => {
@@ -101,7 +101,7 @@ export function createNotifications({
       if (!contact) return
       const [factor, recipient] = contact
       outbox.alert(request, async () => {
-        if (!linked) return tell('provider_unlinked', user, factor, recipient, provider)
+        if (!linked) return tell('provider_unlinked', user, factor, recipient, { provider })
         if (!users.isActive(user) || !(await withinRecipientLimit('provider_linked', recipient)))
           return
         const token = await tokens.issue('unlink', user, { value: null }, undoSeconds)
@@ -110,6 +110,11 @@ export function createNotifications({
           expiresInSeconds: undoSeconds,
         })
       })
+    },
+
+    factorChanged(user, { kind, ...details }, request) {
+      const contact = contactOf(user)
+      if (contact) outbox.alert(request, () => tell(kind, user, ...contact, details))
     },
   }
 }

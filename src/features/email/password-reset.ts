@@ -67,7 +67,11 @@ export function createPasswordReset({
       ? {}
       : {
           [verifiedField]: true,
-          ...(isFirstVerification(row) && { ...methods.cleared, ...others }),
+          ...(isFirstVerification(row) && {
+            ...methods.cleared,
+            ...methods.clearedFactors,
+            ...others,
+          }),
         }
   /**
    * Other identifiers that can be verified. They are cleared if they aren't: a creator who set

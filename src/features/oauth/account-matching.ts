@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Credentials } from '../../core/credentials/credentials.js'
 import type { ReplaceCredential } from '../../core/credentials/replace.js'
+import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
 import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import { canonicalEmail } from '../../core/identity/canonical.js'
 import { canonicalValues, type Identity } from '../../core/identity/identity.js'
@@ -39,6 +40,7 @@ interface Dependencies {
   readonly emit: Emit
   readonly newAccount: NewAccount
   readonly links: LinkedAccounts
+  readonly methods: SignInMethods
   /** Null without delivery: links can't be undone then. */
   readonly recent: RecentLinks | null
   /** Tells the user that a provider was linked. Must not wait. */
@@ -99,6 +101,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
         hashedPassword: passwords.unusable(),
         emailVerified: true,
         ...clearedRecoveryField,
+        ...services.methods.clearedFactors,
       }),
       removeMethods: { before: true, retry: null },
     })

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Sessions } from '../../core/sessions/sessions.js'
 import type { CompleteSignIn } from '../../core/sign-in/complete.js'
-import { accountView } from '../../core/users/account-view.js'
+import { isMfaChallenge } from '../../core/sign-in/second-factor.js'
 import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import {
@@ -20,18 +20,30 @@ import { OAuthFailure } from './protocol/oauth-failure.js'
 import type { OAuthProtocol, SignInResult } from './protocol/protocol.js'
 import { errorOfRefusal, orDenied } from './refusals.js'
 
+/** What the landing page must know. */
+interface Outcome {
+  readonly error?: string
+  /** Challenge of the second factor. */
+  readonly challenge?: string
+}
+
 /**
  * Redirects after sign-in. `defaultRedirect` is a path, or a URL against which paths are resolved.
  */
 function createRedirectTarget(defaultRedirect: string) {
   const isPath = defaultRedirect.startsWith('/')
-  return (path?: string, error?: string): string => {
+  return (path?: string, { error, challenge }: Outcome = {}): string => {
     const base = isPath ? 'http://placeholder.invalid' : defaultRedirect
     const url = new URL(path ?? defaultRedirect, base)
     if (error !== undefined) url.searchParams.set('error', error)
+    // In the fragment, because browsers send it to no server and in no `Referer` header.
+    if (challenge !== undefined) url.hash = `mfa_challenge=${challenge}`
     return isPath ? url.pathname + url.search + url.hash : url.href
   }
 }
+
+/** Name of the response body of JSON mode, see `SignIns.bodies`. */
+export const bodyName = 'oauth'
 
 /** The callback, which ends a sign-in with a provider. */
 export function createCallback(
@@ -87,12 +99,13 @@ export function createCallback(
     request: FastifyRequest,
     reply: FastifyReply,
     provider: string,
-    error: unknown,
+    cause: unknown,
     path?: string,
   ) => {
-    const refusal = refusalOf(request, provider, error)
+    const refusal = refusalOf(request, provider, cause)
     if (respondsWithJson) throw refusal
-    return sendRedirect(reply, redirectTarget(path, errorOfRefusal(refusal) ?? 'oauth_failed'))
+    const error = errorOfRefusal(refusal) ?? 'oauth_failed'
+    return sendRedirect(reply, redirectTarget(path, { error }))
   }
 
   const handOverTokens = async (
@@ -158,24 +171,6 @@ export function createCallback(
     return sendRedirect(reply, redirectTarget(redirectTo))
   }
 
-  const jsonBodyOf = (
-    user: Row,
-    body: { csrf_token?: unknown },
-    redirectTo: string | undefined,
-  ) => {
-    const { id, username, email } = accountView(users, user)
-    return {
-      user: {
-        user_id: id,
-        username,
-        email,
-        is_superuser: users.flagOf(user, 'isSuperuser', false),
-      },
-      csrf_token: body.csrf_token,
-      redirect_to: redirectTo ?? null,
-    }
-  }
-
   const signIn = async (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -196,14 +191,22 @@ export function createCallback(
     await handOverTokens(request, provider, user, result)
     // A silent sign-in at the provider proves nothing new, so an old session stays as old as it is.
     const authenticatedAtMs = result.authenticatedAtMs ?? signedInAtMs
-    const body = await oauth.establish(request, reply, user, {
+    const body = await oauth.complete(request, reply, user, {
       rememberMe,
       startedIn,
       amr: ['oauth'],
+      redirectTo: redirectTo ?? null,
+      ...(respondsWithJson && { body: bodyName }),
       ...(authenticatedAtMs !== undefined && { authenticatedAt: new Date(authenticatedAtMs) }),
     })
     await emitAfterOAuth(request, provider, profile, { user, created, linked })
-    if (respondsWithJson) return jsonBodyOf(user, body, redirectTo)
+    if (isMfaChallenge(body)) {
+      // The landing page asks for the code. The answer to it says where to go on.
+      const { challenge } = body
+      return respondsWithJson ? body : sendRedirect(reply, redirectTarget(undefined, { challenge }))
+    }
+    if (respondsWithJson)
+      return { ...oauth.signInBody(user, body), redirect_to: redirectTo ?? null }
     return sendRedirect(reply, redirectTarget(redirectTo))
   }
 
@@ -250,8 +253,12 @@ export interface OAuthServices extends RouteLimits {
     request?: FastifyRequest,
   ) => void
   readonly sessions: Sessions
-  /** Creates the session of a sign-in. */
-  readonly establish: CompleteSignIn
+  /** Creates the session of a sign-in, or asks for a second factor. */
+  readonly complete: CompleteSignIn
+  /** Whether the response may be the challenge of a second factor. */
+  readonly hasSecondFactor: () => boolean
+  /** Response body of a sign-in in JSON mode. */
+  readonly signInBody: (user: Row, established: object) => object
   /** Whether browsers withhold the session cookie in the callback (`SameSite=Strict`). */
   readonly isSessionWithheld: boolean
   /** Secret of the browser, in a cookie that lives as long as an attempt. */

@@ -10,7 +10,7 @@ import { fail } from '../../lib/option-checks.js'
 import { PROVIDER_ID_FIELDS } from '../../ports/user-store.js'
 import { createMatchAccount } from './account-matching.js'
 import { attemptSeconds, createAuthorizationRequests } from './authorization-requests.js'
-import type { OAuthServices } from './callback.js'
+import { bodyName, type OAuthServices } from './callback.js'
 import { type LinkedAccounts, linkedAccountsInColumns, providerField } from './linked-accounts.js'
 import { linkedAccountsInTable } from './linked-accounts-table.js'
 import { createOAuthLinking } from './linking.js'
@@ -18,6 +18,7 @@ import { type OAuthOptions, resolveOAuth } from './options.js'
 import type { OAuthProtocol } from './protocol/protocol.js'
 import { createRecentLinks, type RecentLinks } from './recent-links.js'
 import { oauthRoutes } from './routes.js'
+import { createSignInBody } from './sign-in-body.js'
 import { createOAuthToolbox } from './toolbox.js'
 
 export type { OAuthResolution } from './account-matching.js'
@@ -111,6 +112,7 @@ async function createPart(
     links,
     recent,
     linkChanged: core.credentials.notifyLinkChanged,
+    methods: core.credentials.allMethods,
     isReserved: async (address: string) =>
       ((await signUp.messages?.reservedFor(address)) ?? null) !== null,
     sendVerification: (request: FastifyRequest, user: Row) =>
@@ -141,6 +143,8 @@ async function createPart(
   }
   const redirectUri = (prefix: string, provider: string) =>
     `${oauth.baseUrl}${prefix}/oauth/${provider}/callback`
+  const signInBody = createSignInBody(users)
+  core.signIns.bodies.set(bodyName, signInBody)
   const opened = new Set<OAuthProtocol>()
   app.addHook('onClose', async function closeProviders() {
     await Promise.all([...opened].map((protocol) => protocol.close()))
@@ -159,7 +163,9 @@ async function createPart(
     linkChanged: (user, change, request = { log: app.log } as FastifyRequest) =>
       core.credentials.notifyLinkChanged(user, change, request),
     sessions,
-    establish: completeSignInWith(core.signIns, 'session'),
+    complete: completeSignInWith(core, 'session'),
+    hasSecondFactor: () => core.signIns.secondFactor !== null,
+    signInBody,
     isSessionWithheld: policy.sameSite === 'strict',
     browser: {
       read(request) {
@@ -212,6 +218,7 @@ export const oauth: Feature = {
         const recent = recentLinksOf(core, settings)
         core.credentials.methods.push({
           ...links,
+          clearedFactors: {},
           undoable: recent !== null,
           async detachRecent(user) {
             for (const { provider, subject } of (await recent?.of(user)) ?? []) {

@@ -14,7 +14,7 @@ export interface LinkedAccount {
  * Storage of links between users and provider accounts: in columns of the users table, or in a
  * table of its own. Columns are written in one statement with the rest of the row.
  */
-export interface LinkedAccounts extends Omit<SignInMethods, 'detachRecent' | 'undoable'> {
+export interface LinkedAccounts extends Pick<SignInMethods, 'cleared' | 'detachAll'> {
   /** Fields of the users table with provider ids; empty if links have a table of their own. */
   readonly fields: readonly string[]
   find(provider: string, subject: string): Promise<Row | null>

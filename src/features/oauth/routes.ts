@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Detail, isTruthy } from '../../../schemas/common.js'
+import { MfaChallenge } from '../../../schemas/mfa.js'
 import {
   AuthorizeQuery,
   AuthorizeUrl,
@@ -217,7 +218,13 @@ export const oauthRoutes = defineGroup('oauth', (app) => {
       summary: 'Finish a sign-in: the provider sends the browser here',
       params: ProviderParams,
       response: answersJson
-        ? { 200: Type.Union([ProviderSignIn, ProviderLinked]) }
+        ? {
+            200: Type.Union([
+              ProviderSignIn,
+              ProviderLinked,
+              ...(oauth.hasSecondFactor() ? [MfaChallenge] : []),
+            ]),
+          }
         : {
             302: {
               type: 'null',

@@ -2,6 +2,7 @@ import type { Core } from '../../core/core.js'
 import type { Revocable } from '../../core/credentials/credentials.js'
 import { AuthenticatedPrincipal } from '../../core/principal/principal.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
+import { completeSignInWith } from '../../core/sign-in/complete.js'
 import type { Feature } from '../../groups/feature.js'
 import { type SessionServices, sessionRoutes } from './routes.js'
 import { createSessionSignIn } from './sign-in.js'
@@ -48,9 +49,12 @@ export const session: Feature = {
       const { users, emit, authenticate, loginContext, credentials } = core
       const sessions = core.sessions?.sessions ?? null
       if (sessions) credentials.revocables.push(revocableSessions(sessions, core))
-      const establish = sessions && createSessionSignIn({ sessions, users, emit })
+      if (sessions)
+        core.signIns.transports.set('session', {
+          establish: createSessionSignIn({ sessions, users, emit }),
+          setsCookies: true,
+        })
       const signOut = createSignOut({ sessions, carriers: credentials.carriers, users, emit })
-      if (establish) core.signIns.establish.set('session', establish)
       core.signIns.signOut = signOut
       const services: SessionServices = {
         authenticate,
@@ -58,7 +62,8 @@ export const session: Feature = {
         trustedOrigins: core.settings.trustedOrigins,
         sessions,
         carriers: credentials.carriers,
-        establish,
+        complete: sessions && completeSignInWith(core, 'session'),
+        hasSecondFactor: () => core.signIns.secondFactor !== null,
         signOut,
       }
       const toolbox = createSessionToolbox({
@@ -68,6 +73,7 @@ export const session: Feature = {
         sessions,
         credentials,
         clients: core.clients,
+        signIns: core.signIns,
       })
       if (!core.sessions || !settings) return { services, toolbox }
       const { csrf, scopes } = settings

@@ -1,11 +1,13 @@
 import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { Detail, isTruthy, RefreshRequest } from '../../../schemas/common.js'
+import { orChallenge } from '../../../schemas/mfa.js'
 import { LoggedIn, Login } from '../../../schemas/session.js'
 import type { RefreshCredential } from '../../core/credentials/credentials.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
-import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
+import type { Authenticate } from '../../core/sign-in/authenticate-password.js'
 import type { CompleteSignIn, SignOut } from '../../core/sign-in/complete.js'
+import type { LoginContext } from '../../core/sign-in/known-device.js'
 import { UnauthenticatedError } from '../../errors.js'
 import { authenticate, setPrincipal } from '../../gates/authenticate.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
@@ -22,7 +24,9 @@ export interface SessionServices {
   readonly sessions: Sessions | null
   readonly carriers: readonly RefreshCredential[]
   /** Null without a session transport. */
-  readonly establish: CompleteSignIn | null
+  readonly complete: CompleteSignIn | null
+  /** Whether the response may be the challenge of a second factor. */
+  readonly hasSecondFactor: () => boolean
   readonly signOut: SignOut
 }
 
@@ -36,11 +40,11 @@ export const sessionRoutes = defineGroup('session', (app) => {
   const needs = 'The "session" routes need sessionTransport() or bearerTransport()'
   const part = servicesOf<SessionServices>(app, 'session', needs)
   if (!part.sessions && part.carriers.length === 0) fail(needs)
-  const { establish } = part
-  return [...(establish ? [loginRoute(part, establish)] : []), logoutRoute(part)]
+  const { complete } = part
+  return [...(complete ? [loginRoute(part, complete)] : []), logoutRoute(part)]
 })
 
-function loginRoute(services: SessionServices, establish: CompleteSignIn): OwnRoute {
+function loginRoute(services: SessionServices, complete: CompleteSignIn): OwnRoute {
   const { trustedOrigins } = services
   return {
     method: 'POST',
@@ -50,7 +54,7 @@ function loginRoute(services: SessionServices, establish: CompleteSignIn): OwnRo
       tags: ['session'],
       summary: 'Sign in with a password and start a session',
       body: Login,
-      response: { 200: LoggedIn },
+      response: { 200: orChallenge(LoggedIn, services.hasSecondFactor()) },
     },
     docs: {
       auth: 'none',
@@ -74,15 +78,17 @@ function loginRoute(services: SessionServices, establish: CompleteSignIn): OwnRo
     ],
     async handler(request: FastifyRequest<{ Body: Static<typeof Login> }>, reply) {
       const { username, password, remember_me } = request.body
-      const { user, forgive } = await services.authenticate(
+      const { user, attempt } = await services.authenticate(
         username,
         password,
         services.loginContext(request),
       )
-      // In parallel, so that both take one round trip.
-      const options = { rememberMe: isTruthy(remember_me), amr: ['pwd'] } as const
-      const [answer] = await Promise.all([establish(request, reply, user, options), forgive()])
-      return answer
+      return complete(request, reply, user, {
+        rememberMe: isTruthy(remember_me),
+        amr: ['pwd'],
+        identifier: username,
+        attempt,
+      })
     },
   }
 }

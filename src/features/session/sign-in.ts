@@ -1,5 +1,5 @@
 import type { Sessions } from '../../core/sessions/sessions.js'
-import type { CompleteSignIn } from '../../core/sign-in/complete.js'
+import type { EstablishSignIn } from '../../core/sign-in/complete.js'
 import { accountView } from '../../core/users/account-view.js'
 import type { Users } from '../../core/users/users.js'
 import type { Emit } from '../../events.js'
@@ -12,7 +12,7 @@ interface Dependencies {
 
 /** Creates the session of a user who has just authenticated, and sets its cookies. */
 export const createSessionSignIn =
-  ({ sessions, users, emit }: Dependencies): CompleteSignIn =>
+  ({ sessions, users, emit }: Dependencies): EstablishSignIn =>
   async (
     request,
     reply,

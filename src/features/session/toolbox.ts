@@ -2,7 +2,9 @@ import type { Credentials } from '../../core/credentials/credentials.js'
 import type { ClientRecords } from '../../core/sessions/client-record.js'
 import type { NewSession, SessionInit } from '../../core/sessions/new-session.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
-import type { Authenticate, LoginContext } from '../../core/sign-in/authenticate-password.js'
+import type { Authenticate } from '../../core/sign-in/authenticate-password.js'
+import type { SignIns } from '../../core/sign-in/complete.js'
+import type { LoginContext } from '../../core/sign-in/known-device.js'
 import type { AuthToolbox } from '../../core/toolbox.js'
 import type { Users } from '../../core/users/users.js'
 import { type DeviceInfo, deviceLabel } from '../../http/client-info.js'
@@ -84,6 +86,7 @@ interface Dependencies {
   readonly sessions: Sessions | null
   readonly credentials: Credentials
   readonly clients: ClientRecords
+  readonly signIns: SignIns
 }
 
 export function createSessionToolbox({
@@ -93,6 +96,7 @@ export function createSessionToolbox({
   sessions: own,
   credentials: { revocables },
   clients,
+  signIns,
 }: Dependencies): Pick<AuthToolbox, 'authenticatePassword' | 'sessions'> {
   const needSession = () =>
     own ??
@@ -137,8 +141,11 @@ export function createSessionToolbox({
 
   return {
     async authenticatePassword(request, identifier, password) {
-      const { user, forgive } = await authenticate(identifier, password, loginContext(request))
-      await forgive()
+      const { user, attempt } = await authenticate(identifier, password, loginContext(request))
+      // The password alone doesn't clear the failures of an account with a second factor. Otherwise
+      // an attacker who knows it could guess codes without limit.
+      const isDone = !signIns.secondFactor?.isEnrolled(user)
+      await (isDone ? attempt.forgive() : attempt.giveBack())
       return users.publicView(user)
     },
     sessions,

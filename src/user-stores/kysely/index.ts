@@ -1,6 +1,6 @@
 import { type CompiledQuery, type Kysely, type QueryResult, sql } from 'kysely'
 import { ConfigError, DuplicateUserError, UserValueError } from '../../errors.js'
-import type { UserId, UserStore, UserValues } from '../../ports/user-store.js'
+import { MFA_FIELDS, type UserId, type UserStore, type UserValues } from '../../ports/user-store.js'
 import {
   CORE_FIELDS,
   checkTable,
@@ -50,7 +50,8 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   checkTable(table)
   const dialect = dialectOf(db, options.dialect)
   const { names, timestamps } = timestampColumns(options.columns)
-  const columns = resolveColumns(CORE_FIELDS, names)
+  const columns = resolveColumns([...CORE_FIELDS, ...MFA_FIELDS], names)
+  const optional = new Set(MFA_FIELDS.filter((field) => names[field] === undefined))
   const unique = uniqueFields(Object.keys(columns), options.unique ?? [])
   const fieldOf = new Map(
     Object.entries(columns).map(([field, column]) => [column.toLowerCase(), field]),
@@ -64,7 +65,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
         : null
       : plain(field, value)
   const prepared = statements(db, dialect, table, idColumn)
-  const checkModel = modelCheck(table, columns, timestamps)
+  const checkModel = modelCheck(table, columns, timestamps, optional)
   const executor = db.getExecutor()
   /** Types of the ids in rows. They depend on the driver: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
@@ -244,19 +245,17 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
     }
   }
 
-  const read = (column: string, value: unknown) => first(prepared.selectBy(column), [value])
-
   return {
     fields: Object.freeze({ columns, unique, timestamps: Object.freeze([...timestamps]) }),
     async findById(id) {
       if (!isPossibleId(dialect, id)) return null
-      const row = await read(idColumn, id)
+      const row = await first(prepared.selectBy(idColumn), [id])
       return row && row[idColumn] === id ? asRow(row) : null
     },
     async findBy(field, value) {
       if (!unique.includes(field) || !isPossibleKey(value)) return null
       const column = columns[field] ?? field
-      const row = await read(column, String(value))
+      const row = await first(prepared.selectBy(column), [String(value)])
       return row && isSameKey(row[column], value) ? asRow(row) : null
     },
     async create(values) {
@@ -287,7 +286,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       db.isTransaction
         ? Promise.resolve([])
         : compareSchema(db, dialect, needs, {
-            ...{ table, columns, unique, timestamps, idColumn },
+            ...{ table, columns, unique, timestamps, optional, idColumn },
             filled: [...alwaysFilled, ...(generateId ? ['id'] : [])],
           }),
     async update(id, values) {

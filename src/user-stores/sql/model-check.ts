@@ -11,6 +11,7 @@ export function modelCheck(
   table: string,
   columns: Readonly<Record<string, string>>,
   timestamps: ReadonlySet<string>,
+  optional: ReadonlySet<string>,
 ): (row: Record<string, unknown>) => void {
   let isChecked = false
   const cure = (field: string) =>
@@ -18,7 +19,7 @@ export function modelCheck(
   return function checkModel(row) {
     if (isChecked) return
     for (const [field, column] of Object.entries(columns)) {
-      if (column in row) continue
+      if (column in row || optional.has(field)) continue
       throw new ConfigError(
         `Table "${table}" has no column "${column}" for "${field}"; ${cure(field)}`,
       )

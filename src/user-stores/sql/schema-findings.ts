@@ -27,6 +27,8 @@ export interface Model {
   readonly columns: Readonly<Record<string, string>>
   readonly unique: readonly string[]
   readonly timestamps: ReadonlySet<string>
+  /** Fields whose columns only some options need. `SchemaNeeds.written` names them then. */
+  readonly optional: ReadonlySet<string>
   /** Logical names that the store fills by itself in every new row. */
   readonly filled: readonly string[]
 }
@@ -34,12 +36,19 @@ export interface Model {
 /** Length of an argon2id hash with the default salt and digest. */
 const hashLength = 97
 
+/** Characters that the columns of a second factor must hold: ten recovery codes, for example. */
+const lengths: Readonly<Record<string, number>> = {
+  totpSecretEncrypted: 80,
+  mfaRecoveryCodes: 671,
+}
+
+const isInteger = ({ kind }: CatalogColumn) => kind === 'integer' || kind === 'bigint'
 const isFlag = (field: string) =>
   field === 'isActive' || field === 'isSuperuser' || field.endsWith('Verified')
 
 /** Mismatches between a table and the model, and how to fix them. */
 export function schemaFindings(
-  { table, columns, unique, timestamps, filled }: Model,
+  { table, columns, unique, timestamps, optional, filled }: Model,
   catalog: Catalog,
   needs: SchemaNeeds,
 ): SchemaFinding[] {
@@ -57,6 +66,7 @@ export function schemaFindings(
   for (const [field, column] of Object.entries(columns)) {
     const known = found.get(column.toLowerCase())
     if (!known) {
+      if (optional.has(field) && !needs.written.includes(field)) continue
       error(
         `Table "${table}" has no column "${column}" for "${field}"; add it, name another column in "columns.${field}", or set that to null if the model has none`,
       )
@@ -76,7 +86,17 @@ export function schemaFindings(
       error(
         `${at(column)} holds text, where "${field}" is true or false; change its type, or set "columns.${field}" to null`,
       )
-    if (field === 'tokenVersion' && known.kind !== 'integer' && known.kind !== 'bigint')
+    const isWritten = needs.written.includes(field)
+    const minLength = isWritten ? lengths[field] : undefined
+    if (minLength !== undefined && known.kind !== 'text')
+      error(`${at(column)} must be text for "${field}"; change its type`)
+    else if (minLength !== undefined && known.maxLength !== null && known.maxLength < minLength)
+      error(
+        `${at(column)} holds ${known.maxLength} characters, and "${field}" needs ${minLength}; widen it`,
+      )
+    if (field === 'totpLastStep' && isWritten && !isInteger(known))
+      error(`${at(column)} must be an integer for "${field}"; change its type`)
+    if (field === 'tokenVersion' && !isInteger(known))
       error(`${at(column)} must be an integer for "tokenVersion"; change its type`)
     if (field === 'hashedPassword' && known.maxLength !== null && known.maxLength < hashLength)
       warning(
@@ -84,7 +104,7 @@ export function schemaFindings(
       )
   }
   for (const field of needs.written) {
-    if (!found.has(columnOf(field).toLowerCase()))
+    if (columns[field] === undefined && !found.has(field.toLowerCase()))
       error(
         `Table "${table}" has no column "${columnOf(field)}", which "registration" writes; add it, or remove it from "registration.extraFields" and "registration.defaults"`,
       )

@@ -23,8 +23,18 @@ const kinds: readonly DeliveryKind[] = [
   'existing_account',
   'provider_linked',
   'provider_unlinked',
+  'mfa_enabled',
+  'mfa_disabled',
+  'recovery_code_used',
 ]
-const notices = ['password_changed', 'existing_account', 'provider_unlinked']
+const notices = [
+  'password_changed',
+  'existing_account',
+  'provider_unlinked',
+  'mfa_enabled',
+  'mfa_disabled',
+  'recovery_code_used',
+]
 const intentOf = (kind: DeliveryKind): DeliveryIntent =>
   notices.includes(kind)
     ? { ...intent, kind, token: null, expiresInSeconds: 0 }
@@ -64,6 +74,9 @@ test('email links: each kind points to its page, with its token and redirect_to 
     existing_account: frontendUrl,
     provider_linked: `${frontendUrl}/revert-email${tail}`,
     provider_unlinked: `${frontendUrl}/reset-password`,
+    mfa_enabled: `${frontendUrl}/reset-password`,
+    mfa_disabled: `${frontendUrl}/reset-password`,
+    recovery_code_used: `${frontendUrl}/reset-password`,
   }
   assert.deepEqual([...kinds].sort(), Object.keys(expected).sort())
   for (const kind of kinds) assert.equal(await linkOf(intentOf(kind)), expected[kind], kind)

@@ -1,0 +1,22 @@
+import type { Emit } from '../../events.js'
+import type { Transport } from '../../ports/transport.js'
+import { checkMethods } from '../principal/methods.js'
+import type { Users } from '../users/users.js'
+import type { EstablishSignIn } from './complete.js'
+import { assertMaySignIn } from './may-sign-in.js'
+
+/** The sign-in of a transport of the app. */
+export const createOwnSignIn =
+  (
+    { name }: Transport,
+    signIn: NonNullable<Transport['signIn']>,
+    { users, emit }: { readonly users: Users; readonly emit: Emit },
+  ): EstablishSignIn =>
+  async (request, reply, shown, { amr }) => {
+    const user = await users.wholeRow(shown)
+    assertMaySignIn(users, user)
+    const context = { amr: checkMethods(amr) }
+    const body = await signIn(request, reply, users.publicView(user), context)
+    await emit('onAfterLogin', { user, transport: name }, request)
+    return body
+  }

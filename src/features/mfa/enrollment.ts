@@ -1,0 +1,212 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
+import type { Row, Users } from '../../core/users/users.js'
+import { MFA_FIELDS, type UserValues } from '../../ports/user-store.js'
+import { newRecoveryCodes, readDigests, withoutCode } from './recovery-codes.js'
+import { isOneTimeCode, newTotpSecret, stepOf } from './totp.js'
+import type { TotpSecrets } from './totp-secrets.js'
+
+/** A code that was right and is now used up. */
+interface UsedCode {
+  /** The row as it was written. */
+  readonly user: Row
+  readonly method: 'otp' | 'recovery'
+}
+
+/** The second factor in the columns of a user's row. */
+export type Enrollment = ReturnType<typeof createEnrollment>
+
+/** Values of a row without a second factor. */
+export const noFactor: UserValues = Object.freeze(
+  Object.fromEntries(MFA_FIELDS.map((field) => [field, null])),
+)
+
+/** More than a row can change at once: each lost write means that another one succeeded. */
+const maxAttempts = 100
+
+interface Dependencies {
+  readonly users: Users
+  readonly secrets: TotpSecrets
+  /** How many recovery codes an account gets. */
+  readonly codeCount: number
+  readonly log: FastifyBaseLogger
+}
+
+export function createEnrollment({ users, secrets, codeCount, log }: Dependencies) {
+  const sealedIn = (row: Row): string | null => {
+    const sealed = users.read(row, 'totpSecretEncrypted')
+    return typeof sealed === 'string' && sealed !== '' ? sealed : null
+  }
+  const isEnrolled = (row: Row): boolean =>
+    sealedIn(row) !== null && (users.read(row, 'totpConfirmedAt') ?? null) !== null
+
+  const openedIn = (row: Row) => {
+    const sealed = sealedIn(row)
+    const opened = sealed === null ? null : secrets.open(row, sealed)
+    if (sealed !== null && opened === null)
+      log.error('could not decrypt a TOTP secret; is its key still among "mfa.encryptionKeys"?')
+    return opened
+  }
+
+  /** The values that use up a code in this row; null for a code that is wrong or used. */
+  const useOf = (row: Row, code: string, takesRecoveryCode: boolean) => {
+    if (isOneTimeCode(code)) {
+      const opened = openedIn(row)
+      const step = opened && stepOf(opened.secret, code)
+      const last = users.read(row, 'totpLastStep') ?? null
+      // Each step counts once, whatever the code was for (RFC 6238, 5.2).
+      if (!opened || step === null || (last !== null && step <= Number(last))) return null
+      const sealedAgain = opened.isOutdated && {
+        totpSecretEncrypted: secrets.seal(row, opened.secret),
+      }
+      return {
+        method: 'otp' as const,
+        field: 'totpLastStep',
+        values: { totpLastStep: step, ...sealedAgain },
+      }
+    }
+    const left = takesRecoveryCode ? withoutCode(users.read(row, 'mfaRecoveryCodes'), code) : null
+    return left === null
+      ? null
+      : {
+          method: 'recovery' as const,
+          field: 'mfaRecoveryCodes',
+          values: { mfaRecoveryCodes: left },
+        }
+  }
+
+  /**
+   * Writes what `valuesOf` returns for the present row, in one statement that fails if the
+   * credential or one of `fields` has changed since the row was read; then again with the new row.
+   * Null if `valuesOf` returns null, or if the account was disabled or its credential replaced.
+   */
+  const change = async (
+    user: Row,
+    valuesOf: (row: Row) => { fields: readonly string[]; values: UserValues } | null,
+  ): Promise<Row | null> => {
+    const epoch = users.epochOf(user)
+    let row: Row | null = user
+    for (let attempt = 0; attempt < maxAttempts && row; attempt++) {
+      const next = valuesOf(row)
+      if (!next) return null
+      const changed = await updateIfUnchanged(users, row, next.fields, () => next.values)
+      if (changed) return changed
+      row = await users.findById(users.idOf(user))
+      if (!row || !users.isActive(row) || users.epochOf(row) !== epoch) return null
+    }
+    return null
+  }
+
+  const enabled = (row: Row, secret: string, step: number, stored: string): UserValues => ({
+    totpSecretEncrypted: secrets.seal(row, secret),
+    totpConfirmedAt: new Date(),
+    totpLastStep: step,
+    mfaRecoveryCodes: stored,
+  })
+
+  return {
+    isEnrolled,
+
+    remaining: (row: Row): number =>
+      isEnrolled(row) ? readDigests(users.read(row, 'mfaRecoveryCodes')).length : 0,
+
+    /**
+     * Uses up a code: exactly one of any number of concurrent calls succeeds with it. Null for a
+     * wrong or used code. A wrong code, a used one and an unknown recovery code do the same work.
+     * @param further values to write in the same statement
+     */
+    async use(
+      user: Row,
+      code: string,
+      {
+        takesRecoveryCode = true,
+        further,
+      }: { takesRecoveryCode?: boolean; further?: (row: Row) => UserValues } = {},
+    ): Promise<UsedCode | null> {
+      const given = code.replace(/\s/g, '')
+      let method: UsedCode['method'] = 'otp'
+      const changed = await change(user, (row) => {
+        const used = isEnrolled(row) ? useOf(row, given, takesRecoveryCode) : null
+        if (!used) return null
+        method = used.method
+        return {
+          fields: ['totpSecretEncrypted', used.field],
+          values: { ...used.values, ...further?.(row) },
+        }
+      })
+      return changed && { user: changed, method }
+    },
+
+    /** Stores a new secret that waits for its first code. Null if the account is enrolled. */
+    async begin(user: Row): Promise<string | null> {
+      const secret = newTotpSecret()
+      const changed = await change(user, (row) =>
+        isEnrolled(row)
+          ? null
+          : {
+              fields: ['totpSecretEncrypted'],
+              values: { ...noFactor, totpSecretEncrypted: secrets.seal(row, secret) },
+            },
+      )
+      return changed && secret
+    },
+
+    /** Whether a secret waits for its first code. */
+    isPending: (row: Row): boolean => sealedIn(row) !== null && !isEnrolled(row),
+
+    /** Enrolls with the secret that waits for its first code. Null for a wrong code. */
+    async confirm(user: Row, code: string): Promise<{ user: Row; codes: string[] } | null> {
+      const { codes, stored } = newRecoveryCodes(codeCount)
+      const given = code.replace(/\s/g, '')
+      const changed = await change(user, (row) => {
+        const opened = isEnrolled(row) ? null : openedIn(row)
+        const step = opened && isOneTimeCode(given) ? stepOf(opened.secret, given) : null
+        if (!opened || step === null) return null
+        return {
+          fields: ['totpSecretEncrypted'],
+          values: enabled(row, opened.secret, step, stored),
+        }
+      })
+      return changed && { user: changed, codes }
+    },
+
+    /** Enrolls with a secret whose code was right at `step`. Null if the account is enrolled. */
+    async enable(
+      user: Row,
+      secret: string,
+      step: number,
+    ): Promise<{ user: Row; codes: string[] } | null> {
+      const { codes, stored } = newRecoveryCodes(codeCount)
+      const changed = await change(user, (row) =>
+        isEnrolled(row)
+          ? null
+          : { fields: ['totpSecretEncrypted'], values: enabled(row, secret, step, stored) },
+      )
+      return changed && { user: changed, codes }
+    },
+
+    /** Takes back `enable`, if nothing has changed since. Never rejects. */
+    async undo(user: Row): Promise<void> {
+      const sealed = sealedIn(user)
+      await change(user, (row) =>
+        sealedIn(row) === sealed ? { fields: ['totpSecretEncrypted'], values: noFactor } : null,
+      ).catch(() => {})
+    },
+
+    /**
+     * Values with new recovery codes. The secret is encrypted again, which ends the remembered
+     * devices.
+     */
+    renewed(codes: { stored: string }): (row: Row) => UserValues {
+      return (row) => {
+        const opened = openedIn(row)
+        return {
+          mfaRecoveryCodes: codes.stored,
+          ...(opened && { totpSecretEncrypted: secrets.seal(row, opened.secret) }),
+        }
+      }
+    },
+
+    change,
+  }
+}

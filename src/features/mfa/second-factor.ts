@@ -1,0 +1,82 @@
+import type { FastifyRequest } from 'fastify'
+import { checkMethods } from '../../core/principal/methods.js'
+import type { SecondFactor } from '../../core/sign-in/second-factor.js'
+import { accountView } from '../../core/users/account-view.js'
+import type { Row, Users } from '../../core/users/users.js'
+import type { Challenges } from './challenges.js'
+import type { Enrollment } from './enrollment.js'
+import type { MfaEvents } from './events.js'
+import type { MfaSettings } from './options.js'
+import type { RememberedDevices } from './remembered-devices.js'
+import type { IsRequired } from './requirement.js'
+import { newTotpSecret, otpauthUri } from './totp.js'
+
+/** A secret to enroll with. */
+export interface Setup {
+  readonly secret: string
+  readonly otpauth_uri: string
+}
+
+/** Describes a secret for the user. The account is the email, else the username, else the id. */
+export const createSetupOf =
+  (users: Users, issuer: string) =>
+  (user: Row, secret: string): Setup => {
+    const { id, email, username } = accountView(users, user)
+    return { secret, otpauth_uri: otpauthUri(issuer, email ?? username ?? String(id), secret) }
+  }
+
+interface Dependencies {
+  readonly settings: MfaSettings
+  readonly enrollment: Enrollment
+  readonly challenges: Challenges
+  /** Null if no browser is remembered. */
+  readonly remembered: RememberedDevices | null
+  readonly isRequired: IsRequired
+  readonly setupOf: (user: Row, secret: string) => Setup
+  readonly deviceIdOf: (request: FastifyRequest) => string | null
+  readonly events: MfaEvents
+}
+
+/** Decides which sign-ins need a second factor, and gives them a challenge. */
+export function createSecondFactor({
+  settings,
+  enrollment,
+  challenges,
+  remembered,
+  isRequired,
+  setupOf,
+  deviceIdOf,
+  events,
+}: Dependencies): SecondFactor {
+  return {
+    isEnrolled: enrollment.isEnrolled,
+
+    async challenge(request, user, signIn) {
+      const methods = checkMethods(signIn.amr)
+      if (methods.includes('mfa')) return null
+      if (methods.includes('oauth') && !settings.afterProviders) return null
+      const isEnrolled = enrollment.isEnrolled(user)
+      const isDone = isEnrolled
+        ? remembered?.has(request, user)
+        : !(await isRequired(user, signIn.transport))
+      if (isDone) return null
+      // Each challenge has a secret of its own. Whoever else knows the password must not learn the
+      // secret that the owner confirms.
+      const secret = isEnrolled ? null : newTotpSecret()
+      const device = deviceIdOf(request)
+      const challenge = await challenges.begin(user, { device, secret, signIn })
+      return {
+        mfa_required: true,
+        challenge,
+        expires_in: settings.challengeSeconds,
+        ...(secret !== null && { setup: setupOf(user, secret) }),
+      }
+    },
+
+    async verifyOneTimeCode(user, code, request) {
+      const used = await enrollment.use(user, code, { takesRecoveryCode: false })
+      if (!used) await events.failed(user, 'sudo', request)
+      return used !== null
+    },
+  }
+}

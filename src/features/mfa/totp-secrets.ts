@@ -1,0 +1,35 @@
+import type { Row, Users } from '../../core/users/users.js'
+import type { PurposeKeys } from '../../crypto/keys.js'
+import { createSeal } from '../../crypto/seal.js'
+
+/** A decrypted TOTP secret. */
+interface OpenedSecret {
+  readonly secret: string
+  /** Whether an older key encrypted it. */
+  readonly isOutdated: boolean
+}
+
+/**
+ * Encrypts TOTP secrets for the users table. The user's id is authenticated data, so a value that
+ * was copied to another row doesn't decrypt.
+ */
+export interface TotpSecrets {
+  seal(user: Row, secret: string): string
+  /** Null for a value that none of the keys decrypts. */
+  open(user: Row, sealed: string): OpenedSecret | null
+}
+
+/** @param keys the first one encrypts, all of them decrypt */
+export function createTotpSecrets(users: Users, keys: PurposeKeys): TotpSecrets {
+  const [current, any] = [createSeal([keys[0]]), createSeal(keys)]
+  // As text: another setting of the driver may turn a number into a text of the same digits.
+  const contextOf = (user: Row) => `totp ${users.idOf(user)}`
+  return {
+    seal: (user, secret) => current.seal(secret, contextOf(user)),
+    open(user, sealed) {
+      const secret = any.open(sealed, contextOf(user))
+      if (secret === null) return null
+      return { secret, isOutdated: current.open(sealed, contextOf(user)) === null }
+    },
+  }
+}

@@ -1,0 +1,181 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { SignIns } from '../../core/sign-in/complete.js'
+import type { LoginContext } from '../../core/sign-in/known-device.js'
+import type { CountAttempt } from '../../core/sign-in/lockout.js'
+import { accountView } from '../../core/users/account-view.js'
+import { decodeUserId } from '../../core/users/user-id.js'
+import type { Row, Users } from '../../core/users/users.js'
+import { MfaCodeError, TokenInvalidOrUsedError } from '../../errors.js'
+import { refuseCrossSite } from '../../http/cross-site.js'
+import type { AuthenticationMethod } from '../../ports/transport.js'
+import type { Challenge, Challenges } from './challenges.js'
+import type { Enrollment } from './enrollment.js'
+import type { MfaEvents } from './events.js'
+import type { RememberedDevices } from './remembered-devices.js'
+import { isOneTimeCode, stepOf } from './totp.js'
+
+/** The answer to a challenge. */
+interface Answer {
+  readonly challenge: string
+  readonly code: string
+  readonly rememberDevice?: boolean
+}
+
+/** The second step of a sign-in. */
+export interface Verification {
+  /**
+   * The live challenge of a token, for the browser that it was given to.
+   * @throws TokenInvalidOrUsedError
+   */
+  find(request: FastifyRequest, token: string): Promise<Challenge>
+  /** Whether the account is still as it was when the challenge was given. */
+  isStillValid(user: Row | null, challenge: Challenge): user is Row
+  /**
+   * Finishes the sign-in and returns its response body.
+   * @throws TokenInvalidOrUsedError (400), MfaCodeError (401), CrossSiteError (403),
+   * LockedOutError (429), UnavailableError (503)
+   */
+  verify(request: FastifyRequest, reply: FastifyReply, answer: Answer): Promise<object>
+}
+
+interface Dependencies {
+  readonly users: Users
+  readonly enrollment: Enrollment
+  readonly challenges: Challenges
+  readonly remembered: RememberedDevices | null
+  readonly events: MfaEvents
+  readonly signIns: SignIns
+  readonly countAttempt: CountAttempt
+  readonly loginContext: (request: FastifyRequest) => LoginContext
+  readonly deviceIdOf: (request: FastifyRequest) => string | null
+  readonly trustedOrigins: ReadonlySet<string>
+}
+
+/** A code that was right. */
+interface Proof {
+  readonly user: Row
+  readonly method: AuthenticationMethod
+  /** For a new factor: writes it, and returns its recovery codes. */
+  readonly enable: ((user: Row) => Promise<{ user: Row; codes: string[] } | null>) | null
+}
+
+export function createVerification(services: Dependencies): Verification {
+  const { users, enrollment, challenges, remembered, events, signIns, trustedOrigins } = services
+
+  const find = async (request: FastifyRequest, token: string): Promise<Challenge> => {
+    const challenge = await challenges.find(token)
+    if (!challenge || !signIns.transports.has(challenge.signIn.transport))
+      throw new TokenInvalidOrUsedError()
+    // A stolen challenge is useless in another browser, and can't use up the attempts of its owner.
+    if (challenge.device !== null && challenge.device !== services.deviceIdOf(request))
+      throw new TokenInvalidOrUsedError()
+    return challenge
+  }
+
+  const isStillValid = (user: Row | null, { epoch, secret }: Challenge): user is Row =>
+    user !== null &&
+    users.isActive(user) &&
+    users.epochOf(user) === epoch &&
+    enrollment.isEnrolled(user) === (secret === null)
+
+  /** Judges the code and uses it up. Null for a wrong one. */
+  const prove = async (user: Row, code: string, secret: string | null): Promise<Proof | null> => {
+    if (secret === null) {
+      const used = await enrollment.use(user, code)
+      return used && { ...used, enable: null }
+    }
+    const given = code.replace(/\s/g, '')
+    const step = isOneTimeCode(given) ? stepOf(secret, given) : null
+    if (step === null) return null
+    return { user, method: 'otp', enable: (row) => enrollment.enable(row, secret, step) }
+  }
+
+  const establish = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { signIn }: Challenge,
+    proof: Proof,
+  ) => {
+    const enabled = await proof.enable?.(proof.user)
+    // Another setup of the account was confirmed first.
+    if (enabled === null) throw new TokenInvalidOrUsedError()
+    const user = enabled?.user ?? proof.user
+    const { body: bodyName, redirectTo, identifier: _identifier, ...options } = signIn
+    const way = signIns.transports.get(signIn.transport)
+    if (!way) throw new TokenInvalidOrUsedError()
+    const amr = [...(signIn.amr ?? []), proof.method, 'mfa' as const]
+    try {
+      const established = await way.establish(request, reply, user, { ...options, amr })
+      const bodyOf = bodyName === undefined ? undefined : signIns.bodies.get(bodyName)
+      return {
+        user,
+        body: {
+          ...(bodyOf ? bodyOf(user, established) : established),
+          ...(redirectTo !== undefined && { redirect_to: redirectTo }),
+          ...(enabled && { recovery_codes: enabled.codes }),
+        },
+      }
+    } catch (error) {
+      // Its recovery codes would reach nobody.
+      if (enabled) await enrollment.undo(enabled.user)
+      throw error
+    }
+  }
+
+  return {
+    find,
+    isStillValid,
+
+    async verify(request, reply, { challenge: token, code, rememberDevice = false }) {
+      const challenge = await find(request, token)
+      const { signIn, secret } = challenge
+      const remembers = rememberDevice && remembered !== null
+      if (signIns.transports.get(signIn.transport)?.setsCookies || remembers)
+        refuseCrossSite(request, trustedOrigins)
+      const giveBackTry = await challenges.count(challenge)
+      const id = decodeUserId(challenge.user)
+      const user = id === null ? null : await users.findById(id).catch(rethrowAfter(giveBackTry))
+      const attempt = await services
+        .countAttempt(services.loginContext(request), identifierOf(users, user, signIn), user)
+        .catch(rethrowAfter(giveBackTry))
+      const notGuessed = async () => {
+        await Promise.all([giveBackTry(), attempt.giveBack()])
+      }
+      if (!isStillValid(user, challenge)) throw new TokenInvalidOrUsedError()
+      const proof = await prove(user, code, secret).catch(rethrowAfter(notGuessed))
+      if (!proof) {
+        await events.failed(user, 'sign_in', request)
+        throw new MfaCodeError()
+      }
+      if (proof.method === 'recovery')
+        await events.recoveryCodeUsed(proof.user, enrollment.remaining(proof.user), request)
+      const restore = async () => {
+        await Promise.all([challenges.restore(challenge), notGuessed()])
+      }
+      // A call that timed out may still take it. The store executes calls in order, so restoring
+      // comes after that.
+      if (!(await challenges.take(challenge).catch(rethrowAfter(restore))))
+        throw new TokenInvalidOrUsedError()
+      const done = await establish(request, reply, challenge, proof).catch(rethrowAfter(restore))
+      await attempt.forgive()
+      if (remembers) remembered.remember(request, reply, done.user)
+      if (secret !== null) await events.enabled(done.user, request)
+      return done.body
+    },
+  }
+}
+
+/** Runs `work`, which never rejects, and then throws the error. */
+const rethrowAfter =
+  (work: () => Promise<void>) =>
+  async (error: unknown): Promise<never> => {
+    await work()
+    throw error
+  }
+
+/** The identifier that the lockout counts: as it was typed, or else the account's own. */
+function identifierOf(users: Users, user: Row | null, { identifier }: Challenge['signIn']): string {
+  if (identifier !== undefined || !user) return identifier ?? ''
+  const { id, email, username } = accountView(users, user)
+  return email ?? username ?? String(id)
+}
