@@ -47,6 +47,7 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: 'oauth4webapi', at: ['src/features/oauth/protocol/'] },
   { name: 'fast-jwt', at: ['src/features/bearer/', 'src/features/oauth/providers/apple.ts'] },
   { name: '@node-rs/argon2', at: ['src/core/passwords/argon2.ts'] },
+  { name: 'otpauth', at: ['src/features/mfa/totp.ts'] },
   { name: 'bowser', at: ['src/http/client-info.ts'] },
   { name: '@fastify/cookie', at: ['src/http/cookies.ts'] },
   { name: '@fastify/busboy', at: ['src/groups/body-parsers.ts'] },

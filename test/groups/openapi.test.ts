@@ -149,6 +149,25 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
     security: [{ session: [], csrf: [] }],
   },
   'GET /oauth/accounts': { statuses: [200, 401, 503], security: [{ session: [] }] },
+  'POST /mfa/verify': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [] },
+  'POST /mfa/challenge': { statuses: [200, 400, 413, 415, 503], security: [] },
+  'GET /mfa': { statuses: [200, 401, 503], security: [{ session: [] }, { bearer: [] }] },
+  'POST /mfa/totp/setup': {
+    statuses: [200, 400, 401, 403, 413, 415, 429, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
+  'POST /mfa/totp/confirm': {
+    statuses: [200, 400, 401, 403, 413, 415, 429, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
+  'POST /mfa/totp/disable': {
+    statuses: [200, 400, 401, 403, 413, 415, 429, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
+  'POST /mfa/recovery-codes/regenerate': {
+    statuses: [200, 400, 401, 403, 413, 415, 429, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
 }
 
 /** Redirects have no body. */

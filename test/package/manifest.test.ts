@@ -38,6 +38,7 @@ const dependencies = [
   'ioredis',
   'lru-cache',
   'oauth4webapi',
+  'otpauth',
   'undici',
 ]
 

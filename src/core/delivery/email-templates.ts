@@ -159,7 +159,7 @@ const wordings: Readonly<Record<DeliveryKind, Word>> = {
     lead: [
       `Someone used a recovery code of your account at ${site} in place of the authenticator app.`,
       `${remaining === 1 ? '1 code is' : `${remaining} codes are`} left.${remaining <= 3 ? ' Create new ones soon.' : ''}`,
-      'If that was you, you don’t need to do anything. If it wasn’t, reset your password now.',
+      'If that was you, you don’t need to do anything. If it wasn’t you, reset your password now.',
     ],
     action: 'Reset your password',
     after: [],

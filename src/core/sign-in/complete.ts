@@ -70,10 +70,12 @@ export function completeSignInWith(
     if (signIns.secondFactor) {
       user = await users.wholeRow(shown)
       assertMaySignIn(users, user)
-      const challenge = await signIns.secondFactor.challenge(request, user, {
-        ...options,
-        transport,
-      })
+      const challenge = await signIns.secondFactor
+        .challenge(request, user, { ...options, transport })
+        .catch(async (error) => {
+          await attempt?.giveBack()
+          throw error
+        })
       if (challenge) {
         // Nothing was guessed, but failures stay counted until the second factor is right too.
         await attempt?.giveBack()

@@ -69,6 +69,9 @@ test('dispatch: a queue full of verification emails does not block security aler
     'email_changed',
     'provider_linked',
     'provider_unlinked',
+    'mfa_enabled',
+    'mfa_disabled',
+    'recovery_code_used',
   ] as const
   for (const kind of alerts) {
     const got: string[] = []
