@@ -16,11 +16,13 @@ const rooms: [room: string, floor: number][] = [
   ['src/errors.ts', 0],
   ['src/ports/', 0],
   ['src/lib/', 1],
+  ['src/sql/', 1],
   ['src/crypto/', 1],
   ['src/events.ts', 2],
   ['src/http/', 2],
   ['src/state/', 2],
   ['src/user-stores/', 2],
+  ['src/oauth-accounts/', 2],
   ['src/email-senders/', 2],
   ['src/core/', 3],
   ['src/gates/', 4],
@@ -52,13 +54,24 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: '@fastify/cookie', at: ['src/http/cookies.ts'] },
   { name: '@fastify/busboy', at: ['src/groups/body-parsers.ts'] },
   { name: '@fastify/formbody', at: ['src/groups/body-parsers.ts'] },
-  { name: 'kysely', at: ['src/user-stores/kysely/'] },
+  {
+    name: 'kysely',
+    at: ['src/sql/kysely/', 'src/user-stores/kysely/', 'src/oauth-accounts/kysely.ts'],
+  },
+  { name: 'drizzle-orm', at: ['src/sql/drizzle/'] },
+  { name: '@prisma/client', at: [] },
   { name: 'nodemailer', at: ['src/email-senders/'] },
   { name: 'typescript', at: [] },
 ]
 
 /** What services see of these is their ports. */
-const adapters = ['src/state/', 'src/user-stores/', 'src/email-senders/']
+const adapters = [
+  'src/state/',
+  'src/sql/',
+  'src/user-stores/',
+  'src/oauth-accounts/',
+  'src/email-senders/',
+]
 
 const maxLines = 300
 
@@ -227,7 +240,7 @@ for (const { name, path } of entries) {
     assert.ok(entry, `no source for the entry point: ${path}`)
     // An optional peer is there for those who import its own entry point.
     const own = Object.keys(manifest.peerDependencies).filter(
-      (peer) => peer === 'fastify' || name.endsWith(`/${peer}`),
+      (peer) => peer === 'fastify' || name.endsWith(`/${peer.replace('-orm', '')}`),
     )
     const brought = new Set([...Object.keys(manifest.dependencies), ...own])
     const reached = new Set([entry])

@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
 import { MFA_FIELDS, PROVIDER_ID_FIELDS } from '../ports/user-store.js'
+import { checkField } from '../sql/names.js'
 
 /** Logical fields that a SQL adapter maps by default. Its table must have them, unlike `MFA_FIELDS`. */
 export const CORE_FIELDS: readonly string[] = [
@@ -36,92 +37,20 @@ export const isStandardField = (field: string): boolean => KNOWN.has(field)
  */
 export const isProviderIdField = (field: string): boolean => /^[a-z]\w*Id$/.test(field)
 
-/** The default column of a logical field: `hashedPassword` → `hashed_password`. */
-const snakeCase = (field: string): string =>
-  field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-
-/**
- * Whether `name` is a valid column name. Stricter than any database: the query builder quotes
- * names, but reads a dot as a separator of table and column. Other characters more likely mean an
- * attack.
- */
-export const isIdentifier = (name: string): boolean =>
-  /^[\p{L}_][\p{L}\p{M}\p{N}_$ -]{0,127}$/u.test(name) && !(name in Object.prototype)
-
-const quoted = (name: unknown): string =>
-  JSON.stringify(typeof name === 'string' ? name.slice(0, 40) : typeof name)
-
-/**
- * Checks a table name, with or without a schema.
- * @throws ConfigError
- */
-export function checkTable(name: unknown): void {
-  const plausible =
-    typeof name === 'string' && name.split('.').every(isIdentifier) && name.split('.').length <= 3
-  // The query builder reads "users as u" as an alias.
-  if (plausible && !/\sas\s/i.test(name)) return
-  throw new ConfigError(
-    `"table" must be a table's name like "users" or "app.users", got ${quoted(name)}; quotes, ";" and line breaks do not belong there`,
-  )
-}
-
-/**
- * Checks the form of a logical field.
- * @throws ConfigError
- */
-export function checkField(option: string, field: unknown): void {
-  if (typeof field === 'string' && /^[a-zA-Z]\w{0,63}$/.test(field) && isIdentifier(field)) return
-  throw new ConfigError(
-    `"${option}" must list logical names like "hashedPassword", got ${quoted(field)}`,
-  )
-}
-
-/**
- * Maps logical fields to columns: those in `assumed` to their snake_case names, changed by
- * `columns`. There, null removes a field that the model lacks. The result has no prototype, so that
- * `constructor` isn't a column.
- * @throws ConfigError that names the option to change
- */
-export function resolveColumns(
-  assumed: readonly string[],
-  columns: Readonly<Record<string, string | null | undefined>> = {},
-): Readonly<Record<string, string>> {
-  const resolved: Record<string, string> = Object.create(null)
-  for (const field of assumed) resolved[field] = snakeCase(field)
-  for (const [field, column] of Object.entries(columns)) {
-    checkField('columns', field)
-    if (column === undefined) continue
-    if (column === null) {
-      if (field === 'id')
-        throw new ConfigError('"columns.id" cannot be null; name the column of the primary key')
-      delete resolved[field]
-      continue
-    }
-    if (typeof column !== 'string' || !isIdentifier(column)) {
-      throw new ConfigError(
-        `"columns.${field}" must be a column's name like "${snakeCase(field)}" or null, got ${quoted(column)}; quotes, ";" and line breaks do not belong there`,
-      )
-    }
-    resolved[field] = column
-  }
-  const owners = new Map<string, string>()
-  for (const [field, column] of Object.entries(resolved)) {
-    const owner = owners.get(column.toLowerCase())
-    if (owner !== undefined) {
-      throw new ConfigError(
-        `"columns.${owner}" and "columns.${field}" are both the column "${column}"; give each its own, or set one to null`,
-      )
-    }
-    owners.set(column.toLowerCase(), field)
-  }
-  return Object.freeze(resolved)
+/** A flag such as `emailVerified`, stored as the time at which it became true. Null is false. */
+export interface TimestampColumn<Column extends string = string> {
+  readonly column: Column
+  readonly as: 'timestamp'
 }
 
 /**
  * Separates timestamp columns from the others: `{ column: 'email_verified_at', as: 'timestamp' }`.
  * @throws ConfigError for an invalid mapping, or a field that is not a verification flag
  */
-export function timestampColumns(columns: Readonly<Record<string, unknown>> = {}): {
+export function timestampColumns(
+  columns: Readonly<Record<string, unknown>> = {},
+  option = 'columns',
+): {
   names: Record<string, string | null | undefined>
   timestamps: ReadonlySet<string>
 } {
@@ -135,7 +64,7 @@ export function timestampColumns(columns: Readonly<Record<string, unknown>> = {}
       (given as { as?: unknown }).as === 'timestamp' && typeof names[field] === 'string'
     if (!isTimestamp || !field.endsWith('Verified')) {
       throw new ConfigError(
-        `"columns.${field}" must be a column's name, or, for "emailVerified" and the like, { column, as: 'timestamp' }`,
+        `"${option}.${field}" must be a column's name, or, for "emailVerified" and the like, { column, as: 'timestamp' }`,
       )
     }
     timestamps.add(field)

@@ -7,15 +7,9 @@ import {
   type UserStore,
   type UserValues,
 } from '../ports/user-store.js'
-import {
-  checkField,
-  isIdentifier,
-  isProviderIdField,
-  isStandardField,
-  STANDARD_FIELDS,
-  uniqueFields,
-} from './fields.js'
-import { isStorableText } from './storable-text.js'
+import { checkField, isIdentifier } from '../sql/names.js'
+import { isStorableText } from '../sql/storable-text.js'
+import { isProviderIdField, isStandardField, STANDARD_FIELDS, uniqueFields } from './fields.js'
 
 /** Options of `memoryUsers()`. */
 export interface MemoryUsersOptions {

@@ -1,29 +1,11 @@
 import type { SchemaFinding, SchemaNeeds } from '../../ports/user-store.js'
-
-/** A column, according to the catalog of the database. */
-export interface CatalogColumn {
-  readonly name: string
-  readonly kind: 'boolean' | 'integer' | 'bigint' | 'text' | 'time' | 'other'
-  /** Maximum length in characters. Null if there is no limit, or if it is unknown. */
-  readonly maxLength: number | null
-  readonly isNullable: boolean
-  /** Whether the database fills it by itself: a default, an identity or a generated column. */
-  readonly hasValue: boolean
-}
-
-/** A table, according to the catalog of the database. */
-export interface Catalog {
-  readonly columns: readonly CatalogColumn[]
-  /**
-   * Whether a unique index covers this column alone, or an expression on it. True if that is
-   * unknown (a view).
-   */
-  isUnique(column: string): boolean
-}
+import type { Catalog, CatalogColumn } from '../../sql/catalog.js'
 
 /** The table that a store expects. */
 export interface Model {
   readonly table: string
+  /** The name of a column in the database. */
+  nameOf(column: string): string
   readonly columns: Readonly<Record<string, string>>
   readonly unique: readonly string[]
   readonly timestamps: ReadonlySet<string>
@@ -48,7 +30,7 @@ const isFlag = (field: string) =>
 
 /** Mismatches between a table and the model, and how to fix them. */
 export function schemaFindings(
-  { table, columns, unique, timestamps, optional, filled }: Model,
+  { table, nameOf, columns, unique, timestamps, optional, filled }: Model,
   catalog: Catalog,
   needs: SchemaNeeds,
 ): SchemaFinding[] {
@@ -60,10 +42,11 @@ export function schemaFindings(
     return findings
   }
   const found = new Map(catalog.columns.map((column) => [column.name.toLowerCase(), column]))
-  const columnOf = (field: string) => columns[field] ?? field
+  const columnOf = (field: string) => nameOf(columns[field] ?? field)
   const at = (column: string) => `Column "${column}" of table "${table}"`
 
-  for (const [field, column] of Object.entries(columns)) {
+  for (const field of Object.keys(columns)) {
+    const column = columnOf(field)
     const known = found.get(column.toLowerCase())
     if (!known) {
       if (optional.has(field) && !needs.written.includes(field)) continue
@@ -104,14 +87,18 @@ export function schemaFindings(
       )
   }
   for (const field of needs.written) {
-    if (columns[field] === undefined && !found.has(field.toLowerCase()))
+    if (columns[field] === undefined && !found.has(columnOf(field).toLowerCase()))
       error(
         `Table "${table}" has no column "${columnOf(field)}", which "registration" writes; add it, or remove it from "registration.extraFields" and "registration.defaults"`,
       )
   }
   for (const field of unique) {
-    const column = columns[field]
-    if (column !== undefined && found.has(column.toLowerCase()) && !catalog.isUnique(column))
+    const column = columnOf(field)
+    if (
+      columns[field] !== undefined &&
+      found.has(column.toLowerCase()) &&
+      !catalog.isUnique(column)
+    )
       error(
         `${at(column)} must be unique for "${field}", or two accounts can have one; add a unique constraint`,
       )
@@ -121,7 +108,7 @@ export function schemaFindings(
     if (isNullable || hasValue || given.has(name.toLowerCase())) continue
     const cure =
       name.toLowerCase() === columnOf('id').toLowerCase()
-        ? 'give it a default, or kyselyUsers a "generateId"'
+        ? 'give it a default, or the store a "generateId"'
         : 'give it a default, or a value in "registration.defaults" or "registration.fields"'
     const message = `${at(name)} is not null, and nothing sets it in a new row; ${cure}`
     if (needs.mayFill) warning(message)
