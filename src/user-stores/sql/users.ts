@@ -9,7 +9,7 @@ import { modelCheck } from './model-check.js'
 import { writeErrors } from './write-errors.js'
 
 /** What the options of a store say about its table. */
-export interface UserModel {
+interface UserModel {
   readonly columns: Readonly<Record<string, string>>
   readonly unique: readonly string[]
   readonly timestamps: ReadonlySet<string>
