@@ -133,7 +133,8 @@ export async function createCore({
   const { keys, hooks } = settings
   const needs = schemaNeeds(settings.identity.login, settings.registration, writtenFields)
   app.addHook('onReady', async function verifyUsers() {
-    await verifySchema(app, store, needs, settings.timeouts.usersMs)
+    const { verifySchema: verify } = store
+    await verifySchema(app, 'users', settings.timeouts.usersMs, verify && (() => verify(needs)))
   })
   // A purpose is part of the derived key: renaming 'lineage' would invalidate stored epochs.
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])

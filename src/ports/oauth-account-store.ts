@@ -1,4 +1,4 @@
-import type { UserId } from './user-store.js'
+import type { SchemaFinding, UserId } from './user-store.js'
 
 /** A user's account at a provider. */
 export interface OAuthAccount {
@@ -32,4 +32,9 @@ export interface OAuthAccountStore {
     provider: string,
     keepLast: boolean,
   ): Promise<'removed' | 'absent' | 'last'>
+  /**
+   * Compares the store with its database before the app listens. An `error` stops start-up, a
+   * `warning` is logged. A rejection means that the check failed; it is logged.
+   */
+  verifySchema?(): Promise<readonly SchemaFinding[]>
 }

@@ -11,11 +11,11 @@ const providers = { postgres: 'postgresql', mysql: 'mysql', sqlite: 'sqlite' }
 
 /** A generated client, as far as tests use it. */
 export interface PrismaModule {
-  // biome-ignore lint/suspicious/noExplicitAny: the models depend on the schema
-  readonly PrismaClient: new (
-    options: object,
-  ) => any
+  readonly PrismaClient: new (options: object) => PrismaClient
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: the models depend on the schema
+type PrismaClient = any
 
 /**
  * Generates a Prisma client for some models into a temporary folder, and compiles it. The command

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../../errors.js'
 import { createDeadline, withDeadline } from '../../lib/deadline.js'
 import { unavailableError } from '../../lib/unavailable.js'
-import type { SchemaNeeds, UserStore } from '../../ports/user-store.js'
+import type { SchemaFinding, SchemaNeeds } from '../../ports/user-store.js'
 
 /** What the options require of the model's columns. */
 export function schemaNeeds(
@@ -25,28 +25,28 @@ export function schemaNeeds(
 }
 
 /**
- * Asks the store to compare itself with its database, before the app listens. The app also starts
- * if the database is down. Mismatches then show with the first row.
+ * Asks a store to compare itself with its database, before the app listens. The app also starts if
+ * the database is down. Mismatches then show with the first row.
+ * @param what `users` or `links`, for the log
  * @throws ConfigError saying what to change
  */
 export async function verifySchema(
   app: FastifyInstance,
-  store: UserStore,
-  needs: SchemaNeeds,
+  what: string,
   milliseconds: number,
+  verify: (() => Promise<readonly SchemaFinding[]>) | undefined,
 ): Promise<void> {
-  const { verifySchema: verify } = store
   if (!verify) return
   const deadline = createDeadline(milliseconds)
   const findings = await withDeadline(
     deadline,
-    () => verify(needs),
-    'The user store',
+    verify,
+    `The store of ${what}`,
     unavailableError,
   ).catch((error: { cause?: { code?: unknown } }) => {
     app.log.warn(
       { code: error.cause?.code },
-      'fastify-crudauth: could not verify the users table now; mismatches will show with the first row',
+      `fastify-crudauth: could not verify the ${what} table now; mismatches will show with the first row`,
     )
     return []
   })

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Core } from '../../core/core.js'
 import { completeSignInWith } from '../../core/sign-in/complete.js'
 import type { Row } from '../../core/users/users.js'
+import { verifySchema } from '../../core/users/verify-schema.js'
 import { randomToken } from '../../crypto/random.js'
 import { createSeal } from '../../crypto/seal.js'
 import type { Feature, RouteLimits } from '../../groups/feature.js'
@@ -215,6 +216,10 @@ export const oauth: Feature = {
       privilegedFields: Object.keys(settings?.providers ?? {}).map(providerField),
       async create(core, limits) {
         const links = linksOf(core, settings)
+        const verify = settings?.accounts?.verifySchema
+        core.app.addHook('onReady', async function verifyLinks() {
+          await verifySchema(core.app, 'links', core.settings.timeouts.usersMs, verify)
+        })
         const recent = recentLinksOf(core, settings)
         core.credentials.methods.push({
           ...links,

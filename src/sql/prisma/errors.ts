@@ -11,6 +11,7 @@ interface PrismaError {
   readonly name?: string
   readonly code?: string
   readonly message?: string
+  readonly cause?: AdapterCause
   readonly meta?: {
     readonly target?: string | readonly string[]
     readonly constraint?: string | readonly string[]
@@ -51,7 +52,10 @@ export function prismaFailure(dialect: Dialect, error: unknown): Failure {
     if (empty !== undefined) return { kind: 'null', columns: [empty] }
     return { kind: /is missing\.?$/.test(message) ? 'other' : 'value', columns: [] }
   }
-  const cause = meta?.driverAdapterError?.cause
+  // A conflict that shows at the end of a transaction is thrown as the adapter has made it.
+  const adapterError =
+    name === 'DriverAdapterError' ? (error as PrismaError) : meta?.driverAdapterError
+  const cause = adapterError?.cause
   if (cause?.originalCode !== undefined) {
     const { originalCode, originalMessage, constraint } = cause
     const failure = failureOf(dialect, {

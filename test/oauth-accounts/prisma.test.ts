@@ -1,0 +1,44 @@
+import { after, before } from 'node:test'
+import { prismaOAuthAccounts } from '../../src/oauth-accounts/prisma.js'
+import { generatePrisma } from '../helpers/generate-prisma.js'
+import { createLinksTable } from '../helpers/links-table.js'
+import { openForPrisma, type PrismaDatabase } from '../helpers/open-prisma.js'
+import { ormDatabases } from '../helpers/orm-databases.js'
+import { linkTests } from './contract.js'
+
+for (const { name, dialect, skip } of ormDatabases) {
+  let database: PrismaDatabase
+  let table: Awaited<ReturnType<typeof createLinksTable>>
+  // biome-ignore lint/suspicious/noExplicitAny: generated below
+  let prisma: any
+
+  before(async () => {
+    if (skip) return
+    database = openForPrisma(dialect)
+    table = await createLinksTable(database.db, dialect)
+    const text = dialect === 'sqlite' ? '' : '@db.VarChar(255)'
+    const models = `model OAuthAccount {
+  userId   BigInt   @map("user_id")
+  provider String   ${text}
+  subject  String   ${text}
+  email    String?  ${text}
+  linkedAt DateTime @map("linked_at")
+  @@id([userId, provider])
+  @@unique([provider, subject])
+  @@map("${table.name}")
+}`
+    const { PrismaClient } = await generatePrisma(dialect, models)
+    prisma = new PrismaClient({ adapter: database.adapter() })
+  })
+  after(async () => {
+    if (skip) return
+    await prisma?.$disconnect()
+    await table.drop()
+    await database.close()
+  })
+
+  linkTests(`prisma, ${name}`, skip, async () => {
+    await prisma.oAuthAccount.deleteMany()
+    return { store: prismaOAuthAccounts(prisma, 'oAuthAccount' as never), id: BigInt }
+  })
+}
