@@ -41,6 +41,7 @@ export const drizzleColumns: Readonly<Record<Shape, Record<string, string>>> = {
   default: {},
   bigint: {},
   minimal: {},
+  factor: {},
   legacy: { email: 'mail', isActive: 'enabled', isSuperuser: 'root', emailVerified: 'mailOk' },
 }
 
@@ -84,5 +85,25 @@ export function drizzleTableOf(dialect: Dialect, shape: Shape, name: string): an
     createdAt: time('created_at').notNull(),
     updatedAt: time('updated_at').notNull(),
     plan: text('plan'),
+    ...(shape === 'factor' && {
+      totpSecretEncrypted: text('totp_secret_encrypted'),
+      totpConfirmedAt: time('totp_confirmed_at'),
+      totpLastStep: integer('totp_last_step'),
+      mfaRecoveryCodes: text('mfa_recovery_codes'),
+    }),
+  })
+}
+
+/** The Drizzle table for a table that `createLinksTable` has made. */
+// biome-ignore lint/suspicious/noExplicitAny: the type depends on the dialect
+export function drizzleLinksOf(dialect: Dialect, name: string): any {
+  const { text, integer, time } = BUILDERS[dialect]
+  // biome-ignore lint/suspicious/noExplicitAny: the same
+  return (MAKERS[dialect] as any)(name, {
+    userId: integer('user_id').notNull(),
+    provider: text('provider').notNull(),
+    subject: text('subject').notNull(),
+    email: text('email'),
+    linkedAt: time('linked_at').notNull(),
   })
 }

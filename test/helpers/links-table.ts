@@ -3,12 +3,12 @@ import { type Kysely, sql } from 'kysely'
 import type { Dialect } from './tables.js'
 
 const TYPES = {
-  postgres: { id: 'bigint', text: 'varchar(255)', time: 'timestamptz(3)' },
-  mysql: { id: 'bigint', text: 'varchar(255)', time: 'datetime(3)' },
-  sqlite: { id: 'integer', text: 'text', time: 'text' },
+  postgres: { text: 'varchar(255)', time: 'timestamptz(3)' },
+  mysql: { text: 'varchar(255)', time: 'datetime(3)' },
+  sqlite: { text: 'text', time: 'text' },
 }
 
-/** Creates a table of links with a unique name. `users` is a table that they refer to. */
+/** Creates a table of links with a unique name. */
 export async function createLinksTable(
   // biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
   db: Kysely<any>,
@@ -19,9 +19,9 @@ export async function createLinksTable(
   ],
 ): Promise<{ name: string; drop(): Promise<void> }> {
   const name = `links_${randomBytes(6).toString('hex')}`
-  const { id, text, time } = TYPES[dialect]
+  const { text, time } = TYPES[dialect]
   const columns = [
-    `user_id ${id} not null`,
+    'user_id integer not null',
     `provider ${text} not null`,
     `subject ${text} not null`,
     `email ${text}`,

@@ -34,7 +34,13 @@ export function prismaModelOf(dialect: Dialect, shape: Shape, table: string): st
   updatedAt      DateTime? @map("changed") ${time}
   @@map("${table}")
 }`
-  return `model ${shape === 'bigint' ? 'BigintUser' : 'DefaultUser'} {
+  const factor = `
+  totpSecretEncrypted String?   @map("totp_secret_encrypted") ${text}
+  totpConfirmedAt     DateTime? @map("totp_confirmed_at") ${time}
+  totpLastStep        Int?      @map("totp_last_step")
+  mfaRecoveryCodes    String?   @map("mfa_recovery_codes") ${text.replace('255', '1000')}`
+  const model = { default: 'DefaultUser', bigint: 'BigintUser', factor: 'FactorUser' }[shape]
+  return `model ${model} {
   id             ${shape === 'bigint' ? 'BigInt' : 'Int'} @id @default(autoincrement())
   email          String   @unique ${text}
   username       String?  @unique ${text}
@@ -45,7 +51,22 @@ export function prismaModelOf(dialect: Dialect, shape: Shape, table: string): st
   tokenVersion   Int      @default(0) @map("token_version")
   createdAt      DateTime @map("created_at") ${time}
   updatedAt      DateTime @map("updated_at") ${time}
-  plan           String?  ${text}
+  plan           String?  ${text}${shape === 'factor' ? factor : ''}
+  @@map("${table}")
+}`
+}
+
+/** The model for a table that `createLinksTable` has made. */
+export function prismaLinksOf(dialect: Dialect, table: string): string {
+  const text = dialect === 'sqlite' ? '' : '@db.VarChar(255)'
+  return `model OAuthAccount {
+  userId   Int      @map("user_id")
+  provider String   ${text}
+  subject  String   ${text}
+  email    String?  ${text}
+  linkedAt DateTime @map("linked_at")
+  @@id([userId, provider])
+  @@unique([provider, subject])
   @@map("${table}")
 }`
 }

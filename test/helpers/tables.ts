@@ -12,8 +12,9 @@ export type Dialect = 'postgres' | 'mysql' | 'sqlite'
  * - `bigint`: the same, with 64-bit ids.
  * - `legacy`: other column names, UUIDs, provider ids, and index names that don't name the column.
  * - `minimal`: id, email and password hash only.
+ * - `factor`: the default columns and those of a second factor.
  */
-export type Shape = 'default' | 'bigint' | 'legacy' | 'minimal'
+export type Shape = 'default' | 'bigint' | 'legacy' | 'minimal' | 'factor'
 
 export interface UsersTable {
   name: string
@@ -90,6 +91,13 @@ function bodyOf(dialect: Dialect, shape: Shape, name: string): string[] {
     ]
   if (shape !== 'legacy') {
     const body = defaultBody(dialect, shape === 'bigint' ? 'bigint' : 'integer', name)
+    if (shape === 'factor')
+      body.push(
+        `totp_secret_encrypted ${text}`,
+        `totp_confirmed_at ${time}`,
+        'totp_last_step integer',
+        `mfa_recovery_codes ${dialect === 'sqlite' ? text : 'varchar(1000)'}`,
+      )
     // MySQL has no named column constraints.
     return dialect === 'mysql'
       ? body.map((column) => column.replace(/ constraint \w+ unique/, ' unique'))

@@ -9,8 +9,7 @@ for (const { name, dialect, skip } of ormDatabases) {
     const { name: table, drop } = await createLinksTable(db, dialect)
     return {
       store: kyselyOAuthAccounts(db, { table }),
-      // node-postgres reads bigint as text.
-      id: dialect === 'postgres' ? String : Number,
+      id: Number,
       close: async () => {
         await drop()
         await db.destroy()

@@ -4,6 +4,7 @@ import { generatePrisma } from '../helpers/generate-prisma.js'
 import { createLinksTable } from '../helpers/links-table.js'
 import { openForPrisma, type PrismaDatabase } from '../helpers/open-prisma.js'
 import { ormDatabases } from '../helpers/orm-databases.js'
+import { prismaLinksOf } from '../helpers/prisma-models.js'
 import { linkTests } from './contract.js'
 
 for (const { name, dialect, skip } of ormDatabases) {
@@ -16,17 +17,7 @@ for (const { name, dialect, skip } of ormDatabases) {
     if (skip) return
     database = openForPrisma(dialect)
     table = await createLinksTable(database.db, dialect)
-    const text = dialect === 'sqlite' ? '' : '@db.VarChar(255)'
-    const models = `model OAuthAccount {
-  userId   BigInt   @map("user_id")
-  provider String   ${text}
-  subject  String   ${text}
-  email    String?  ${text}
-  linkedAt DateTime @map("linked_at")
-  @@id([userId, provider])
-  @@unique([provider, subject])
-  @@map("${table.name}")
-}`
+    const models = prismaLinksOf(dialect, table.name)
     const { PrismaClient } = await generatePrisma(dialect, models)
     prisma = new PrismaClient({ adapter: database.adapter() })
   })
@@ -39,6 +30,6 @@ for (const { name, dialect, skip } of ormDatabases) {
 
   linkTests(`prisma, ${name}`, skip, async () => {
     await prisma.oAuthAccount.deleteMany()
-    return { store: prismaOAuthAccounts(prisma, 'oAuthAccount' as never), id: BigInt }
+    return { store: prismaOAuthAccounts(prisma, 'oAuthAccount' as never), id: Number }
   })
 }

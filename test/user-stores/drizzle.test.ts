@@ -6,7 +6,7 @@ import { openDrizzle } from '../helpers/open-drizzle.js'
 import { ormDatabases } from '../helpers/orm-databases.js'
 import { createUsersTable, type Shape } from '../helpers/tables.js'
 
-const shapes: Shape[] = ['default', 'bigint', 'legacy', 'minimal']
+const shapes: Shape[] = ['default', 'bigint', 'legacy', 'minimal', 'factor']
 
 for (const { name, dialect, skip } of ormDatabases) {
   for (const shape of shapes) {

@@ -7,13 +7,14 @@ import { ormDatabases } from '../helpers/orm-databases.js'
 import { prismaModelOf } from '../helpers/prisma-models.js'
 import { createUsersTable, type Shape, type UsersTable } from '../helpers/tables.js'
 
-const shapes: Shape[] = ['default', 'bigint', 'legacy', 'minimal']
+const shapes: Shape[] = ['default', 'bigint', 'legacy', 'minimal', 'factor']
 
 /** Options of `prismaUsers` for the model of a shape. */
 const fieldsOf: Readonly<Record<Shape, Record<string, string>>> = {
   default: {},
   bigint: {},
   minimal: {},
+  factor: {},
   legacy: { email: 'mail', isActive: 'enabled', isSuperuser: 'root', emailVerified: 'mailOk' },
 }
 

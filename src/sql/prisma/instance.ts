@@ -14,7 +14,7 @@ export type PrismaModel<Client> = Exclude<keyof Client & string, `$${string}` | 
 
 /** The rows of a model, as the client returns them. */
 export type PrismaRow<Client, Model extends keyof Client> = Client[Model] extends {
-  [key: symbol]: { types: { payload: { scalars: infer Row extends object } } }
+  [key: symbol]: { types: { payload: { scalars: infer Row extends Record<string, unknown> } } }
 }
   ? Row
   : Record<string, unknown>
