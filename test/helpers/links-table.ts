@@ -8,7 +8,7 @@ const TYPES = {
   sqlite: { text: 'text', time: 'text' },
 }
 
-/** Creates a table of links with a unique name. */
+/** Creates a table of links. */
 export async function createLinksTable(
   // biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
   db: Kysely<any>,
@@ -17,8 +17,8 @@ export async function createLinksTable(
     'primary key (user_id, provider)',
     'unique (provider, subject)',
   ],
+  name = `links_${randomBytes(6).toString('hex')}`,
 ): Promise<{ name: string; drop(): Promise<void> }> {
-  const name = `links_${randomBytes(6).toString('hex')}`
   const { text, time } = TYPES[dialect]
   const columns = [
     'user_id integer not null',

@@ -7,8 +7,13 @@ import type { Dialect } from './tables.js'
 const DRIVERS = { postgres: nodePostgres, mysql: mysql2, sqlite: betterSqlite }
 
 /** Drizzle on a new connection, with `log` for its statements, and Kysely to create tables. */
-export function openDrizzle(dialect: Dialect, log: string[] = [], config: object = {}) {
-  const { client, db } = openConnection(dialect)
+export function openDrizzle(
+  dialect: Dialect,
+  log: string[] = [],
+  config: object = {},
+  path?: string,
+) {
+  const { client, db } = openConnection(dialect, path)
   const logger = { logQuery: (text: string) => void log.push(text) }
   // biome-ignore lint/suspicious/noExplicitAny: the type depends on the dialect
   const orm = (DRIVERS[dialect] as any)({ client, logger, mode: 'default', ...config })

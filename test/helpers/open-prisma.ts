@@ -17,6 +17,8 @@ const mariadb = serverOf('TEST_MARIADB_URL')
 export interface PrismaDatabase {
   // biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
   readonly db: Kysely<any>
+  /** File of the SQLite database. */
+  readonly path?: string
   adapter(): object
   close(): Promise<void>
 }
@@ -30,6 +32,7 @@ export function openForPrisma(dialect: Dialect): PrismaDatabase {
     const db = openSqlite(path)
     return {
       db,
+      path,
       adapter: () => new PrismaBetterSqlite3({ url: path, timeout: 5000 }),
       close: async () => {
         await db.destroy()

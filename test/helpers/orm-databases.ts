@@ -19,15 +19,21 @@ export const ormDatabases: readonly {
   { name: 'mariadb', dialect: 'mysql', skip: mariadb.skip },
 ]
 
-/** A connection, and Kysely on it to create tables. `db.destroy()` closes both. */
-export function openConnection(dialect: Dialect): {
+/**
+ * A connection, and Kysely on it to create tables. `db.destroy()` closes both.
+ * @param path file of a SQLite database
+ */
+export function openConnection(
+  dialect: Dialect,
+  path = ':memory:',
+): {
   // biome-ignore lint/suspicious/noExplicitAny: what the driver calls it
   client: any
   // biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
   db: Kysely<any>
 } {
   if (dialect === 'sqlite') {
-    const client = new Database(':memory:')
+    const client = new Database(path)
     const database = client as unknown as SqliteDatabase
     return { client, db: new Kysely({ dialect: new SqliteDialect({ database }) }) }
   }

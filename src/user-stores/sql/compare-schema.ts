@@ -6,13 +6,13 @@ import { type Model, schemaFindings } from './schema-findings.js'
 export async function compareSchema(
   table: Table,
   needs: SchemaNeeds,
-  model: Omit<Model, 'table' | 'nameOf'> & { readonly idColumn: string },
+  model: Omit<Model, 'table' | 'dialect' | 'nameOf'> & { readonly idColumn: string },
 ): Promise<SchemaFinding[]> {
   const { columns, idColumn } = model
   const catalog = await table.catalog()
   const filled = model.filled.filter((field) => columns[field] !== undefined)
   const findings = schemaFindings(
-    { ...model, table: table.name, nameOf: table.nameOf, filled },
+    { ...model, table: table.name, dialect: table.dialect, nameOf: table.nameOf, filled },
     catalog,
     needs,
   )

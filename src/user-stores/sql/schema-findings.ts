@@ -1,9 +1,11 @@
 import type { SchemaFinding, SchemaNeeds } from '../../ports/user-store.js'
 import type { Catalog, CatalogColumn } from '../../sql/catalog.js'
+import type { Dialect } from '../../sql/dialect.js'
 
 /** The table that a store expects. */
 export interface Model {
   readonly table: string
+  readonly dialect: Dialect
   /** The name of a column in the database. */
   nameOf(column: string): string
   readonly columns: Readonly<Record<string, string>>
@@ -30,7 +32,7 @@ const isFlag = (field: string) =>
 
 /** Mismatches between a table and the model, and how to fix them. */
 export function schemaFindings(
-  { table, nameOf, columns, unique, timestamps, optional, filled }: Model,
+  { table, dialect, nameOf, columns, unique, timestamps, optional, filled }: Model,
   catalog: Catalog,
   needs: SchemaNeeds,
 ): SchemaFinding[] {
@@ -56,7 +58,8 @@ export function schemaFindings(
       continue
     }
     if (timestamps.has(field)) {
-      if (known.kind === 'boolean' || known.kind === 'integer')
+      // SQLite has no type for times, and integers are one way to store them.
+      if (known.kind === 'boolean' || (known.kind === 'integer' && dialect !== 'sqlite'))
         error(
           `${at(column)} is not a time; write "columns.${field}": "${column}" without "as", or name a column of times`,
         )
