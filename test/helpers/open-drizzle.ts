@@ -11,9 +11,9 @@ export function openDrizzle(
   dialect: Dialect,
   log: string[] = [],
   config: object = {},
-  path?: string,
+  address?: string,
 ) {
-  const { client, db } = openConnection(dialect, path)
+  const { client, db } = openConnection(dialect, address)
   const logger = { logQuery: (text: string) => void log.push(text) }
   // biome-ignore lint/suspicious/noExplicitAny: the type depends on the dialect
   const orm = (DRIVERS[dialect] as any)({ client, logger, mode: 'default', ...config })

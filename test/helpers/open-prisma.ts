@@ -19,7 +19,8 @@ export interface PrismaDatabase {
   readonly db: Kysely<any>
   /** File of the SQLite database. */
   readonly path?: string
-  adapter(): object
+  /** @param address URL of another server */
+  adapter(address?: string): object
   close(): Promise<void>
 }
 
@@ -41,9 +42,10 @@ export function openForPrisma(dialect: Dialect): PrismaDatabase {
     }
   }
   const db = dialect === 'postgres' ? openPostgres(postgres.url) : openMariadb(mariadb.url)
-  const adapter = () => {
-    if (dialect === 'postgres') return new PrismaPg({ connectionString: postgres.url, max: 10 })
-    const { hostname, port, username, password, pathname } = new URL(mariadb.url)
+  const adapter = (address?: string) => {
+    if (dialect === 'postgres')
+      return new PrismaPg({ connectionString: address ?? postgres.url, max: 10 })
+    const { hostname, port, username, password, pathname } = new URL(address ?? mariadb.url)
     const database = pathname.slice(1)
     return new PrismaMariaDb({
       ...{ host: hostname, port: Number(port), user: username, password, database },

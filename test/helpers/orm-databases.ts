@@ -21,11 +21,11 @@ export const ormDatabases: readonly {
 
 /**
  * A connection, and Kysely on it to create tables. `db.destroy()` closes both.
- * @param path file of a SQLite database
+ * @param address file of a SQLite database, or URL of another server
  */
 export function openConnection(
   dialect: Dialect,
-  path = ':memory:',
+  address?: string,
 ): {
   // biome-ignore lint/suspicious/noExplicitAny: what the driver calls it
   client: any
@@ -33,15 +33,18 @@ export function openConnection(
   db: Kysely<any>
 } {
   if (dialect === 'sqlite') {
-    const client = new Database(path)
+    const client = new Database(address ?? ':memory:')
     const database = client as unknown as SqliteDatabase
     return { client, db: new Kysely({ dialect: new SqliteDialect({ database }) }) }
   }
   if (dialect === 'postgres') {
-    const client = new pg.Pool({ connectionString: postgres.url, max: 10 })
+    const client = new pg.Pool({ connectionString: address ?? postgres.url, max: 10 })
+    // As the documentation says: without listeners, a lost connection ends the process.
+    client.on('error', () => {})
+    client.on('connect', (connection) => connection.on('error', () => {}))
     return { client, db: new Kysely({ dialect: new PostgresDialect({ pool: client }) }) }
   }
-  const client = createMysqlPool({ uri: mariadb.url, connectionLimit: 10 })
+  const client = createMysqlPool({ uri: address ?? mariadb.url, connectionLimit: 10 })
   return {
     client: client.promise(),
     db: new Kysely({ dialect: new MysqlDialect({ pool: client }) }),
