@@ -18,11 +18,14 @@ export interface PrismaModule {
 type PrismaClient = any
 
 /**
- * Generates a Prisma client for some models into a temporary folder, and compiles it. The command
- * line of Prisma wants a schema engine, but generating a client never starts it: any program will
- * do, so that nothing is downloaded.
+ * Generates the sources of a Prisma client for some models into a temporary folder. The command line
+ * of Prisma wants a schema engine, but generating a client never starts it: any program will do, so
+ * that nothing is downloaded.
  */
-export async function generatePrisma(dialect: Dialect, models: string): Promise<PrismaModule> {
+export async function generatePrismaSources(
+  dialect: Dialect,
+  models: string,
+): Promise<{ folder: string }> {
   // Inside the repository, so that the client finds Prisma's packages.
   mkdirSync(join(root, '.tmp'), { recursive: true })
   const folder = mkdtempSync(join(root, '.tmp', 'prisma-'))
@@ -53,7 +56,12 @@ ${models}
       CHECKPOINT_DISABLE: '1',
     },
   })
-  const client = join(folder, 'client')
+  return { folder: join(folder, 'client') }
+}
+
+/** Generates and compiles a Prisma client. */
+export async function generatePrisma(dialect: Dialect, models: string): Promise<PrismaModule> {
+  const { folder: client } = await generatePrismaSources(dialect, models)
   for (const name of readdirSync(client, { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('.ts')) continue
     const { outputText } = ts.transpileModule(readFileSync(join(client, name), 'utf8'), {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { generatePrismaSources } from '../helpers/generate-prisma.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(root, 'test', 'types')
@@ -20,7 +21,11 @@ function compilerOptions(): ts.CompilerOptions {
   return {
     ...options,
     noEmit: true,
-    paths: { 'fastify-crudauth': [join(root, 'src', 'index.ts')] },
+    paths: {
+      'fastify-crudauth': [join(root, 'src', 'index.ts')],
+      'fastify-crudauth/users/*': [join(root, 'src', 'user-stores', '*', 'index.ts')],
+      'fastify-crudauth/oauth-accounts/*': [join(root, 'src', 'oauth-accounts', '*.ts')],
+    },
   }
 }
 
@@ -62,4 +67,22 @@ test('interface Register types the user of principals, hooks, events and the too
   const without = text.replace(/declare module[\s\S]*?\n}\n/, '')
   assert.notEqual(without, text)
   assert.ok(mistakesIn('register.virtual.ts', without).length > 5)
+})
+
+test('rows of Drizzle and Prisma are typed, down to the principal', async () => {
+  const model = `model Account {
+  id           Int     @id
+  email        String  @unique
+  passwordHash String?
+  plan         Plan
+}
+enum Plan {
+  free
+  pro
+}`
+  const { folder: client } = await generatePrismaSources('postgres', model)
+  const text = read('orm.ts.txt').replace('CLIENT', join(client, 'client.js'))
+  assert.deepEqual(mistakesIn('orm.virtual.ts', text), [])
+  const wrong = text.replaceAll("'free' | 'pro'>", "'free'>")
+  assert.equal(mistakesIn('orm.virtual.ts', wrong).length, 2)
 })
