@@ -27,7 +27,10 @@ const entryPoints = [
   'fastify-crudauth/email/smtp',
   'fastify-crudauth/schemas',
   'fastify-crudauth/testing',
-  'fastify-crudauth/users/kysely',
+  ...['kysely', 'drizzle', 'prisma'].flatMap((name) => [
+    `fastify-crudauth/users/${name}`,
+    `fastify-crudauth/oauth-accounts/${name}`,
+  ]),
 ]
 /** Files that the package may contain outside `dist`. */
 const plainFiles =
@@ -214,12 +217,13 @@ function main(folder: string): void {
   )
   step('installation into an empty app', () => install(app, tarball, ranged('fastify')))
   step('content', () => checkContent(join(app, 'node_modules', 'fastify-crudauth')))
-  const withoutPeers = entryPoints.filter((entry) => !entry.endsWith('/kysely'))
+  // The client of Prisma is the app's: its stores import nothing.
+  const withoutPeers = entryPoints.filter((entry) => !/\/(kysely|drizzle)$/.test(entry))
   step('entry points without optional peers', () =>
     run(app, process.execPath, 'names.mjs', ...withoutPeers),
   )
   step('installation of the optional peers', () =>
-    install(app, ranged('kysely'), ranged('@types/node')),
+    install(app, ranged('kysely'), ranged('drizzle-orm'), ranged('@types/node')),
   )
   step('declarations, strict, compiled by a consumer', () => checkTypes(app))
   const nodes = [

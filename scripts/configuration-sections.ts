@@ -163,6 +163,29 @@ export const sections: readonly Section[] = [
     interfaces: [['KyselyUsersOptions', '']],
   },
   {
+    title: 'drizzleUsers()',
+    text: 'See [Drizzle](users.md#drizzle).',
+    interfaces: [['DrizzleUsersOptions', '']],
+  },
+  {
+    title: 'prismaUsers()',
+    text: 'See [Prisma](users.md#prisma).',
+    interfaces: [['PrismaUsersOptions', '']],
+  },
+  {
+    title: 'kyselyOAuthAccounts()',
+    text: 'See [A table for links](oauth.md#a-table-for-links).',
+    interfaces: [['KyselyOAuthAccountsOptions', '']],
+  },
+  {
+    title: 'drizzleOAuthAccounts()',
+    interfaces: [['DrizzleOAuthAccountsOptions', '']],
+  },
+  {
+    title: 'prismaOAuthAccounts()',
+    interfaces: [['PrismaOAuthAccountsOptions', '']],
+  },
+  {
     title: 'smtpSender()',
     text: 'See [SMTP](email.md#smtp).',
     interfaces: [['SmtpSenderOptions', '']],

@@ -26,7 +26,10 @@ function createReader() {
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
   const entries = [
     'src/index.ts',
-    'src/user-stores/kysely/index.ts',
+    ...['kysely', 'drizzle', 'prisma'].flatMap((name) => [
+      `src/user-stores/${name}/index.ts`,
+      `src/oauth-accounts/${name}.ts`,
+    ]),
     'src/email-senders/smtp.ts',
   ].map((path) => join(root, path))
   const program = ts.createProgram(entries, { ...options, noEmit: true })

@@ -87,8 +87,7 @@ export function linksOver(
         await table.insert(values)
         return true
       } catch (error) {
-        const { kind } = table.failureOf(error)
-        if (kind === 'duplicate' || kind === 'reference') return false
+        if (table.failureOf(error).kind === 'duplicate') return false
         throw error
       }
     },

@@ -6,12 +6,11 @@ import type { Dialect } from './dialect.js'
  * - `duplicate`: a unique violation; `columns` has the columns in the error (on MySQL the index)
  * - `value`: a written or compared value doesn't fit its column
  * - `null`: null in a column that requires a value; `columns` has the column, if known
- * - `reference`: a foreign key without its row
  * - `again`: the statement was rolled back for a temporary reason
  * - `other`: anything else
  */
 export interface Failure {
-  kind: 'duplicate' | 'value' | 'null' | 'reference' | 'again' | 'other'
+  kind: 'duplicate' | 'value' | 'null' | 'again' | 'other'
   columns: string[]
 }
 
@@ -46,7 +45,6 @@ function postgresFailure(error: DriverError): Failure {
   const code = text(error.code)
   if (code === '23505') return failure('duplicate', postgresKey(error))
   if (code === '23502') return failure('null', [text(error.column) || text(error.column_name)])
-  if (code === '23503') return failure('reference')
   // 22: data exception; 23514: check; 54000: too long for an index.
   if (/^22...$/.test(code) || code === '23514' || code === '54000') return failure('value')
   return failure(code === '40001' || code === '40P01' ? 'again' : 'other')
@@ -70,7 +68,6 @@ function mysqlFailure(error: DriverError): Failure {
     return failure('duplicate', [key.replace(/^.*\./, '')])
   }
   if (errno === 1048) return failure('null')
-  if (errno === 1452 || errno === 1216) return failure('reference')
   if (MYSQL_VALUE.has(errno) || /^22...$/.test(text(error.sqlState))) return failure('value')
   return failure(errno === 1213 ? 'again' : 'other')
 }
@@ -97,7 +94,6 @@ function sqliteFailure(error: DriverError): Failure {
   ) {
     return failure('value')
   }
-  if (/FOREIGN KEY constraint failed/.test(message)) return failure('reference')
   return failure(
     /SQLITE_BUSY|SQLITE_LOCKED/.test(text(error.code)) ||
       /database (?:table )?is locked/.test(message)

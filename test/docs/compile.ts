@@ -56,11 +56,16 @@ const parsed = new Map<string, ts.SourceFile>()
 /** Type errors of blocks that are compiled together, as `path:line message`. */
 export function typeErrors(blocks: readonly Block[]): string[] {
   const virtual = new Map(
-    blocks.map((block, at) => [join(root, 'docs', `example-${at}.ts`), block]),
+    blocks.map((block, at) => [join(root, 'docs', block.marks.file ?? `example-${at}.ts`), block]),
   )
+  const generated = new Map([
+    [join(root, 'docs/generated/prisma/client.ts'), join(root, 'test/docs/prisma-client.ts.txt')],
+  ])
   const host = ts.createCompilerHost(compilerOptions, true)
-  const { getSourceFile, fileExists, readFile } = host
-  host.fileExists = (name) => virtual.has(name) || fileExists(name)
+  const { getSourceFile, fileExists, readFile, directoryExists } = host
+  host.fileExists = (name) => virtual.has(name) || generated.has(name) || fileExists(name)
+  host.directoryExists = (name) =>
+    name.startsWith(join(root, 'docs')) || directoryExists?.(name) === true
   host.readFile = (name) => {
     const block = virtual.get(name)
     return block ? sourceOf(block) : readFile(name)
@@ -76,6 +81,8 @@ export function typeErrors(blocks: readonly Block[]): string[] {
       )
     const known = parsed.get(name)
     if (known) return known
+    const stub = generated.get(name)
+    if (stub) return ts.createSourceFile(name, readFileSync(stub, 'utf8'), rest[0], true)
     const file = getSourceFile(name, ...rest)
     if (file) parsed.set(name, file)
     return file

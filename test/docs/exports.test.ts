@@ -5,8 +5,13 @@ import { test } from 'node:test'
 import { readSources, root } from '../../scripts/source-graph.js'
 import * as smtp from '../../src/email-senders/smtp.js'
 import * as main from '../../src/index.js'
+import * as drizzleLinks from '../../src/oauth-accounts/drizzle.js'
+import * as kyselyLinks from '../../src/oauth-accounts/kysely.js'
+import * as prismaLinks from '../../src/oauth-accounts/prisma.js'
 import * as testing from '../../src/testing/index.js'
+import * as drizzle from '../../src/user-stores/drizzle/index.js'
 import * as kysely from '../../src/user-stores/kysely/index.js'
+import * as prisma from '../../src/user-stores/prisma/index.js'
 
 const sources = readSources('src').map(({ path }) => ({
   path,
@@ -29,7 +34,9 @@ function docOf(name: string): string | undefined {
 const isError = (name: string) => name.endsWith('Error')
 
 test('TSDoc: every function that an app calls has an @example', () => {
-  const names = [main, testing, smtp, kysely].flatMap((entry) =>
+  const users = [kysely, drizzle, prisma]
+  const links = [kyselyLinks, drizzleLinks, prismaLinks]
+  const names = [main, testing, smtp, ...users, ...links].flatMap((entry) =>
     Object.entries(entry).flatMap(([name, value]) =>
       typeof value === 'function' && name !== 'default' && !isError(name) ? [name] : [],
     ),

@@ -9,6 +9,7 @@ import crudAuth, {
   type OAuthProfile,
   oidc,
 } from '../../src/index.js'
+import { kyselyOAuthAccounts } from '../../src/oauth-accounts/kysely.js'
 import { memoryUsers } from '../../src/user-stores/memory.js'
 import { cheap, password, secret } from '../helpers/build.js'
 import { openPostgres, serverOf } from '../helpers/databases.js'
@@ -18,7 +19,7 @@ import { runExample } from './load.js'
 const document = page('docs/oauth.md')
 const postgres = serverOf('TEST_POSTGRES_URL')
 
-/** The example over the tables that the page shows, in a schema of its own, with users 1 to 3. */
+/** The store over the tables that the page shows, in a schema of its own, with users 1 to 3. */
 async function openAccounts(t: TestContext): Promise<OAuthAccountStore> {
   const schema = `docs_${randomBytes(6).toString('hex')}`
   const admin = openPostgres(postgres.url)
@@ -36,10 +37,7 @@ async function openAccounts(t: TestContext): Promise<OAuthAccountStore> {
   for (const statement of ['create table users (id bigint primary key)', table.code])
     await sql.raw(statement).execute(db)
   await sql.raw('insert into users (id) values (1), (2), (3)').execute(db)
-  const { oauthAccounts } = (await runExample(t, 'oauth-accounts', {})) as {
-    oauthAccounts(connection: typeof db): OAuthAccountStore
-  }
-  return oauthAccounts(db)
+  return kyselyOAuthAccounts(db)
 }
 
 /** node-postgres reads bigint as text. */
@@ -51,7 +49,7 @@ const account = (userId: string, provider: string, subject: string): OAuthAccoun
   linkedAt: new Date('2026-01-02T03:04:05.678Z'),
 })
 
-test('docs/oauth.md: the accounts table example fulfils the OAuthAccountStore contract', {
+test('docs/oauth.md: the documented table of links fulfils the OAuthAccountStore contract', {
   skip: postgres.skip,
 }, async (t) => {
   const store = await openAccounts(t)
@@ -80,7 +78,7 @@ test('docs/oauth.md: the accounts table example fulfils the OAuthAccountStore co
   await assert.rejects(store.add(account('9', 'google', 'nobody’s')), 'there is no such user')
 })
 
-test('docs/oauth.md: the accounts table example is correct under parallel calls', {
+test('docs/oauth.md: the documented table of links is correct under parallel calls', {
   skip: postgres.skip,
 }, async (t) => {
   const store = await openAccounts(t)

@@ -23,7 +23,6 @@ interface PrismaError {
 const CODES: Readonly<Record<string, Failure['kind']>> = {
   P2000: 'value',
   P2002: 'duplicate',
-  P2003: 'reference',
   P2004: 'value',
   P2005: 'value',
   P2006: 'value',
