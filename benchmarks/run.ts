@@ -21,12 +21,14 @@ import { redisMemory } from './scenarios/redis-memory.js'
 import { requests } from './scenarios/requests.js'
 import { size } from './scenarios/size.js'
 import { startUp } from './scenarios/start-up.js'
+import { userStores } from './scenarios/user-stores.js'
 
 const scenarios: Record<string, Scenario> = {
   requests,
   logins,
   'start-up': startUp,
   'redis-memory': redisMemory,
+  'user-stores': userStores,
   heap,
   size,
 }

@@ -50,12 +50,15 @@ export function prismaTable(
     }
   }
 
-  const filterOf = (where: readonly Condition[]): object => ({
-    AND: where.map((condition) => {
+  const filterOf = (where: readonly Condition[]): object => {
+    const filters = where.map((condition): Record<string, unknown> => {
       if (condition.is === 'present') return { [condition.column]: { not: null } }
       return { [condition.column]: 'value' in condition ? condition.value : null }
-    }),
-  })
+    })
+    const flat = Object.assign({}, ...filters)
+    // Two conditions for one field must both be met.
+    return Object.keys(flat).length === filters.length ? flat : { AND: filters }
+  }
 
   /** Conditions that Prisma compares by a collation of MySQL, which may ignore case and accents. */
   const inexact = (where: readonly Condition[]) =>

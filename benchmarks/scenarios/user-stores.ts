@@ -1,0 +1,143 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { and, eq } from 'drizzle-orm'
+import { startPostgres } from '../../scripts/services/postgres.js'
+import type { UserStore } from '../../src/index.js'
+import type { Dialect } from '../../test/helpers/tables.js'
+import { atLeast, type Figure } from '../lib/report.js'
+import type { RunContext, Scenario } from '../lib/run-context.js'
+import { ratios } from '../lib/statistics.js'
+
+type Call = (id: number, round: number) => Promise<unknown>
+
+/** A store, and the same queries by its query builder alone. */
+interface Pair {
+  readonly name: string
+  readonly store: UserStore
+  readonly find: Call
+  readonly write: Call
+}
+
+const users = 100
+const floor = 0.7
+
+/** Users 1 to 100 in a new table, with a store and the bare query builder for each library. */
+async function openPairs(context: RunContext, dialect: Dialect): Promise<Pair[]> {
+  const part = (path: string) => import(pathToFileURL(join(context.packageFolder, path)).href)
+  const { kyselyUsers } = await part('src/user-stores/kysely/index.js')
+  const { drizzleUsers } = await part('src/user-stores/drizzle/index.js')
+  const { prismaUsers } = await part('src/user-stores/prisma/index.js')
+  // Loaded late: the helpers read the address of the server when they are imported.
+  const { drizzleTableOf } = await import('../../test/helpers/drizzle.js')
+  const { generatePrisma } = await import('../../test/helpers/generate-prisma.js')
+  const { openDrizzle } = await import('../../test/helpers/open-drizzle.js')
+  const { openForPrisma } = await import('../../test/helpers/open-prisma.js')
+  const { prismaModelOf } = await import('../../test/helpers/prisma-models.js')
+  const { createUsersTable } = await import('../../test/helpers/tables.js')
+
+  const database = openForPrisma(dialect)
+  const { db } = database
+  const { name, options } = await createUsersTable(db, dialect)
+  const { orm, db: other } = openDrizzle(dialect, [], { logger: false }, database.path)
+  const table = drizzleTableOf(dialect, 'default', name)
+  const { PrismaClient } = await generatePrisma(dialect, prismaModelOf(dialect, 'default', name))
+  const prisma = new PrismaClient({ adapter: database.adapter() })
+  context.defer(async () => {
+    await prisma.$disconnect()
+    await other.destroy()
+    await database.close()
+  })
+  const kysely: UserStore = kyselyUsers(db, options)
+  for (let id = 1; id <= users; id++)
+    await kysely.create({ email: `${id}@example.com`, username: `${id}`, tokenVersion: 0 })
+
+  // The stores write the time as well. SQLite skips a write that changes nothing.
+  const now = () => (dialect === 'sqlite' ? new Date().toISOString() : new Date())
+  return [
+    {
+      name: 'Kysely',
+      store: kysely,
+      find: (id) => db.selectFrom(name).selectAll().where('id', '=', id).executeTakeFirst(),
+      write: (id, round) =>
+        db
+          .updateTable(name)
+          .set({ plan: `${round}`, updated_at: now() })
+          .where('id', '=', id)
+          .where('token_version', '=', 0)
+          .executeTakeFirst(),
+    },
+    {
+      name: 'Drizzle',
+      store: drizzleUsers(orm, table),
+      find: (id) => orm.select().from(table).where(eq(table.id, id)).limit(1),
+      write: async (id, round) =>
+        orm
+          .update(table)
+          .set({ plan: `${round}`, updatedAt: now() })
+          .where(and(eq(table.id, id), eq(table.tokenVersion, 0))),
+    },
+    {
+      name: 'Prisma',
+      store: prismaUsers(prisma, 'defaultUser'),
+      find: (id) => prisma.defaultUser.findFirst({ where: { id } }),
+      write: (id, round) =>
+        prisma.defaultUser.updateMany({
+          where: { id, tokenVersion: 0 },
+          data: { plan: `${round}`, updatedAt: new Date() },
+        }),
+    },
+  ]
+}
+
+/** Calls for each second of processor time that this process used. */
+async function perCpuSecond(call: Call, calls: number, round: number): Promise<number> {
+  const began = process.cpuUsage()
+  for (let done = 0; done < calls; done += 10)
+    await Promise.all(Array.from({ length: 10 }, (_, at) => call(((done + at) % users) + 1, round)))
+  const { user, system } = process.cpuUsage(began)
+  return (calls / (user + system)) * 1_000_000
+}
+
+async function compare(
+  name: string,
+  ours: Call,
+  bare: Call,
+  { quick, rounds }: RunContext['plan'],
+): Promise<Figure> {
+  const calls = quick ? 500 : 3000
+  const [oursPer, barePer]: [number[], number[]] = [[], []]
+  for (const call of [ours, bare]) await perCpuSecond(call, calls, -1)
+  for (let round = 0; round < rounds; round++) {
+    const turns = [
+      async () => oursPer.push(await perCpuSecond(ours, calls, round)),
+      async () => barePer.push(await perCpuSecond(bare, calls, round)),
+    ]
+    for (const turn of round % 2 ? turns.reverse() : turns) await turn()
+  }
+  const value = ratios(oursPer, barePer)
+  return { name, unit: '×', value, target: atLeast(value, floor) }
+}
+
+/** Each user store beside the same query by its query builder alone. */
+export const userStores: Scenario = async (context) => {
+  const server = await startPostgres(context.folder)
+  // After the last connection has closed.
+  context.defer(() => sleep(200).then(() => server.stop()))
+  process.env.TEST_POSTGRES_URL = server.url
+  const figures: Figure[] = []
+  for (const dialect of ['sqlite', 'postgres'] as const) {
+    for (const { name, store, find, write } of await openPairs(context, dialect)) {
+      const label = `${name}, ${dialect === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`
+      const update: Call = (id, round) =>
+        store.compareAndSet(id, { tokenVersion: 0 }, { plan: `${round}` })
+      figures.push(await compare(`${label}: findById`, store.findById, find, context.plan))
+      figures.push(await compare(`${label}: compareAndSet`, update, write, context.plan))
+    }
+  }
+  return {
+    title: 'User stores',
+    about: `Calls per second of processor time, beside the same query by the query builder alone, in one process.`,
+    figures,
+  }
+}
