@@ -1,4 +1,4 @@
-import { after, before } from 'node:test'
+import { after, before, describe } from 'node:test'
 import { prismaOAuthAccounts } from '../../src/oauth-accounts/prisma.js'
 import { generatePrisma } from '../helpers/generate-prisma.js'
 import { createLinksTable } from '../helpers/links-table.js'
@@ -8,28 +8,28 @@ import { prismaLinksOf } from '../helpers/prisma-models.js'
 import { linkTests } from './contract.js'
 
 for (const { name, dialect, skip } of ormDatabases) {
-  let database: PrismaDatabase
-  let table: Awaited<ReturnType<typeof createLinksTable>>
-  // biome-ignore lint/suspicious/noExplicitAny: generated below
-  let prisma: any
+  describe(`prisma, ${name}`, { skip: skip !== false }, () => {
+    let database: PrismaDatabase
+    let table: Awaited<ReturnType<typeof createLinksTable>>
+    // biome-ignore lint/suspicious/noExplicitAny: generated below
+    let prisma: any
 
-  before(async () => {
-    if (skip) return
-    database = openForPrisma(dialect)
-    table = await createLinksTable(database.db, dialect)
-    const models = prismaLinksOf(dialect, table.name)
-    const { PrismaClient } = await generatePrisma(dialect, models)
-    prisma = new PrismaClient({ adapter: database.adapter() })
-  })
-  after(async () => {
-    if (skip) return
-    await prisma?.$disconnect()
-    await table.drop()
-    await database.close()
-  })
+    before(async () => {
+      database = openForPrisma(dialect)
+      table = await createLinksTable(database.db, dialect)
+      const models = prismaLinksOf(dialect, table.name)
+      const { PrismaClient } = await generatePrisma(dialect, models)
+      prisma = new PrismaClient({ adapter: database.adapter() })
+    })
+    after(async () => {
+      await prisma.$disconnect()
+      await table.drop()
+      await database.close()
+    })
 
-  linkTests(`prisma, ${name}`, skip, async () => {
-    await prisma.oAuthAccount.deleteMany()
-    return { store: prismaOAuthAccounts(prisma, 'oAuthAccount' as never), id: Number }
+    linkTests(`prisma, ${name}`, skip, async () => {
+      await prisma.oAuthAccount.deleteMany()
+      return { store: prismaOAuthAccounts(prisma, 'oAuthAccount' as never), id: Number }
+    })
   })
 }

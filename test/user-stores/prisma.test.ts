@@ -1,4 +1,4 @@
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { userStoreConformance } from '../../src/testing/user-store.js'
 import { prismaUsers } from '../../src/user-stores/prisma/index.js'
 import { generatePrisma } from '../helpers/generate-prisma.js'
@@ -19,35 +19,37 @@ const fieldsOf: Readonly<Record<Shape, Record<string, string>>> = {
 }
 
 for (const { name, dialect, skip } of ormDatabases) {
-  let database: PrismaDatabase
-  // biome-ignore lint/suspicious/noExplicitAny: generated below
-  let prisma: any
-  const tables = new Map<Shape, UsersTable>()
+  describe(`prisma, ${name}`, { skip: skip !== false }, () => {
+    let database: PrismaDatabase
+    // biome-ignore lint/suspicious/noExplicitAny: generated below
+    let prisma: any
+    const tables = new Map<Shape, UsersTable>()
 
-  before(async () => {
-    if (skip) return
-    database = openForPrisma(dialect)
-    for (const shape of shapes)
-      tables.set(shape, await createUsersTable(database.db, dialect, shape))
-    const models = [...tables].map(([shape, table]) => prismaModelOf(dialect, shape, table.name))
-    const { PrismaClient } = await generatePrisma(dialect, models.join('\n\n'))
-    prisma = new PrismaClient({ adapter: database.adapter() })
-  })
-  after(async () => {
-    if (skip) return
-    await prisma?.$disconnect()
-    for (const table of tables.values()) await table.drop()
-    await database.close()
-  })
+    before(async () => {
+      database = openForPrisma(dialect)
+      for (const shape of shapes)
+        tables.set(shape, await createUsersTable(database.db, dialect, shape))
+      const models = [...tables].map(([shape, table]) => prismaModelOf(dialect, shape, table.name))
+      const { PrismaClient } = await generatePrisma(dialect, models.join('\n\n'))
+      prisma = new PrismaClient({ adapter: database.adapter() })
+    })
+    after(async () => {
+      await prisma.$disconnect()
+      for (const table of tables.values()) await table.drop()
+      await database.close()
+    })
 
-  for (const shape of shapes) {
-    userStoreConformance(
-      async () => {
-        const model = `${shape}User`
-        await prisma[model].deleteMany()
-        return { store: prismaUsers(prisma, model as never, { fields: fieldsOf[shape] as object }) }
-      },
-      { name: `prisma, ${name}, ${shape}`, test: (title, run) => test(title, { skip }, run) },
-    )
-  }
+    for (const shape of shapes) {
+      userStoreConformance(
+        async () => {
+          const model = `${shape}User`
+          await prisma[model].deleteMany()
+          return {
+            store: prismaUsers(prisma, model as never, { fields: fieldsOf[shape] as object }),
+          }
+        },
+        { name: shape, test },
+      )
+    }
+  })
 }

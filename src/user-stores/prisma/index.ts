@@ -65,5 +65,6 @@ export function prismaUsers<Client extends PrismaInstance, Model extends PrismaM
     optional: new Set(),
     writable: names,
     generateId: options.generateId,
+    option: 'fields',
   })
 }

@@ -12,10 +12,11 @@ export function modelCheck(
   columns: Readonly<Record<string, string>>,
   timestamps: ReadonlySet<string>,
   optional: ReadonlySet<string>,
+  option = 'columns',
 ): (row: Record<string, unknown>) => void {
   let isChecked = false
   const cure = (field: string) =>
-    `name another column in "columns.${field}", or set it to null if the model has none`
+    `name another column in "${option}.${field}", or set it to null if the model has none`
   return function checkModel(row) {
     if (isChecked) return
     for (const [field, column] of Object.entries(columns)) {
@@ -45,7 +46,7 @@ export function modelCheck(
         typeof value !== 'bigint'
       ) {
         throw new ConfigError(
-          `Column "${column}" of table "${table}" must be read as boolean or number; ${value instanceof Date ? `where it holds a time, set "columns.${field}" to { column: "${column}", as: "timestamp" }` : cure(field)}`,
+          `Column "${column}" of table "${table}" must be read as boolean or number; ${value instanceof Date ? `where it holds a time, set "${option}.${field}" to { column: "${column}", as: "timestamp" }` : cure(field)}`,
         )
       }
     }

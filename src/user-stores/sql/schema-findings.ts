@@ -6,6 +6,8 @@ import type { Dialect } from '../../sql/dialect.js'
 export interface Model {
   readonly table: string
   readonly dialect: Dialect
+  /** Name of the option that maps the columns, for messages. */
+  readonly option: string
   /** The name of a column in the database. */
   nameOf(column: string): string
   readonly columns: Readonly<Record<string, string>>
@@ -32,7 +34,7 @@ const isFlag = (field: string) =>
 
 /** Mismatches between a table and the model, and how to fix them. */
 export function schemaFindings(
-  { table, dialect, nameOf, columns, unique, timestamps, optional, filled }: Model,
+  { table, dialect, option, nameOf, columns, unique, timestamps, optional, filled }: Model,
   catalog: Catalog,
   needs: SchemaNeeds,
 ): SchemaFinding[] {
@@ -47,13 +49,13 @@ export function schemaFindings(
   const columnOf = (field: string) => nameOf(columns[field] ?? field)
   const at = (column: string) => `Column "${column}" of table "${table}"`
 
-  for (const field of Object.keys(columns)) {
+  for (const [field, property] of Object.entries(columns)) {
     const column = columnOf(field)
     const known = found.get(column.toLowerCase())
     if (!known) {
       if (optional.has(field) && !needs.written.includes(field)) continue
       error(
-        `Table "${table}" has no column "${column}" for "${field}"; add it, name another column in "columns.${field}", or set that to null if the model has none`,
+        `Table "${table}" has no column "${column}" for "${field}"; add it, name another column in "${option}.${field}", or set that to null if the model has none`,
       )
       continue
     }
@@ -61,16 +63,16 @@ export function schemaFindings(
       // SQLite has no type for times, and integers are one way to store them.
       if (known.kind === 'boolean' || (known.kind === 'integer' && dialect !== 'sqlite'))
         error(
-          `${at(column)} is not a time; write "columns.${field}": "${column}" without "as", or name a column of times`,
+          `${at(column)} is not a time; write "${option}.${field}": "${property}" without "as", or name a column of times`,
         )
     } else if (isFlag(field) && known.kind === 'time') {
       const cure = field.endsWith('Verified')
-        ? `write "columns.${field}": { column: "${column}", as: "timestamp" }`
-        : `name a boolean column in "columns.${field}", or set it to null`
+        ? `write "${option}.${field}": { column: "${property}", as: "timestamp" }`
+        : `name a boolean column in "${option}.${field}", or set it to null`
       error(`${at(column)} holds times, where "${field}" is true or false; ${cure}`)
     } else if (isFlag(field) && known.kind === 'text')
       error(
-        `${at(column)} holds text, where "${field}" is true or false; change its type, or set "columns.${field}" to null`,
+        `${at(column)} holds text, where "${field}" is true or false; change its type, or set "${option}.${field}" to null`,
       )
     const isWritten = needs.written.includes(field)
     const minLength = isWritten ? lengths[field] : undefined

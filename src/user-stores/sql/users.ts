@@ -18,6 +18,8 @@ interface UserModel {
   /** Columns that exist, where the query builder knows them. */
   readonly writable?: readonly string[]
   readonly generateId?: (() => UserId) | undefined
+  /** Name of the option that maps the columns, for messages. */
+  readonly option?: string
 }
 
 const DEFAULTS: readonly [string, unknown][] = [
@@ -35,10 +37,10 @@ const alwaysFilled = [...DEFAULTS.map(([field]) => field), 'createdAt', 'updated
 export function usersOver<Row extends object>(given: Table, model: UserModel): UserStore<Row> {
   const table = retrying(given)
   const { dialect } = table
-  const { columns, unique, timestamps, optional, writable, generateId } = model
+  const { columns, unique, timestamps, optional, writable, generateId, option = 'columns' } = model
   const known = writable && new Set(writable)
   const idColumn = columns.id ?? 'id'
-  const checkModel = modelCheck(table.name, columns, timestamps, optional)
+  const checkModel = modelCheck(table.name, columns, timestamps, optional, option)
   /** Types of the ids in rows. They depend on the driver: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
 
@@ -208,7 +210,7 @@ export function usersOver<Row extends object>(given: Table, model: UserModel): U
       table.isTransaction
         ? Promise.resolve([])
         : compareSchema(table, needs, {
-            ...{ columns, unique, timestamps, optional, idColumn },
+            ...{ option, columns, unique, timestamps, optional, idColumn },
             filled: [...alwaysFilled, ...(generateId ? ['id'] : [])],
           }),
     update: async (id, values) => write(id, {}, values),
