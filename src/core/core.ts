@@ -42,7 +42,7 @@ import { createSudo, type Sudo } from './sign-in/sudo.js'
 import { createNewAccount, type NewAccount } from './sign-up/new-account.js'
 import type { SignUpMessages } from './sign-up/sign-up-messages.js'
 import { createUsers, type Row, type Users } from './users/users.js'
-import { schemaNeeds, verifySchema } from './users/verify-schema.js'
+import { schemaNeeds, verifySchemaAtStart } from './users/verify-schema.js'
 
 interface State {
   readonly sessions: SessionStore
@@ -132,10 +132,8 @@ export async function createCore({
 }: Inputs): Promise<Core> {
   const { keys, hooks } = settings
   const needs = schemaNeeds(settings.identity.login, settings.registration, writtenFields)
-  app.addHook('onReady', async function verifyUsers() {
-    const { verifySchema: verify } = store
-    await verifySchema(app, 'users', settings.timeouts.usersMs, verify && (() => verify(needs)))
-  })
+  const { verifySchema: verify } = store
+  verifySchemaAtStart(app, 'users', settings.timeouts.usersMs, verify && (() => verify(needs)))
   // A purpose is part of the derived key: renaming 'lineage' would invalidate stored epochs.
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
   const { emit, emitWithoutRequest } = createEmitter(hooks, app.log, users.publicView)

@@ -35,7 +35,7 @@ function kindOf(type: string, dialect: Dialect): CatalogColumn['kind'] {
   if (/^(?:int|integer|smallint|tinyint|mediumint|serial|numeric|decimal)/.test(name))
     return 'integer'
   if (/^(?:timestamp|datetime|date$)/.test(name)) return 'time'
-  if (/char|text|uuid|json|citext/.test(name)) return 'text'
+  if (/char|text|uuid/.test(name)) return 'text'
   return 'other'
 }
 

@@ -251,3 +251,38 @@ test('verifySchema: a database that is down causes a warning and does not fail s
   assert.match(lines.join(''), /could not verify the users table/)
   assert.match(lines.join(''), /ECONNREFUSED/)
 })
+
+test('verifySchema: a database that was down is checked again until it answers', async (t) => {
+  let isDown = true
+  let checks = 0
+  const users = {
+    ...memoryUsers(),
+    verifySchema: async () => {
+      checks++
+      if (isDown) throw new Error('connect ECONNREFUSED')
+      return [
+        { level: 'error', message: 'no column "token_version"' },
+        { level: 'warning', message: 'a short column' },
+      ] as const
+    },
+  }
+  const { lines, logger } = captureLogs('warn')
+  const app = Fastify({ logger })
+  await app.register(crudAuth, { secret, users })
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  await app.ready()
+  const pass = async () => {
+    t.mock.timers.tick(30_000)
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await pass()
+  assert.equal(checks, 2)
+  isDown = false
+  await pass()
+  assert.equal(checks, 3)
+  assert.match(lines.join(''), /"level":50[^\n]*token_version/)
+  assert.match(lines.join(''), /"level":40[^\n]*a short column/)
+  await pass()
+  assert.equal(checks, 3, 'a successful check is the last one')
+  await app.close()
+})

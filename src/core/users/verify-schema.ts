@@ -24,34 +24,58 @@ export function schemaNeeds(
   }
 }
 
+/** How long after a failed check the next one follows. */
+const recheckMs = 30_000
+
 /**
- * Asks a store to compare itself with its database, before the app listens. The app also starts if
- * the database is down. Mismatches then show with the first row.
+ * Has a store compare itself with its database before the app listens. A mismatch stops start-up
+ * with a ConfigError that says what to change. The app also starts if the database is down. The
+ * check is then repeated until it succeeds, and mismatches are logged.
  * @param what `users` or `links`, for the log
- * @throws ConfigError saying what to change
  */
-export async function verifySchema(
+export function verifySchemaAtStart(
   app: FastifyInstance,
   what: string,
   milliseconds: number,
   verify: (() => Promise<readonly SchemaFinding[]>) | undefined,
-): Promise<void> {
+): void {
   if (!verify) return
+  let isClosed = false
+  let timer: NodeJS.Timeout | undefined
   const deadline = createDeadline(milliseconds)
-  const findings = await withDeadline(
-    deadline,
-    verify,
-    `The store of ${what}`,
-    unavailableError,
-  ).catch((error: { cause?: { code?: unknown } }) => {
-    app.log.warn(
-      { code: error.cause?.code },
-      `fastify-crudauth: could not verify the ${what} table now; mismatches will show with the first row`,
-    )
-    return []
+  const check = () => withDeadline(deadline, verify, `The store of ${what}`, unavailableError)
+  const messagesOf = (findings: readonly SchemaFinding[], level: SchemaFinding['level']) =>
+    findings.filter((finding) => finding.level === level).map(({ message }) => message)
+
+  const checkLater = () => {
+    if (isClosed) return
+    timer = setTimeout(() => {
+      check().then((findings) => {
+        for (const message of messagesOf(findings, 'warning'))
+          app.log.warn(`fastify-crudauth: ${message}`)
+        for (const message of messagesOf(findings, 'error'))
+          app.log.error(`fastify-crudauth: ${message}`)
+      }, checkLater)
+    }, recheckMs)
+    timer.unref()
+  }
+
+  app.addHook('onReady', async function verifySchema() {
+    const findings = await check().catch((error: { cause?: { code?: unknown } }) => {
+      app.log.warn(
+        { code: error.cause?.code },
+        `fastify-crudauth: could not verify the ${what} table now; it is checked again later`,
+      )
+      checkLater()
+      return []
+    })
+    for (const message of messagesOf(findings, 'warning'))
+      app.log.warn(`fastify-crudauth: ${message}`)
+    const errors = messagesOf(findings, 'error')
+    if (errors.length > 0) throw new ConfigError(errors.join('\n'))
   })
-  for (const { level, message } of findings)
-    if (level === 'warning') app.log.warn(`fastify-crudauth: ${message}`)
-  const errors = findings.filter(({ level }) => level === 'error').map(({ message }) => message)
-  if (errors.length > 0) throw new ConfigError(errors.join('\n'))
+  app.addHook('onClose', async function endVerification() {
+    isClosed = true
+    clearTimeout(timer)
+  })
 }

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Core } from '../../core/core.js'
 import { completeSignInWith } from '../../core/sign-in/complete.js'
 import type { Row } from '../../core/users/users.js'
-import { verifySchema } from '../../core/users/verify-schema.js'
+import { verifySchemaAtStart } from '../../core/users/verify-schema.js'
 import { randomToken } from '../../crypto/random.js'
 import { createSeal } from '../../crypto/seal.js'
 import type { Feature, RouteLimits } from '../../groups/feature.js'
@@ -216,10 +216,12 @@ export const oauth: Feature = {
       privilegedFields: Object.keys(settings?.providers ?? {}).map(providerField),
       async create(core, limits) {
         const links = linksOf(core, settings)
-        const verify = settings?.accounts?.verifySchema
-        core.app.addHook('onReady', async function verifyLinks() {
-          await verifySchema(core.app, 'links', core.settings.timeouts.usersMs, verify)
-        })
+        verifySchemaAtStart(
+          core.app,
+          'links',
+          core.settings.timeouts.usersMs,
+          settings?.accounts?.verifySchema,
+        )
         const recent = recentLinksOf(core, settings)
         core.credentials.methods.push({
           ...links,

@@ -14,7 +14,7 @@ interface UserModel {
   readonly unique: readonly string[]
   readonly timestamps: ReadonlySet<string>
   /** Fields whose columns only some options need. */
-  readonly optional: ReadonlySet<string>
+  readonly optional: Set<string>
   /** Columns that exist, where the query builder knows them. */
   readonly writable?: readonly string[]
   readonly generateId?: (() => UserId) | undefined
@@ -205,14 +205,16 @@ export function usersOver<Row extends object>(given: Table, model: UserModel): U
       }
       return inserted.row ? asRow(inserted.row) : insertedRow(set, inserted.id)
     },
-    verifySchema: (needs) =>
+    verifySchema(needs) {
+      for (const field of needs.written) optional.delete(field)
       // A failed statement would abort the transaction of the app.
-      table.isTransaction
+      return table.isTransaction
         ? Promise.resolve([])
         : compareSchema(table, needs, {
             ...{ option, columns, unique, timestamps, optional, idColumn },
             filled: [...alwaysFilled, ...(generateId ? ['id'] : [])],
-          }),
+          })
+    },
     update: async (id, values) => write(id, {}, values),
     compareAndSet: async (id, expected, values) => write(id, expected, values),
   }
