@@ -55,6 +55,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
     if (signIn)
       core.signIns.transports.set(transport.name, {
         establish: createOwnSignIn(transport, signIn, core),
+        prepare: () => ({}),
         setsCookies: true,
       })
   }

@@ -37,9 +37,17 @@ export type CompleteSignIn = (
  */
 export type SignOut = (request: FastifyRequest, reply: FastifyReply) => Promise<object>
 
+/** Options that are meant for one transport. */
+type OwnOptions = Pick<CompleteLoginOptions, 'rememberMe' | 'scopes' | 'metadata'>
+
 /** A way to sign in by a transport. */
 interface Establishing {
   readonly establish: EstablishSignIn
+  /**
+   * Checks the options, and reduces them to what it would use. Called before a challenge is given:
+   * a mistake must not show only after a code was used up.
+   */
+  prepare(options: OwnOptions): OwnOptions
   /** Whether another site could sign the browser in (login CSRF). */
   readonly setsCookies: boolean
 }
@@ -57,6 +65,7 @@ export interface SignIns {
 
 /**
  * The sign-in of the named transport. Default: the session, or tokens where there are no sessions.
+ * With a second factor, the row of the user must be whole and have just been read.
  * @throws CRUDAUTH_CONFIG for a transport that is not configured
  */
 export function completeSignInWith(
@@ -65,10 +74,8 @@ export function completeSignInWith(
 ): CompleteSignIn {
   const transport = transportOf(signIns, name)
   const { establish } = signIns.transports.get(transport) as Establishing
-  return async (request, reply, shown, { attempt, ...options }) => {
-    let user = shown
+  return async (request, reply, user, { attempt, ...options }) => {
     if (signIns.secondFactor) {
-      user = await users.wholeRow(shown)
       assertMaySignIn(users, user)
       const challenge = await signIns.secondFactor
         .challenge(request, user, { ...options, transport })

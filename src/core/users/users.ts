@@ -63,6 +63,11 @@ export interface Users {
    * @throws ForbiddenError for a copy of a user that no longer exists
    */
   wholeRow(shown: Row): Promise<Row>
+  /**
+   * The present row of a user that an app passes in, which may be old or only a part of the row.
+   * @throws ForbiddenError for a user that no longer exists
+   */
+  presentRow(shown: Row): Promise<Row>
   findById(id: UserId): Promise<Row | null>
   findBy(field: string, value: unknown): Promise<Row | null>
   /** @throws DuplicateUserError, UserValueError */
@@ -165,6 +170,7 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, saltKey
     column.get(field) ?? field,
     // The table may have the column even if the model doesn't map it.
     field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    field,
   ])
   const views = new WeakMap<object, Row>()
   const rows = new WeakMap<object, Row>()
@@ -241,8 +247,12 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, saltKey
       const row = users.rowBehind(shown)
       if (typeof row !== 'object' || row === null) return row
       const isWhole = hashName === undefined || Object.hasOwn(row, hashName)
-      const id = users.idOf(row)
-      if (isWhole || id === undefined) return row
+      return isWhole ? row : users.presentRow(row)
+    },
+    async presentRow(shown) {
+      const row = users.rowBehind(shown)
+      const id = typeof row === 'object' && row !== null ? users.idOf(row) : undefined
+      if (id === undefined) return row
       const found = await users.findById(id)
       if (!found) throw new ForbiddenError()
       return found

@@ -62,6 +62,7 @@ async function create(
       trustedOrigins,
       rememberDevice: core.rememberDevice,
     }),
+    prepare: ({ scopes }) => ({ scopes: scopes && bearer.grantable(scopes) }),
     setsCookies: settings.refresh === 'cookie',
   })
   const services: BearerServices = {

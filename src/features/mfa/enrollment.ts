@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import type { Row, Users } from '../../core/users/users.js'
+import { InternalError } from '../../errors.js'
 import { MFA_FIELDS, type UserValues } from '../../ports/user-store.js'
 import { newRecoveryCodes, readDigests, withoutCode } from './recovery-codes.js'
 import { isOneTimeCode, newTotpSecret, stepOf } from './totp.js'
@@ -37,8 +38,13 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
     const sealed = users.read(row, 'totpSecretEncrypted')
     return typeof sealed === 'string' && sealed !== '' ? sealed : null
   }
-  const isEnrolled = (row: Row): boolean =>
-    sealedIn(row) !== null && (users.read(row, 'totpConfirmedAt') ?? null) !== null
+  /** @throws InternalError for a row without the columns: it says nothing about the account */
+  const isEnrolled = (row: Row): boolean => {
+    for (const field of ['totpSecretEncrypted', 'totpConfirmedAt'])
+      if (users.read(row, field) === undefined)
+        throw new InternalError(`The row of a user lacks "${field}"`)
+    return sealedIn(row) !== null && users.read(row, 'totpConfirmedAt') !== null
+  }
 
   const openedIn = (row: Row) => {
     const sealed = sealedIn(row)

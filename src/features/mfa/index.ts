@@ -81,7 +81,7 @@ function create(core: Core, settings: MfaSettings, limits: RouteLimits): Created
   const setupOf = createSetupOf(users, settings.issuer)
   const events = createMfaEvents(emit, credentials, app.log)
   const shared = { users, enrollment, challenges, remembered, isRequired, setupOf, events }
-  const secondFactor = createSecondFactor({ ...shared, settings, deviceIdOf })
+  const secondFactor = createSecondFactor({ ...shared, settings, deviceIdOf, signIns })
   signIns.secondFactor = secondFactor
   const verification = createVerification({
     ...shared,
@@ -95,6 +95,10 @@ function create(core: Core, settings: MfaSettings, limits: RouteLimits): Created
   if (!settings.afterProviders)
     app.log.warn(
       'fastify-crudauth: "mfa.oauth" is off, so a sign-in with a provider is not asked for the second factor; an account is as safe as the weakest provider it is linked to',
+    )
+  if (core.settings.lockout === false)
+    app.log.warn(
+      'fastify-crudauth: "lockout" is off, so whoever knows a password can guess codes of the second factor without limit; leave it on',
     )
   const services: MfaServices = {
     ...limits,

@@ -77,7 +77,11 @@ export function createManagement({
   ): Promise<Row> => {
     if (!enrollment.isEnrolled(user)) throw notEnrolled()
     const used = await enrollment.use(user, code, further)
-    if (used) return used.user
+    if (used) {
+      if (used.method === 'recovery')
+        await events.recoveryCodeUsed(used.user, enrollment.remaining(used.user), request)
+      return used.user
+    }
     await events.failed(user, 'management', request)
     throw new MfaCodeError()
   }

@@ -1,5 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { checkMethods } from '../../core/principal/methods.js'
+import type { SignIns } from '../../core/sign-in/complete.js'
+import type { PendingSignIn } from '../../core/sign-in/pending-sign-in.js'
 import type { SecondFactor } from '../../core/sign-in/second-factor.js'
 import { accountView } from '../../core/users/account-view.js'
 import type { Row, Users } from '../../core/users/users.js'
@@ -35,6 +37,7 @@ interface Dependencies {
   readonly setupOf: (user: Row, secret: string) => Setup
   readonly deviceIdOf: (request: FastifyRequest) => string | null
   readonly events: MfaEvents
+  readonly signIns: SignIns
 }
 
 /** Decides which sign-ins need a second factor, and gives them a challenge. */
@@ -47,7 +50,14 @@ export function createSecondFactor({
   setupOf,
   deviceIdOf,
   events,
+  signIns,
 }: Dependencies): SecondFactor {
+  /** The sign-in without the options that its transport doesn't use. */
+  const prepared = ({ rememberMe, scopes, metadata, ...signIn }: PendingSignIn): PendingSignIn => ({
+    ...signIns.transports.get(signIn.transport)?.prepare({ rememberMe, scopes, metadata }),
+    ...signIn,
+  })
+
   return {
     isEnrolled: enrollment.isEnrolled,
 
@@ -63,8 +73,11 @@ export function createSecondFactor({
       // Each challenge has a secret of its own. Whoever else knows the password must not learn the
       // secret that the owner confirms.
       const secret = isEnrolled ? null : newTotpSecret()
-      const device = deviceIdOf(request)
-      const challenge = await challenges.begin(user, { device, secret, signIn })
+      const challenge = await challenges.begin(user, {
+        device: deviceIdOf(request),
+        secret,
+        signIn: { ...prepared(signIn), amr: methods },
+      })
       return {
         mfa_required: true,
         challenge,

@@ -128,7 +128,8 @@ interface Dependencies {
 /** @param services null if `mfa` isn't configured */
 export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
   const need = (): Dependencies => services ?? fail('"app.crudAuth.mfa" needs the option "mfa"')
-  const rowOf = (user: RegisteredUser) => need().users.wholeRow(user)
+  /** The row is read again: that of the caller may be old, or lack the columns. */
+  const rowOf = (user: RegisteredUser) => need().users.presentRow(user)
 
   return {
     isEnrolled: async (user) => need().enrollment.isEnrolled(await rowOf(user)),
@@ -153,11 +154,7 @@ export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
       return { secret, otpauthUri: setupOf(row, secret).otpauth_uri }
     },
     async confirmSetup(user, code) {
-      const { users, management } = need()
-      // The secret that waits is newer than the row of the caller.
-      const row = await users.findById(users.idOf(users.rowBehind(user)))
-      if (!row) throw new BadRequestError('There is no setup to confirm; start one')
-      return management.confirm(row, code, null)
+      return need().management.confirm(await rowOf(user), code, null)
     },
     async verifyCode(user, code) {
       const { enrollment, events } = need()
@@ -168,10 +165,9 @@ export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
     },
     async disable(user) {
       const { users, enrollment, events } = need()
-      const id = users.idOf(users.rowBehind(user))
-      const row = await users.findById(id)
+      const row = await rowOf(user)
       // Also removes a secret that waits for its first code.
-      if (!row || !(await users.store.update(id, noFactor))) return false
+      if (!(await users.store.update(users.idOf(row), noFactor))) return false
       if (!enrollment.isEnrolled(row)) return false
       await events.disabled(users.changed(row, noFactor), null)
       return true
@@ -192,7 +188,7 @@ export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
     },
     async challenge(request, user, options = {}) {
       const { users, secondFactor, signIns } = need()
-      const row = await users.wholeRow(user)
+      const row = await rowOf(user)
       assertMaySignIn(users, row)
       const transport = transportOf(signIns, options.transport)
       return secondFactor.challenge(request as FastifyRequest, row, { ...options, transport })

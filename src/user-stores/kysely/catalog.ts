@@ -10,12 +10,13 @@ function kindOf(type: string, dialect: Dialect): CatalogColumn['kind'] {
   const name = type.toLowerCase()
   if (/^bool/.test(name) || /^(?:tinyint\(1\)|bit\(1\)|bit$)/.test(name)) return 'boolean'
   // SQLite types don't restrict the values: a flag may be INTEGER, a time TEXT.
-  if (dialect === 'sqlite') return /int/.test(name) ? 'integer' : 'other'
+  if (dialect === 'sqlite')
+    return /int/.test(name) ? 'integer' : /char|clob|text/.test(name) ? 'text' : 'other'
   if (/^(?:bigint|int8)/.test(name)) return 'bigint'
   if (/^(?:int|integer|smallint|tinyint|mediumint|serial|numeric|decimal)/.test(name))
     return 'integer'
   if (/^(?:timestamp|datetime|date$)/.test(name)) return 'time'
-  if (/char|text|uuid|json|citext/.test(name)) return 'text'
+  if (/char|text|uuid/.test(name)) return 'text'
   return 'other'
 }
 

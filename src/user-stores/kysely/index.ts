@@ -281,19 +281,17 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
         )
       return asRow(row)
     },
-    verifySchema: (needs) =>
+    verifySchema(needs) {
+      for (const field of needs.written) optional.delete(field)
       // A failed statement would abort the transaction of the app.
-      db.isTransaction
+      return db.isTransaction
         ? Promise.resolve([])
         : compareSchema(db, dialect, needs, {
             ...{ table, columns, unique, timestamps, optional, idColumn },
             filled: [...alwaysFilled, ...(generateId ? ['id'] : [])],
-          }),
-    async update(id, values) {
-      return write(id, {}, values)
+          })
     },
-    async compareAndSet(id, expected, values) {
-      return write(id, expected, values)
-    },
+    update: async (id, values) => write(id, {}, values),
+    compareAndSet: async (id, expected, values) => write(id, expected, values),
   }
 }

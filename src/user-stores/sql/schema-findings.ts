@@ -94,7 +94,7 @@ export function schemaFindings(
       error(
         `${at(column)} holds ${known.maxLength} characters, and "${field}" needs ${minLength}; widen it`,
       )
-    if (field === 'totpLastStep' && isWritten && !isInteger(known))
+    if (field === 'totpLastStep' && isWritten && ['text', 'boolean', 'time'].includes(known.kind))
       error(`${at(column)} must be an integer for "${field}"; change its type`)
     if (field === 'tokenVersion' && !isInteger(known))
       error(`${at(column)} must be an integer for "tokenVersion"; change its type`)
