@@ -5,7 +5,6 @@ import type { PasswordPolicy } from '../../core/passwords/policy.js'
 import type { NewAccount } from '../../core/sign-up/new-account.js'
 import { createAllowlist } from '../../core/sign-up/registration-gate.js'
 import type { SignUpMessages } from '../../core/sign-up/sign-up-messages.js'
-import { decodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import {
   BadRequestError,
@@ -110,13 +109,6 @@ export function createRegister(services: Dependencies): RegisterAccount {
     })
   }
 
-  /** Like `writeNothing`, for a reserved address: writes the row of its previous owner. */
-  const writeForOwner = async (encodedId: string) => {
-    const id = decodeUserId(encodedId)
-    const row = id === null ? null : await users.findById(id)
-    if (row) await writeNothing({ field: 'email', row })
-  }
-
   /**
    * Handles a failed insert. Returns null if a value that isn't public is taken, after sending a
    * message to its owner.
@@ -170,22 +162,25 @@ export function createRegister(services: Dependencies): RegisterAccount {
     await refuseTakenNames(row, messages)
     const { email } = row
     // Fails open, as the rate limit does: registration goes on in an outage of the store.
-    const reservedFor =
+    const reference =
       typeof email === 'string' ? await messages.reservedFor(email).catch(() => null) : null
     const known = await accountsWith(row, messages)
     const [holder] = known
+    let isReserved = false
     if (holder) {
       // Check again, because a name may be taken by now: of identical sign-ups in parallel, all but
       // one get 409.
       await refuseTakenNames(row, messages).catch(onlyTaken)
       await writeNothing(holder)
-    } else if (reservedFor !== null) {
-      await writeForOwner(reservedFor)
+    } else if (reference !== null) {
+      const owner = await users.findReferenced(reference)
+      isReserved = owner !== null
+      if (owner) await writeNothing({ field: 'email', row: owner })
     }
-    if (reservedFor !== null && typeof email === 'string') messages.reservedAddress(request, email)
+    if (reference !== null && typeof email === 'string') messages.reservedAddress(request, email)
     for (const { field, value } of known) messages.existingAccount(request, field, value)
     const user =
-      holder || reservedFor !== null
+      holder || isReserved
         ? null
         : await create(row).catch((error) => handleDuplicate(error, row, messages, request))
     if (user) {

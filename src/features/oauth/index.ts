@@ -111,8 +111,10 @@ async function createPart(
     links,
     recent,
     linkChanged: core.credentials.notifyLinkChanged,
-    isReserved: async (address: string) =>
-      ((await signUp.messages?.reservedFor(address)) ?? null) !== null,
+    async isReserved(address: string) {
+      const reference = (await signUp.messages?.reservedFor(address)) ?? null
+      return reference !== null && (await users.findReferenced(reference)) !== null
+    },
     sendVerification: (request: FastifyRequest, user: Row) =>
       signUp.messages?.sendVerification(request, user),
     replaceCredential: core.replaceCredential,
