@@ -80,7 +80,6 @@ function recentLinksOf(
   return createRecentLinks({
     users,
     store: state.oneTime,
-    seal: createSeal(keys('one-time')),
     keys: keys('recent-links'),
     providers: Object.keys(oauth.providers),
     seconds: delivery.lifetimes.revertSeconds,
@@ -216,10 +215,8 @@ export const oauth: Feature = {
           ...links,
           undoable: recent !== null,
           async detachRecent(user) {
-            for (const { provider, subject } of (await recent?.of(user)) ?? []) {
-              await links.remove(user, provider, subject)
-              await recent?.forget(user, provider)
-            }
+            for (const provider of (await recent?.of(user)) ?? [])
+              await links.remove(user, provider)
           },
         })
         const services = await createPart(core, settings, links, recent, limits)

@@ -79,11 +79,8 @@ export function linkedAccountsInTable(
       for (const { provider } of await bounded(() => store.list(userId)))
         await bounded(() => store.remove(userId, provider, false))
     },
-    async remove(user, provider, subject) {
-      const userId = users.idOf(user)
-      const account = await bounded(() => store.find(provider, subject))
-      if (account?.userId !== userId || account.subject !== subject) return false
-      return (await bounded(() => store.remove(userId, provider, false))) === 'removed'
+    async remove(user, provider) {
+      await bounded(() => store.remove(users.idOf(user), provider, false))
     },
     async detach(user, provider, hasOtherWay) {
       const userId = users.idOf(user)
