@@ -2,6 +2,7 @@ import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
 import type { Row, Users } from '../../core/users/users.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { UserValues } from '../../ports/user-store.js'
+import { storedTime } from './stored-time.js'
 
 /** A linked provider account, as listed. */
 export interface LinkedAccount {
@@ -81,12 +82,11 @@ export function linkedAccountsInColumns(
         const time = isNewest
           ? (users.read(user, 'oauthUpdatedAt') ?? users.read(user, 'oauthCreatedAt'))
           : null
-        const linkedAt =
-          time === null || time === undefined ? null : new Date(time as string | number | Date)
+        const linkedAtMs = storedTime(time)
         return {
           provider,
           email: null,
-          linkedAt: linkedAt && !Number.isNaN(linkedAt.getTime()) ? linkedAt : null,
+          linkedAt: Number.isNaN(linkedAtMs) ? null : new Date(linkedAtMs),
         }
       })
     },
