@@ -56,14 +56,22 @@ export function createReservations(
   const userKey = (key: Buffer, user: Row) => shortHmac(key, `user ${users.referenceOf(user)}`)
   const emailKey = (key: Buffer, email: string) => shortHmac(key, `email ${email}`)
 
+  /**
+   * Exists as long as the account may go back to an exclusive address. The entry of the address
+   * only says which account was the last to reserve it. So releasing is one atomic step, which
+   * can't delete what another account reserves at that moment.
+   */
+  const claimKey = (key: Buffer, email: string, reference: string) =>
+    shortHmac(key, `claim ${JSON.stringify([email, reference])}`)
+
   const first = async (keyOf: (key: Buffer) => string): Promise<string | null> => {
     const found = await orUnavailable(Promise.all(keys.map((key) => store.peek(keyOf(key)))))
-    const sealed = found.find((value) => value !== null) ?? null
-    return sealed === null ? null : open(sealed)
+    return found.find((value) => value !== null) ?? null
   }
 
   const of = async (user: Row): Promise<readonly Reservation[]> => {
-    const text = await first((key) => userKey(key, user))
+    const sealed = await first((key) => userKey(key, user))
+    const text = sealed === null ? null : open(sealed)
     return text === null
       ? []
       : (JSON.parse(text) as Reservation[]).filter(({ endsAtMs }) => endsAtMs > Date.now())
@@ -72,15 +80,23 @@ export function createReservations(
     const ttlMs = Math.max(...list.map(({ endsAtMs }) => endsAtMs)) - Date.now()
     return orUnavailable(store.put(userKey(keys[0], user), seal(JSON.stringify(list)), ttlMs))
   }
-  const referenceAt = (email: string) => first((key) => emailKey(key, email))
+  const referenceAt = async (email: string) => {
+    const sealed = await first((key) => emailKey(key, email))
+    const reference = sealed === null ? null : open(sealed)
+    // Also without a reference, so that the duration doesn't tell a reserved address.
+    const claim = await first((key) => claimKey(key, email, reference ?? ''))
+    return claim === null ? null : reference
+  }
 
   return {
     of,
     async reserve(user, former, ttlSeconds, exclusive) {
       const ttlMs = ttlSeconds * 1000
       if (exclusive) {
-        const key = emailKey(keys[0], former.email)
-        await orUnavailable(store.put(key, seal(users.referenceOf(user)), ttlMs))
+        const [key] = keys
+        const reference = users.referenceOf(user)
+        await orUnavailable(store.put(claimKey(key, former.email, reference), '1', ttlMs))
+        await orUnavailable(store.put(emailKey(key, former.email), seal(reference), ttlMs))
       }
       const list = [...(await of(user))]
       const known = list.findIndex(({ email }) => email === former.email)
@@ -96,13 +112,10 @@ export function createReservations(
       const list = await of(user)
       const at = list.findIndex((reserved) => reserved.email === email)
       if (at < 0) return
-      const own = users.referenceOf(user)
-      const release = async (key: Buffer, reserved: Reservation) => {
-        // An address that this account left unverified may be reserved for another account by now.
-        const holder = await store.peek(emailKey(key, reserved.email))
-        if (holder !== null && open(holder) === own) await store.take(emailKey(key, reserved.email))
-      }
-      const ended = list.slice(at).flatMap((reserved) => keys.map((key) => release(key, reserved)))
+      const reference = users.referenceOf(user)
+      const ended = list
+        .slice(at)
+        .flatMap(({ email }) => keys.map((key) => store.take(claimKey(key, email, reference))))
       const forgotten = keys.map((key) => store.take(userKey(key, user)))
       await orUnavailable(Promise.all([...ended, ...forgotten]))
       if (at > 0) await write(user, list.slice(0, at))
