@@ -34,8 +34,7 @@ for (const backend of backends) {
       },
     })
     const ada = await enrolledUser(app, 'ada')
-    const isElevated = async (client: Client) =>
-      (await client.get('/elevated')).statusCode === 200
+    const isElevated = async (client: Client) => (await client.get('/elevated')).statusCode === 200
     return { app, failed, ...ada, isElevated }
   }
 

@@ -133,8 +133,7 @@ describe('completeLogin: a login by hand', () => {
 
   test('a disabled account is refused, and an unknown transport is a mistake of the app', async (t) => {
     const { app, byHand } = await setUp(t)
-    for (const transport of ['plain', 'unknown', ''])
-      isConfigError(await byHand({ transport }))
+    for (const transport of ['plain', 'unknown', '']) isConfigError(await byHand({ transport }))
     await app.crudAuth.users.update(1, { isActive: false })
     refuses(await byHand(), 'CRUDAUTH_FORBIDDEN')
   })

@@ -11,6 +11,7 @@ import {
   type UserValues,
 } from '../../ports/user-store.js'
 import { containsSalt, hashPrefixOf, saltOf, unusablePrefix } from './salt.js'
+import { decodeUserId, encodeUserId } from './user-id.js'
 
 const maxKnownEpochs = 10_000
 
@@ -36,6 +37,14 @@ export interface Users {
    * id. Sessions and tokens with another epoch have ended.
    */
   epochOf(row: Row): string
+  /**
+   * Identifies the account, whatever becomes of its credential and its addresses: the id and the
+   * creation time, as text. A later account with the same id has another reference, if the model
+   * has `createdAt`.
+   */
+  referenceOf(row: Row): string
+  /** The account behind a reference. Null if it was deleted, even if its id was reused. */
+  findReferenced(reference: string): Promise<Row | null>
   /**
    * The prefix of the row's hash if it includes the salt, otherwise null. Rows with the same
    * `token_version` whose hashes have this prefix (`hasHashPrefix`) have the same epoch.
@@ -203,6 +212,13 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, saltKey
       if (head !== null && (head === hash || containsSalt(head)))
         epochs.set(head, { version, epoch })
       return epoch
+    },
+    referenceOf: (row) =>
+      JSON.stringify([encodeUserId(users.idOf(row)), timeText(users.read(row, 'createdAt'))]),
+    async findReferenced(reference) {
+      const id = decodeUserId((JSON.parse(reference) as [string])[0])
+      const row = id === null ? null : await users.findById(id)
+      return row && users.referenceOf(row) === reference ? row : null
     },
     hashPrefixOf(row) {
       const hash = users.hashOf(row)

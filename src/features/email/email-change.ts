@@ -9,7 +9,6 @@ import type { Redeem } from '../../core/one-time-tokens/redeem.js'
 import type { RecoveryTokens } from '../../core/one-time-tokens/tokens.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
 import { rowOf } from '../../core/principal/principal.js'
-import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import {
   BadRequestError,
@@ -157,7 +156,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
       identity.conflictingField({ email }, user),
     ])
     if (shadowing !== null) return false
-    return owner === null && (holder === null || holder === encodeUserId(users.idOf(user)))
+    return owner === null && (holder === null || users.idOf(holder) === users.idOf(user))
   }
 
   return {
@@ -217,7 +216,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
           const former = claim.value
           const taken = () => new DuplicateError('The email is taken')
           const holder = await reservations.holderOf(email)
-          if (holder !== null && holder !== claim.user) throw taken()
+          if (holder && users.idOf(holder) !== users.idOf(user)) throw taken()
           const wasVerified = users.flagOf(user, 'emailVerified', false)
           const from = former === null ? null : { email: former, wasVerified }
           // Reserved before the write frees the address, so that nobody can take it in between.

@@ -124,7 +124,7 @@ function createPart(
         ...(field === null ? [] : [field]),
       ]),
     ],
-    reservedFor: reservations.holderOf,
+    reservedFor: reservations.referenceAt,
     sendVerification: (request, user) => verification?.requestFor(request, user),
     existingAccount: notices.existingAccount,
     reservedAddress: notices.reservedAddress,

@@ -117,7 +117,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     profile: OAuthProfile,
   ): Promise<OAuthResolution | null> => {
     const isVerified = users.flagOf(user, 'emailVerified', false)
-    if (isVerified) await recent?.remember(user, provider, profile.id)
+    if (isVerified) await recent?.remember(user, provider)
     const changing = isVerified
       ? updateIfUnchanged(users, user, ['email', ...links.fields, 'emailVerified'], () =>
           links.valuesFor(provider, profile.id, false),

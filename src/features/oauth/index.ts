@@ -81,7 +81,6 @@ function recentLinksOf(
   return createRecentLinks({
     users,
     store: state.oneTime,
-    seal: createSeal(keys('one-time')),
     keys: keys('recent-links'),
     providers: Object.keys(oauth.providers),
     seconds: delivery.lifetimes.revertSeconds,
@@ -113,8 +112,10 @@ async function createPart(
     recent,
     linkChanged: core.credentials.notifyLinkChanged,
     methods: core.credentials.allMethods,
-    isReserved: async (address: string) =>
-      ((await signUp.messages?.reservedFor(address)) ?? null) !== null,
+    async isReserved(address: string) {
+      const reference = (await signUp.messages?.reservedFor(address)) ?? null
+      return reference !== null && (await users.findReferenced(reference)) !== null
+    },
     sendVerification: (request: FastifyRequest, user: Row) =>
       signUp.messages?.sendVerification(request, user),
     replaceCredential: core.replaceCredential,
@@ -221,10 +222,8 @@ export const oauth: Feature = {
           clearedFactors: {},
           undoable: recent !== null,
           async detachRecent(user) {
-            for (const { provider, subject } of (await recent?.of(user)) ?? []) {
-              await links.remove(user, provider, subject)
-              await recent?.forget(user, provider)
-            }
+            for (const provider of (await recent?.of(user)) ?? [])
+              await links.remove(user, provider)
           },
         })
         const services = await createPart(core, settings, links, recent, limits)
