@@ -31,7 +31,7 @@ export function banner(config: DemoConfig, port: number, providerUrl?: string): 
         : 'in memory, until the demo stops (REDIS_URL keeps them)',
     ],
     ['Secret', secret ? 'from AUTH_SECRET' : path('secret')],
-    ['TOTP key', mfaKey ? 'from MFA_ENCRYPTION_KEY' : path('mfa-key')],
+    ['TOTP key', mfaKey ? 'from MFA_KEY' : path('mfa-key')],
     ['Stop', 'Ctrl+C'],
   ]
   const table = lines.map(([name = '', text]) => `  ${name.padEnd(9)} ${text}`)

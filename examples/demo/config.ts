@@ -48,7 +48,7 @@ function portOf(text: string): number {
  */
 export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
   const { HOST, PORT, PUBLIC_URL, REDIS_URL, LOG_LEVEL, DEMO_FOLDER } = env
-  const { AUTH_SECRET, COOKIE_SECURE, MFA_ENCRYPTION_KEY, MFA_REQUIRED } = env
+  const { AUTH_SECRET, COOKIE_SECURE, MFA_KEY, MFA_REQUIRED } = env
   const logLevel = LOG_LEVEL || 'info'
   if (!logLevels.includes(logLevel))
     throw new SetupError(`LOG_LEVEL must be one of ${logLevels.join(', ')}, got "${logLevel}"`)
@@ -59,7 +59,7 @@ export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
     folder: DEMO_FOLDER ? resolve(DEMO_FOLDER) : join(root, '.demo'),
     redisUrl: REDIS_URL || undefined,
     secret: AUTH_SECRET || undefined,
-    mfaKey: MFA_ENCRYPTION_KEY || undefined,
+    mfaKey: MFA_KEY || undefined,
     mfaRequired: flagOf('MFA_REQUIRED', MFA_REQUIRED, false),
     secureCookies: flagOf('COOKIE_SECURE', COOKIE_SECURE, true),
     logLevel,

@@ -122,14 +122,14 @@ test('demo: the TOTP key survives a restart, and so do authenticator apps', asyn
   assert.notEqual(key, readFileSync(join(folder, 'secret'), 'utf8'))
 })
 
-test('demo: MFA_ENCRYPTION_KEY stores no key file and must differ from the secret', async (t) => {
+test('demo: MFA_KEY stores no key file and must differ from the secret', async (t) => {
   const folder = temporaryFolder(t)
   const key = 'a key of the environment, long enough for it'
-  await restarts(t, { MFA_ENCRYPTION_KEY: key }, folder)
+  await restarts(t, { MFA_KEY: key }, folder)
   assert.ok(!readdirSync(folder).includes('mfa-key'))
   for (const [env, line] of [
-    [{ MFA_ENCRYPTION_KEY: 'short' }, 'at least 32 bytes'],
-    [{ MFA_ENCRYPTION_KEY: key, AUTH_SECRET: key }, 'must differ from "secret"'],
+    [{ MFA_KEY: 'short' }, 'at least 32 bytes'],
+    [{ MFA_KEY: key, AUTH_SECRET: key }, 'must differ from "secret"'],
     [{ MFA_REQUIRED: 'yes' }, 'MFA_REQUIRED must be 0 or 1'],
   ] as const) {
     const { code, output } = await runDemo(t, { DEMO_FOLDER: folder, PORT: '0', ...env })
