@@ -74,8 +74,8 @@ async function setUp(t: Parameters<typeof build>[0], seen?: object[]) {
           request.body.options,
         ),
       }))
-      app.post<{ Body: never }>('/complete', (request, reply) =>
-        app.crudAuth.mfa.complete(request, reply, request.body),
+      app.post('/complete', (request, reply) =>
+        app.crudAuth.mfa.complete(request, reply, request.body as never),
       )
       app.get('/principal', { onRequest: currentUser() }, async ({ principal }) => ({
         transport: principal.transport,

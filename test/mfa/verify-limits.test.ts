@@ -123,13 +123,22 @@ describe('POST /mfa/verify: the lockout', () => {
     answers(await verify(client, challenge, codeAt(secret)), 200)
   })
 
-  test('the identifier is counted as it was typed', async (t) => {
-    const app = await build(t, { auth: { mfa: mfaOptions, lockout: { maxAttempts: 1 } } })
+  test('the hook gets the identifier as it was typed at the sign-in', async (t) => {
+    const locked: string[] = []
+    const app = await build(t, {
+      auth: {
+        mfa: { ...mfaOptions, maxAttempts: 9 },
+        lockout: { maxAttempts: 1 },
+        hooks: { onLockout: ({ identifier }) => locked.push(identifier) },
+      },
+    })
     const { secret } = await enrolledUser(app, 'ada')
     const client = new Client(app)
-    const challenge = await challengeOf(client, 'ADA@example.com')
+    const challenge = await challengeOf(client, 'ada')
     refusesOwn(await verify(client, challenge, wrongCode(secret)), 'CRUDAUTH_MFA_CODE')
-    refusesOwn(await new Client(app).login('ada@example.com'), 'CRUDAUTH_LOCKED_OUT')
+    refusesOwn(await verify(client, challenge, wrongCode(secret)), 'CRUDAUTH_LOCKED_OUT')
+    assert.deepEqual([...new Set(locked)], ['ada'], 'not the email')
+    refusesOwn(await new Client(app).login('ada'), 'CRUDAUTH_LOCKED_OUT')
   })
 
   test('right passwords count nothing, and a right code clears the failures', async (t) => {

@@ -58,6 +58,11 @@ export interface SignIns {
   readonly transports: Map<string, Establishing>
   /** Response bodies other than those of the transports, by name. */
   readonly bodies: Map<string, (user: Row, established: object) => object>
+  /** Work of features after the second factor, by name. Returns the row as it is then. */
+  readonly afterwards: Map<
+    string,
+    (request: FastifyRequest, user: Row, data: object) => Promise<Row>
+  >
   signOut: SignOut | null
   /** Null: no second factor is ever asked for. */
   secondFactor: SecondFactor | null
@@ -74,11 +79,12 @@ export function completeSignInWith(
 ): CompleteSignIn {
   const transport = transportOf(signIns, name)
   const { establish } = signIns.transports.get(transport) as Establishing
-  return async (request, reply, user, { attempt, ...options }) => {
+  return async (request, reply, known, { attempt, afterwards, ...options }) => {
+    let user = known
     if (signIns.secondFactor) {
       assertMaySignIn(users, user)
       const challenge = await signIns.secondFactor
-        .challenge(request, user, { ...options, transport })
+        .challenge(request, user, { ...options, afterwards, transport })
         .catch(async (error) => {
           await attempt?.giveBack()
           throw error
@@ -89,6 +95,7 @@ export function completeSignInWith(
         return challenge
       }
     }
+    user = await runAfterwards(signIns, request, user, afterwards)
     // In parallel, so that both take one round trip.
     const [body] = await Promise.all([establish(request, reply, user, options), attempt?.forgive()])
     return body
@@ -108,3 +115,11 @@ export function transportOf({ transports }: SignIns, name?: string): string {
   if (transports.has(name)) return name
   return fail(`"app.crudAuth.completeLogin" knows no transport "${name}" that signs in`)
 }
+
+/** Does what had to wait until every factor was verified. Returns the row of the user. */
+export const runAfterwards = async (
+  { afterwards }: SignIns,
+  request: FastifyRequest,
+  user: Row,
+  work: Continuation['afterwards'],
+): Promise<Row> => (work && (await afterwards.get(work.name)?.(request, user, work.data))) ?? user

@@ -72,7 +72,7 @@ export function createBearer({
     refresh: settings.refresh,
 
     /** The requested scopes that may be granted. @throws InternalError for anything but texts */
-    grantable: (asked: readonly string[]) => clamp(checkAsked(asked)),
+    grantable: (asked: readonly string[]) => clamp([...new Set(checkAsked(asked))]),
 
     /**
      * Issues tokens for a user who has just authenticated.

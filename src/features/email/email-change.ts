@@ -23,6 +23,7 @@ import { unavailableError } from '../../lib/unavailable.js'
 import type { Principal } from '../../ports/transport.js'
 import type { FormerAddress, Reservations } from './address-reservations.js'
 import { freeFromStranger } from './free-address.js'
+import type { MayRevert } from './revert-rules.js'
 
 interface Dependencies {
   readonly users: Users
@@ -35,6 +36,7 @@ interface Dependencies {
   readonly outbox: Outbox
   readonly withinRecipientLimit: RecipientLimit
   readonly reservations: Reservations
+  readonly mayRevert: MayRevert
   readonly seconds: { readonly change: number; readonly revert: number }
   /** Sign-in methods besides the password. */
   readonly methods: SignInMethods
@@ -247,11 +249,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
 
     async revert(request, token) {
       await redeem('revert', token, {
-        // Without `tokenVersion`, a revert doesn't change the epoch, so tokens of addresses left
-        // later would stay valid. Those addresses are no longer reserved, which ends their tokens.
-        isStillValid: async (user, claim) =>
-          users.has('tokenVersion') ||
-          (await reservations.of(user)).some(({ email }) => email === claim.next),
+        isStillValid: services.mayRevert,
         // Regardless of the current address: an attacker may have changed it again.
         async work(user, claim) {
           const email = claim.next as string

@@ -1,3 +1,4 @@
+import type { CountedAttempt } from '../../core/sign-in/lockout.js'
 import type { PendingSignIn } from '../../core/sign-in/pending-sign-in.js'
 import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
@@ -42,11 +43,10 @@ export interface Challenges {
   /** The live challenge of a token, or null. */
   find(token: string): Promise<Challenge | null>
   /**
-   * Counts an attempt before the code is judged. Returns a function that takes it back and never
-   * rejects.
+   * Counts an attempt before the code is judged. The methods of the result never reject.
    * @throws TokenInvalidOrUsedError once the attempts are used up
    */
-  count(challenge: Challenge): Promise<() => Promise<void>>
+  count(challenge: Challenge): Promise<CountedAttempt>
   /** Uses the challenge up. Exactly one of any number of concurrent calls returns true. */
   take(challenge: Challenge): Promise<boolean>
   /** Makes a challenge valid again whose sign-in could not be finished. Never rejects. */
@@ -131,12 +131,18 @@ export function createChallenges({
       const budget: AttemptBudget = {
         key: `mfa:${key}`,
         maxAttempts,
-        ...{ windowMs: seconds * 1000, lockMs: seconds * 1000, maxLockMs: seconds * 1000 },
+        // The window outlasts the challenge. A longer lock would outlast attempts that were given
+        // back.
+        ...{ windowMs: seconds * 1000, lockMs: 1, maxLockMs: 1 },
       }
       const [result] = await orUnavailable(counters.attempt([budget]))
       if (!result || result.retryMs > 0) throw new TokenInvalidOrUsedError()
-      return async () => {
-        await Promise.allSettled([counters.giveBack([budget.key])])
+      return {
+        async giveBack() {
+          await Promise.allSettled([counters.giveBack([budget.key])])
+        },
+        // A challenge that was answered is used up.
+        forgive: async () => {},
       }
     },
 

@@ -8,7 +8,7 @@ import { isOneTimeCode, newTotpSecret, stepOf } from './totp.js'
 import type { TotpSecrets } from './totp-secrets.js'
 
 /** A code that was right and is now used up. */
-interface UsedCode {
+export interface UsedCode {
   /** The row as it was written. */
   readonly user: Row
   readonly method: 'otp' | 'recovery'
@@ -34,17 +34,20 @@ interface Dependencies {
 }
 
 export function createEnrollment({ users, secrets, codeCount, log }: Dependencies) {
-  const sealedIn = (row: Row): string | null => {
-    const sealed = users.read(row, 'totpSecretEncrypted')
-    return typeof sealed === 'string' && sealed !== '' ? sealed : null
+  /**
+   * @throws InternalError for a column that the driver converts (JSON, bytes): the account must not
+   * count as one without a second factor
+   */
+  const textIn = (row: Row, field: string): string | null => {
+    const value = users.read(row, field) ?? null
+    if (value !== null && typeof value !== 'string')
+      throw new InternalError(`The column of "${field}" must be read as text; change its type`)
+    return value === '' ? null : value
   }
-  /** @throws InternalError for a row without the columns: it says nothing about the account */
-  const isEnrolled = (row: Row): boolean => {
-    for (const field of ['totpSecretEncrypted', 'totpConfirmedAt'])
-      if (users.read(row, field) === undefined)
-        throw new InternalError(`The row of a user lacks "${field}"`)
-    return sealedIn(row) !== null && users.read(row, 'totpConfirmedAt') !== null
-  }
+  const sealedIn = (row: Row) => textIn(row, 'totpSecretEncrypted')
+  const codesIn = (row: Row) => textIn(row, 'mfaRecoveryCodes')
+  const isEnrolled = (row: Row): boolean =>
+    sealedIn(row) !== null && (users.read(row, 'totpConfirmedAt') ?? null) !== null
 
   const openedIn = (row: Row) => {
     const sealed = sealedIn(row)
@@ -71,7 +74,7 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
         values: { totpLastStep: step, ...sealedAgain },
       }
     }
-    const left = takesRecoveryCode ? withoutCode(users.read(row, 'mfaRecoveryCodes'), code) : null
+    const left = takesRecoveryCode ? withoutCode(codesIn(row), code) : null
     return left === null
       ? null
       : {
@@ -103,18 +106,49 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
     return null
   }
 
-  const enabled = (row: Row, secret: string, step: number, stored: string): UserValues => ({
-    totpSecretEncrypted: secrets.seal(row, secret),
-    totpConfirmedAt: new Date(),
-    totpLastStep: step,
-    mfaRecoveryCodes: stored,
-  })
+  /**
+   * Enrolls with the secret and the step that `proofOf` finds in the row; null for none. If the
+   * write fails, it is taken back: it may have happened, and its recovery codes reach nobody.
+   */
+  const enable = async (
+    user: Row,
+    proofOf: (row: Row) => { secret: string; step: number } | null,
+  ): Promise<{ user: Row; codes: string[] } | null> => {
+    const { codes, stored } = newRecoveryCodes(codeCount)
+    let written: string | null = null
+    const changed = await change(user, (row) => {
+      const proof = isEnrolled(row) ? null : proofOf(row)
+      if (!proof) return null
+      written = secrets.seal(row, proof.secret)
+      return {
+        fields: ['totpSecretEncrypted'],
+        values: {
+          totpSecretEncrypted: written,
+          totpConfirmedAt: new Date(),
+          totpLastStep: proof.step,
+          mfaRecoveryCodes: stored,
+        },
+      }
+    }).catch(async (error) => {
+      if (written !== null) await undo(user, written)
+      throw error
+    })
+    return changed && { user: changed, codes }
+  }
+
+  /** Never rejects. */
+  const undo = async (user: Row, sealed: string | null) => {
+    const row = await users.findById(users.idOf(user)).catch(() => null)
+    if (!row) return
+    await change(row, (now) =>
+      sealedIn(now) === sealed ? { fields: ['totpSecretEncrypted'], values: noFactor } : null,
+    ).catch(() => {})
+  }
 
   return {
     isEnrolled,
 
-    remaining: (row: Row): number =>
-      isEnrolled(row) ? readDigests(users.read(row, 'mfaRecoveryCodes')).length : 0,
+    remaining: (row: Row): number => (isEnrolled(row) ? readDigests(codesIn(row)).length : 0),
 
     /**
      * Uses up a code: exactly one of any number of concurrent calls succeeds with it. Null for a
@@ -161,43 +195,20 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
     isPending: (row: Row): boolean => sealedIn(row) !== null && !isEnrolled(row),
 
     /** Enrolls with the secret that waits for its first code. Null for a wrong code. */
-    async confirm(user: Row, code: string): Promise<{ user: Row; codes: string[] } | null> {
-      const { codes, stored } = newRecoveryCodes(codeCount)
+    confirm(user: Row, code: string) {
       const given = code.replace(/\s/g, '')
-      const changed = await change(user, (row) => {
-        const opened = isEnrolled(row) ? null : openedIn(row)
+      return enable(user, (row) => {
+        const opened = openedIn(row)
         const step = opened && isOneTimeCode(given) ? stepOf(opened.secret, given) : null
-        if (!opened || step === null) return null
-        return {
-          fields: ['totpSecretEncrypted'],
-          values: enabled(row, opened.secret, step, stored),
-        }
+        return opened && step !== null ? { secret: opened.secret, step } : null
       })
-      return changed && { user: changed, codes }
     },
 
     /** Enrolls with a secret whose code was right at `step`. Null if the account is enrolled. */
-    async enable(
-      user: Row,
-      secret: string,
-      step: number,
-    ): Promise<{ user: Row; codes: string[] } | null> {
-      const { codes, stored } = newRecoveryCodes(codeCount)
-      const changed = await change(user, (row) =>
-        isEnrolled(row)
-          ? null
-          : { fields: ['totpSecretEncrypted'], values: enabled(row, secret, step, stored) },
-      )
-      return changed && { user: changed, codes }
-    },
+    enable: (user: Row, secret: string, step: number) => enable(user, () => ({ secret, step })),
 
     /** Takes back `enable`, if nothing has changed since. Never rejects. */
-    async undo(user: Row): Promise<void> {
-      const sealed = sealedIn(user)
-      await change(user, (row) =>
-        sealedIn(row) === sealed ? { fields: ['totpSecretEncrypted'], values: noFactor } : null,
-      ).catch(() => {})
-    },
+    undo: (user: Row) => undo(user, sealedIn(user)),
 
     /**
      * Values with new recovery codes. The secret is encrypted again, which ends the remembered

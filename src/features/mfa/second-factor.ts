@@ -6,6 +6,7 @@ import type { SecondFactor } from '../../core/sign-in/second-factor.js'
 import { accountView } from '../../core/users/account-view.js'
 import type { Row, Users } from '../../core/users/users.js'
 import type { Challenges } from './challenges.js'
+import type { CodeBudget } from './code-budget.js'
 import type { Enrollment } from './enrollment.js'
 import type { MfaEvents } from './events.js'
 import type { MfaSettings } from './options.js'
@@ -38,6 +39,7 @@ interface Dependencies {
   readonly deviceIdOf: (request: FastifyRequest) => string | null
   readonly events: MfaEvents
   readonly signIns: SignIns
+  readonly budget: CodeBudget
 }
 
 /** Decides which sign-ins need a second factor, and gives them a challenge. */
@@ -51,6 +53,7 @@ export function createSecondFactor({
   deviceIdOf,
   events,
   signIns,
+  budget,
 }: Dependencies): SecondFactor {
   /** The sign-in without the options that its transport doesn't use. */
   const prepared = ({ rememberMe, scopes, metadata, ...signIn }: PendingSignIn): PendingSignIn => ({
@@ -60,6 +63,7 @@ export function createSecondFactor({
 
   return {
     isEnrolled: enrollment.isEnrolled,
+    guardsProviders: (user) => settings.afterProviders && enrollment.isEnrolled(user),
 
     async challenge(request, user, signIn) {
       const methods = checkMethods(signIn.amr)
@@ -87,8 +91,15 @@ export function createSecondFactor({
     },
 
     async verifyOneTimeCode(user, code, request) {
-      const used = await enrollment.use(user, code, { takesRecoveryCode: false })
-      if (!used) await events.failed(user, 'sudo', request)
+      const counted = await budget.count(request, user)
+      const used = await enrollment
+        .use(user, code, { takesRecoveryCode: false })
+        .catch(async (error) => {
+          await counted.giveBack()
+          throw error
+        })
+      if (used) await counted.forgive()
+      else await events.failed(user, 'sudo', request)
       return used !== null
     },
   }

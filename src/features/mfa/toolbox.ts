@@ -107,7 +107,7 @@ export interface MfaToolbox {
     answer: {
       readonly challenge: string
       readonly code: string
-      readonly rememberDevice?: boolean
+      readonly rememberDevice?: boolean | undefined
     },
   ): Promise<object>
 }

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { SignIns } from '../../core/sign-in/complete.js'
+import { runAfterwards, type SignIns } from '../../core/sign-in/complete.js'
 import type { LoginContext } from '../../core/sign-in/known-device.js'
 import type { CountAttempt } from '../../core/sign-in/lockout.js'
 import { accountView } from '../../core/users/account-view.js'
@@ -9,6 +9,7 @@ import { MfaCodeError, TokenInvalidOrUsedError } from '../../errors.js'
 import { refuseCrossSite } from '../../http/cross-site.js'
 import type { AuthenticationMethod } from '../../ports/transport.js'
 import type { Challenge, Challenges } from './challenges.js'
+import type { CodeBudget } from './code-budget.js'
 import type { Enrollment } from './enrollment.js'
 import type { MfaEvents } from './events.js'
 import type { RememberedDevices } from './remembered-devices.js'
@@ -18,7 +19,7 @@ import { isOneTimeCode, stepOf } from './totp.js'
 interface Answer {
   readonly challenge: string
   readonly code: string
-  readonly rememberDevice?: boolean
+  readonly rememberDevice?: boolean | undefined
 }
 
 /** The second step of a sign-in. */
@@ -46,6 +47,7 @@ interface Dependencies {
   readonly events: MfaEvents
   readonly signIns: SignIns
   readonly countAttempt: CountAttempt
+  readonly budget: CodeBudget
   readonly loginContext: (request: FastifyRequest) => LoginContext
   readonly deviceIdOf: (request: FastifyRequest) => string | null
   readonly trustedOrigins: ReadonlySet<string>
@@ -78,6 +80,28 @@ export function createVerification(services: Dependencies): Verification {
     users.epochOf(user) === epoch &&
     enrollment.isEnrolled(user) === (secret === null)
 
+  /** Counts the attempt in every limit, before anything about the code is known. */
+  const count = async (request: FastifyRequest, challenge: Challenge) => {
+    const counted = [await challenges.count(challenge)]
+    const notGuessed = async () => {
+      await Promise.all(counted.map(({ giveBack }) => giveBack()))
+    }
+    try {
+      const id = decodeUserId(challenge.user)
+      const user = id === null ? null : await users.findById(id)
+      const identifier = identifierOf(users, user, challenge.signIn)
+      counted.push(await services.countAttempt(services.loginContext(request), identifier, user))
+      if (user) counted.push(await services.budget.count(request, user))
+      const forgive = async () => {
+        await Promise.all(counted.map((one) => one.forgive()))
+      }
+      return { user, notGuessed, forgive }
+    } catch (error) {
+      await notGuessed()
+      throw error
+    }
+  }
+
   /** Judges the code and uses it up. Null for a wrong one. */
   const prove = async (user: Row, code: string, secret: string | null): Promise<Proof | null> => {
     if (secret === null) {
@@ -99,12 +123,12 @@ export function createVerification(services: Dependencies): Verification {
     const enabled = await proof.enable?.(proof.user)
     // Another setup of the account was confirmed first.
     if (enabled === null) throw new TokenInvalidOrUsedError()
-    const user = enabled?.user ?? proof.user
-    const { body: bodyName, redirectTo, identifier: _identifier, ...options } = signIn
+    const { body: bodyName, redirectTo, afterwards, ...options } = signIn
     const way = signIns.transports.get(signIn.transport)
     if (!way) throw new TokenInvalidOrUsedError()
     const amr = [...(signIn.amr ?? []), proof.method, 'mfa' as const]
     try {
+      const user = await runAfterwards(signIns, request, enabled?.user ?? proof.user, afterwards)
       const established = await way.establish(request, reply, user, { ...options, amr })
       const bodyOf = bodyName === undefined ? undefined : signIns.bodies.get(bodyName)
       return {
@@ -132,16 +156,11 @@ export function createVerification(services: Dependencies): Verification {
       const remembers = rememberDevice && remembered !== null
       if (signIns.transports.get(signIn.transport)?.setsCookies || remembers)
         refuseCrossSite(request, trustedOrigins)
-      const giveBackTry = await challenges.count(challenge)
-      const id = decodeUserId(challenge.user)
-      const user = id === null ? null : await users.findById(id).catch(rethrowAfter(giveBackTry))
-      const attempt = await services
-        .countAttempt(services.loginContext(request), identifierOf(users, user, signIn), user)
-        .catch(rethrowAfter(giveBackTry))
-      const notGuessed = async () => {
-        await Promise.all([giveBackTry(), attempt.giveBack()])
+      const { user, notGuessed, forgive } = await count(request, challenge)
+      if (!isStillValid(user, challenge)) {
+        await notGuessed()
+        throw new TokenInvalidOrUsedError()
       }
-      if (!isStillValid(user, challenge)) throw new TokenInvalidOrUsedError()
       const proof = await prove(user, code, secret).catch(rethrowAfter(notGuessed))
       if (!proof) {
         await events.failed(user, 'sign_in', request)
@@ -157,7 +176,7 @@ export function createVerification(services: Dependencies): Verification {
       if (!(await challenges.take(challenge).catch(rethrowAfter(restore))))
         throw new TokenInvalidOrUsedError()
       const done = await establish(request, reply, challenge, proof).catch(rethrowAfter(restore))
-      await attempt.forgive()
+      await forgive()
       if (remembers) remembered.remember(request, reply, done.user)
       if (secret !== null) await events.enabled(done.user, request)
       return done.body

@@ -8,9 +8,10 @@ import type { Feature, RouteLimits } from '../../groups/feature.js'
 import { createCookie } from '../../http/cookies.js'
 import { fail } from '../../lib/option-checks.js'
 import { PROVIDER_ID_FIELDS } from '../../ports/user-store.js'
-import { createMatchAccount } from './account-matching.js'
+import { createAccountMatching } from './account-matching.js'
 import { attemptSeconds, createAuthorizationRequests } from './authorization-requests.js'
 import { bodyName, type OAuthServices } from './callback.js'
+import { createLinkAfterwards, linkName } from './link-afterwards.js'
 import { type LinkedAccounts, linkedAccountsInColumns, providerField } from './linked-accounts.js'
 import { linkedAccountsInTable } from './linked-accounts-table.js'
 import { createOAuthLinking } from './linking.js'
@@ -144,6 +145,8 @@ async function createPart(
   }
   const redirectUri = (prefix: string, provider: string) =>
     `${oauth.baseUrl}${prefix}/oauth/${provider}/callback`
+  const matching = createAccountMatching(parts)
+  core.signIns.afterwards.set(linkName, createLinkAfterwards(matching.link, emit))
   const signInBody = createSignInBody(users)
   core.signIns.bodies.set(bodyName, signInBody)
   const opened = new Set<OAuthProtocol>()
@@ -158,7 +161,8 @@ async function createPart(
     hooks,
     providers: names,
     attempts: createAuthorizationRequests(core.state.attempts, createSeal(keys('oauth'))),
-    resolve: createMatchAccount(parts),
+    resolve: matching.match,
+    guards: (user) => core.signIns.secondFactor?.guardsProviders(user) === true,
     linking: createOAuthLinking(parts),
     // Calls from the app's own code have no request. The outbox only needs its log.
     linkChanged: (user, change, request = { log: app.log } as FastifyRequest) =>

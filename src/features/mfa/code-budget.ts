@@ -1,0 +1,60 @@
+import type { FastifyRequest } from 'fastify'
+import type { LoginContext } from '../../core/sign-in/known-device.js'
+import { encodeUserId } from '../../core/users/user-id.js'
+import type { Row, Users } from '../../core/users/users.js'
+import { shortHmac } from '../../crypto/digest.js'
+import { LockedOutError } from '../../errors.js'
+import { orUnavailable, retryAfter } from '../../lib/unavailable.js'
+import type { CounterStore } from '../../ports/counter-store.js'
+
+const maxPerDay = 100
+const dayMs = 86_400_000
+
+/**
+ * Attempts at the codes of one account, for every purpose together: 100 in 24 hours. The lockout of
+ * passwords isn't enough. A password reset clears it, so whoever reads the owner's mail could guess
+ * codes without limit. Only a right code clears this one.
+ */
+export interface CodeBudget {
+  /**
+   * Counts an attempt before the code is judged.
+   * @throws LockedOutError (429), UnavailableError (503)
+   */
+  count(request: FastifyRequest, user: Row): Promise<CountedCode>
+}
+
+/** A counted attempt. Its methods never reject. */
+interface CountedCode {
+  /** The code was right. */
+  forgive(): Promise<void>
+  /** No code was judged. */
+  giveBack(): Promise<void>
+}
+
+export const createCodeBudget = (
+  users: Users,
+  counters: CounterStore,
+  key: Buffer,
+  loginContext: (request: FastifyRequest) => LoginContext,
+): CodeBudget => ({
+  async count(request, user) {
+    const id = encodeUserId(users.idOf(user))
+    // Known devices have budgets of their own, so that a thief of the password can't lock them out.
+    const device = (await loginContext(request).deviceOf(id, user)) ?? ''
+    const name = `mfa:u:${shortHmac(key, `${device} ${id}`)}`
+    const budget = { key: name, maxAttempts: maxPerDay, windowMs: dayMs }
+    const [result] = await orUnavailable(
+      counters.attempt([{ ...budget, lockMs: 60_000, maxLockMs: 3_600_000 }]),
+    )
+    if (!result || result.retryMs > 0)
+      throw retryAfter(new LockedOutError(), (result?.retryMs ?? 1000) / 1000)
+    return {
+      async forgive() {
+        await Promise.allSettled([counters.forgive([name])])
+      },
+      async giveBack() {
+        await Promise.allSettled([counters.giveBack([name])])
+      },
+    }
+  },
+})
