@@ -5,7 +5,7 @@ import { type CrudAuthOptions, currentUser, memoryUsers } from '../../src/index.
 import { answers, refusesOwn, setCookies } from '../helpers/answers.js'
 import { captureLogs } from '../helpers/build.js'
 import { sessionCookie } from '../helpers/hostile.js'
-import { codeAt, enroll, mfaOptions, verify } from '../helpers/mfa.js'
+import { codeAt, enroll, mfaOptions, verify, wrongCode } from '../helpers/mfa.js'
 import {
   ada,
   Browser,
@@ -70,7 +70,7 @@ describe('redirect mode', () => {
     events.length = 0
     const browser = new Browser(app)
     const challenge = await redirected(browser, '/start', '?redirect_to=/notes?tab=2')
-    assert.deepEqual(events, ['oauth linked'])
+    assert.deepEqual(events, [])
     const verified = await verify(browser, challenge, codeAt(secret))
     const body = answers(verified, 200)
     assert.deepEqual(Object.keys(body).sort(), ['csrf_token', 'id', 'redirect_to', 'username'])
@@ -80,6 +80,40 @@ describe('redirect mode', () => {
     assert.deepEqual((await browser.get('/principal')).json(), ['oauth', 'otp', 'mfa'])
     assert.equal((await browser.post('/logout')).statusCode, 200, 'with the CSRF token')
     assert.deepEqual(events, ['oauth linked', 'login'])
+  })
+
+  test('the account is linked after the code, not before', async (t) => {
+    const tokens: unknown[] = []
+    const hooks = { onProviderTokens: (user: unknown) => void tokens.push(user) }
+    const { app, users, secret } = await setUp(t, { auth: { hooks } })
+    const browser = new Browser(app)
+    const challenge = await redirected(browser)
+    assert.equal((await users.findById(1))?.acmeId, null)
+    assert.deepEqual(tokens, [])
+    refusesOwn(await verify(browser, challenge, wrongCode(secret)), 'CRUDAUTH_MFA_CODE')
+    assert.equal((await users.findById(1))?.acmeId, null)
+    answers(await verify(browser, challenge, codeAt(secret)), 200)
+    assert.equal((await users.findById(1))?.acmeId, ada.sub)
+    // The next sign-in finds the link.
+    await users.update(1, { totpLastStep: null })
+    const again = new Browser(app)
+    answers(await verify(again, await redirected(again), codeAt(secret)), 200)
+    assert.equal(tokens.length, 1)
+  })
+
+  test('a code that comes after the account was linked elsewhere signs nobody in', async (t) => {
+    const { app, users, secret } = await setUp(t)
+    const browser = new Browser(app)
+    const challenge = await redirected(browser)
+    await users.create({ email: 'bob@example.com', username: 'bob', acmeId: ada.sub })
+    refusesOwn(await verify(browser, challenge, codeAt(secret)), 'CRUDAUTH_OAUTH_FAILED')
+    assert.equal(await browser.me(), null)
+  })
+
+  test('the fragment of a front end with hash routes stays', async (t) => {
+    const { app } = await setUp(t, { oauth: { defaultRedirect: '/app#/sign-in' } })
+    const response = await new Browser(app).signIn(ada, 'acme')
+    assert.match(String(response.headers.location), /^\/app#\/sign-in\?mfa_challenge=[\w-]{43}$/)
   })
 
   test('redirect_to is null without one, and a URL of the front end keeps its query', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import type { RegisteredUser } from '../../src/index.js'
+import { memoryUsers, type RegisteredUser, type UserStore } from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { build } from '../helpers/build.js'
@@ -136,3 +136,24 @@ for (const backend of backends) {
     assert.equal((await row()).mfaRecoveryCodes, '[]')
   })
 }
+
+test('a driver that converts the columns does not make an account one without a second factor', async (t) => {
+  const store = memoryUsers()
+  let converts: Record<string, unknown> = {}
+  const converted = <Row>(row: Row) => (row === null ? row : { ...row, ...converts })
+  const users: UserStore = {
+    ...store,
+    findById: async (id) => converted(await store.findById(id)),
+    findBy: async (field, value) => converted(await store.findBy(field, value)),
+  }
+  const app = await build(t, { auth: { mfa: mfaOptions, users } })
+  await enrolledUser(app, 'ada')
+  converts = { mfaRecoveryCodes: ['0'.repeat(64)] }
+  const client = new Client(app)
+  const challenge = await challengeOf(client, 'ada')
+  const code = 'aaaa-aaaa-aaaa-aaaa'
+  refusesOwn(await client.post('/mfa/verify', { challenge, code }), 'CRUDAUTH_INTERNAL')
+  converts = { totpSecretEncrypted: Buffer.from('sealed') }
+  refusesOwn(await client.login('ada'), 'CRUDAUTH_INTERNAL')
+  refusesOwn(await client.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+})

@@ -170,6 +170,16 @@ describe('a remembered device', () => {
     assert.equal(await isAsked(withMark(client)), true)
   })
 
+  test('a setup at sign-in is remembered as well', async (t) => {
+    const app = await build(t, { auth: { mfa: { ...mfa, required: true } } })
+    const client = new Client(app)
+    await client.register('ada')
+    const { challenge, setup } = answers(await client.login('ada'), 200)
+    answers(await verify(client, challenge, codeAt(setup.secret), remember), 200)
+    assert.equal(await isAsked(withMark(client)), false)
+    assert.equal(await isAsked(new Client(app)), true)
+  })
+
   test('a mark of a predecessor of the secret is valid', async (t) => {
     const old = 'tY7Zr8Lw5Vt1Bn0Hc4Yd6Pf0Gsk3J9x0Qm2-old'
     const first = await setUp(t, { auth: { secret: old } })

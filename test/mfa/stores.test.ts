@@ -217,6 +217,14 @@ for (const { name, dialect, open } of databases) {
       )
     })
 
+  test(`${name}: a column that refuses null stops start-up`, async (t) => {
+    for (const [index, column] of columnsOf(dialect).entries())
+      await refusesStart(
+        start(t, columnsOf(dialect).with(index, `${column} not null`), mfaOptions),
+        column.split(' ')[0] ?? '',
+      )
+  })
+
   test(`${name}: totp_last_step may be a 64-bit integer`, async (t) => {
     const columns = columnsOf(dialect, 'varchar(255)', 'text', 'bigint')
     const app = await start(t, columns, mfaOptions)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { memoryUsers } from '../../src/index.js'
-import { answers } from '../helpers/answers.js'
+import { answers, refusesOwn } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
@@ -144,3 +144,49 @@ for (const backend of backends) {
     }
   })
 }
+
+test('email revert: a former address that was never verified cannot undo the change of an enrolled account', async (t) => {
+  const { anyone, join, move, row } = await mailApp(t, backends[0] as (typeof backends)[0], {
+    auth,
+  })
+  const owner = await join('ada', { verified: false })
+  await enroll(owner)
+  const token = await move(owner, 'ada@example.com', 'ada@home.example')
+  const before = await row('ada')
+  refusesOwn(await anyone.post('/email/change-revert', { token }), 'CRUDAUTH_TOKEN_INVALID_OR_USED')
+  assert.deepEqual(await row('ada'), before)
+  answers(await owner.get('/me'), 200)
+})
+
+test('password reset: an unverified phone number does not remove the factor of who verified the address', async (t) => {
+  const messages: { kind: string; token: string | null }[] = []
+  const users = memoryUsers({
+    fields: ['email', 'emailVerified', 'phone', 'phoneVerified', 'hashedPassword', ...columns],
+  })
+  const app = await build(t, {
+    auth: {
+      ...auth,
+      users,
+      identity: { login: ['email'], recovery: 'phone' },
+      registration: { extraFields: ['phone'] },
+      channels: [{ deliver: (intent) => void messages.push(intent) }],
+    },
+  })
+  const client = new Client(app)
+  const account = { email: 'ada@example.com', phone: '+4915112345678', password }
+  assert.equal((await client.post('/register', account)).statusCode, 202)
+  await app.crudAuth.delivery.settled()
+  await users.update(1, { emailVerified: true })
+  await client.login('ada@example.com')
+  const setup = answers(await client.post('/mfa/totp/setup', { password }), 200)
+  answers(await client.post('/mfa/totp/confirm', { code: codeAt(setup.secret) }), 200)
+  answers(await client.post('/password/reset-request', { phone: account.phone }), 202)
+  await app.crudAuth.delivery.settled()
+  const token = messages.find(({ kind }) => kind === 'reset_password')?.token
+  answers(await client.post('/password/reset-confirm', { token, new_password: next }), 200)
+  assert.deepEqual(filled(await users.findById(1)), columns)
+  assert.equal(
+    answers(await new Client(app).login('ada@example.com', next), 200).mfa_required,
+    true,
+  )
+})
