@@ -1,4 +1,5 @@
 import type { LegacyVerifier } from '../ports/legacy-verifier.js'
+import { isExact } from './exact.js'
 import { loadBcrypt } from './load-bcrypt.js'
 
 /**
@@ -41,8 +42,6 @@ export const bcryptHashes: LegacyVerifier = {
   sample: bcryptSample(10),
   maxBytes: 72,
   async verify(hash, password) {
-    // bcrypt repeats the password with a NUL after it, so "a" and "a\0a" have the same hash.
-    if (bcryptCostOf(hash) === null || password === '' || password.includes('\0')) return false
-    return bcryptCompare(password, hash)
+    return bcryptCostOf(hash) !== null && isExact(password) && bcryptCompare(password, hash)
   },
 }

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { LegacyVerifier } from '../ports/legacy-verifier.js'
+import { isExact } from './exact.js'
 import { scrypt } from './scrypt.js'
 
 const format = /^(?:([\da-f]{32})|s2:([\da-z]{16,64})):([\da-f]{128})$/
@@ -19,7 +20,7 @@ export const betterAuthHashes: LegacyVerifier = {
   matches: (hash) => format.test(hash),
   async verify(hash, password) {
     const [, salt, salt2, key] = format.exec(hash) ?? []
-    if (key === undefined || password === '') return false
+    if (key === undefined || !isExact(password)) return false
     const cost = { N: 16_384, r: 16, p: 1 }
     const actual = await scrypt(password.normalize('NFKC'), salt ?? salt2 ?? '', 64, cost)
     return timingSafeEqual(actual, Buffer.from(key, 'hex'))

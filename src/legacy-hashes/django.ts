@@ -2,6 +2,7 @@ import { pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { verify as argonVerify } from '@node-rs/argon2'
 import type { LegacyVerifier } from '../ports/legacy-verifier.js'
+import { isExact } from './exact.js'
 import { scrypt } from './scrypt.js'
 
 const derive = promisify(pbkdf2)
@@ -81,5 +82,5 @@ export const djangoHashes: LegacyVerifier = {
   sample: `pbkdf2_sha256$1000000$${'0'.repeat(22)}$${'A'.repeat(43)}=`,
   matches: (hash) => parse(hash) !== null,
   cost: (hash) => parse(hash)?.cost ?? '',
-  verify: async (hash, password) => password !== '' && (parse(hash)?.verify(password) ?? false),
+  verify: async (hash, password) => isExact(password) && (parse(hash)?.verify(password) ?? false),
 }

@@ -1,6 +1,7 @@
 import { createCipheriv, timingSafeEqual } from 'node:crypto'
 import { checkInteger, checkObject, describe, fail } from '../lib/option-checks.js'
 import type { LegacyVerifier } from '../ports/legacy-verifier.js'
+import { isExact } from './exact.js'
 import { scrypt } from './scrypt.js'
 
 /** The password hash parameters of a Firebase project, as its console shows them. */
@@ -61,7 +62,7 @@ export function firebaseHashes(parameters: FirebaseParameters): LegacyVerifier {
     matches: (hash) => format.test(hash),
     async verify(hash, password) {
       const [, salt, encoded] = format.exec(hash) ?? []
-      if (salt === undefined || encoded === undefined || password === '') return false
+      if (salt === undefined || encoded === undefined || !isExact(password)) return false
       const stored = Buffer.from(encoded, 'base64')
       const salted = Buffer.concat([Buffer.from(salt, 'base64'), separator])
       const key = await scrypt(password, salted, 64, { N: 2 ** memCost, r, p: 1 })
