@@ -27,7 +27,7 @@ export const bcryptCompare = async (text: string, hash: string): Promise<boolean
 
 /**
  * Verifies bcrypt hashes of the password itself: `$2a$`, `$2b$` and `$2y$` with a cost from 4 to
- * 14, as bcrypt, bcryptjs, PHP's `password_hash`, Devise and Spring Security make them.
+ * 14, as bcrypt, bcryptjs, PHP's `password_hash` and Devise without a pepper make them.
  *
  * Needs the package `@node-rs/bcrypt` or `bcryptjs`. bcrypt compares the first 72 bytes: a longer
  * password signs in, and its hash stays until the user changes the password.
