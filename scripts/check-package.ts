@@ -25,6 +25,7 @@ const nodeVersions = ['22', '24', '26']
 const entryPoints = [
   'fastify-crudauth',
   'fastify-crudauth/email/smtp',
+  'fastify-crudauth/legacy',
   'fastify-crudauth/schemas',
   'fastify-crudauth/testing',
   'fastify-crudauth/users/kysely',

@@ -65,9 +65,9 @@ export type { AuthToolbox, DeliveryToolbox } from './core/toolbox.js'
 
 export type { PasswordCost } from './core/passwords/argon2.js'
 export type { PasswordOptions } from './core/passwords/options.js'
-export type { LegacyVerifier } from './core/passwords/passwords.js'
 export type { PasswordCheck, PasswordContext } from './core/passwords/policy.js'
 export { accountRoutes, type PasswordsToolbox } from './features/account/index.js'
+export type { LegacyVerifier } from './ports/legacy-verifier.js'
 
 // Cookie sessions
 

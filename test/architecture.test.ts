@@ -22,6 +22,7 @@ const rooms: [room: string, floor: number][] = [
   ['src/state/', 2],
   ['src/user-stores/', 2],
   ['src/email-senders/', 2],
+  ['src/legacy-hashes/', 2],
   ['src/core/', 3],
   ['src/gates/', 4],
   ['src/groups/', 5],
@@ -46,7 +47,12 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: 'undici', at: ['src/features/oauth/protocol/http-client.ts'] },
   { name: 'oauth4webapi', at: ['src/features/oauth/protocol/'] },
   { name: 'fast-jwt', at: ['src/features/bearer/', 'src/features/oauth/providers/apple.ts'] },
-  { name: '@node-rs/argon2', at: ['src/core/passwords/argon2.ts'] },
+  {
+    name: '@node-rs/argon2',
+    at: ['src/core/passwords/argon2.ts', 'src/legacy-hashes/django.ts'],
+  },
+  { name: '@node-rs/bcrypt', at: ['src/legacy-hashes/load-bcrypt.ts'] },
+  { name: 'bcryptjs', at: ['src/legacy-hashes/load-bcrypt.ts'] },
   { name: 'otpauth', at: ['src/features/mfa/totp.ts'] },
   { name: 'bowser', at: ['src/http/client-info.ts'] },
   { name: '@fastify/cookie', at: ['src/http/cookies.ts'] },
@@ -58,7 +64,10 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
 ]
 
 /** What services see of these is their ports. */
-const adapters = ['src/state/', 'src/user-stores/', 'src/email-senders/']
+const adapters = ['src/state/', 'src/user-stores/', 'src/email-senders/', 'src/legacy-hashes/']
+
+/** Optional peers that an entry point loads when they are needed. */
+const onDemand: Record<string, string[]> = { './legacy': ['@node-rs/bcrypt', 'bcryptjs'] }
 
 const maxLines = 300
 
@@ -227,7 +236,7 @@ for (const { name, path } of entries) {
     assert.ok(entry, `no source for the entry point: ${path}`)
     // An optional peer is there for those who import its own entry point.
     const own = Object.keys(manifest.peerDependencies).filter(
-      (peer) => peer === 'fastify' || name.endsWith(`/${peer}`),
+      (peer) => peer === 'fastify' || name.endsWith(`/${peer}`) || onDemand[name]?.includes(peer),
     )
     const brought = new Set([...Object.keys(manifest.dependencies), ...own])
     const reached = new Set([entry])

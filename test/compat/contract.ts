@@ -591,7 +591,7 @@ export const further: readonly NonNullable<Step['differs']>[] = [
   },
   {
     crudauth: 'Hashes are bcrypt over the SHA-256 of the password',
-    here: 'argon2id. A short verifier accepts the old hashes, and each is replaced at the next sign-in.',
+    here: 'argon2id. `crudauthHashes` accepts the old hashes, and each is replaced at the next sign-in.',
     page: '#passwords',
   },
   {
