@@ -58,7 +58,8 @@ describe('an account that must have a second factor', () => {
     const shown = answers(await client.post('/mfa/challenge', { challenge }), 200)
     assert.deepEqual(shown, { setup, methods: ['totp'] })
     refusesOwn(await verify(client, challenge, wrongCode(setup.secret)), 'CRUDAUTH_MFA_CODE')
-    const body = answers(await verify(client, challenge, codeAt(setup.secret)), 200)
+    const code = codeAt(setup.secret)
+    const body = answers(await verify(client, challenge, code), 200)
     assert.deepEqual(Object.keys(body).sort(), ['csrf_token', 'id', 'recovery_codes', 'username'])
     assert.equal(body.recovery_codes.length, 10)
     assert.deepEqual(answers(await client.get('/mfa'), 200), {
@@ -70,7 +71,7 @@ describe('an account that must have a second factor', () => {
     assert.deepEqual(enabled, ['/mfa/verify'])
     // The code that confirmed the secret is used up.
     const next = await challengeOf(new Client(app), 'ada')
-    refusesOwn(await verify(new Client(app), next, codeAt(setup.secret)), 'CRUDAUTH_MFA_CODE')
+    refusesOwn(await verify(new Client(app), next, code), 'CRUDAUTH_MFA_CODE')
     const later = await verify(new Client(app), next, body.recovery_codes[0])
     assert.equal('recovery_codes' in answers(later, 200), false)
   })

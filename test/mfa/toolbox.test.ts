@@ -53,14 +53,15 @@ describe('app.crudAuth.mfa', () => {
     assert.equal(await mfa.isEnrolled(await user()), false)
     const wrong = mfa.confirmSetup(await user(), wrongCode(secret))
     await assert.rejects(wrong, refused('CRUDAUTH_MFA_CODE', 401))
-    const codes = await mfa.confirmSetup(await user(), codeAt(secret))
+    const first = codeAt(secret)
+    const codes = await mfa.confirmSetup(await user(), first)
     assert.equal(codes.length, 10)
     assert.equal(await mfa.isEnrolled(await user()), true)
     const status = { enabled: true, required: false, recoveryCodesRemaining: 10 }
     assert.deepEqual(await mfa.status(await user()), status)
     await assert.rejects(mfa.confirmSetup(await user(), codeAt(secret)), badRequest)
 
-    assert.equal(await mfa.verifyCode(await user(), codeAt(secret)), false, 'used by the setup')
+    assert.equal(await mfa.verifyCode(await user(), first), false, 'used by the setup')
     await allowCodesAgain(app, 'ada')
     assert.equal(await mfa.verifyCode(await user(), codeAt(secret)), true)
     assert.equal(await mfa.verifyCode(await user(), codes[0] ?? ''), true)
