@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import { type SudoProof, sessionTransport } from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
-import { build } from '../helpers/build.js'
-import { Client } from '../helpers/client.js'
+import { build, password } from '../helpers/build.js'
+import { Client, signedIn } from '../helpers/client.js'
 import { mailApp } from '../helpers/email.js'
+import { statusesOf } from '../helpers/everywhere.js'
 import {
   allowCodesAgain,
   challengeOf,
@@ -17,6 +20,13 @@ import {
 } from '../helpers/mfa.js'
 
 const auth = { mfa: { ...mfaOptions, maxAttempts: 100 }, lockout: false as const }
+
+function sudoRoute(app: FastifyInstance) {
+  app.post('/sudo', { preHandler: app.currentUser() }, async (request) => {
+    await app.crudAuth.sudo.elevate(request, request.body as SudoProof)
+    return {}
+  })
+}
 
 for (const backend of backends) {
   describe(`${backend.name}: codes of one account, 100 in a day`, () => {
@@ -75,10 +85,10 @@ for (const backend of backends) {
     for (let cycle = 0; cycle < 25; cycle++) {
       await anyone.post('/password/reset-request', { email: address })
       const token = await mail.token(address, 'reset_password', cycle + 1)
-      const password = `the phrase of cycle ${cycle}`
-      answers(await anyone.post('/password/reset-confirm', { token, new_password: password }), 200)
+      const phrase = `the phrase of cycle ${cycle}`
+      answers(await anyone.post('/password/reset-confirm', { token, new_password: phrase }), 200)
       const thief = new Client(app)
-      const { challenge } = answers(await thief.login('ada', password), 200)
+      const { challenge } = answers(await thief.login('ada', phrase), 200)
       for (let i = 0; i < 5; i++) {
         const { statusCode } = await verify(thief, challenge, wrong)
         counts[statusCode] = (counts[statusCode] ?? 0) + 1
@@ -88,7 +98,37 @@ for (const backend of backends) {
   })
 }
 
-test('the device of the owner has a budget of its own', async (t) => {
+test('known devices share one budget, however many there are', async (t) => {
+  const app = await build(t, { auth: { ...auth, transports: [sessionTransport()] } })
+  const devices = [await signedIn(app, 'ada')]
+  for (let i = 0; i < 4; i++) {
+    const device = new Client(app)
+    answers(await device.login('ada'), 200)
+    devices.push(device)
+  }
+  const { secret } = await enroll(devices[0] as Client)
+  const wrong = wrongCode(secret)
+  const responses = await Promise.all(
+    devices.map(async (device) => {
+      const challenge = await challengeOf(device, 'ada')
+      return Promise.all(Array.from({ length: 50 }, () => verify(device, challenge, wrong)))
+    }),
+  )
+  assert.deepEqual(statusesOf(responses.flat()), { 401: 100, 429: 150 })
+})
+
+test('a locked code is not counted in sudo mode: the password still elevates', async (t) => {
+  const app = await build(t, { auth, routes: sudoRoute })
+  const { client, secret } = await enrolledUser(app, 'ada')
+  const code = wrongCode(secret)
+  for (let i = 0; i < 100; i++)
+    refusesOwn(await client.post('/mfa/totp/disable', { code }), 'CRUDAUTH_MFA_CODE')
+  for (let i = 0; i < 5; i++)
+    assert.equal((await client.post('/sudo', { code })).json().code, 'CRUDAUTH_LOCKED_OUT')
+  assert.equal((await client.post('/sudo', { password })).statusCode, 200)
+})
+
+test('the devices of the owner have a budget of their own', async (t) => {
   const app = await build(t, { auth })
   const { client: owner, secret } = await enrolledUser(app, 'ada')
   const wrong = wrongCode(secret)
@@ -105,12 +145,7 @@ test('the device of the owner has a budget of its own', async (t) => {
 test('sudo mode and management use the same budget', async (t) => {
   const app = await build(t, {
     auth: { ...auth, sudo: { maxAttempts: 1000 } },
-    routes(instance) {
-      instance.post('/sudo', { preHandler: instance.currentUser() }, async (request) => {
-        await instance.crudAuth.sudo.elevate(request, request.body as { code: string })
-        return {}
-      })
-    },
+    routes: sudoRoute,
   })
   const { client, secret } = await enrolledUser(app, 'ada')
   const code = wrongCode(secret)

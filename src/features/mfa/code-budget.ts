@@ -39,9 +39,10 @@ export const createCodeBudget = (
 ): CodeBudget => ({
   async count(request, user) {
     const id = encodeUserId(users.idOf(user))
-    // Known devices have budgets of their own, so that a thief of the password can't lock them out.
-    const device = (await loginContext(request).deviceOf(id, user)) ?? ''
-    const name = `mfa:u:${shortHmac(key, `${device} ${id}`)}`
+    // Known devices share a second budget, so that a thief of the password can't lock them out. One
+    // each would multiply the attempts of a thief who signed in on many before the owner enrolled.
+    const device = await loginContext(request).deviceOf(id, user)
+    const name = `mfa:u:${shortHmac(key, `${device === null ? 'unknown' : 'known'} ${id}`)}`
     const budget = { key: name, maxAttempts: maxPerDay, windowMs: dayMs }
     const [result] = await orUnavailable(
       counters.attempt([{ ...budget, lockMs: 60_000, maxLockMs: 3_600_000 }]),
