@@ -108,12 +108,12 @@ export function transportOf({ transports }: SignIns, name?: string): string {
   if (name === undefined)
     return (
       first ??
-      fail(
-        '"app.crudAuth.completeLogin" needs sessionTransport() or bearerTransport() among the "transports"',
-      )
+      fail('None of the "transports" signs users in; add sessionTransport() or bearerTransport()')
     )
   if (transports.has(name)) return name
-  return fail(`"app.crudAuth.completeLogin" knows no transport "${name}" that signs in`)
+  return fail(
+    `No transport "${name}" signs users in; add it to the "transports", or give it "signIn"`,
+  )
 }
 
 /** Does what had to wait until every factor was verified. Returns the row of the user. */

@@ -10,7 +10,7 @@ import { orUnavailable } from '../../lib/unavailable.js'
 import type { AttemptBudget, CounterStore } from '../../ports/counter-store.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
-/** A sign-in as JSON. */
+/** A sign-in as it is stored, in JSON. */
 type StoredSignIn = Omit<PendingSignIn, 'authenticatedAt'> & {
   /** `Date.now()` milliseconds. */
   readonly authenticatedAtMs?: number | undefined
@@ -49,7 +49,7 @@ export interface Challenges {
   count(challenge: Challenge): Promise<CountedAttempt>
   /** Uses the challenge up. Exactly one of any number of concurrent calls returns true. */
   take(challenge: Challenge): Promise<boolean>
-  /** Makes a challenge valid again whose sign-in could not be finished. Never rejects. */
+  /** Makes a challenge valid again after its sign-in could not be finished. Never rejects. */
   restore(challenge: Challenge): Promise<void>
 }
 
@@ -63,9 +63,9 @@ interface Dependencies {
 }
 
 const keyOf = (token: string) => sha256(`mfa ${token}`)
-const tokenForm = /^[\w-]{43}$/
+const tokenPattern = /^[\w-]{43}$/
 
-/** The contract of `OneTimeStore`. */
+/** The longest value that every `OneTimeStore` accepts. */
 const maxBytes = 4096
 
 export function createChallenges({
@@ -109,13 +109,13 @@ export function createChallenges({
     },
 
     async find(token) {
-      if (!tokenForm.test(token)) return null
+      if (!tokenPattern.test(token)) return null
       const key = keyOf(token)
       const sealed = await orUnavailable(store.peek(key))
       const text = sealed === null ? null : open(sealed)
       if (text === null) return null
       const { signIn, ...stored } = JSON.parse(text) as Stored
-      // The key is encrypted as well: a value that was copied to another key is invalid.
+      // The key is part of the encrypted value, so a value copied to another key is invalid.
       if (stored.key !== key || stored.endsAtMs <= Date.now()) return null
       const { authenticatedAtMs, ...rest } = signIn
       return {
@@ -131,8 +131,8 @@ export function createChallenges({
       const budget: AttemptBudget = {
         key: `mfa:${key}`,
         maxAttempts,
-        // The window outlasts the challenge. A longer lock would outlast attempts that were given
-        // back.
+        // Attempts count until the challenge ends. The lock is as short as possible, because
+        // giving an attempt back doesn't end a lock.
         ...{ windowMs: seconds * 1000, lockMs: 1, maxLockMs: 1 },
       }
       const [result] = await orUnavailable(counters.attempt([budget]))
@@ -141,7 +141,7 @@ export function createChallenges({
         async giveBack() {
           await Promise.allSettled([counters.giveBack([budget.key])])
         },
-        // A challenge that was answered is used up.
+        // A right code uses the challenge up, so its count no longer matters.
         forgive: async () => {},
       }
     },

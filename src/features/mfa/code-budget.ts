@@ -11,13 +11,14 @@ const maxPerDay = 100
 const dayMs = 86_400_000
 
 /**
- * Attempts at the codes of one account, for every purpose together: 100 in 24 hours. The lockout of
- * passwords isn't enough. A password reset clears it, so whoever reads the owner's mail could guess
- * codes without limit. Only a right code clears this one.
+ * Limits the codes of one account, for sign-in, sudo mode and management together: 100 in 24 hours
+ * from unknown devices, and 100 from known ones. The lockout isn't enough: a password reset clears
+ * it, so an attacker who reads the owner's mail could guess codes without limit. Only a right code
+ * clears this count.
  */
 export interface CodeBudget {
   /**
-   * Counts an attempt before the code is judged.
+   * Counts an attempt, before the code is judged.
    * @throws LockedOutError (429), UnavailableError (503)
    */
   count(request: FastifyRequest, user: Row): Promise<CountedCode>
@@ -25,9 +26,9 @@ export interface CodeBudget {
 
 /** A counted attempt. Its methods never reject. */
 interface CountedCode {
-  /** The code was right. */
+  /** After a right code: clears the count. */
   forgive(): Promise<void>
-  /** No code was judged. */
+  /** If no code was judged: takes the attempt back. */
   giveBack(): Promise<void>
 }
 
@@ -39,8 +40,9 @@ export const createCodeBudget = (
 ): CodeBudget => ({
   async count(request, user) {
     const id = encodeUserId(users.idOf(user))
-    // Known devices share a second budget, so that a thief of the password can't lock them out. One
-    // each would multiply the attempts of a thief who signed in on many before the owner enrolled.
+    // Known devices share a second budget, so that a password thief elsewhere can't lock them out.
+    // With one budget per device, a thief who had signed in on many devices before the owner
+    // enrolled would get more attempts.
     const device = await loginContext(request).deviceOf(id, user)
     const name = `mfa:u:${shortHmac(key, `${device === null ? 'unknown' : 'known'} ${id}`)}`
     const budget = { key: name, maxAttempts: maxPerDay, windowMs: dayMs }

@@ -22,7 +22,10 @@ export const noFactor: UserValues = Object.freeze(
   Object.fromEntries(MFA_FIELDS.map((field) => [field, null])),
 )
 
-/** More than a row can change at once: each lost write means that another one succeeded. */
+/**
+ * Bounds the retries of a write. Each lost write means that another one succeeded, and no row
+ * changes this often at once.
+ */
 const maxAttempts = 100
 
 interface Dependencies {
@@ -35,8 +38,8 @@ interface Dependencies {
 
 export function createEnrollment({ users, secrets, codeCount, log }: Dependencies) {
   /**
-   * @throws InternalError for a column that the driver converts (JSON, bytes): the account must not
-   * count as one without a second factor
+   * @throws InternalError for a column that the driver doesn't return as text (JSON, bytes).
+   * Otherwise the account would count as one without a second factor.
    */
   const textIn = (row: Row, field: string): string | null => {
     const value = users.read(row, field) ?? null
@@ -85,9 +88,10 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
   }
 
   /**
-   * Writes what `valuesOf` returns for the present row, in one statement that fails if the
-   * credential or one of `fields` has changed since the row was read; then again with the new row.
-   * Null if `valuesOf` returns null, or if the account was disabled or its credential replaced.
+   * Writes the values that `valuesOf` returns for the row. The statement writes nothing if the
+   * credential or one of `fields` has changed since the row was read. The row is then read again,
+   * and the write repeated. Null if `valuesOf` returns null, or if the account was disabled or its
+   * credential replaced.
    */
   const change = async (
     user: Row,
@@ -107,8 +111,9 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
   }
 
   /**
-   * Enrolls with the secret and the step that `proofOf` finds in the row; null for none. If the
-   * write fails, it is taken back: it may have happened, and its recovery codes reach nobody.
+   * Enrolls with the secret and the step that `proofOf` returns for the row. Null if it returns
+   * null, or if the account is enrolled. If the write fails, it is undone: it may have happened,
+   * and its recovery codes would reach nobody.
    */
   const enable = async (
     user: Row,
@@ -140,8 +145,8 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
   const undo = async (user: Row, sealed: string | null) => {
     const row = await users.findById(users.idOf(user)).catch(() => null)
     if (!row) return
-    await change(row, (now) =>
-      sealedIn(now) === sealed ? { fields: ['totpSecretEncrypted'], values: noFactor } : null,
+    await change(row, (present) =>
+      sealedIn(present) === sealed ? { fields: ['totpSecretEncrypted'], values: noFactor } : null,
     ).catch(() => {})
   }
 
@@ -152,7 +157,7 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
 
     /**
      * Uses up a code: exactly one of any number of concurrent calls succeeds with it. Null for a
-     * wrong or used code. A wrong code, a used one and an unknown recovery code do the same work.
+     * wrong or used code, after the same work.
      * @param further values to write in the same statement
      */
     async use(

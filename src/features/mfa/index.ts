@@ -26,7 +26,7 @@ export type { MfaContext, MfaStatus, MfaToolbox, TotpSetup } from './toolbox.js'
 declare module '../../core/option-types.js' {
   interface CrudAuthOptions {
     /**
-     * Second factor: one-time codes of authenticator apps, and recovery codes. Needs four columns
+     * Second factor: one-time codes from authenticator apps, and recovery codes. Needs four columns
      * in the users table.
      * @defaultValue off
      */
@@ -52,7 +52,7 @@ function create(core: Core, settings: MfaSettings, limits: RouteLimits): Created
   const { app, users, emit, credentials, signIns, passwords, deviceCookies, deviceIdOf } = core
   const { keys, identity, freshSeconds, trustedOrigins } = core.settings
   const codeCount = settings.recoveryCodes
-  // Whoever creates an account under someone else's address must not keep a factor in it.
+  // Someone who registers with another person's address must not keep a factor in the account.
   credentials.methods.push({
     cleared: {},
     clearedFactors: noFactor,

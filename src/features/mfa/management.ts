@@ -75,7 +75,7 @@ export function createManagement({
   signIns,
   budget,
 }: Dependencies): Management {
-  /** The code authorizes the change, and is used up by the same write. */
+  /** Uses up the code that authorizes a change, in the same write as the change. */
   const useFor = async (
     user: Row,
     code: string,
@@ -135,7 +135,8 @@ export function createManagement({
 
     async disable(principal, code, request) {
       const user = rowOf(principal)
-      // By any transport: with the password alone, someone else could set up a factor there.
+      // Required for any transport, not only this one: once the factor is gone, someone with only
+      // the password could enroll at a sign-in by a transport that requires one.
       for (const transport of new Set([principal.transport, ...signIns.transports.keys()]))
         if (await isRequired(user, transport)) throw new ForbiddenError()
       const { user: changed } = await useFor(user, code, request, () => noFactor)
@@ -145,7 +146,7 @@ export function createManagement({
     async regenerate(user, code, request) {
       const { codes, stored } = newRecoveryCodes(codeCount)
       const used = await useFor(user, code, request, enrollment.renewed({ stored }))
-      // Otherwise whoever found one code could replace all codes of the owner silently.
+      // Otherwise someone who found one code could replace all codes without the owner's notice.
       if (used.method === 'recovery')
         await events.recoveryCodeUsed(used.user, codes.length, request)
       return codes

@@ -20,7 +20,10 @@ export interface Setup {
   readonly otpauth_uri: string
 }
 
-/** Describes a secret for the user. The account is the email, else the username, else the id. */
+/**
+ * A secret as the user's authenticator app needs it. The account is named by the email, else by the
+ * username, else by the id.
+ */
 export const createSetupOf =
   (users: Users, issuer: string) =>
   (user: Row, secret: string): Setup => {
@@ -42,7 +45,7 @@ interface Dependencies {
   readonly budget: CodeBudget
 }
 
-/** Decides which sign-ins need a second factor, and gives them a challenge. */
+/** Decides which sign-ins need a second factor, and issues their challenges. */
 export function createSecondFactor({
   settings,
   enrollment,
@@ -70,12 +73,12 @@ export function createSecondFactor({
       if (methods.includes('mfa')) return null
       if (methods.includes('oauth') && !settings.afterProviders) return null
       const isEnrolled = enrollment.isEnrolled(user)
-      const isDone = isEnrolled
-        ? remembered?.has(request, user)
-        : !(await isRequired(user, signIn.transport))
-      if (isDone) return null
-      // Each challenge has a secret of its own. Whoever else knows the password must not learn the
-      // secret that the owner confirms.
+      const needsCode = isEnrolled
+        ? !remembered?.has(request, user)
+        : await isRequired(user, signIn.transport)
+      if (!needsCode) return null
+      // Each challenge has a secret of its own. Otherwise a password thief could learn the secret
+      // that the owner confirms.
       const secret = isEnrolled ? null : newTotpSecret()
       const challenge = await challenges.begin(user, {
         device: deviceIdOf(request),

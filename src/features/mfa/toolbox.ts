@@ -27,7 +27,7 @@ declare module '../../core/toolbox.js' {
 export interface TotpSetup {
   /** Base32, to type in. */
   readonly secret: string
-  /** The same as `otpauth://` URI, for a QR code. */
+  /** The same as an `otpauth://` URI, for a QR code. */
   readonly otpauthUri: string
 }
 
@@ -35,7 +35,7 @@ export interface TotpSetup {
 export interface MfaStatus {
   /** Whether the account has a second factor. */
   readonly enabled: boolean
-  /** Whether the app requires one of it. */
+  /** Whether the app requires one of the account. */
   readonly required: boolean
   readonly recoveryCodesRemaining: number
 }
@@ -47,7 +47,7 @@ export interface MfaContext {
 }
 
 /**
- * The second factor: `app.crudAuth.mfa`. Users are rows, or `principal.user`. Methods throw
+ * The second factor: `app.crudAuth.mfa`. Pass users as rows or as `principal.user`. Methods throw
  * CRUDAUTH_CONFIG if `mfa` isn't configured, and CRUDAUTH_UNAVAILABLE (503) in an outage.
  */
 export interface MfaToolbox {
@@ -68,25 +68,26 @@ export interface MfaToolbox {
    */
   confirmSetup(user: RegisteredUser, code: string): Promise<string[]>
   /**
-   * Uses up a code of the authenticator app, or a recovery code. False for a wrong or used one.
+   * Uses up a code from the authenticator app, or a recovery code. False for a wrong or used one.
    * Attempts aren't limited here: add a rate limit to your route.
    * @example
    * if (!(await app.crudAuth.mfa.verifyCode(request.principal.user, code))) throw new MfaCodeError()
    */
   verifyCode(user: RegisteredUser, code: string): Promise<boolean>
   /**
-   * Removes the second factor, for an administrator whose user has lost it. Verify the user first.
-   * False if there was none.
+   * Removes the second factor without a code, for example when its owner has lost it. Verify the
+   * owner first. False if there was none.
    */
   disable(user: RegisteredUser): Promise<boolean>
   /**
-   * Replaces the recovery codes. The old ones stop working, and remembered devices are asked again.
+   * Replaces the recovery codes without a code. The old ones stop working, and remembered devices
+   * are asked for a code again. Verify the user first.
    * @throws CRUDAUTH_BAD_REQUEST (400) for an account without a second factor
    */
   regenerateRecoveryCodes(user: RegisteredUser): Promise<string[]>
   /**
-   * Asks whether a sign-in needs a second factor. Returns the response body with the challenge, or
-   * null: go on. `completeLogin` asks by itself.
+   * Returns the response body with a challenge if the sign-in needs a second factor, otherwise null.
+   * `completeLogin` calls it by itself.
    * @param user whose first factor was verified
    * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_CONFIG for an unknown
    * transport
@@ -128,7 +129,7 @@ interface Dependencies {
 /** @param services null if `mfa` isn't configured */
 export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
   const need = (): Dependencies => services ?? fail('"app.crudAuth.mfa" needs the option "mfa"')
-  /** The row is read again: that of the caller may be old, or lack the columns. */
+  /** Reads the row again: the caller's may be outdated, or lack the columns. */
   const rowOf = (user: RegisteredUser) => need().users.presentRow(user)
 
   return {

@@ -25,11 +25,11 @@ interface Answer {
 /** The second step of a sign-in. */
 export interface Verification {
   /**
-   * The live challenge of a token, for the browser that it was given to.
+   * The live challenge of a token, for the browser that it was issued to.
    * @throws TokenInvalidOrUsedError
    */
   find(request: FastifyRequest, token: string): Promise<Challenge>
-  /** Whether the account is still as it was when the challenge was given. */
+  /** Whether nothing has changed in the account that ends the challenge. */
   isStillValid(user: Row | null, challenge: Challenge): user is Row
   /**
    * Finishes the sign-in and returns its response body.
@@ -53,11 +53,11 @@ interface Dependencies {
   readonly trustedOrigins: ReadonlySet<string>
 }
 
-/** A code that was right. */
+/** What a right code proves. */
 interface Proof {
   readonly user: Row
   readonly method: AuthenticationMethod
-  /** For a new factor: writes it, and returns its recovery codes. */
+  /** For a new factor: enrolls the account, and returns the recovery codes. */
   readonly enable: ((user: Row) => Promise<{ user: Row; codes: string[] } | null>) | null
 }
 
@@ -83,26 +83,28 @@ export function createVerification(services: Dependencies): Verification {
   /** Counts the attempt in every limit, before anything about the code is known. */
   const count = async (request: FastifyRequest, challenge: Challenge) => {
     const counted = [await challenges.count(challenge)]
-    const notGuessed = async () => {
-      await Promise.all(counted.map(({ giveBack }) => giveBack()))
+    const giveBack = async () => {
+      await Promise.all(counted.map((one) => one.giveBack()))
     }
     try {
       const id = decodeUserId(challenge.user)
       const user = id === null ? null : await users.findById(id)
       const identifier = identifierOf(users, user, challenge.signIn)
       counted.push(await services.countAttempt(services.loginContext(request), identifier, user))
-      if (user) counted.push(await services.budget.count(request, user))
+      // A setup shows its secret, so there is nothing to guess.
+      if (user && challenge.secret === null)
+        counted.push(await services.budget.count(request, user))
       const forgive = async () => {
         await Promise.all(counted.map((one) => one.forgive()))
       }
-      return { user, notGuessed, forgive }
+      return { user, giveBack, forgive }
     } catch (error) {
-      await notGuessed()
+      await giveBack()
       throw error
     }
   }
 
-  /** Judges the code and uses it up. Null for a wrong one. */
+  /** Judges the code. Null for a wrong one. The code of an enrolled account is used up. */
   const prove = async (user: Row, code: string, secret: string | null): Promise<Proof | null> => {
     if (secret === null) {
       const used = await enrollment.use(user, code)
@@ -121,15 +123,15 @@ export function createVerification(services: Dependencies): Verification {
     proof: Proof,
   ) => {
     const enabled = await proof.enable?.(proof.user)
-    // Another setup of the account was confirmed first.
+    // The account was enrolled by another request, or has changed.
     if (enabled === null) throw new TokenInvalidOrUsedError()
     const { body: bodyName, redirectTo, afterwards, ...options } = signIn
-    const way = signIns.transports.get(signIn.transport)
-    if (!way) throw new TokenInvalidOrUsedError()
+    const transport = signIns.transports.get(signIn.transport)
+    if (!transport) throw new TokenInvalidOrUsedError()
     const amr = [...(signIn.amr ?? []), proof.method, 'mfa' as const]
     try {
       const user = await runAfterwards(signIns, request, enabled?.user ?? proof.user, afterwards)
-      const established = await way.establish(request, reply, user, { ...options, amr })
+      const established = await transport.establish(request, reply, user, { ...options, amr })
       const bodyOf = bodyName === undefined ? undefined : signIns.bodies.get(bodyName)
       return {
         user,
@@ -140,7 +142,7 @@ export function createVerification(services: Dependencies): Verification {
         },
       }
     } catch (error) {
-      // Its recovery codes would reach nobody.
+      // The recovery codes would reach nobody.
       if (enabled) await enrollment.undo(enabled.user)
       throw error
     }
@@ -156,12 +158,12 @@ export function createVerification(services: Dependencies): Verification {
       const remembers = rememberDevice && remembered !== null
       if (signIns.transports.get(signIn.transport)?.setsCookies || remembers)
         refuseCrossSite(request, trustedOrigins)
-      const { user, notGuessed, forgive } = await count(request, challenge)
+      const { user, giveBack, forgive } = await count(request, challenge)
       if (!isStillValid(user, challenge)) {
-        await notGuessed()
+        await giveBack()
         throw new TokenInvalidOrUsedError()
       }
-      const proof = await prove(user, code, secret).catch(rethrowAfter(notGuessed))
+      const proof = await prove(user, code, secret).catch(rethrowAfter(giveBack))
       if (!proof) {
         await events.failed(user, 'sign_in', request)
         throw new MfaCodeError()
@@ -169,7 +171,7 @@ export function createVerification(services: Dependencies): Verification {
       if (proof.method === 'recovery')
         await events.recoveryCodeUsed(proof.user, enrollment.remaining(proof.user), request)
       const restore = async () => {
-        await Promise.all([challenges.restore(challenge), notGuessed()])
+        await Promise.all([challenges.restore(challenge), giveBack()])
       }
       // A call that timed out may still take it. The store executes calls in order, so restoring
       // comes after that.
@@ -192,7 +194,7 @@ const rethrowAfter =
     throw error
   }
 
-/** The identifier that the lockout counts: as it was typed, or else the account's own. */
+/** The identifier that the lockout counts: as it was typed, otherwise the account's own. */
 function identifierOf(users: Users, user: Row | null, { identifier }: Challenge['signIn']): string {
   if (identifier !== undefined || !user) return identifier ?? ''
   const { id, email, username } = accountView(users, user)
