@@ -26,6 +26,7 @@ const entryPoints = [
   'fastify-crudauth',
   'fastify-crudauth/email/smtp',
   'fastify-crudauth/schemas',
+  'fastify-crudauth/state/kysely',
   'fastify-crudauth/testing',
   'fastify-crudauth/users/kysely',
 ]

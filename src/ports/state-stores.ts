@@ -29,3 +29,12 @@ export interface StateStores {
    */
   verify?(): Promise<void>
 }
+
+/** The methods of each store. */
+export const STATE_METHODS: {
+  readonly [Kind in 'sessions' | 'oneTime' | 'counters']: readonly (keyof StateStores[Kind])[]
+} = {
+  sessions: ['create', 'read', 'readTimed', 'update', 'list', 'revoke', 'revokeAll'],
+  oneTime: ['put', 'peek', 'take', 'revokeGroup'],
+  counters: ['hit', 'attempt', 'forgive', 'giveBack'],
+}

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
 import {
   type KyselyState,
@@ -10,7 +9,7 @@ import { counterStoreConformance } from '../../src/testing/counter-store.js'
 import { oneTimeStoreConformance } from '../../src/testing/one-time-store.js'
 import { sessionStoreConformance } from '../../src/testing/session-store.js'
 import type { ConformanceOptions } from '../../src/testing/store-kit.js'
-import type { Dialect } from './tables.js'
+import { type Dialect, newTables } from './tables.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
 type Db = Kysely<any>
@@ -19,12 +18,6 @@ export interface StateUnderTest {
   readonly tables: { readonly store: string; readonly counters: string }
   readonly state: KyselyState
   drop(): Promise<void>
-}
-
-/** Names that no other test uses, because all tests share the servers. */
-export function newTables(): StateUnderTest['tables'] {
-  const suffix = randomBytes(6).toString('hex')
-  return { store: `store_${suffix}`, counters: `counters_${suffix}` }
 }
 
 export async function createTables(

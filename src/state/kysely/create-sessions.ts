@@ -5,7 +5,7 @@ import type { Link, Run } from './link.js'
 import { DIGITS, handleOf } from './session-value.js'
 
 /** A session to create, as a row. */
-export interface NewRow {
+interface NewRow {
   readonly key: string
   readonly owner: string
   readonly value: string

@@ -27,7 +27,8 @@ function withoutData(dialect: Dialect, error: unknown): Error {
   const told = [code, errno, name].find(
     (part) => typeof part === 'number' || (typeof part === 'string' && /^\w+$/.test(part)),
   )
-  return new Error(`${names[dialect]} failed with ${told ?? 'an error'}`)
+  const cure = isMissingTable(error) ? '; create the tables, see "Tables" in docs/state.md' : ''
+  return new Error(`${names[dialect]} failed with ${told ?? 'an error'}${cure}`)
 }
 
 /** The outage that an error of the database is for the callers of a store. */

@@ -1,5 +1,5 @@
 /** Runs `work` after earlier work with one of the same keys. */
-export type InOrder = <T>(
+type InOrder = <T>(
   keys: readonly string[],
   work: () => Promise<T>,
   /** When it resolves, later work no longer waits. */
