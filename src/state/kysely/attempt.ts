@@ -149,8 +149,8 @@ export function attemptStatement(
 }
 
 /** What `resultOf` needs of a row. */
-export const columnsOf = ({ now }: Expressions): Sql =>
-  sql`${sql.ref('key')}, ${sql.ref('count')}, ${sql.ref('state')}, ${now} as now`
+export const columnsOf = ({ now, key }: Expressions): Sql =>
+  sql`${key('key')}, ${sql.ref('count')}, ${sql.ref('state')}, ${now} as now`
 
 const part2 = (text: Sql, from: number, length: Sql): Sql =>
   sql`substr(${text}, ${sql.lit(from)}, ${length})`

@@ -84,7 +84,7 @@ export function createSessionCreation(link: Link): (row: NewRow) => Promise<stri
       sql` union all `,
     )}) as rows_of_all where true
     ${expressions.onConflict} ${value} = ${incoming('value')}, ${version} = ${stored('version')} + 1, ${expiresAt} = ${incoming('expires_at')}
-    ${returns ? sql`returning ${value}, ${owner}, ${expiresAt}` : sql``}`
+    ${returns ? sql`returning ${value}, ${expressions.key('owner')}, ${expiresAt}` : sql``}`
 
   const write = async (run: Run, rows: readonly NewRow[]) => {
     const mark = -randomInt(1, 2 ** 47)
@@ -93,7 +93,10 @@ export function createSessionCreation(link: Link): (row: NewRow) => Promise<stri
     if (returns) return inserted.rows.filter((row) => Number(row.expires_at) === mark)
     const owners = rows.map((row) => row.owner)
     const found = await run(
-      sql<{ value: string; owner: string }>`select ${value}, ${owner} from ${table}
+      sql<{
+        value: string
+        owner: string
+      }>`select ${value}, ${expressions.key('owner')} from ${table}
         where ${owner} in (${sql.join(owners)}) and ${expiresAt} = ${integer(mark)}`,
     )
     return found.rows

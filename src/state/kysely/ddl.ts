@@ -14,7 +14,8 @@ export interface StateTables {
   readonly counters?: string | undefined
 }
 
-// Keys are compared byte by byte, so every text has a binary collation.
+// Keys are compared byte by byte. On MySQL even binary collations ignore spaces at the end, so keys
+// are bytes there.
 const types = {
   postgres: {
     key: 'varchar(44) collate "C"',
@@ -23,7 +24,7 @@ const types = {
     end: '',
   },
   mysql: {
-    key: 'varchar(44) character set ascii collate ascii_bin',
+    key: 'varbinary(44)',
     value: 'mediumtext character set utf8mb4 collate utf8mb4_bin',
     state: 'text character set ascii collate ascii_bin',
     end: ' engine = InnoDB',

@@ -16,6 +16,8 @@ export interface Expressions {
   shift(value: Sql): Sql
   /** An integer with leading zeros, so that texts compare like numbers. */
   padded(value: Sql, digits: number): Sql
+  /** A column of keys, to select it as text. */
+  key(column: string): Sql
   /** A column of the stored row, in the update part of an upsert. */
   stored(column: string): Sql
   /** A column of the row to insert, in the update part of an upsert. */
@@ -31,6 +33,7 @@ const pipes = (...parts: Sql[]): Sql => sql`(${sql.join(parts, sql` || `)})`
 const alias = 'held'
 
 const shared = {
+  key: (column: string): Sql => sql.ref(column),
   shift: (value: Sql): Sql => sql`(${value})`,
   stored: (column: string) => sql.ref(`${alias}.${column}`),
   incoming: (column: string) => sql.ref(`excluded.${column}`),
@@ -73,6 +76,7 @@ const mysql: Expressions = {
   greatest: (...values) => sql`greatest(${list(values)})`,
   least: (...values) => sql`least(${list(values)})`,
   padded: (value, digits) => sql`lpad(${value}, ${sql.lit(digits)}, '0')`,
+  key: (column) => sql`convert(${sql.ref(column)} using ascii) as ${sql.ref(column)}`,
   stored: (column) => sql.ref(column),
   incoming: (column) => sql`values(${sql.ref(column)})`,
   onConflict: sql`on duplicate key update`,

@@ -53,6 +53,12 @@ export interface Link {
  */
 const mostAbandoned = 200
 
+/**
+ * Attempts, and the longest delay between two. SQLite locks the whole file for every write, so
+ * processes collide more often than on rows, but each time only for a moment.
+ */
+const sqliteRetries = [60, 40] as const
+
 const notInTransaction = () => Promise.reject(new Error('There is no transaction'))
 
 /** Creates the link to the database of the app. Opens no connection. */
@@ -117,8 +123,9 @@ export function createLink(
       return on(kind, assertWanted, work)
     }
     let isSettled = false
+    const [attempts, longestMs] = dialect === 'sqlite' ? sqliteRetries : []
     const start = () =>
-      inOrder(keys, () => withRetries(dialect, attempt), over).finally(() => {
+      inOrder(keys, () => withRetries(dialect, attempt, attempts, longestMs), over).finally(() => {
         isSettled = true
         if (isOver) abandoned -= 1
       })
