@@ -30,6 +30,8 @@ const openPostgres = (url: string) => (statements: readonly string[]) =>
     dialect: new PostgresDialect({
       async pool() {
         const pool = new pg.Pool({ connectionString: url, max: 5, idleTimeoutMillis: 1000 })
+        pool.on('error', () => {})
+        pool.on('connect', (client) => client.on('error', () => {}))
         for (const statement of statements) await pool.query(statement)
         return pool
       },
