@@ -20,8 +20,10 @@ async function setUp(t: TestContext, place: SqlPlace) {
   const open = place.opener(t)
   const tables = newTables()
   await createTables(open(), place.dialect, tables)
-  const proxy = await tcpProxy(t, place.url)
+  const proxy = await tcpProxy(place.url)
   const state = kyselyState(open({ url: proxy.url }), { tables, purgeSeconds: 1 })
+  // After the connections have closed.
+  t.after(() => proxy.close())
   return { proxy, state, direct: () => kyselyState(open(), { tables, purgeSeconds: 0 }) }
 }
 

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import type { TestContext } from 'node:test'
 
 /** A proxy to a server, which a test can stop, restart and let hang. */
 export interface TcpProxy {
@@ -12,9 +11,10 @@ export interface TcpProxy {
   hang(): void
   /** Works again, and forwards what has waited. */
   start(): void
+  close(): void
 }
 
-export async function tcpProxy(t: TestContext, url: string): Promise<TcpProxy> {
+export async function tcpProxy(url: string): Promise<TcpProxy> {
   const target = new URL(url)
   let state: 'up' | 'down' | 'hanging' = 'up'
   const sockets = new Set<Socket>()
@@ -43,10 +43,6 @@ export async function tcpProxy(t: TestContext, url: string): Promise<TcpProxy> {
     state = 'down'
     for (const socket of sockets) socket.destroy()
   }
-  t.after(() => {
-    stop()
-    server.close()
-  })
   const proxied = new URL(url)
   proxied.port = String((server.address() as AddressInfo).port)
   return {
@@ -59,6 +55,10 @@ export async function tcpProxy(t: TestContext, url: string): Promise<TcpProxy> {
     start() {
       state = 'up'
       for (const socket of sockets) socket.resume()
+    },
+    close() {
+      stop()
+      server.close()
     },
   }
 }
