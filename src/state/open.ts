@@ -48,7 +48,11 @@ function stateOfApp(app: FastifyInstance, state: StateStores, context: StateCont
     await verify(state, context, app)
   })
   app.addHook('onClose', async function stopState() {
-    await stop?.()
+    try {
+      await stop?.()
+    } catch (cause) {
+      app.log.error({ err: cause }, 'fastify-crudauth: could not end the work of the shared state')
+    }
   })
   return {
     ...stores,

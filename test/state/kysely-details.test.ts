@@ -5,6 +5,7 @@ import { type LogEvent, sql } from 'kysely'
 import { memoryUsers } from '../../src/index.js'
 import { kyselyState } from '../../src/state/kysely/index.js'
 import { record } from '../../src/testing/sessions/records.js'
+import { asBearer, askRefresh, askToken, bearerApp, tokensOf } from '../helpers/bearer.js'
 import { build, limitsOff } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { deviceCookie, noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
@@ -85,6 +86,34 @@ for (const place of sqlPlaces) {
     assert.equal(await counter.of(() => again.post('/logout')), 2, 'a sign-out')
   })
 
+  test(`${name}: statements of each request with a bearer token`, { skip }, async (t) => {
+    const { tables, state } = await setUp(t, place)
+    const counter = statementCounter(tables)
+    const app = await bearerApp(
+      t,
+      null,
+      {},
+      {
+        state: state(counter.log),
+        timeouts: { stateMs: 10_000 },
+        rateLimits: limitsOff,
+      },
+    )
+    await new Client(app).register('ann')
+    let tokens = tokensOf(await askToken(app))
+    const signIn = async () => {
+      tokens = tokensOf(await askToken(app))
+    }
+    const refresh = async () => {
+      tokens = tokensOf(await askRefresh(app, tokens.refresh_token))
+    }
+    assert.equal(await counter.of(signIn), 3)
+    assert.equal(await counter.of(refresh), 3)
+    const me = () => asBearer(app, tokens.access_token)
+    assert.equal(await counter.of(me), 0)
+    assert.equal((await me()).statusCode, 200)
+  })
+
   test(`${name}: expired rows count as absent before they are purged`, { skip }, async (t) => {
     const { db, tables, state, rows } = await setUp(t, place)
     const { sessions, oneTime, counters, purge } = state()
@@ -133,7 +162,7 @@ for (const place of sqlPlaces) {
     assert.equal(await purge(), 0)
   })
 
-  test(`${name}: the plugin purges at its interval, also after a failure, until it closes`, {
+  test(`${name}: the plugin purges at its interval until the last app has closed`, {
     skip,
   }, async (t) => {
     noUnhandledRejections(t)
