@@ -277,6 +277,75 @@ for (const place of sqlPlaces) {
   })
 }
 
+for (const place of sqlPlaces.filter(({ dialect }) => dialect !== 'sqlite')) {
+  test(`${place.name}: a creation that was given up releases the lock of its user`, {
+    skip: place.skip,
+  }, async (t) => {
+    const { db, tables, state } = await setUp(t, place)
+    const [impatient, other] = [state(), state()]
+    await other.sessions.create('tag', record(), 1)
+    impatient.start?.({ ...limits, timeoutMs: 200 })
+    const blocker = await db.startTransaction().execute()
+    await sql`select * from ${sql.table(tables.store)} for update`.execute(blocker)
+    await assert.rejects(impatient.sessions.create('tag', record(), 1), {
+      code: 'CRUDAUTH_STATE_UNAVAILABLE',
+    })
+    await blocker.commit().execute()
+    const next = record()
+    await other.sessions.create('tag', next, 1)
+    assert.deepEqual(
+      (await other.sessions.list('tag')).map(({ handle }) => handle),
+      [next.handle],
+    )
+    impatient.start?.(limits)
+    await impatient.sessions.create('tag', record(), 1)
+    assert.equal((await other.sessions.list('tag')).length, 1)
+  })
+}
+
+test('PostgreSQL: sign-ins of one user in two processes cause no deadlock', {
+  skip: sqlPlaces.find(({ dialect }) => dialect === 'postgres')?.skip,
+}, async (t) => {
+  const place = sqlPlaces.find(({ dialect }) => dialect === 'postgres') as SqlPlace
+  // A database of its own, whose statistics are those of this test.
+  const open = place.opener(t)
+  const name = newTables().store
+  const server = open()
+  await sql`create database ${sql.id(name)}`.execute(server)
+  const url = new URL(place.url)
+  url.pathname = `/${name}`
+  const at = { url: url.href }
+  const tables = newTables()
+  await createTables(open(at), 'postgres', tables)
+  const users = memoryUsers()
+  const apps = await Promise.all(
+    times(2, () =>
+      build(t, {
+        auth: {
+          users,
+          state: kyselyState(open(at), { tables }),
+          lockout: { maxAttempts: 900, maxAttemptsPerIp: 900 },
+          timeouts: { stateMs: 10_000 },
+        },
+      }),
+    ),
+  )
+  const at0 = (i: number) => apps[i % 2] as (typeof apps)[number]
+  const client = await signedIn(at0(0), 'ann')
+  const answers = await Promise.all(
+    times(80, (i) =>
+      i % 20 === 9
+        ? client.post('/logout-all?keep_current=true')
+        : new Client(at0(i)).login('ann', i % 4 === 0 ? 'wrong' : undefined),
+    ),
+  )
+  assert.deepEqual(statuses(answers), { 200: 60, 401: 20 })
+  await delay(1100)
+  const { rows } = await sql<{ deadlocks: unknown }>`select deadlocks from pg_stat_database
+    where datname = ${name}`.execute(server)
+  assert.equal(Number(rows[0]?.deadlocks), 0)
+})
+
 test('PostgreSQL: state is exact if serializable is the default isolation level', {
   skip: sqlPlaces.find(({ dialect }) => dialect === 'postgres')?.skip,
 }, async (t) => {

@@ -128,7 +128,11 @@ export function attemptStatement(
   )
 
   const now = x.text(x.now)
-  const rows = all.map((limits, at) => {
+  const positions = all.map((_, at) => at)
+  // In the order of the keys, like `settle`: two statements then never wait for each other.
+  positions.sort((a, b) => ((keys[a] as string) < (keys[b] as string) ? -1 : 1))
+  const rows = positions.map((at) => {
+    const limits = all[at] as Limits
     const isLocked = limits.max === 0 || limits.perDay === 0
     const lock = lockLength(limits, 0)
     const fresh = isLocked

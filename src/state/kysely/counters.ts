@@ -49,7 +49,7 @@ export function kyselyCounters(link: Link): CounterStore {
    */
   const attempt = (budgets: readonly AttemptBudget[]): Promise<BudgetResult[]> => {
     const keys = budgets.map((budget) => budgetKey(budget.key))
-    return link.work('transaction', keys, async (run, restart) => {
+    return link.work('transaction', keys, async (run, { restart }) => {
       let length = budgets.length
       for (let round = 1; round <= mostRounds; round += 1) {
         const results = await judge(run, budgets.slice(0, length))
@@ -63,6 +63,14 @@ export function kyselyCounters(link: Link): CounterStore {
     })
   }
 
+  /** Locks the rows in the order of their keys. */
+  const locked = (keys: readonly string[]) => {
+    const mine = sql`${key} in (${sql.join(keys)})`
+    if (dialect === 'mysql') return sql`${mine} order by ${key}`
+    if (dialect === 'sqlite') return mine
+    return sql`${key} in (select ${key} from ${table} where ${mine} order by ${key} for update)`
+  }
+
   const settle = createSettling(async (forgiven, given) => {
     const keys = [...forgiven, ...given].map(budgetKey).sort()
     if (keys.length === 0) return
@@ -72,7 +80,7 @@ export function kyselyCounters(link: Link): CounterStore {
       run(
         sql`update ${table} set ${expiresAt} = case when ${isForgiven} then 0 else ${expiresAt} end,
           ${state} = case when ${isForgiven} then ${x.text(BLANK)} else ${withoutLatest(x, state)} end
-          where ${key} in (${sql.join(keys)})`,
+          where ${locked(keys)}`,
       ),
     )
   })

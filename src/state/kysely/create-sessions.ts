@@ -1,7 +1,8 @@
-import { createHash, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Sql } from './expressions.js'
 import type { Link, Run } from './link.js'
+import type { WithOwners } from './owner-locks.js'
 import { DIGITS, handleOf } from './session-value.js'
 
 /** A session to create, as a row. */
@@ -24,20 +25,17 @@ interface Pending {
 /** Sessions that one statement creates at most. A sign-in creates a session and a known device. */
 const mostTogether = 4
 
-/** A 64-bit number that names the lock of an owner. */
-const lockNumber = (owner: string) =>
-  createHash('sha256').update(owner).digest().readBigInt64BE(0).toString()
-
 /**
  * Creates sessions. One statement writes the new rows, ends the replaced ones and evicts the
  * surplus. Rows that end are not deleted but marked as expired, because only then can one statement
- * do all of it on every dialect.
- *
- * Two creations for one owner must not overlap, or neither would count the other. So each holds a
- * lock of the owner: an advisory lock on PostgreSQL, a named one on MySQL. SQLite has one writer.
+ * do all of it on every dialect. Two creations for one owner must not overlap, or neither would
+ * count the other.
  */
-export function createSessionCreation(link: Link): (row: NewRow) => Promise<string[]> {
-  const { dialect, expressions, tables } = link
+export function createSessionCreation(
+  link: Link,
+  withOwners: WithOwners,
+): (row: NewRow) => Promise<string[]> {
+  const { expressions, tables } = link
   const { now, integer, text, incoming, stored } = expressions
   const table = sql.table(tables.store)
   const column = (name: string) => sql.ref(name)
@@ -102,34 +100,11 @@ export function createSessionCreation(link: Link): (row: NewRow) => Promise<stri
     return found.rows
   }
 
-  const withLocks = async <T>(run: Run, owners: readonly string[], work: () => Promise<T>) => {
-    const locks = owners.map((each) => lockNumber(`${tables.store} ${each}`)).sort()
-    const each = (expression: (lock: string) => Sql) =>
-      sql<Record<string, unknown>>`select ${sql.join(locks.map(expression))}`
-    if (dialect === 'postgres') {
-      await run(each((lock) => sql`pg_advisory_xact_lock(${integer(lock)})`))
-      return work()
-    }
-    const name = (lock: string) => `crudauth ${lock}`
-    // A second, because a caller has given up by then, or soon after.
-    const held = await run(each((lock) => sql`get_lock(${name(lock)}, 1)`))
-    try {
-      if (Object.values(held.rows[0] ?? {}).some((got) => Number(got) !== 1))
-        throw new Error('The lock of a user is taken')
-      return await work()
-    } finally {
-      // If the connection is lost, the server releases the locks.
-      await run(each((lock) => sql`release_lock(${name(lock)})`)).catch(() => undefined)
-    }
-  }
-
-  const createAll = (rows: readonly NewRow[]) => {
-    const owners = rows.map((row) => row.owner)
-    if (dialect === 'sqlite') return link.work('statements', owners, (run) => write(run, rows))
-    return link.work(dialect === 'postgres' ? 'transaction' : 'connection', owners, (run) =>
-      withLocks(run, owners, () => write(run, rows)),
+  const createAll = (rows: readonly NewRow[]) =>
+    withOwners(
+      rows.map((row) => row.owner),
+      (run) => write(run, rows),
     )
-  }
 
   let waiting: Pending[] = []
   const flush = () => {

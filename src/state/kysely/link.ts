@@ -13,8 +13,13 @@ export type AnyKysely = Kysely<any>
 /** Runs one statement. Throws if the caller has given up, so that nothing is written after that. */
 export type Run = <R>(query: RawBuilder<R>) => Promise<QueryResult<R>>
 
-/** Rolls the transaction back and begins another one on the same connection. */
-type Restart = () => Promise<void>
+/** Tools of work that is more than statements. */
+interface Tools {
+  /** Runs a statement even if the caller has given up: the connection goes back to the pool. */
+  readonly finish: Run
+  /** Rolls the transaction back and begins another one. */
+  restart(): Promise<void>
+}
 
 type Kind = 'statements' | 'connection' | 'transaction'
 
@@ -43,7 +48,7 @@ export interface Link {
   work<T>(
     kind: Kind,
     keys: readonly string[],
-    work: (run: Run, restart: Restart) => Promise<T>,
+    work: (run: Run, tools: Tools) => Promise<T>,
   ): Promise<T>
 }
 
@@ -59,8 +64,6 @@ const mostAbandoned = 200
  */
 const sqliteRetries = [60, 40] as const
 
-const notInTransaction = () => Promise.reject(new Error('There is no transaction'))
-
 /** Creates the link to the database of the app. Opens no connection. */
 export function createLink(
   db: AnyKysely,
@@ -75,7 +78,7 @@ export function createLink(
   const on = async <T>(
     kind: Kind,
     assertWanted: () => void,
-    work: (run: Run, restart: Restart) => Promise<T>,
+    work: (run: Run, tools: Tools) => Promise<T>,
   ): Promise<T> => {
     const runOn =
       (connection: AnyKysely): Run =>
@@ -83,23 +86,27 @@ export function createLink(
         assertWanted()
         return query.execute(connection)
       }
+    const isPostgres = dialect === 'postgres'
+    const toolsOn = (connection: AnyKysely): Tools => ({
+      finish: (query) => query.execute(connection),
+      async restart() {
+        await sql`rollback`.execute(connection)
+        const begin = isPostgres ? sql`begin isolation level read committed` : sql`begin`
+        await begin.execute(connection)
+      },
+    })
     if (kind === 'connection')
-      return db.connection().execute((own) => work(runOn(own), notInTransaction))
+      return db.connection().execute((own) => work(runOn(own), toolsOn(own)))
     if (kind === 'statements')
       // Waits for a connection before it looks whether the statement is still wanted.
-      return work((query) => db.connection().execute((own) => runOn(own)(query)), notInTransaction)
+      return work((query) => db.connection().execute((own) => runOn(own)(query)), toolsOn(db))
     // Each statement must see what was committed before it, whatever the default of the app is.
     // On the others, the statements used here always do.
-    const isPostgres = dialect === 'postgres'
     const transaction = isPostgres
       ? db.transaction().setIsolationLevel('read committed')
       : db.transaction()
     return transaction.execute(async (own) => {
-      const run = runOn(own)
-      const result = await work(run, async () => {
-        await run(sql`rollback`)
-        await run(isPostgres ? sql`begin isolation level read committed` : sql`begin`)
-      })
+      const result = await work(runOn(own), toolsOn(own))
       assertWanted()
       return result
     })

@@ -10,6 +10,7 @@ import type {
 import { createSessionCreation } from './create-sessions.js'
 import type { Sql } from './expressions.js'
 import type { Link, Run } from './link.js'
+import { createOwnerLocks } from './owner-locks.js'
 import {
   ABSOLUTE,
   DIGITS,
@@ -64,7 +65,8 @@ export function kyselySessions(link: Link): SessionStore {
   const column = (name: string): Sql => sql.ref(name)
   const [key, value, owner] = [column('key'), column('value'), column('owner')] as [Sql, Sql, Sql]
   const [version, expiresAt] = [column('version'), column('expires_at')] as [Sql, Sql]
-  const create = createSessionCreation(link)
+  const withOwners = createOwnerLocks(link)
+  const create = createSessionCreation(link, withOwners)
 
   const select = (row: string) =>
     sql<Row>`select ${value}, ${version}, ${now} as now from ${table} where ${key} = ${row} and ${expiresAt} > ${now}`
@@ -159,25 +161,25 @@ export function kyselySessions(link: Link): SessionStore {
     },
 
     async revokeAll(tag, keep) {
-      const mine = sql`${owner} = ${ownerOf(tag)} and ${expiresAt} > ${now}`
-      if (!keep) {
-        const { numAffectedRows } = await link.ask(sql`delete from ${table} where ${mine}`)
-        return Number(numAffectedRows)
-      }
-      const kept = keyOf(tag, keep.handle)
-      const { epoch } = keep
-      return link.work('transaction', [kept], async (run) => {
+      const mine = ownerOf(tag)
+      const isMine = sql`${owner} = ${mine} and ${expiresAt} > ${now}`
+      const kept = keep && keyOf(tag, keep.handle)
+      const work = async (run: Run) => {
         // The deletion first: SQLite then locks the database before anything is read.
-        const { numAffectedRows } = await run(
-          sql`delete from ${table} where ${mine} and ${key} <> ${kept}`,
-        )
-        if (epoch === undefined) return Number(numAffectedRows)
+        const others = kept === undefined ? sql`` : sql` and ${key} <> ${kept}`
+        const { numAffectedRows } = await run(sql`delete from ${table} where ${isMine}${others}`)
+        if (kept === undefined || keep?.epoch === undefined) return Number(numAffectedRows)
         const locking = dialect === 'sqlite' ? sql`` : sql` for update`
         const found = (await run(sql<Row>`${select(kept)}${locking}`)).rows[0]
         const record = found ? parseSession(found.value) : null
-        if (found && record) await write(run, kept, found, { ...record, epoch }, sql``)
+        if (found && record) await write(run, kept, found, { ...record, epoch: keep.epoch }, sql``)
         return Number(numAffectedRows)
-      })
+      }
+      // It locks several rows, like a creation. PostgreSQL takes a second to notice a deadlock of
+      // the two, the others notice it at once.
+      return dialect === 'postgres'
+        ? withOwners([mine], work)
+        : link.work('transaction', kept === undefined ? [mine] : [mine, kept], work)
     },
   }
 }
