@@ -114,7 +114,7 @@ export function attemptStatement(
     part(held, 1, LEVEL + TIME),
     nowText,
     nowText,
-    part2(
+    partOf(
       held,
       TIMES,
       each(({ max, perDay }) => num(TIME * (Math.max(max, perDay, 1) - 1))),
@@ -156,7 +156,7 @@ export function attemptStatement(
 export const columnsOf = ({ now, key }: Expressions): Sql =>
   sql`${key('key')}, ${sql.ref('count')}, ${sql.ref('state')}, ${now} as now`
 
-const part2 = (text: Sql, from: number, length: Sql): Sql =>
+const partOf = (text: Sql, from: number, length: Sql): Sql =>
   sql`substr(${text}, ${sql.lit(from)}, ${length})`
 
 /** The result for a budget, from its row after the statement. */
