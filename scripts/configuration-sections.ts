@@ -32,7 +32,7 @@ export const sections: readonly Section[] = [
   {
     title: 'State and users',
     text: 'See [State and outages](state.md) and [User stores](users.md).',
-    interfaces: [[top, '', ['secret', 'users', 'redis', 'keyPrefix']]],
+    interfaces: [[top, '', ['secret', 'users', 'redis', 'state', 'keyPrefix']]],
   },
   {
     title: 'Routes and transports',

@@ -492,6 +492,7 @@ const mistakes: Record<string, Mistake[]> = {
   ],
   timeouts: [
     ['a redisMs of 0', { timeouts: { redisMs: 0 } }, /"timeouts\.redisMs"/],
+    ['a stateMs of 0', { timeouts: { stateMs: 0 } }, /"timeouts\.stateMs"/],
     [
       'usersMs as a string',
       { timeouts: { usersMs: '5s' } },
@@ -500,7 +501,7 @@ const mistakes: Record<string, Mistake[]> = {
     [
       'an unknown option',
       { timeouts: { redis: 1 } },
-      /"timeouts" has no option "redis"; it takes redisMs, usersMs/,
+      /"timeouts" has no option "redis"; it takes redisMs, stateMs, usersMs/,
     ],
   ],
   hooks: [
