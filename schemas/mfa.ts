@@ -93,12 +93,12 @@ export function verified({
     bearer: VerifiedTokens,
   }
   const schemas = [
-    ...transports.flatMap((name) => known[name] ?? []),
-    ...(hasProviderBody ? [VerifiedProvider] : []),
-    // The body of a transport of the app.
+    // The body of a transport of the app. First, because the serializer takes the first that fits.
     ...(transports.every((name) => known[name])
       ? []
       : [Type.Object({}, { additionalProperties: true })]),
+    ...transports.flatMap((name) => known[name] ?? []),
+    ...(hasProviderBody ? [VerifiedProvider] : []),
   ]
   return Type.Union(schemas)
 }

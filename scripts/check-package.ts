@@ -25,7 +25,9 @@ const nodeVersions = ['22', '24', '26']
 const entryPoints = [
   'fastify-crudauth',
   'fastify-crudauth/email/smtp',
+  'fastify-crudauth/legacy',
   'fastify-crudauth/schemas',
+  'fastify-crudauth/state/kysely',
   'fastify-crudauth/testing',
   ...['kysely', 'drizzle', 'prisma'].flatMap((name) => [
     `fastify-crudauth/users/${name}`,

@@ -32,11 +32,11 @@ export const sections: readonly Section[] = [
   {
     title: 'State and users',
     text: 'See [State and outages](state.md) and [User stores](users.md).',
-    interfaces: [[top, '', ['secret', 'users', 'redis', 'keyPrefix']]],
+    interfaces: [[top, '', ['secret', 'users', 'redis', 'state', 'keyPrefix']]],
   },
   {
     title: 'Routes and transports',
-    text: 'The route groups are `account`, `session`, `management`, `bearer`, `email` and `oauth`. See [Several prefixes](guides/prefixes.md) for mounting groups one by one, and [Gates](gates.md#custom-transports) for transports of your own.',
+    text: 'The route groups are `account`, `session`, `management`, `bearer`, `email`, `oauth` and `mfa`. See [Several prefixes](guides/prefixes.md) for mounting groups one by one, and [Gates](gates.md#custom-transports) for transports of your own.',
     interfaces: [
       [top, '', ['prefix', 'routes', 'transports', 'trustedOrigins', 'freshSeconds', 'hooks']],
     ],
@@ -115,6 +115,14 @@ export const sections: readonly Section[] = [
     interfaces: [
       [top, '', ['oauth']],
       ['OAuthOptions', 'oauth.'],
+    ],
+  },
+  {
+    title: 'Second factor',
+    text: 'See [Second factor (MFA)](mfa.md).',
+    interfaces: [
+      [top, '', ['mfa']],
+      ['MfaOptions', 'mfa.'],
     ],
   },
   {

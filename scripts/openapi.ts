@@ -80,6 +80,7 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
           { name: 'bearer', description: 'Access tokens and refresh tokens' },
           { name: 'email', description: 'Verification, forgotten passwords, change of address' },
           { name: 'oauth', description: 'Signing in at providers, and linking accounts there' },
+          { name: 'mfa', description: 'The second factor: one-time codes and recovery codes' },
         ],
       },
     })
@@ -95,6 +96,7 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
         }),
       ],
       oauth: { baseUrl: 'https://app.example.com', providers: { google: provider } },
+      mfa: { issuer: 'Example', encryptionKeys: 'encrypts nothing: Zp4Ny8SfKe1Uo6HdGa3Qi' },
       ...(hasDelivery && {
         email: { sender: { send: never }, frontendUrl: 'https://app.example.com' },
       }),

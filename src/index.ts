@@ -65,9 +65,9 @@ export type { AuthToolbox, DeliveryToolbox } from './core/toolbox.js'
 
 export type { PasswordCost } from './core/passwords/argon2.js'
 export type { PasswordOptions } from './core/passwords/options.js'
-export type { LegacyVerifier } from './core/passwords/passwords.js'
 export type { PasswordCheck, PasswordContext } from './core/passwords/policy.js'
 export { accountRoutes, type PasswordsToolbox } from './features/account/index.js'
+export type { LegacyVerifier } from './ports/legacy-verifier.js'
 
 // Cookie sessions
 
@@ -167,7 +167,13 @@ export type {
   WindowCount,
 } from './ports/counter-store.js'
 export type { OneTimeStore } from './ports/one-time-store.js'
-export type { SessionPatch, SessionRecord, SessionStore } from './ports/session-store.js'
+export type {
+  SessionPatch,
+  SessionRecord,
+  SessionStore,
+  TimedRecord,
+} from './ports/session-store.js'
+export type { StateContext, StateStores } from './ports/state-stores.js'
 export type { Transport, TransportToolbox } from './ports/transport.js'
 export type {
   SchemaFinding,

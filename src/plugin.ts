@@ -41,7 +41,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
       configuredFeatures.find(({ deviceCookies }) => deviceCookies)?.deviceCookies ??
       null,
     privilegedFields: configuredFeatures.flatMap(({ privilegedFields = [] }) => privilegedFields),
-    writtenFields: configuredFeatures.flatMap(({ writtenFields = [] }) => writtenFields),
+    writtenFields: Object.assign({}, ...configuredFeatures.map((feature) => feature.writtenFields)),
   })
   const rateLimit = createRateLimits(state.counters, core.counterKey)
   const limits = settings.rateLimits
@@ -55,6 +55,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
     if (signIn)
       core.signIns.transports.set(transport.name, {
         establish: createOwnSignIn(transport, signIn, core),
+        prepare: () => ({}),
         setsCookies: true,
       })
   }

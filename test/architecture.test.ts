@@ -24,6 +24,7 @@ const rooms: [room: string, floor: number][] = [
   ['src/user-stores/', 2],
   ['src/oauth-accounts/', 2],
   ['src/email-senders/', 2],
+  ['src/legacy-hashes/', 2],
   ['src/core/', 3],
   ['src/gates/', 4],
   ['src/groups/', 5],
@@ -48,7 +49,12 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: 'undici', at: ['src/features/oauth/protocol/http-client.ts'] },
   { name: 'oauth4webapi', at: ['src/features/oauth/protocol/'] },
   { name: 'fast-jwt', at: ['src/features/bearer/', 'src/features/oauth/providers/apple.ts'] },
-  { name: '@node-rs/argon2', at: ['src/core/passwords/argon2.ts'] },
+  {
+    name: '@node-rs/argon2',
+    at: ['src/core/passwords/argon2.ts', 'src/legacy-hashes/django.ts'],
+  },
+  { name: '@node-rs/bcrypt', at: ['src/legacy-hashes/load-bcrypt.ts'] },
+  { name: 'bcryptjs', at: ['src/legacy-hashes/load-bcrypt.ts'] },
   { name: 'otpauth', at: ['src/features/mfa/totp.ts'] },
   { name: 'bowser', at: ['src/http/client-info.ts'] },
   { name: '@fastify/cookie', at: ['src/http/cookies.ts'] },
@@ -56,7 +62,12 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: '@fastify/formbody', at: ['src/groups/body-parsers.ts'] },
   {
     name: 'kysely',
-    at: ['src/sql/kysely/', 'src/user-stores/kysely/', 'src/oauth-accounts/kysely.ts'],
+    at: [
+      'src/sql/kysely/',
+      'src/state/kysely/',
+      'src/user-stores/kysely/',
+      'src/oauth-accounts/kysely.ts',
+    ],
   },
   { name: 'drizzle-orm', at: ['src/sql/drizzle/'] },
   { name: '@prisma/client', at: [] },
@@ -71,7 +82,11 @@ const adapters = [
   'src/user-stores/',
   'src/oauth-accounts/',
   'src/email-senders/',
+  'src/legacy-hashes/',
 ]
+
+/** Optional peers that an entry point loads when they are needed. */
+const onDemand: Record<string, string[]> = { './legacy': ['@node-rs/bcrypt', 'bcryptjs'] }
 
 const maxLines = 300
 
@@ -240,7 +255,10 @@ for (const { name, path } of entries) {
     assert.ok(entry, `no source for the entry point: ${path}`)
     // An optional peer is there for those who import its own entry point.
     const own = Object.keys(manifest.peerDependencies).filter(
-      (peer) => peer === 'fastify' || name.endsWith(`/${peer.replace('-orm', '')}`),
+      (peer) =>
+        peer === 'fastify' ||
+        name.endsWith(`/${peer.replace('-orm', '')}`) ||
+        onDemand[name]?.includes(peer),
     )
     const brought = new Set([...Object.keys(manifest.dependencies), ...own])
     const reached = new Set([entry])

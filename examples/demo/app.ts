@@ -21,7 +21,7 @@ const oftener = { max: 50, windowSeconds: 3600 }
  */
 export async function buildApp(
   config: DemoConfig,
-  secret: string,
+  { secret, mfaKey }: { readonly secret: string; readonly mfaKey: string },
   db: Kysely<DemoSchema>,
   providers: readonly DemoProvider[] = [],
 ): Promise<FastifyInstance> {
@@ -51,6 +51,13 @@ export async function buildApp(
     ...(config.redisUrl === undefined ? {} : { redis: config.redisUrl }),
     transports: [sessionTransport({ managementRoutes: true })],
     cookies: { secure: config.secureCookies },
+    // TOTP and recovery codes. Rotating the secret must not lock anybody out, so the key is another.
+    mfa: {
+      issuer: 'fastify-crudauth demo',
+      encryptionKeys: mfaKey,
+      required: config.mfaRequired,
+      rememberDeviceDays: 30,
+    },
     // Your app uses smtpSender() from 'fastify-crudauth/email/smtp' here.
     email: { sender: mailbox.sender, frontendUrl: frontendUrl(config) },
     ...(providers.length > 0 && {
@@ -66,6 +73,7 @@ export async function buildApp(
       password_reset_request: oftener,
       email_change_request: oftener,
       recipient: oftener,
+      mfa_manage: oftener,
     },
   })
   await app.register(addPage, { providers })

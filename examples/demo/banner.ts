@@ -5,7 +5,7 @@ import { databaseName } from './database.js'
 
 /** The text that the demo prints once it listens. */
 export function banner(config: DemoConfig, port: number, providerUrl?: string): string {
-  const { host, folder, publicUrl, redisUrl, secret, secureCookies } = config
+  const { host, folder, publicUrl, redisUrl, secret, mfaKey, secureCookies } = config
   const url = localUrl(host, port)
   const path = (name: string) => {
     const fromHere = relative(process.cwd(), join(folder, name))
@@ -31,6 +31,7 @@ export function banner(config: DemoConfig, port: number, providerUrl?: string): 
         : 'in memory, until the demo stops (REDIS_URL keeps them)',
     ],
     ['Secret', secret ? 'from AUTH_SECRET' : path('secret')],
+    ['TOTP key', mfaKey ? 'from MFA_KEY' : path('mfa-key')],
     ['Stop', 'Ctrl+C'],
   ]
   const table = lines.map(([name = '', text]) => `  ${name.padEnd(9)} ${text}`)

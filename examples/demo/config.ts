@@ -14,6 +14,10 @@ export interface DemoConfig {
   readonly redisUrl: string | undefined
   /** If undefined, the demo generates a secret at the first start and stores it in the folder. */
   readonly secret: string | undefined
+  /** Encrypts TOTP secrets in the database. If undefined, generated and stored like the secret. */
+  readonly mfaKey: string | undefined
+  /** Whether every account must have a second factor. */
+  readonly mfaRequired: boolean
   /** If false, cookies have no `Secure`, for browsers that refuse it over http. */
   readonly secureCookies: boolean
   readonly logLevel: string
@@ -24,6 +28,13 @@ export class SetupError extends Error {}
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+/** A switch: "0", "1", or unset. */
+function flagOf(name: string, text: string | undefined, unset: boolean): boolean {
+  if (!text) return unset
+  if (text === '0' || text === '1') return text === '1'
+  throw new SetupError(`${name} must be 0 or 1, got "${text}"`)
+}
 
 function portOf(text: string): number {
   const port = Number(text)
@@ -36,14 +47,11 @@ function portOf(text: string): number {
  * @throws SetupError that names the variable
  */
 export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
-  const { HOST, PORT, PUBLIC_URL, REDIS_URL, AUTH_SECRET, COOKIE_SECURE, LOG_LEVEL, DEMO_FOLDER } =
-    env
+  const { HOST, PORT, PUBLIC_URL, REDIS_URL, LOG_LEVEL, DEMO_FOLDER } = env
+  const { AUTH_SECRET, COOKIE_SECURE, MFA_KEY, MFA_REQUIRED } = env
   const logLevel = LOG_LEVEL || 'info'
   if (!logLevels.includes(logLevel))
     throw new SetupError(`LOG_LEVEL must be one of ${logLevels.join(', ')}, got "${logLevel}"`)
-  if (COOKIE_SECURE && COOKIE_SECURE !== '0' && COOKIE_SECURE !== '1') {
-    throw new SetupError(`COOKIE_SECURE must be 0 or 1, got "${COOKIE_SECURE}"`)
-  }
   return {
     host: HOST || '127.0.0.1',
     port: portOf(PORT || '3000'),
@@ -51,7 +59,9 @@ export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
     folder: DEMO_FOLDER ? resolve(DEMO_FOLDER) : join(root, '.demo'),
     redisUrl: REDIS_URL || undefined,
     secret: AUTH_SECRET || undefined,
-    secureCookies: COOKIE_SECURE !== '0',
+    mfaKey: MFA_KEY || undefined,
+    mfaRequired: flagOf('MFA_REQUIRED', MFA_REQUIRED, false),
+    secureCookies: flagOf('COOKIE_SECURE', COOKIE_SECURE, true),
     logLevel,
   }
 }

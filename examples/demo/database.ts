@@ -20,6 +20,11 @@ interface AccountsTable {
   /** The provider that was linked last, and when. */
   oauth_provider: string | null
   oauth_updated_at: string | null
+  /** The second factor. The secret is encrypted, the recovery codes are digests. */
+  totp_secret_encrypted: string | null
+  totp_confirmed_at: string | null
+  totp_last_step: number | null
+  mfa_recovery_codes: string | null
 }
 
 export interface DemoSchema {
@@ -27,6 +32,17 @@ export interface DemoSchema {
 }
 
 export const databaseName = 'demo.db'
+
+/** Columns that the first version of the demo didn't have. */
+const newColumns = {
+  local_id: 'text',
+  oauth_provider: 'text',
+  oauth_updated_at: 'text',
+  totp_secret_encrypted: 'text',
+  totp_confirmed_at: 'text',
+  totp_last_step: 'integer',
+  mfa_recovery_codes: 'text',
+}
 
 /** Migrates the table of an older demo. If several processes start at once, only one does it. */
 function addNewColumns(database: Database.Database): void {
@@ -37,8 +53,8 @@ function addNewColumns(database: Database.Database): void {
         ({ name }) => name,
       ),
     )
-    for (const name of ['local_id', 'oauth_provider', 'oauth_updated_at']) {
-      if (!known.has(name)) database.exec(`alter table accounts add column ${name} text`)
+    for (const [name, type] of Object.entries(newColumns)) {
+      if (!known.has(name)) database.exec(`alter table accounts add column ${name} ${type}`)
     }
     // SQLite can't add a unique column to an existing table. A unique index does the same.
     database.exec('create unique index if not exists accounts_local_id on accounts (local_id)')

@@ -12,7 +12,7 @@ export async function addDocs(app: FastifyInstance, hasProviders: boolean): Prom
       info: {
         title: 'fastify-crudauth demo',
         description:
-          'Accounts, cookie sessions, devices, emails and sudo mode. Sign in at `/auth/login`, then try the others here.',
+          'Accounts, cookie sessions, devices, second factors, emails and sudo mode. Sign in at `/auth/login`, then try the others here.',
         version: '0.1.0',
       },
       tags: [
@@ -23,6 +23,10 @@ export async function addDocs(app: FastifyInstance, hasProviders: boolean): Prom
           name: 'email',
           description:
             'Verification, forgotten passwords, another address; the messages are in the mailbox',
+        },
+        {
+          name: 'mfa',
+          description: 'Second factors: authenticator apps and recovery codes',
         },
         ...(hasProviders
           ? [

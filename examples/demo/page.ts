@@ -18,15 +18,22 @@ const files = [
   ['/api.js', 'api.js', script],
   ['/forms.js', 'forms.js', script],
   ['/oauth.js', 'oauth.js', script],
+  ['/mfa-account.js', 'mfa-account.js', script],
+  ['/mfa-sign-in.js', 'mfa-sign-in.js', script],
+  ['/mfa-secret.js', 'mfa-secret.js', script],
   ['/link.js', 'link.js', script],
   ['/mailbox.js', 'mailbox.js', script],
   ['/reset.js', 'reset.js', script],
   ['/view.js', 'view.js', script],
   ['/controls.css', 'controls.css', style],
   ['/mailbox.css', 'mailbox.css', style],
+  ['/mfa.css', 'mfa.css', style],
   ['/style.css', 'style.css', style],
   ['/icon.svg', 'icon.svg', 'image/svg+xml'],
 ] as const
+
+/** Encodes QR codes in the browser, so that no TOTP secret is sent anywhere for its picture. */
+const qrCodes = import.meta.resolve('uqr')
 
 /** Allows only same-origin resources, no inline code and no frames, to stop injected scripts. */
 const contentSecurityPolicy = [
@@ -51,8 +58,8 @@ export async function addPage(
     return providers.map(({ key, name, hint }) => ({ key, name, hint }))
   })
 
-  for (const [url, name, type] of files) {
-    const content = readFileSync(new URL(`public/${name}`, import.meta.url))
+  for (const [url, name, type] of [...files, ['/uqr.js', qrCodes, script] as const]) {
+    const content = readFileSync(new URL(name, new URL('public/', import.meta.url)))
     const isMailbox = url === '/mailbox'
     app.get(url, { schema: { hide: true } }, async function sendFile(_request, reply) {
       reply.headers({

@@ -5,7 +5,10 @@ import type { DemoSchema } from './database.js'
 
 const tags = ['demo']
 
-const Confirmation = Type.Object({ password: Type.String({ minLength: 1, maxLength: 1024 }) })
+const Confirmation = Type.Union([
+  Type.Object({ password: Type.String({ minLength: 1, maxLength: 1024 }) }),
+  Type.Object({ code: Type.String({ maxLength: 64, description: 'Of an authenticator app' }) }),
+])
 const Elevated = Type.Object({ until: Type.String({ format: 'date-time' }) })
 const Dashboard = Type.Object({
   hello: Type.String(),
@@ -65,7 +68,7 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
       schema: {
         operationId: 'sudo',
         tags,
-        summary: 'Confirm the password, for five minutes of sudo mode',
+        summary: 'Confirm the password or a code, for five minutes of sudo mode',
         body: Confirmation,
         response: { 200: Elevated },
       },

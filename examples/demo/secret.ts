@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { SetupError } from './config.js'
 
 /**
- * Reads the secret in the folder, and generates it at the first start.
- * A new secret invalidates all sessions and device cookies.
+ * Reads a secret of the folder, and generates it at the first start.
+ * @param name `secret`: a new one invalidates all sessions and device cookies. `mfa-key`: a new one
+ * invalidates all authenticator apps
  * @throws SetupError if the file contains no secret
  */
-export function keptSecret(folder: string): string {
-  const path = join(folder, 'secret')
+export function keptSecret(folder: string, name: 'secret' | 'mfa-key'): string {
+  const path = join(folder, name)
   try {
     // Only the owner may read the file. `wx` never replaces an existing one.
     writeFileSync(path, `${randomBytes(48).toString('base64')}\n`, { mode: 0o600, flag: 'wx' })

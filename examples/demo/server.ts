@@ -35,14 +35,17 @@ async function startProvider(config: DemoConfig) {
 
 async function start(config: DemoConfig): Promise<void> {
   mkdirSync(config.folder, { recursive: true, mode: 0o700 })
-  const secret = config.secret ?? keptSecret(config.folder)
+  const secrets = {
+    secret: config.secret ?? keptSecret(config.folder, 'secret'),
+    mfaKey: config.mfaKey ?? keptSecret(config.folder, 'mfa-key'),
+  }
   const port = config.port === 0 ? await freePort(config.host) : config.port
   const db = await openDatabase(config.folder)
   const provider = await startProvider({ ...config, port })
   const close = () => Promise.all([db.destroy(), provider?.stop()])
   const app = await buildApp(
     { ...config, port },
-    secret,
+    secrets,
     db,
     provider && [provider.provider],
   ).catch(async (error) => {

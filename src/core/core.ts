@@ -62,8 +62,8 @@ interface Inputs {
   readonly deviceCookies: ResolvedCookies | null
   /** Logical fields of the features that only the server may set. */
   readonly privilegedFields: readonly string[]
-  /** Logical fields that the features write, so that the table must have them. */
-  readonly writtenFields: readonly string[]
+  /** Logical fields that the features write, with the characters that a text column must hold. */
+  readonly writtenFields: Readonly<Record<string, number>>
 }
 
 /**
@@ -150,6 +150,7 @@ export async function createCore({
   const signIns: SignIns = {
     transports: new Map(),
     bodies: new Map(),
+    afterwards: new Map(),
     signOut: null,
     secondFactor: null,
   }

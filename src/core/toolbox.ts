@@ -113,8 +113,12 @@ export const createCoreToolbox = (
   sudo,
   users: users.store,
   delivery: { settled: async () => delivery?.settled() },
-  completeLogin: async (request, reply, user, options = {}) =>
-    completeSignInWith({ users, signIns }, options.transport)(request, reply, user, options),
+  async completeLogin(request, reply, user, options = {}) {
+    const complete = completeSignInWith({ users, signIns }, options.transport)
+    // A row without the columns of the second factor must not pass for an account without one.
+    const row = signIns.secondFactor ? await users.presentRow(user) : user
+    return complete(request, reply, row, options)
+  },
   async completeLogout(request, reply) {
     if (!signIns.signOut) throw new UnauthenticatedError()
     return signIns.signOut(request, reply)

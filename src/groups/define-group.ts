@@ -68,10 +68,15 @@ export interface OwnRoute {
   readonly handler: (request: FastifyRequest<any>, reply: FastifyReply) => unknown
 }
 
-/** Whether the client may see the error. Any other becomes a 500 with its cause in the log. */
+/**
+ * Whether the client may see the error. Any other becomes a 500 with its cause in the log. So does
+ * an `InternalError`, whose message tells developers what their app has done wrong.
+ */
 function isExpected(error: unknown): boolean {
   const status = (error as { statusCode?: unknown } | null)?.statusCode
-  return typeof status === 'number' && status >= 400 && status < 600
+  return (
+    typeof status === 'number' && status >= 400 && status < 600 && !(error instanceof InternalError)
+  )
 }
 
 function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): never {

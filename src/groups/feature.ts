@@ -36,8 +36,11 @@ export interface ConfiguredFeature {
   readonly deviceCookies?: ResolvedCookies
   /** Logical fields of its own that only the server may set. */
   readonly privilegedFields?: readonly string[]
-  /** Logical fields of its own that it writes, so that the table must have them. */
-  readonly writtenFields?: readonly string[]
+  /**
+   * Logical fields of its own that it writes, also null, with the characters that a text column
+   * must hold.
+   */
+  readonly writtenFields?: Readonly<Record<string, number>>
   /** What is sent in cookies without `Secure`, for a warning at start-up; null for nothing. */
   readonly insecureCookies?: string | null
   create(core: Core, limits: RouteLimits): CreatedFeature | Promise<CreatedFeature>

@@ -67,6 +67,8 @@ export interface SchemaNeeds {
   readonly filled: readonly string[]
   /** Columns that may be written, so they must exist. */
   readonly written: readonly string[]
+  /** Those of `written` that may get null, with the characters that a text column must hold. */
+  readonly nullable?: Readonly<Record<string, number>> | undefined
   /**
    * Whether app code may fill other columns: a required column without a value is then a warning.
    */

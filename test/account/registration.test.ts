@@ -244,9 +244,10 @@ describe('registration.defaults and registration.fields', () => {
         fastify: { logger },
       })
       const response = await new Client(app).post('/register', ann)
-      refusesOwn(response, 'CRUDAUTH_INTERNAL', [password])
+      refusesOwn(response, 'CRUDAUTH_INTERNAL', [password, 'registration', name])
       assert.equal(await app.crudAuth.users.findBy('email', ann.email), null)
-      assert.ok(lines.some((line) => line.includes('registration.fields')))
+      const logged = lines.filter((line) => line.includes('registration.fields'))
+      assert.ok(logged.some((line) => line.includes(`\\"${name}\\"`)))
     })
   }
 

@@ -173,7 +173,7 @@ test('demo: an error shows its code and focuses the field it is about', { skip }
     await device.says(/CRUDAUTH_BAD_CREDENTIALS/)
   }
   await device.signIn('ada', password)
-  await device.says(/Too many wrong passwords\. Try again in \d+ (second|minute)s?\./)
+  await device.says(/Too many wrong passwords or codes\. Try again in \d+ (second|minute)s?\./)
   await device.says(/CRUDAUTH_LOCKED_OUT/)
 })
 
@@ -187,7 +187,7 @@ test('demo: deleting the account requires confirming the password', { skip }, as
   await device.signIn('ada', password)
   await device.sees(/Hello, ada/)
   await page.getByRole('button', { name: 'Delete account' }).click()
-  await device.says(/Confirm your password first/)
+  await device.says(/Confirm it is you first/)
   assert.equal(await page.evaluate('document.activeElement.id'), 'sudo-password')
   await page.locator('#sudo-password').fill(password)
   await page.keyboard.press('Enter')

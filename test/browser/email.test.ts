@@ -99,12 +99,15 @@ test('demo: sign-up, verification, password reset, email change and revert, by c
   await reset.sees(/Hello, ada/)
 
   await reset.page.getByLabel('New email', { exact: true }).fill('ada@example.org')
-  await reset.page.getByLabel('Your password', { exact: true }).fill('not it at all')
+  await reset.page
+    .locator('#move')
+    .getByLabel('Your password', { exact: true })
+    .fill('not it at all')
   await reset.page.getByRole('button', { name: 'Change email' }).click()
   await reset.says(/not your password/)
   assert.equal(await reset.page.evaluate('document.activeElement.id'), 'move-password')
   assert.equal(ada.takeProblems().length, 1)
-  await reset.page.getByLabel('Your password', { exact: true }).fill(changed)
+  await reset.page.locator('#move').getByLabel('Your password', { exact: true }).fill(changed)
   await reset.page.getByRole('button', { name: 'Change email' }).click()
   await reset.says(/If ada@example.org is free/)
   await reset.page.screenshot({ path: shot('mail-10-change'), fullPage: true })

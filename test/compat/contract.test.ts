@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { bearerTransport, sessionTransport } from '../../src/index.js'
+import { Authenticator } from '../demo/authenticator.js'
 import { backends } from '../helpers/backends.js'
 import { limitsOff } from '../helpers/build.js'
+import { openUsers } from '../helpers/hostile.js'
 import { Mailbox } from '../helpers/mailbox.js'
-import { buildOAuth } from '../helpers/oauth.js'
-import { contract, type Step } from './contract.js'
+import { mfaOptions } from '../helpers/mfa.js'
+import { buildOAuth, codeOf, fields } from '../helpers/oauth.js'
+import { contract, required, type Step } from './contract.js'
 import { differencesTable } from './table.js'
 
 /** A browser over real HTTP: it keeps cookies, and sends the CSRF token that it was given. */
@@ -59,12 +62,27 @@ class Browser {
   }
 }
 
+/** The columns of the second factor. */
+const factorFields = ['totpSecretEncrypted', 'totpConfirmedAt', 'totpLastStep', 'mfaRecoveryCodes']
+
+/** A nested member, such as `setup.secret`. */
+// biome-ignore lint/suspicious/noExplicitAny: of any form
+const at = (body: any, path: string) => path.split('.').reduce((part, name) => part?.[name], body)
+
+/** A parameter of a redirect, in its query or its fragment. */
+function parameterOf(location: string | null, name: string): string | null {
+  const { searchParams, hash } = new URL(location ?? '', 'http://app.example.com')
+  return searchParams.get(name) ?? new URLSearchParams(hash.slice(1)).get(name)
+}
+
 for (const backend of backends) {
   test(`${backend.name}: responses match what a front end written for CRUDAuth expects`, async (t) => {
     const mail = new Mailbox()
     const { app } = await buildOAuth(t, {
       auth: {
         ...backend.options(),
+        users: openUsers({ fields: [...fields, ...factorFields] }).store,
+        mfa: { ...mfaOptions, required: ({ username }) => username === required },
         rateLimits: limitsOff,
         transports: [
           sessionTransport({ managementRoutes: true }),
@@ -77,20 +95,35 @@ for (const backend of backends) {
     const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
     const browsers = new Map<string, Browser>()
     const values = new Map<string, string>()
+    const authenticators = new Map<string, Authenticator>()
+
+    const sources: Record<string, (key: string) => Promise<string | null | undefined>> = {
+      async mail(kind) {
+        await app.crudAuth.delivery.settled()
+        const link = mail.messages.filter((one) => one.kind === kind).at(-1)?.context.link
+        return link && new URL(link).searchParams.get('token')
+      },
+      async totp(name) {
+        const secret = String(values.get(name))
+        const authenticator = authenticators.get(secret) ?? new Authenticator(secret)
+        authenticators.set(secret, authenticator)
+        return authenticator.code()
+      },
+      provider: async (name) =>
+        codeOf({
+          nonce: values.get('nonce'),
+          sub: name,
+          email: `${name}@example.com`,
+          email_verified: true,
+        }),
+    }
 
     /** Puts in what earlier steps have captured, and tokens of mails. */
     const filled = async <T>(part: T): Promise<T> => {
       let text = JSON.stringify(part)
       for (const [whole, name = ''] of text.matchAll(/\{([a-z0-9:_]+)\}/g)) {
-        const kind = name.startsWith('mail:') ? name.slice(5) : null
-        const message = kind
-          ? async () => {
-              await app.crudAuth.delivery.settled()
-              return mail.messages.filter((one) => one.kind === kind).at(-1)
-            }
-          : null
-        const link = (await message?.())?.context.link
-        const value = link ? new URL(link).searchParams.get('token') : values.get(name)
+        const [source = '', key = ''] = name.split(':')
+        const value = name.includes(':') ? await sources[source]?.(key) : values.get(name)
         assert.ok(value, `${whole} has no value`)
         text = text.replace(whole, value)
       }
@@ -103,9 +136,12 @@ for (const backend of backends) {
       const { response, body, set, cleared } = await browser.send(await filled(request))
       assert.equal(response.status, expect.status, `${name}: ${JSON.stringify(body)}`)
       const shown = Array.isArray(body) ? body[0] : body
-      for (const key of expect.keys ?? []) assert.ok(key in shown, `${name}: no member ${key}`)
+      for (const key of expect.keys ?? [])
+        assert.notEqual(at(shown, key), undefined, `${name}: no member ${key}`)
       for (const [key, value] of Object.entries(expect.body ?? {}))
         assert.deepEqual(shown[key], value, `${name}: ${key}`)
+      for (const [key, other] of Object.entries(expect.unlike ?? {}))
+        assert.notEqual(at(shown, key), values.get(other), `${name}: ${key}`)
       for (const cookie of expect.cookies ?? [])
         assert.ok(set.includes(cookie), `${name}: ${cookie}`)
       for (const cookie of expect.cleared ?? [])
@@ -117,7 +153,11 @@ for (const backend of backends) {
       }
       for (const [member, as] of Object.entries(capture)) {
         const other = Array.isArray(body) ? body.find(({ current }) => !current) : null
-        const value = member.startsWith('other.') ? other?.[member.slice(6)] : body[member]
+        const value = member.startsWith('other.')
+          ? at({ other }, member)
+          : member.startsWith('location:')
+            ? parameterOf(response.headers.get('location'), member.slice(9))
+            : at(body, member)
         values.set(as, String(value))
       }
     }

@@ -4,11 +4,15 @@
  * these marks.
  */
 
-/** Values that earlier steps have captured stand in braces: `{csrf}`, `{access}`, `{mail:verify_email}`. */
+/**
+ * Values that earlier steps have captured stand in braces: `{csrf}`, `{access}`. So do tokens of mails
+ * (`{mail:verify_email}`), the next code of a captured TOTP secret (`{totp:secret}`) and the authorization code with which
+ * a provider sends somebody back (`{provider:eve}`, for the captured `{nonce}`).
+ */
 export interface Step {
   readonly name: string
   /** Who asks: each name is a browser of its own. */
-  readonly as: 'ada' | 'phone' | 'nobody' | 'provider'
+  readonly as: 'ada' | 'phone' | 'eve' | 'nobody' | 'provider'
   readonly request: {
     readonly method: 'GET' | 'POST' | 'DELETE'
     readonly path: string
@@ -21,16 +25,18 @@ export interface Step {
   }
   readonly expect: {
     readonly status: number
-    /** Members that the body has, at least; of a list those of its first entry. */
+    /** Members that the body has, at least, nested ones with a dot; of a list those of its first entry. */
     readonly keys?: readonly string[]
     /** Members and their values. */
     readonly body?: Readonly<Record<string, unknown>>
+    /** Members that differ from captured values. */
+    readonly unlike?: Readonly<Record<string, string>>
     /** Names of cookies that are set, as front ends read them. */
     readonly cookies?: readonly string[]
     readonly cleared?: readonly string[]
     readonly headers?: Readonly<Record<string, string | RegExp>>
   }
-  /** Member of the body to the name under which later steps find it. */
+  /** Member of the body, or parameter of the `Location` (`location:state`), to the name under which later steps find it. */
   readonly capture?: Readonly<Record<string, string>>
   readonly differs?: { readonly crudauth: string; readonly here: string; readonly page: string }
 }
@@ -38,6 +44,8 @@ export interface Step {
 const password = 'a quiet sea at noon'
 const next = 'another quiet sea'
 const login = { username: 'ada', password }
+/** Must have a second factor. */
+export const required = 'eve'
 
 export const contract: readonly Step[] = [
   {
@@ -312,6 +320,212 @@ export const contract: readonly Step[] = [
     capture: { csrf_token: 'csrf' },
   },
   {
+    name: 'the second factor of an account without one',
+    as: 'ada',
+    request: { method: 'GET', path: '/mfa' },
+    expect: {
+      status: 200,
+      body: { enabled: false, required: false, recovery_codes_remaining: 0 },
+    },
+  },
+  {
+    name: 'a second factor with a wrong password',
+    as: 'ada',
+    request: { method: 'POST', path: '/mfa/totp/setup', json: { password: 'wrong one' } },
+    expect: { status: 401 },
+  },
+  {
+    name: 'a secret for the authenticator app',
+    as: 'ada',
+    request: { method: 'POST', path: '/mfa/totp/setup', json: { password } },
+    expect: { status: 200, keys: ['secret', 'otpauth_uri'] },
+    capture: { secret: 'secret' },
+  },
+  {
+    name: 'a wrong first code',
+    as: 'ada',
+    request: { method: 'POST', path: '/mfa/totp/confirm', json: { code: 'abcdef' } },
+    expect: { status: 401 },
+  },
+  {
+    name: 'the first code',
+    as: 'ada',
+    request: { method: 'POST', path: '/mfa/totp/confirm', json: { code: '{totp:secret}' } },
+    expect: { status: 200, keys: ['recovery_codes'] },
+    capture: { 'recovery_codes.0': 'recovery' },
+  },
+  {
+    name: 'the second factor',
+    as: 'ada',
+    request: { method: 'GET', path: '/mfa' },
+    expect: {
+      status: 200,
+      body: { enabled: true, required: false, recovery_codes_remaining: 10 },
+    },
+  },
+  {
+    name: 'sign-in with a second factor',
+    as: 'phone',
+    request: { method: 'POST', path: '/login', form: login },
+    expect: {
+      status: 200,
+      keys: ['challenge'],
+      body: { mfa_required: true, expires_in: 300, csrf_token: undefined, setup: undefined },
+    },
+    capture: { challenge: 'challenge' },
+  },
+  {
+    name: 'what the challenge asks for',
+    as: 'phone',
+    request: { method: 'POST', path: '/mfa/challenge', json: { challenge: '{challenge}' } },
+    expect: { status: 200, body: { setup: null } },
+  },
+  {
+    name: 'a wrong code at sign-in',
+    as: 'phone',
+    request: {
+      method: 'POST',
+      path: '/mfa/verify',
+      json: { challenge: '{challenge}', code: 'abcdef' },
+    },
+    expect: { status: 401 },
+  },
+  {
+    name: 'a code at sign-in',
+    as: 'phone',
+    request: {
+      method: 'POST',
+      path: '/mfa/verify',
+      json: { challenge: '{challenge}', code: '{totp:secret}' },
+    },
+    expect: { status: 200, keys: ['csrf_token'], cookies: ['csrf_token'] },
+  },
+  {
+    name: 'a used challenge',
+    as: 'phone',
+    request: {
+      method: 'POST',
+      path: '/mfa/verify',
+      json: { challenge: '{challenge}', code: 'abcdef' },
+    },
+    expect: { status: 400 },
+  },
+  {
+    name: 'tokens with a second factor',
+    as: 'nobody',
+    request: { method: 'POST', path: '/token', form: { grant_type: 'password', ...login } },
+    expect: { status: 200, keys: ['challenge', 'expires_in'], body: { mfa_required: true } },
+    capture: { challenge: 'challenge' },
+  },
+  {
+    name: 'tokens by a recovery code',
+    as: 'nobody',
+    request: {
+      method: 'POST',
+      path: '/mfa/verify',
+      json: { challenge: '{challenge}', code: '{recovery}' },
+    },
+    expect: {
+      status: 200,
+      keys: ['access_token', 'refresh_token'],
+      body: { token_type: 'bearer' },
+    },
+  },
+  {
+    name: 'new recovery codes by a used one',
+    as: 'ada',
+    request: {
+      method: 'POST',
+      path: '/mfa/recovery-codes/regenerate',
+      json: { code: '{recovery}' },
+    },
+    expect: { status: 401 },
+  },
+  {
+    name: 'new recovery codes',
+    as: 'ada',
+    request: {
+      method: 'POST',
+      path: '/mfa/recovery-codes/regenerate',
+      json: { code: '{totp:secret}' },
+    },
+    expect: { status: 200, keys: ['recovery_codes'] },
+    capture: { 'recovery_codes.0': 'recovery' },
+  },
+  {
+    name: 'turning the second factor off with a wrong code',
+    as: 'ada',
+    request: { method: 'POST', path: '/mfa/totp/disable', json: { code: 'abcdef' } },
+    expect: { status: 401 },
+  },
+  {
+    name: 'turning the second factor off',
+    as: 'ada',
+    request: { method: 'POST', path: '/mfa/totp/disable', json: { code: '{recovery}' } },
+    expect: { status: 200, keys: ['detail'] },
+  },
+  {
+    name: 'sign-up of an account that must have a second factor',
+    as: 'eve',
+    request: {
+      method: 'POST',
+      path: '/register',
+      json: { email: 'eve@example.com', username: required, password },
+    },
+    expect: { status: 202 },
+  },
+  {
+    name: 'its verification',
+    as: 'eve',
+    request: {
+      method: 'POST',
+      path: '/email/verify-confirm',
+      json: { token: '{mail:verify_email}' },
+    },
+    expect: { status: 200 },
+  },
+  {
+    name: 'its first sign-in',
+    as: 'eve',
+    request: { method: 'POST', path: '/login', form: { username: required, password } },
+    expect: {
+      status: 200,
+      keys: ['challenge', 'expires_in', 'setup.secret', 'setup.otpauth_uri'],
+      body: { mfa_required: true },
+    },
+    capture: { 'setup.secret': 'first' },
+  },
+  {
+    name: 'its first sign-in, once more',
+    as: 'eve',
+    request: { method: 'POST', path: '/login', form: { username: required, password } },
+    expect: { status: 200, keys: ['setup.secret'], unlike: { 'setup.secret': 'first' } },
+    capture: { challenge: 'challenge', 'setup.secret': 'secret' },
+    differs: {
+      crudauth:
+        'An account that must enroll gets the same TOTP secret at each sign-in, until it is confirmed',
+      here: 'Each challenge has its own secret, and the first one confirmed ends the others.',
+      page: '../mfa.md#required-accounts',
+    },
+  },
+  {
+    name: 'set-up at sign-in',
+    as: 'eve',
+    request: {
+      method: 'POST',
+      path: '/mfa/verify',
+      json: { challenge: '{challenge}', code: '{totp:secret}' },
+    },
+    expect: { status: 200, keys: ['csrf_token', 'recovery_codes'], cookies: ['csrf_token'] },
+    capture: { 'recovery_codes.0': 'recovery' },
+  },
+  {
+    name: 'turning a required second factor off',
+    as: 'eve',
+    request: { method: 'POST', path: '/mfa/totp/disable', json: { code: '{recovery}' } },
+    expect: { status: 403 },
+  },
+  {
     name: 'sign-out',
     as: 'ada',
     request: { method: 'POST', path: '/logout' },
@@ -328,6 +542,7 @@ export const contract: readonly Step[] = [
     as: 'provider',
     request: { method: 'GET', path: '/oauth/acme/authorize?redirect_to=/home' },
     expect: { status: 302, headers: { location: /[?&]state=/ } },
+    capture: { 'location:state': 'state', 'location:nonce': 'nonce' },
   },
   {
     name: 'a callback with a foreign state',
@@ -335,13 +550,48 @@ export const contract: readonly Step[] = [
     request: { method: 'GET', path: '/oauth/acme/callback?code=x&state=foreign' },
     expect: { status: 302, headers: { location: /\?error=invalid_state$/ } },
   },
+  {
+    name: 'a callback for an account with a second factor',
+    as: 'provider',
+    request: {
+      method: 'GET',
+      path: '/oauth/acme/callback?code={provider:eve}&state={state}',
+    },
+    expect: { status: 302, headers: { location: /^\/start#mfa_challenge=[\w-]+$/ } },
+    capture: { 'location:mfa_challenge': 'challenge' },
+    differs: {
+      crudauth: 'A sign-in with a provider is not asked for the second factor by default',
+      here: 'It is. `mfa: { oauth: false }` restores the behaviour of CRUDAuth.',
+      page: '../mfa.md#sign-in-with-a-provider',
+    },
+  },
+  {
+    name: 'a code after the callback',
+    as: 'provider',
+    request: {
+      method: 'POST',
+      path: '/mfa/verify',
+      json: { challenge: '{challenge}', code: '{recovery}' },
+    },
+    expect: {
+      status: 200,
+      keys: ['csrf_token'],
+      body: { redirect_to: '/home' },
+      cookies: ['csrf_token'],
+    },
+  },
 ]
 
 /** Differences that no single request shows. */
 export const further: readonly NonNullable<Step['differs']>[] = [
   {
+    crudauth: 'TOTP secrets in the users table are encrypted with Fernet',
+    here: "AES-256-GCM with the user's id. Empty the four columns: users enroll again.",
+    page: '#data',
+  },
+  {
     crudauth: 'Hashes are bcrypt over the SHA-256 of the password',
-    here: 'argon2id. A short verifier accepts the old hashes, and each is replaced at the next sign-in.',
+    here: 'argon2id. `crudauthHashes` accepts the old hashes, and each is replaced at the next sign-in.',
     page: '#passwords',
   },
   {

@@ -230,6 +230,16 @@ const mistakes: Record<string, Mistake[]> = {
       /"passwords\.legacy" must be an array of \{ matches/,
     ],
     [
+      'a maxBytes of 0',
+      { passwords: { legacy: [{ matches: () => true, verify: () => true, maxBytes: 0 }] } },
+      /"passwords\.legacy\[0\]\.maxBytes" must be a whole number of at least 1, got 0/,
+    ],
+    [
+      'a cost that is not a function',
+      { passwords: { legacy: [{ matches: () => true, verify: () => true, cost: 12 }] } },
+      /"passwords\.legacy\[0\]\.cost" must be a function, got 12/,
+    ],
+    [
       'legacy that is not an array',
       { passwords: { legacy: {} } },
       /"passwords\.legacy" must be an array/,
@@ -482,6 +492,7 @@ const mistakes: Record<string, Mistake[]> = {
   ],
   timeouts: [
     ['a redisMs of 0', { timeouts: { redisMs: 0 } }, /"timeouts\.redisMs"/],
+    ['a stateMs of 0', { timeouts: { stateMs: 0 } }, /"timeouts\.stateMs"/],
     [
       'usersMs as a string',
       { timeouts: { usersMs: '5s' } },
@@ -490,7 +501,7 @@ const mistakes: Record<string, Mistake[]> = {
     [
       'an unknown option',
       { timeouts: { redis: 1 } },
-      /"timeouts" has no option "redis"; it takes redisMs, usersMs/,
+      /"timeouts" has no option "redis"; it takes redisMs, stateMs, usersMs/,
     ],
   ],
   hooks: [

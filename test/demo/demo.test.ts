@@ -39,6 +39,7 @@ test('demo: prints its URL, registers accounts, signs in and shuts down cleanly'
   for (const secret of [
     password,
     readFileSync(join(folder, 'secret'), 'utf8').trim(),
+    readFileSync(join(folder, 'mfa-key'), 'utf8').trim(),
     'argon2id',
   ]) {
     assert.ok(!output().includes(secret), 'a secret is in the log')
@@ -139,6 +140,13 @@ test('demo: the OpenAPI document has the routes of the plugin and the demo, not 
       '/auth/logout',
       '/auth/logout-all',
       '/auth/me',
+      '/auth/mfa',
+      '/auth/mfa/challenge',
+      '/auth/mfa/recovery-codes/regenerate',
+      '/auth/mfa/totp/confirm',
+      '/auth/mfa/totp/disable',
+      '/auth/mfa/totp/setup',
+      '/auth/mfa/verify',
       '/auth/password/reset-confirm',
       '/auth/password/reset-request',
       '/auth/register',
@@ -186,6 +194,7 @@ test('demo: the content security policy allows nothing inline or from other orig
     '/link.js',
     '/mailbox.css',
     '/mailbox.js',
+    '/mfa.css',
     '/reset.js',
     '/style.css',
   ]

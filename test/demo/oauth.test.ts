@@ -106,9 +106,17 @@ test('demo: a database of an older version is migrated and keeps its accounts', 
   await ada.register('ada')
   assert.equal(await first.stop(), 0)
   const database = new Database(join(folder, 'demo.db'))
-  // The schema before the demo had providers.
+  // The schema before the demo had providers and second factors.
   database.exec('drop index accounts_local_id')
-  for (const name of ['local_id', 'oauth_provider', 'oauth_updated_at']) {
+  for (const name of [
+    'local_id',
+    'oauth_provider',
+    'oauth_updated_at',
+    'totp_secret_encrypted',
+    'totp_confirmed_at',
+    'totp_last_step',
+    'mfa_recovery_codes',
+  ]) {
     database.exec(`alter table accounts drop column ${name}`)
   }
   database.close()

@@ -5,9 +5,11 @@ import { test } from 'node:test'
 import { readSources, root } from '../../scripts/source-graph.js'
 import * as smtp from '../../src/email-senders/smtp.js'
 import * as main from '../../src/index.js'
+import * as legacy from '../../src/legacy-hashes/index.js'
 import * as drizzleLinks from '../../src/oauth-accounts/drizzle.js'
 import * as kyselyLinks from '../../src/oauth-accounts/kysely.js'
 import * as prismaLinks from '../../src/oauth-accounts/prisma.js'
+import * as state from '../../src/state/kysely/index.js'
 import * as testing from '../../src/testing/index.js'
 import * as drizzle from '../../src/user-stores/drizzle/index.js'
 import * as kysely from '../../src/user-stores/kysely/index.js'
@@ -33,15 +35,16 @@ function docOf(name: string): string | undefined {
 
 const isError = (name: string) => name.endsWith('Error')
 
-test('TSDoc: every function that an app calls has an @example', () => {
+test('TSDoc: every function that an app calls, and every legacy verifier, has an @example', () => {
   const users = [kysely, drizzle, prisma]
   const links = [kyselyLinks, drizzleLinks, prismaLinks]
-  const names = [main, testing, smtp, ...users, ...links].flatMap((entry) =>
+  const names = [main, testing, smtp, state, ...users, ...links].flatMap((entry) =>
     Object.entries(entry).flatMap(([name, value]) =>
       typeof value === 'function' && name !== 'default' && !isError(name) ? [name] : [],
     ),
   )
-  assert.ok(names.length > 30)
+  names.push(...Object.keys(legacy))
+  assert.ok(names.length > 35)
   assert.deepEqual(
     names.filter((name) => !docOf(name)?.includes('@example')),
     [],

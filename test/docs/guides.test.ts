@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { hash } from 'bcryptjs'
 import Fastify from 'fastify'
-import { sql } from 'kysely'
-import crudAuth, {
-  bearerTransport,
-  type LegacyVerifier,
-  memoryUsers,
-  sessionTransport,
-} from '../../src/index.js'
+import crudAuth, { bearerTransport, memoryUsers, sessionTransport } from '../../src/index.js'
 import { cheap, password, secret } from '../helpers/build.js'
-import { Client } from '../helpers/client.js'
-import { openSqlite } from '../helpers/sqlite.js'
 import { runExample } from './load.js'
 
 const ada = { email: 'ada@example.com', username: 'ada', password }
@@ -121,65 +112,4 @@ test('mobile guide: the client refreshes once for parallel requests, and signs o
     payload: { refresh_token: ended },
   })
   assert.equal(again.statusCode, 401)
-})
-
-test('passport guide: a bcrypt hash signs in and is replaced', async (t) => {
-  const app = Fastify()
-  t.after(() => app.close())
-  const users = memoryUsers()
-  await users.create({
-    email: ada.email,
-    username: 'ada',
-    hashedPassword: await hash(password, 4),
-  })
-  await runExample(t, 'bcrypt-passwords', { app, secret, users })
-  assert.equal((await new Client(app).login('ada', 'wrong password')).statusCode, 401)
-  assert.equal((await new Client(app).login('ada')).statusCode, 200)
-  assert.match(String((await users.findById(1))?.hashedPassword), /^\$argon2id\$/)
-})
-
-test('better-auth guide: its table works, and a scrypt hash of another library signs in', async (t) => {
-  const app = Fastify()
-  t.after(() => app.close())
-  const db = openSqlite()
-  t.after(() => db.destroy())
-  await sql
-    .raw(`create table "user" (
-      id text primary key, name text not null, email text not null unique,
-      emailVerified integer not null default 0, image text, createdAt text not null,
-      updatedAt text not null, hashed_password text, token_version integer not null default 0,
-      google_id varchar(255) unique)`)
-    .execute(db)
-  // Made by Python's hashlib.scrypt over the NFKC form of the password.
-  const stored =
-    '1c50892c354da5b23ec3b5007649bc6e:237ca18312d8fe5196f49e64018f2850b8f12d4f6d9aa2764043275366f472c82135db7e2cbd2d61f823d41bf53c70376e247db0f1c7dd6a154729b6bd9e6962'
-  const at = new Date().toISOString()
-  await db
-    .insertInto('user')
-    .values({
-      id: 'Yx7',
-      name: 'Ada',
-      email: ada.email,
-      emailVerified: 1,
-      createdAt: at,
-      updatedAt: at,
-      hashed_password: stored,
-    })
-    .execute()
-  const { betterAuth } = (await runExample(t, 'better-auth-passwords', { app, secret, db })) as {
-    betterAuth: LegacyVerifier
-  }
-  await app.ready()
-  assert.equal(betterAuth.matches(stored), true)
-  const client = new Client(app)
-  assert.equal((await client.login(ada.email, 'correct horse battery')).statusCode, 401)
-  assert.equal((await client.login(ada.email, 'correct horse battery ﬁne')).statusCode, 200)
-  const row = await db.selectFrom('user').selectAll().executeTakeFirstOrThrow()
-  assert.match(row.hashed_password, /^\$argon2id\$/)
-  const registered = await app.inject({
-    method: 'POST',
-    url: '/register',
-    payload: { email: 'bob@example.com', password: 'a quiet sea at noon', name: 'Bob' },
-  })
-  assert.equal(registered.statusCode, 201, registered.body)
 })

@@ -190,6 +190,9 @@ test('docs/email.md has a row for every kind of message', () => {
     'existing_account',
     'provider_linked',
     'provider_unlinked',
+    'mfa_enabled',
+    'mfa_disabled',
+    'recovery_code_used',
   ]
   for (const kind of kinds) assert.ok(text.includes(`| \`${kind}\` |`), kind)
 })

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import Fastify from 'fastify'
 import crudAuth, { bearerTransport, memoryUsers, oidc, sessionTransport } from '../../src/index.js'
 import { cheap, secret } from '../helpers/build.js'
+import { mfaOptions } from '../helpers/mfa.js'
 import { page, tableRows } from './documents.js'
 
 test('docs/routes.md: lists exactly the mounted routes', async (t) => {
@@ -36,6 +37,7 @@ test('docs/routes.md: lists exactly the mounted routes', async (t) => {
       baseUrl: 'https://app.example.com',
       providers: { google: { ...provider, responseMode: 'form_post' } },
     },
+    mfa: mfaOptions,
   })
   await app.ready()
   const documented = tableRows(page('docs/routes.md')).flatMap(

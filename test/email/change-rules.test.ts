@@ -57,62 +57,20 @@ for (const backend of backends) {
     ])
   })
 
-  for (const isNullable of [true, false]) {
-    test(`${backend.name}: a reset by phone ${isNullable ? 'clears an unverified email' : 'replaces an unverified email if the column is not nullable'}`, async (t) => {
-      const inner = memoryUsers({
-        fields: [
-          ...['id', 'email', 'phone', 'hashedPassword', 'emailVerified', 'phoneVerified'],
-          ...['isActive', 'tokenVersion'],
-        ],
-        unique: ['email', 'phone'],
-      })
-      const users = {
-        ...inner,
-        async compareAndSet(...args: Parameters<typeof inner.compareAndSet>) {
-          if (!isNullable && args[2].email === null) throw new UserValueError('email')
-          return inner.compareAndSet(...args)
-        },
-      }
-      const sent: DeliveryIntent[] = []
-      const app = await build(t, {
-        auth: {
-          ...backend.options(),
-          users,
-          identity: { login: ['phone', 'email'], recovery: 'phone' },
-          channels: [{ deliver: (intent) => void sent.push(intent) }],
-        },
-      })
-      const phone = '+4915112345678'
-      const squatter = new Client(app)
-      const body = { phone, email: 'squatter@example.com', password }
-      answers(await squatter.post('/register', body), 202)
-      const owner = new Client(app)
-      answers(await owner.post('/password/reset-request', { phone }), 202)
-      while (!sent.some(({ kind }) => kind === 'reset_password'))
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      const token = sent.find(({ kind }) => kind === 'reset_password')?.token
-      const new_password = 'a new good password'
-      answers(await owner.post('/password/reset-confirm', { token, new_password }), 200)
-      const row = await users.findById(1)
-      if (isNullable) assert.equal(row?.email, null)
-      else assert.match(String(row?.email), /^gone-[\w-]+@account\.invalid$/)
-      assert.equal(row?.phoneVerified, true)
-      assert.equal((await owner.login(phone, new_password)).statusCode, 200)
-    })
-  }
-
-  test(`${backend.name}: a reset by another field clears an unverified phone beside an email that can't be null`, async (t) => {
+  /** An app that resets passwords by another field. Without `isNullable`, an email is required. */
+  const resetting = async (
+    t: TestContext,
+    { fields, login, isNullable }: { fields: string[]; login: string[]; isNullable: boolean },
+  ) => {
+    const recovery = login.at(-1) as string
     const inner = memoryUsers({
-      fields: [
-        ...['id', 'email', 'emailVerified', 'phone', 'phoneVerified', 'backup', 'backupVerified'],
-        ...['hashedPassword', 'isActive', 'tokenVersion'],
-      ],
-      unique: ['email', 'phone', 'backup'],
+      fields: ['id', 'hashedPassword', 'isActive', 'tokenVersion', ...fields],
+      unique: login,
     })
     const users = {
       ...inner,
       async compareAndSet(...args: Parameters<typeof inner.compareAndSet>) {
-        if (args[2].email === null) throw new UserValueError('email')
+        if (!isNullable && args[2].email === null) throw new UserValueError('email')
         return inner.compareAndSet(...args)
       },
     }
@@ -121,19 +79,51 @@ for (const backend of backends) {
       auth: {
         ...backend.options(),
         users,
-        identity: { login: ['email', 'phone', 'backup'], recovery: 'backup' },
+        identity: { login, recovery },
         channels: [{ deliver: (intent) => void sent.push(intent) }],
       },
     })
+    const owner = new Client(app)
+    const reset = async (value: string, new_password: string) => {
+      answers(await owner.post('/password/reset-request', { [recovery]: value }), 202)
+      while (!sent.some(({ kind }) => kind === 'reset_password'))
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      const token = sent.find(({ kind }) => kind === 'reset_password')?.token
+      answers(await owner.post('/password/reset-confirm', { token, new_password }), 200)
+      return users.findById(1)
+    }
+    return { app, users, owner, reset }
+  }
+  const new_password = 'a new good password'
+
+  for (const isNullable of [true, false]) {
+    test(`${backend.name}: a reset by phone ${isNullable ? 'clears an unverified email' : 'replaces an unverified email if the column is not nullable'}`, async (t) => {
+      const { app, owner, reset } = await resetting(t, {
+        fields: ['email', 'phone', 'emailVerified', 'phoneVerified'],
+        login: ['email', 'phone'],
+        isNullable,
+      })
+      const phone = '+4915112345678'
+      const squatter = new Client(app)
+      const body = { phone, email: 'squatter@example.com', password }
+      answers(await squatter.post('/register', body), 202)
+      const row = await reset(phone, new_password)
+      if (isNullable) assert.equal(row?.email, null)
+      else assert.match(String(row?.email), /^gone-[\w-]+@account\.invalid$/)
+      assert.equal(row?.phoneVerified, true)
+      assert.equal((await owner.login(phone, new_password)).statusCode, 200)
+    })
+  }
+
+  test(`${backend.name}: a reset by another field clears an unverified phone beside an email that can't be null`, async (t) => {
+    const { users, reset } = await resetting(t, {
+      fields: ['email', 'emailVerified', 'phone', 'phoneVerified', 'backup', 'backupVerified'],
+      login: ['email', 'phone', 'backup'],
+      isNullable: false,
+    })
     const squatter = { email: 'squatter@example.com', phone: '+4915112345678' }
     await users.create({ ...squatter, backup: 'owner-1', hashedPassword: null })
-    answers(await new Client(app).post('/password/reset-request', { backup: 'owner-1' }), 202)
-    while (!sent.some(({ kind }) => kind === 'reset_password'))
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    const token = sent.find(({ kind }) => kind === 'reset_password')?.token
-    const body = { token, new_password: 'a new good password' }
-    answers(await new Client(app).post('/password/reset-confirm', body), 200)
-    const row = await users.findById(1)
+    const row = await reset('owner-1', new_password)
     assert.match(String(row?.email), /^gone-/)
     assert.equal(row?.phone, null)
   })

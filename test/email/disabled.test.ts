@@ -71,6 +71,22 @@ for (const backend of backends) {
     await nothingWritten()
   })
 
+  test(`${backend.name}: POST /email/change-revert: doesn't take the address from a disabled account`, async (t) => {
+    const { anyone, join, move, users, row } = await mailApp(t, backend)
+    const token = await move(await join('ann'), addressOf('ann'), 'new@example.com')
+    await users.create({
+      ...{ email: addressOf('ann'), username: 'off', hashedPassword: null },
+      ...{ emailVerified: false, isActive: false },
+    })
+    const before = await row('off')
+    refusesOwn(await anyone.post('/email/change-revert', { token }), 'CRUDAUTH_BAD_REQUEST')
+    assert.deepEqual(await row('off'), before)
+    assert.equal((await row('ann')).email, 'new@example.com')
+    await users.update(before.id as UserId, { isActive: true })
+    answers(await anyone.post('/email/change-revert', { token }), 200)
+    assert.equal((await row('ann')).email, addressOf('ann'))
+  })
+
   for (const [url, field] of [
     ['/email/verify-confirm', 'emailVerified'],
     ['/email/change-confirm', 'email'],

@@ -8,6 +8,7 @@ import { captureLogs } from '../helpers/build.js'
 import { addressOf, mailApp, next } from '../helpers/email.js'
 import { noUnhandledRejections, times } from '../helpers/hostile.js'
 import { Mailbox } from '../helpers/mailbox.js'
+import { breakableUsers } from '../helpers/users.js'
 
 const until = async (holds: () => boolean, what: string) => {
   for (let tries = 0; tries < 1000; tries++) {
@@ -192,3 +193,32 @@ for (const backend of backends) {
     )
   })
 }
+
+test('app.close(): waits for preparing and sending messages together, not for each', async (t) => {
+  const hang = () => new Promise<never>(() => {})
+  const users = breakableUsers()
+  let isSending = false
+  const { app, anyone } = await mailApp(t, backends[0] as (typeof backends)[number], {
+    auth: {
+      users: users.store,
+      email: {
+        ...new Mailbox().options(),
+        sender: {
+          send() {
+            isSending = true
+            return hang()
+          },
+        },
+      },
+      delivery: { drainSeconds: 1 },
+    },
+  })
+  answers(await anyone.register('ann'), 202)
+  await until(() => isSending, 'the sender hangs')
+  users.broken.findBy = hang
+  answers(await anyone.post('/password/reset-request', { email: addressOf('ann') }), 202)
+  const startMs = performance.now()
+  await app.close()
+  const tookMs = performance.now() - startMs
+  assert.ok(tookMs < 1700, `it took ${tookMs} ms`)
+})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import type { LegacyVerifier } from '../../src/index.js'
+import { type TestContext, test } from 'node:test'
+import type { CrudAuthOptions, LegacyVerifier } from '../../src/index.js'
 import { build, cheap, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { noUnhandledRejections, openUsers, statuses, times } from '../helpers/hostile.js'
@@ -27,18 +27,19 @@ function gated() {
   return { verifier, running, release }
 }
 
-test('hash queue full: requests that need a hash are 503 with Retry-After and change nothing', async (t) => {
-  noUnhandledRejections(t)
+/** A signed-in user, and a sign-in of another one, which occupies the only hash slot. */
+async function occupied(t: TestContext, auth: Partial<CrudAuthOptions> = {}) {
   const { verifier, running, release } = gated()
   const users = openUsers()
   const app = await build(t, {
     auth: {
       users: users.store,
       passwords: { cost: cheap, legacy: [verifier], maxConcurrent: 1, maxQueued: 0 },
+      ...auth,
     },
     routes(app) {
       app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-        await app.crudAuth.sudo.elevate(request, { password: password })
+        await app.crudAuth.sudo.elevate(request, { password })
         return {}
       })
     },
@@ -52,6 +53,12 @@ test('hash queue full: requests that need a hash are 503 with Retry-After and ch
   const before = await users.rows()
   const slow = new Client(app).login('slow')
   await running
+  return { app, client, users, before, slow, release }
+}
+
+test('hash queue full: requests that need a hash are 503 with Retry-After and change nothing', async (t) => {
+  noUnhandledRejections(t)
+  const { app, client, users, before, slow, release } = await occupied(t)
   const change = { current_password: password, new_password: 'another good one' }
   const refused = await Promise.all([
     new Client(app).login('ann'),
@@ -76,29 +83,7 @@ test('hash queue full: requests that need a hash are 503 with Retry-After and ch
 })
 
 test('hash queue full: sudo attempts that get 503 are given back', async (t) => {
-  const { verifier, running, release } = gated()
-  const users = openUsers()
-  const app = await build(t, {
-    auth: {
-      users: users.store,
-      sudo: { maxAttempts: 2 },
-      passwords: { cost: cheap, legacy: [verifier], maxConcurrent: 1, maxQueued: 0 },
-    },
-    routes(app) {
-      app.post('/sudo', { onRequest: app.currentUser() }, async (request) => {
-        await app.crudAuth.sudo.elevate(request, { password })
-        return {}
-      })
-    },
-  })
-  const client = await signedIn(app, 'ann')
-  await users.store.create({
-    email: 'slow@example.com',
-    username: 'slow',
-    hashedPassword: `slow:${password}`,
-  })
-  const slow = new Client(app).login('slow')
-  await running
+  const { client, slow, release } = await occupied(t, { sudo: { maxAttempts: 2 } })
   for (let attempt = 0; attempt < 4; attempt++)
     refuses(await client.post('/sudo'), 'CRUDAUTH_OVERLOADED')
   release()

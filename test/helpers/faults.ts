@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { LightMyRequestResponse } from 'fastify'
+import type { FastifyServerOptions, LightMyRequestResponse } from 'fastify'
 import { type RedisServer, startRedis } from '../../scripts/services/redis.js'
 import type { CrudAuthOptions } from '../../src/index.js'
 import { serverUrl } from './backends.js'
@@ -91,13 +91,21 @@ export async function countingProxy(t: TestContext, port: number) {
  * An app on a Redis server, with a route behind each gate.
  * `told` collects the reasons that `onLoginFailed` reports.
  */
-export async function appOn(t: TestContext, redis: string, auth: Partial<CrudAuthOptions> = {}) {
+export const appOn = (t: TestContext, redis: string, auth: Partial<CrudAuthOptions> = {}) =>
+  appOnState(t, { redis, timeouts: { redisMs: 600 }, ...auth })
+
+/** Like `appOn`, with any state. */
+export async function appOnState(
+  t: TestContext,
+  auth: Partial<CrudAuthOptions>,
+  fastify: FastifyServerOptions = {},
+) {
   noUnhandledRejections(t)
   const told: string[] = []
   const app = await build(t, {
+    fastify,
     auth: {
-      redis,
-      timeouts: { redisMs: 600 },
+      timeouts: { stateMs: 600 },
       rateLimits: {},
       hooks: { onLoginFailed: ({ reason }) => told.push(reason) },
       ...auth,

@@ -1,6 +1,7 @@
+import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import type { CrudAuthOptions } from '../../src/index.js'
+import type { CrudAuthOptions, UserId } from '../../src/index.js'
 import { answers } from './answers.js'
 import { password } from './build.js'
 import { type Client, signedIn } from './client.js'
@@ -44,11 +45,22 @@ export const codesAround = (secret: string, ms = Date.now()) => ({
   next: codeAt(secret, ms + 30_000),
 })
 
-/** Sets up the second factor of a signed-in client. Uses up the step before the present one. */
+/** Makes the codes of an account that were used valid again, so that a test need not wait. */
+export async function allowCodesAgain(app: FastifyInstance, username: string): Promise<void> {
+  const { users } = app.crudAuth
+  const user = await users.findBy('username', username)
+  const id = (user as unknown as { id: UserId } | null)?.id
+  assert.ok(id !== undefined && (await users.update(id, { totpLastStep: null })))
+}
+
+/** Sets up the second factor of a signed-in client. Every code is valid afterwards. */
 export async function enroll(client: Client, secret = password) {
   const setup = answers(await client.post('/mfa/totp/setup', { password: secret }), 200)
-  const code = codesAround(setup.secret).previous
-  const confirmed = answers(await client.post('/mfa/totp/confirm', { code }), 200)
+  const confirmed = answers(
+    await client.post('/mfa/totp/confirm', { code: codeAt(setup.secret) }),
+    200,
+  )
+  await allowCodesAgain(client.app, answers(await client.get('/me'), 200).username)
   return {
     secret: setup.secret as string,
     uri: setup.otpauth_uri as string,
@@ -60,4 +72,27 @@ export async function enroll(client: Client, secret = password) {
 export async function enrolledUser(app: FastifyInstance, name: string, prefix = '') {
   const client = await signedIn(app, name, prefix)
   return { client, ...(await enroll(client)) }
+}
+
+/** Signs in with the password. Returns the token of the challenge. */
+export async function challengeOf(
+  client: Client,
+  name: string,
+  fields: Record<string, string> = {},
+): Promise<string> {
+  const body = answers(await client.login(name, password, fields), 200)
+  assert.equal(body.mfa_required, true)
+  return body.challenge
+}
+
+/** Answers a challenge, and keeps the CSRF token of the session. */
+export async function verify(client: Client, challenge: string, code: string, more: object = {}) {
+  const response = await client.post('/mfa/verify', { challenge, code, ...more })
+  if (response.statusCode === 200) client.csrf = response.json().csrf_token ?? null
+  return response
+}
+
+/** Signs in with the password and a code. */
+export async function signInWithCode(client: Client, name: string, code: string) {
+  return answers(await verify(client, await challengeOf(client, name), code), 200)
 }

@@ -115,7 +115,9 @@ for (const backend of backends) {
     assert.equal(acme.grants.length, 1)
   })
 
-  test(`${backend.name}: OAuth state: expires after ten minutes`, async (t) => {
+  // The store kit covers how the values of a database expire.
+  const skip = backend.name === 'sqlite' && 'a test cannot change the clock of a database'
+  test(`${backend.name}: OAuth state: expires after ten minutes`, { skip }, async (t) => {
     const options = backend.options()
     const { app } = await buildOAuth(t, { auth: options })
     const browser = new Browser(app)

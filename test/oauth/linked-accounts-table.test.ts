@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { memoryUsers, type OAuthAccountStore } from '../../src/index.js'
+import { memoryUsers, type OAuthAccountStore, type UserStore } from '../../src/index.js'
 import { backends } from '../helpers/backends.js'
 import {
   ada,
@@ -125,3 +125,68 @@ for (const backend of backends) {
     assert.deepEqual(await users.findById(1), heir)
   })
 }
+
+/** A time as databases and their drivers return it. */
+const shapes: [string, (time: Date) => unknown][] = [
+  ['a Date', (time) => time],
+  ['ISO text', (time) => time.toISOString()],
+  ['PostgreSQL text', (time) => time.toISOString().replace('T', ' ').replace('Z', '+00')],
+  ['milliseconds', (time) => time.getTime()],
+  ['seconds', (time) => Math.floor(time.getTime() / 1000)],
+  ['seconds with a fraction', (time) => time.getTime() / 1000],
+  ['milliseconds as text', (time) => String(time.getTime())],
+  ['seconds as text', (time) => String(Math.floor(time.getTime() / 1000))],
+  ['milliseconds as bigint', (time) => BigInt(time.getTime())],
+  ['seconds as bigint', (time) => BigInt(time.getTime()) / 1000n],
+  ['microseconds as bigint', (time) => BigInt(time.getTime()) * 1000n],
+  ['nanoseconds as bigint', (time) => BigInt(time.getTime()) * 1_000_000n],
+  ['an object of a date library', (time) => ({ toString: () => time.toISOString() })],
+]
+
+for (const [shape, as] of shapes) {
+  for (const of of ['user', 'link'] as const) {
+    test(`callback: a link older than its user is not used if the time of the ${of} is ${shape}`, async (t) => {
+      const accounts = memoryAccounts()
+      const inner = memoryUsers({ fields })
+      const shown = <T extends object>(row: T | null, name: keyof T): T | null =>
+        row && { ...row, [name]: as(row[name] as Date) }
+      const { findById } = inner
+      const { find } = accounts.store
+      const users: UserStore =
+        of === 'link'
+          ? inner
+          : { ...inner, findById: async (id) => shown(await findById(id), 'createdAt') }
+      const store: OAuthAccountStore =
+        of === 'user'
+          ? accounts.store
+          : { ...accounts.store, find: async (...key) => shown(await find(...key), 'linkedAt') }
+      const { app } = await buildOAuth(t, { auth: { users }, oauth: { accounts: store } })
+      await new Browser(app).signIn(ada)
+      const again = new Browser(app)
+      landsOn(await again.signIn({ ...ada, email: 'moved@example.com' }), '/start')
+      assert.equal((await again.me()).user_id, 1)
+      const later = new Date(Date.now() + 3_600_000)
+      await inner.update(1, { createdAt: later, email: 'heir@example.com' })
+      const former = new Browser(app)
+      landsOn(await former.signIn(ada), '/start')
+      assert.equal((await former.me()).user_id, 2)
+    })
+  }
+}
+
+test('GET /oauth/accounts: the time of a link in columns is right if it is stored in seconds', async (t) => {
+  const inner = memoryUsers({ fields })
+  const seconds = Math.floor(Date.now() / 1000)
+  const users: UserStore = {
+    ...inner,
+    async findById(id) {
+      const row = await inner.findById(id)
+      return row && { ...row, oauthUpdatedAt: seconds }
+    },
+  }
+  const { app } = await buildOAuth(t, { auth: { users } })
+  const browser = new Browser(app)
+  await browser.signIn(ada)
+  const [link] = (await browser.get('/oauth/accounts')).json()
+  assert.equal(link.linked_at, new Date(seconds * 1000).toISOString())
+})

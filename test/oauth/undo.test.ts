@@ -5,6 +5,7 @@ import { type DeliveryIntent, type EmailOptions, memoryUsers } from '../../src/i
 import { answers } from '../helpers/answers.js'
 import { type Backend, backends } from '../helpers/backends.js'
 import { password } from '../helpers/build.js'
+import { deferred } from '../helpers/delivery.js'
 import { Mailbox } from '../helpers/mailbox.js'
 import {
   ada,
@@ -26,9 +27,10 @@ for (const backend of backends) {
     /** A verified account, and an attacker who knows its password. */
     const setUp = async (t: TestContext, email: Partial<EmailOptions> = {}) => {
       const mail = new Mailbox()
+      const accounts = (place as Place).accounts()?.store
       const built = await buildOAuth(t, {
         auth: { ...backend.options(), email: mail.options(email) },
-        oauth: { accounts: (place as Place).accounts()?.store },
+        oauth: { accounts },
       })
       const owner = await browserOf(built.app, 'ann')
       const token = await mail.token(ann, 'verify_email')
@@ -40,7 +42,20 @@ for (const backend of backends) {
         const token = await mail.token(ann, 'reset_password')
         answers(await owner.post('/password/reset-confirm', { token, new_password: next }), 200)
       }
-      return { ...built, mail, owner, thief, reset }
+      /** Calls `work` with the subject of each new link, just before the link is stored. */
+      const beforeLinking = (work: (subject: unknown) => Promise<void>) => {
+        const { compareAndSet } = built.store
+        if (accounts) {
+          const { add } = accounts
+          accounts.add = (account) => work(account.subject).then(() => add(account))
+        } else {
+          built.store.compareAndSet = async (id, expected, values) => {
+            if (values.acmeId) await work(values.acmeId)
+            return compareAndSet(id, expected, values)
+          }
+        }
+      }
+      return { ...built, mail, owner, thief, reset, beforeLinking }
     }
     const name = `${backend.name}, ${place.name}`
 
@@ -62,6 +77,27 @@ for (const backend of backends) {
       const reset = await mail.token(ann, 'reset_password')
       const confirm = { token: reset, new_password: next }
       answers(await owner.post('/password/reset-confirm', confirm), 200)
+    })
+
+    test(`${name}: link: of two callbacks at once, the one that succeeds can be reverted`, async (t) => {
+      const { app, mail, thief, beforeLinking } = await setUp(t)
+      const [first, second] = [await thief.beginLink(), await thief.beginLink()]
+      const [firstStores, secondStores, firstDone] = [deferred(), deferred(), deferred()]
+      beforeLinking(async (subject) => {
+        const isFirst = subject === 'evil-1'
+        if (isFirst) firstStores.resolve()
+        else secondStores.resolve()
+        await (isFirst ? secondStores : firstDone).promise
+      })
+      const winner = thief.finish(first, { sub: 'evil-1' })
+      await firstStores.promise
+      const loser = thief.finish(second, { sub: 'evil-2' })
+      landsOn(await winner, '/start')
+      firstDone.resolve()
+      landsOn(await loser, '/start?error=oauth_failed')
+      const token = await mail.token(ann, 'provider_linked')
+      answers(await new Browser(app).post('/email/change-revert', { token }), 200)
+      refusesCallback(await new Browser(app).signIn({ sub: 'evil-1' }), 'email_missing')
     })
 
     test(`${name}: unlink: the recovery address is notified, without a token to redeem`, async (t) => {
@@ -122,6 +158,25 @@ for (const backend of backends) {
       await reset()
       assert.equal(store.compareAndSet, compareAndSet)
       assert.equal(await thief.me(), null)
+      refusesCallback(await new Browser(app).signIn({ sub: 'evil' }), 'email_missing')
+    })
+
+    test(`${name}: password reset: a link begun before it and stored during it does not survive`, async (t) => {
+      const { app, store, thief, reset, beforeLinking } = await setUp(t)
+      const [isStoring, mayStore] = [deferred(), deferred()]
+      beforeLinking(() => {
+        isStoring.resolve()
+        return mayStore.promise
+      })
+      const linking = thief.link({ sub: 'evil' })
+      await isStoring.promise
+      const { compareAndSet } = store
+      store.compareAndSet = async (id, expected, values) => {
+        mayStore.resolve()
+        if (values.hashedPassword !== undefined) landsOn(await linking, '/start')
+        return compareAndSet(id, expected, values)
+      }
+      await reset()
       refusesCallback(await new Browser(app).signIn({ sub: 'evil' }), 'email_missing')
     })
 

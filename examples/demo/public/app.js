@@ -1,33 +1,41 @@
 import { ApiError, call, csrfToken, forgetCsrfToken } from './api.js'
 import * as forms from './forms.js'
+import * as factor from './mfa-account.js'
+import { beginStep, endStep, finishStep, resumeStep } from './mfa-sign-in.js'
 import { beginLink, loadProviders, refreshAccounts, takeLanding, unlink } from './oauth.js'
 import { byId, link, say, sayError, showDevices, showSudo, showUser, showView } from './view.js'
 
 const onSubmit = (id, action) => forms.onSubmit(id, action, onError)
 const onClick = (id, action) => forms.onClick(id, action, onError)
+const offerSudo = forms.swapsFields('sudo')
 
 /** Shows the signed-in user, or the sign-in forms. Resolves to the linked accounts. */
 async function refresh() {
   // Without the readable cookie there is no session.
   const token = csrfToken()
   if (token === null) {
+    factor.forgetSecrets()
     showView('signed-out')
     return []
   }
   try {
-    const [me, { verified, has_password }, accounts] = await Promise.all([
+    const [me, { verified, has_password }, status, accounts] = await Promise.all([
       call('GET', '/auth/me'),
       call('GET', '/dashboard'),
+      call('GET', '/auth/mfa'),
       refreshAccounts(changeLink),
       refreshDevices(),
     ])
-    showUser(me, verified, has_password)
+    showUser(me, verified, has_password, status.enabled)
+    factor.showFactor(status)
+    offerSudo([...(has_password ? [0] : []), ...(status.enabled ? [1] : [])])
     showView('signed-in')
     return accounts
   } catch (error) {
     if (error.code !== 'CRUDAUTH_UNAUTHENTICATED') throw error
     // The session was ended elsewhere.
     forgetCsrfToken(token)
+    factor.forgetSecrets()
     showSudo(null)
     showView('signed-out')
     throw error
@@ -43,7 +51,7 @@ async function onError(error) {
   if (error.code === 'CRUDAUTH_UNAUTHENTICATED') await refresh().catch(() => {})
   if (error.code === 'CRUDAUTH_SUDO_REQUIRED') {
     showSudo(null)
-    byId('sudo-password').focus()
+    forms.focusField(byId('sudo'))
   }
 }
 
@@ -81,16 +89,32 @@ onSubmit('register', async ({ email, username, password }, form) => {
   ]
 })
 
-onSubmit('login', async (fields) => {
-  await call('POST', '/auth/login', new URLSearchParams(fields))
+async function signedIn() {
   if (csrfToken() === null) throw new ApiError(0, { code: 'COOKIE_REFUSED' })
   showSudo(null)
   await refresh()
   return 'Signed in.'
+}
+
+onSubmit('login', async (fields) => {
+  const answer = await call('POST', '/auth/login', new URLSearchParams(fields))
+  return answer.mfa_required ? beginStep(answer) : signedIn()
 })
 
-onSubmit('sudo', async ({ password }, form) => {
-  const { until } = await call('POST', '/sudo', { password })
+onSubmit('step', async (fields) => {
+  const recoveryCodes = await finishStep(fields)
+  const done = await signedIn()
+  if (recoveryCodes) factor.showCodes(recoveryCodes)
+  return done
+})
+
+onClick('step-back', async () => {
+  endStep()
+  await refresh()
+})
+
+onSubmit('sudo', async ({ password, code }, form) => {
+  const { until } = await call('POST', '/sudo', code === undefined ? { password } : { code })
   form.reset()
   showSudo(new Date(until))
   return 'Confirmed. You can delete the account now.'
@@ -102,6 +126,20 @@ onSubmit('change', async ({ current_password, new_password }, form) => {
   await refresh()
   return 'Password changed. Every other session has ended.'
 })
+
+const thenRefresh = (action) => async (fields, form) => {
+  const done = await action(fields, form)
+  await refresh()
+  return done
+}
+
+onSubmit('factor-begin', factor.beginSetup)
+onSubmit('factor-confirm', thenRefresh(factor.confirmSetup))
+onSubmit('factor-change', thenRefresh(factor.changeFactor))
+onClick('factor-cancel', factor.cancelSetup)
+onClick('codes-copy', factor.copyCodes)
+onClick('codes-download', factor.downloadCodes)
+onClick('codes-done', factor.finishCodes)
 
 onSubmit('first', async ({ new_password }, form) => {
   await call('POST', '/auth/set-password', { new_password })
@@ -156,6 +194,7 @@ document.addEventListener('visibilitychange', () => {
 async function open() {
   const landing = takeLanding()
   await loadProviders()
+  if (landing.challenge) return resumeStep(landing.challenge)
   const accounts = await refresh()
   const linked = landing.linkedMessage(accounts)
   if (landing.error) sayError(landing.error)

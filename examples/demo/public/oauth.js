@@ -105,8 +105,12 @@ const refusals = [
 export function takeLanding() {
   const query = new URLSearchParams(location.search)
   const [error, linked] = [query.get('error'), query.get('linked')]
-  if (error !== null || linked !== null) history.replaceState(null, '', location.pathname)
+  const challenge = new URLSearchParams(location.hash.slice(1)).get('mfa_challenge')
+  // Also keeps the challenge out of the history.
+  if ([error, linked, challenge].some((value) => value !== null))
+    history.replaceState(null, '', location.pathname)
   return {
+    challenge,
     error: refusals.includes(error) ? new ApiError(400, { code: error }) : null,
     linkedMessage: (accounts) =>
       accounts.some(({ provider }) => provider === linked) ? `Linked ${nameOf(linked)}.` : null,

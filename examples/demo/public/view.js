@@ -7,7 +7,8 @@ const texts = {
   CRUDAUTH_BAD_CREDENTIALS: 'No account has that name and password.',
   CRUDAUTH_WRONG_PASSWORD: 'That is not your password.',
   CRUDAUTH_UNAUTHENTICATED: 'You are no longer signed in.',
-  CRUDAUTH_SUDO_REQUIRED: 'Confirm your password first.',
+  CRUDAUTH_SUDO_REQUIRED: 'Confirm it is you first.',
+  CRUDAUTH_MFA_CODE: 'That code is wrong, has expired, or was used before.',
   CRUDAUTH_FRESH_SIGN_IN_REQUIRED:
     'You signed in too long ago for that. Sign out, sign in again, and do it then.',
   oauth_failed:
@@ -26,7 +27,7 @@ const texts = {
   CRUDAUTH_TOKEN_INVALID_OR_USED:
     'This link has been used, has expired, or was replaced by a newer one.',
   NO_TOKEN: 'The link is not complete.',
-  CRUDAUTH_LOCKED_OUT: 'Too many wrong passwords.',
+  CRUDAUTH_LOCKED_OUT: 'Too many wrong passwords or codes.',
   CRUDAUTH_RATE_LIMITED: 'That was too often.',
   CRUDAUTH_CSRF: 'The page is out of date. Reload it and try again.',
   CRUDAUTH_CROSS_SITE: 'The sign-in came from another site.',
@@ -54,7 +55,7 @@ export const link = (href, textContent) =>
 
 /** Shows an error: our text for its code, or else the server's message. */
 export function sayError(error) {
-  const text = texts[error.code] ?? `${error.message}.`.replace(/([.!?])\.$/, '$1')
+  const text = error.text ?? texts[error.code] ?? `${error.message}.`.replace(/([.!?])\.$/, '$1')
   const code = document.createElement('code')
   code.textContent = error.code
   show('alert', text + (error.retryAfterSeconds ? wait(error.retryAfterSeconds) : ''), ' ', code)
@@ -82,7 +83,7 @@ export const fact = (name, ...value) => {
 const badge = (textContent, kind = '') =>
   Object.assign(document.createElement('span'), { className: `badge ${kind}`, textContent })
 
-export function showUser(me, isVerified, hasPassword) {
+export function showUser(me, isVerified, hasPassword, hasFactor) {
   const facts = [
     ['Username', me.username],
     ['Email', me.email, ' ', isVerified ? badge('confirmed') : badge('not confirmed', 'open')],
@@ -93,7 +94,10 @@ export function showUser(me, isVerified, hasPassword) {
   byId('you').replaceChildren(...facts.flatMap(([name, ...value]) => fact(name, ...value)))
   byId('verify').hidden = isVerified
   byId('first').hidden = hasPassword
-  for (const card of document.querySelectorAll('.needs-password')) card.hidden = !hasPassword
+  for (const part of document.querySelectorAll('.needs-password'))
+    part.hidden = part.disabled = !hasPassword
+  for (const card of document.querySelectorAll('.needs-proof'))
+    card.hidden = !hasPassword && !hasFactor
   for (const input of document.querySelectorAll('.for-password-managers')) input.value = me.username
 }
 
@@ -160,7 +164,7 @@ export function showSudo(until) {
   const clock = until?.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
   byId('sudo-state').textContent = until
     ? `Confirmed until ${clock}.`
-    : 'Dangerous actions ask for your password again. It counts for five minutes, on this device.'
+    : 'Dangerous actions ask again whether it is you. Your answer counts for five minutes, on this device.'
   byId('sudo').classList.toggle('confirmed', until !== null)
   clearTimeout(sudoTimer)
   if (until) sudoTimer = setTimeout(showSudo, until - Date.now(), null)

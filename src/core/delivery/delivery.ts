@@ -85,8 +85,10 @@ export function createDelivery({
   // No reports: the holder of the token simply tries it again.
   const givingBack = createDeliveryQueue<null>(limits)
   app.addHook('onClose', async function closeDelivery() {
+    const startMs = performance.now()
     await Promise.all([preparing, alerts, givingBack].map((queue) => queue.close(drainMs)))
-    await dispatch.close(drainMs)
+    // Even if preparing took all the time, messages prepared last get one attempt.
+    await dispatch.close(Math.max(drainMs / 10, drainMs - (performance.now() - startMs)))
   })
 
   return {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { checkFunction, checkInteger, checkObject, fail } from '../../lib/option-checks.js'
+import type { LegacyVerifier } from '../../ports/legacy-verifier.js'
 import type { PasswordCost } from './argon2.js'
-import type { LegacyVerifier } from './passwords.js'
 import type { PasswordCheck } from './policy.js'
 
 export function resolvePasswords(options: PasswordOptions = {}) {
@@ -20,6 +20,13 @@ export function resolvePasswords(options: PasswordOptions = {}) {
     typeof item?.matches === 'function' && typeof item?.verify === 'function'
   if (!Array.isArray(legacy) || !legacy.every(isVerifier)) {
     fail('"passwords.legacy" must be an array of { matches(hash), verify(hash, password) }')
+  }
+  for (const [index, verifier] of legacy.entries()) {
+    const name = `passwords.legacy[${index}]`
+    checkInteger(`${name}.maxBytes`, verifier.maxBytes, 1, 1)
+    checkFunction(`${name}.cost`, verifier.cost)
+    checkFunction(`${name}.looksPreHashed`, verifier.looksPreHashed)
+    checkFunction(`${name}.prepare`, verifier.prepare)
   }
   const parallelism = checkInteger('passwords.cost.parallelism', cost.parallelism, 1, 1, 255)
   // The thread pool also serves files and DNS, so hashing leaves one of its threads free.
@@ -80,8 +87,8 @@ export interface PasswordOptions {
    */
   readonly check?: PasswordCheck | undefined
   /**
-   * Verifiers for password hashes made by another system: `{ matches(hash), verify(hash, password),
-   * sample? }`.
+   * Verifiers for password hashes made by another system: those of `fastify-crudauth/legacy`, or
+   * your own `{ matches(hash), verify(hash, password), sample? }`.
    * @defaultValue `[]`
    */
   readonly legacy?: readonly LegacyVerifier[] | undefined

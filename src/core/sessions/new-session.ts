@@ -1,3 +1,4 @@
+import { BadRequestError } from '../../errors.js'
 import type { AuthenticationMethod } from '../../ports/transport.js'
 
 /** A new session. Its secrets exist only here and in the browser. */
@@ -23,4 +24,17 @@ export interface SessionInit {
   readonly authenticatedAt?: Date | undefined
   /** How the user authenticated, for `principal.amr`. Default none. */
   readonly amr?: readonly AuthenticationMethod[] | undefined
+}
+
+const maxMetadataBytes = 2048
+
+/**
+ * The metadata as JSON; '' without any.
+ * @throws BadRequestError above 2 KiB
+ */
+export function metadataText(metadata: SessionInit['metadata']): string {
+  const text = metadata === undefined ? '' : JSON.stringify(metadata)
+  if (Buffer.byteLength(text) > maxMetadataBytes)
+    throw new BadRequestError('The session metadata is too large')
+  return text
 }

@@ -2,7 +2,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hmac, sha256 } from '../../crypto/digest.js'
 import { randomToken } from '../../crypto/random.js'
 import type { Seal } from '../../crypto/seal.js'
-import { BadRequestError } from '../../errors.js'
 import type { CookieJar } from '../../http/cookies.js'
 import { orUnavailable, unavailableError } from '../../lib/unavailable.js'
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
@@ -20,7 +19,7 @@ import {
   remainingSeconds,
   type SessionLifetime,
 } from './lifetime.js'
-import type { NewSession, SessionInit } from './new-session.js'
+import { metadataText, type NewSession, type SessionInit } from './new-session.js'
 
 /** A live session with its user. */
 export interface LiveSession {
@@ -62,7 +61,6 @@ const refuseUnavailable = (cause: unknown): never => {
 }
 
 const cookieForm = /^[\w-]{43}\.[\w-]{22}$/
-const maxMetadataBytes = 2048
 
 /** Where a session is stored. Nothing in it can authenticate. */
 export interface SessionLocation {
@@ -151,9 +149,7 @@ export function createSessions({
       const user = await users.wholeRow(shown)
       assertMaySignIn(users, user)
       const methods = checkMethods(init.amr)
-      const metadata = init.metadata === undefined ? '' : JSON.stringify(init.metadata)
-      if (Buffer.byteLength(metadata) > maxMetadataBytes)
-        throw new BadRequestError('The session metadata is too large')
+      const metadata = metadataText(init.metadata)
       const id = users.idOf(user)
       const tags = tagsOf(id)
       const secret = randomToken()

@@ -37,9 +37,17 @@ export type CompleteSignIn = (
  */
 export type SignOut = (request: FastifyRequest, reply: FastifyReply) => Promise<object>
 
+/** Options that are meant for one transport. */
+type OwnOptions = Pick<CompleteLoginOptions, 'rememberMe' | 'scopes' | 'metadata'>
+
 /** A way to sign in by a transport. */
 interface Establishing {
   readonly establish: EstablishSignIn
+  /**
+   * Checks the options, and reduces them to what it would use. Called before a challenge is given:
+   * a mistake must not show only after a code was used up.
+   */
+  prepare(options: OwnOptions): OwnOptions
   /** Whether another site could sign the browser in (login CSRF). */
   readonly setsCookies: boolean
 }
@@ -50,6 +58,11 @@ export interface SignIns {
   readonly transports: Map<string, Establishing>
   /** Response bodies other than those of the transports, by name. */
   readonly bodies: Map<string, (user: Row, established: object) => object>
+  /** Work of features after the second factor, by name. Returns the row as it is then. */
+  readonly afterwards: Map<
+    string,
+    (request: FastifyRequest, user: Row, data: object) => Promise<Row>
+  >
   signOut: SignOut | null
   /** Null: no second factor is ever asked for. */
   secondFactor: SecondFactor | null
@@ -57,6 +70,7 @@ export interface SignIns {
 
 /**
  * The sign-in of the named transport. Default: the session, or tokens where there are no sessions.
+ * With a second factor, the row of the user must be whole and have just been read.
  * @throws CRUDAUTH_CONFIG for a transport that is not configured
  */
 export function completeSignInWith(
@@ -65,13 +79,12 @@ export function completeSignInWith(
 ): CompleteSignIn {
   const transport = transportOf(signIns, name)
   const { establish } = signIns.transports.get(transport) as Establishing
-  return async (request, reply, shown, { attempt, ...options }) => {
-    let user = shown
+  return async (request, reply, known, { attempt, afterwards, ...options }) => {
+    let user = known
     if (signIns.secondFactor) {
-      user = await users.wholeRow(shown)
       assertMaySignIn(users, user)
       const challenge = await signIns.secondFactor
-        .challenge(request, user, { ...options, transport })
+        .challenge(request, user, { ...options, afterwards, transport })
         .catch(async (error) => {
           await attempt?.giveBack()
           throw error
@@ -82,6 +95,7 @@ export function completeSignInWith(
         return challenge
       }
     }
+    user = await runAfterwards(signIns, request, user, afterwards)
     // In parallel, so that both take one round trip.
     const [body] = await Promise.all([establish(request, reply, user, options), attempt?.forgive()])
     return body
@@ -94,10 +108,18 @@ export function transportOf({ transports }: SignIns, name?: string): string {
   if (name === undefined)
     return (
       first ??
-      fail(
-        '"app.crudAuth.completeLogin" needs sessionTransport() or bearerTransport() among the "transports"',
-      )
+      fail('None of the "transports" signs users in; add sessionTransport() or bearerTransport()')
     )
   if (transports.has(name)) return name
-  return fail(`"app.crudAuth.completeLogin" knows no transport "${name}" that signs in`)
+  return fail(
+    `No transport "${name}" signs users in; add it to the "transports", or give it "signIn"`,
+  )
 }
+
+/** Does what had to wait until every factor was verified. Returns the row of the user. */
+export const runAfterwards = async (
+  { afterwards }: SignIns,
+  request: FastifyRequest,
+  user: Row,
+  work: Continuation['afterwards'],
+): Promise<Row> => (work && (await afterwards.get(work.name)?.(request, user, work.data))) ?? user

@@ -41,6 +41,8 @@ export interface Continuation {
   readonly redirectTo?: string | null | undefined
   /** Name of the body in `SignIns.bodies`. Default: what the transport answers. */
   readonly body?: string | undefined
+  /** Work in `SignIns.afterwards` that must wait for the second factor. */
+  readonly afterwards?: { readonly name: string; readonly data: object } | undefined
 }
 
 /** A sign-in whose first factor was verified. */

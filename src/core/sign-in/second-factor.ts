@@ -16,6 +16,8 @@ export interface MfaChallenge {
 /** The second factor, as sign-in and sudo mode see it. The feature that provides it registers it. */
 export interface SecondFactor {
   isEnrolled(user: Row): boolean
+  /** Whether a sign-in with a provider must not change the account before the second factor. */
+  guardsProviders(user: Row): boolean
   /**
    * Decides whether a sign-in whose first factor was verified needs a second one. Returns the
    * challenge, or null to go on.

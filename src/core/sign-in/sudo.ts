@@ -5,10 +5,8 @@ import {
   FreshSignInRequiredError,
   LockedOutError,
   MfaCodeError,
-  OverloadedError,
   SudoRequiredError,
   UnauthenticatedError,
-  UnavailableError,
   WrongPasswordError,
 } from '../../errors.js'
 import type { Emit } from '../../events.js'
@@ -161,8 +159,7 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
           : secondFactor?.verifyOneTimeCode(user, secret.code, request)
       const ok = await judge().catch(async (error) => {
         // Nothing was compared, so nothing was guessed.
-        if (error instanceof OverloadedError || error instanceof UnavailableError)
-          await Promise.allSettled([counters.giveBack([sessionBudget.key, userBudget.key])])
+        await Promise.allSettled([counters.giveBack([sessionBudget.key, userBudget.key])])
         throw error
       })
       if (!ok) {

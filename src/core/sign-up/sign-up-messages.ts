@@ -9,7 +9,8 @@ export interface SignUpMessages {
   /** Fields whose values are not public. */
   readonly fields: readonly string[]
   /**
-   * Encoded id of the user whose previous address this is, if it is still reserved; otherwise null.
+   * Reference (`Users`) of the account whose previous address this is, if it is still reserved;
+   * otherwise null. The account may have been deleted.
    * @throws UnavailableError
    */
   reservedFor(email: string): Promise<string | null>

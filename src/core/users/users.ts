@@ -11,6 +11,7 @@ import {
   type UserValues,
 } from '../../ports/user-store.js'
 import { containsSalt, hashPrefixOf, saltOf, unusablePrefix } from './salt.js'
+import { decodeUserId, encodeUserId } from './user-id.js'
 
 const maxKnownEpochs = 10_000
 
@@ -36,6 +37,14 @@ export interface Users {
    * id. Sessions and tokens with another epoch have ended.
    */
   epochOf(row: Row): string
+  /**
+   * Identifies the account, whatever becomes of its credential and its addresses: the id and the
+   * creation time, as text. A later account with the same id has another reference, if the model
+   * has `createdAt`.
+   */
+  referenceOf(row: Row): string
+  /** The account behind a reference. Null if it was deleted, even if its id was reused. */
+  findReferenced(reference: string): Promise<Row | null>
   /**
    * The prefix of the row's hash if it includes the salt, otherwise null. Rows with the same
    * `token_version` whose hashes have this prefix (`hasHashPrefix`) have the same epoch.
@@ -63,6 +72,11 @@ export interface Users {
    * @throws ForbiddenError for a copy of a user that no longer exists
    */
   wholeRow(shown: Row): Promise<Row>
+  /**
+   * The present row of a user that an app passes in, which may be old or only a part of the row.
+   * @throws ForbiddenError for a user that no longer exists
+   */
+  presentRow(shown: Row): Promise<Row>
   findById(id: UserId): Promise<Row | null>
   findBy(field: string, value: unknown): Promise<Row | null>
   /** @throws DuplicateUserError, UserValueError */
@@ -165,6 +179,7 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, saltKey
     column.get(field) ?? field,
     // The table may have the column even if the model doesn't map it.
     field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    field,
   ])
   const views = new WeakMap<object, Row>()
   const rows = new WeakMap<object, Row>()
@@ -197,6 +212,13 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, saltKey
       if (head !== null && (head === hash || containsSalt(head)))
         epochs.set(head, { version, epoch })
       return epoch
+    },
+    referenceOf: (row) =>
+      JSON.stringify([encodeUserId(users.idOf(row)), timeText(users.read(row, 'createdAt'))]),
+    async findReferenced(reference) {
+      const id = decodeUserId((JSON.parse(reference) as [string])[0])
+      const row = id === null ? null : await users.findById(id)
+      return row && users.referenceOf(row) === reference ? row : null
     },
     hashPrefixOf(row) {
       const hash = users.hashOf(row)
@@ -241,8 +263,12 @@ export function createUsers(store: UserStore<Row>, milliseconds: number, saltKey
       const row = users.rowBehind(shown)
       if (typeof row !== 'object' || row === null) return row
       const isWhole = hashName === undefined || Object.hasOwn(row, hashName)
-      const id = users.idOf(row)
-      if (isWhole || id === undefined) return row
+      return isWhole ? row : users.presentRow(row)
+    },
+    async presentRow(shown) {
+      const row = users.rowBehind(shown)
+      const id = typeof row === 'object' && row !== null ? users.idOf(row) : undefined
+      if (id === undefined) return row
       const found = await users.findById(id)
       if (!found) throw new ForbiddenError()
       return found

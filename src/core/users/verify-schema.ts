@@ -13,12 +13,13 @@ export function schemaNeeds(
     readonly fields?: unknown
     readonly enabled: boolean
   },
-  written: readonly string[],
+  nullable: Readonly<Record<string, number>>,
 ): SchemaNeeds {
   const { extraFields, defaults, fields, enabled } = registration
   return {
     filled: [...login, 'hashedPassword', ...Object.keys(defaults), ...extraFields],
-    written: [...extraFields, ...Object.keys(defaults), ...written],
+    written: [...extraFields, ...Object.keys(defaults), ...Object.keys(nullable)],
+    nullable,
     // Without sign-up, other code creates the rows.
     mayFill: fields !== undefined || !enabled,
   }

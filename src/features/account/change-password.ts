@@ -21,6 +21,8 @@ interface Dependencies {
   readonly replaceCredential: ReplaceCredential
   /** Notifies the user about the new password. Must not block. */
   readonly passwordChanged: (user: Row, request: FastifyRequest) => void
+  /** Keeps the device known under the new password, if it was known. Never rejects. */
+  readonly keepDevice: (request: FastifyRequest, user: Row) => Promise<void>
 }
 
 /**
@@ -48,6 +50,7 @@ export function createPasswordChange({
   emit,
   replaceCredential,
   passwordChanged,
+  keepDevice,
 }: Dependencies): PasswordChange {
   const contextOf = (user: Row) => ({
     email: users.read(user, 'email') as string | null | undefined,
@@ -68,7 +71,10 @@ export function createPasswordChange({
       proof: first ? 'epoch' : 'password',
       values: () => ({ hashedPassword }),
       keep: principal,
-      notify: (user) => passwordChanged(user, request),
+      async notify(user) {
+        passwordChanged(user, request)
+        await keepDevice(request, user)
+      },
       emit: (user) => emit('onAfterPasswordChanged', { user, first }, request),
     })
     return changed !== null

@@ -5,7 +5,6 @@ import type { PasswordPolicy } from '../../core/passwords/policy.js'
 import type { NewAccount } from '../../core/sign-up/new-account.js'
 import { createAllowlist } from '../../core/sign-up/registration-gate.js'
 import type { SignUpMessages } from '../../core/sign-up/sign-up-messages.js'
-import { decodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import {
   BadRequestError,
@@ -103,18 +102,41 @@ export function createRegister(services: Dependencies): RegisterAccount {
    */
   const writeNothing = async ({ field, row }: { field: string; row: Row }) => {
     const same = { [field]: users.read(row, field) }
-    const updatedAt = users.read(row, 'updatedAt')
     await users.compareAndSet(users.idOf(row), same, {
       ...same,
-      ...(updatedAt instanceof Date && { updatedAt }),
+      ...(users.has('updatedAt') && { updatedAt: users.read(row, 'updatedAt') }),
     })
   }
 
-  /** Like `writeNothing`, for a reserved address: writes the row of its previous owner. */
-  const writeForOwner = async (encodedId: string) => {
-    const id = decodeUserId(encodedId)
-    const row = id === null ? null : await users.findById(id)
-    if (row) await writeNothing({ field: 'email', row })
+  /**
+   * Tries an insert although a value is taken, because only the database can tell whether it
+   * accepts the others. A known address would otherwise get 202 with a value for which a new one
+   * gets 400 (user enumeration). Databases check lengths, types and `check` constraints before
+   * uniqueness. Null if the insert was refused because of the taken value, as expected.
+   */
+  const insertTaken = (values: UserValues): Promise<Row | null> =>
+    create(values).catch((error) => {
+      if (error instanceof DuplicateError) return null
+      throw error
+    })
+
+  /** Imitates `insertTaken`, which writes nothing either, for a new account. Never rejects. */
+  const imitateInsertTaken = (user: Row) =>
+    users
+      .compareAndSet(
+        users.idOf(user),
+        { hashedPassword: null },
+        { hashedPassword: users.hashOf(user) },
+      )
+      .catch(() => false)
+
+  /** An insert and a write for a reserved address, like those for a known one. */
+  const imitateKnown = async (owner: Row, values: UserValues) => {
+    const email = users.read(owner, 'email')
+    // The address is free. That of its owner is not, and it is stored already, so it is valid.
+    if (typeof email === 'string')
+      await insertTaken({ ...values, email, hashedPassword: passwords.unusable() })
+    await writeNothing({ field: 'email', row: owner })
   }
 
   /**
@@ -168,33 +190,39 @@ export function createRegister(services: Dependencies): RegisterAccount {
     // Check public values first. Otherwise a taken username would get 202 with a known address and
     // 409 with a new one.
     await refuseTakenNames(row, messages)
-    const { email } = row
-    // Fails open, as the rate limit does: registration goes on in an outage of the store.
-    const reservedFor =
-      typeof email === 'string' ? await messages.reservedFor(email).catch(() => null) : null
     const known = await accountsWith(row, messages)
     const [holder] = known
+    const { email } = row
+    // After the look-up, because an address is reserved before it becomes free. Fails open, as the
+    // rate limit does: registration goes on in an outage of the store.
+    const reference =
+      typeof email === 'string' ? await messages.reservedFor(email).catch(() => null) : null
+    let user: Row | null
     if (holder) {
       // Check again, because a name may be taken by now: of identical sign-ups in parallel, all but
       // one get 409.
       await refuseTakenNames(row, messages).catch(onlyTaken)
-      await writeNothing(holder)
-    } else if (reservedFor !== null) {
-      await writeForOwner(reservedFor)
-    }
-    if (reservedFor !== null && typeof email === 'string') messages.reservedAddress(request, email)
-    for (const { field, value } of known) messages.existingAccount(request, field, value)
-    const user =
-      holder || reservedFor !== null
+      // Succeeds if the account has been deleted in the meantime.
+      user = await insertTaken(row)
+      if (!user) await writeNothing(holder)
+    } else {
+      const owner = reference === null ? null : await users.findReferenced(reference)
+      if (owner) await imitateKnown(owner, row)
+      user = owner
         ? null
         : await create(row).catch((error) => handleDuplicate(error, row, messages, request))
-    if (user) {
-      // The same work as for a known address, against a timing side channel.
-      await refuseTakenNames(row, messages).catch(() => {})
-      messages.sendVerification(request, user)
-      // Not awaited, because the response for a known address doesn't wait for hooks either.
-      void emit('onAfterRegister', { user, source: 'register' }, request)
     }
+    if (!user) {
+      if (reference !== null && typeof email === 'string') messages.reservedAddress(request, email)
+      for (const { field, value } of known) messages.existingAccount(request, field, value)
+      return null
+    }
+    // The same work as for a known address, against a timing side channel.
+    await refuseTakenNames(row, messages).catch(() => {})
+    await imitateInsertTaken(user)
+    messages.sendVerification(request, user)
+    // Not awaited, because the response for a known address doesn't wait for hooks either.
+    void emit('onAfterRegister', { user, source: 'register' }, request)
     return user
   }
 }

@@ -71,6 +71,9 @@ export function createBearer({
   return {
     refresh: settings.refresh,
 
+    /** The requested scopes that may be granted. @throws InternalError for anything but texts */
+    grantable: (asked: readonly string[]) => clamp([...new Set(checkAsked(asked))]),
+
     /**
      * Issues tokens for a user who has just authenticated.
      * @param asked requested scopes; default `defaultScopes`

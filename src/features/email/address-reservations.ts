@@ -1,4 +1,3 @@
-import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
@@ -21,8 +20,9 @@ type Reservation = FormerAddress & { readonly endsAtMs: number }
  * Former addresses that accounts can go back to. No other account can take an exclusive one in the
  * meantime. Otherwise an attacker who changed a victim's address could block the revert, by taking
  * the old address with another account. An address that was left earlier takes precedence over
- * later ones, because the account had it before an attacker could interfere. Throws
- * `UnavailableError` (503) in an outage.
+ * later ones, because the account had it before an attacker could interfere. An account that was
+ * created later under the same id has no part in them: the owner of an earlier account's address
+ * must not be able to take it over. Throws `UnavailableError` (503) in an outage.
  */
 export interface Reservations {
   /**
@@ -32,8 +32,10 @@ export interface Reservations {
   reserve(user: Row, former: FormerAddress, ttlSeconds: number, exclusive: boolean): Promise<void>
   /** Addresses reserved for the user, in the order in which they were left. */
   of(user: Row): Promise<readonly Reservation[]>
-  /** Encoded id of the user for whom the address is reserved. */
-  holderOf(email: string): Promise<string | null>
+  /** Reference (`Users`) of the account for which the address is reserved, deleted or not. */
+  referenceAt(email: string): Promise<string | null>
+  /** The account for which the address is reserved. */
+  holderOf(email: string): Promise<Row | null>
   /** Releases the address, and all that the user left after it. */
   releaseSince(user: Row, email: string): Promise<void>
 }
@@ -51,18 +53,25 @@ export function createReservations(
   { seal, open }: Seal,
   keys: PurposeKeys,
 ): Reservations {
-  const idOf = (user: Row) => encodeUserId(users.idOf(user))
-  const userKey = (key: Buffer, user: Row) => shortHmac(key, `user ${idOf(user)}`)
+  const userKey = (key: Buffer, user: Row) => shortHmac(key, `user ${users.referenceOf(user)}`)
   const emailKey = (key: Buffer, email: string) => shortHmac(key, `email ${email}`)
+
+  /**
+   * Exists as long as the account may go back to an exclusive address. The entry of the address
+   * only says which account was the last to reserve it. So releasing is one atomic step, which
+   * can't delete what another account reserves at that moment.
+   */
+  const claimKey = (key: Buffer, email: string, reference: string) =>
+    shortHmac(key, `claim ${JSON.stringify([email, reference])}`)
 
   const first = async (keyOf: (key: Buffer) => string): Promise<string | null> => {
     const found = await orUnavailable(Promise.all(keys.map((key) => store.peek(keyOf(key)))))
-    const sealed = found.find((value) => value !== null) ?? null
-    return sealed === null ? null : open(sealed)
+    return found.find((value) => value !== null) ?? null
   }
 
   const of = async (user: Row): Promise<readonly Reservation[]> => {
-    const text = await first((key) => userKey(key, user))
+    const sealed = await first((key) => userKey(key, user))
+    const text = sealed === null ? null : open(sealed)
     return text === null
       ? []
       : (JSON.parse(text) as Reservation[]).filter(({ endsAtMs }) => endsAtMs > Date.now())
@@ -71,30 +80,42 @@ export function createReservations(
     const ttlMs = Math.max(...list.map(({ endsAtMs }) => endsAtMs)) - Date.now()
     return orUnavailable(store.put(userKey(keys[0], user), seal(JSON.stringify(list)), ttlMs))
   }
+  const referenceAt = async (email: string) => {
+    const sealed = await first((key) => emailKey(key, email))
+    const reference = sealed === null ? null : open(sealed)
+    // Also without a reference, so that the duration doesn't tell a reserved address.
+    const claim = await first((key) => claimKey(key, email, reference ?? ''))
+    return claim === null ? null : reference
+  }
 
   return {
     of,
     async reserve(user, former, ttlSeconds, exclusive) {
       const ttlMs = ttlSeconds * 1000
-      if (exclusive)
-        await orUnavailable(store.put(emailKey(keys[0], former.email), seal(idOf(user)), ttlMs))
+      if (exclusive) {
+        const [key] = keys
+        const reference = users.referenceOf(user)
+        await orUnavailable(store.put(claimKey(key, former.email, reference), '1', ttlMs))
+        await orUnavailable(store.put(emailKey(key, former.email), seal(reference), ttlMs))
+      }
       const list = [...(await of(user))]
       const known = list.findIndex(({ email }) => email === former.email)
       list[known < 0 ? list.length : known] = { ...former, endsAtMs: Date.now() + ttlMs }
       await write(user, list.slice(0, maxReservations))
     },
-    holderOf: (email) => first((key) => emailKey(key, email)),
+    referenceAt,
+    async holderOf(email) {
+      const reference = await referenceAt(email)
+      return reference === null ? null : users.findReferenced(reference)
+    },
     async releaseSince(user, email) {
       const list = await of(user)
       const at = list.findIndex((reserved) => reserved.email === email)
       if (at < 0) return
-      const own = idOf(user)
-      const release = async (key: Buffer, reserved: Reservation) => {
-        // An address that this account left unverified may be reserved for another account by now.
-        const holder = await store.peek(emailKey(key, reserved.email))
-        if (holder !== null && open(holder) === own) await store.take(emailKey(key, reserved.email))
-      }
-      const ended = list.slice(at).flatMap((reserved) => keys.map((key) => release(key, reserved)))
+      const reference = users.referenceOf(user)
+      const ended = list
+        .slice(at)
+        .flatMap(({ email }) => keys.map((key) => store.take(claimKey(key, email, reference))))
       const forgotten = keys.map((key) => store.take(userKey(key, user)))
       await orUnavailable(Promise.all([...ended, ...forgotten]))
       if (at > 0) await write(user, list.slice(0, at))

@@ -9,7 +9,6 @@ import type { Redeem } from '../../core/one-time-tokens/redeem.js'
 import type { RecoveryTokens } from '../../core/one-time-tokens/tokens.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
 import { rowOf } from '../../core/principal/principal.js'
-import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import {
   BadRequestError,
@@ -24,6 +23,7 @@ import { unavailableError } from '../../lib/unavailable.js'
 import type { Principal } from '../../ports/transport.js'
 import type { FormerAddress, Reservations } from './address-reservations.js'
 import { freeFromStranger } from './free-address.js'
+import type { MayRevert } from './revert-rules.js'
 
 interface Dependencies {
   readonly users: Users
@@ -36,6 +36,7 @@ interface Dependencies {
   readonly outbox: Outbox
   readonly withinRecipientLimit: RecipientLimit
   readonly reservations: Reservations
+  readonly mayRevert: MayRevert
   readonly seconds: { readonly change: number; readonly revert: number }
   /** Sign-in methods besides the password. */
   readonly methods: SignInMethods
@@ -157,7 +158,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
       identity.conflictingField({ email }, user),
     ])
     if (shadowing !== null) return false
-    return owner === null && (holder === null || holder === encodeUserId(users.idOf(user)))
+    return owner === null && (holder === null || users.idOf(holder) === users.idOf(user))
   }
 
   return {
@@ -217,7 +218,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
           const former = claim.value
           const taken = () => new DuplicateError('The email is taken')
           const holder = await reservations.holderOf(email)
-          if (holder !== null && holder !== claim.user) throw taken()
+          if (holder && users.idOf(holder) !== users.idOf(user)) throw taken()
           const wasVerified = users.flagOf(user, 'emailVerified', false)
           const from = former === null ? null : { email: former, wasVerified }
           // Reserved before the write frees the address, so that nobody can take it in between.
@@ -248,11 +249,7 @@ export function createEmailChange(services: Dependencies): EmailChange {
 
     async revert(request, token) {
       await redeem('revert', token, {
-        // Without `tokenVersion`, a revert doesn't change the epoch, so tokens of addresses left
-        // later would stay valid. Those addresses are no longer reserved, which ends their tokens.
-        isStillValid: async (user, claim) =>
-          users.has('tokenVersion') ||
-          (await reservations.of(user)).some(({ email }) => email === claim.next),
+        isStillValid: services.mayRevert,
         // Regardless of the current address: an attacker may have changed it again.
         async work(user, claim) {
           const email = claim.next as string

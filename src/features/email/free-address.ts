@@ -5,7 +5,8 @@ import { randomToken } from '../../crypto/random.js'
 
 /**
  * Takes the address from an account that never verified it, for the account that reverts to it. An
- * account can get a reserved address only during the change itself or in an outage.
+ * account can get a reserved address only during the change itself or in an outage. A disabled account keeps
+ * the address, because nothing of it may change.
  */
 export async function freeFromStranger(
   users: Users,
@@ -13,8 +14,8 @@ export async function freeFromStranger(
   email: string,
 ): Promise<boolean> {
   const owner = await identity.findBy('email', email)
-  if (!owner || !users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false))
-    return false
+  if (!owner || !users.isActive(owner)) return false
+  if (!users.has('emailVerified') || users.flagOf(owner, 'emailVerified', false)) return false
   // `.invalid` is never a mailbox (RFC 2606). The random part keeps the address unique.
   const abandoned = `gone-${randomToken(16).toLowerCase()}@account.invalid`
   return (

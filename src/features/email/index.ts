@@ -13,6 +13,7 @@ import { createFactorMessages } from './factor-messages.js'
 import { createNotifications } from './notifications.js'
 import { createPasswordReset } from './password-reset.js'
 import { createFactor } from './recovery-factor.js'
+import { createMayRevert } from './revert-rules.js'
 import { type EmailServices, emailRoutes } from './routes.js'
 import { createRecoveryToolbox } from './toolbox.js'
 import { createUndoLink } from './undo-link.js'
@@ -99,6 +100,11 @@ function createPart(
           offerReset: async (user) => {
             if (field === 'email') await offerReset(user)
           },
+          mayRevert: createMayRevert({
+            users,
+            reservations,
+            hasSecondFactor: (user) => core.signIns.secondFactor?.isEnrolled(user) === true,
+          }),
           seconds: { change: lifetimes.changeSeconds, revert: lifetimes.revertSeconds },
         })
       : null
@@ -124,7 +130,7 @@ function createPart(
         ...(field === null ? [] : [field]),
       ]),
     ],
-    reservedFor: reservations.holderOf,
+    reservedFor: reservations.referenceAt,
     sendVerification: (request, user) => verification?.requestFor(request, user),
     existingAccount: notices.existingAccount,
     reservedAddress: notices.reservedAddress,

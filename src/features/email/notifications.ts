@@ -3,7 +3,6 @@ import type { FactorChange } from '../../core/credentials/credentials.js'
 import type { Outbox, RecipientLimit } from '../../core/delivery/outbox.js'
 import { type Identity, readCanonical } from '../../core/identity/identity.js'
 import type { RecoveryTokens } from '../../core/one-time-tokens/tokens.js'
-import { decodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import type { DeliveryKind } from '../../ports/delivery-channel.js'
 import type { Reservations } from './address-reservations.js'
@@ -83,9 +82,7 @@ export function createNotifications({
 
     reservedAddress(request, email) {
       outbox.defer(request, async () => {
-        const holder = await reservations.holderOf(email)
-        const id = holder === null ? null : decodeUserId(holder)
-        const user = id === null ? null : await users.findById(id)
+        const user = await reservations.holderOf(email)
         if (user) await tell('existing_account', user, 'email', email)
       })
     },

@@ -69,7 +69,7 @@ export function createPasswordReset({
           [verifiedField]: true,
           ...(isFirstVerification(row) && {
             ...methods.cleared,
-            ...methods.clearedFactors,
+            ...(hasOwner(row) ? {} : methods.clearedFactors),
             ...others,
           }),
         }
@@ -80,6 +80,9 @@ export function createPasswordReset({
   const unproved = ['email', 'phone'].filter(
     (name) => name !== field && users.has(name) && users.has(`${name}Verified`),
   )
+  /** Whether someone has verified another identifier: the second factor is theirs. */
+  const hasOwner = (row: Row): boolean =>
+    unproved.some((name) => users.flagOf(row, `${name}Verified`, false))
   const clearUnverified = (row: Row): UserValues =>
     Object.fromEntries(
       unproved

@@ -1,3 +1,4 @@
+import type { CountedAttempt } from '../../core/sign-in/lockout.js'
 import type { PendingSignIn } from '../../core/sign-in/pending-sign-in.js'
 import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
@@ -9,7 +10,7 @@ import { orUnavailable } from '../../lib/unavailable.js'
 import type { AttemptBudget, CounterStore } from '../../ports/counter-store.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
-/** A sign-in as JSON. */
+/** A sign-in as it is stored, in JSON. */
 type StoredSignIn = Omit<PendingSignIn, 'authenticatedAt'> & {
   /** `Date.now()` milliseconds. */
   readonly authenticatedAtMs?: number | undefined
@@ -42,14 +43,13 @@ export interface Challenges {
   /** The live challenge of a token, or null. */
   find(token: string): Promise<Challenge | null>
   /**
-   * Counts an attempt before the code is judged. Returns a function that takes it back and never
-   * rejects.
+   * Counts an attempt before the code is judged. The methods of the result never reject.
    * @throws TokenInvalidOrUsedError once the attempts are used up
    */
-  count(challenge: Challenge): Promise<() => Promise<void>>
+  count(challenge: Challenge): Promise<CountedAttempt>
   /** Uses the challenge up. Exactly one of any number of concurrent calls returns true. */
   take(challenge: Challenge): Promise<boolean>
-  /** Makes a challenge valid again whose sign-in could not be finished. Never rejects. */
+  /** Makes a challenge valid again after its sign-in could not be finished. Never rejects. */
   restore(challenge: Challenge): Promise<void>
 }
 
@@ -63,9 +63,9 @@ interface Dependencies {
 }
 
 const keyOf = (token: string) => sha256(`mfa ${token}`)
-const tokenForm = /^[\w-]{43}$/
+const tokenPattern = /^[\w-]{43}$/
 
-/** The contract of `OneTimeStore`. */
+/** The longest value that every `OneTimeStore` accepts. */
 const maxBytes = 4096
 
 export function createChallenges({
@@ -109,13 +109,13 @@ export function createChallenges({
     },
 
     async find(token) {
-      if (!tokenForm.test(token)) return null
+      if (!tokenPattern.test(token)) return null
       const key = keyOf(token)
       const sealed = await orUnavailable(store.peek(key))
       const text = sealed === null ? null : open(sealed)
       if (text === null) return null
       const { signIn, ...stored } = JSON.parse(text) as Stored
-      // The key is encrypted as well: a value that was copied to another key is invalid.
+      // The key is part of the encrypted value, so a value copied to another key is invalid.
       if (stored.key !== key || stored.endsAtMs <= Date.now()) return null
       const { authenticatedAtMs, ...rest } = signIn
       return {
@@ -131,12 +131,18 @@ export function createChallenges({
       const budget: AttemptBudget = {
         key: `mfa:${key}`,
         maxAttempts,
-        ...{ windowMs: seconds * 1000, lockMs: seconds * 1000, maxLockMs: seconds * 1000 },
+        // Attempts count until the challenge ends. The lock is as short as possible, because
+        // giving an attempt back doesn't end a lock.
+        ...{ windowMs: seconds * 1000, lockMs: 1, maxLockMs: 1 },
       }
       const [result] = await orUnavailable(counters.attempt([budget]))
       if (!result || result.retryMs > 0) throw new TokenInvalidOrUsedError()
-      return async () => {
-        await Promise.allSettled([counters.giveBack([budget.key])])
+      return {
+        async giveBack() {
+          await Promise.allSettled([counters.giveBack([budget.key])])
+        },
+        // A right code uses the challenge up, so its count no longer matters.
+        forgive: async () => {},
       }
     },
 

@@ -1,13 +1,14 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import type { Row, Users } from '../../core/users/users.js'
+import { InternalError } from '../../errors.js'
 import { MFA_FIELDS, type UserValues } from '../../ports/user-store.js'
 import { newRecoveryCodes, readDigests, withoutCode } from './recovery-codes.js'
 import { isOneTimeCode, newTotpSecret, stepOf } from './totp.js'
 import type { TotpSecrets } from './totp-secrets.js'
 
 /** A code that was right and is now used up. */
-interface UsedCode {
+export interface UsedCode {
   /** The row as it was written. */
   readonly user: Row
   readonly method: 'otp' | 'recovery'
@@ -21,7 +22,10 @@ export const noFactor: UserValues = Object.freeze(
   Object.fromEntries(MFA_FIELDS.map((field) => [field, null])),
 )
 
-/** More than a row can change at once: each lost write means that another one succeeded. */
+/**
+ * Bounds the retries of a write. Each lost write means that another one succeeded, and no row
+ * changes this often at once.
+ */
 const maxAttempts = 100
 
 interface Dependencies {
@@ -33,10 +37,18 @@ interface Dependencies {
 }
 
 export function createEnrollment({ users, secrets, codeCount, log }: Dependencies) {
-  const sealedIn = (row: Row): string | null => {
-    const sealed = users.read(row, 'totpSecretEncrypted')
-    return typeof sealed === 'string' && sealed !== '' ? sealed : null
+  /**
+   * @throws InternalError for a column that the driver doesn't return as text (JSON, bytes).
+   * Otherwise the account would count as one without a second factor.
+   */
+  const textIn = (row: Row, field: string): string | null => {
+    const value = users.read(row, field) ?? null
+    if (value !== null && typeof value !== 'string')
+      throw new InternalError(`The column of "${field}" must be read as text; change its type`)
+    return value === '' ? null : value
   }
+  const sealedIn = (row: Row) => textIn(row, 'totpSecretEncrypted')
+  const codesIn = (row: Row) => textIn(row, 'mfaRecoveryCodes')
   const isEnrolled = (row: Row): boolean =>
     sealedIn(row) !== null && (users.read(row, 'totpConfirmedAt') ?? null) !== null
 
@@ -65,7 +77,7 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
         values: { totpLastStep: step, ...sealedAgain },
       }
     }
-    const left = takesRecoveryCode ? withoutCode(users.read(row, 'mfaRecoveryCodes'), code) : null
+    const left = takesRecoveryCode ? withoutCode(codesIn(row), code) : null
     return left === null
       ? null
       : {
@@ -76,9 +88,10 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
   }
 
   /**
-   * Writes what `valuesOf` returns for the present row, in one statement that fails if the
-   * credential or one of `fields` has changed since the row was read; then again with the new row.
-   * Null if `valuesOf` returns null, or if the account was disabled or its credential replaced.
+   * Writes the values that `valuesOf` returns for the row. The statement writes nothing if the
+   * credential or one of `fields` has changed since the row was read. The row is then read again,
+   * and the write repeated. Null if `valuesOf` returns null, or if the account was disabled or its
+   * credential replaced.
    */
   const change = async (
     user: Row,
@@ -97,22 +110,54 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
     return null
   }
 
-  const enabled = (row: Row, secret: string, step: number, stored: string): UserValues => ({
-    totpSecretEncrypted: secrets.seal(row, secret),
-    totpConfirmedAt: new Date(),
-    totpLastStep: step,
-    mfaRecoveryCodes: stored,
-  })
+  /**
+   * Enrolls with the secret and the step that `proofOf` returns for the row. Null if it returns
+   * null, or if the account is enrolled. If the write fails, it is undone: it may have happened,
+   * and its recovery codes would reach nobody.
+   */
+  const enable = async (
+    user: Row,
+    proofOf: (row: Row) => { secret: string; step: number } | null,
+  ): Promise<{ user: Row; codes: string[] } | null> => {
+    const { codes, stored } = newRecoveryCodes(codeCount)
+    let written: string | null = null
+    const changed = await change(user, (row) => {
+      const proof = isEnrolled(row) ? null : proofOf(row)
+      if (!proof) return null
+      written = secrets.seal(row, proof.secret)
+      return {
+        fields: ['totpSecretEncrypted'],
+        values: {
+          totpSecretEncrypted: written,
+          totpConfirmedAt: new Date(),
+          totpLastStep: proof.step,
+          mfaRecoveryCodes: stored,
+        },
+      }
+    }).catch(async (error) => {
+      if (written !== null) await undo(user, written)
+      throw error
+    })
+    return changed && { user: changed, codes }
+  }
+
+  /** Never rejects. */
+  const undo = async (user: Row, sealed: string | null) => {
+    const row = await users.findById(users.idOf(user)).catch(() => null)
+    if (!row) return
+    await change(row, (present) =>
+      sealedIn(present) === sealed ? { fields: ['totpSecretEncrypted'], values: noFactor } : null,
+    ).catch(() => {})
+  }
 
   return {
     isEnrolled,
 
-    remaining: (row: Row): number =>
-      isEnrolled(row) ? readDigests(users.read(row, 'mfaRecoveryCodes')).length : 0,
+    remaining: (row: Row): number => (isEnrolled(row) ? readDigests(codesIn(row)).length : 0),
 
     /**
      * Uses up a code: exactly one of any number of concurrent calls succeeds with it. Null for a
-     * wrong or used code. A wrong code, a used one and an unknown recovery code do the same work.
+     * wrong or used code, after the same work.
      * @param further values to write in the same statement
      */
     async use(
@@ -155,43 +200,20 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
     isPending: (row: Row): boolean => sealedIn(row) !== null && !isEnrolled(row),
 
     /** Enrolls with the secret that waits for its first code. Null for a wrong code. */
-    async confirm(user: Row, code: string): Promise<{ user: Row; codes: string[] } | null> {
-      const { codes, stored } = newRecoveryCodes(codeCount)
+    confirm(user: Row, code: string) {
       const given = code.replace(/\s/g, '')
-      const changed = await change(user, (row) => {
-        const opened = isEnrolled(row) ? null : openedIn(row)
+      return enable(user, (row) => {
+        const opened = openedIn(row)
         const step = opened && isOneTimeCode(given) ? stepOf(opened.secret, given) : null
-        if (!opened || step === null) return null
-        return {
-          fields: ['totpSecretEncrypted'],
-          values: enabled(row, opened.secret, step, stored),
-        }
+        return opened && step !== null ? { secret: opened.secret, step } : null
       })
-      return changed && { user: changed, codes }
     },
 
     /** Enrolls with a secret whose code was right at `step`. Null if the account is enrolled. */
-    async enable(
-      user: Row,
-      secret: string,
-      step: number,
-    ): Promise<{ user: Row; codes: string[] } | null> {
-      const { codes, stored } = newRecoveryCodes(codeCount)
-      const changed = await change(user, (row) =>
-        isEnrolled(row)
-          ? null
-          : { fields: ['totpSecretEncrypted'], values: enabled(row, secret, step, stored) },
-      )
-      return changed && { user: changed, codes }
-    },
+    enable: (user: Row, secret: string, step: number) => enable(user, () => ({ secret, step })),
 
     /** Takes back `enable`, if nothing has changed since. Never rejects. */
-    async undo(user: Row): Promise<void> {
-      const sealed = sealedIn(user)
-      await change(user, (row) =>
-        sealedIn(row) === sealed ? { fields: ['totpSecretEncrypted'], values: noFactor } : null,
-      ).catch(() => {})
-    },
+    undo: (user: Row) => undo(user, sealedIn(user)),
 
     /**
      * Values with new recovery codes. The secret is encrypted again, which ends the remembered

@@ -2,8 +2,10 @@ import type { Core } from '../../core/core.js'
 import { createSeal } from '../../crypto/seal.js'
 import type { CreatedFeature, Feature, RouteLimits } from '../../groups/feature.js'
 import { createCookie } from '../../http/cookies.js'
+import { fail } from '../../lib/option-checks.js'
 import { MFA_FIELDS } from '../../ports/user-store.js'
 import { createChallenges } from './challenges.js'
+import { createCodeBudget } from './code-budget.js'
 import { createEnrollment, noFactor } from './enrollment.js'
 import { createMfaEvents } from './events.js'
 import { createManagement } from './management.js'
@@ -24,7 +26,7 @@ export type { MfaContext, MfaStatus, MfaToolbox, TotpSetup } from './toolbox.js'
 declare module '../../core/option-types.js' {
   interface CrudAuthOptions {
     /**
-     * Second factor: one-time codes of authenticator apps, and recovery codes. Needs four columns
+     * Second factor: one-time codes from authenticator apps, and recovery codes. Needs four columns
      * in the users table.
      * @defaultValue off
      */
@@ -50,7 +52,7 @@ function create(core: Core, settings: MfaSettings, limits: RouteLimits): Created
   const { app, users, emit, credentials, signIns, passwords, deviceCookies, deviceIdOf } = core
   const { keys, identity, freshSeconds, trustedOrigins } = core.settings
   const codeCount = settings.recoveryCodes
-  // Whoever creates an account under someone else's address must not keep a factor in it.
+  // Someone who registers with another person's address must not keep a factor in the account.
   credentials.methods.push({
     cleared: {},
     clearedFactors: noFactor,
@@ -68,6 +70,8 @@ function create(core: Core, settings: MfaSettings, limits: RouteLimits): Created
     seconds: settings.challengeSeconds,
     maxAttempts: settings.maxAttempts,
   })
+  if (settings.rememberDeviceSeconds > 0 && !deviceCookies)
+    fail('"mfa.rememberDeviceDays" needs sessionTransport() or bearerTransport(): it uses a cookie')
   const remembered =
     deviceCookies && settings.rememberDeviceSeconds > 0
       ? createRememberedDevices({
@@ -81,17 +85,26 @@ function create(core: Core, settings: MfaSettings, limits: RouteLimits): Created
   const setupOf = createSetupOf(users, settings.issuer)
   const events = createMfaEvents(emit, credentials, app.log)
   const shared = { users, enrollment, challenges, remembered, isRequired, setupOf, events }
-  const secondFactor = createSecondFactor({ ...shared, settings, deviceIdOf })
+  const budget = createCodeBudget(users, core.state.counters, core.counterKey, core.loginContext)
+  const secondFactor = createSecondFactor({ ...shared, settings, deviceIdOf, signIns, budget })
   signIns.secondFactor = secondFactor
   const verification = createVerification({
     ...shared,
     signIns,
     countAttempt: core.countAttempt,
+    budget,
     loginContext: core.loginContext,
     deviceIdOf,
     trustedOrigins,
   })
-  const management = createManagement({ ...shared, passwords, codeCount, freshSeconds })
+  const management = createManagement({
+    ...shared,
+    passwords,
+    codeCount,
+    freshSeconds,
+    signIns,
+    budget,
+  })
   if (!settings.afterProviders)
     app.log.warn(
       'fastify-crudauth: "mfa.oauth" is off, so a sign-in with a provider is not asked for the second factor; an account is as safe as the weakest provider it is linked to',
@@ -119,6 +132,13 @@ function create(core: Core, settings: MfaSettings, limits: RouteLimits): Created
   }
 }
 
+/** Lengths of the columns. A recovery code is stored as 64 hex digits, in a JSON array. */
+const writtenFields = ({ recoveryCodes }: MfaSettings) => ({
+  ...Object.fromEntries(MFA_FIELDS.map((field) => [field, 0])),
+  totpSecretEncrypted: 80,
+  mfaRecoveryCodes: 67 * recoveryCodes + 1,
+})
+
 /** The second factor: TOTP and recovery codes. */
 export const mfa: Feature = {
   name: 'mfa',
@@ -129,7 +149,7 @@ export const mfa: Feature = {
     const settings = resolveMfa(options.mfa, options.users.fields, options.secret)
     return {
       missing: () => (settings ? null : '"mfa"'),
-      ...(settings && { privilegedFields: MFA_FIELDS, writtenFields: MFA_FIELDS }),
+      ...(settings && { privilegedFields: MFA_FIELDS, writtenFields: writtenFields(settings) }),
       create: (core, limits) =>
         settings
           ? create(core, settings, limits)

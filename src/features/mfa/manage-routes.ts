@@ -16,6 +16,8 @@ const refused =
 const wrongCode =
   'Nobody is signed in, or the code is wrong or was used before (CRUDAUTH_UNAUTHENTICATED, CRUDAUTH_MFA_CODE)'
 const limited = 'Too many requests (CRUDAUTH_RATE_LIMITED)'
+const limitedCodes =
+  'Too many requests, or too many codes today (CRUDAUTH_RATE_LIMITED, CRUDAUTH_LOCKED_OUT)'
 
 type CodeRequest = FastifyRequest<{ Body: Static<typeof MfaCode> }>
 
@@ -23,7 +25,7 @@ type CodeRequest = FastifyRequest<{ Body: Static<typeof MfaCode> }>
 export function manageRoutes(services: MfaServices): OwnRoute[] {
   const { management, rateLimit, limits } = services
   const caller = loadUser(services)
-  // They guard the password and the codes, so they fail closed.
+  // It slows down guessing at the password and the codes, so it fails closed.
   const limit = rateLimit('mfa_manage', limits.mfa_manage, { key: 'user', failClosed: true })
   const before = [currentUser(), accountScope, caller, limit]
 
@@ -115,7 +117,7 @@ export function manageRoutes(services: MfaServices): OwnRoute[] {
         400: 'The account has no second factor, or a malformed body (CRUDAUTH_BAD_REQUEST, FST_ERR_VALIDATION)',
         401: wrongCode,
         403: `The account must have a second factor (CRUDAUTH_FORBIDDEN). ${refused}`,
-        429: limited,
+        429: limitedCodes,
         503: unavailable,
       },
     },
@@ -142,7 +144,7 @@ export function manageRoutes(services: MfaServices): OwnRoute[] {
         400: 'The account has no second factor, or a malformed body (CRUDAUTH_BAD_REQUEST, FST_ERR_VALIDATION)',
         401: wrongCode,
         403: refused,
-        429: limited,
+        429: limitedCodes,
         503: unavailable,
       },
     },

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Passwords } from '../../core/passwords/passwords.js'
 import { AuthenticatedPrincipal, rowOf } from '../../core/principal/principal.js'
+import type { SignIns } from '../../core/sign-in/complete.js'
 import type { Row, Users } from '../../core/users/users.js'
 import {
   BadRequestError,
@@ -11,7 +12,9 @@ import {
   WrongPasswordError,
 } from '../../errors.js'
 import type { Principal } from '../../ports/transport.js'
-import { type Enrollment, noFactor } from './enrollment.js'
+import type { UserValues } from '../../ports/user-store.js'
+import type { CodeBudget } from './code-budget.js'
+import { type Enrollment, noFactor, type UsedCode } from './enrollment.js'
 import type { MfaEvents } from './events.js'
 import { newRecoveryCodes } from './recovery-codes.js'
 import type { IsRequired } from './requirement.js'
@@ -52,6 +55,8 @@ interface Dependencies {
   readonly events: MfaEvents
   readonly codeCount: number
   readonly freshSeconds: number
+  readonly signIns: Pick<SignIns, 'transports'>
+  readonly budget: CodeBudget
 }
 
 const enrolledAlready = () => new BadRequestError('The account has a second factor already')
@@ -67,17 +72,26 @@ export function createManagement({
   events,
   codeCount,
   freshSeconds,
+  signIns,
+  budget,
 }: Dependencies): Management {
-  /** The code authorizes the change, and is used up by the same write. */
+  /** Uses up the code that authorizes a change, in the same write as the change. */
   const useFor = async (
     user: Row,
     code: string,
     request: FastifyRequest,
-    further: Parameters<Enrollment['use']>[2] & object,
-  ): Promise<Row> => {
+    further: (row: Row) => UserValues,
+  ): Promise<UsedCode> => {
     if (!enrollment.isEnrolled(user)) throw notEnrolled()
-    const used = await enrollment.use(user, code, further)
-    if (used) return used.user
+    const counted = await budget.count(request, user)
+    const used = await enrollment.use(user, code, { further }).catch(async (error) => {
+      await counted.giveBack()
+      throw error
+    })
+    if (used) {
+      await counted.forgive()
+      return used
+    }
     await events.failed(user, 'management', request)
     throw new MfaCodeError()
   }
@@ -121,14 +135,20 @@ export function createManagement({
 
     async disable(principal, code, request) {
       const user = rowOf(principal)
-      if (await isRequired(user, principal.transport)) throw new ForbiddenError()
-      const changed = await useFor(user, code, request, { further: () => noFactor })
+      // Required for any transport, not only this one: once the factor is gone, someone with only
+      // the password could enroll at a sign-in by a transport that requires one.
+      for (const transport of new Set([principal.transport, ...signIns.transports.keys()]))
+        if (await isRequired(user, transport)) throw new ForbiddenError()
+      const { user: changed } = await useFor(user, code, request, () => noFactor)
       await events.disabled(changed, request)
     },
 
     async regenerate(user, code, request) {
       const { codes, stored } = newRecoveryCodes(codeCount)
-      await useFor(user, code, request, { further: enrollment.renewed({ stored }) })
+      const used = await useFor(user, code, request, enrollment.renewed({ stored }))
+      // Otherwise someone who found one code could replace all codes without the owner's notice.
+      if (used.method === 'recovery')
+        await events.recoveryCodeUsed(used.user, codes.length, request)
       return codes
     },
   }

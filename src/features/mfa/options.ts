@@ -19,9 +19,9 @@ export type MfaRequired = (
   context: { readonly transport: string },
 ) => boolean | Promise<boolean>
 
-/** Second factor: one-time codes of authenticator apps (TOTP, RFC 6238), and recovery codes. */
+/** Second factor: one-time codes from authenticator apps (TOTP, RFC 6238), and recovery codes. */
 export interface MfaOptions {
-  /** Name of your app in authenticator apps. Without a colon. */
+  /** Name of your app that authenticator apps show. It must not contain a colon. */
   readonly issuer: string
   /**
    * Keys that encrypt TOTP secrets in the users table: 32 random bytes or more, as a string or a
@@ -31,24 +31,24 @@ export interface MfaOptions {
   readonly encryptionKeys: string | Buffer | readonly (string | Buffer)[] | undefined
   /**
    * Accounts that must have a second factor: all of them, or those for which the function returns
-   * true. An account without one enrolls at its next sign-in. If the function throws, nobody is
-   * signed in (503).
+   * true. An account without one enrolls at its next sign-in. If the function throws, the
+   * sign-in fails (503).
    * @defaultValue `false`
    */
   readonly required?: boolean | MfaRequired | undefined
   /**
-   * Whether the second factor is also asked for after sign-in with a provider. `false` trusts the
-   * second factor of the provider.
+   * Whether sign-ins with a provider need the second factor too. `false` trusts the second factor
+   * of the provider.
    * @defaultValue `true`
    */
   readonly oauth?: boolean | undefined
   /**
-   * Seconds to enter the code after the password.
+   * Seconds within which the code must follow the password.
    * @defaultValue `300`
    */
   readonly challengeSeconds?: number | undefined
   /**
-   * Codes that may be tried after each password. The lockout counts them as well.
+   * Codes that may be tried in each sign-in. The lockout counts them as well.
    * @defaultValue `5`
    */
   readonly maxAttempts?: number | undefined
@@ -58,7 +58,8 @@ export interface MfaOptions {
    */
   readonly recoveryCodes?: number | undefined
   /**
-   * Days for which a browser isn't asked again after `remember_device`. `0` turns that off.
+   * Days for which a browser isn't asked for a code again after `remember_device`. `0` turns that
+   * off.
    * @defaultValue `0`
    */
   readonly rememberDeviceDays?: number | undefined

@@ -7,7 +7,7 @@ const groupLength = 4
 
 const pick = () => alphabet.charAt(randomInt(alphabet.length))
 
-/** A code of 79 random bits: too many to guess, so that a fast digest of it can be stored. */
+/** A code of 79 random bits: too many to guess, so a fast digest is enough to store it. */
 const newRecoveryCode = (): string =>
   Array.from({ length: groups }, () => Array.from({ length: groupLength }, pick).join('')).join('-')
 
@@ -21,7 +21,7 @@ export function newRecoveryCodes(count: number): { codes: string[]; stored: stri
   return { codes, stored: JSON.stringify(codes.map(digestOf)) }
 }
 
-/** The stored digests. Empty for a value that isn't a list of texts: it opens nothing. */
+/** The stored digests. Empty for anything but a JSON array of strings, so no code matches it. */
 export function readDigests(stored: unknown): readonly string[] {
   if (typeof stored !== 'string') return []
   try {

@@ -6,13 +6,13 @@ import { shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
 import type { CookieJar } from '../../http/cookies.js'
 
-/** Users of one browser that it remembers. */
+/** Marks in the cookie of one browser, one for each user. */
 const maxMarks = 5
 
 /**
  * Browsers that aren't asked for the second factor again. A mark in their cookie is signed and
  * bound to the user, the credential epoch and the encrypted secret. So a new password, a disabled
- * factor and new recovery codes end it, without any record in a store.
+ * factor and new recovery codes end it, and no store is needed.
  */
 export interface RememberedDevices {
   has(request: FastifyRequest, user: Row): boolean

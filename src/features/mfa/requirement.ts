@@ -4,7 +4,7 @@ import { unavailableError } from '../../lib/unavailable.js'
 import type { MfaSettings } from './options.js'
 
 /**
- * Whether the app requires a second factor of the account. Fails closed.
+ * Whether the app requires a second factor of the account. Fails closed: an error isn't a "no".
  * @throws UnavailableError if the app's function throws or returns no boolean
  */
 export type IsRequired = (user: Row, transport: string) => Promise<boolean>

@@ -1,9 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { checkMethods } from '../../core/principal/methods.js'
+import type { SignIns } from '../../core/sign-in/complete.js'
+import type { PendingSignIn } from '../../core/sign-in/pending-sign-in.js'
 import type { SecondFactor } from '../../core/sign-in/second-factor.js'
 import { accountView } from '../../core/users/account-view.js'
 import type { Row, Users } from '../../core/users/users.js'
 import type { Challenges } from './challenges.js'
+import type { CodeBudget } from './code-budget.js'
 import type { Enrollment } from './enrollment.js'
 import type { MfaEvents } from './events.js'
 import type { MfaSettings } from './options.js'
@@ -17,7 +20,10 @@ export interface Setup {
   readonly otpauth_uri: string
 }
 
-/** Describes a secret for the user. The account is the email, else the username, else the id. */
+/**
+ * A secret as the user's authenticator app needs it. The account is named by the email, else by the
+ * username, else by the id.
+ */
 export const createSetupOf =
   (users: Users, issuer: string) =>
   (user: Row, secret: string): Setup => {
@@ -35,9 +41,11 @@ interface Dependencies {
   readonly setupOf: (user: Row, secret: string) => Setup
   readonly deviceIdOf: (request: FastifyRequest) => string | null
   readonly events: MfaEvents
+  readonly signIns: SignIns
+  readonly budget: CodeBudget
 }
 
-/** Decides which sign-ins need a second factor, and gives them a challenge. */
+/** Decides which sign-ins need a second factor, and issues their challenges. */
 export function createSecondFactor({
   settings,
   enrollment,
@@ -47,24 +55,36 @@ export function createSecondFactor({
   setupOf,
   deviceIdOf,
   events,
+  signIns,
+  budget,
 }: Dependencies): SecondFactor {
+  /** The sign-in without the options that its transport doesn't use. */
+  const prepared = ({ rememberMe, scopes, metadata, ...signIn }: PendingSignIn): PendingSignIn => ({
+    ...signIns.transports.get(signIn.transport)?.prepare({ rememberMe, scopes, metadata }),
+    ...signIn,
+  })
+
   return {
     isEnrolled: enrollment.isEnrolled,
+    guardsProviders: (user) => settings.afterProviders && enrollment.isEnrolled(user),
 
     async challenge(request, user, signIn) {
       const methods = checkMethods(signIn.amr)
       if (methods.includes('mfa')) return null
       if (methods.includes('oauth') && !settings.afterProviders) return null
       const isEnrolled = enrollment.isEnrolled(user)
-      const isDone = isEnrolled
-        ? remembered?.has(request, user)
-        : !(await isRequired(user, signIn.transport))
-      if (isDone) return null
-      // Each challenge has a secret of its own. Whoever else knows the password must not learn the
-      // secret that the owner confirms.
+      const needsCode = isEnrolled
+        ? !remembered?.has(request, user)
+        : await isRequired(user, signIn.transport)
+      if (!needsCode) return null
+      // Each challenge has a secret of its own. Otherwise a password thief could learn the secret
+      // that the owner confirms.
       const secret = isEnrolled ? null : newTotpSecret()
-      const device = deviceIdOf(request)
-      const challenge = await challenges.begin(user, { device, secret, signIn })
+      const challenge = await challenges.begin(user, {
+        device: deviceIdOf(request),
+        secret,
+        signIn: { ...prepared(signIn), amr: methods },
+      })
       return {
         mfa_required: true,
         challenge,
@@ -74,8 +94,15 @@ export function createSecondFactor({
     },
 
     async verifyOneTimeCode(user, code, request) {
-      const used = await enrollment.use(user, code, { takesRecoveryCode: false })
-      if (!used) await events.failed(user, 'sudo', request)
+      const counted = await budget.count(request, user)
+      const used = await enrollment
+        .use(user, code, { takesRecoveryCode: false })
+        .catch(async (error) => {
+          await counted.giveBack()
+          throw error
+        })
+      if (used) await counted.forgive()
+      else await events.failed(user, 'sudo', request)
       return used !== null
     },
   }

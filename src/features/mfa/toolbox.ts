@@ -27,7 +27,7 @@ declare module '../../core/toolbox.js' {
 export interface TotpSetup {
   /** Base32, to type in. */
   readonly secret: string
-  /** The same as `otpauth://` URI, for a QR code. */
+  /** The same as an `otpauth://` URI, for a QR code. */
   readonly otpauthUri: string
 }
 
@@ -35,7 +35,7 @@ export interface TotpSetup {
 export interface MfaStatus {
   /** Whether the account has a second factor. */
   readonly enabled: boolean
-  /** Whether the app requires one of it. */
+  /** Whether the app requires one of the account. */
   readonly required: boolean
   readonly recoveryCodesRemaining: number
 }
@@ -47,7 +47,7 @@ export interface MfaContext {
 }
 
 /**
- * The second factor: `app.crudAuth.mfa`. Users are rows, or `principal.user`. Methods throw
+ * The second factor: `app.crudAuth.mfa`. Pass users as rows or as `principal.user`. Methods throw
  * CRUDAUTH_CONFIG if `mfa` isn't configured, and CRUDAUTH_UNAVAILABLE (503) in an outage.
  */
 export interface MfaToolbox {
@@ -68,25 +68,26 @@ export interface MfaToolbox {
    */
   confirmSetup(user: RegisteredUser, code: string): Promise<string[]>
   /**
-   * Uses up a code of the authenticator app, or a recovery code. False for a wrong or used one.
+   * Uses up a code from the authenticator app, or a recovery code. False for a wrong or used one.
    * Attempts aren't limited here: add a rate limit to your route.
    * @example
    * if (!(await app.crudAuth.mfa.verifyCode(request.principal.user, code))) throw new MfaCodeError()
    */
   verifyCode(user: RegisteredUser, code: string): Promise<boolean>
   /**
-   * Removes the second factor, for an administrator whose user has lost it. Verify the user first.
-   * False if there was none.
+   * Removes the second factor without a code, for example when its owner has lost it. Verify the
+   * owner first. False if there was none.
    */
   disable(user: RegisteredUser): Promise<boolean>
   /**
-   * Replaces the recovery codes. The old ones stop working, and remembered devices are asked again.
+   * Replaces the recovery codes without a code. The old ones stop working, and remembered devices
+   * are asked for a code again. Verify the user first.
    * @throws CRUDAUTH_BAD_REQUEST (400) for an account without a second factor
    */
   regenerateRecoveryCodes(user: RegisteredUser): Promise<string[]>
   /**
-   * Asks whether a sign-in needs a second factor. Returns the response body with the challenge, or
-   * null: go on. `completeLogin` asks by itself.
+   * Returns the response body with a challenge if the sign-in needs a second factor, otherwise null.
+   * `completeLogin` calls it by itself.
    * @param user whose first factor was verified
    * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_CONFIG for an unknown
    * transport
@@ -107,7 +108,7 @@ export interface MfaToolbox {
     answer: {
       readonly challenge: string
       readonly code: string
-      readonly rememberDevice?: boolean
+      readonly rememberDevice?: boolean | undefined
     },
   ): Promise<object>
 }
@@ -128,7 +129,8 @@ interface Dependencies {
 /** @param services null if `mfa` isn't configured */
 export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
   const need = (): Dependencies => services ?? fail('"app.crudAuth.mfa" needs the option "mfa"')
-  const rowOf = (user: RegisteredUser) => need().users.wholeRow(user)
+  /** Reads the row again: the caller's may be outdated, or lack the columns. */
+  const rowOf = (user: RegisteredUser) => need().users.presentRow(user)
 
   return {
     isEnrolled: async (user) => need().enrollment.isEnrolled(await rowOf(user)),
@@ -153,11 +155,7 @@ export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
       return { secret, otpauthUri: setupOf(row, secret).otpauth_uri }
     },
     async confirmSetup(user, code) {
-      const { users, management } = need()
-      // The secret that waits is newer than the row of the caller.
-      const row = await users.findById(users.idOf(users.rowBehind(user)))
-      if (!row) throw new BadRequestError('There is no setup to confirm; start one')
-      return management.confirm(row, code, null)
+      return need().management.confirm(await rowOf(user), code, null)
     },
     async verifyCode(user, code) {
       const { enrollment, events } = need()
@@ -168,10 +166,9 @@ export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
     },
     async disable(user) {
       const { users, enrollment, events } = need()
-      const id = users.idOf(users.rowBehind(user))
-      const row = await users.findById(id)
+      const row = await rowOf(user)
       // Also removes a secret that waits for its first code.
-      if (!row || !(await users.store.update(id, noFactor))) return false
+      if (!(await users.store.update(users.idOf(row), noFactor))) return false
       if (!enrollment.isEnrolled(row)) return false
       await events.disabled(users.changed(row, noFactor), null)
       return true
@@ -192,7 +189,7 @@ export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
     },
     async challenge(request, user, options = {}) {
       const { users, secondFactor, signIns } = need()
-      const row = await users.wholeRow(user)
+      const row = await rowOf(user)
       assertMaySignIn(users, row)
       const transport = transportOf(signIns, options.transport)
       return secondFactor.challenge(request as FastifyRequest, row, { ...options, transport })

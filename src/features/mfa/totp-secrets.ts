@@ -10,8 +10,8 @@ interface OpenedSecret {
 }
 
 /**
- * Encrypts TOTP secrets for the users table. The user's id is authenticated data, so a value that
- * was copied to another row doesn't decrypt.
+ * Encrypts TOTP secrets for the users table. The user's id is associated data of the encryption, so
+ * a value that was copied to another row doesn't decrypt.
  */
 export interface TotpSecrets {
   seal(user: Row, secret: string): string
@@ -21,15 +21,15 @@ export interface TotpSecrets {
 
 /** @param keys the first one encrypts, all of them decrypt */
 export function createTotpSecrets(users: Users, keys: PurposeKeys): TotpSecrets {
-  const [current, any] = [createSeal([keys[0]]), createSeal(keys)]
-  // As text: another setting of the driver may turn a number into a text of the same digits.
+  const [currentKey, anyKey] = [createSeal([keys[0]]), createSeal(keys)]
+  // The id as text: with another setting, a driver may return the same number as a string.
   const contextOf = (user: Row) => `totp ${users.idOf(user)}`
   return {
-    seal: (user, secret) => current.seal(secret, contextOf(user)),
+    seal: (user, secret) => currentKey.seal(secret, contextOf(user)),
     open(user, sealed) {
-      const secret = any.open(sealed, contextOf(user))
+      const secret = anyKey.open(sealed, contextOf(user))
       if (secret === null) return null
-      return { secret, isOutdated: current.open(sealed, contextOf(user)) === null }
+      return { secret, isOutdated: currentKey.open(sealed, contextOf(user)) === null }
     },
   }
 }

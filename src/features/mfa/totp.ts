@@ -1,13 +1,13 @@
 import { Secret, TOTP } from 'otpauth'
 import { equalConstantTime } from '../../crypto/compare.js'
 
-/** RFC 6238 as every authenticator app implements it, whatever else a URI asks for. */
-const form = { algorithm: 'SHA1', digits: 6, period: 30 } as const
+/** The values of RFC 6238 that every authenticator app supports. Some ignore others in a URI. */
+const parameters = { algorithm: 'SHA1', digits: 6, period: 30 } as const
 const secretBytes = 20
-/** Steps before and after the present one whose codes are accepted, for clocks that differ. */
+/** Clock skew: steps before and after the current one whose codes are accepted. */
 const drift = 1
 
-/** A code of an authenticator app; anything else is tried as a recovery code. */
+/** Whether it is a code from an authenticator app. Anything else is tried as a recovery code. */
 export const isOneTimeCode = (code: string): boolean => /^[0-9]{6}$/.test(code)
 
 /** 160 random bits, base32 without padding (RFC 4226, 4). */
@@ -15,7 +15,7 @@ export const newTotpSecret = (): string => new Secret({ size: secretBytes }).bas
 
 /** The URI that authenticator apps read from a QR code. */
 export function otpauthUri(issuer: string, account: string, secret: string): string {
-  const { algorithm, digits, period } = form
+  const { algorithm, digits, period } = parameters
   const label = encodeURIComponent(`${issuer}:${account}`)
   return `otpauth://totp/${label}?secret=${secret}&issuer=${encodeURIComponent(issuer)}&algorithm=${algorithm}&digits=${digits}&period=${period}`
 }
@@ -25,11 +25,11 @@ export function otpauthUri(issuer: string, account: string, secret: string): str
  * that all codes take the same time.
  */
 export function stepOf(secret: string, code: string, now = Date.now()): number | null {
-  const totp = new TOTP({ ...form, secret: Secret.fromBase32(secret) })
-  const current = Math.floor(now / 1000 / form.period)
+  const totp = new TOTP({ ...parameters, secret: Secret.fromBase32(secret) })
+  const current = Math.floor(now / 1000 / parameters.period)
   let found: number | null = null
   for (let step = current - drift; step <= current + drift; step++) {
-    const expected = totp.generate({ timestamp: step * form.period * 1000 })
+    const expected = totp.generate({ timestamp: step * parameters.period * 1000 })
     if (equalConstantTime(expected, code)) found = step
   }
   return found

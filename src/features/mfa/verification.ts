@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { SignIns } from '../../core/sign-in/complete.js'
+import { runAfterwards, type SignIns } from '../../core/sign-in/complete.js'
 import type { LoginContext } from '../../core/sign-in/known-device.js'
 import type { CountAttempt } from '../../core/sign-in/lockout.js'
 import { accountView } from '../../core/users/account-view.js'
@@ -9,6 +9,7 @@ import { MfaCodeError, TokenInvalidOrUsedError } from '../../errors.js'
 import { refuseCrossSite } from '../../http/cross-site.js'
 import type { AuthenticationMethod } from '../../ports/transport.js'
 import type { Challenge, Challenges } from './challenges.js'
+import type { CodeBudget } from './code-budget.js'
 import type { Enrollment } from './enrollment.js'
 import type { MfaEvents } from './events.js'
 import type { RememberedDevices } from './remembered-devices.js'
@@ -18,17 +19,17 @@ import { isOneTimeCode, stepOf } from './totp.js'
 interface Answer {
   readonly challenge: string
   readonly code: string
-  readonly rememberDevice?: boolean
+  readonly rememberDevice?: boolean | undefined
 }
 
 /** The second step of a sign-in. */
 export interface Verification {
   /**
-   * The live challenge of a token, for the browser that it was given to.
+   * The live challenge of a token, for the browser that it was issued to.
    * @throws TokenInvalidOrUsedError
    */
   find(request: FastifyRequest, token: string): Promise<Challenge>
-  /** Whether the account is still as it was when the challenge was given. */
+  /** Whether nothing has changed in the account that ends the challenge. */
   isStillValid(user: Row | null, challenge: Challenge): user is Row
   /**
    * Finishes the sign-in and returns its response body.
@@ -46,16 +47,17 @@ interface Dependencies {
   readonly events: MfaEvents
   readonly signIns: SignIns
   readonly countAttempt: CountAttempt
+  readonly budget: CodeBudget
   readonly loginContext: (request: FastifyRequest) => LoginContext
   readonly deviceIdOf: (request: FastifyRequest) => string | null
   readonly trustedOrigins: ReadonlySet<string>
 }
 
-/** A code that was right. */
+/** What a right code proves. */
 interface Proof {
   readonly user: Row
   readonly method: AuthenticationMethod
-  /** For a new factor: writes it, and returns its recovery codes. */
+  /** For a new factor: enrolls the account, and returns the recovery codes. */
   readonly enable: ((user: Row) => Promise<{ user: Row; codes: string[] } | null>) | null
 }
 
@@ -78,7 +80,31 @@ export function createVerification(services: Dependencies): Verification {
     users.epochOf(user) === epoch &&
     enrollment.isEnrolled(user) === (secret === null)
 
-  /** Judges the code and uses it up. Null for a wrong one. */
+  /** Counts the attempt in every limit, before anything about the code is known. */
+  const count = async (request: FastifyRequest, challenge: Challenge) => {
+    const counted = [await challenges.count(challenge)]
+    const giveBack = async () => {
+      await Promise.all(counted.map((one) => one.giveBack()))
+    }
+    try {
+      const id = decodeUserId(challenge.user)
+      const user = id === null ? null : await users.findById(id)
+      const identifier = identifierOf(users, user, challenge.signIn)
+      counted.push(await services.countAttempt(services.loginContext(request), identifier, user))
+      // A setup shows its secret, so there is nothing to guess.
+      if (user && challenge.secret === null)
+        counted.push(await services.budget.count(request, user))
+      const forgive = async () => {
+        await Promise.all(counted.map((one) => one.forgive()))
+      }
+      return { user, giveBack, forgive }
+    } catch (error) {
+      await giveBack()
+      throw error
+    }
+  }
+
+  /** Judges the code. Null for a wrong one. The code of an enrolled account is used up. */
   const prove = async (user: Row, code: string, secret: string | null): Promise<Proof | null> => {
     if (secret === null) {
       const used = await enrollment.use(user, code)
@@ -97,15 +123,15 @@ export function createVerification(services: Dependencies): Verification {
     proof: Proof,
   ) => {
     const enabled = await proof.enable?.(proof.user)
-    // Another setup of the account was confirmed first.
+    // The account was enrolled by another request, or has changed.
     if (enabled === null) throw new TokenInvalidOrUsedError()
-    const user = enabled?.user ?? proof.user
-    const { body: bodyName, redirectTo, identifier: _identifier, ...options } = signIn
-    const way = signIns.transports.get(signIn.transport)
-    if (!way) throw new TokenInvalidOrUsedError()
+    const { body: bodyName, redirectTo, afterwards, ...options } = signIn
+    const transport = signIns.transports.get(signIn.transport)
+    if (!transport) throw new TokenInvalidOrUsedError()
     const amr = [...(signIn.amr ?? []), proof.method, 'mfa' as const]
     try {
-      const established = await way.establish(request, reply, user, { ...options, amr })
+      const user = await runAfterwards(signIns, request, enabled?.user ?? proof.user, afterwards)
+      const established = await transport.establish(request, reply, user, { ...options, amr })
       const bodyOf = bodyName === undefined ? undefined : signIns.bodies.get(bodyName)
       return {
         user,
@@ -116,7 +142,7 @@ export function createVerification(services: Dependencies): Verification {
         },
       }
     } catch (error) {
-      // Its recovery codes would reach nobody.
+      // The recovery codes would reach nobody.
       if (enabled) await enrollment.undo(enabled.user)
       throw error
     }
@@ -132,17 +158,12 @@ export function createVerification(services: Dependencies): Verification {
       const remembers = rememberDevice && remembered !== null
       if (signIns.transports.get(signIn.transport)?.setsCookies || remembers)
         refuseCrossSite(request, trustedOrigins)
-      const giveBackTry = await challenges.count(challenge)
-      const id = decodeUserId(challenge.user)
-      const user = id === null ? null : await users.findById(id).catch(rethrowAfter(giveBackTry))
-      const attempt = await services
-        .countAttempt(services.loginContext(request), identifierOf(users, user, signIn), user)
-        .catch(rethrowAfter(giveBackTry))
-      const notGuessed = async () => {
-        await Promise.all([giveBackTry(), attempt.giveBack()])
+      const { user, giveBack, forgive } = await count(request, challenge)
+      if (!isStillValid(user, challenge)) {
+        await giveBack()
+        throw new TokenInvalidOrUsedError()
       }
-      if (!isStillValid(user, challenge)) throw new TokenInvalidOrUsedError()
-      const proof = await prove(user, code, secret).catch(rethrowAfter(notGuessed))
+      const proof = await prove(user, code, secret).catch(rethrowAfter(giveBack))
       if (!proof) {
         await events.failed(user, 'sign_in', request)
         throw new MfaCodeError()
@@ -150,14 +171,14 @@ export function createVerification(services: Dependencies): Verification {
       if (proof.method === 'recovery')
         await events.recoveryCodeUsed(proof.user, enrollment.remaining(proof.user), request)
       const restore = async () => {
-        await Promise.all([challenges.restore(challenge), notGuessed()])
+        await Promise.all([challenges.restore(challenge), giveBack()])
       }
       // A call that timed out may still take it. The store executes calls in order, so restoring
       // comes after that.
       if (!(await challenges.take(challenge).catch(rethrowAfter(restore))))
         throw new TokenInvalidOrUsedError()
       const done = await establish(request, reply, challenge, proof).catch(rethrowAfter(restore))
-      await attempt.forgive()
+      await forgive()
       if (remembers) remembered.remember(request, reply, done.user)
       if (secret !== null) await events.enabled(done.user, request)
       return done.body
@@ -173,7 +194,7 @@ const rethrowAfter =
     throw error
   }
 
-/** The identifier that the lockout counts: as it was typed, or else the account's own. */
+/** The identifier that the lockout counts: as it was typed, otherwise the account's own. */
 function identifierOf(users: Users, user: Row | null, { identifier }: Challenge['signIn']): string {
   if (identifier !== undefined || !user) return identifier ?? ''
   const { id, email, username } = accountView(users, user)

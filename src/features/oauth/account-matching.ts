@@ -32,6 +32,14 @@ export interface OAuthResolution {
   readonly linked: boolean
 }
 
+/** Links an existing account whose address the provider vouches for. @throws OAuthFailedError */
+export type LinkAccount = (
+  request: FastifyRequest,
+  user: Row,
+  provider: string,
+  profile: OAuthProfile,
+) => Promise<Row>
+
 interface Dependencies {
   readonly users: Users
   readonly identity: Identity
@@ -62,11 +70,13 @@ export type MatchAccount = (
   request: FastifyRequest,
   provider: string,
   profile: OAuthProfile,
-) => Promise<OAuthResolution>
+  /** Whether an account must be linked only after its second factor. Default: never. */
+  guards?: (user: Row) => boolean,
+) => Promise<OAuthResolution & { readonly awaitsFactor?: true }>
 
 const maxAttempts = 10
 
-export function createMatchAccount(services: Dependencies): MatchAccount {
+export function createAccountMatching(services: Dependencies) {
   const { users, identity, passwords, hooks, emit, newAccount, links } = services
   const { isReserved, replaceCredential, sendVerification, recent, linkChanged } = services
   const hasEmail = users.has('email')
@@ -117,7 +127,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     profile: OAuthProfile,
   ): Promise<OAuthResolution | null> => {
     const isVerified = users.flagOf(user, 'emailVerified', false)
-    if (isVerified) await recent?.remember(user, provider, profile.id)
+    if (isVerified) await recent?.remember(user, provider)
     const changing = isVerified
       ? updateIfUnchanged(users, user, ['email', ...links.fields, 'emailVerified'], () =>
           links.valuesFor(provider, profile.id, false),
@@ -224,7 +234,7 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     return (await links.isLinked(holder, provider)) ? new OAuthProviderAlreadyLinkedError() : null
   }
 
-  return async (request, provider, profile) => {
+  const match: MatchAccount = async (request, provider, profile, guards) => {
     await orDenied(runBefore(() => hooks.onBeforeOAuth?.(profile, { request, provider })))
     const email = profile.email === null ? null : canonicalEmail(profile.email)
     let rowOf: ((attempt: number) => UserValues) | undefined
@@ -243,6 +253,8 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
         throw refusal
       }
       if (holder && !users.isActive(holder)) return { user: holder, created: false, linked: false }
+      if (holder && users.flagOf(holder, 'emailVerified', false) && guards?.(holder))
+        return { user: holder, created: false, linked: false, awaitsFactor: true }
       let resolved: OAuthResolution | null
       if (holder) resolved = await link(request, holder, provider, profile)
       else {
@@ -262,4 +274,18 @@ export function createMatchAccount(services: Dependencies): MatchAccount {
     }
     throw new OAuthFailedError('Could not create the account; try again')
   }
+  const linkExisting: LinkAccount = async (request, user, provider, profile) => {
+    // The row may have changed, and a parallel sign-in may have made the link.
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const known = await links.find(provider, profile.id)
+      if (known && users.idOf(known) === users.idOf(user)) return known
+      const row = known ? null : await users.findById(users.idOf(user))
+      if (!row || (await refusalOf(row, provider, profile))) break
+      const linked = await link(request, row, provider, profile)
+      if (linked) return linked.user
+    }
+    throw new OAuthFailedError('The account cannot be linked any more')
+  }
+
+  return { match, link: linkExisting }
 }

@@ -15,6 +15,7 @@ import type { RouteLimits } from '../../groups/feature.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { MatchAccount } from './account-matching.js'
 import type { AuthorizationRequest, AuthorizationRequests } from './authorization-requests.js'
+import { dataOf, linkName } from './link-afterwards.js'
 import type { OAuthLinking } from './linking.js'
 import { OAuthFailure } from './protocol/oauth-failure.js'
 import type { OAuthProtocol, SignInResult } from './protocol/protocol.js'
@@ -37,7 +38,10 @@ function createRedirectTarget(defaultRedirect: string) {
     const url = new URL(path ?? defaultRedirect, base)
     if (error !== undefined) url.searchParams.set('error', error)
     // In the fragment, because browsers send it to no server and in no `Referer` header.
-    if (challenge !== undefined) url.hash = `mfa_challenge=${challenge}`
+    if (challenge !== undefined) {
+      const between = url.hash === '' ? '' : url.hash.includes('?') ? '&' : '?'
+      url.hash += `${between}mfa_challenge=${challenge}`
+    }
     return isPath ? url.pathname + url.search + url.hash : url.href
   }
 }
@@ -178,7 +182,12 @@ export function createCallback(
     result: SignInResult,
   ) => {
     const { profile } = result
-    const { user, created, linked } = await resolve(request, provider, profile)
+    const { user, created, linked, awaitsFactor } = await resolve(
+      request,
+      provider,
+      profile,
+      oauth.guards,
+    )
     if (!users.isActive(user)) {
       await emit(
         'onLoginFailed',
@@ -188,7 +197,7 @@ export function createCallback(
       throw new OAuthAccountInactiveError()
     }
     await orDenied(runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request })))
-    await handOverTokens(request, provider, user, result)
+    if (!awaitsFactor) await handOverTokens(request, provider, user, result)
     // A silent sign-in at the provider proves nothing new, so an old session stays as old as it is.
     const authenticatedAtMs = result.authenticatedAtMs ?? signedInAtMs
     const body = await oauth.complete(request, reply, user, {
@@ -197,9 +206,11 @@ export function createCallback(
       amr: ['oauth'],
       redirectTo: redirectTo ?? null,
       ...(respondsWithJson && { body: bodyName }),
+      ...(awaitsFactor && { afterwards: { name: linkName, data: dataOf(provider, profile) } }),
       ...(authenticatedAtMs !== undefined && { authenticatedAt: new Date(authenticatedAtMs) }),
     })
-    await emitAfterOAuth(request, provider, profile, { user, created, linked })
+    if (awaitsFactor && !isMfaChallenge(body)) await handOverTokens(request, provider, user, result)
+    if (!awaitsFactor) await emitAfterOAuth(request, provider, profile, { user, created, linked })
     if (isMfaChallenge(body)) {
       // The landing page asks for the code. The answer to it says where to go on.
       const { challenge } = body
@@ -257,6 +268,8 @@ export interface OAuthServices extends RouteLimits {
   readonly complete: CompleteSignIn
   /** Whether the response may be the challenge of a second factor. */
   readonly hasSecondFactor: () => boolean
+  /** Whether the second factor must be verified before the account is linked. */
+  readonly guards: (user: Row) => boolean
   /** Response body of a sign-in in JSON mode. */
   readonly signInBody: (user: Row, established: object) => object
   /** Whether browsers withhold the session cookie in the callback (`SameSite=Strict`). */

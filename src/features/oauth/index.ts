@@ -9,9 +9,10 @@ import type { Feature, RouteLimits } from '../../groups/feature.js'
 import { createCookie } from '../../http/cookies.js'
 import { fail } from '../../lib/option-checks.js'
 import { PROVIDER_ID_FIELDS } from '../../ports/user-store.js'
-import { createMatchAccount } from './account-matching.js'
+import { createAccountMatching } from './account-matching.js'
 import { attemptSeconds, createAuthorizationRequests } from './authorization-requests.js'
 import { bodyName, type OAuthServices } from './callback.js'
+import { createLinkAfterwards, linkName } from './link-afterwards.js'
 import { type LinkedAccounts, linkedAccountsInColumns, providerField } from './linked-accounts.js'
 import { linkedAccountsInTable } from './linked-accounts-table.js'
 import { createOAuthLinking } from './linking.js'
@@ -82,7 +83,6 @@ function recentLinksOf(
   return createRecentLinks({
     users,
     store: state.oneTime,
-    seal: createSeal(keys('one-time')),
     keys: keys('recent-links'),
     providers: Object.keys(oauth.providers),
     seconds: delivery.lifetimes.revertSeconds,
@@ -114,8 +114,10 @@ async function createPart(
     recent,
     linkChanged: core.credentials.notifyLinkChanged,
     methods: core.credentials.allMethods,
-    isReserved: async (address: string) =>
-      ((await signUp.messages?.reservedFor(address)) ?? null) !== null,
+    async isReserved(address: string) {
+      const reference = (await signUp.messages?.reservedFor(address)) ?? null
+      return reference !== null && (await users.findReferenced(reference)) !== null
+    },
     sendVerification: (request: FastifyRequest, user: Row) =>
       signUp.messages?.sendVerification(request, user),
     replaceCredential: core.replaceCredential,
@@ -144,6 +146,8 @@ async function createPart(
   }
   const redirectUri = (prefix: string, provider: string) =>
     `${oauth.baseUrl}${prefix}/oauth/${provider}/callback`
+  const matching = createAccountMatching(parts)
+  core.signIns.afterwards.set(linkName, createLinkAfterwards(matching.link, emit))
   const signInBody = createSignInBody(users)
   core.signIns.bodies.set(bodyName, signInBody)
   const opened = new Set<OAuthProtocol>()
@@ -158,7 +162,8 @@ async function createPart(
     hooks,
     providers: names,
     attempts: createAuthorizationRequests(core.state.attempts, createSeal(keys('oauth'))),
-    resolve: createMatchAccount(parts),
+    resolve: matching.match,
+    guards: (user) => core.signIns.secondFactor?.guardsProviders(user) === true,
     linking: createOAuthLinking(parts),
     // Calls from the app's own code have no request. The outbox only needs its log.
     linkChanged: (user, change, request = { log: app.log } as FastifyRequest) =>
@@ -228,10 +233,8 @@ export const oauth: Feature = {
           clearedFactors: {},
           undoable: recent !== null,
           async detachRecent(user) {
-            for (const { provider, subject } of (await recent?.of(user)) ?? []) {
-              await links.remove(user, provider, subject)
-              await recent?.forget(user, provider)
-            }
+            for (const provider of (await recent?.of(user)) ?? [])
+              await links.remove(user, provider)
           },
         })
         const services = await createPart(core, settings, links, recent, limits)

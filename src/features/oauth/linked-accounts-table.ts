@@ -4,6 +4,7 @@ import { unavailableError } from '../../lib/unavailable.js'
 import type { OAuthAccountStore } from '../../ports/oauth-account-store.js'
 import type { UserValues } from '../../ports/user-store.js'
 import type { LinkedAccounts } from './linked-accounts.js'
+import { storedTime } from './stored-time.js'
 
 interface TableLinksOptions {
   /** How long the table may take before the request gets its 503. */
@@ -16,11 +17,6 @@ interface TableLinksOptions {
 
 /** Tolerated clock skew between the app and its database. */
 const clockToleranceMs = 60_000
-
-const timeOf = (value: unknown): number =>
-  value instanceof Date || typeof value === 'string' || typeof value === 'number'
-    ? new Date(value).getTime()
-    : Number.NaN
 
 /** Stores links in a table of the app. */
 export function linkedAccountsInTable(
@@ -43,7 +39,7 @@ export function linkedAccountsInTable(
       // that account.
       const isOlder =
         user !== null &&
-        timeOf(account.linkedAt) + clockToleranceMs < timeOf(users.read(user, 'createdAt'))
+        storedTime(account.linkedAt) + clockToleranceMs < storedTime(users.read(user, 'createdAt'))
       if (user && !isOlder) return user
       await bounded(() => store.remove(account.userId, provider, false))
       return null
@@ -79,11 +75,8 @@ export function linkedAccountsInTable(
       for (const { provider } of await bounded(() => store.list(userId)))
         await bounded(() => store.remove(userId, provider, false))
     },
-    async remove(user, provider, subject) {
-      const userId = users.idOf(user)
-      const account = await bounded(() => store.find(provider, subject))
-      if (account?.userId !== userId || account.subject !== subject) return false
-      return (await bounded(() => store.remove(userId, provider, false))) === 'removed'
+    async remove(user, provider) {
+      await bounded(() => store.remove(users.idOf(user), provider, false))
     },
     async detach(user, provider, hasOtherWay) {
       const userId = users.idOf(user)

@@ -2,6 +2,7 @@ import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
 import type { Row, Users } from '../../core/users/users.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { UserValues } from '../../ports/user-store.js'
+import { storedTime } from './stored-time.js'
 
 /** A linked provider account, as listed. */
 export interface LinkedAccount {
@@ -29,10 +30,10 @@ export interface LinkedAccounts extends Pick<SignInMethods, 'cleared' | 'detachA
    */
   attach(user: Row, provider: string, profile: OAuthProfile): Promise<boolean>
   /**
-   * Removes the link to exactly this account, even if it is the last sign-in method. Returns
-   * whether it existed.
+   * Removes the user's present link to the provider, whatever account it leads to, even if it is
+   * the last sign-in method.
    */
-  remove(user: Row, provider: string, subject: string): Promise<boolean>
+  remove(user: Row, provider: string): Promise<void>
   /**
    * Removes a link, unless it is the last sign-in method.
    * @param hasOtherWay whether the user can sign in without any link
@@ -81,12 +82,11 @@ export function linkedAccountsInColumns(
         const time = isNewest
           ? (users.read(user, 'oauthUpdatedAt') ?? users.read(user, 'oauthCreatedAt'))
           : null
-        const linkedAt =
-          time === null || time === undefined ? null : new Date(time as string | number | Date)
+        const linkedAtMs = storedTime(time)
         return {
           provider,
           email: null,
-          linkedAt: linkedAt && !Number.isNaN(linkedAt.getTime()) ? linkedAt : null,
+          linkedAt: Number.isNaN(linkedAtMs) ? null : new Date(linkedAtMs),
         }
       })
     },
@@ -101,12 +101,19 @@ export function linkedAccountsInColumns(
     },
     attach: async () => true,
     detachAll: async () => {},
-    remove: (user, provider, subject) =>
-      users.compareAndSet(
-        users.idOf(user),
-        { [providerField(provider)]: subject },
-        { [providerField(provider)]: null },
-      ),
+    async remove(user, provider) {
+      const field = providerField(provider)
+      for (let attempt = 0; attempt < maxAttempts; attempt++) {
+        // The caller's row may be older than the link.
+        const row = await users.findById(users.idOf(user))
+        if (!row || !users.isActive(row) || idOf(row, provider) === null) return
+        const expected = {
+          [field]: users.read(row, field),
+          ...(users.has('isActive') && { isActive: users.read(row, 'isActive') }),
+        }
+        if (await users.compareAndSet(users.idOf(user), expected, { [field]: null })) return
+      }
+    },
     async detach(user, provider, hasOtherWay) {
       let row: Row | null = user
       for (let attempt = 0; attempt < maxAttempts && row; attempt++) {

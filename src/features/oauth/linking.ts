@@ -59,7 +59,7 @@ export function createOAuthLinking({
       if (owner)
         return users.idOf(owner) === users.idOf(user) ? { user: owner, isNew: false } : 'elsewhere'
       if (await links.isLinked(user, provider)) return 'stale'
-      await recent?.remember(user, provider, profile.id)
+      await recent?.remember(user, provider)
       let changed: Row | null
       try {
         changed = await updateIfUnchanged(users, user, links.fields, () =>

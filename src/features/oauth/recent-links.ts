@@ -1,27 +1,29 @@
-import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { shortHmac } from '../../crypto/digest.js'
 import type { PurposeKeys } from '../../crypto/keys.js'
-import type { Seal } from '../../crypto/seal.js'
 import { orUnavailable } from '../../lib/unavailable.js'
 import type { OneTimeStore } from '../../ports/one-time-store.js'
 
 /**
- * Links that can still be undone: an attacker who knew the password may have added one to get back
- * in. Throws `UnavailableError` (503) in an outage.
+ * Providers to which an account was linked recently: an attacker who knew the password may have
+ * done so to get back in. Entries say nothing about the account at the provider. If two links are
+ * made at once, the last one to be remembered need not be the one that is stored. They are never
+ * forgotten early: a link that is still being made could then survive its removal. Throws
+ * `UnavailableError` (503) in an outage.
  */
 export interface RecentLinks {
-  /** Called before the link is made, so that every new link is remembered. */
-  remember(user: Row, provider: string, subject: string): Promise<void>
-  /** Provider accounts that the user linked recently. */
-  of(user: Row): Promise<{ readonly provider: string; readonly subject: string }[]>
-  forget(user: Row, provider: string): Promise<void>
+  /**
+   * Called before the link is made, so that every new link is remembered. The user must not be
+   * linked to the provider yet: its link is then at most as old as the entry.
+   */
+  remember(user: Row, provider: string): Promise<void>
+  /** Providers to which the user was linked recently. */
+  of(user: Row): Promise<string[]>
 }
 
 interface Dependencies {
   readonly users: Users
   readonly store: OneTimeStore
-  readonly seal: Seal
   readonly keys: PurposeKeys
   readonly providers: readonly string[]
   /** How long a link can be undone. */
@@ -30,36 +32,24 @@ interface Dependencies {
 
 export function createRecentLinks(services: Dependencies): RecentLinks {
   const { users, store, keys, providers, seconds } = services
-  const { seal, open } = services.seal
   const keysOf = (user: Row, provider: string) =>
-    keys.map((key) => shortHmac(key, `${provider} ${encodeUserId(users.idOf(user))}`))
+    keys.map((key) => shortHmac(key, `${provider} ${users.referenceOf(user)}`))
 
-  const subjectAt = async (user: Row, provider: string): Promise<string | null> => {
+  const isRecent = async (user: Row, provider: string): Promise<boolean> => {
     const found = await Promise.all(keysOf(user, provider).map((key) => store.peek(key)))
-    const sealed = found.find((value) => value !== null) ?? null
-    return sealed === null ? null : open(sealed)
+    return found.some((value) => value !== null)
   }
 
   return {
-    async remember(user, provider, subject) {
+    async remember(user, provider) {
       const [key = ''] = keysOf(user, provider)
-      await orUnavailable(store.put(key, seal(subject), seconds * 1000))
+      await orUnavailable(store.put(key, '1', seconds * 1000))
     },
     async of(user) {
-      const found = await orUnavailable(
-        Promise.all(
-          providers.map(async (provider) => ({
-            provider,
-            subject: await subjectAt(user, provider),
-          })),
-        ),
+      const recent = await orUnavailable(
+        Promise.all(providers.map((provider) => isRecent(user, provider))),
       )
-      return found.flatMap(({ provider, subject }) =>
-        subject === null ? [] : [{ provider, subject }],
-      )
-    },
-    async forget(user, provider) {
-      await orUnavailable(Promise.all(keysOf(user, provider).map((key) => store.take(key))))
+      return providers.filter((_, i) => recent[i])
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { Core } from '../../core/core.js'
 import type { Revocable } from '../../core/credentials/credentials.js'
 import { AuthenticatedPrincipal } from '../../core/principal/principal.js'
+import { metadataText } from '../../core/sessions/new-session.js'
 import type { Sessions } from '../../core/sessions/sessions.js'
 import { completeSignInWith } from '../../core/sign-in/complete.js'
 import type { Feature } from '../../groups/feature.js'
@@ -52,6 +53,10 @@ export const session: Feature = {
       if (sessions)
         core.signIns.transports.set('session', {
           establish: createSessionSignIn({ sessions, users, emit }),
+          prepare({ rememberMe, metadata }) {
+            metadataText(metadata)
+            return { rememberMe, metadata }
+          },
           setsCookies: true,
         })
       const signOut = createSignOut({ sessions, carriers: credentials.carriers, users, emit })

@@ -4,6 +4,7 @@ import type { Dialect } from '../dialect.js'
 import { failureOf } from '../driver-errors.js'
 import type { Table, TableRow } from '../table.js'
 import { encoder, type ValueOptions } from '../values.js'
+import { insertReturns } from './insert-returns.js'
 import { statements, valuesOf } from './statements.js'
 
 /**
@@ -21,7 +22,7 @@ export function kyselyTable(
   const prepared = statements(db, dialect, name)
   const executor = db.getExecutor()
   const encode = encoder(dialect, options)
-  let returning: Promise<boolean> | undefined
+  const returnsRows = insertReturns(db, dialect)
 
   const execute = (
     query: CompiledQuery,
@@ -31,21 +32,6 @@ export function kyselyTable(
 
   const query: Query = async (text, ...values) => (await sql(text, ...values).execute(db)).rows
 
-  /** MariaDB returns the inserted row since 10.5; MySQL does not. */
-  const insertReturns = async (): Promise<boolean> => {
-    if (dialect !== 'mysql') return true
-    returning ??= sql<{ version: string }>`select version() as version`
-      .execute(db)
-      .then(({ rows }) => {
-        const [, major, minor] = /(\d+)\.(\d+)\.\d+-mariadb/i.exec(rows[0]?.version ?? '') ?? []
-        return Number(major) > 10 || (Number(major) === 10 && Number(minor) >= 5)
-      })
-    return returning.catch((error) => {
-      returning = undefined
-      throw error
-    })
-  }
-
   return {
     name,
     dialect,
@@ -53,7 +39,7 @@ export function kyselyTable(
     nameOf: (column) => column,
     encode: (_column, value, field) => encode(field, value),
     async insert(values) {
-      const returns = await insertReturns()
+      const returns = await returnsRows()
       const { rows, insertId } = await execute(prepared.insert([...values.keys()], returns), [
         ...values.values(),
       ])

@@ -22,12 +22,6 @@ export interface Model {
 /** Length of an argon2id hash with the default salt and digest. */
 const hashLength = 97
 
-/** Characters that the columns of a second factor must hold: ten recovery codes, for example. */
-const lengths: Readonly<Record<string, number>> = {
-  totpSecretEncrypted: 80,
-  mfaRecoveryCodes: 671,
-}
-
 const isInteger = ({ kind }: CatalogColumn) => kind === 'integer' || kind === 'bigint'
 const isFlag = (field: string) =>
   field === 'isActive' || field === 'isSuperuser' || field.endsWith('Verified')
@@ -74,16 +68,18 @@ export function schemaFindings(
       error(
         `${at(column)} holds text, where "${field}" is true or false; change its type, or set "${option}.${field}" to null`,
       )
-    const isWritten = needs.written.includes(field)
-    const minLength = isWritten ? lengths[field] : undefined
-    if (minLength !== undefined && known.kind !== 'text')
-      error(`${at(column)} must be text for "${field}"; change its type`)
-    else if (minLength !== undefined && known.maxLength !== null && known.maxLength < minLength)
-      error(
-        `${at(column)} holds ${known.maxLength} characters, and "${field}" needs ${minLength}; widen it`,
-      )
-    if (field === 'totpLastStep' && isWritten && !isInteger(known))
-      error(`${at(column)} must be an integer for "${field}"; change its type`)
+    const length = needs.nullable?.[field]
+    if (length !== undefined) {
+      if (!known.isNullable) error(`${at(column)} must allow null for "${field}"`)
+      if (length > 0 && known.kind !== 'text')
+        error(`${at(column)} must be text for "${field}"; change its type`)
+      else if (known.maxLength !== null && known.maxLength < length)
+        error(
+          `${at(column)} holds ${known.maxLength} characters, and "${field}" needs ${length}; widen it`,
+        )
+      if (field === 'totpLastStep' && ['text', 'boolean', 'time'].includes(known.kind))
+        error(`${at(column)} must be an integer for "${field}"; change its type`)
+    }
     if (field === 'tokenVersion' && !isInteger(known))
       error(`${at(column)} must be an integer for "tokenVersion"; change its type`)
     if (field === 'hashedPassword' && known.maxLength !== null && known.maxLength < hashLength)

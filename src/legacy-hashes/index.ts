@@ -1,0 +1,7 @@
+export type { LegacyVerifier } from '../ports/legacy-verifier.js'
+export { bcryptHashes } from './bcrypt.js'
+export { betterAuthHashes } from './better-auth.js'
+export { crudauthHashes } from './crudauth.js'
+export { djangoHashes } from './django.js'
+export { type FirebaseParameters, firebaseHashes } from './firebase.js'
+export { phpassHashes } from './phpass.js'
