@@ -29,8 +29,8 @@ export interface KyselyOAuthAccountsOptions extends ValueOptions {
 }
 
 /**
- * Linked provider accounts in a table of their own, through Kysely: the option `oauth.accounts`. The
- * table needs unique constraints on (provider, subject) and (user_id, provider).
+ * Linked provider accounts in a table of their own, through Kysely: the option `oauth.accounts`.
+ * The table needs unique constraints on (provider, subject) and (user_id, provider).
  *
  * A link is removed in one statement; of two parallel removals of the last two links one succeeds.
  * @throws ConfigError for invalid options

@@ -16,8 +16,8 @@ export interface PrismaOAuthAccountsOptions<Row extends object = Record<string, 
 }
 
 /**
- * Linked provider accounts in a model of their own, through Prisma: the option `oauth.accounts`. The
- * model needs `@@unique([provider, subject])` and `@@unique([userId, provider])`, or one of them as
+ * Linked provider accounts in a model of their own, through Prisma: the option `oauth.accounts`.
+ * The model needs `@@unique([provider, subject])` and `@@unique([userId, provider])`, or one of them as
  * its `@@id`.
  *
  * A link is removed in a serializable transaction, which is repeated after a conflict; of two

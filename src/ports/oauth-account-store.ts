@@ -34,7 +34,8 @@ export interface OAuthAccountStore {
   ): Promise<'removed' | 'absent' | 'last'>
   /**
    * Compares the store with its database before the app listens. An `error` stops start-up, a
-   * `warning` is logged. A rejection means that the check failed; it is logged, and the check is repeated.
+   * `warning` is logged. A rejection means that the check failed; it is logged, and the check is
+   * repeated.
    */
   verifySchema?(): Promise<readonly SchemaFinding[]>
 }

@@ -56,7 +56,8 @@ export interface UserStore<User = Record<string, unknown>> {
   compareAndSet(id: UserId, expected: UserValues, values: UserValues): Promise<boolean>
   /**
    * Compares the store with its database before the app listens. An `error` stops start-up, a
-   * `warning` is logged. A rejection means that the check failed; it is logged, and the check is repeated.
+   * `warning` is logged. A rejection means that the check failed; it is logged, and the check is
+   * repeated.
    */
   verifySchema?(needs: SchemaNeeds): Promise<readonly SchemaFinding[]>
 }

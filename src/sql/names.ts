@@ -41,7 +41,7 @@ export function checkField(option: string, field: unknown): void {
 }
 
 /**
- * Maps fields to columns: those in `assumed` to their snake_case names, changed by `columns`. There,
+ * Maps fields to columns: those in `assumed` to their default names, changed by `columns`. There,
  * null removes a field that the model lacks. The result has no prototype, so that `constructor`
  * isn't a column.
  * @throws ConfigError that names the option to change

@@ -9,7 +9,7 @@ export interface DrizzleTable {
 /** A Drizzle database or transaction, typed by its shape. */
 export interface DrizzleInstance {
   select(...fields: never[]): unknown
-  // biome-ignore lint/suspicious/noExplicitAny: Drizzle restricts the tables to those of its dialect
+  // biome-ignore lint/suspicious/noExplicitAny: only tables of the dialect fit
   insert(table: any): unknown
   // biome-ignore lint/suspicious/noExplicitAny: the same
   update(table: any): unknown

@@ -36,8 +36,8 @@ function checkTimes(
 /**
  * A user store in a table of Drizzle on PostgreSQL, MySQL, MariaDB or SQLite. Rows are those of
  * `$inferSelect`. Every read is one query and every write one atomic statement, compiled once; on
- * MySQL and MariaDB a new row is read back. A write by a text id is preceded by a read, which checks
- * that the id is spelled exactly as stored.
+ * MySQL and MariaDB a new row is read back. A write by a text id is preceded by a read, which
+ * checks that the id is spelled exactly as stored.
  *
  * Pass the database, not a transaction: a statement that was rolled back is retried only outside
  * one.

@@ -34,8 +34,8 @@ function checkTypes(
 /**
  * A user store in a model of Prisma on PostgreSQL, MySQL, MariaDB or SQLite, with Prisma 6 or 7,
  * with and without driver adapters. Rows are those of the client. It writes with conditions
- * (`updateMany`), so every write is atomic; on MySQL and MariaDB, which may ignore case and accents,
- * a text that must be unchanged is compared byte by byte under a lock.
+ * (`updateMany`), so every write is atomic. MySQL and MariaDB may ignore case and accents: there, a
+ * text that must be unchanged is compared byte by byte under a lock.
  *
  * Pass the client, not that of a transaction: a write that was rolled back is retried only outside
  * one. Nothing of Prisma is imported, so the client may be generated into any folder.
