@@ -27,6 +27,7 @@ const entryPoints = [
   'fastify-crudauth/email/smtp',
   'fastify-crudauth/legacy',
   'fastify-crudauth/schemas',
+  'fastify-crudauth/state/kysely',
   'fastify-crudauth/testing',
   'fastify-crudauth/users/kysely',
 ]

@@ -167,7 +167,13 @@ export type {
   WindowCount,
 } from './ports/counter-store.js'
 export type { OneTimeStore } from './ports/one-time-store.js'
-export type { SessionPatch, SessionRecord, SessionStore } from './ports/session-store.js'
+export type {
+  SessionPatch,
+  SessionRecord,
+  SessionStore,
+  TimedRecord,
+} from './ports/session-store.js'
+export type { StateContext, StateStores } from './ports/state-stores.js'
 export type { Transport, TransportToolbox } from './ports/transport.js'
 export type {
   SchemaFinding,

@@ -17,6 +17,7 @@ const rooms: [room: string, floor: number][] = [
   ['src/ports/', 0],
   ['src/lib/', 1],
   ['src/crypto/', 1],
+  ['src/sql/', 1],
   ['src/events.ts', 2],
   ['src/http/', 2],
   ['src/state/', 2],
@@ -58,7 +59,10 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: '@fastify/cookie', at: ['src/http/cookies.ts'] },
   { name: '@fastify/busboy', at: ['src/groups/body-parsers.ts'] },
   { name: '@fastify/formbody', at: ['src/groups/body-parsers.ts'] },
-  { name: 'kysely', at: ['src/user-stores/kysely/'] },
+  {
+    name: 'kysely',
+    at: ['src/sql/kysely-dialect.ts', 'src/state/kysely/', 'src/user-stores/kysely/'],
+  },
   { name: 'nodemailer', at: ['src/email-senders/'] },
   { name: 'typescript', at: [] },
 ]

@@ -3,6 +3,7 @@ import type { CrudAuthHooks } from '../events.js'
 import type { CookieOptions } from '../http/cookies.js'
 import type { DeliveryChannel } from '../ports/delivery-channel.js'
 import type { RegisteredUser } from '../ports/fastify.js'
+import type { StateStores } from '../ports/state-stores.js'
 import type { Transport } from '../ports/transport.js'
 import type { UserStore } from '../ports/user-store.js'
 import type { DeliveryOptions, EmailOptions } from './delivery/option-types.js'
@@ -27,6 +28,11 @@ export interface TimeoutOptions {
    * @defaultValue `1000`
    */
   readonly redisMs?: number | undefined
+  /**
+   * Milliseconds a call of the stores in `state` may take before the request fails with 503.
+   * @defaultValue `1000`
+   */
+  readonly stateMs?: number | undefined
   /**
    * Milliseconds a call of the user store, or of `oauth.accounts`, may take before the request
    * fails with 503.
@@ -60,11 +66,18 @@ export interface CrudAuthOptions {
   readonly users: UserStore<RegisteredUser> | UserStore<any>
   /**
    * Where sessions, tokens and counters live: a Redis URL, ioredis options, or your own ioredis
-   * `Redis` or `Cluster` client. A client that you pass in stays yours to close. Without this
-   * option state lives in the memory of this process and ends with it.
+   * `Redis` or `Cluster` client. A client that you pass in stays yours to close. Without `redis`
+   * and `state`, state lives in the memory of this process and ends with it.
    * @defaultValue memory of this process
    */
   readonly redis?: string | RedisOptions | Redis | Cluster | undefined
+  /**
+   * Where sessions, tokens and counters live, instead of `redis`: `kyselyState(db)` for tables in
+   * your database, or stores of your own, `{ sessions, oneTime, counters }`. Their connections stay
+   * yours to close.
+   * @defaultValue none
+   */
+  readonly state?: StateStores | undefined
   /**
    * Prefix of every Redis key: at most 64 letters, digits and `.:_-`.
    * @defaultValue `crudauth:`
@@ -146,7 +159,7 @@ export interface CrudAuthOptions {
           Record<string, RateLimitOption | undefined>
       >
     | undefined
-  /** Time limits for Redis, the user store and providers. */
+  /** Time limits for shared state, the user store and providers. */
   readonly timeouts?: TimeoutOptions | undefined
   /**
    * Functions called when something happens, or asked before it happens.

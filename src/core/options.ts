@@ -3,6 +3,7 @@ import { resolveHooks } from '../events.js'
 import { resolveCookies } from '../http/cookie-options.js'
 import { resolveOrigins } from '../http/cross-site.js'
 import { checkInteger, checkObject, describe, fail } from '../lib/option-checks.js'
+import { STATE_METHODS } from '../ports/state-stores.js'
 import type { Transport } from '../ports/transport.js'
 import { resolveDelivery } from './delivery/options.js'
 import { resolveIdentity } from './identity/options.js'
@@ -18,6 +19,7 @@ const knownOptions = [
   'secret',
   'users',
   'redis',
+  'state',
   'keyPrefix',
   'prefix',
   'routes',
@@ -108,6 +110,29 @@ function resolveRedis(value: CrudAuthOptions['redis']): CrudAuthOptions['redis']
   )
 }
 
+/** Checks that each store has its methods: a missing one would show with the first user. */
+function resolveState(
+  value: CrudAuthOptions['state'],
+  redis: CrudAuthOptions['redis'],
+): CrudAuthOptions['state'] {
+  if (value === undefined) return undefined
+  if (redis !== undefined)
+    fail('"state" and "redis" are two places for the same state; leave one of them out')
+  if (typeof value !== 'object' || value === null)
+    fail(
+      `"state" must be kyselyState(db) or { sessions, oneTime, counters }, got ${describe(value)}`,
+    )
+  for (const [kind, methods] of Object.entries(STATE_METHODS)) {
+    const store = (value as unknown as Record<string, Record<string, unknown> | undefined>)[kind]
+    const missing = methods.find((method) => typeof store?.[method] !== 'function')
+    if (missing !== undefined)
+      fail(
+        `"state.${kind}" lacks the method "${missing}"; pass kyselyState(db), or a store that passes its conformance kit`,
+      )
+  }
+  return value
+}
+
 /** The core's options: checked, complete and frozen. Only functions are kept by reference. */
 export type CoreSettings = ReturnType<typeof resolveCoreOptions>
 
@@ -133,7 +158,7 @@ export function resolveCoreOptions(
   const session = sessionConfig ? resolveSession(sessionConfig.options, options.cookies) : null
   const prefix = resolvePrefix(options.prefix)
   const timeouts = options.timeouts ?? {}
-  checkObject('timeouts', timeouts, ['redisMs', 'usersMs', 'oauthMs'])
+  checkObject('timeouts', timeouts, ['redisMs', 'stateMs', 'usersMs', 'oauthMs'])
   const keyPrefix = options.keyPrefix ?? 'crudauth:'
   if (typeof keyPrefix !== 'string' || !/^[\w.:-]{0,64}$/.test(keyPrefix)) {
     fail('"keyPrefix" must be at most 64 letters, digits and ".:_-", such as "myapp:"')
@@ -155,6 +180,7 @@ export function resolveCoreOptions(
     /** The app's schema for email addresses, at sign-up and at a change. */
     emailSchema: schemaOfField(options.registration, 'email'),
     redis: resolveRedis(options.redis),
+    state: resolveState(options.state, options.redis),
     keyPrefix,
     prefix,
     /** Path of the routes, from the root. */
@@ -169,6 +195,7 @@ export function resolveCoreOptions(
     rateLimits: resolveLimits(options.rateLimits, features.limits),
     timeouts: {
       redisMs: checkInteger('timeouts.redisMs', timeouts.redisMs, 1000, 1, 600_000),
+      stateMs: checkInteger('timeouts.stateMs', timeouts.stateMs, 1000, 1, 600_000),
       usersMs: checkInteger('timeouts.usersMs', timeouts.usersMs, 5000, 1, 600_000),
       oauthMs: checkInteger('timeouts.oauthMs', timeouts.oauthMs, 10_000, 1, 600_000),
     },

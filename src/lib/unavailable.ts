@@ -17,4 +17,6 @@ export const unavailableError = (cause?: unknown) => retryAfter(new UnavailableE
 
 /** Turns any rejection into a 503. */
 export const orUnavailable = <T>(promise: Promise<T>): Promise<T> =>
-  promise.catch((cause) => Promise.reject(unavailableError(cause)))
+  promise.catch((cause) =>
+    Promise.reject(cause instanceof UnavailableError ? cause : unavailableError(cause)),
+  )

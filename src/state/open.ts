@@ -1,32 +1,36 @@
 import type { FastifyInstance } from 'fastify'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import { ConfigError } from '../errors.js'
+import { createDeadline, withDeadline } from '../lib/deadline.js'
+import type { StateContext, StateStores } from '../ports/state-stores.js'
+import { guardStores } from './guard.js'
 import { memoryState } from './memory/index.js'
 
 interface StateOptions {
-  /** Without it, state is kept in memory. */
+  /** Without it, and without `state`, state is kept in memory. */
   readonly redis?: string | RedisOptions | Redis | Cluster | undefined
+  readonly state?: StateStores | undefined
   readonly keyPrefix: string
-  readonly timeouts: { readonly redisMs: number }
+  readonly timeouts: { readonly redisMs: number; readonly stateMs: number }
 }
 
-/** Creates the state stores, in Redis or in memory. The socket opens with `connect()`. */
+/** Creates the state stores: those of the app, in Redis or in memory. Connects with `connect()`. */
 export async function createState(app: FastifyInstance, options: StateOptions) {
-  const { redis, keyPrefix, timeouts } = options
+  const { redis, state, keyPrefix, timeouts } = options
+  const log: StateContext['log'] = (message, cause) =>
+    cause
+      ? app.log.error({ err: cause }, `fastify-crudauth: ${message}`)
+      : app.log.info(`fastify-crudauth: ${message}`)
+  if (state !== undefined) return stateOfApp(app, state, { timeoutMs: timeouts.stateMs, log })
   if (redis === undefined) {
     app.log.warn(
-      'fastify-crudauth keeps sessions and counters in the memory of this process. They end with it, and other processes do not share them. Set "redis" to change that',
+      'fastify-crudauth keeps sessions and counters in the memory of this process. They end with it, and other processes do not share them. Set "redis" or "state" to change that',
     )
     return { ...memoryState(), connect() {} }
   }
   // Imported on demand: ioredis takes a third of the package's import time.
   const { openRedis, redisState } = await import('./redis/index.js')
-  const opened = openRedis(redis, {
-    timeoutMs: timeouts.redisMs,
-    log: (message, cause) =>
-      cause
-        ? app.log.error({ err: cause }, `fastify-crudauth: ${message}`)
-        : app.log.info(`fastify-crudauth: ${message}`),
-  })
+  const opened = openRedis(redis, { timeoutMs: timeouts.redisMs, log })
   app.addHook('onClose', async function closeRedis() {
     await opened.close()
   })
@@ -34,4 +38,42 @@ export async function createState(app: FastifyInstance, options: StateOptions) {
     ...redisState(opened.client, { keyPrefix, timeoutMs: timeouts.redisMs }),
     connect: opened.connect,
   }
+}
+
+/** State in the stores of the option `state`. The app closes their connections itself. */
+function stateOfApp(app: FastifyInstance, state: StateStores, context: StateContext) {
+  const stores = guardStores(state, context)
+  let stop: (() => unknown) | undefined
+  app.addHook('onReady', async function verifyState() {
+    await verify(state, context, app)
+  })
+  app.addHook('onClose', async function stopState() {
+    await stop?.()
+  })
+  return {
+    ...stores,
+    attempts: stores.oneTime,
+    connect() {
+      stop = state.start?.(context)
+    },
+  }
+}
+
+async function verify(
+  state: StateStores,
+  { timeoutMs }: StateContext,
+  app: FastifyInstance,
+): Promise<void> {
+  await withDeadline(
+    createDeadline(timeoutMs),
+    async () => state.verify?.(),
+    'The state store',
+    (cause) => cause,
+  ).catch((error: { code?: unknown }) => {
+    if (error instanceof ConfigError) throw error
+    app.log.warn(
+      { err: error },
+      'fastify-crudauth: could not verify the shared state now; until it answers, requests that need it get 503',
+    )
+  })
 }

@@ -6,6 +6,7 @@ import { readSources, root } from '../../scripts/source-graph.js'
 import * as smtp from '../../src/email-senders/smtp.js'
 import * as main from '../../src/index.js'
 import * as legacy from '../../src/legacy-hashes/index.js'
+import * as state from '../../src/state/kysely/index.js'
 import * as testing from '../../src/testing/index.js'
 import * as kysely from '../../src/user-stores/kysely/index.js'
 
@@ -30,7 +31,7 @@ function docOf(name: string): string | undefined {
 const isError = (name: string) => name.endsWith('Error')
 
 test('TSDoc: every function that an app calls, and every legacy verifier, has an @example', () => {
-  const names = [main, testing, smtp, kysely].flatMap((entry) =>
+  const names = [main, testing, smtp, kysely, state].flatMap((entry) =>
     Object.entries(entry).flatMap(([name, value]) =>
       typeof value === 'function' && name !== 'default' && !isError(name) ? [name] : [],
     ),

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { CrudAuthOptions } from '../../src/index.js'
+import { sqliteBackend } from './sql-backends.js'
 
 /** Where the plugin keeps its state in a test. Tests of behaviour run on every backend. */
 export interface Backend {
   readonly name: string
   /** Options that select the backend, isolated from all other tests. */
-  options(): Pick<CrudAuthOptions, 'redis' | 'keyPrefix' | 'timeouts'>
+  options(): Pick<CrudAuthOptions, 'redis' | 'state' | 'keyPrefix' | 'timeouts'>
 }
 
 const all = process.env.CRUDAUTH_TEST_ALL === '1'
@@ -26,6 +27,7 @@ const redisUrl = serverUrl('TEST_REDIS_URL')
 
 export const backends: readonly Backend[] = [
   { name: 'memory', options: () => ({}) },
+  sqliteBackend,
   ...(redisUrl
     ? [
         {

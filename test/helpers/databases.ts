@@ -1,4 +1,11 @@
-import { Kysely, MysqlDialect, PostgresDialect } from 'kysely'
+import {
+  type CompiledQuery,
+  type Driver,
+  Kysely,
+  MysqlDialect,
+  PostgresDialect,
+  type QueryResult,
+} from 'kysely'
 import { createPool, type PoolOptions } from 'mysql2'
 import pg from 'pg'
 
@@ -25,3 +32,28 @@ export const openMariadb = (url: string, options: PoolOptions = {}): Kysely<any>
   new Kysely({
     dialect: new MysqlDialect({ pool: createPool({ uri: url, connectionLimit: 10, ...options }) }),
   })
+
+/** MariaDB that says it is MySQL, which has no RETURNING. */
+export function openAsMysql(url: string): Kysely<unknown> {
+  class AsMysql extends MysqlDialect {
+    override createDriver(): Driver {
+      const driver = super.createDriver()
+      const acquire = driver.acquireConnection.bind(driver)
+      driver.acquireConnection = async () => {
+        const connection = await acquire()
+        const execute = connection.executeQuery.bind(connection)
+        connection.executeQuery = async <R>(query: CompiledQuery) => {
+          if (/\breturning\b/.test(query.sql)) throw new Error('MySQL has no RETURNING')
+          if (/select version\(\)/.test(query.sql))
+            return { rows: [{ version: '8.4.5' } as R] } satisfies QueryResult<R>
+          return execute<R>(query)
+        }
+        return connection
+      }
+      return driver
+    }
+  }
+  return new Kysely({
+    dialect: new AsMysql({ pool: createPool({ uri: url, connectionLimit: 10 }) }),
+  })
+}

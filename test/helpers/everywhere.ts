@@ -4,6 +4,7 @@ import type { LightMyRequestResponse } from 'fastify'
 import { Cluster } from 'ioredis'
 import type { CrudAuthOptions } from '../../src/index.js'
 import { type Backend, backends, serverUrl, uniquePrefix } from './backends.js'
+import { serverBackends } from './sql-backends.js'
 
 const nodes = serverUrl('TEST_REDIS_CLUSTER')
 
@@ -11,7 +12,7 @@ const nodes = serverUrl('TEST_REDIS_CLUSTER')
 export function places(
   t: TestContext,
   backend: Backend,
-): Pick<CrudAuthOptions, 'redis' | 'keyPrefix'> {
+): Pick<CrudAuthOptions, 'redis' | 'state' | 'keyPrefix' | 'timeouts'> {
   if (backend.name !== 'cluster') return backend.options()
   const startup = (nodes ?? '').split(',').map((address) => ({
     host: address.split(':')[0] as string,
@@ -24,6 +25,7 @@ export function places(
 
 export const everywhere: Backend[] = [
   ...backends,
+  ...serverBackends,
   ...(nodes ? [{ name: 'cluster', options: () => ({}) }] : []),
 ]
 

@@ -7,6 +7,7 @@ import { type CrudAuthOptions, memoryUsers, type UserStore } from '../../src/ind
 import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { type Backend, backends } from './backends.js'
 import { openMariadb, openPostgres, serverOf } from './databases.js'
+import { serverBackends } from './sql-backends.js'
 import { createUsersTable, type Dialect, openSqlite } from './tables.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
@@ -49,7 +50,9 @@ const stores: { name: string; open: (t: TestContext) => Promise<UserStore> }[] =
 export interface Place {
   readonly name: string
   /** Options for an app. Each call has its own users and its own state. */
-  options(t: TestContext): Promise<Pick<CrudAuthOptions, 'redis' | 'keyPrefix' | 'users'>>
+  options(
+    t: TestContext,
+  ): Promise<Pick<CrudAuthOptions, 'redis' | 'state' | 'keyPrefix' | 'timeouts' | 'users'>>
 }
 
 const place = (backend: Backend, store: (typeof stores)[number]): Place => ({
@@ -59,10 +62,18 @@ const place = (backend: Backend, store: (typeof stores)[number]): Place => ({
 
 /**
  * Combinations of backends and user stores. The last backend (Redis, if available) has all stores.
- * The others have only the first two, which need no server.
+ * The others have only the first two, which need no server. State on a database server has the
+ * users beside it.
  */
-export const places: readonly Place[] = backends.flatMap((backend, index) =>
-  stores
-    .slice(0, index === backends.length - 1 ? stores.length : 2)
-    .map((store) => place(backend, store)),
-)
+export const places: readonly Place[] = [
+  ...backends.flatMap((backend, index) =>
+    stores
+      .slice(0, index === backends.length - 1 ? stores.length : 2)
+      .map((store) => place(backend, store)),
+  ),
+  ...serverBackends.flatMap((backend) =>
+    stores
+      .filter(({ name }) => name.toLowerCase() === backend.name)
+      .map((store) => place(backend, store)),
+  ),
+]

@@ -157,3 +157,9 @@ export async function createUsersTable(
     },
   }
 }
+
+/** Names of state tables that no other test uses, because all tests share the servers. */
+export function newTables(): { readonly store: string; readonly counters: string } {
+  const suffix = randomBytes(6).toString('hex')
+  return { store: `store_${suffix}`, counters: `counters_${suffix}` }
+}

@@ -4,10 +4,11 @@ import { answers } from '../helpers/answers.js'
 import { backends } from '../helpers/backends.js'
 import { cheap, password } from '../helpers/build.js'
 import { addressOf, mailApp, next } from '../helpers/email.js'
+import { serverBackends } from '../helpers/sql-backends.js'
 
 const old = addressOf('ann')
 
-for (const backend of backends) {
+for (const backend of [...backends, ...serverBackends]) {
   test(`${backend.name}: email revert: a password change in progress reissues the token to the old address`, async (t) => {
     let reached = () => {}
     let go = () => {}

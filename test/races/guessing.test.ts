@@ -5,8 +5,9 @@ import { build } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
+import { serverBackends } from '../helpers/sql-backends.js'
 
-for (const backend of backends) {
+for (const backend of [...backends, ...serverBackends]) {
   test(`${backend.name}: brute force: of 100 parallel guesses at one account from many addresses 5 are verified`, async (t) => {
     noUnhandledRejections(t)
     const looked: string[] = []

@@ -12,6 +12,7 @@ import {
   type Person,
 } from '../helpers/oauth.js'
 import { refuses } from '../helpers/refuses.js'
+import { serverBackends } from '../helpers/sql-backends.js'
 
 const owner: Person = { sub: 'ann', email: 'ann@example.com', email_verified: true }
 const stranger: Person = { sub: 'stranger', email: 'evil@example.com', email_verified: true }
@@ -25,7 +26,7 @@ function gate() {
   return { open, opened }
 }
 
-for (const backend of backends) {
+for (const backend of [...backends, ...serverBackends]) {
   test(`${backend.name}: pre-hijacking: the attacker's link in progress fails once the owner signs in`, async (t) => {
     const accounts = memoryAccounts()
     const arrived = gate()

@@ -14,6 +14,7 @@ import {
   type Person,
   refusesCallback,
 } from '../helpers/oauth.js'
+import { serverBackends } from '../helpers/sql-backends.js'
 
 /** Counts the responses by redirect target, or by status if there is none. */
 const places = (responses: readonly { statusCode: number; headers: Record<string, unknown> }[]) => {
@@ -33,7 +34,7 @@ const begun = (app: Browser['app'], count: number, path?: string) =>
     }),
   )
 
-for (const backend of backends) {
+for (const backend of [...backends, ...serverBackends]) {
   test(`${backend.name}: OAuth callback: of 100 parallel uses of one state exactly one signs in`, async (t) => {
     noUnhandledRejections(t)
     const { app, acme, rows } = await buildOAuth(t, { auth: backend.options() })

@@ -8,6 +8,7 @@ import { build, cheap, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { csrfCookie, noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
+import { serverBackends } from '../helpers/sql-backends.js'
 import { mountHandLogin } from '../helpers/users.js'
 
 const sudoRoutes = (app: FastifyInstance) => {
@@ -20,7 +21,7 @@ const sudoRoutes = (app: FastifyInstance) => {
   app.get('/elevated', { onRequest: app.requireSudo }, async () => ({}))
 }
 
-for (const backend of backends) {
+for (const backend of [...backends, ...serverBackends]) {
   test(`${backend.name}: session: parallel sudo, CSRF rotation and activity do not overwrite each other`, async (t) => {
     noUnhandledRejections(t)
     const transports = [sessionTransport({ managementRoutes: true, idleSeconds: 20 })]

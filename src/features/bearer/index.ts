@@ -27,7 +27,7 @@ async function create(
   settings: ReturnType<typeof resolveBearer>,
 ): Promise<CreatedFeature> {
   const { users, emit, families, credentials } = core
-  const { keys, identity, timeouts, trustedOrigins } = core.settings
+  const { keys, identity, state, timeouts, trustedOrigins } = core.settings
   const { recovery } = identity
   // Loaded only if tokens are configured: fast-jwt takes a tenth of the import time of the package.
   const { asymmetricKeys, secretKeys } = await import('./signing-keys.js')
@@ -43,7 +43,7 @@ async function create(
     revokeEverything: core.revokeEverything,
     clients: core.clients,
     successorKeys: keys('refresh'),
-    settings: { ...settings, waitMs: timeouts.redisMs },
+    settings: { ...settings, waitMs: state ? timeouts.stateMs : timeouts.redisMs },
   })
   const cookie = createCookie(settings.cookies.names.refresh, settings.cookies.policy, true)
   const bearer = createBearer({ tokens, users, rotation, families, settings, cookie })

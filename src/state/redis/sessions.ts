@@ -1,6 +1,6 @@
 import type { SessionRecord, SessionStore } from '../../ports/session-store.js'
+import { ABSENT, epochText, parseRecord, patchTexts, recordText } from '../session-codec.js'
 import { type RedisLink, script } from './connection.js'
-import { ABSENT, epochText, parseRecord, patchTexts, recordText } from './session-codec.js'
 
 /**
  * Shared by all scripts. KEYS[1] is the hash of the user: handle to record. ARGV[1] is the time of

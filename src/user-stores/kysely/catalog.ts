@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Dialect } from '../sql/dialect.js'
+import type { Dialect } from '../../sql/dialect.js'
 import type { Catalog, CatalogColumn } from '../sql/schema-findings.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: any schema of the app's fits

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { SchemaFinding, SchemaNeeds } from '../../ports/user-store.js'
-import type { Dialect } from '../sql/dialect.js'
+import type { Dialect } from '../../sql/dialect.js'
 import { type Model, schemaFindings } from '../sql/schema-findings.js'
 import { catalogOf, keepsBigNumbers } from './catalog.js'
 

@@ -1,6 +1,8 @@
-import { type CompiledQuery, type Kysely, type QueryResult, sql } from 'kysely'
+import type { CompiledQuery, Kysely, QueryResult } from 'kysely'
 import { ConfigError, DuplicateUserError, UserValueError } from '../../errors.js'
 import { MFA_FIELDS, type UserId, type UserStore, type UserValues } from '../../ports/user-store.js'
+import { type Failure, failureOf, withRetries } from '../../sql/driver-errors.js'
+import { dialectOf, insertReturns, type KyselyInstance } from '../../sql/kysely-dialect.js'
 import {
   CORE_FIELDS,
   checkTable,
@@ -10,15 +12,14 @@ import {
   timestampColumns,
   uniqueFields,
 } from '../fields.js'
-import { type Failure, failureOf, withRetries } from '../sql/driver-errors.js'
 import { modelCheck } from '../sql/model-check.js'
 import { encoder, isPossibleId, isPossibleKey, isSameKey } from '../sql/values.js'
 import { compareSchema } from './compare-schema.js'
-import { dialectOf } from './dialect.js'
-import type { KyselyInstance, KyselyUsersOptions } from './options.js'
+import type { KyselyUsersOptions } from './options.js'
 import { type Condition, statements } from './statements.js'
 
-export type { KyselyInstance, KyselyUsersOptions, TimestampColumn } from './options.js'
+export type { KyselyInstance } from '../../sql/kysely-dialect.js'
+export type { KyselyUsersOptions, TimestampColumn } from './options.js'
 export { cachedStatements } from './sqlite/cached-statements.js'
 
 const DEFAULTS: readonly [string, unknown][] = [
@@ -48,7 +49,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const db = instance as unknown as Kysely<any>
   const { table = 'users', generateId } = options
   checkTable(table)
-  const dialect = dialectOf(db, options.dialect)
+  const dialect = dialectOf(db, options.dialect, 'kyselyUsers')
   const { names, timestamps } = timestampColumns(options.columns)
   const columns = resolveColumns([...CORE_FIELDS, ...MFA_FIELDS], names)
   const optional = new Set(MFA_FIELDS.filter((field) => names[field] === undefined))
@@ -69,7 +70,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
   const executor = db.getExecutor()
   /** Types of the ids in rows. They depend on the driver: an int8 may be text, number or bigint. */
   const idTypes = new Set<string>()
-  let returning: Promise<boolean> | undefined
+  const returnsRows = insertReturns(db, dialect)
 
   const execute = (
     query: CompiledQuery,
@@ -187,21 +188,6 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       : new UserValueError(fieldOf.get(empty.toLowerCase()) ?? empty, { cause })
   }
 
-  /** MariaDB returns the inserted row since 10.5; MySQL does not. */
-  const insertReturns = async (): Promise<boolean> => {
-    if (dialect !== 'mysql') return true
-    returning ??= sql<{ version: string }>`select version() as version`
-      .execute(db)
-      .then(({ rows }) => {
-        const [, major, minor] = /(\d+)\.(\d+)\.\d+-mariadb/i.exec(rows[0]?.version ?? '') ?? []
-        return Number(major) > 10 || (Number(major) === 10 && Number(minor) >= 5)
-      })
-    return returning.catch((error) => {
-      returning = undefined
-      throw error
-    })
-  }
-
   const write = async (id: UserId, expected: UserValues, values: UserValues): Promise<boolean> => {
     const set = encoded(values)
     if (set.has(idColumn) && set.get(idColumn) !== id) throw new UserValueError('id')
@@ -263,7 +249,7 @@ export function kyselyUsers<Row extends object = Record<string, unknown>>(
       for (const [field, value] of DEFAULTS) setUnlessGiven(set, field, value)
       for (const field of ['createdAt', 'updatedAt']) setUnlessGiven(set, field, new Date())
       if (generateId && !set.has(idColumn)) set.set(idColumn, encode('id', generateId()))
-      const returns = await insertReturns()
+      const returns = await returnsRows()
       let insertId: bigint | undefined
       try {
         const result = await execute(prepared.insert([...set.keys()], returns), [...set.values()])

@@ -1,18 +1,6 @@
 import type { UserId } from '../../ports/user-store.js'
-import type { Dialect } from '../sql/dialect.js'
+import type { Dialect } from '../../sql/dialect.js'
 import type { ValueOptions } from '../sql/values.js'
-
-/**
- * A `Kysely` or `Transaction`, typed by its shape. In a CommonJS app, the types come from another
- * build of Kysely, whose class TypeScript treats as a different one.
- */
-export interface KyselyInstance {
-  readonly isTransaction: boolean
-  getExecutor(): unknown
-  selectFrom(...from: never[]): unknown
-  insertInto(...into: never[]): unknown
-  updateTable(...tables: never[]): unknown
-}
 
 /** A flag such as `emailVerified`, stored as the time at which it became true. Null is false. */
 export interface TimestampColumn {

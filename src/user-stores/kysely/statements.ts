@@ -1,5 +1,5 @@
 import { type CompiledQuery, type Kysely, sql } from 'kysely'
-import type { Dialect } from '../sql/dialect.js'
+import type { Dialect } from '../../sql/dialect.js'
 
 /** How to compare a column with its expected value. */
 export interface Condition {

@@ -1,6 +1,6 @@
 import { ConfigError, UserValueError } from '../../errors.js'
+import type { Dialect } from '../../sql/dialect.js'
 import { isStorableText } from '../storable-text.js'
-import type { Dialect } from './dialect.js'
 
 /** How values are stored. */
 export interface ValueOptions {

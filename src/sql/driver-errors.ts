@@ -115,12 +115,21 @@ const ATTEMPTS = 8
  * Runs one statement, and retries it if the database rolled it back for a deadlock, a conflict or a
  * lock. Up to eight attempts within about a second. Growing random delays keep competing statements
  * apart.
+ * @param attempts maximum number of attempts
+ * @param longestMs maximum delay between two attempts
  */
-export function withRetries<T>(dialect: Dialect, run: () => Promise<T>, attempt = 1): Promise<T> {
-  // Not an async function: requests wait for this, and nearly every statement succeeds at once.
-  return run().catch(async (error) => {
-    if (attempt === ATTEMPTS || failureOf(dialect, error).kind !== 'again') throw error
-    await sleep(Math.random() * 4 * 2 ** attempt)
-    return withRetries(dialect, run, attempt + 1)
-  })
+export function withRetries<T>(
+  dialect: Dialect,
+  run: () => Promise<T>,
+  attempts = ATTEMPTS,
+  longestMs = 1000,
+): Promise<T> {
+  const attempt = (number: number): Promise<T> =>
+    // Not an async function: requests wait for this, and nearly every statement succeeds at once.
+    run().catch(async (error) => {
+      if (number === attempts || failureOf(dialect, error).kind !== 'again') throw error
+      await sleep(Math.random() * Math.min(4 * 2 ** number, longestMs))
+      return attempt(number + 1)
+    })
+  return attempt(1)
 }

@@ -1,4 +1,4 @@
-import type { SessionPatch, SessionRecord } from '../../ports/session-store.js'
+import type { SessionPatch, SessionRecord } from '../ports/session-store.js'
 
 /**
  * A record as text: fields in a fixed order, separated by `|`, with times in base 36. The scripts

@@ -1,0 +1,4 @@
+import { stateKits } from '../helpers/state.js'
+import { openSqlite } from '../helpers/tables.js'
+
+stateKits('SQLite', 'sqlite', () => openSqlite())
