@@ -4,7 +4,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 export class UsageError extends Error {}
 
 /** What the command line passes to a command, and where its output goes. */
-export interface Terminal {
+interface Terminal {
   /** Prints a line to standard output. */
   print(text: string): void
 }

@@ -2,7 +2,7 @@ import type { Dialect } from '../../sql/dialect.js'
 import { stateTables } from '../../state/kysely/ddl.js'
 
 /** What a column holds. Query builders need it besides the SQL type. */
-export type Kind = 'id' | 'reference' | 'text' | 'bytes' | 'flag' | 'integer' | 'bigint' | 'time'
+type Kind = 'id' | 'reference' | 'text' | 'bytes' | 'flag' | 'integer' | 'bigint' | 'time'
 
 export interface Column {
   readonly name: string
@@ -35,7 +35,7 @@ export interface Table {
 export const features = ['mfa', 'oauth-accounts', 'state'] as const
 export type Feature = (typeof features)[number]
 
-export interface SchemaRequest {
+interface SchemaRequest {
   readonly dialect: Dialect
   readonly features: ReadonlySet<Feature>
   /** Name of the users table. */

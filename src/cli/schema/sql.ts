@@ -15,7 +15,7 @@ const literal = (dialect: Dialect, value: boolean | number): string =>
   dialect === 'sqlite' ? String(Number(value)) : String(value)
 
 /** A column as in `create table` and `alter table add column`. */
-export function columnSql(dialect: Dialect, column: Column): string {
+function columnSql(dialect: Dialect, column: Column): string {
   const { name, kind, type, isNullable, isUnique, isKey } = column
   const start = `${quoted(dialect, name)} ${type}`
   if (kind === 'id') return start + identity[dialect]
