@@ -32,7 +32,7 @@ export function parseCommand<const Options extends NonNullable<ParseArgsConfig['
   command: string,
   args: readonly string[],
   options: Options,
-) {
+): ReturnType<typeof parseArgs<{ options: Options; allowPositionals: true; strict: true }>> {
   const help = `"fastify-crudauth ${command} --help" lists the options`
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true })

@@ -11,7 +11,7 @@ test('doctor: an app without mistakes gets exit code 0, and warnings of the plug
   assert.match(stdout, /^✔ The user store answers\.$/m)
   assert.match(stdout, /^✔ No secret looks weak\.$/m)
   assert.match(stdout, /^✔ No package is below its security floor\.$/m)
-  assert.match(stdout, /^! keeps sessions and counters in the memory of this process/m)
+  assert.match(stdout, /^! The plugin keeps sessions and counters in the memory of this process/m)
   assert.match(stdout, /Nothing must be fixed, 1 warning\.\n$/)
 })
 

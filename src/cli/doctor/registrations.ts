@@ -30,9 +30,11 @@ export function observeRegistrations(): Observed {
     watched.add(log)
     const warn = log.warn as (...args: unknown[]) => void
     const watching = (...args: unknown[]) => {
-      const text = args.find((arg) => typeof arg === 'string') ?? ''
-      const [, said] = /^fastify-crudauth(?::| (?=keeps))\s*(.*)$/s.exec(text as string) ?? []
-      if (said !== undefined && !ownChecks.test(said)) warnings.push(said)
+      const text = String(args.find((arg) => typeof arg === 'string') ?? '')
+      if (text.startsWith('fastify-crudauth') && !ownChecks.test(text))
+        warnings.push(
+          text.replace(/^fastify-crudauth: /, '').replace(/^fastify-crudauth/, 'The plugin'),
+        )
       warn.apply(log, args)
     }
     try {
