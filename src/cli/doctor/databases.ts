@@ -19,7 +19,7 @@ interface KyselyModule {
 const oldest: Readonly<Record<string, string>> = {
   PostgreSQL: '12',
   MySQL: '8.0',
-  MariaDB: '10.6',
+  MariaDB: '10.5',
   SQLite: '3.35',
 }
 

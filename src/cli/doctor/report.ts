@@ -18,7 +18,10 @@ const order: readonly Level[] = ['fix', 'warn', 'ok']
 const plural = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`
 
 /** Environment variables whose values must not be printed. */
-const secretNames = /secret|key|token|pass|pwd|url|uri|dsn|database|redis|smtp/i
+const secretNames = /secret|token|pass|pwd|(?:^|_)keys?(?:$|_)/i
+
+const hasPassword = (value: string): boolean =>
+  URL.canParse(value) && new URL(value).password !== ''
 
 /** Creates a report that never prints secrets: error messages of drivers may repeat them. */
 export function createReport(env: NodeJS.ProcessEnv = process.env): Report {
@@ -28,7 +31,7 @@ export function createReport(env: NodeJS.ProcessEnv = process.env): Report {
     if (secret.length >= 6) secrets.set(secret, label)
   }
   for (const [name, value] of Object.entries(env))
-    if (secretNames.test(name) && value) hide(value, `[${name}]`)
+    if (value && (secretNames.test(name) || hasPassword(value))) hide(value, `[${name}]`)
   const clean = (text: string) => {
     let shown = text.replace(/(\w:\/\/)[^\s/@]*@/g, '$1[credentials]@')
     for (const [secret, label] of [...secrets].sort(([a], [b]) => b.length - a.length))

@@ -1,6 +1,8 @@
 import type { Registration } from './registrations.js'
 import type { Report } from './report.js'
 
+// cspell:ignore averylogphrasebiggerthanthirtytwochars cret
+
 /** Secrets of documentation and tutorials. */
 const published = new Set([
   'a secret with minimum length of 32 characters',
