@@ -24,7 +24,7 @@ function weakness(secret: string): string | null {
   if (/^(.{1,24}?)\1+.{0,24}$/s.test(secret)) return 'repeats itself'
   // Random text in base64 has digits and letters of both cases.
   if (/^[a-z\s\-_.,'!]+$/i.test(secret) && !/^[A-Za-z]*[A-Z][a-z][A-Z][A-Za-z]*$/.test(secret))
-    return 'consists of words'
+    return 'looks like words'
   return null
 }
 
