@@ -195,6 +195,23 @@ function step<T>(name: string, check: () => T): T {
   return result
 }
 
+const commandLine = join('node_modules', '.bin', 'fastify-crudauth')
+
+/** Runs the commands as users do. None of them needs an optional peer. */
+function checkCommandLine(app: string, node: string): void {
+  const secret = run(app, node, commandLine, 'secret')
+  if (!/^[A-Za-z0-9+/]{64}\n$/.test(secret)) throw new CheckFailed('"secret" printed no secret')
+  for (const dialect of ['postgres', 'mysql', 'sqlite'])
+    for (const format of ['sql', 'kysely', 'drizzle', 'prisma']) {
+      const options = ['--dialect', dialect, '--format', format, '--features', 'mfa,state']
+      const printed = run(app, node, commandLine, 'schema', ...options)
+      if (!printed.includes('crudauth_counters'))
+        throw new CheckFailed(`"schema ${options.join(' ')}" printed:\n${printed}`)
+    }
+  const report = run(app, node, commandLine, 'doctor', 'doctor.mjs')
+  if (!report.includes('Nothing must be fixed')) throw new CheckFailed(report)
+}
+
 function main(folder: string): void {
   const tarball = step('build and npm pack', () => pack(folder))
   step('publint --strict', () =>
@@ -224,6 +241,7 @@ function main(folder: string): void {
   step('entry points without optional peers', () =>
     run(app, process.execPath, 'names.mjs', ...withoutPeers),
   )
+  step('command line without optional peers', () => checkCommandLine(app, process.execPath))
   step('installation of the optional peers', () =>
     install(app, ranged('kysely'), ranged('drizzle-orm'), ranged('@types/node')),
   )
@@ -238,6 +256,7 @@ function main(folder: string): void {
     const version = run(folder, node, '--version').trim()
     step(`${version}: import`, () => run(app, node, 'names.mjs', ...entryPoints))
     step(`${version}: require and boot`, () => run(app, node, 'names.cjs', ...entryPoints))
+    step(`${version}: command line`, () => checkCommandLine(app, node))
     step(`${version}: boot, register, sign in, sign out`, () => run(app, node, 'boot.mjs'))
   }
 }

@@ -2,6 +2,7 @@ import './gates/decorate.js'
 import type { FastifyPluginAsync, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { createCore } from './core/core.js'
+import { showToDoctor } from './core/inspection.js'
 import type { CrudAuthOptions } from './core/option-types.js'
 import { createOwnSignIn } from './core/sign-in/own-transport.js'
 import { type AuthToolbox, createCoreToolbox } from './core/toolbox.js'
@@ -26,6 +27,7 @@ const features: readonly Feature[] = [account, session, management, bearer, emai
 
 const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   checkDecorators(app)
+  showToDoctor(app, options)
   const { settings, configured, mounted } = resolveOptions(features, options, app.prefix)
   const configuredFeatures = [...configured.values()]
 

@@ -31,6 +31,7 @@ const rooms: [room: string, floor: number][] = [
   ['src/features/', 6],
   ['src/plugin.ts', 7],
   ['src/index.ts', 8],
+  ['src/cli/', 9],
 ]
 
 /** On the ground floor nothing is built on anything, so its rooms may use each other. */

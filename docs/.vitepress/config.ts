@@ -74,6 +74,7 @@ export default defineConfig({
           page('Gates', '/gates'),
           page('User stores', '/users'),
           page('State and outages', '/state'),
+          page('Command line', '/cli'),
           page('Configuration', '/configuration'),
           page('Errors', '/errors'),
           page('Events', '/events'),

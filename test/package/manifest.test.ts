@@ -10,6 +10,7 @@ interface Manifest {
   sideEffects: boolean
   license: string
   files: string[]
+  bin: Record<string, string>
   exports: Record<string, string | Record<string, string>>
   scripts: Record<string, string>
   dependencies: Record<string, string>
@@ -79,6 +80,12 @@ test('package.json: every entry point has types, code and a source file', () => 
     assert.equal(target.types?.replace('.d.ts', '.js'), target.default, name)
     assert.ok(existsSync(join(root, source)), `${name}: no ${source}`)
   }
+})
+
+test('package.json: the command line has a source file that Node can run', () => {
+  assert.deepEqual(Object.keys(manifest.bin), ['fastify-crudauth'])
+  const source = manifest.bin['fastify-crudauth']?.replace('./dist/', '').replace(/\.js$/, '.ts')
+  assert.match(readFileSync(join(root, source ?? ''), 'utf8'), /^#!\/usr\/bin\/env node\n/)
 })
 
 test('package.json: module type, side effects, license, engines and files are set', () => {

@@ -1,0 +1,3 @@
+import { testSchema } from './schema-tests.js'
+
+testSchema('postgres')
