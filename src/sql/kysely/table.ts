@@ -32,11 +32,19 @@ export function kyselyTable(
 
   const query: Query = async (text, ...values) => (await sql(text, ...values).execute(db)).rows
 
+  // Plugins of the instance, such as CamelCasePlugin, change names when a statement is compiled.
+  const compiledNames = (column: string) => {
+    const { sql: text } = db.selectFrom(name).select(column).compile()
+    const [, selected = '', from = ''] = /^select (.+) from (.+)$/.exec(text) ?? []
+    const bare = (quoted: string) => quoted.replaceAll(/["`]/g, '')
+    return { column: bare(selected), table: bare(from) }
+  }
+
   return {
     name,
     dialect,
     isTransaction: db.isTransaction,
-    nameOf: (column) => column,
+    nameOf: (column) => compiledNames(column).column,
     encode: (_column, value, field) => encode(field, value),
     async insert(values) {
       const returns = await returnsRows()
@@ -69,7 +77,7 @@ export function kyselyTable(
       return Number(numAffectedRows) > 0
     },
     failureOf: (error) => failureOf(dialect, error),
-    catalog: () => catalogOf(query, dialect, name),
+    catalog: () => catalogOf(query, dialect, compiledNames(key).table),
     rounds: async () => !(await keepsBigNumbers(query, dialect)),
   }
 }
