@@ -18,6 +18,7 @@ const rooms: [room: string, floor: number][] = [
   ['src/lib/', 1],
   ['src/crypto/', 1],
   ['src/events.ts', 2],
+  ['src/client/', 1],
   ['src/http/', 2],
   ['src/state/', 2],
   ['src/user-stores/', 2],

@@ -1,0 +1,49 @@
+import { browser } from './browser.js'
+
+/** What a URL of the front end says. */
+export interface Landing {
+  /** Why a sign-in with a provider failed, such as `oauth_failed`. */
+  readonly error: string | null
+  /** Challenge of the second factor, after a sign-in with a provider. */
+  readonly challenge: string | null
+}
+
+/** The token of a link in an email. */
+export interface LinkToken {
+  readonly token: string
+  /** Where to go on, to pass to the page after the confirmation. */
+  readonly redirectTo: string | null
+}
+
+const replace = (url: URL) =>
+  browser.history?.replaceState(browser.history.state, '', url.pathname + url.search + url.hash)
+
+const here = () => (browser.location ? new URL(browser.location.href) : null)
+
+/**
+ * Reads the token of a link in an email, and removes it from the address bar, so that it stays
+ * neither in the history nor in a `Referer` header. Null without one.
+ */
+export function readLinkToken(): LinkToken | null {
+  const url = here()
+  const token = url?.searchParams.get('token')
+  if (!url || !token) return null
+  const redirectTo = url.searchParams.get('redirect_to')
+  for (const name of ['token', 'redirect_to']) url.searchParams.delete(name)
+  replace(url)
+  return { token, redirectTo }
+}
+
+/**
+ * Reads what a sign-in with a provider has left in the URL, and removes it from the address bar.
+ */
+export function readLanding(): Landing {
+  const url = here()
+  if (!url) return { error: null, challenge: null }
+  const error = url.searchParams.get('error')
+  url.searchParams.delete('error')
+  const [, challenge = null] = /[#&?]mfa_challenge=([\w-]+)/.exec(url.hash) ?? []
+  if (challenge !== null) url.hash = url.hash.replace(/[#&?]mfa_challenge=[\w-]+/, '')
+  if (error !== null || challenge !== null) replace(url)
+  return { error, challenge }
+}
