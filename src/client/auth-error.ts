@@ -34,7 +34,7 @@ export async function errorOf(response: Response): Promise<AuthError> {
     .catch(() => null)) as { code?: unknown; message?: unknown } | null
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
   return new AuthError(
-    text(body?.message) ?? response.statusText,
+    text(body?.message) ?? `${response.status} ${response.statusText}`.trim(),
     response.status,
     text(body?.code),
     Number.isFinite(seconds) ? seconds : null,

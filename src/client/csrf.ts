@@ -2,12 +2,20 @@ import { browser } from './browser.js'
 
 /** The CSRF token of the session. */
 export interface CsrfToken {
-  /** From the cookie, else from the last response that had it, else from `/csrf/refresh`. */
+  /** From the cookie, else from the last response that had it, else once from `/csrf/refresh`. */
   get(): Promise<string | null>
   /** Asks the server for a token. Concurrent calls share one request. */
   renew(): Promise<string | null>
   /** Remembers the token of a sign-in. The cookie of another origin can't be read. */
-  keep(token: unknown): void
+  keep(body: unknown): void
+}
+
+/** Outages and rate limits, after which it makes sense to ask again. */
+const isPassing = (status: number) => status === 429 || status >= 500
+
+const tokenIn = (body: unknown): string | null => {
+  const token = (body as { csrf_token?: unknown } | null)?.csrf_token
+  return typeof token === 'string' ? token : null
 }
 
 export function createCsrfToken(
@@ -16,6 +24,8 @@ export function createCsrfToken(
   refresh: () => Promise<Response>,
 ): CsrfToken {
   let kept: string | null = null
+  // After that a request without a token is refused, if it needs one, and asks again.
+  let isKnown = false
   let pending: Promise<string | null> | undefined
   // The last one wins: browsers send and list the most specific cookie first, and ours has no path.
   const readCookie = () =>
@@ -31,7 +41,8 @@ export function createCsrfToken(
     pending ??= refresh()
       .then(async (response) => {
         // Not mounted, or signed out: the request goes without a token, and its response says why.
-        kept = response.ok ? ((await response.json()) as { csrf_token: string }).csrf_token : null
+        kept = response.ok ? tokenIn(await response.json().catch(() => null)) : null
+        isKnown = !isPassing(response.status)
         return kept
       })
       .finally(() => {
@@ -41,10 +52,11 @@ export function createCsrfToken(
   }
 
   return {
-    get: async () => readCookie() ?? kept ?? renew(),
+    get: async () => readCookie() ?? kept ?? (isKnown ? null : renew()),
     renew,
-    keep(token) {
-      kept = typeof token === 'string' ? token : null
+    keep(body) {
+      kept = tokenIn(body)
+      isKnown = true
     },
   }
 }

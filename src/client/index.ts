@@ -1,9 +1,9 @@
 import type { Static } from '@sinclair/typebox'
-import type { AuthorizeUrl, ChangeEmail, MfaChallenge, VerifyMfa } from '../../schemas/index.js'
+import type { AuthorizeUrl, ChangeEmail, VerifyMfa } from '../../schemas/index.js'
 import { AuthError } from './auth-error.js'
 import { browser } from './browser.js'
-import { type Landing, type LinkToken, readLanding, readLinkToken } from './landing.js'
-import { createRequests } from './request.js'
+import { type Landing, readLanding, readLinkToken } from './landing.js'
+import { type CallKind, createRequests } from './request.js'
 import type {
   Account,
   AuthClientOptions,
@@ -20,11 +20,12 @@ import type {
   SecondFactor,
   Setup,
   SignedIn,
+  SignInAnswer,
   Verified,
 } from './types.js'
 
 export { AuthError } from './auth-error.js'
-export type { Landing, LinkToken } from './landing.js'
+export type { Landing } from './landing.js'
 export type {
   Account,
   AuthClientOptions,
@@ -43,6 +44,7 @@ export type {
   SecondFactor,
   Setup,
   SignedIn,
+  SignInAnswer,
   StoredTokens,
   TokenStore,
   Verified,
@@ -52,6 +54,14 @@ export type {
 export interface RecoveryRequest {
   readonly [field: string]: string | undefined
   readonly redirect_to?: string | undefined
+}
+
+/** Body of `register`: login fields, password, and `registration.extraFields`. */
+export interface Registration {
+  readonly email?: string | undefined
+  readonly username?: string | undefined
+  readonly password: string
+  readonly [field: string]: unknown
 }
 
 /**
@@ -74,17 +84,19 @@ export function createAuthClient(options: AuthClientOptions) {
   const isBearer = options.transport === 'bearer'
   const events = new EventTarget()
   const changed = () => events.dispatchEvent(new Event('change'))
-  const { url, send, call, keep } = createRequests(options, {
+  const { url, send, call, keep, refreshToken } = createRequests(options, {
     changed,
     signedOut() {
-      void keep(null)
       events.dispatchEvent(new Event('signedout'))
       options.onSignedOut?.()
       changed()
     },
   })
   const get = <T>(path: string) => call<T>('GET', path)
-  const post = <T = Message>(path: string, body?: object) => call<T>('POST', path, body)
+  const post = <T = Message>(path: string, body?: object, kind?: CallKind) =>
+    call<T>('POST', path, body, kind)
+  /** For routes that anyone can call. */
+  const tell = <T = Message>(path: string, body: object) => post<T>(path, body, 'public')
   const remove = <T>(path: string) => call<T>('DELETE', path)
   const segment = encodeURIComponent
 
@@ -99,6 +111,13 @@ export function createAuthClient(options: AuthClientOptions) {
     return body
   }
 
+  const accept = async (answer: SignInAnswer): Promise<SignedIn | MfaRequired> => {
+    if (!('mfa_required' in answer)) return signedIn(answer)
+    const { challenge, expires_in, setup } = answer
+    return { mfaRequired: true, challenge, expiresIn: expires_in, setup }
+  }
+  const passwordSet = (body: Message) => (isBearer ? signedOut(body) : body)
+
   return Object.assign(events, {
     /**
      * Like `fetch`, with the CSRF or access token, which are renewed once where they have expired.
@@ -106,37 +125,47 @@ export function createAuthClient(options: AuthClientOptions) {
      */
     fetch: (path: string | URL, init?: RequestInit): Promise<Response> => send(path, init),
 
-    /** The signed-in user, or null. */
-    me: () =>
-      call<Account>('GET', 'me', undefined, true).catch((error: unknown) => {
+    /**
+     * The signed-in user, or null.
+     * @typeParam Fields the `account.publicFields` of the app
+     */
+    me: <Fields extends object = object>(): Promise<(Account & Fields) | null> =>
+      call<Account & Fields>('GET', 'me', undefined, 'asks').catch((error: unknown) => {
         if (error instanceof AuthError && error.status === 401) return null
         throw error
       }),
-    register: (body: Record<string, unknown>) => post<RegisteredAccount>('register', body),
+    register: (body: Registration) => tell<RegisteredAccount>('register', body),
     /** Signs in with a password. The result may ask for a second factor. */
-    async login({ scope, ...body }: LoginBody): Promise<SignedIn | MfaRequired> {
-      const answer = isBearer
-        ? await post<SignedIn | Static<typeof MfaChallenge>>('token', {
-            username: body.username,
-            password: body.password,
-            ...(scope !== undefined && { scope }),
-          })
-        : await post<SignedIn | Static<typeof MfaChallenge>>('login', body)
-      if (!('mfa_required' in answer)) return signedIn(answer)
-      const { challenge, expires_in, setup } = answer
-      return { mfaRequired: true, challenge, expiresIn: expires_in, setup }
-    },
+    login: async ({ scope, ...body }: LoginBody): Promise<SignedIn | MfaRequired> =>
+      accept(
+        isBearer
+          ? await tell<SignInAnswer>('token', {
+              username: body.username,
+              password: body.password,
+              ...(scope !== undefined && { scope }),
+            })
+          : await tell<SignInAnswer>('login', body),
+      ),
+    /** Finishes a sign-in at a route of the app: takes its body, which `completeLogin` has made. */
+    accept: (answer: SignInAnswer) => accept(answer),
     /** Signs out. Succeeds if nobody is signed in. */
-    logout: () =>
-      post('logout').then(signedOut, (error: unknown) => {
+    async logout(): Promise<Message> {
+      const refresh_token = await refreshToken()
+      const [body, kind] = isBearer
+        ? ([refresh_token && { refresh_token }, 'public'] as const)
+        : ([undefined, 'leaves'] as const)
+      return post('logout', body || undefined, kind).then(signedOut, (error: unknown) => {
         if (error instanceof AuthError && error.status === 401)
           return signedOut({ detail: 'Nobody is signed in' })
         throw error
-      }),
-    changePassword: (current_password: string, new_password: string) =>
-      post('change-password', { current_password, new_password }),
-    /** Sets the first password of an account that has none. */
-    setPassword: (new_password: string) => post('set-password', { new_password }),
+      })
+    },
+    /** Ends all other sessions and all tokens. With `bearer` this is a sign-out. */
+    changePassword: async (current_password: string, new_password: string) =>
+      passwordSet(await post('change-password', { current_password, new_password })),
+    /** Sets the first password of an account that has none. Ends what `changePassword` ends. */
+    setPassword: async (new_password: string) =>
+      passwordSet(await post('set-password', { new_password })),
 
     sessions: {
       list: () => get<Device[]>('sessions'),
@@ -149,19 +178,22 @@ export function createAuthClient(options: AuthClientOptions) {
     },
 
     recovery: {
-      requestVerification: (body: RecoveryRequest) => post('email/verify-request', body),
+      requestVerification: (body: RecoveryRequest) => tell('email/verify-request', body),
       confirmVerification: (token: string) =>
-        post<ConfirmedToken>('email/verify-confirm', { token }),
-      requestReset: (body: RecoveryRequest) => post('password/reset-request', body),
+        tell<ConfirmedToken>('email/verify-confirm', { token }),
+      requestReset: (body: RecoveryRequest) => tell('password/reset-request', body),
       confirmReset: (token: string, new_password: string) =>
-        post<ConfirmedToken>('password/reset-confirm', { token, new_password }),
+        tell<ConfirmedToken>('password/reset-confirm', { token, new_password }),
       requestEmailChange: (body: Static<typeof ChangeEmail>) => post('email/change-request', body),
       confirmEmailChange: (token: string) =>
-        post<ConfirmedToken>('email/change-confirm', { token }),
-      revertEmailChange: (token: string) => post<ConfirmedToken>('email/change-revert', { token }),
+        tell<ConfirmedToken>('email/change-confirm', { token }),
+      revertEmailChange: (token: string) => tell<ConfirmedToken>('email/change-revert', { token }),
     },
-    /** Reads the token of a link in an email from the address bar, and removes it there. */
-    readLinkToken: (): LinkToken | null => readLinkToken(),
+    /**
+     * Reads the token of a link in an email from the address bar, and removes it there. Follow the
+     * `redirect_to` of the confirmation.
+     */
+    readLinkToken: (): string | null => readLinkToken(),
 
     oauth: {
       /** Leaves the page for the sign-in with a provider. */
@@ -188,10 +220,10 @@ export function createAuthClient(options: AuthClientOptions) {
 
     mfa: {
       /** What a challenge asks for. */
-      challenge: (challenge: string) => post<Challenge>('mfa/challenge', { challenge }),
+      challenge: (challenge: string) => tell<Challenge>('mfa/challenge', { challenge }),
       /** Finishes a sign-in with a code. */
       verify: async (body: Static<typeof VerifyMfa>) =>
-        signedIn(await post<Verified>('mfa/verify', body)),
+        signedIn(await tell<Verified>('mfa/verify', body)),
       status: () => get<SecondFactor>('mfa'),
       setup: (password?: string) => post<Setup>('mfa/totp/setup', { password }),
       confirm: (code: string) => post<Codes>('mfa/totp/confirm', { code }),

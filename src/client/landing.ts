@@ -8,13 +8,6 @@ export interface Landing {
   readonly challenge: string | null
 }
 
-/** The token of a link in an email. */
-export interface LinkToken {
-  readonly token: string
-  /** Where to go on, to pass to the page after the confirmation. */
-  readonly redirectTo: string | null
-}
-
 const replace = (url: URL) =>
   browser.history?.replaceState(browser.history.state, '', url.pathname + url.search + url.hash)
 
@@ -22,16 +15,16 @@ const here = () => (browser.location ? new URL(browser.location.href) : null)
 
 /**
  * Reads the token of a link in an email, and removes it from the address bar, so that it stays
- * neither in the history nor in a `Referer` header. Null without one.
+ * neither in the history nor in a `Referer` header. Null without one. Also removes `redirect_to`,
+ * because anyone can write that: follow the one in the response (open redirect).
  */
-export function readLinkToken(): LinkToken | null {
+export function readLinkToken(): string | null {
   const url = here()
   const token = url?.searchParams.get('token')
   if (!url || !token) return null
-  const redirectTo = url.searchParams.get('redirect_to')
   for (const name of ['token', 'redirect_to']) url.searchParams.delete(name)
   replace(url)
-  return { token, redirectTo }
+  return token
 }
 
 /**

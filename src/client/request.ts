@@ -1,8 +1,14 @@
 import { AuthError, errorOf } from './auth-error.js'
-import { createAccessTokens, memoryTokens, tokenBodyOf } from './bearer.js'
+import { createAccessTokens, memoryTokens, RefreshFailed } from './bearer.js'
 import { browser } from './browser.js'
 import { createCsrfToken } from './csrf.js'
-import type { AuthClientOptions } from './types.js'
+import type { AuthClientOptions, AuthFailure } from './types.js'
+
+/**
+ * What a call is about: `public` routes get no credentials, `asks` only asks who is signed in, and
+ * `leaves` signs out. For the last two, "nobody is signed in" is an expected response.
+ */
+export type CallKind = 'guarded' | 'public' | 'asks' | 'leaves'
 
 /** Sends requests with the credentials of the user. */
 export interface Requests {
@@ -15,12 +21,13 @@ export interface Requests {
   send(input: string | URL, init?: RequestInit): Promise<Response>
   /**
    * Calls a route of the plugin. Returns the parsed body.
-   * @param asks whether it only asks who is signed in, so that nobody is no news
    * @throws AuthError
    */
-  call<T>(method: string, path: string, body?: object, asks?: boolean): Promise<T>
-  /** Keeps the credentials of a sign-in, or forgets those that have ended. */
+  call<T>(method: string, path: string, body?: object, kind?: CallKind): Promise<T>
+  /** Keeps the credentials in the response of a sign-in, or forgets those that have ended. */
   keep(body: unknown): Promise<void>
+  /** The refresh token, where requests carry it. */
+  refreshToken(): Promise<string | undefined>
 }
 
 /** Codes of a 401 that end the sign-in. A wrong password is 401, too. */
@@ -34,6 +41,15 @@ interface Listeners {
   changed(): void
 }
 
+const jsonOf = (body: object) => ({
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+})
+
+/** Streams can be sent once only. */
+const isStream = (body: unknown) => Symbol.asyncIterator in Object(body) || hasReader(body)
+const hasReader = (body: unknown) => 'getReader' in Object(body)
+
 export function createRequests(options: AuthClientOptions, listeners: Listeners): Requests {
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
   const base = new URL(options.baseUrl.replace(/\/?$/, '/'), browser.location?.href)
@@ -41,103 +57,117 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
   const url = (path: string) => new URL(path.replace(/^\//, ''), base)
 
   const post = (path: string, body?: object) =>
-    fetch(url(path), {
-      method: 'POST',
-      credentials: 'include',
-      ...(body && {
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
-    })
+    fetch(url(path), { method: 'POST', credentials: 'include', ...(body && jsonOf(body)) })
 
   const csrf = createCsrfToken(
     options.csrfCookie ?? 'csrf_token',
     base.origin === browser.location?.origin,
     () => post('csrf/refresh'),
   )
+  /** Null until a response says it. */
+  let isSignedIn: boolean | null = null
+  /** Counts sign-ins and sign-outs, so that a late response says nothing about the present one. */
+  let changes = 0
   const tokens = createAccessTokens(
     `crudauth ${base.href}`,
     options.tokens ?? memoryTokens(),
-    (refreshToken) =>
-      post('refresh', refreshToken === undefined ? undefined : { refresh_token: refreshToken }),
-    listeners.changed,
+    (refreshToken) => {
+      const ask = () => post('refresh', refreshToken ? { refresh_token: refreshToken } : undefined)
+      // If the response got lost, the same token has the same result, but only for some seconds.
+      return ask().catch(ask)
+    },
+    (isNowSignedIn) => {
+      isSignedIn = isNowSignedIn
+      changes++
+      listeners.changed()
+    },
   )
 
-  const attempt = async (target: URL, init: RequestInit) => {
-    const headers = new Headers(init.headers)
-    const isOurs = target.origin === base.origin
-    const used = isOurs && isBearer ? await tokens.current() : null
-    if (used) headers.set('authorization', `Bearer ${used.accessToken}`)
-    const isSafe = /^(?:get|head|options)$/i.test(init.method ?? 'get')
-    const token = isOurs && !isBearer && !isSafe ? await csrf.get() : null
-    if (token !== null) headers.set('x-csrf-token', token)
-    const response = await fetch(target, {
-      ...init,
-      headers,
-      ...(isOurs && { credentials: 'include' }),
-    })
-    return { response, used, isOurs }
+  const keep = async (body: unknown) => {
+    isSignedIn = body !== null
+    changes++
+    if (isBearer) await tokens.keep(body)
+    else csrf.keep(body)
   }
 
-  /** Null until a response says it. */
-  let isSignedIn: boolean | null = null
-  const end = (asks: boolean) => {
-    const isNews = isSignedIn ?? !asks
-    isSignedIn = false
+  const end = async (kind: CallKind) => {
+    const isNews = kind !== 'leaves' && (isSignedIn ?? kind !== 'asks')
+    await keep(null)
     if (isNews) listeners.signedOut()
   }
 
-  const send = async (input: string | URL, init: RequestInit = {}, asks = false) => {
-    // The body of a stream can be sent once only.
-    const repeats = !(init.body instanceof ReadableStream)
+  /** One question for all requests that need it. */
+  let sudo: Promise<boolean> | undefined
+  const confirms = (error: AuthFailure) => {
+    // Set before the callback runs, because its requests look at it.
+    sudo ??= Promise.resolve()
+      .then(async () => (await options.onSudoRequired?.(error)) === true)
+      .finally(() => {
+        sudo = undefined
+      })
+    return sudo
+  }
+
+  const sendWithCredentials = async (target: URL, init: RequestInit, kind: CallKind) => {
+    const before = changes
+    // The requests that `onSudoRequired` makes must not wait for it.
+    const isInSudo = sudo !== undefined
+    const repeats = !isStream(init.body)
+    const isSafe = /^(?:get|head|options)$/i.test(init.method ?? 'get')
+
+    const attempt = async (csrfToken?: string) => {
+      const headers = new Headers(init.headers)
+      const used = isBearer ? await tokens.current() : null
+      if (used) headers.set('authorization', `Bearer ${used.accessToken}`)
+      const token = isBearer || isSafe ? null : (csrfToken ?? (await csrf.get()))
+      if (token !== null) headers.set('x-csrf-token', token)
+      const response = await fetch(target, { ...init, headers, credentials: 'include' })
+      const isRefused = response.status === 401 || response.status === 403
+      const error = isRefused ? await errorOf(response) : null
+      return { response, used, error, code: String(error?.code) }
+    }
+
+    let last = await attempt()
+    if (last.code === 'CRUDAUTH_CSRF') {
+      const token = await csrf.renew()
+      if (token !== null && repeats) last = await attempt(token)
+    } else if (last.used && ended.includes(last.code)) {
+      const next = await tokens.replace(last.used)
+      if (next && repeats) last = await attempt()
+    }
+    if (last.error && needsSudo.includes(last.code) && repeats && !isInSudo) {
+      if (await confirms(last.error)) last = await attempt()
+    }
+    if (changes === before) {
+      if (last.response.ok && (last.used || kind === 'asks')) isSignedIn = true
+      if (last.response.status === 401 && ended.includes(last.code)) await end(kind)
+    }
+    return last.response
+  }
+
+  const send = async (input: string | URL, init: RequestInit = {}, kind: CallKind = 'guarded') => {
     const target = new URL(input, new URL('/', base))
-    let { response, used, isOurs } = await attempt(target, init)
-    if (isOurs && response.ok && (used || asks)) isSignedIn = true
-    if (!isOurs || response.ok) return response
-    if (response.status !== 401 && response.status !== 403) return response
-    let error = await errorOf(response)
-    const again = async () => {
-      ;({ response, used } = await attempt(target, init))
-      error = await errorOf(response)
-    }
-    const { code } = error
-    if (repeats && code === 'CRUDAUTH_CSRF' && (await csrf.renew()) !== null) await again()
-    else if (used && ended.includes(String(code))) {
-      const next = await tokens.replace(used)
-      // They could not be replaced now, which doesn't end the sign-in.
-      if (next?.accessToken === used.accessToken) return response
-      if (next && repeats) await again()
-    }
-    if (needsSudo.includes(String(error.code)) && repeats) {
-      if ((await options.onSudoRequired?.(error)) === true) await again()
-    }
-    if (response.status === 401 && ended.includes(String(error.code))) end(asks)
-    return response
+    if (target.origin !== base.origin) return fetch(target, init)
+    if (kind === 'public') return fetch(target, { ...init, credentials: 'include' })
+    return sendWithCredentials(target, init, kind).catch((error: unknown) => {
+      if (error instanceof RefreshFailed) return error.response.clone()
+      throw error
+    })
   }
 
   return {
     url,
+    keep,
     send: (input, init) => send(input, init),
-    async call<T>(method: string, path: string, body?: object, asks?: boolean) {
-      const init = {
-        method,
-        ...(body && {
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(body),
-        }),
-      }
-      const response = await send(url(path), init, asks)
+    refreshToken: tokens.refreshToken,
+    async call<T>(method: string, path: string, body?: object, kind?: CallKind) {
+      const response = await send(url(path), { method, ...(body && jsonOf(body)) }, kind)
       if (!response.ok) throw await errorOf(response)
       const answer: unknown = await response.json().catch(() => null)
       // A captive portal or a proxy may answer with a page of its own.
       if (answer === null)
         throw new AuthError('The response is not JSON', response.status, null, null)
       return answer as T
-    },
-    async keep(body) {
-      isSignedIn = body !== null
-      if (isBearer) await tokens.keep(tokenBodyOf(body))
-      else csrf.keep((body as { csrf_token?: unknown } | null)?.csrf_token)
     },
   }
 }

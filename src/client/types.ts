@@ -7,6 +7,7 @@ import type {
   LoggedIn,
   Login,
   Me,
+  MfaChallenge,
   MfaStatus,
   RecoveryCodes,
   Registered,
@@ -27,8 +28,9 @@ export type AuthErrorCode =
   | 'FST_ERR_VALIDATION'
   | 'FST_ERR_CTP_BODY_TOO_LARGE'
   | 'FST_ERR_CTP_INVALID_MEDIA_TYPE'
-  | 'FST_ERR_CTP_EMPTY_JSON_BODY'
   | 'FST_ERR_CTP_INVALID_JSON_BODY'
+  | 'FST_ERR_BAD_URL'
+  | 'FST_ERR_MAX_PARAM_LENGTH'
 
 /** Access token and, with `refresh: 'body'`, refresh token. */
 export interface StoredTokens {
@@ -98,6 +100,8 @@ export interface MfaRequired {
 
 export type Account = Static<typeof Me>
 export type SignedIn = Static<typeof LoggedIn> | Static<typeof Tokens>
+/** Response of a sign-in on the wire. */
+export type SignInAnswer = SignedIn | Static<typeof MfaChallenge>
 export type Verified =
   | Static<typeof VerifiedSession>
   | Static<typeof VerifiedTokens>

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { page, tableRows } from '../docs/documents.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(root, 'test', 'types')
@@ -62,4 +63,25 @@ test('interface Register types the user of principals, hooks, events and the too
   const without = text.replace(/declare module[\s\S]*?\n}\n/, '')
   assert.notEqual(without, text)
   assert.ok(mistakesIn('register.virtual.ts', without).length > 5)
+})
+
+test('AuthErrorCode: has exactly the documented codes that a response can have', () => {
+  const sent = tableRows(page('docs/errors.md')).flatMap(([code = '', status = '', when = '']) => {
+    const name = /^`(\w+)`$/.exec(code)?.[1]
+    return name === undefined || status === '–' || when.includes('never sent') ? [] : [name]
+  })
+  assert.ok(sent.length > 40, 'the codes were found')
+  const union = sent.map((code) => `'${code}'`).join(' | ')
+  const compares = (documented: string) => `
+    import type { AuthErrorCode } from '../../src/client/index.js'
+    type Documented = ${documented}
+    export const missing: AuthErrorCode = 'x' as Documented
+    export const invented: Documented = 'x' as AuthErrorCode`
+  assert.deepEqual(mistakesIn('codes.virtual.ts', compares(union)), [])
+  // A code more on either side is a mistake, so the check above can fail.
+  assert.equal(mistakesIn('codes.virtual.ts', compares(`${union} | 'CRUDAUTH_NEW'`)).length, 1)
+  assert.equal(
+    mistakesIn('codes.virtual.ts', compares(union.replace(`'CRUDAUTH_CSRF' | `, ''))).length,
+    1,
+  )
 })
