@@ -22,8 +22,10 @@ export interface AccessTokens {
    * @throws RefreshFailed
    */
   replace(refused: StoredTokens | null): Promise<StoredTokens | null>
-  /** Keeps the tokens of a sign-in, or forgets those that have ended. */
+  /** Keeps the tokens of a sign-in, or forgets them after a sign-out. */
   keep(body: unknown): Promise<void>
+  /** Forgets tokens that have ended. A tab that knew none has no news for the others. */
+  forget(): Promise<void>
   /** Of the store. Undefined where it is in a cookie. */
   refreshToken(): Promise<string | undefined>
 }
@@ -111,6 +113,11 @@ export function createAccessTokens(
     channel?.postMessage({ tokens, isChange } satisfies Message)
   }
 
+  const forget = async () => {
+    isSignedOut = true
+    if (await store.get()) await set(null, true)
+  }
+
   /** Runs in one tab at a time. */
   const refreshUnlessReplaced = async (refused: StoredTokens | null) => {
     const known = await store.get()
@@ -123,9 +130,7 @@ export function createAccessTokens(
     else if (response.ok)
       throw new AuthError('The response has no tokens', response.status, null, null)
     else if (!ended.includes(response.status)) throw new RefreshFailed(response)
-    else if (known) await set(null, true)
-    // Other tabs may know tokens.
-    else isSignedOut = true
+    else await forget()
     return tokens
   }
 
@@ -159,6 +164,7 @@ export function createAccessTokens(
 
   return {
     keep: (body) => set(tokensIn(body), true),
+    forget,
     replace,
     refreshToken: async () => (await store.get())?.refreshToken,
     async current() {

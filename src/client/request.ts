@@ -92,7 +92,10 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
 
   const end = async (kind: CallKind) => {
     const isNews = kind !== 'leaves' && (isSignedIn ?? kind !== 'asks')
-    await keep(null)
+    isSignedIn = false
+    changes++
+    if (isBearer) await tokens.forget()
+    else csrf.keep(null)
     if (isNews) listeners.signedOut()
   }
 
