@@ -10,7 +10,7 @@ interface TokenBody {
 }
 
 /** Access tokens, refreshed once for all requests and tabs. */
-export interface AccessTokens {
+interface AccessTokens {
   /**
    * The present tokens. Refreshes those that are about to expire.
    * @throws RefreshFailed if there are none, and the server can't say whether there could be

@@ -1,7 +1,7 @@
 import { browser } from './browser.js'
 
 /** The CSRF token of the session. */
-export interface CsrfToken {
+interface CsrfToken {
   /** From the cookie, else from the last response that had it, else once from `/csrf/refresh`. */
   get(): Promise<string | null>
   /** Asks the server for a token. Concurrent calls share one request. */

@@ -11,7 +11,7 @@ import type { AuthClientOptions, AuthFailure } from './types.js'
 export type CallKind = 'guarded' | 'public' | 'asks' | 'leaves'
 
 /** Sends requests with the credentials of the user. */
-export interface Requests {
+interface Requests {
   /** URL of a route of the plugin. */
   url(path: string): URL
   /**

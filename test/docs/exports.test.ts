@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readSources, root } from '../../scripts/source-graph.js'
+import * as client from '../../src/client/index.js'
 import * as smtp from '../../src/email-senders/smtp.js'
 import * as main from '../../src/index.js'
 import * as legacy from '../../src/legacy-hashes/index.js'
@@ -30,7 +31,7 @@ function docOf(name: string): string | undefined {
 const isError = (name: string) => name.endsWith('Error')
 
 test('TSDoc: every function that an app calls, and every legacy verifier, has an @example', () => {
-  const names = [main, testing, smtp, kysely].flatMap((entry) =>
+  const names = [main, client, testing, smtp, kysely].flatMap((entry) =>
     Object.entries(entry).flatMap(([name, value]) =>
       typeof value === 'function' && name !== 'default' && !isError(name) ? [name] : [],
     ),
