@@ -68,25 +68,30 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
   let isSignedIn: boolean | null = null
   /** Counts sign-ins and sign-outs, so that a late response says nothing about the present one. */
   let changes = 0
-  const tokens = createAccessTokens(
-    `crudauth ${base.href}`,
-    options.tokens ?? memoryTokens(),
-    (refreshToken) => {
-      const ask = () => post('refresh', refreshToken ? { refresh_token: refreshToken } : undefined)
-      // If the response got lost, the same token has the same result, but only for some seconds.
-      return ask().catch(ask)
-    },
-    (isNowSignedIn) => {
-      isSignedIn = isNowSignedIn
-      changes++
-      listeners.changed()
-    },
-  )
+  const askRefresh = (refreshToken: string | undefined) => {
+    const ask = () => post('refresh', refreshToken ? { refresh_token: refreshToken } : undefined)
+    // If the response got lost, the same token has the same result, but only for some seconds.
+    return ask().catch(ask)
+  }
+  const changedElsewhere = (isNowSignedIn: boolean) => {
+    isSignedIn = isNowSignedIn
+    changes++
+    listeners.changed()
+  }
+  /** Null with sessions. */
+  const tokens = isBearer
+    ? createAccessTokens(
+        `crudauth ${base.href}`,
+        options.tokens ?? memoryTokens(),
+        askRefresh,
+        changedElsewhere,
+      )
+    : null
 
   const keep = async (body: unknown) => {
     isSignedIn = body !== null
     changes++
-    if (isBearer) await tokens.keep(body)
+    if (tokens) await tokens.keep(body)
     else csrf.keep(body)
   }
 
@@ -94,7 +99,7 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
     const isNews = kind !== 'leaves' && (isSignedIn ?? kind !== 'asks')
     isSignedIn = false
     changes++
-    if (isBearer) await tokens.forget()
+    if (tokens) await tokens.forget()
     else csrf.keep(null)
     if (isNews) listeners.signedOut()
   }
@@ -120,9 +125,9 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
 
     const attempt = async (csrfToken?: string) => {
       const headers = new Headers(init.headers)
-      const used = isBearer ? await tokens.current() : null
+      const used = tokens ? await tokens.current() : null
       if (used) headers.set('authorization', `Bearer ${used.accessToken}`)
-      const token = isBearer || isSafe ? null : (csrfToken ?? (await csrf.get()))
+      const token = tokens || isSafe ? null : (csrfToken ?? (await csrf.get()))
       if (token !== null) headers.set('x-csrf-token', token)
       const response = await fetch(target, { ...init, headers, credentials: 'include' })
       const isRefused = response.status === 401 || response.status === 403
@@ -134,7 +139,7 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
     if (last.code === 'CRUDAUTH_CSRF') {
       const token = await csrf.renew()
       if (token !== null && repeats) last = await attempt(token)
-    } else if (last.used && ended.includes(last.code)) {
+    } else if (tokens && last.used && ended.includes(last.code)) {
       const next = await tokens.replace(last.used)
       if (next && repeats) last = await attempt()
     }
@@ -162,7 +167,7 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
     url,
     keep,
     send: (input, init) => send(input, init),
-    refreshToken: tokens.refreshToken,
+    refreshToken: async () => tokens?.refreshToken(),
     async call<T>(method: string, path: string, body?: object, kind?: CallKind) {
       const response = await send(url(path), { method, ...(body && jsonOf(body)) }, kind)
       if (!response.ok) throw await errorOf(response)

@@ -169,6 +169,23 @@ describe('refresh of the client', () => {
     assert.deepEqual(takeEvents(), [])
   })
 
+  test('after a reload, a lost response of /refresh is asked for again', async (t) => {
+    const { url } = await listenBearer(t, 'cookie')
+    const before = await signedIn(url, bearer)
+    const { auth, device } = clientOf(url, bearer)
+    for (const [name, value] of before.device.cookies) device.cookies.set(name, value)
+    let lost = 0
+    device.intercept = async (path, send) => {
+      const cookies = new Map(device.cookies)
+      const response = await send()
+      if (path !== '/auth/refresh' || lost++ > 0) return response
+      for (const [name, value] of cookies) device.cookies.set(name, value)
+      throw new TypeError('fetch failed')
+    }
+    assert.equal((await auth.me())?.username, 'ada')
+    assert.equal(device.count('/auth/refresh'), 2)
+  })
+
   test('without a refresh token it is asked for once, and never for public routes', async (t) => {
     const { url } = await listenBearer(t)
     const { auth, device } = clientOf(url, bearer)

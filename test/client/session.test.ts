@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { AuthError } from '../../src/client/index.js'
 import { sessionTransport } from '../../src/index.js'
 import { password } from '../helpers/build.js'
@@ -154,6 +154,43 @@ describe('CSRF token of the client', () => {
     device.intercept = async (path, send) =>
       path === '/auth/csrf/refresh' ? new Response('<h1>Proxy</h1>') : send()
     assert.equal((await auth.fetch('/notes', json({}))).status, 403)
+  })
+
+  /** A page of the same origin, with these cookies that its scripts can read. */
+  function page(t: TestContext, url: string, cookie: string) {
+    const location = { origin: url, href: `${url}/` }
+    Object.defineProperty(globalThis, 'location', { value: location, configurable: true })
+    Object.defineProperty(globalThis, 'document', { value: { cookie }, configurable: true })
+    t.after(() => {
+      for (const name of ['location', 'document']) Reflect.deleteProperty(globalThis, name)
+    })
+  }
+
+  test('of several cookies with its name the least specific one is ours', async (t) => {
+    const { url } = await listen(t)
+    const before = await signedIn(url)
+    const token = before.device.cookies.get('csrf_token')
+    page(t, url, `csrf_token=deeper; x_csrf_token=x; csrf_token=${token}`)
+    const { auth, device } = clientOf(url)
+    for (const [name, value] of before.device.cookies) device.cookies.set(name, value)
+    assert.equal((await auth.fetch('/notes', json({}))).status, 200)
+    assert.equal(device.count('/auth/csrf/refresh'), 0)
+  })
+
+  test('a cookie that hides the token does not stop the renewed one', async (t) => {
+    const { url } = await listen(t)
+    page(t, url, 'csrf_token=stale')
+    const { auth, device } = await signedIn(url)
+    assert.equal((await auth.fetch('/notes', json({}))).status, 200)
+    assert.equal(device.count('/notes'), 2)
+  })
+
+  test('the cookie of another origin is not read', async (t) => {
+    const { url } = await listen(t)
+    page(t, 'https://front.example', 'csrf_token=foreign')
+    const { auth, device } = await signedIn(url)
+    assert.equal((await auth.fetch('/notes', json({}))).status, 200)
+    assert.equal(device.count('/notes'), 1)
   })
 
   test('is renewed once after CRUDAUTH_CSRF, and the request is repeated', async (t) => {
