@@ -140,17 +140,19 @@ for (const refresh of ['cookie', 'body'] as const) {
     test('the end of the sign-in reaches the other tabs', async (t) => {
       const { app, tabs } = await open(t)
       const [first, second] = tabs
+      assert.equal(await nameOf(second), null)
       await signIn(first)
       await second.waitForFunction('events.length > 0')
-      await first.evaluate('auth.me()')
       await eventsOf(first)
       await eventsOf(second)
       await app.crudAuth.sessions.revokeAll(1)
       await first.waitForTimeout(4200)
+      // The tab had heard of the sign-in from the other one.
+      assert.equal(await second.evaluate(`auth.fetch('/notes').then(({ status }) => status)`), 401)
+      assert.deepEqual(await eventsOf(second), ['signedout', 'onSignedOut', 'change'])
+      await first.waitForFunction('events.length > 0')
+      assert.deepEqual(await eventsOf(first), ['change'])
       assert.equal(await nameOf(first), null)
-      assert.deepEqual(await eventsOf(first), ['signedout', 'onSignedOut', 'change'])
-      await second.waitForFunction('events.length > 0')
-      assert.deepEqual(await eventsOf(second), ['change'])
     })
   })
 }
