@@ -24,6 +24,7 @@ import { root } from './source-graph.js'
 const nodeVersions = ['22', '24', '26']
 const entryPoints = [
   'fastify-crudauth',
+  'fastify-crudauth/client',
   'fastify-crudauth/email/smtp',
   'fastify-crudauth/legacy',
   'fastify-crudauth/schemas',

@@ -19,6 +19,7 @@ const rooms: [room: string, floor: number][] = [
   ['src/sql/', 1],
   ['src/crypto/', 1],
   ['src/events.ts', 2],
+  ['src/client/', 1],
   ['src/http/', 2],
   ['src/state/', 2],
   ['src/user-stores/', 2],

@@ -71,6 +71,7 @@ export default defineConfig({
           page('Email and recovery', '/email'),
           page('OAuth and OpenID Connect', '/oauth'),
           page('Second factor (MFA)', '/mfa'),
+          page('Client', '/client'),
           page('Gates', '/gates'),
           page('User stores', '/users'),
           page('State and outages', '/state'),

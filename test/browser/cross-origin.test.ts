@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import Fastify from 'fastify'
 import { memoryUsers } from '../../src/index.js'
-import { page as documentOf } from '../docs/documents.js'
+import { blockNamed, bundleScript } from '../client/bundle.js'
 import { runExample } from '../docs/load.js'
 import { password, secret } from '../helpers/build.js'
 import { chromiumPath, openBrowser } from './chromium.js'
@@ -12,19 +12,11 @@ import { chromiumPath, openBrowser } from './chromium.js'
 const chromium = chromiumPath()
 const skip = chromium ? false : 'TEST_CHROMIUM is not set'
 
-/** The unmodified script of the guide. */
-const script = (): string => {
-  const text = String(documentOf('docs/guides/cross-origin.md').text ?? '')
-  const found = /<script>\n(\s*const api = [\s\S]*?)<\/script>/.exec(text)?.[1]
-  assert.ok(found, 'the guide has its script')
-  return found
-}
-
 test('cross-origin guide: a front end signs in, survives a reload, lists and revokes sessions', {
   skip,
 }, async (t) => {
   const html =
-    '<!doctype html><meta charset="utf-8"><title>Front end</title><script src="/app.js"></script>'
+    '<!doctype html><meta charset="utf-8"><title>Front end</title><script type="module" src="/app.js"></script>'
   let code = ''
   const front = createServer((request, response) => {
     const isScript = request.url === '/app.js'
@@ -44,9 +36,12 @@ test('cross-origin guide: a front end signs in, survives a reload, lists and rev
   const app = Fastify()
   t.after(() => app.close())
   await runExample(t, 'cross-origin', { app, secret, users: memoryUsers() })
+  app.post('/notes', { onRequest: app.currentUser() }, async ({ body }) => ({ body }))
   await app.listen({ port: 0, host: '127.0.0.1' })
   const api = `http://localhost:${(app.server.address() as AddressInfo).port}`
-  code = script().replace('https://api.example.com', api)
+  const block = blockNamed('docs/guides/cross-origin.md', 'cross-origin-client')
+  const script = /<script type="module">([\s\S]*?)<\/script>/.exec(block.code)?.[1] ?? ''
+  code = await bundleScript(script.replace('https://api.example.com', api))
   await app.inject({
     method: 'POST',
     url: '/register',
@@ -58,17 +53,9 @@ test('cross-origin guide: a front end signs in, survives a reload, lists and rev
   const page = await context.newPage()
   await page.goto(frontEnd)
   const run = <T>(expression: string) => page.evaluate<T>(expression)
-  const signIn = `(() => {
-    const form = document.createElement('form')
-    for (const [name, value] of [['username', 'ada'], ['password', ${JSON.stringify(password)}]]) {
-      const input = document.createElement('input')
-      Object.assign(input, { name, value })
-      form.append(input)
-    }
-    return signIn(form)
-  })()`
+  const signIn = `signIn('ada', ${JSON.stringify(password)})`
   assert.equal((await run<{ username: string }>(signIn)).username, 'ada')
-  assert.equal((await run<{ via: string }>(`call('GET', '/me')`)).via, 'session')
+  assert.equal((await run<{ via: string }>('auth.me()')).via, 'session')
 
   // Another device, which this one signs out.
   const other = await browser.newContext()
@@ -77,24 +64,22 @@ test('cross-origin guide: a front end signs in, survives a reload, lists and rev
   await elsewhere.evaluate(signIn)
 
   await page.reload()
-  const token = await run<{ csrf_token: string }>('afterReload()')
   for (let n = 0; n < 40; n++) {
     await page.reload()
-    assert.deepEqual(await run('afterReload()'), token, 'as often as one likes')
+    const body = await run(`save('a note').then((response) => response.json())`)
+    assert.deepEqual(body, { body: 'a note' }, 'as often as one likes')
   }
-  const sessions = await run<{ id: string; current: boolean }[]>(`call('GET', '/sessions')`)
+  const sessions = await run<{ id: string; current: boolean }[]>('auth.sessions.list()')
   const id = sessions.find(({ current }) => !current)?.id
   assert.ok(id)
   await run(`signOutElsewhere(${JSON.stringify(id)})`)
-  assert.equal(
-    await elsewhere.evaluate(`call('GET', '/me').then(() => 'in', ({ code }) => code)`),
-    'CRUDAUTH_UNAUTHENTICATED',
-  )
+  assert.equal(await elsewhere.evaluate('auth.me()'), null)
   const refused = await run<string>(
-    `fetch(api + '/logout', { method: 'POST', credentials: 'include' }).then((r) => r.headers.get('x-csrf-error'))`,
+    `fetch(${JSON.stringify(api)} + '/logout', { method: 'POST', credentials: 'include' }).then((r) => r.headers.get('x-csrf-error'))`,
   )
   assert.equal(refused, 'true', 'the page can read why')
-  await run(`call('POST', '/logout')`)
+  await run('auth.logout()')
+  assert.equal(await run('auth.me()'), null)
   // Login CSRF: a page of an untrusted origin must not be able to post the form.
   const foreign = createServer((_request, response) => response.end(html))
   await new Promise<void>((resolve) => foreign.listen(0, '127.0.0.1', resolve))

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readSources, root } from '../../scripts/source-graph.js'
+import * as client from '../../src/client/index.js'
 import * as smtp from '../../src/email-senders/smtp.js'
 import * as main from '../../src/index.js'
 import * as legacy from '../../src/legacy-hashes/index.js'
@@ -38,7 +39,7 @@ const isError = (name: string) => name.endsWith('Error')
 test('TSDoc: every function that an app calls, and every legacy verifier, has an @example', () => {
   const users = [kysely, drizzle, prisma]
   const links = [kyselyLinks, drizzleLinks, prismaLinks]
-  const names = [main, testing, smtp, state, ...users, ...links].flatMap((entry) =>
+  const names = [main, client, testing, smtp, state, ...users, ...links].flatMap((entry) =>
     Object.entries(entry).flatMap(([name, value]) =>
       typeof value === 'function' && name !== 'default' && !isError(name) ? [name] : [],
     ),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { page, tableRows } from '../docs/documents.js'
 import { generatePrismaSources } from '../helpers/generate-prisma.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -85,4 +86,25 @@ enum Plan {
   assert.deepEqual(mistakesIn('orm.virtual.ts', text), [])
   const wrong = text.replaceAll("'free' | 'pro'>", "'free'>")
   assert.equal(mistakesIn('orm.virtual.ts', wrong).length, 2)
+})
+
+test('AuthErrorCode: has exactly the documented codes that a response can have', () => {
+  const sent = tableRows(page('docs/errors.md')).flatMap(([code = '', status = '', when = '']) => {
+    const name = /^`(\w+)`$/.exec(code)?.[1]
+    return name === undefined || status === '–' || when.includes('never sent') ? [] : [name]
+  })
+  assert.ok(sent.length > 40, 'the codes were found')
+  const union = sent.map((code) => `'${code}'`).join(' | ')
+  const compares = (documented: string) => `
+    import type { AuthErrorCode } from '../../src/client/index.js'
+    type Documented = ${documented}
+    export const missing: AuthErrorCode = 'x' as Documented
+    export const invented: Documented = 'x' as AuthErrorCode`
+  assert.deepEqual(mistakesIn('codes.virtual.ts', compares(union)), [])
+  // A code more on either side is a mistake, so the check above can fail.
+  assert.equal(mistakesIn('codes.virtual.ts', compares(`${union} | 'CRUDAUTH_NEW'`)).length, 1)
+  assert.equal(
+    mistakesIn('codes.virtual.ts', compares(union.replace(`'CRUDAUTH_CSRF' | `, ''))).length,
+    1,
+  )
 })

@@ -77,6 +77,7 @@ export function createBearer({
     /**
      * Issues tokens for a user who has just authenticated.
      * @param asked requested scopes; default `defaultScopes`
+     * @param authenticatedAt default now, as future times count
      * @throws before anything is stored: InternalError for a token that would be rejected,
      * ForbiddenError for a disabled account
      */
@@ -85,6 +86,7 @@ export function createBearer({
       shown: Row,
       asked?: readonly string[],
       amr?: readonly AuthenticationMethod[],
+      authenticatedAt?: Date,
     ): Promise<IssuedTokens> {
       tokens.checkSigner()
       const methods = checkMethods(amr)
@@ -94,8 +96,9 @@ export function createBearer({
         ...new Set(asked === undefined ? settings.defaultScopes : checkAsked(asked)),
       ])
       const now = Date.now()
-      const accessToken = tokens.issue(user, scopes, now, methods)
-      return issued(accessToken, scopes, await rotation.begin(request, user, scopes, now, methods))
+      const atMs = Math.min(now, authenticatedAt?.getTime() ?? now)
+      const accessToken = tokens.issue(user, scopes, atMs, methods)
+      return issued(accessToken, scopes, await rotation.begin(request, user, scopes, atMs, methods))
     },
 
     /** Exchanges a refresh token for new tokens. */

@@ -12,7 +12,8 @@ declare module '../../core/toolbox.js' {
      * @param options `scopes`: requested scopes, reduced to `grantableScopes`; an empty list grants
      * none; default `defaultScopes`. `request`: supplies the device and the IP address for the list
      * of sessions. `amr`: how the user authenticated, for `principal.amr` and the `amr` claim; default
-     * none
+     * none. `authenticatedAt`: when, for freshness and the `auth_time` claim; default now, as future
+     * times count
      * @throws CRUDAUTH_FORBIDDEN (403) for a disabled account; CRUDAUTH_INTERNAL for a row without
      * an id, for scopes or `amr` that are not arrays of known values, and for a token
      * that would be invalid;
@@ -26,6 +27,7 @@ declare module '../../core/toolbox.js' {
         readonly scopes?: readonly string[] | undefined
         readonly request?: AnyRequest | undefined
         readonly amr?: readonly AuthenticationMethod[] | undefined
+        readonly authenticatedAt?: Date | undefined
       },
     ): Promise<IssuedTokens>
     /**
@@ -55,8 +57,8 @@ export function createBearerToolbox(
   const need = () =>
     bearer ?? fail('This method of "app.crudAuth" needs bearerTransport() among the "transports"')
   return {
-    issueTokens: async (user, { scopes, request, amr } = {}) =>
-      need().issue(request, user, scopes, amr),
+    issueTokens: async (user, { scopes, request, amr, authenticatedAt } = {}) =>
+      need().issue(request, user, scopes, amr, authenticatedAt),
     refreshTokens: async (request, refreshToken) =>
       refreshTokens(need(), emit, request, refreshToken),
     setRefreshCookie: (reply, refreshToken) => need().setCookie(reply, refreshToken),
