@@ -21,6 +21,7 @@ import { redisMemory } from './scenarios/redis-memory.js'
 import { requests } from './scenarios/requests.js'
 import { size } from './scenarios/size.js'
 import { startUp } from './scenarios/start-up.js'
+import { stateStores } from './scenarios/state-stores.js'
 import { userStores } from './scenarios/user-stores.js'
 
 const scenarios: Record<string, Scenario> = {
@@ -29,6 +30,7 @@ const scenarios: Record<string, Scenario> = {
   'start-up': startUp,
   'redis-memory': redisMemory,
   'user-stores': userStores,
+  'state-stores': stateStores,
   heap,
   size,
 }

@@ -5,11 +5,9 @@ import { and, eq } from 'drizzle-orm'
 import { startPostgres } from '../../scripts/services/postgres.js'
 import type { UserStore } from '../../src/index.js'
 import type { Dialect } from '../../test/helpers/tables.js'
-import { atLeast, type Figure } from '../lib/report.js'
+import { type Call, compare, items as users } from '../lib/beside.js'
+import type { Figure } from '../lib/report.js'
 import type { RunContext, Scenario } from '../lib/run-context.js'
-import { ratios } from '../lib/statistics.js'
-
-type Call = (id: number, round: number) => Promise<unknown>
 
 /** A store, and the same queries by its query builder alone. */
 interface Pair {
@@ -18,9 +16,6 @@ interface Pair {
   readonly find: Call
   readonly write: Call
 }
-
-const users = 100
-const floor = 0.7
 
 /** Users 1 to 100 in a new table, with a store and the bare query builder for each library. */
 async function openPairs(context: RunContext, dialect: Dialect): Promise<Pair[]> {
@@ -88,35 +83,6 @@ async function openPairs(context: RunContext, dialect: Dialect): Promise<Pair[]>
         }),
     },
   ]
-}
-
-/** Calls for each second of processor time that this process used. */
-async function perCpuSecond(call: Call, calls: number, round: number): Promise<number> {
-  const began = process.cpuUsage()
-  for (let done = 0; done < calls; done += 10)
-    await Promise.all(Array.from({ length: 10 }, (_, at) => call(((done + at) % users) + 1, round)))
-  const { user, system } = process.cpuUsage(began)
-  return (calls / (user + system)) * 1_000_000
-}
-
-async function compare(
-  name: string,
-  ours: Call,
-  bare: Call,
-  { quick, rounds }: RunContext['plan'],
-): Promise<Figure> {
-  const calls = quick ? 500 : 3000
-  const [oursPer, barePer]: [number[], number[]] = [[], []]
-  for (const call of [ours, bare]) await perCpuSecond(call, calls, -1)
-  for (let round = 0; round < rounds; round++) {
-    const turns = [
-      async () => oursPer.push(await perCpuSecond(ours, calls, round)),
-      async () => barePer.push(await perCpuSecond(bare, calls, round)),
-    ]
-    for (const turn of round % 2 ? turns.reverse() : turns) await turn()
-  }
-  const value = ratios(oursPer, barePer)
-  return { name, unit: '×', value, target: atLeast(value, floor) }
 }
 
 /** Each user store beside the same query by its query builder alone. */

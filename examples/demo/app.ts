@@ -1,17 +1,19 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
-// Your app imports these from 'fastify-crudauth' and 'fastify-crudauth/users/kysely'.
+// Your app imports these from 'fastify-crudauth', 'fastify-crudauth/state/kysely' and
+// 'fastify-crudauth/users/kysely'.
 import crudAuth, { sessionTransport } from '../../src/index.js'
+import { kyselyState } from '../../src/state/kysely/index.js'
 import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { frontendUrl } from './address.js'
 import type { DemoConfig } from './config.js'
-import type { DemoSchema } from './database.js'
 import { addDocs } from './docs.js'
 import { logging } from './logging.js'
 import { addMailbox, createMailbox } from './mailbox.js'
 import { addPage } from './page.js'
 import type { DemoProvider } from './provider.js'
 import { addRoutes } from './routes.js'
+import type { DemoSchema } from './tables.js'
 
 const oftener = { max: 50, windowSeconds: 3600 }
 
@@ -48,7 +50,8 @@ export async function buildApp(
         oauthUpdatedAt: 'oauth_updated_at',
       },
     }),
-    ...(config.redisUrl === undefined ? {} : { redis: config.redisUrl }),
+    // Sessions and counters, in the same database or in Redis.
+    ...(config.redisUrl === undefined ? { state: kyselyState(db) } : { redis: config.redisUrl }),
     transports: [sessionTransport({ managementRoutes: true })],
     cookies: { secure: config.secureCookies },
     // TOTP and recovery codes. Rotating the secret must not lock anybody out, so the key is another.

@@ -1,10 +1,17 @@
 import { join, relative } from 'node:path'
 import { frontendUrl, isLocal, isLoopback, localUrl } from './address.js'
 import type { DemoConfig } from './config.js'
-import { databaseName } from './database.js'
+
+/** What the demo knows only after it has started. */
+interface BannerFacts {
+  readonly port: number
+  /** Description of the database. */
+  readonly database: string
+  readonly providerUrl: string | undefined
+}
 
 /** The text that the demo prints once it listens. */
-export function banner(config: DemoConfig, port: number, providerUrl?: string): string {
+export function banner(config: DemoConfig, { port, database, providerUrl }: BannerFacts): string {
   const { host, folder, publicUrl, redisUrl, secret, mfaKey, secureCookies } = config
   const url = localUrl(host, port)
   const path = (name: string) => {
@@ -22,14 +29,9 @@ export function banner(config: DemoConfig, port: number, providerUrl?: string): 
     ...(providerUrl === undefined
       ? []
       : [['Provider', `${providerUrl} (sign in there as ada or bob; no password)`]]),
-    ['Accounts', `${path(databaseName)} (SQLite)`],
+    ['Accounts', database],
     // Never the whole URL, because it may contain a password.
-    [
-      'Sessions',
-      redisUrl
-        ? `Redis at ${hostOf(redisUrl)}`
-        : 'in memory, until the demo stops (REDIS_URL keeps them)',
-    ],
+    ['Sessions', redisUrl ? `Redis at ${hostOf(redisUrl)}` : 'in the same database'],
     ['Secret', secret ? 'from AUTH_SECRET' : path('secret')],
     ['TOTP key', mfaKey ? 'from MFA_KEY' : path('mfa-key')],
     ['Stop', 'Ctrl+C'],

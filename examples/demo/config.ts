@@ -8,9 +8,11 @@ export interface DemoConfig {
   readonly port: number
   /** Base URL of links in emails, without a trailing slash. Default: a URL of this machine. */
   readonly publicUrl: string | undefined
-  /** Folder of the database and the secret. Ignored by git. */
+  /** Folder of the SQLite file and the secret. Ignored by git. */
   readonly folder: string
-  /** Redis for sessions and counters. If undefined, they are in the memory of this process. */
+  /** PostgreSQL for accounts, sessions and counters. If undefined, they are in SQLite. */
+  readonly databaseUrl: string | undefined
+  /** Redis for sessions and counters. If undefined, they are in the database. */
   readonly redisUrl: string | undefined
   /** If undefined, the demo generates a secret at the first start and stores it in the folder. */
   readonly secret: string | undefined
@@ -36,6 +38,13 @@ function flagOf(name: string, text: string | undefined, unset: boolean): boolean
   throw new SetupError(`${name} must be 0 or 1, got "${text}"`)
 }
 
+function postgresOf(url: string): string {
+  if (/^postgres(?:ql)?:\/\//.test(url) && URL.canParse(url)) return url
+  throw new SetupError(
+    'DATABASE_URL must be a PostgreSQL URL, such as postgres://me@localhost/demo',
+  )
+}
+
 function portOf(text: string): number {
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
@@ -47,7 +56,7 @@ function portOf(text: string): number {
  * @throws SetupError that names the variable
  */
 export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
-  const { HOST, PORT, PUBLIC_URL, REDIS_URL, LOG_LEVEL, DEMO_FOLDER } = env
+  const { HOST, PORT, PUBLIC_URL, REDIS_URL, DATABASE_URL, LOG_LEVEL, DEMO_FOLDER } = env
   const { AUTH_SECRET, COOKIE_SECURE, MFA_KEY, MFA_REQUIRED } = env
   const logLevel = LOG_LEVEL || 'info'
   if (!logLevels.includes(logLevel))
@@ -57,6 +66,7 @@ export function readConfig(env: NodeJS.ProcessEnv): DemoConfig {
     port: portOf(PORT || '3000'),
     publicUrl: PUBLIC_URL || undefined,
     folder: DEMO_FOLDER ? resolve(DEMO_FOLDER) : join(root, '.demo'),
+    databaseUrl: DATABASE_URL ? postgresOf(DATABASE_URL) : undefined,
     redisUrl: REDIS_URL || undefined,
     secret: AUTH_SECRET || undefined,
     mfaKey: MFA_KEY || undefined,

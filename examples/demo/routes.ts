@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
-import type { DemoSchema } from './database.js'
+import type { DemoSchema } from './tables.js'
 
 const tags = ['demo']
 

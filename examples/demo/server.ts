@@ -40,21 +40,23 @@ async function start(config: DemoConfig): Promise<void> {
     mfaKey: config.mfaKey ?? keptSecret(config.folder, 'mfa-key'),
   }
   const port = config.port === 0 ? await freePort(config.host) : config.port
-  const db = await openDatabase(config.folder)
+  const database = await openDatabase(config, process.argv.includes('--postgres'))
   const provider = await startProvider({ ...config, port })
-  const close = () => Promise.all([db.destroy(), provider?.stop()])
+  const close = () => Promise.all([database.close(), provider?.stop()])
   const app = await buildApp(
     { ...config, port },
     secrets,
-    db,
+    database.db,
     provider && [provider.provider],
   ).catch(async (error) => {
     await close()
     throw error
   })
-  app.addHook('onClose', async function closeDatabase() {
+  /** Closes the app before the database, which the app uses until its end. */
+  const closeAll = async () => {
+    await app.close()
     await close()
-  })
+  }
 
   let stoppingSinceMs: number | undefined
   const stop = async (reason: string): Promise<void> => {
@@ -66,7 +68,7 @@ async function start(config: DemoConfig): Promise<void> {
     stoppingSinceMs = Date.now()
     app.log.info(`${reason}: finishing what is under way`)
     setTimeout(() => process.exit(1), stopWithinMs).unref()
-    await app.close()
+    await closeAll()
     app.log.info('stopped')
   }
   // Before the URL is printed, because a signal may follow at once.
@@ -89,10 +91,16 @@ async function start(config: DemoConfig): Promise<void> {
       listenTextResolver: (address) => `listening at ${address}`,
     })
   } catch (error) {
-    await app.close()
+    await closeAll()
     throw error
   }
-  process.stdout.write(banner(config, (app.server.address() as AddressInfo).port, provider?.url))
+  process.stdout.write(
+    banner(config, {
+      port: (app.server.address() as AddressInfo).port,
+      database: database.description,
+      providerUrl: provider?.url,
+    }),
+  )
 }
 
 let config: DemoConfig | undefined

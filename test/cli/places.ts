@@ -65,8 +65,12 @@ async function openOnServer(
   })
   t.after(async () => {
     await db.destroy()
-    await sql.raw(`drop database ${name}`).execute(admin)
-    await admin.destroy()
+    try {
+      await sql.raw(`drop database ${name}`).execute(admin)
+    } finally {
+      // Open connections would keep the process of a failed test running.
+      await admin.destroy()
+    }
   })
   return { db, client: pool instanceof pg.Pool ? pool : pool.promise(), address: address.href }
 }

@@ -35,6 +35,7 @@ test('demo: prints its URL, registers accounts, signs in and shuts down cleanly'
   const { output } = demo
   assert.match(output(), /SIGTERM: finishing what is under way/)
   assert.ok(output().trimEnd().endsWith('stopped'))
+  assert.doesNotMatch(output(), /WARN|ERROR/)
   assert.match(output(), /GET \/auth\/me 200 in /)
   for (const secret of [
     password,
@@ -46,7 +47,7 @@ test('demo: prints its URL, registers accounts, signs in and shuts down cleanly'
   }
 })
 
-test('demo: accounts and the secret survive a restart, sessions in memory do not', async (t) => {
+test('demo: a restart keeps accounts, sessions and the secret', async (t) => {
   const folder = temporaryFolder(t)
   const first = await startDemo(t, folder)
   const visitor = new Visitor(first.url)
@@ -59,9 +60,11 @@ test('demo: accounts and the secret survive a restart, sessions in memory do not
 
   const second = await startDemo(t, folder)
   visitor.url = second.url
+  assert.equal((await visitor.get('/auth/me')).body.user_id, 1)
+  assert.equal((await visitor.get('/dashboard')).body.devices, 1)
+  assert.equal((await visitor.post('/auth/logout')).status, 200)
   assert.equal((await visitor.get('/auth/me')).status, 401)
   assert.equal((await visitor.login('ada')).status, 200)
-  assert.equal((await visitor.get('/auth/me')).body.user_id, 1)
   assert.equal(readFileSync(join(folder, 'secret'), 'utf8'), secret)
   assert.equal(await second.stop(), 0)
 })
@@ -222,13 +225,15 @@ test('demo: a configuration error is one line that says what to change', async (
     [{ AUTH_SECRET: 'short' }, 'at least 32 bytes'],
     [{ COOKIE_SECURE: 'no' }, 'COOKIE_SECURE must be 0 or 1'],
     [{ PUBLIC_URL: 'http://demo.example' }, 'must be https'],
+    [{ DATABASE_URL: 'mysql://localhost/demo' }, 'DATABASE_URL must be a PostgreSQL URL'],
+    [{ DATABASE_URL: 'postgres://me:swordfish@127.0.0.1:1/demo' }, 'PostgreSQL at 127.0.0.1:1: '],
     [{ NODE_ENV: 'production' }, 'NODE_ENV is "production"'],
   ] as const
   for (const [env, line] of lines) {
     const { code, output } = await runDemo(t, { DEMO_FOLDER: folder, PORT: '0', ...env })
     assert.equal(code, 1, output)
     assert.ok(output.includes('The demo cannot start: ') && output.includes(line), output)
-    assert.doesNotMatch(output, /\n\s+at /, 'a stack')
+    assert.doesNotMatch(output, /\n\s+at |swordfish/, 'a stack or a password')
   }
   writeFileSync(join(folder, 'secret'), 'gone\n')
   const { code, output } = await runDemo(t, { DEMO_FOLDER: folder, PORT: '0' })

@@ -30,7 +30,7 @@ export function temporaryFolder(t: TestContext): string {
 
 /** Variables that the demo must not inherit from the shell or the test runner. */
 const foreign =
-  /^(HOST|PORT|PUBLIC_URL|NODE_ENV|REDIS_URL|AUTH_SECRET|COOKIE_SECURE|MFA_KEY|MFA_REQUIRED|LOG_LEVEL|DEMO_FOLDER|NODE_TEST_CONTEXT|npm_.*)$/
+  /^(HOST|PORT|PUBLIC_URL|NODE_ENV|DATABASE_URL|REDIS_URL|AUTH_SECRET|COOKIE_SECURE|MFA_KEY|MFA_REQUIRED|LOG_LEVEL|DEMO_FOLDER|NODE_TEST_CONTEXT|npm_.*)$/
 
 /** The command of a package script, to run it without npm and a shell. */
 export function commandOf(script: 'start' | 'demo:oidc'): string[] {
