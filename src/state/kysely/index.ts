@@ -47,7 +47,7 @@ export interface KyselyState extends StateStores {
 }
 
 /**
- * State in two tables of your database, for apps without Redis: PostgreSQL, MySQL 8, MariaDB 10.6
+ * State in two tables of your database, for apps without Redis: PostgreSQL, MySQL 8, MariaDB 10.5
  * or SQLite 3.35, or later. All processes with the same tables share it. Create the tables with
  * `stateTables()`.
  *
