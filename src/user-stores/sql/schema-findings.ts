@@ -17,6 +17,8 @@ export interface Model {
   readonly optional: ReadonlySet<string>
   /** Logical names that the store fills by itself in every new row. */
   readonly filled: readonly string[]
+  /** Columns for which the query builder makes a value in every new row. */
+  readonly made: readonly string[]
 }
 
 /** Length of an argon2id hash with the default salt and digest. */
@@ -28,7 +30,7 @@ const isFlag = (field: string) =>
 
 /** Mismatches between a table and the model, and how to fix them. */
 export function schemaFindings(
-  { table, dialect, option, nameOf, columns, unique, timestamps, optional, filled }: Model,
+  { table, dialect, option, nameOf, columns, unique, timestamps, optional, filled, made }: Model,
   catalog: Catalog,
   needs: SchemaNeeds,
 ): SchemaFinding[] {
@@ -104,7 +106,11 @@ export function schemaFindings(
         `${at(column)} must be unique for "${field}", or two accounts can have one; add a unique constraint`,
       )
   }
-  const given = new Set([...filled, ...needs.filled].map((field) => columnOf(field).toLowerCase()))
+  const given = new Set(
+    [...[...filled, ...needs.filled].map(columnOf), ...made.map(nameOf)].map((name) =>
+      name.toLowerCase(),
+    ),
+  )
   for (const { name, isNullable, hasValue } of catalog.columns) {
     if (isNullable || hasValue || given.has(name.toLowerCase())) continue
     const cure =
