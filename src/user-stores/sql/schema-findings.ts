@@ -38,7 +38,7 @@ export function schemaFindings(
   const error = (message: string) => void findings.push({ level: 'error', message })
   const warning = (message: string) => void findings.push({ level: 'warning', message })
   if (catalog.columns.length === 0) {
-    error(`There is no table "${table}"; create it, or name another one in "table"`)
+    error(`There is no table "${table}"; create it, or give the store the name of another one`)
     return findings
   }
   const found = new Map(catalog.columns.map((column) => [column.name.toLowerCase(), column]))
@@ -50,9 +50,12 @@ export function schemaFindings(
     const known = found.get(column.toLowerCase())
     if (!known) {
       if (optional.has(field) && !needs.written.includes(field)) continue
-      error(
-        `Table "${table}" has no column "${column}" for "${field}"; add it, name another column in "${option}.${field}", or set that to null if the model has none`,
-      )
+      const isRequired =
+        needs.nullable?.[field] !== undefined || ['id', 'hashedPassword'].includes(field)
+      const cures = isRequired
+        ? `add it, or name another column in "${option}.${field}"`
+        : `add it, name another column in "${option}.${field}", or set that to null if the model has none`
+      error(`Table "${table}" has no column "${column}" for "${field}"; ${cures}`)
       continue
     }
     if (timestamps.has(field)) {
