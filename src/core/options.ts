@@ -78,7 +78,8 @@ function resolvePrefix(value: unknown): string {
   return value.replace(/\/$/, '')
 }
 
-const isRedisUrl = (text: string) =>
+/** Whether a text is a URL or the path of a socket, as ioredis takes it. */
+export const isRedisUrl = (text: string) =>
   /^(?:rediss?:\/\/.|unix:\/\/\/)/.test(text) ? URL.canParse(text) : text.startsWith('/')
 
 /**

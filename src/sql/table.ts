@@ -33,6 +33,8 @@ export interface Table {
    * @throws UserValueError that names `field`, for a value that the column can't hold
    */
   encode(column: string, value: unknown, field: string): unknown
+  /** Whether the query builder makes the value of a new row that has none for this column. */
+  makes?(column: string): boolean
   /** Inserts a row. `row` is absent if the database doesn't return it; `id` is then its new key. */
   insert(values: TableValues): Promise<{ readonly row?: TableRow; readonly id?: unknown }>
   /** One row that meets all conditions. With `keyOnly`, possibly only the key and compared columns. */

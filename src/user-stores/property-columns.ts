@@ -22,7 +22,7 @@ export function propertyColumns(
   const assumed = DEFAULT_FIELDS.filter((field) => known.has(field) || names[field] != null)
   const columns = resolveColumns(assumed, names, { option, defaultName: (field) => field })
   if (columns.id === undefined)
-    throw new ConfigError(`${model} has no "id"; name the primary key in "${option}.id"`)
+    throw new ConfigError(`No "id" in ${model}; name the primary key in "${option}.id"`)
   for (const [field, property] of Object.entries(columns)) {
     if (known.has(property)) continue
     throw new ConfigError(

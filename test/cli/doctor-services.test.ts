@@ -48,6 +48,12 @@ async function fakeRedis(t: TestContext, info: string): Promise<string> {
 
 const withRedis = appWith('secret, users: memoryUsers(), redis: process.env.CACHE')
 
+test('doctor: a text that is no URL of Redis is reported once', async (t) => {
+  const { stdout } = await examineApp(t, withRedis, { env: { CACHE: 'localhost:6379' } })
+  assert.match(stdout, /✖ "redis" must be a URL/)
+  assert.doesNotMatch(stdout, /Redis doesn't answer/)
+})
+
 test('doctor: a Redis that is too old, or evicts keys, is reported', async (t) => {
   const url = await fakeRedis(
     t,

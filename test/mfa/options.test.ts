@@ -108,7 +108,9 @@ describe('mfa: a mistake in the options stops the app', () => {
     test(`a user model without ${column}`, async (t) => {
       const standard = ['email', 'username', 'hashedPassword', 'isActive', 'tokenVersion']
       const fields = [...standard, ...columns.filter((name) => name !== column)]
-      const message = new RegExp(`"mfa" needs the user field "${column}"; add the column`)
+      const message = new RegExp(
+        `"mfa" needs the user field "${column}"; add the columns that "npx`,
+      )
       await isRefused(t, { users: memoryUsers({ fields }), mfa: mfaOptions }, message)
       const db = openSqlite(':memory:')
       t.after(() => db.destroy())

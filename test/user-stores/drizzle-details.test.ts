@@ -119,13 +119,15 @@ test('drizzle: $defaultFn and $onUpdate are called for each write', async (t) =>
   })
   await db.schema
     .createTable('made_ids')
-    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('id', 'text', (column) => column.primaryKey().notNull())
     .addColumn('email', 'text', (column) => column.unique())
     .addColumn('hashedPassword', 'text')
-    .addColumn('revision', 'integer')
+    .addColumn('revision', 'integer', (column) => column.notNull())
     .addColumn('seen', 'text')
     .execute()
   const users = drizzleUsers(orm, table)
+  const needs = { filled: ['email', 'hashedPassword'], written: [], mayFill: false }
+  assert.deepEqual(await users.verifySchema?.(needs), [])
   const [first, second] = [
     await users.create({ email: 'a@example.com' }),
     await users.create({ email: 'b@example.com' }),

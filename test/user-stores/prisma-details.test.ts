@@ -33,6 +33,16 @@ for (const { name, dialect, skip } of ormDatabases) {
   hashedPassword String?
   emailVerified DateTime?
   isActive      String
+}
+
+model Made {
+  id             String   @id @default(cuid()) // not @default(autoincrement())
+  email          String   @unique
+  hashedPassword String?
+  changed        DateTime @updatedAt
+  number         Int      @default(dbgenerated("1"))
+  tenant         String
+  @@map("made_${randomBytes(6).toString('hex')}")
 }`
       const models = [prismaModelOf(dialect, 'default', table.name), unused]
       Client = (await generatePrisma(dialect, models.join('\n\n'))).PrismaClient
@@ -52,6 +62,28 @@ for (const { name, dialect, skip } of ormDatabases) {
       await client.defaultUser.deleteMany()
       return prismaUsers(client, 'defaultUser' as never, options as never)
     }
+
+    test('values that the client makes need no default in the database', async () => {
+      const users = prismaUsers(prisma, 'made' as never)
+      const made = prisma._runtimeDataModel.models.Made.dbName
+      const columns = ['id', 'email', 'changed', 'tenant'].map(
+        (name) => `${name} varchar(255) not null`,
+      )
+      const create = (further: string) =>
+        sql
+          .raw(
+            `create table ${made} (${[...columns, further].join(', ')}, primary key (id), unique (email))`,
+          )
+          .execute(database.db)
+      const hash = dialect === 'postgres' ? '"hashedPassword" text' : 'hashedPassword text'
+      await create(`${hash}, number integer not null`)
+      const findings = (await users.verifySchema?.(needs)) ?? []
+      await sql.raw(`drop table ${made}`).execute(database.db)
+      assert.deepEqual(
+        findings.map(({ message }) => /^Column "(\w+)".*nothing sets it/.exec(message)?.[1]).sort(),
+        ['number', 'tenant'],
+      )
+    })
 
     test('a read is one query, a write by an integer id one statement', async () => {
       const users = await empty()

@@ -33,7 +33,9 @@ export function observeRegistrations(): Observed {
       const text = String(args.find((arg) => typeof arg === 'string') ?? '')
       if (text.startsWith('fastify-crudauth') && !ownChecks.test(text))
         warnings.push(
-          text.replace(/^fastify-crudauth: /, '').replace(/^fastify-crudauth/, 'The plugin'),
+          text
+            .replace(/^fastify-crudauth: (.)/, (_, first: string) => first.toUpperCase())
+            .replace(/^fastify-crudauth/, 'The plugin'),
         )
       warn.apply(log, args)
     }

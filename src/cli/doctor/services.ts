@@ -1,4 +1,5 @@
 import type { CrudAuthOptions } from '../../core/option-types.js'
+import { isRedisUrl } from '../../core/options.js'
 import { openRedis } from '../../state/redis/client.js'
 import type { Registration } from './registrations.js'
 import { nameOf, type Report } from './report.js'
@@ -79,7 +80,7 @@ async function checkUsers(report: Report, users: CrudAuthOptions['users'] | unde
         'fix',
         error?.code === 'CRUDAUTH_CONFIG'
           ? String(error.message)
-          : `The user store doesn't answer (${nameOf(error)}). Check the connection of your users database.`,
+          : `The user store doesn't answer (${nameOf(error)}). If its table is named above, fix that first. Otherwise check the connection of your users database.`,
       ),
   )
 }
@@ -87,7 +88,9 @@ async function checkUsers(report: Report, users: CrudAuthOptions['users'] | unde
 /** Asks the services that a registration uses. */
 export async function checkServices(report: Report, { options }: Registration): Promise<void> {
   const { redis, state, users } = options
-  if (redis !== undefined && redis !== '') await checkRedis(report, redis)
+  // The plugin has refused another text already.
+  if (typeof redis === 'string' ? isRedisUrl(redis) : redis !== undefined)
+    await checkRedis(report, redis as NonNullable<typeof redis>)
   if (typeof state === 'object' && state !== null) await checkState(report, state)
   await checkUsers(report, users)
 }

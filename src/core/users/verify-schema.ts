@@ -62,14 +62,17 @@ export function verifySchemaAtStart(
   }
 
   app.addHook('onReady', async function verifySchema() {
-    const findings = await check().catch((error: { cause?: { code?: unknown } }) => {
-      app.log.warn(
-        { code: error.cause?.code },
-        `fastify-crudauth: could not verify the ${what} table now; it is checked again later`,
-      )
-      checkLater()
-      return []
-    })
+    const findings = await check().catch(
+      (error: { cause?: { code?: unknown; name?: unknown } }) => {
+        app.log.warn(
+          // Not the message, which may quote values.
+          { code: error.cause?.code ?? error.cause?.name },
+          `fastify-crudauth: could not verify the ${what} table now; it is checked again later`,
+        )
+        checkLater()
+        return []
+      },
+    )
     for (const message of messagesOf(findings, 'warning'))
       app.log.warn(`fastify-crudauth: ${message}`)
     const errors = messagesOf(findings, 'error')

@@ -118,7 +118,9 @@ export function resolveMfa(
   ])
   const missing = MFA_FIELDS.find((field) => fields.columns[field] === undefined)
   if (missing !== undefined)
-    fail(`"mfa" needs the user field "${missing}"; add the column, and map it in the user store`)
+    fail(
+      `"mfa" needs the user field "${missing}"; add the columns that "npx fastify-crudauth schema --no-users --features mfa" prints, and map them in the user store`,
+    )
   const keys = createKeyring(options.encryptionKeys, 'mfa.encryptionKeys')
   const secrets = listOf(secret).filter(isSecret)
   const isShared = listOf(options.encryptionKeys)

@@ -94,6 +94,10 @@ export function drizzleTable(
       return db.dialect?.casing?.getColumnCasing?.(column) ?? column.name
     },
     encode: (property, value, field) => encode(columnOf(property), value, field),
+    makes: (property) => {
+      const { default: fallback, defaultFn, onUpdateFn } = columnOf(property)
+      return Boolean(defaultFn ?? (fallback === undefined && onUpdateFn))
+    },
     async insert(values) {
       const all = completed(values, true)
       const answer = await run(

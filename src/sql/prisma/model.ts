@@ -12,6 +12,9 @@ export interface ModelField {
   readonly isList?: boolean
 }
 
+/** Defaults that the client leaves to the database. */
+const byDatabase = /@default\((?:autoincrement|dbgenerated|sequence)\(/
+
 /** What a client knows of a model at run time. */
 export interface ClientModel {
   /** Name of the table, with its schema if the Prisma schema says so. */
@@ -21,10 +24,13 @@ export interface ClientModel {
   readonly fields: Readonly<Record<string, ModelField>>
   /** Fields that the app leaves out of all rows by `omit`, to be asked for again. */
   readonly omit: Readonly<Record<string, false>> | undefined
+  /** Whether the client makes the value of a field in a new row: `@default(uuid())`, `@updatedAt`. */
+  makes(field: string): boolean
 }
 
 interface Internals {
   readonly _activeProvider?: string
+  readonly _engineConfig?: { readonly inlineSchema?: unknown }
   readonly _globalOmit?: Readonly<Record<string, unknown>>
   readonly _runtimeDataModel?: {
     readonly models: Readonly<
@@ -48,6 +54,27 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
 }
 
 const propertyOf = (model: string): string => model.charAt(0).toLowerCase() + model.slice(1)
+
+/**
+ * Reads from the schema inside the client which fields of a model the client fills. Its data model
+ * has no defaults at run time. Without the schema, text and times may be made by the client.
+ */
+function makerOf(
+  { _engineConfig }: Internals,
+  name: string,
+  fields: Readonly<Record<string, ModelField>>,
+): ClientModel['makes'] {
+  const schema = _engineConfig?.inlineSchema
+  const model =
+    typeof schema === 'string' &&
+    new RegExp(`^\\s*model\\s+${name}\\s*{(.*?)^\\s*}`, 'ms').exec(schema)?.[1]
+  if (!model) return (field) => ['String', 'DateTime'].includes(fields[field]?.type ?? '')
+  const lines = new Map(model.split('\n').map((line) => [line.trim().split(/\s/)[0], line]))
+  return (field) => {
+    const line = (lines.get(field) ?? '').replace(/\/\/.*/, '')
+    return /@default\(|@updatedAt\b/.test(line) && !byDatabase.test(line)
+  }
+}
 
 /**
  * Looks a model up in a client.
@@ -79,6 +106,7 @@ export function modelOf(store: string, client: PrismaInstance, property: string)
     omit: internals._globalOmit?.[property]
       ? Object.fromEntries(Object.keys(columns).map((field) => [field, false as const]))
       : undefined,
+    makes: makerOf(internals, name, columns),
   }
 }
 

@@ -34,7 +34,7 @@ export function prismaTable(
   property: string,
   key: string,
 ): Table {
-  const { table, dialect, fields, omit } = modelOf(store, instance, property)
+  const { table, dialect, fields, omit, makes } = modelOf(store, instance, property)
   const client = instance as unknown as Client
   const inTransaction = isTransaction(instance)
   const encode = prismaEncoder(dialect)
@@ -112,6 +112,7 @@ export function prismaTable(
     dialect,
     isTransaction: inTransaction,
     nameOf,
+    makes,
     encode: (field, value, name) => encode(fields[field] as ModelField, value, name),
     insert: (values) =>
       run(async () => ({

@@ -39,5 +39,5 @@ export const unavailable = (dialect: Dialect, error: unknown) =>
 
 export const missingTables = (tables: readonly string[]) =>
   new ConfigError(
-    `"state": the database lacks the table ${tables.map((name) => `"${name}"`).join(' or ')}, or one of its columns; create both with the statements of stateTables(), see "Tables" in docs/state.md, or name others in kyselyState(db, { tables })`,
+    `"state": the database lacks the table ${tables.map((name) => `"${name}"`).join(' or ')}, or one of its columns; create both with what "npx fastify-crudauth schema --no-users --features state" prints, or name others in kyselyState(db, { tables })`,
   )

@@ -55,7 +55,7 @@ export function drizzleUsers<Accounts extends DrizzleTable>(
     throw new ConfigError('drizzleUsers(db, table) needs a Drizzle database')
   const properties = columnsOf('drizzleUsers', table)
   const { columns, timestamps } = propertyColumns(
-    'The table',
+    'the table',
     'columns',
     Object.keys(properties),
     options.columns,

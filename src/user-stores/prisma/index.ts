@@ -52,7 +52,7 @@ export function prismaUsers<Client extends PrismaInstance, Model extends PrismaM
   const known = modelOf('prismaUsers', prisma, model)
   const names = Object.keys(known.fields)
   const { columns, timestamps } = propertyColumns(
-    `Model "${model}"`,
+    `the model "${model}"`,
     'fields',
     names,
     options.fields,

@@ -17,6 +17,8 @@ export interface Model {
   readonly optional: ReadonlySet<string>
   /** Logical names that the store fills by itself in every new row. */
   readonly filled: readonly string[]
+  /** Columns for which the query builder makes a value in every new row. */
+  readonly made: readonly string[]
 }
 
 /** Length of an argon2id hash with the default salt and digest. */
@@ -28,7 +30,7 @@ const isFlag = (field: string) =>
 
 /** Mismatches between a table and the model, and how to fix them. */
 export function schemaFindings(
-  { table, dialect, option, nameOf, columns, unique, timestamps, optional, filled }: Model,
+  { table, dialect, option, nameOf, columns, unique, timestamps, optional, filled, made }: Model,
   catalog: Catalog,
   needs: SchemaNeeds,
 ): SchemaFinding[] {
@@ -36,7 +38,7 @@ export function schemaFindings(
   const error = (message: string) => void findings.push({ level: 'error', message })
   const warning = (message: string) => void findings.push({ level: 'warning', message })
   if (catalog.columns.length === 0) {
-    error(`There is no table "${table}"; create it, or name another one in "table"`)
+    error(`There is no table "${table}"; create it, or give the store the name of another one`)
     return findings
   }
   const found = new Map(catalog.columns.map((column) => [column.name.toLowerCase(), column]))
@@ -48,9 +50,12 @@ export function schemaFindings(
     const known = found.get(column.toLowerCase())
     if (!known) {
       if (optional.has(field) && !needs.written.includes(field)) continue
-      error(
-        `Table "${table}" has no column "${column}" for "${field}"; add it, name another column in "${option}.${field}", or set that to null if the model has none`,
-      )
+      const isRequired =
+        needs.nullable?.[field] !== undefined || ['id', 'hashedPassword'].includes(field)
+      const cures = isRequired
+        ? `add it, or name another column in "${option}.${field}"`
+        : `add it, name another column in "${option}.${field}", or set that to null if the model has none`
+      error(`Table "${table}" has no column "${column}" for "${field}"; ${cures}`)
       continue
     }
     if (timestamps.has(field)) {
@@ -104,7 +109,11 @@ export function schemaFindings(
         `${at(column)} must be unique for "${field}", or two accounts can have one; add a unique constraint`,
       )
   }
-  const given = new Set([...filled, ...needs.filled].map((field) => columnOf(field).toLowerCase()))
+  const given = new Set(
+    [...[...filled, ...needs.filled].map(columnOf), ...made.map(nameOf)].map((name) =>
+      name.toLowerCase(),
+    ),
+  )
   for (const { name, isNullable, hasValue } of catalog.columns) {
     if (isNullable || hasValue || given.has(name.toLowerCase())) continue
     const cure =

@@ -213,6 +213,7 @@ export function usersOver<Row extends object>(given: Table, model: UserModel): U
         : compareSchema(table, needs, {
             ...{ option, columns, unique, timestamps, optional, idColumn },
             filled: [...alwaysFilled, ...(generateId ? ['id'] : [])],
+            made: (writable ?? []).filter((column) => table.makes?.(column)),
           })
     },
     update: async (id, values) => write(id, {}, values),
