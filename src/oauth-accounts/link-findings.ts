@@ -15,7 +15,7 @@ export function linkFindings(
         message: `There is no table "${table}" for the links; create it, or name another one`,
       },
     ]
-  const messages: string[] = []
+  const messages: string[] = [...catalog.faults]
   const found = new Set(catalog.columns.map(({ name }) => name.toLowerCase()))
   const nameIn = (field: string) => nameOf(columns[field] ?? field)
   for (const field of Object.keys(columns))

@@ -19,6 +19,8 @@ export interface Catalog {
    * unknown (a view).
    */
   isUnique(...columns: string[]): boolean
+  /** Settings of the connection with which values become other values, and how to change them. */
+  readonly faults: readonly string[]
 }
 
 /** Runs one statement with the values as parameters, and returns its rows. */
@@ -108,7 +110,24 @@ async function postgresCatalog(query: Query, table: string): Promise<Catalog> {
       hasValue: filled,
     })),
     isUnique: isView ? always : uniqueBy(parts as IndexPart[]),
+    faults: [],
   }
+}
+
+/** MySQL lets each connection choose whether it cuts values and how it reads backslashes. */
+async function mysqlFaults(query: Query): Promise<string[]> {
+  const [row] = await query`select @@session.sql_mode as mode, cast(${'\\'} as char) as echo`
+  const { mode, echo } = row as { mode: string; echo: string }
+  const faults: string[] = []
+  if (!/STRICT_(?:TRANS|ALL)_TABLES/.test(mode))
+    faults.push(
+      'The sql_mode of the connection is not strict, so a value that does not fit is cut, and may become that of another account; add STRICT_TRANS_TABLES to it',
+    )
+  if (echo !== '\\')
+    faults.push(
+      'The sql_mode of the connection has NO_BACKSLASH_ESCAPES, but the driver escapes with backslashes, so values can become SQL; remove it',
+    )
+  return faults
 }
 
 async function mysqlCatalog(query: Query, table: string): Promise<Catalog> {
@@ -141,6 +160,7 @@ async function mysqlCatalog(query: Query, table: string): Promise<Catalog> {
       hasValue: column.fallback !== null || /auto_increment|generated/i.test(column.extra ?? ''),
     })),
     isUnique: isView ? always : uniqueBy(parts as IndexPart[]),
+    faults: await mysqlFaults(query),
   }
 }
 
@@ -177,6 +197,7 @@ async function sqliteCatalog(query: Query, table: string): Promise<Catalog> {
         (Number(column.pk) > 0 && /^integer$/i.test(column.type)),
     })),
     isUnique: uniqueBy([...(parts as IndexPart[]), ...key]),
+    faults: [],
   }
 }
 

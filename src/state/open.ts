@@ -43,13 +43,14 @@ export async function createState(app: FastifyInstance, options: StateOptions) {
 /** State in the stores of the option `state`. The app closes their connections itself. */
 function stateOfApp(app: FastifyInstance, state: StateStores, context: StateContext) {
   const stores = guardStores(state, context)
-  let stop: (() => unknown) | undefined
+  let started: Promise<unknown> | undefined
   app.addHook('onReady', async function verifyState() {
     await verify(state, context, app)
   })
   app.addHook('onClose', async function stopState() {
     try {
-      await stop?.()
+      const stop = await started
+      if (typeof stop === 'function') await stop()
     } catch (cause) {
       app.log.error({ err: cause }, 'fastify-crudauth: could not end the work of the shared state')
     }
@@ -58,7 +59,10 @@ function stateOfApp(app: FastifyInstance, state: StateStores, context: StateCont
     ...stores,
     attempts: stores.oneTime,
     connect() {
-      stop = state.start?.(context)
+      // A promise too, though the type forbids it: a rejection must not end the process.
+      started = Promise.resolve(state.start?.(context)).catch((cause) => {
+        app.log.error({ err: cause }, 'fastify-crudauth: the shared state could not start its work')
+      })
     },
   }
 }

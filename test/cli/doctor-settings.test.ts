@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { createReport } from '../../src/cli/doctor/report.js'
 import { runCli } from '../helpers/cli.js'
 import { appWith, examineApp, saveApp } from './apps.js'
 
@@ -57,3 +58,18 @@ test('doctor: packages below their security floors must be fixed', async (t) => 
   assert.match(stdout, /✖ drizzle-orm 0\.45\.1/)
   assert.ok(!stdout.includes('simplewebauthn'))
 })
+
+for (const [url, password] of [
+  ['postgres://app:S3cretPassX@db.example.com/app', 'S3cretPassX'],
+  ['postgres://app:p@ss/w0rdlong@db.example.com/app', 'p@ss/w0rdlong'],
+  ['redis://:ab/cdEFgh12@redis.example.com:6379', 'ab/cdEFgh12'],
+  ['mysql://app:p%40ssw0rd99@db.example.com/app', 'p@ssw0rd99'],
+] as const)
+  test(`doctor: neither ${url} nor its password is printed`, () => {
+    const report = createReport({ DATABASE: url })
+    report.add('fix', `cannot connect to ${url}`)
+    report.add('fix', `cannot log in with "${password}"`)
+    const text = report.text('title')
+    assert.match(text, /cannot connect to \[DATABASE\]\n/)
+    assert.match(text, /cannot log in with "\[DATABASE\]"/)
+  })

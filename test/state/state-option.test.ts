@@ -160,6 +160,24 @@ test('state: start, verify and the end are called once each, and the end at clos
   assert.deepEqual(calls, ['start 70', 'verify', 'stop'])
 })
 
+test('state: a start that returns a promise ends no process, and its end is awaited', async (t) => {
+  noUnhandledRejections(t)
+  const { lines, logger } = captureLogs()
+  const calls: string[] = []
+  const starts = [
+    () => Promise.reject(new Error('no connection')),
+    async () => () => void calls.push('stop'),
+  ]
+  for (const start of starts) {
+    const state = { ...ownStores(), start } as unknown as StateStores
+    const app = await build(t, { fastify: { logger }, auth: { state } })
+    await new Promise((resolve) => setImmediate(resolve))
+    await app.close()
+  }
+  assert.deepEqual(calls, ['stop'])
+  assert.equal(lines.filter((line) => line.includes('could not start its work')).length, 1)
+})
+
 test('state: the app starts if the stores cannot be verified, with a warning', async (t) => {
   const { lines, logger } = captureLogs()
   for (const verify of [() => new Promise<void>(() => {}), () => Promise.reject(new Error('no'))])

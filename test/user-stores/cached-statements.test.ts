@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
@@ -112,3 +115,37 @@ test('cachedStatements: destroying Kysely closes the database', async () => {
   await db.destroy()
   assert.equal(database.open, false)
 })
+
+for (const sql of [
+  'insert into notes (text) values (?)',
+  'insert into notes (text) values (?) returning id',
+])
+  test(`after "${sql}" has found the database locked, later writes are committed`, (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'crudauth-locked-'))
+    const path = join(folder, 'notes.db')
+    const [own, other] = [new Database(path), new Database(path)]
+    t.after(() => {
+      own.close()
+      other.close()
+      rmSync(folder, { recursive: true })
+    })
+    own.exec('pragma journal_mode = wal')
+    for (const database of [own, other]) database.exec('pragma busy_timeout = 10')
+    own.exec('create table notes (id integer primary key, text text)')
+    const cached = cachedStatements(own as unknown as SqliteDatabase)
+    const first = cached.prepare(sql)
+    other.exec('begin immediate')
+    assert.throws(() => (first.reader ? first.all(['lost']) : first.run(['lost'])), {
+      code: 'SQLITE_BUSY',
+    })
+    other.exec('commit')
+    cached.prepare('insert into notes (text) values (?) -- another').run(['kept'])
+    const { all } = cachedStatements(other as unknown as SqliteDatabase).prepare(
+      'select text from notes',
+    )
+    assert.deepEqual(
+      (all([]) as { text: string }[]).map(({ text }) => text),
+      ['kept'],
+    )
+    other.exec("insert into notes (text) values ('by another connection')")
+  })

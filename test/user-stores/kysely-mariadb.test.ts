@@ -3,9 +3,11 @@ import { type TestContext, test } from 'node:test'
 import { Kysely, MysqlDialect, type MysqlPool, sql } from 'kysely'
 import { createPool, type PoolOptions } from 'mysql2'
 import { DuplicateUserError, UserValueError } from '../../src/errors.js'
+import { kyselyOAuthAccounts } from '../../src/oauth-accounts/kysely.js'
 import { userStoreConformance } from '../../src/testing/user-store.js'
 import { type KyselyUsersOptions, kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { openMariadb, serverOf } from '../helpers/databases.js'
+import { createLinksTable } from '../helpers/links-table.js'
 import { createUsersTable, type Shape } from '../helpers/tables.js'
 
 const { url, skip } = serverOf('TEST_MARIADB_URL')
@@ -226,3 +228,37 @@ test('mariadb: an object is bound as a JSON value and cannot inject SQL', { skip
   assert.equal(await users.compareAndSet(1, { plan: { plan: 1 } }, { plan: 'x' }), false)
   assert.equal(await users.findBy('email', { email: 1 }), null)
 })
+
+for (const { mode, told } of [
+  { mode: 'STRICT_ALL_TABLES', told: /^$/ },
+  { mode: 'ANSI', told: /^The sql_mode .* is not strict.*add STRICT_TRANS_TABLES to it$/ },
+  {
+    mode: 'STRICT_TRANS_TABLES,NO_BACKSLASH_ESCAPES',
+    told: /^The sql_mode .* has NO_BACKSLASH_ESCAPES.*remove it$/,
+  },
+])
+  test(`mariadb with sql_mode ${mode}: verifySchema ${told.test('') ? 'accepts it' : 'names the cure'}`, {
+    skip,
+  }, async (t) => {
+    const pool = createPool({ uri: url, connectionLimit: 2 })
+    pool.on('connection', (connection) => {
+      connection.query(`set session sql_mode = '${mode}'`)
+    })
+    const db = new Kysely<unknown>({ dialect: new MysqlDialect({ pool }) })
+    const table = await createUsersTable(db, 'mysql', 'default')
+    const links = await createLinksTable(db, 'mysql')
+    t.after(async () => {
+      await table.drop()
+      await links.drop()
+      await db.destroy()
+    })
+    const filled = ['email', 'username', 'hashedPassword']
+    const needs = { filled, written: [], mayFill: false }
+    for (const findings of [
+      await kyselyUsers(db, table.options).verifySchema?.(needs),
+      await kyselyOAuthAccounts(db, { table: links.name }).verifySchema?.(),
+    ]) {
+      const errors = findings?.filter(({ level }) => level === 'error') ?? []
+      assert.match(errors.map(({ message }) => message).join('\n'), told)
+    }
+  })

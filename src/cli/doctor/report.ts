@@ -20,8 +20,17 @@ const plural = (count: number, one: string): string => `${count} ${one}${count =
 /** Environment variables whose values must not be printed. */
 const secretNames = /secret|token|pass|pwd|(?:^|_)keys?(?:$|_)/i
 
-const hasPassword = (value: string): boolean =>
-  URL.canParse(value) && new URL(value).password !== ''
+/** The password in a URL. It may contain `/` and `@`, with which the URL is invalid. */
+const passwordIn = (value: string): string | undefined =>
+  /^[\w+.-]+:\/\/[^\s/:]*:([^\s]*)@/.exec(value)?.[1]
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
 
 /** Creates a report that never prints secrets: error messages of drivers may repeat them. */
 export function createReport(env: NodeJS.ProcessEnv = process.env): Report {
@@ -30,13 +39,16 @@ export function createReport(env: NodeJS.ProcessEnv = process.env): Report {
   const hide = (secret: string, label: string) => {
     if (secret.length >= 6) secrets.set(secret, label)
   }
-  for (const [name, value] of Object.entries(env))
-    if (value && (secretNames.test(name) || hasPassword(value))) hide(value, `[${name}]`)
+  for (const [name, value = ''] of Object.entries(env)) {
+    const password = passwordIn(value)
+    if (secretNames.test(name) || password) hide(value, `[${name}]`)
+    if (password) for (const form of [password, decoded(password)]) hide(form, `[${name}]`)
+  }
   const clean = (text: string) => {
-    let shown = text.replace(/(\w:\/\/)[^\s/@]*@/g, '$1[credentials]@')
+    let shown = text
     for (const [secret, label] of [...secrets].sort(([a], [b]) => b.length - a.length))
       shown = shown.replaceAll(secret, label)
-    return shown.trim()
+    return shown.replace(/(\w:\/\/)[^\s/@]*@/g, '$1[credentials]@').trim()
   }
   return {
     add(level, text) {

@@ -41,6 +41,7 @@ export function schemaFindings(
     error(`There is no table "${table}"; create it, or give the store the name of another one`)
     return findings
   }
+  for (const fault of catalog.faults) error(fault)
   const found = new Map(catalog.columns.map((column) => [column.name.toLowerCase(), column]))
   const columnOf = (field: string) => nameOf(columns[field] ?? field)
   const at = (column: string) => `Column "${column}" of table "${table}"`
