@@ -158,20 +158,6 @@ test('sudo mode and management use the same budget', async (t) => {
   assert.equal((await client.post('/sudo', right)).json().code, 'CRUDAUTH_LOCKED_OUT')
 })
 
-test('a device that changes the password stays known, so the owner still signs in with a code', async (t) => {
-  const app = await build(t, { auth })
-  const { client: owner, secret } = await enrolledUser(app, 'ada')
-  const wrong = wrongCode(secret)
-  const thief = new Client(app)
-  const challenge = await challengeOf(thief, 'ada')
-  await Promise.all(Array.from({ length: 100 }, () => verify(thief, challenge, wrong)))
-  const next = 'another quiet sea'
-  const change = { current_password: password, new_password: next }
-  answers(await owner.post('/change-password', change), 200)
-  const again = answers(await owner.login('ada', next), 200)
-  answers(await verify(owner, again.challenge, codeAt(secret)), 200)
-})
-
 test('a setup does not count: an administrator can reset an account whose codes are locked', async (t) => {
   const app = await build(t, { auth: { ...auth, mfa: { ...auth.mfa, required: true } } })
   const client = new Client(app)

@@ -21,8 +21,6 @@ interface Dependencies {
   readonly replaceCredential: ReplaceCredential
   /** Notifies the user about the new password. Must not block. */
   readonly passwordChanged: (user: Row, request: FastifyRequest) => void
-  /** Keeps the device known under the new password, if it was known. Never rejects. */
-  readonly keepDevice: (request: FastifyRequest, user: Row) => Promise<void>
 }
 
 /**
@@ -50,7 +48,6 @@ export function createPasswordChange({
   emit,
   replaceCredential,
   passwordChanged,
-  keepDevice,
 }: Dependencies): PasswordChange {
   const contextOf = (user: Row) => ({
     email: users.read(user, 'email') as string | null | undefined,
@@ -71,10 +68,7 @@ export function createPasswordChange({
       proof: first ? 'epoch' : 'password',
       values: () => ({ hashedPassword }),
       keep: principal,
-      async notify(user) {
-        passwordChanged(user, request)
-        await keepDevice(request, user)
-      },
+      notify: (user) => passwordChanged(user, request),
       emit: (user) => emit('onAfterPasswordChanged', { user, first }, request),
     })
     return changed !== null

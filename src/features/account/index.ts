@@ -96,9 +96,6 @@ export const account: Feature = {
             emit,
             replaceCredential,
             passwordChanged: credentials.notifyPasswordChanged,
-            async keepDevice(request, user) {
-              if (core.deviceIdOf(request) !== null) await core.rememberDevice(request, user)
-            },
           }),
           signUp,
           me: (principal) => meView(users, publicFields, principal, passwords.isUsable),
