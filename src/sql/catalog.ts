@@ -99,7 +99,7 @@ async function postgresCatalog(query: Query, table: string): Promise<Catalog> {
   const parts = await query`select cast(i.indexrelid as text) as index,
       pg_get_indexdef(i.indexrelid, k, true) as part
     from pg_index i, generate_series(1, cast(i.indnkeyatts as integer)) k
-    where i.indrelid = to_regclass(${quoted}) and i.indisunique`
+    where i.indrelid = to_regclass(${quoted}) and i.indisunique and i.indisvalid`
   const isView = columns.some(({ view }) => view)
   return {
     columns: columns.map(({ name, type, length, required, filled }) => ({
@@ -183,6 +183,11 @@ async function sqliteCatalog(query: Query, table: string): Promise<Catalog> {
     left join sqlite_master m on m.type = 'index' and m.name = l.name
     where l."unique" = 1`
   const keys = columns.filter(({ pk }) => Number(pk) > 0)
+  // The catalog has expressions only within the statement that created the index.
+  const indexed = (parts as IndexPart[]).map(({ index, part }) => {
+    const expressions = /\son\s[^(]*\((.*?)\)\s*(?:where\b.*)?$/is.exec(part ?? '')?.[1]
+    return { index, part: expressions ?? part }
+  })
   // The primary key of a table without an index of its own is the rowid.
   const key = keys.map((column) => ({ index: 'primary key', part: `"${column.name}"` }))
   return {
@@ -196,7 +201,7 @@ async function sqliteCatalog(query: Query, table: string): Promise<Catalog> {
         Number(column.hidden) > 0 ||
         (Number(column.pk) > 0 && /^integer$/i.test(column.type)),
     })),
-    isUnique: uniqueBy([...(parts as IndexPart[]), ...key]),
+    isUnique: uniqueBy([...indexed, ...key]),
     faults: [],
   }
 }

@@ -139,6 +139,23 @@ for (const { name, skip, open, id, flag, time, bigint } of databases) {
     assert.equal((await start(t, { nickname: 'varchar(20)' }, { auth })).message, null)
   })
 
+  test(`${name}: a unique index that only mentions the column, or is invalid, is not enough`, {
+    skip: skip || name === 'MariaDB',
+  }, async (t) => {
+    const statements =
+      name === 'SQLite'
+        ? [
+            'create unique index email on TABLE (lower(username))',
+            'create unique index of_named on TABLE (lower(username)) where email is not null',
+          ]
+        : [
+            "create unique index on TABLE (email); update pg_index set indisvalid = false where indrelid = to_regclass('TABLE') and not indisprimary",
+          ]
+    const changes = { email: 'varchar(255) not null', username: 'varchar(255)' }
+    const { message } = await start(t, changes, { after: statements })
+    assert.match(message ?? '', /"email" .* must be unique/)
+  })
+
   test(`${name}: a unique index on lower(email) or a partial unique index is enough`, {
     skip: skip || name === 'MariaDB',
   }, async (t) => {
