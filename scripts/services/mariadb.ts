@@ -56,7 +56,7 @@ export async function startMariadb(parent: string): Promise<MariadbServer> {
       'innodb-flush-method': 'nosync',
       'innodb-buffer-pool-size': '32M',
       'sync-binlog': '0',
-      'max-connections': '200',
+      'max-connections': '1000',
     }
     const server = await startServer({
       name: `MariaDB on port ${port}`,

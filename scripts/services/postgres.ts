@@ -49,7 +49,7 @@ export async function startPostgres(parent: string): Promise<PostgresServer> {
       synchronous_commit: 'off',
       full_page_writes: 'off',
       autovacuum: 'off',
-      max_connections: '200',
+      max_connections: '500',
     }
     const server = await startServer({
       name: `PostgreSQL on port ${port}`,
