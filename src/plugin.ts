@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { createCore } from './core/core.js'
 import { showToDoctor } from './core/inspection.js'
 import type { CrudAuthOptions } from './core/option-types.js'
-import { createOwnSignIn } from './core/sign-in/own-transport.js'
+import { registerOwnSignIns } from './core/sign-in/own-transport.js'
 import { type AuthToolbox, createCoreToolbox } from './core/toolbox.js'
 import { logWarnings } from './core/warnings.js'
 import { account } from './features/account/index.js'
@@ -50,17 +50,7 @@ const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   const created = new Map<string, CreatedFeature>()
   for (const [name, feature] of configured)
     created.set(name, await feature.create(core, { rateLimit, limits }))
-  // After the features: the session stays the default.
-  for (const transport of settings.transports) {
-    const signIn = transport.signIn?.bind(transport)
-    // Another site could sign a browser in, whatever the transport answers with.
-    if (signIn)
-      core.signIns.transports.set(transport.name, {
-        establish: createOwnSignIn(transport, signIn, core),
-        prepare: () => ({}),
-        setsCookies: true,
-      })
-  }
+  registerOwnSignIns(settings.transports, core)
   const createdFeatures = [...created.values()]
   logWarnings(
     app,

@@ -13,7 +13,7 @@ interface TokenBody {
 interface AccessTokens {
   /**
    * The present tokens. Refreshes those that are about to expire.
-   * @throws RefreshFailed if there are none, and the server can't say whether there could be
+   * @throws RefreshFailed without tokens, if the server can't say whether the user is signed in
    */
   current(): Promise<StoredTokens | null>
   /**

@@ -40,7 +40,7 @@ export interface Table {
   /** One row that meets all conditions. With `keyOnly`, possibly only the key and compared columns. */
   findOne(where: readonly Condition[], keyOnly?: boolean): Promise<TableRow | undefined>
   findMany(where: readonly Condition[]): Promise<TableRow[]>
-  /** Compare-and-set: writes to the row that meets all conditions. False if there is none. */
+  /** Compare-and-set: writes to the row that meets all conditions. False if no row does. */
   update(values: TableValues, where: readonly Condition[]): Promise<boolean>
   /**
    * Deletes what meets all conditions, if `keepOneOf` is met by at least two rows. Parallel calls

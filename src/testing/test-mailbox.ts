@@ -7,12 +7,12 @@ export interface TestMailbox extends EmailSender {
   readonly messages: readonly EmailMessage[]
   /**
    * The last message, or the last one of a kind.
-   * @throws Error if there is none
+   * @throws Error without such a message
    */
   last(kind?: DeliveryKind): EmailMessage
   /**
    * The link in it. `searchParams.get('token')` is its token.
-   * @throws Error if there is none
+   * @throws Error without such a message
    */
   lastLink(kind?: DeliveryKind): URL
 }

@@ -42,7 +42,7 @@ const openMariadb = (url: string) => (statements: readonly string[]) =>
   new Kysely<unknown>({
     dialect: new MysqlDialect({
       async pool() {
-        const pool = createPool({ uri: url, connectionLimit: 5 })
+        const pool = createPool({ uri: url, connectionLimit: 5, maxIdle: 0, idleTimeout: 1000 })
         for (const statement of statements) await pool.promise().query(statement)
         return pool
       },

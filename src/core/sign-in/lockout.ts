@@ -76,7 +76,7 @@ export interface CountedAttempt {
    * After a success: takes the attempt back from every counter and clears the account's failures.
    */
   forgive(): Promise<void>
-  /** If no password was checked: takes the attempt back from every counter. */
+  /** If no password or code was judged: takes the attempt back from every counter. */
   giveBack(): Promise<void>
 }
 

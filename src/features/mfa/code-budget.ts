@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { LoginContext } from '../../core/sign-in/known-device.js'
+import type { CountedAttempt } from '../../core/sign-in/lockout.js'
 import { encodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
 import { shortHmac } from '../../crypto/digest.js'
@@ -14,37 +15,30 @@ const dayMs = 86_400_000
  * Limits the codes of one account, for sign-in, sudo mode and management together: 100 in 24 hours
  * from unknown devices, and 100 from known ones. The lockout isn't enough: a password reset clears
  * it, so an attacker who reads the owner's mail could guess codes without limit. Only a right code
- * clears this count.
+ * clears this count. Methods throw LockedOutError (429) and UnavailableError (503).
  */
 export interface CodeBudget {
   /**
    * Counts an attempt, before the code is judged.
-   * @throws LockedOutError (429), UnavailableError (503)
+   * @param device id of the known device of the request, or null
    */
-  count(request: FastifyRequest, user: Row): Promise<CountedCode>
+  count(user: Row, device: string | null): Promise<CountedAttempt>
+  /** Counts an attempt of a signed-in user. `use` judges the code: null for a wrong one. */
+  judge<T>(request: FastifyRequest, user: Row, use: () => Promise<T | null>): Promise<T | null>
 }
 
-/** A counted attempt. Its methods never reject. */
-interface CountedCode {
-  /** After a right code: clears the count. */
-  forgive(): Promise<void>
-  /** If no code was judged: takes the attempt back. */
-  giveBack(): Promise<void>
-}
-
-export const createCodeBudget = (
+export function createCodeBudget(
   users: Users,
   counters: CounterStore,
   key: Buffer,
   loginContext: (request: FastifyRequest) => LoginContext,
-): CodeBudget => ({
-  async count(request, user) {
-    const id = encodeUserId(users.idOf(user))
+): CodeBudget {
+  const count: CodeBudget['count'] = async (user, device) => {
     // Known devices share a second budget, so that a password thief elsewhere can't lock them out.
     // With one budget per device, a thief who had signed in on many devices before the owner
     // enrolled would get more attempts.
-    const device = await loginContext(request).deviceOf(id, user)
-    const name = `mfa:u:${shortHmac(key, `${device === null ? 'unknown' : 'known'} ${id}`)}`
+    const kind = device === null ? 'unknown' : 'known'
+    const name = `mfa:u:${shortHmac(key, `${kind} ${encodeUserId(users.idOf(user))}`)}`
     const budget = { key: name, maxAttempts: maxPerDay, windowMs: dayMs }
     const [result] = await orUnavailable(
       counters.attempt([{ ...budget, lockMs: 60_000, maxLockMs: 3_600_000 }]),
@@ -59,5 +53,19 @@ export const createCodeBudget = (
         await Promise.allSettled([counters.giveBack([name])])
       },
     }
-  },
-})
+  }
+
+  return {
+    count,
+    async judge(request, user, use) {
+      const identifier = encodeUserId(users.idOf(user))
+      const counted = await count(user, await loginContext(request).deviceOf(identifier, user))
+      const used = await use().catch(async (error) => {
+        await counted.giveBack()
+        throw error
+      })
+      if (used !== null) await counted.forgive()
+      return used
+    },
+  }
+}

@@ -168,10 +168,9 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
         further,
       }: { takesRecoveryCode?: boolean; further?: (row: Row) => UserValues } = {},
     ): Promise<UsedCode | null> {
-      const given = code.replace(/\s/g, '')
       let method: UsedCode['method'] = 'otp'
       const changed = await change(user, (row) => {
-        const used = isEnrolled(row) ? useOf(row, given, takesRecoveryCode) : null
+        const used = isEnrolled(row) ? useOf(row, code, takesRecoveryCode) : null
         if (!used) return null
         method = used.method
         return {
@@ -201,10 +200,9 @@ export function createEnrollment({ users, secrets, codeCount, log }: Dependencie
 
     /** Enrolls with the secret that waits for its first code. Null for a wrong code. */
     confirm(user: Row, code: string) {
-      const given = code.replace(/\s/g, '')
       return enable(user, (row) => {
         const opened = openedIn(row)
-        const step = opened && isOneTimeCode(given) ? stepOf(opened.secret, given) : null
+        const step = opened && stepOf(opened.secret, code)
         return opened && step !== null ? { secret: opened.secret, step } : null
       })
     },

@@ -83,15 +83,8 @@ export function createManagement({
     further: (row: Row) => UserValues,
   ): Promise<UsedCode> => {
     if (!enrollment.isEnrolled(user)) throw notEnrolled()
-    const counted = await budget.count(request, user)
-    const used = await enrollment.use(user, code, { further }).catch(async (error) => {
-      await counted.giveBack()
-      throw error
-    })
-    if (used) {
-      await counted.forgive()
-      return used
-    }
+    const used = await budget.judge(request, user, () => enrollment.use(user, code, { further }))
+    if (used) return used
     await events.failed(user, 'management', request)
     throw new MfaCodeError()
   }

@@ -94,15 +94,10 @@ export function createSecondFactor({
     },
 
     async verifyOneTimeCode(user, code, request) {
-      const counted = await budget.count(request, user)
-      const used = await enrollment
-        .use(user, code, { takesRecoveryCode: false })
-        .catch(async (error) => {
-          await counted.giveBack()
-          throw error
-        })
-      if (used) await counted.forgive()
-      else await events.failed(user, 'sudo', request)
+      const used = await budget.judge(request, user, () =>
+        enrollment.use(user, code, { takesRecoveryCode: false }),
+      )
+      if (!used) await events.failed(user, 'sudo', request)
       return used !== null
     },
   }

@@ -76,7 +76,7 @@ export interface MfaToolbox {
   verifyCode(user: RegisteredUser, code: string): Promise<boolean>
   /**
    * Removes the second factor without a code, for example when its owner has lost it. Verify the
-   * owner first. False if there was none.
+   * owner first. False if the account had no factor.
    */
   disable(user: RegisteredUser): Promise<boolean>
   /**

@@ -7,8 +7,11 @@ const secretBytes = 20
 /** Clock skew: steps before and after the current one whose codes are accepted. */
 const drift = 1
 
+/** The code without the spaces that people copy along. */
+const withoutSpaces = (code: string) => code.replace(/\s/g, '')
+
 /** Whether it is a code from an authenticator app. Anything else is tried as a recovery code. */
-export const isOneTimeCode = (code: string): boolean => /^[0-9]{6}$/.test(code)
+export const isOneTimeCode = (code: string): boolean => /^[0-9]{6}$/.test(withoutSpaces(code))
 
 /** 160 random bits, base32 without padding (RFC 4226, 4). */
 export const newTotpSecret = (): string => new Secret({ size: secretBytes }).base32
@@ -27,10 +30,11 @@ export function otpauthUri(issuer: string, account: string, secret: string): str
 export function stepOf(secret: string, code: string, now = Date.now()): number | null {
   const totp = new TOTP({ ...parameters, secret: Secret.fromBase32(secret) })
   const current = Math.floor(now / 1000 / parameters.period)
+  const given = withoutSpaces(code)
   let found: number | null = null
   for (let step = current - drift; step <= current + drift; step++) {
     const expected = totp.generate({ timestamp: step * parameters.period * 1000 })
-    if (equalConstantTime(expected, code)) found = step
+    if (equalConstantTime(expected, given)) found = step
   }
   return found
 }

@@ -13,7 +13,7 @@ import type { CodeBudget } from './code-budget.js'
 import type { Enrollment } from './enrollment.js'
 import type { MfaEvents } from './events.js'
 import type { RememberedDevices } from './remembered-devices.js'
-import { isOneTimeCode, stepOf } from './totp.js'
+import { stepOf } from './totp.js'
 
 /** The answer to a challenge. */
 interface Answer {
@@ -90,10 +90,11 @@ export function createVerification(services: Dependencies): Verification {
       const id = decodeUserId(challenge.user)
       const user = id === null ? null : await users.findById(id)
       const identifier = identifierOf(users, user, challenge.signIn)
-      counted.push(await services.countAttempt(services.loginContext(request), identifier, user))
+      const device = await services.loginContext(request).deviceOf(identifier, user)
+      const context = { request, deviceOf: async () => device }
+      counted.push(await services.countAttempt(context, identifier, user))
       // A setup shows its secret, so there is nothing to guess.
-      if (user && challenge.secret === null)
-        counted.push(await services.budget.count(request, user))
+      if (user && challenge.secret === null) counted.push(await services.budget.count(user, device))
       const forgive = async () => {
         await Promise.all(counted.map((one) => one.forgive()))
       }
@@ -110,8 +111,7 @@ export function createVerification(services: Dependencies): Verification {
       const used = await enrollment.use(user, code)
       return used && { ...used, enable: null }
     }
-    const given = code.replace(/\s/g, '')
-    const step = isOneTimeCode(given) ? stepOf(secret, given) : null
+    const step = stepOf(secret, code)
     if (step === null) return null
     return { user, method: 'otp', enable: (row) => enrollment.enable(row, secret, step) }
   }

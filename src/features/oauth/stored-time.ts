@@ -19,7 +19,7 @@ const digits = /^\d+(?:\.\d+)?$/
 
 /**
  * Milliseconds since 1970 of a time as a database may return it: a `Date`, a date as text, or a
- * number, a bigint or digits in any common unit. NaN if it is none of these.
+ * number, a bigint or digits in any common unit. NaN for anything else.
  */
 export function storedTime(value: unknown): number {
   if (value instanceof Date) return value.getTime()

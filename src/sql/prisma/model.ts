@@ -78,7 +78,7 @@ function makerOf(
 
 /**
  * Looks a model up in a client.
- * @throws ConfigError if there is none, or its database isn't supported
+ * @throws ConfigError for an unknown model, or a database that isn't supported
  */
 export function modelOf(store: string, client: PrismaInstance, property: string): ClientModel {
   const internals = client as Internals
