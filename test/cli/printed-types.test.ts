@@ -10,6 +10,13 @@ const dialects: Dialect[] = ['postgres', 'mysql', 'sqlite']
 const choices: Record<string, string[]> = {
   all: ['--features', 'mfa,oauth-accounts,state'],
   users: ['--table', 'accounts'],
+  // Names that are something else in the printed module, or reserved in JavaScript.
+  ...Object.fromEntries(
+    ['text', 'integer', 'pgTable', 'class', 'default', 'await', 'oauthAccounts'].map((name) => [
+      `named-${name}`,
+      ['--table', name, '--features', 'mfa,oauth-accounts,state'],
+    ]),
+  ),
   added: ['--no-users', '--features', 'mfa,oauth-accounts'],
 }
 

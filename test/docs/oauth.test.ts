@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import Fastify from 'fastify'
 import { sql } from 'kysely'
@@ -12,7 +11,7 @@ import crudAuth, {
 import { kyselyOAuthAccounts } from '../../src/oauth-accounts/kysely.js'
 import { memoryUsers } from '../../src/user-stores/memory.js'
 import { cheap, password, secret } from '../helpers/build.js'
-import { openPostgres, serverOf } from '../helpers/databases.js'
+import { createSchema, openPostgres, serverOf } from '../helpers/databases.js'
 import { blocksOf, page } from './documents.js'
 import { runExample } from './load.js'
 
@@ -21,16 +20,8 @@ const postgres = serverOf('TEST_POSTGRES_URL')
 
 /** The store over the tables that the page shows, in a schema of its own, with users 1 to 3. */
 async function openAccounts(t: TestContext): Promise<OAuthAccountStore> {
-  const schema = `docs_${randomBytes(6).toString('hex')}`
-  const admin = openPostgres(postgres.url)
-  t.after(async () => {
-    await sql.raw(`drop schema ${schema} cascade`).execute(admin)
-    await admin.destroy()
-  })
-  await sql.raw(`create schema ${schema}`).execute(admin)
-  const url = new URL(postgres.url)
-  url.searchParams.set('options', `-c search_path=${schema}`)
-  const db = openPostgres(url.href)
+  const url = await createSchema(t, postgres.url)
+  const db = openPostgres(url)
   t.after(() => db.destroy())
   const table = blocksOf(document).find(({ marks }) => marks.table === 'oauth-accounts')
   assert.ok(table, 'the page has the table')

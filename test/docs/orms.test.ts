@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -13,7 +12,7 @@ import { drizzleOAuthAccounts } from '../../src/oauth-accounts/drizzle.js'
 import { prismaOAuthAccounts } from '../../src/oauth-accounts/prisma.js'
 import { drizzleUsers } from '../../src/user-stores/drizzle/index.js'
 import { prismaUsers } from '../../src/user-stores/prisma/index.js'
-import { openPostgres, serverOf } from '../helpers/databases.js'
+import { createSchema, openPostgres, serverOf } from '../helpers/databases.js'
 import { generatePrisma } from '../helpers/generate-prisma.js'
 import { pluginFlow } from '../helpers/plugin-flow.js'
 import { blocksOf, page, root } from './documents.js'
@@ -39,19 +38,11 @@ const tables = (identity: string) => [
 
 /** The URL of the test server with a schema of its own, in which the tables exist. */
 async function openSchema(t: TestContext, identity: string): Promise<string> {
-  const schema = `docs_${randomBytes(6).toString('hex')}`
-  const admin = openPostgres(postgres.url)
-  t.after(async () => {
-    await sql.raw(`drop schema ${schema} cascade`).execute(admin)
-    await admin.destroy()
-  })
-  await sql.raw(`create schema ${schema}`).execute(admin)
-  const url = new URL(postgres.url)
-  url.searchParams.set('options', `-c search_path=${schema}`)
-  const db = openPostgres(url.href)
+  const url = await createSchema(t, postgres.url)
+  const db = openPostgres(url)
   for (const statement of tables(identity)) await sql.raw(statement).execute(db)
   await db.destroy()
-  return url.href
+  return url
 }
 
 test('docs/users.md: an app works with the Drizzle schema', { skip: postgres.skip }, async (t) => {

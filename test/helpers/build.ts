@@ -50,6 +50,25 @@ export async function build(
   return app
 }
 
+/**
+ * Registers the plugin with these options, waits until the app is ready, and closes it.
+ * @throws what registration or start-up throws
+ */
+export async function startAndClose(options: object): Promise<void> {
+  const app = Fastify()
+  try {
+    await app.register(crudAuth, {
+      secret,
+      users: memoryUsers(),
+      passwords: { cost: cheap },
+      ...options,
+    } as CrudAuthOptions)
+    await app.ready()
+  } finally {
+    await app.close()
+  }
+}
+
 /** Collects the log lines of an app as JSON text. Pass `logger` to Fastify. */
 export function captureLogs(level = 'trace') {
   const lines: string[] = []

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import type { TestContext } from 'node:test'
 import {
   type CompiledQuery,
   type Driver,
@@ -5,6 +7,7 @@ import {
   MysqlDialect,
   PostgresDialect,
   type QueryResult,
+  sql,
 } from 'kysely'
 import { createPool, type PoolOptions } from 'mysql2'
 import pg from 'pg'
@@ -26,6 +29,20 @@ export const openPostgres = (url: string): Kysely<any> =>
   new Kysely({
     dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 10 }) }),
   })
+
+/** Creates a schema that is dropped after the test. Returns the URL of the server that uses it. */
+export async function createSchema(t: TestContext, url: string): Promise<string> {
+  const schema = `test_${randomBytes(6).toString('hex')}`
+  const admin = openPostgres(url)
+  t.after(async () => {
+    await sql.raw(`drop schema ${schema} cascade`).execute(admin)
+    await admin.destroy()
+  })
+  await sql.raw(`create schema ${schema}`).execute(admin)
+  const own = new URL(url)
+  own.searchParams.set('options', `-c search_path=${schema}`)
+  return own.href
+}
 
 // biome-ignore lint/suspicious/noExplicitAny: each test creates its own tables
 export const openMariadb = (url: string, options: PoolOptions = {}): Kysely<any> =>

@@ -4,24 +4,9 @@ import { type AddressInfo, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import Fastify from 'fastify'
-import crudAuth, { type CrudAuthOptions, memoryUsers } from '../../src/index.js'
-import { build, captureLogs, cheap, secret } from '../helpers/build.js'
+import crudAuth, { memoryUsers } from '../../src/index.js'
+import { build, captureLogs, cheap, secret, startAndClose } from '../helpers/build.js'
 import { signedIn } from '../helpers/client.js'
-
-async function boot(options: object): Promise<void> {
-  const app = Fastify()
-  try {
-    await app.register(crudAuth, {
-      secret,
-      users: memoryUsers(),
-      passwords: { cost: cheap },
-      ...options,
-    } as CrudAuthOptions)
-    await app.ready()
-  } finally {
-    await app.close()
-  }
-}
 
 /** A server that closes every connection at once and counts them. */
 async function countingServer(t: TestContext) {
@@ -49,7 +34,7 @@ for (const value of [
   'redis://',
 ]) {
   test(`redis: ${typeof value === 'number' ? value : JSON.stringify(value)} is refused as a configuration error`, async () => {
-    await assert.rejects(boot({ redis: value }), (error: Error & { code: string }) => {
+    await assert.rejects(startAndClose({ redis: value }), (error: Error & { code: string }) => {
       assert.equal(error.code, 'CRUDAUTH_CONFIG')
       assert.match(error.message, /^"redis" must be .*redis:\/\/.*; leave it out/)
       return true
@@ -59,7 +44,7 @@ for (const value of [
 
 test('redis: the error for an invalid URL does not repeat it, because it may contain a password', async () => {
   await assert.rejects(
-    boot({ redis: 'reddis://:hunter2@localhost:6379' }),
+    startAndClose({ redis: 'reddis://:hunter2@localhost:6379' }),
     (error: Error & { code: string }) => {
       assert.equal(error.code, 'CRUDAUTH_CONFIG')
       assert.ok(!error.message.includes('hunter2'))
@@ -106,7 +91,7 @@ for (const [what, options] of [
 
 test('redis: valid options connect before the first request', async (t) => {
   const { seen, url } = await countingServer(t)
-  await boot({ redis: url })
+  await startAndClose({ redis: url })
   const app = await build(t, { auth: { redis: url } })
   for (let i = 0; i < 100 && seen.connections === 0; i++) await wait(20)
   assert.ok(seen.connections > 0)

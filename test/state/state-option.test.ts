@@ -1,29 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import Fastify from 'fastify'
-import crudAuth, { type CrudAuthOptions, memoryUsers, type StateStores } from '../../src/index.js'
+import type { StateStores } from '../../src/index.js'
 import { kyselyState, stateTables } from '../../src/state/kysely/index.js'
 import { memoryState } from '../../src/state/memory/index.js'
-import { build, captureLogs, cheap, limitsOff, secret } from '../helpers/build.js'
+import { build, captureLogs, limitsOff, startAndClose } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { noUnhandledRejections } from '../helpers/hostile.js'
 import { refuses } from '../helpers/refuses.js'
 import { openSqlite } from '../helpers/sqlite.js'
-
-const register = async (options: object) => {
-  const app = Fastify()
-  try {
-    await app.register(crudAuth, {
-      secret,
-      users: memoryUsers(),
-      passwords: { cost: cheap },
-      ...options,
-    } as CrudAuthOptions)
-    await app.ready()
-  } finally {
-    await app.close()
-  }
-}
 
 const isConfig = (pattern: RegExp) => (error: Error & { code?: string }) => {
   assert.equal(error.code, 'CRUDAUTH_CONFIG')
@@ -39,25 +23,28 @@ function ownStores() {
 
 test('state: together with redis it is refused, with the cure', async () => {
   await assert.rejects(
-    register({ state: ownStores(), redis: 'redis://127.0.0.1:1' }),
+    startAndClose({ state: ownStores(), redis: 'redis://127.0.0.1:1' }),
     isConfig(/"state" and "redis".*leave one of them out/),
   )
 })
 
 for (const value of [null, true, 'postgres://127.0.0.1', 7]) {
   test(`state: ${JSON.stringify(value)} is refused as a configuration error`, async () => {
-    await assert.rejects(register({ state: value }), isConfig(/^"state" must be kyselyState\(db\)/))
+    await assert.rejects(
+      startAndClose({ state: value }),
+      isConfig(/^"state" must be kyselyState\(db\)/),
+    )
   })
 }
 
 test('state: a store that lacks a method is refused, and the message names it', async () => {
   const { take: _, ...oneTime } = ownStores().oneTime
   await assert.rejects(
-    register({ state: { ...ownStores(), oneTime } }),
+    startAndClose({ state: { ...ownStores(), oneTime } }),
     isConfig(/"state\.oneTime" lacks the method "take"/),
   )
   await assert.rejects(
-    register({ state: { sessions: ownStores().sessions } }),
+    startAndClose({ state: { sessions: ownStores().sessions } }),
     isConfig(/"state\.oneTime" lacks/),
   )
 })
@@ -156,7 +143,7 @@ test('state: start, verify and the end are called once each, and the end at clos
       calls.push('verify')
     },
   }
-  await register({ state, timeouts: { stateMs: 70 } })
+  await startAndClose({ state, timeouts: { stateMs: 70 } })
   assert.deepEqual(calls, ['start 70', 'verify', 'stop'])
 })
 
@@ -192,7 +179,7 @@ test('kyselyState: a database without its tables stops the start, and the error 
   const db = openSqlite()
   t.after(() => db.destroy())
   await assert.rejects(
-    register({ state: kyselyState(db) }),
+    startAndClose({ state: kyselyState(db) }),
     isConfig(
       /"crudauth_store" or "crudauth_counters".*fastify-crudauth schema --no-users --features/,
     ),
@@ -200,7 +187,7 @@ test('kyselyState: a database without its tables stops the start, and the error 
   const partly = openSqlite(':memory:', stateTables('sqlite').slice(0, 1))
   t.after(() => partly.destroy())
   await assert.rejects(
-    register({ state: kyselyState(partly) }),
+    startAndClose({ state: kyselyState(partly) }),
     isConfig(/table "crudauth_counters"/),
   )
 })
@@ -208,7 +195,7 @@ test('kyselyState: a database without its tables stops the start, and the error 
 test('kyselyState: the connection stays open when the app closes', async (t) => {
   const db = openSqlite(':memory:', stateTables('sqlite'))
   t.after(() => db.destroy())
-  await register({ state: kyselyState(db) })
+  await startAndClose({ state: kyselyState(db) })
   assert.equal(await kyselyState(db).purge(), 0)
 })
 

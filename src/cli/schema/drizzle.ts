@@ -1,3 +1,4 @@
+import { Script } from 'node:vm'
 import type { Dialect } from '../../sql/dialect.js'
 import type { Column, Schema, Table } from './model.js'
 import { camelCase } from './names.js'
@@ -6,6 +7,31 @@ const cores = {
   postgres: { module: 'drizzle-orm/pg-core', table: 'pgTable' },
   mysql: { module: 'drizzle-orm/mysql-core', table: 'mysqlTable' },
   sqlite: { module: 'drizzle-orm/sqlite-core', table: 'sqliteTable' },
+}
+
+/** Names that the printed modules may import or declare. */
+const ownNames = new Set([
+  ...Object.values(cores).map(({ table }) => table),
+  ...['bigint', 'boolean', 'customType', 'datetime', 'foreignKey', 'index', 'int', 'integer'],
+  ...['primaryKey', 'text', 'timestamp', 'unique', 'varbinary', 'varchar', 'sqlType'],
+  ...['secondFactorColumns', 'oauthAccounts', 'crudauthStore', 'crudauthCounters'],
+])
+
+/** Whether JavaScript takes the name for a variable of a module. */
+function isVariable(name: string): boolean {
+  try {
+    new Script(`'use strict'; const ${name} = 0`)
+    return name !== 'await'
+  } catch {
+    return false
+  }
+}
+
+/** The variable for a table: `accounts`, or `textTable` where `text` is something else. */
+function variableOf(table: string, users: string): string {
+  const name = camelCase(table)
+  const isTaken = table === users && ownNames.has(name)
+  return isTaken || !isVariable(name) ? `${name}Table` : name
 }
 
 const text = (value: string): string => `'${value}'`
@@ -62,7 +88,11 @@ function columnCode(dialect: Dialect, column: Column): [need: string, code: stri
 }
 
 /** The third argument: what concerns several columns, and indexes. */
-function extras(table: Table, hasUsers: boolean): [needs: string[], lines: string[]] {
+function extras(
+  table: Table,
+  users: string,
+  hasUsers: boolean,
+): [needs: string[], lines: string[]] {
   const { key, unique, indexes, references } = table
   const at = (names: readonly string[]) =>
     names.map((column) => `table.${camelCase(column)}`).join(', ')
@@ -77,7 +107,7 @@ function extras(table: Table, hasUsers: boolean): [needs: string[], lines: strin
   if (references !== undefined && hasUsers)
     add(
       'foreignKey',
-      `foreignKey({ columns: [table.userId], foreignColumns: [${camelCase(references)}.id] }).onDelete('cascade'),`,
+      `foreignKey({ columns: [table.userId], foreignColumns: [${variableOf(references, users)}.id] }).onDelete('cascade'),`,
     )
   for (const [index, column] of Object.entries(indexes))
     add('index', `index(${text(index)}).on(${at([column])}),`)
@@ -101,9 +131,9 @@ export function printDrizzle({ dialect, users, tables, added }: Schema): string 
   const hasUsers = tables.some(({ name }) => name === users)
   const blocks = tables.map((table) => {
     needs.add(create)
-    const [further, rest] = extras(table, hasUsers)
+    const [further, rest] = extras(table, users, hasUsers)
     for (const need of further) needs.add(need)
-    const start = `export const ${camelCase(table.name)} = ${create}(`
+    const start = `export const ${variableOf(table.name, users)} = ${create}(`
     return rest.length === 0
       ? `${start}${text(table.name)}, {\n${lines(table.columns, '  ').join('\n')}\n})`
       : `${start}\n  ${text(table.name)},\n  {\n${lines(table.columns, '    ').join('\n')}\n  },\n  (table) => [\n${rest.join('\n')}\n  ],\n)`
