@@ -22,7 +22,7 @@ function stateOn(
   const db = open(stateTables(dialect, tables))
   opened.push(db)
   // Long enough that a machine busy with other tests doesn't look like an outage.
-  return { state: kyselyState(db, { tables }), timeouts: { stateMs: 5000 } }
+  return { state: kyselyState(db, { tables }), timeouts: { stateMs: 20_000 } }
 }
 
 const openPostgres = (url: string) => (statements: readonly string[]) =>

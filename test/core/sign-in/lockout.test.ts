@@ -153,7 +153,7 @@ for (const backend of backends) {
       await fail(app, 5)
       for (const forged of [
         value.slice(0, -2),
-        `x${value.slice(1)}`,
+        `${value.startsWith('x') ? 'y' : 'x'}${value.slice(1)}`,
         `${value}x`,
         value.split('.').slice(0, -1).join('.'),
       ]) {
