@@ -83,19 +83,16 @@ export function createKnownDevices({
     }),
 
     async enrol(request, user) {
-      const known = read(request)
-      const id = known ?? randomToken(16)
+      const id = read(request) ?? randomToken(16)
       const value = `${id}.${shortHmac(keys[0], id)}`
       const userId = users.idOf(user)
       const [tag] = records.tagsOf(userId)
       const epoch = users.epochOf(user)
-      const handle = handleOf(id, epoch)
       const now = Date.now()
       try {
-        if (known !== null && (await store.update(tag, handle, { lastActivityAtMs: now })))
-          return value
+        // A known device is written again, in one step with the new session where the store can.
         const device: SessionRecord = {
-          handle,
+          handle: handleOf(id, epoch),
           userId: encodeUserId(userId),
           epoch,
           csrfDigest: '',
