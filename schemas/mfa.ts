@@ -2,6 +2,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { Tokens } from './bearer.js'
 import { body, Flag, maxPasswordLength } from './common.js'
 import { ProviderSignIn } from './oauth.js'
+import { PasskeyAssertion, PasskeyChallengeId } from './passkeys.js'
 import { LoggedIn } from './session.js'
 
 const Secret = Type.String({ description: 'Base32, to type into an authenticator app' })
@@ -25,6 +26,8 @@ export const orChallenge = (response: TSchema, hasSecondFactor: boolean): TSchem
 const Challenge = Type.String({ maxLength: 128, description: 'From the response of the sign-in' })
 const Code = Type.String({ maxLength: 64 })
 
+const remember_device = Type.Optional(Type.Union([Type.Boolean(), Flag]))
+
 /** Body of the second step of a sign-in. */
 export const VerifyMfa = body({
   challenge: Challenge,
@@ -32,7 +35,15 @@ export const VerifyMfa = body({
     maxLength: 64,
     description: 'Six digits of an authenticator app, or a recovery code',
   }),
-  remember_device: Type.Optional(Type.Union([Type.Boolean(), Flag])),
+  remember_device,
+})
+
+/** Body of the second step of a sign-in, with a passkey. */
+export const VerifyMfaPasskey = body({
+  challenge: Challenge,
+  challenge_id: PasskeyChallengeId,
+  response: PasskeyAssertion,
+  remember_device,
 })
 
 export const ChallengeRequest = body({ challenge: Challenge })
@@ -40,7 +51,7 @@ export const ChallengeRequest = body({ challenge: Challenge })
 /** What a challenge asks for. */
 export const ChallengeInfo = Type.Object({
   setup: Type.Union([TotpSetup, Type.Null()], { description: 'Null for an enrolled account' }),
-  methods: Type.Array(Type.String(), { description: '`totp`, `recovery_code`' }),
+  methods: Type.Array(Type.String(), { description: '`totp`, `recovery_code`, `passkey`' }),
 })
 
 export const MfaStatus = Type.Object({

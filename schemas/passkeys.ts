@@ -1,13 +1,12 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { Tokens } from './bearer.js'
 import { body, Flag } from './common.js'
-import { orChallenge } from './mfa.js'
 import { LoggedIn } from './session.js'
 
 /** Longest name of a passkey, in characters. */
 export const maxPasskeyNameLength = 100
 
-const ChallengeId = Type.String({ maxLength: 128, description: 'From the options' })
+export const PasskeyChallengeId = Type.String({ maxLength: 128, description: 'From the options' })
 
 /** Options for `navigator.credentials`, and the id under which to send the result. */
 export const PasskeyOptions = Type.Object({
@@ -52,7 +51,7 @@ export const PasskeyAssertion = credential(
   }),
 )
 
-const Name = Type.String({ minLength: 1, maxLength: maxPasskeyNameLength })
+const Name = Type.String({ pattern: '\\S', maxLength: maxPasskeyNameLength })
 
 /** A passkey of the signed-in user. */
 export const Passkey = Type.Object({
@@ -71,7 +70,7 @@ export const PasskeyParams = Type.Object({ id: Type.String({ maxLength: 64 }) })
 export const RegisterPasskeyOptions = Type.Union([body({ name: Type.Optional(Name) }), Type.Null()])
 
 export const RegisterPasskey = body({
-  challenge_id: ChallengeId,
+  challenge_id: PasskeyChallengeId,
   response: PasskeyRegistration,
   name: Type.Optional(Name),
 })
@@ -82,7 +81,7 @@ export const RenamePasskey = body({ name: Name })
 export const PasskeyLoginOptions = Type.Union([body({}), Type.Null()])
 
 export const PasskeyLogin = body({
-  challenge_id: ChallengeId,
+  challenge_id: PasskeyChallengeId,
   response: PasskeyAssertion,
   transport: Type.Optional(
     Type.String({ maxLength: 64, description: 'Default: the first configured one' }),
@@ -94,21 +93,13 @@ export const PasskeyLogin = body({
 })
 
 /** Response of `POST /passkeys/login/verify` for the transports that are configured. */
-export function passkeySignedIn(transports: readonly string[], hasSecondFactor: boolean): TSchema {
+export function passkeySignedIn(transports: readonly string[]): TSchema {
   const known: Readonly<Record<string, TSchema>> = { session: LoggedIn, bearer: Tokens }
-  return orChallenge(
-    Type.Union([
-      // The body of a transport of the app. First, because the serializer takes the first that fits.
-      ...(transports.every((name) => known[name])
-        ? []
-        : [Type.Object({}, { additionalProperties: true })]),
-      ...transports.flatMap((name) => known[name] ?? []),
-    ]),
-    hasSecondFactor,
-  )
+  return Type.Union([
+    // The body of a transport of the app. First, because the serializer takes the first that fits.
+    ...(transports.every((name) => known[name])
+      ? []
+      : [Type.Object({}, { additionalProperties: true })]),
+    ...transports.flatMap((name) => known[name] ?? []),
+  ])
 }
-
-/** Body of `POST /mfa/passkey/options`. */
-export const MfaPasskey = body({
-  challenge: Type.String({ maxLength: 128, description: 'From the response of the sign-in' }),
-})

@@ -37,6 +37,7 @@ export type CrudAuthErrorCode =
   | 'CRUDAUTH_OAUTH_ACCESS_DENIED'
   | 'CRUDAUTH_DUPLICATE'
   | 'CRUDAUTH_LAST_SIGN_IN_METHOD'
+  | 'CRUDAUTH_PASSKEY_INVALID'
   | 'CRUDAUTH_LOCKED_OUT'
   | 'CRUDAUTH_RATE_LIMITED'
   | 'CRUDAUTH_UNAVAILABLE'
@@ -179,6 +180,11 @@ export const OAuthAccountInactiveError = make(
 export const OAuthAccessDeniedError = make(
   'CRUDAUTH_OAUTH_ACCESS_DENIED',
   'The app refused this account',
+  400,
+)
+export const PasskeyInvalidError = make(
+  'CRUDAUTH_PASSKEY_INVALID',
+  'The passkey could not be added; start again',
   400,
 )
 export const DuplicateError = make('CRUDAUTH_DUPLICATE', '%s', 409)

@@ -16,6 +16,19 @@ export type LoginFailure = 'unknown_identifier' | 'wrong_password' | 'no_passwor
 /** What a lockout applies to: the account, the IP address or a known device. */
 export type LockoutReason = 'identifier' | 'address' | 'device'
 
+/** A passkey of a user. */
+export interface PasskeyInfo {
+  /** Not the id of the credential. */
+  readonly id: string
+  readonly name: string
+  readonly createdAt: Date
+  readonly lastUsedAt: Date | null
+  /** Whether it is synchronized between devices. */
+  readonly backedUp: boolean
+  /** How browsers may reach the authenticator, such as `internal`, `hybrid` and `usb`. */
+  readonly transports: readonly string[]
+}
+
 /** What a code of the second factor was for. */
 export type MfaPurpose = 'sign_in' | 'sudo' | 'management'
 
@@ -71,10 +84,23 @@ interface Payloads {
   onRecoveryCodeUsed: { readonly user: RegisteredUser; readonly remaining: number }
   /** A code was wrong, or was used before. */
   onMfaFailed: { readonly user: RegisteredUser; readonly purpose: MfaPurpose }
+  onPasskeyAdded: { readonly user: RegisteredUser; readonly passkey: PasskeyInfo }
+  /** `request` is null for a call of your own code. */
+  onPasskeyRemoved: { readonly user: RegisteredUser; readonly passkey: PasskeyInfo }
+  /**
+   * A right signature was refused: its `counter` isn't above the stored one, so the passkey may have
+   * been copied.
+   */
+  onPasskeySuspicious: {
+    readonly user: RegisteredUser
+    readonly passkey: PasskeyInfo
+    readonly counter: number
+    readonly storedCounter: number
+  }
 }
 
 /** Events that code of the app can cause without a request. */
-type OwnCalls = 'onMfaEnabled' | 'onMfaDisabled' | 'onRecoveryCodeUsed'
+type OwnCalls = 'onMfaEnabled' | 'onMfaDisabled' | 'onRecoveryCodeUsed' | 'onPasskeyRemoved'
 
 type ContextOf<T> = T extends OwnCalls ? { readonly request: FastifyRequest | null } : HookContext
 
@@ -178,6 +204,9 @@ const hookNames: readonly (keyof CrudAuthHooks)[] = [
   'onMfaDisabled',
   'onRecoveryCodeUsed',
   'onMfaFailed',
+  'onPasskeyAdded',
+  'onPasskeyRemoved',
+  'onPasskeySuspicious',
   'onRefreshReuse',
   'onDeliveryFailed',
   'onBeforeRegister',

@@ -34,6 +34,7 @@ export type {
   LockoutReason,
   LoginFailure,
   MfaPurpose,
+  PasskeyInfo,
 } from './events.js'
 
 // Gates for the routes of the app
@@ -157,6 +158,16 @@ export {
   mfaRoutes,
   type TotpSetup,
 } from './features/mfa/index.js'
+
+// Passkeys
+
+export type { PasskeyRequest } from './core/sign-in/passkey-factor.js'
+export {
+  type PasskeyOptions,
+  type PasskeysToolbox,
+  passkeyRoutes,
+} from './features/passkeys/index.js'
+export type { Passkey, PasskeyStore, PasskeyUse } from './ports/passkey-store.js'
 
 // Custom user stores, state and transports
 

@@ -13,6 +13,7 @@ import { email } from './features/email/index.js'
 import { management } from './features/management/index.js'
 import { mfa } from './features/mfa/index.js'
 import { oauth } from './features/oauth/index.js'
+import { passkeys } from './features/passkeys/index.js'
 import { session } from './features/session/index.js'
 import { checkDecorators, decorate } from './gates/decorate.js'
 import { createRateLimits, rateLimitOfApp } from './gates/rate-limit.js'
@@ -23,7 +24,16 @@ import { resolveOptions } from './groups/resolve-options.js'
 import { decorateServices } from './groups/services.js'
 import { createState } from './state/open.js'
 
-const features: readonly Feature[] = [account, session, management, bearer, email, oauth, mfa]
+const features: readonly Feature[] = [
+  account,
+  session,
+  management,
+  bearer,
+  email,
+  oauth,
+  mfa,
+  passkeys,
+]
 
 const plugin: FastifyPluginAsync<CrudAuthOptions> = async (app, options) => {
   checkDecorators(app)

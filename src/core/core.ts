@@ -33,7 +33,9 @@ import { type Authenticate, createPasswordAuthentication } from './sign-in/authe
 import type { SignIns } from './sign-in/complete.js'
 import { createKnownDevices, type LoginContext } from './sign-in/known-device.js'
 import {
+  type CountAddress,
   type CountAttempt,
+  createCountAddress,
   createCountAttempt,
   createLockout,
   noLockout,
@@ -95,6 +97,8 @@ export interface Core {
   readonly loginContext: (request: FastifyRequest) => LoginContext
   /** Counts an attempt at a code, in the lockout of the passwords. */
   readonly countAttempt: CountAttempt
+  /** Counts an attempt whose account isn't known yet, by IP address. */
+  readonly countAddress: CountAddress
   /** Cookies that recognize a device; null if no transport signs in with a password. */
   readonly deviceCookies: ResolvedCookies | null
   /** The id in the device cookie of the browser, or null. */
@@ -147,12 +151,14 @@ export async function createCore({
     : noLockout
 
   const countAttempt = createCountAttempt(lockout, emit)
+  const countAddress = createCountAddress(lockout, emit)
   const signIns: SignIns = {
     transports: new Map(),
     bodies: new Map(),
     afterwards: new Map(),
     signOut: null,
     secondFactor: null,
+    passkeys: null,
   }
 
   const credentials = createCredentials()
@@ -255,6 +261,7 @@ export async function createCore({
       emit,
     }),
     countAttempt,
+    countAddress,
     deviceCookies,
     deviceIdOf: (request) => devices?.idOf(request) ?? null,
     loginContext: devices?.loginContext ?? ((request) => ({ request, deviceOf: async () => null })),

@@ -52,7 +52,7 @@ function compilersOf(app: FastifyInstance): ReturnType<typeof loadCompilers> {
 
 /** A route of the plugin. */
 export interface OwnRoute {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly url: string
   readonly schema: Readonly<Record<string, unknown>>
   readonly docs: RouteDocs

@@ -2,7 +2,8 @@ import type { RegisteredUser } from './fastify.js'
 
 /**
  * Kind of a message. `password_changed`, `existing_account`, `provider_unlinked`, `mfa_enabled`,
- * `mfa_disabled` and `recovery_code_used` are notices without a token.
+ * `mfa_disabled`, `recovery_code_used`, `passkey_added` and `passkey_removed` are notices without a
+ * token.
  */
 export type DeliveryKind =
   | 'verify_email'
@@ -16,6 +17,8 @@ export type DeliveryKind =
   | 'mfa_enabled'
   | 'mfa_disabled'
   | 'recovery_code_used'
+  | 'passkey_added'
+  | 'passkey_removed'
 
 /** One message to a user. */
 export interface DeliveryIntent {

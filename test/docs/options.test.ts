@@ -193,6 +193,8 @@ test('docs/email.md has a row for every kind of message', () => {
     'mfa_enabled',
     'mfa_disabled',
     'recovery_code_used',
+    'passkey_added',
+    'passkey_removed',
   ]
   for (const kind of kinds) assert.ok(text.includes(`| \`${kind}\` |`), kind)
 })

@@ -3,7 +3,7 @@ import type { SessionRecord } from '../../ports/session-store.js'
 import type { Principal } from '../../ports/transport.js'
 import type { UserId, UserValues } from '../../ports/user-store.js'
 import type { Row } from '../users/users.js'
-import type { SignInMethods } from './sign-in-methods.js'
+import type { AllMethods, SignInMethods } from './sign-in-methods.js'
 
 /** Records that depend on a credential and end with it: sessions, refresh-token families. */
 export interface Revocable {
@@ -45,7 +45,7 @@ type LinkChanged = (
 
 /** What happened to a second factor. */
 export type FactorChange =
-  | { readonly kind: 'mfa_enabled' | 'mfa_disabled' }
+  | { readonly kind: 'mfa_enabled' | 'mfa_disabled' | 'passkey_added' | 'passkey_removed' }
   /** @param remaining recovery codes that are left */
   | { readonly kind: 'recovery_code_used'; readonly remaining: number }
 
@@ -60,7 +60,9 @@ export interface Credentials {
   readonly carriers: RefreshCredential[]
   readonly methods: SignInMethods[]
   /** All of `methods` combined. */
-  readonly allMethods: SignInMethods
+  readonly allMethods: AllMethods
+  /** Whether the user can sign in with one of `methods` other than this one. */
+  hasOtherMethod(user: Row, than: SignInMethods): Promise<boolean>
   /** Called after a password change, before the response. Must not wait. */
   readonly passwordChangedListeners: PasswordChanged[]
   /** Calls every listener in `passwordChangedListeners`. */
@@ -98,12 +100,20 @@ export function createCredentials(): Credentials {
       async detachAll(user) {
         for (const method of methods) await method.detachAll(user)
       },
+      async detachFactors(user) {
+        for (const method of methods) await method.detachFactors(user)
+      },
       get undoable() {
         return methods.some(({ undoable }) => undoable)
       },
       async detachRecent(user) {
         for (const method of methods) await method.detachRecent(user)
       },
+    },
+    async hasOtherMethod(user, than) {
+      for (const method of methods)
+        if (method !== than && (await method.isUsable(user))) return true
+      return false
     },
     passwordChangedListeners: onPasswordChanged,
     notifyPasswordChanged(user, request) {

@@ -54,7 +54,7 @@ export function createDeleteAccount({
         ...allMethods.cleared,
         ...allMethods.clearedFactors,
       }),
-      removeMethods: { before: true, retry: null },
+      removeMethods: { before: true, factors: true, retry: null },
     })
     if (!changed) throw new UnauthenticatedError()
     for (const forget of onDeleted) await forget(changed)

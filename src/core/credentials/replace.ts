@@ -39,6 +39,8 @@ interface RemoveMethods {
    * in between. The removal before it still counts if an outage prevents the other one.
    */
   readonly before: boolean
+  /** Also removes the second factors that are stored outside the row. */
+  readonly factors: boolean
   /** Retries a removal that fails after the write. Null: the failure is thrown. */
   readonly retry: ((work: () => Promise<void>) => void) | null
 }
@@ -105,12 +107,17 @@ export function createReplaceCredential({
     }
   }
 
-  const removeMethods = async (user: Row, { retry }: RemoveMethods) => {
+  const detach = async (user: Row, { factors }: RemoveMethods) => {
+    await allMethods.detachAll(user)
+    if (factors) await allMethods.detachFactors(user)
+  }
+
+  const removeMethods = async (user: Row, remove: RemoveMethods) => {
     try {
-      await allMethods.detachAll(user)
+      await detach(user, remove)
     } catch (error) {
-      if (!retry) throw error
-      retry(() => allMethods.detachAll(user))
+      if (!remove.retry) throw error
+      remove.retry(() => detach(user, remove))
     }
   }
 
@@ -124,7 +131,7 @@ export function createReplaceCredential({
       notify,
       emit,
     } = replacement
-    if (remove?.before) await allMethods.detachAll(user)
+    if (remove?.before) await detach(user, remove)
     // The owner has recovered the account. Recent links go before the write, so that none of them
     // can sign in under the next epoch.
     if (!keep && !remove) await allMethods.detachRecent(user)

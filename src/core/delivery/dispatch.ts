@@ -94,6 +94,8 @@ const alerts: ReadonlySet<DeliveryKind> = new Set([
   'mfa_enabled',
   'mfa_disabled',
   'recovery_code_used',
+  'passkey_added',
+  'passkey_removed',
 ])
 const isAlert = ({ kind }: DeliveryIntent): boolean => alerts.has(kind)
 

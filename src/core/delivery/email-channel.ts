@@ -72,6 +72,8 @@ export function emailChannel({
     mfa_enabled: paths.reset,
     mfa_disabled: paths.reset,
     recovery_code_used: paths.reset,
+    passkey_added: paths.reset,
+    passkey_removed: paths.reset,
   }
 
   const linkOf = ({ kind, token, redirectTo }: DeliveryIntent): string => {

@@ -164,6 +164,24 @@ const wordings: Readonly<Record<DeliveryKind, Word>> = {
     action: 'Reset your password',
     after: [],
   }),
+  passkey_added: (_, site) => ({
+    subject: `A passkey was added to your account at ${site}`,
+    lead: [
+      `You can now sign in to your account at ${site} with a new passkey.`,
+      'If you added it, you don’t need to do anything. If you didn’t, sign in and remove it, then reset your password.',
+    ],
+    action: 'Reset your password',
+    after: [],
+  }),
+  passkey_removed: (_, site) => ({
+    subject: `A passkey was removed from your account at ${site}`,
+    lead: [
+      `A passkey can no longer be used to sign in to your account at ${site}.`,
+      'If you removed it, you don’t need to do anything. If you didn’t, reset your password now.',
+    ],
+    action: 'Reset your password',
+    after: [],
+  }),
 }
 
 const entities: Readonly<Record<string, string>> = {

@@ -165,6 +165,13 @@ export class AuthenticatedPrincipal implements Principal {
     }
   }
 
+  /** When the user authenticated, in `Date.now()` milliseconds; minus infinity if unknown. */
+  static authenticatedAtMs(principal: Principal): number {
+    return principal instanceof AuthenticatedPrincipal
+      ? principal.#authenticatedAtMs
+      : Number.NEGATIVE_INFINITY
+  }
+
   /** Whether the session is in sudo mode. */
   static isElevated(principal: Principal): boolean {
     const session = AuthenticatedPrincipal.sessionOf(principal)

@@ -3,6 +3,7 @@ import { fail } from '../../lib/option-checks.js'
 import type { Row, Users } from '../users/users.js'
 import type { CountedAttempt } from './lockout.js'
 import { assertMaySignIn } from './may-sign-in.js'
+import type { PasskeyFactor } from './passkey-factor.js'
 import type { CompleteLoginOptions, Continuation, SignInContext } from './pending-sign-in.js'
 import type { SecondFactor } from './second-factor.js'
 
@@ -66,6 +67,8 @@ export interface SignIns {
   signOut: SignOut | null
   /** Null: no second factor is ever asked for. */
   secondFactor: SecondFactor | null
+  /** Null: there are no passkeys. */
+  passkeys: PasskeyFactor | null
 }
 
 /**

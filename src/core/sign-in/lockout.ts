@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { shortHmac } from '../../crypto/digest.js'
 import { LockedOutError } from '../../errors.js'
 import type { Emit, LockoutReason } from '../../events.js'
@@ -64,6 +65,11 @@ interface Lockout {
     attempt: Attempt,
     onLocked: (reason: LockoutReason) => Promise<void>,
   ): Promise<CountedAttempt>
+  /** Counts an attempt by IP address alone. Throws the same. */
+  attemptFrom(
+    ip: string,
+    onLocked: (reason: LockoutReason) => Promise<void>,
+  ): Promise<CountedAttempt>
   /**
    * Lifts the locks of a user who has proved ownership with a message or a provider. Never rejects.
    */
@@ -101,9 +107,23 @@ export const createCountAttempt =
     )
   }
 
+/**
+ * Counts an attempt whose account isn't known yet.
+ * @throws LockedOutError (429), UnavailableError (503)
+ */
+export type CountAddress = (request: FastifyRequest) => Promise<CountedAttempt>
+
+export const createCountAddress =
+  (lockout: Lockout, emit: Emit): CountAddress =>
+  (request) =>
+    lockout.attemptFrom(request.ip, (reason) =>
+      emit('onLockout', { identifier: '', reason }, request),
+    )
+
 const nothing = async (): Promise<void> => {}
 export const noLockout: Lockout = {
   attempt: async () => ({ forgive: nothing, giveBack: nothing }),
+  attemptFrom: async () => ({ forgive: nothing, giveBack: nothing }),
   clear: nothing,
 }
 
@@ -113,6 +133,12 @@ export const noLockout: Lockout = {
  */
 const foldIdentifier = (identifier: string) =>
   canonicalEmail(identifier) ?? identifier.normalize('NFKC').trim().toLowerCase()
+
+/** A budget, and what its lock applies to. */
+interface ReasonedBudget {
+  readonly reason: LockoutReason
+  readonly budget: AttemptBudget
+}
 
 export function createLockout(
   counters: CounterStore,
@@ -136,12 +162,14 @@ export function createLockout(
       return typeof name === 'string' ? [identifierKey(name)] : []
     })
 
-  const budgetsOf = ({
-    identifier,
-    user,
-    ip,
-    deviceId,
-  }: Attempt): { reason: LockoutReason; budget: AttemptBudget }[] => {
+  // Many users may share an IP address, so its lock does not escalate.
+  const address = { ...times, maxLockMs: times.lockMs, maxAttempts: policy.maxAttemptsPerIp }
+  const addressBudget = (ip: string): ReasonedBudget => ({
+    reason: 'address',
+    budget: { ...address, key: `lock:a:${shortHmac(key, addressKey(ip))}` },
+  })
+
+  const budgetsOf = ({ identifier, user, ip, deviceId }: Attempt): ReasonedBudget[] => {
     const subject = user
       ? `user:${encodeUserId(users.idOf(user))}`
       : `name:${foldIdentifier(identifier)}`
@@ -149,12 +177,6 @@ export function createLockout(
       ...times,
       maxAttempts: policy.maxAttempts,
       maxPerDay: Math.max(maxAttemptsPerDay, policy.maxAttempts),
-    }
-    // Many users may share an IP address, so its lock does not escalate.
-    const address = {
-      ...times,
-      maxLockMs: times.lockMs,
-      maxAttempts: policy.maxAttemptsPerIp,
     }
     if (deviceId !== null && user) {
       // A known device has its own budget, so attempts by others, even from the same address, can't
@@ -171,10 +193,7 @@ export function createLockout(
     }
     return [
       // First, so that a locked address uses up no account's budget and creates no counters.
-      {
-        reason: 'address',
-        budget: { ...address, key: `lock:a:${shortHmac(key, addressKey(ip))}` },
-      },
+      addressBudget(ip),
       { reason: 'identifier', budget: { ...own, key: `lock:u:${shortHmac(key, subject)}` } },
       // Also by spelling, for known and unknown identifiers. Otherwise spellings that share a
       // budget would reveal that the account exists (user enumeration).
@@ -182,23 +201,40 @@ export function createLockout(
     ]
   }
 
+  /** @throws LockedOutError, UnavailableError */
+  const count = async (
+    budgets: readonly ReasonedBudget[],
+    onLocked: (reason: LockoutReason) => Promise<void>,
+  ) => {
+    let retryMs = 0
+    const newlyLocked = new Set<LockoutReason>()
+    try {
+      const results = await counters.attempt(budgets.map(({ budget }) => budget))
+      results.forEach((result, index) => {
+        retryMs = Math.max(retryMs, result.retryMs)
+        const reason = budgets[index]?.reason
+        if (result.lockedNow && reason) newlyLocked.add(reason)
+      })
+    } catch (cause) {
+      throw unavailableError(cause)
+    }
+    for (const reason of newlyLocked) await onLocked(reason)
+    if (retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
+  }
+
   return {
+    async attemptFrom(ip, onLocked) {
+      const counted = addressBudget(ip)
+      await count([counted], onLocked)
+      const giveBack = async () => {
+        await Promise.allSettled([counters.giveBack([counted.budget.key])])
+      }
+      return { forgive: giveBack, giveBack }
+    },
+
     async attempt(attempt, onLocked) {
       const budgets = budgetsOf(attempt)
-      let retryMs = 0
-      const newlyLocked = new Set<LockoutReason>()
-      try {
-        const results = await counters.attempt(budgets.map(({ budget }) => budget))
-        results.forEach((result, index) => {
-          retryMs = Math.max(retryMs, result.retryMs)
-          const reason = budgets[index]?.reason
-          if (result.lockedNow && reason) newlyLocked.add(reason)
-        })
-      } catch (cause) {
-        throw unavailableError(cause)
-      }
-      for (const reason of newlyLocked) await onLocked(reason)
-      if (retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
+      await count(budgets, onLocked)
 
       const keys = budgets.map(({ budget }) => budget.key)
       const own = budgets

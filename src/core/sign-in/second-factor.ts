@@ -16,8 +16,16 @@ export interface MfaChallenge {
 /** The second factor, as sign-in and sudo mode see it. The feature that provides it registers it. */
 export interface SecondFactor {
   isEnrolled(user: Row): boolean
-  /** Whether a sign-in with a provider must not change the account before the second factor. */
-  guardsProviders(user: Row): boolean
+  /**
+   * Whether a sign-in with a provider must not change the account before the second factor.
+   * @throws UnavailableError if that can't be decided
+   */
+  guardsProviders(user: Row): Promise<boolean>
+  /**
+   * Whether the account must have a second factor for any transport, and has none but passkeys.
+   * @throws UnavailableError if that can't be decided
+   */
+  needsPasskey(user: Row): Promise<boolean>
   /**
    * Decides whether a sign-in whose first factor was verified needs a second one. Returns the
    * challenge, or null to go on.

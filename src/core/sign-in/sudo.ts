@@ -42,22 +42,26 @@ export interface SudoPolicy {
   readonly lockoutSeconds: number
 }
 
-/** Proof for entering sudo mode. `code` is a one-time code of an authenticator app. */
+/**
+ * Proof for entering sudo mode. `code` is a one-time code of an authenticator app. `passkey` is what
+ * the client got from a passkey for the options of `app.crudAuth.passkeys.sudoOptions`.
+ */
 export type SudoProof =
   | { readonly password: string }
   | { readonly code: string }
+  | { readonly passkey: { readonly challenge_id: string; readonly response: object } }
   | { readonly fresh: true }
 
 /** Sudo mode: a session whose user has just re-entered the password. */
 export interface Sudo {
   /**
    * Puts the session of the request into sudo mode. Returns when it ends.
-   * @param proof the password, or a code of the account's authenticator app, or `{ fresh: true }`
-   * for an account that has neither, right after a sign-in
+   * @param proof the password, a code of the account's authenticator app, the answer of a passkey,
+   * or `{ fresh: true }` for an account that has none of them, right after a sign-in
    * @throws CRUDAUTH_SUDO_REQUIRED (403) for other transports, with sudo off, for `fresh` with a
-   * password or a second factor, or for `code` without one; CRUDAUTH_FRESH_SIGN_IN_REQUIRED (403);
-   * CRUDAUTH_WRONG_PASSWORD and CRUDAUTH_MFA_CODE (401), also for a recovery code;
-   * CRUDAUTH_LOCKED_OUT (429)
+   * password, a second factor or a passkey, or for `code` or `passkey` where they aren't set up;
+   * CRUDAUTH_FRESH_SIGN_IN_REQUIRED (403); CRUDAUTH_WRONG_PASSWORD and CRUDAUTH_MFA_CODE (401), the
+   * latter also for a recovery code and a wrong passkey; CRUDAUTH_LOCKED_OUT (429)
    * @example
    * const until = await app.crudAuth.sudo.elevate(request, { password })
    */
@@ -88,16 +92,19 @@ interface Dependencies {
   /** Seconds after a sign-in within which it counts as fresh. */
   readonly freshSeconds: number
   readonly principalOf: (request: FastifyRequest) => Principal | null
-  readonly signIns: Pick<SignIns, 'secondFactor'>
+  readonly signIns: Pick<SignIns, 'secondFactor' | 'passkeys'>
 }
 
 /** The members of a proof, of whatever type the caller passed. */
 function readProof(proof: unknown) {
-  const { password, code, fresh } = (proof ?? {}) as Record<string, unknown>
+  const { password, code, passkey, fresh } = (proof ?? {}) as Record<string, unknown>
   if (typeof password === 'string') return { password }
   if (typeof code === 'string') return { code }
+  if (typeof passkey === 'object' && passkey !== null) return { passkey }
   if (fresh === true) return null
-  throw new BadRequestError('The proof must be { password }, { code } or { fresh: true }')
+  throw new BadRequestError(
+    'The proof must be { password }, { code }, { passkey } or { fresh: true }',
+  )
 }
 
 export function createSudo(policy: SudoPolicy | false, services: Dependencies): OwnSudo {
@@ -126,10 +133,12 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
         return until
       }
 
-      const { secondFactor } = signIns
+      const { secondFactor, passkeys } = signIns
       const isEnrolled = secondFactor?.isEnrolled(user) === true
+      const hasPasskey = async () => (await passkeys?.has(user)) === true
       if (secret === null) {
-        if (passwords.isUsable(users.hashOf(user)) || isEnrolled) throw new SudoRequiredError()
+        if (passwords.isUsable(users.hashOf(user)) || isEnrolled || (await hasPasskey()))
+          throw new SudoRequiredError()
         // Sudo mode doesn't count as a fresh sign-in here, so it can't renew itself.
         if (record.authenticatedAtMs + freshSeconds * 1000 <= Date.now())
           throw new FreshSignInRequiredError()
@@ -137,6 +146,7 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
       }
 
       if (secret.code !== undefined && !isEnrolled) throw new SudoRequiredError()
+      if (secret.passkey !== undefined && !(await hasPasskey())) throw new SudoRequiredError()
       const lockMs = policy.lockoutSeconds * 1000
       const sessionBudget = {
         key: `sudo:${shortHmac(key, `session ${record.handle}`)}`,
@@ -153,10 +163,14 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
       const retryMs = attempt ? Math.max(...results.map((result) => result.retryMs)) : 1000
       if (!attempt || retryMs > 0) throw retryAfter(new LockedOutError(), retryMs / 1000)
 
-      const judge = async () =>
-        secret.code === undefined
-          ? (await passwords.check(users.hashOf(user), secret.password)).ok
-          : secondFactor?.verifyOneTimeCode(user, secret.code, request)
+      const judge = async () => {
+        if (secret.password !== undefined)
+          return (await passwords.check(users.hashOf(user), secret.password)).ok
+        if (secret.code !== undefined)
+          return secondFactor?.verifyOneTimeCode(user, secret.code, request)
+        const purpose = { name: 'sudo', of: record.handle } as const
+        return passkeys?.verify(request as FastifyRequest, user, purpose, secret.passkey)
+      }
       const ok = await judge().catch(async (error) => {
         // Nothing was compared, so nothing was guessed.
         await Promise.allSettled([counters.giveBack([sessionBudget.key, userBudget.key])])
@@ -167,7 +181,7 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
           await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs: 0 }))
           AuthenticatedPrincipal.patchSession(principal, { sudoUntilMs: 0 })
         }
-        throw secret.code === undefined ? new WrongPasswordError() : new MfaCodeError()
+        throw secret.password === undefined ? new MfaCodeError() : new WrongPasswordError()
       }
       await orUnavailable(
         Promise.all([counters.forgive([sessionBudget.key]), counters.giveBack([userBudget.key])]),

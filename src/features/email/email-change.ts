@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { ReplaceCredential } from '../../core/credentials/replace.js'
-import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
+import type { AllMethods } from '../../core/credentials/sign-in-methods.js'
 import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import type { Outbox, RecipientLimit } from '../../core/delivery/outbox.js'
 import { canonicalEmail, malformedValue } from '../../core/identity/canonical.js'
@@ -39,7 +39,7 @@ interface Dependencies {
   readonly mayRevert: MayRevert
   readonly seconds: { readonly change: number; readonly revert: number }
   /** Sign-in methods besides the password. */
-  readonly methods: SignInMethods
+  readonly methods: AllMethods
   readonly replaceCredential: ReplaceCredential
   /** Sends a password reset link, if the recovery field is the email address. */
   readonly offerReset: (user: Row) => Promise<void>
@@ -263,7 +263,11 @@ export function createEmailChange(services: Dependencies): EmailChange {
                 // Whoever changed the address may have linked a provider to get back in.
                 ...methods.cleared,
               }),
-              removeMethods: { before: false, retry: (work) => outbox.alert(request, work) },
+              removeMethods: {
+                before: false,
+                factors: false,
+                retry: (work) => outbox.alert(request, work),
+              },
               async notify(row) {
                 await reservations.releaseSince(row, email).catch(() => {})
                 // Earlier addresses can still revert: the one who reverts now may be an attacker

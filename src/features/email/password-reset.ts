@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { ReplaceCredential } from '../../core/credentials/replace.js'
-import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
+import type { AllMethods } from '../../core/credentials/sign-in-methods.js'
 import type { Outbox } from '../../core/delivery/outbox.js'
 import type { Redeem } from '../../core/one-time-tokens/redeem.js'
 import type { Passwords } from '../../core/passwords/passwords.js'
@@ -23,7 +23,7 @@ interface Dependencies {
   readonly redeem: Redeem
   readonly outbox: Outbox
   /** Sign-in methods besides the password. */
-  readonly methods: SignInMethods
+  readonly methods: AllMethods
   readonly replaceCredential: ReplaceCredential
   /** Tells the user that the password was changed. Must not wait. */
   readonly passwordChanged: (user: Row, request: FastifyRequest) => void
@@ -118,7 +118,11 @@ export function createPasswordReset({
               unchangedFields: [field, ...unproved],
               values: (row) => ({ hashedPassword, ...verified(row, othersOf(row)) }),
               removeMethods: isFirstVerification(user)
-                ? { before: true, retry: (work) => outbox.alert(request, work) }
+                ? {
+                    before: true,
+                    factors: !hasOwner(user),
+                    retry: (work) => outbox.alert(request, work),
+                  }
                 : undefined,
               notify: (row) => passwordChanged(row, request),
               emit: (row) => emit('onAfterPasswordReset', { user: row }, request),

@@ -9,7 +9,7 @@ import {
   factorRequest,
   ResetPassword,
 } from '../../../schemas/email.js'
-import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
+import type { AllMethods } from '../../core/credentials/sign-in-methods.js'
 import type { Users } from '../../core/users/users.js'
 import { accountScope } from '../../gates/account-scope.js'
 import { currentUser } from '../../gates/current-user.js'
@@ -40,7 +40,7 @@ export interface EmailServices extends RouteLimits {
   /** Schema of email addresses in `registration.schema`. */
   readonly emailSchema: object | undefined
   readonly undoLink: UndoLink
-  readonly methods: SignInMethods
+  readonly methods: AllMethods
 }
 
 const tags = ['email']

@@ -25,7 +25,7 @@ export interface Challenge {
   readonly epoch: string
   /** Id of the device cookie that the browser had; null if it had none. */
   readonly device: string | null
-  /** The secret to enroll with; null for an enrolled account. */
+  /** The secret to enroll with; null for an account that has a second factor. */
   readonly secret: string | null
   readonly signIn: PendingSignIn
   readonly endsAtMs: number

@@ -56,7 +56,9 @@ function create(core: Core, settings: MfaSettings, limits: RouteLimits): Created
   credentials.methods.push({
     cleared: {},
     clearedFactors: noFactor,
+    isUsable: async () => false,
     detachAll: async () => {},
+    detachFactors: async () => {},
     detachRecent: async () => {},
     undoable: false,
   })

@@ -1,13 +1,22 @@
-import type { Static } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { isTruthy } from '../../../schemas/common.js'
-import { ChallengeInfo, ChallengeRequest, VerifyMfa, verified } from '../../../schemas/mfa.js'
-import { decodeUserId } from '../../core/users/user-id.js'
-import { TokenInvalidOrUsedError } from '../../errors.js'
+import {
+  ChallengeInfo,
+  ChallengeRequest,
+  VerifyMfa,
+  VerifyMfaPasskey,
+  verified,
+} from '../../../schemas/mfa.js'
+import { PasskeyOptions } from '../../../schemas/passkeys.js'
+import { BadRequestError } from '../../errors.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import { servicesOf } from '../../groups/services.js'
 import { manageRoutes } from './manage-routes.js'
 import type { MfaServices } from './services.js'
+import { passkeyPurpose } from './verification.js'
+
+type VerifyBody = Static<typeof VerifyMfa> | Static<typeof VerifyMfaPasskey>
 
 const tags = ['mfa']
 const unavailable = 'Redis or the users database is unreachable (CRUDAUTH_UNAVAILABLE)'
@@ -23,7 +32,12 @@ const invalidChallenge =
  */
 export const mfaRoutes = defineGroup('mfa', (app) => {
   const services = servicesOf<MfaServices>(app, 'mfa', 'The "mfa" routes need the option "mfa"')
-  return [verifyRoute(services), challengeRoute(services), ...manageRoutes(services)]
+  return [
+    verifyRoute(services),
+    challengeRoute(services),
+    ...passkeyRoute(services),
+    ...manageRoutes(services),
+  ]
 })
 
 function verifyRoute({ verification, signIns }: MfaServices): OwnRoute {
@@ -34,7 +48,7 @@ function verifyRoute({ verification, signIns }: MfaServices): OwnRoute {
       operationId: 'verifyMfa',
       tags,
       summary: 'Finish a sign-in with a code of the second factor',
-      body: VerifyMfa,
+      body: signIns.passkeys ? Type.Union([VerifyMfa, VerifyMfaPasskey]) : VerifyMfa,
       response: {
         200: verified({
           transports: [...signIns.transports.keys()],
@@ -57,18 +71,55 @@ function verifyRoute({ verification, signIns }: MfaServices): OwnRoute {
     },
     isPublic: true,
     before: [],
-    handler: (request: FastifyRequest<{ Body: Static<typeof VerifyMfa> }>, reply) => {
-      const { challenge, code, remember_device } = request.body
+    handler: (request: FastifyRequest<{ Body: VerifyBody }>, reply) => {
+      const { body } = request
+      const proof = 'code' in body ? { code: body.code } : { passkey: body }
       return verification.verify(request, reply, {
-        challenge,
-        code,
-        rememberDevice: isTruthy(remember_device),
+        challenge: body.challenge,
+        proof,
+        rememberDevice: isTruthy(body.remember_device),
       })
     },
   }
 }
 
-function challengeRoute({ verification, users, enrollment, setupOf }: MfaServices): OwnRoute {
+/** Not mounted without passkeys. */
+function passkeyRoute({ verification, signIns, rateLimit, limits }: MfaServices): OwnRoute[] {
+  const { passkeys } = signIns
+  if (!passkeys) return []
+  const route: OwnRoute = {
+    method: 'POST',
+    url: '/mfa/passkey/options',
+    schema: {
+      operationId: 'mfaPasskeyOptions',
+      tags,
+      summary: 'Options to answer a challenge with a passkey',
+      body: ChallengeRequest,
+      response: { 200: PasskeyOptions },
+    },
+    docs: {
+      auth: 'none',
+      form: true,
+      errors: {
+        400: `${invalidChallenge}; or the account has no passkey (CRUDAUTH_BAD_REQUEST)`,
+        429: 'Too many requests (CRUDAUTH_RATE_LIMITED)',
+        503: unavailable,
+      },
+    },
+    isPublic: true,
+    before: [rateLimit('passkey_options', limits.passkey_options)],
+    async handler(request: FastifyRequest<{ Body: Static<typeof ChallengeRequest> }>) {
+      const challenge = await verification.find(request, request.body.challenge)
+      const user = await verification.accountOf(challenge)
+      if (challenge.secret !== null || !(await passkeys.has(user)))
+        throw new BadRequestError('The account has no passkey')
+      return passkeys.begin(request, user, passkeyPurpose(challenge))
+    },
+  }
+  return [route]
+}
+
+function challengeRoute({ verification, enrollment, signIns, setupOf }: MfaServices): OwnRoute {
   return {
     method: 'POST',
     url: '/mfa/challenge',
@@ -88,13 +139,15 @@ function challengeRoute({ verification, users, enrollment, setupOf }: MfaService
     before: [],
     async handler(request: FastifyRequest<{ Body: Static<typeof ChallengeRequest> }>) {
       const challenge = await verification.find(request, request.body.challenge)
-      const id = decodeUserId(challenge.user)
-      const user = id === null ? null : await users.findById(id)
-      if (!verification.isStillValid(user, challenge)) throw new TokenInvalidOrUsedError()
+      const user = await verification.accountOf(challenge)
       if (challenge.secret !== null)
         return { setup: setupOf(user, challenge.secret), methods: ['totp'] }
-      const hasCodes = enrollment.remaining(user) > 0
-      return { setup: null, methods: ['totp', ...(hasCodes ? ['recovery_code'] : [])] }
+      const methods = [
+        ...(enrollment.isEnrolled(user) ? ['totp'] : []),
+        ...(enrollment.remaining(user) > 0 ? ['recovery_code'] : []),
+        ...((await signIns.passkeys?.has(user)) ? ['passkey'] : []),
+      ]
+      return { setup: null, methods }
     },
   }
 }

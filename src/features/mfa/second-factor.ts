@@ -64,9 +64,22 @@ export function createSecondFactor({
     ...signIn,
   })
 
+  const hasPasskey = async (user: Row) => (await signIns.passkeys?.has(user)) === true
+
   return {
     isEnrolled: enrollment.isEnrolled,
-    guardsProviders: (user) => settings.afterProviders && enrollment.isEnrolled(user),
+    async guardsProviders(user) {
+      if (!settings.afterProviders) return false
+      if (enrollment.isEnrolled(user)) return true
+      return (await hasPasskey(user)) && isRequired(user, 'session')
+    },
+
+    async needsPasskey(user) {
+      if (enrollment.isEnrolled(user)) return false
+      for (const transport of signIns.transports.keys())
+        if (await isRequired(user, transport)) return true
+      return false
+    },
 
     async challenge(request, user, signIn) {
       const methods = checkMethods(signIn.amr)
@@ -77,9 +90,10 @@ export function createSecondFactor({
         ? !remembered?.has(request, user)
         : await isRequired(user, signIn.transport)
       if (!needsCode) return null
-      // Each challenge has a secret of its own. Otherwise a password thief could learn the secret
-      // that the owner confirms.
-      const secret = isEnrolled ? null : newTotpSecret()
+      // Whoever has a passkey already has a second factor, and sets up no other one here. Each
+      // challenge has a secret of its own. Otherwise a password thief could learn the secret that
+      // the owner confirms.
+      const secret = isEnrolled || (await hasPasskey(user)) ? null : newTotpSecret()
       const challenge = await challenges.begin(user, {
         device: deviceIdOf(request),
         secret,

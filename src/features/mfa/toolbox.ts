@@ -107,7 +107,10 @@ export interface MfaToolbox {
     reply: AnyReply,
     answer: {
       readonly challenge: string
-      readonly code: string
+      /** A one-time code, or a recovery code. */
+      readonly code?: string | undefined
+      /** In place of a code: what the client got from a passkey, `{ challenge_id, response }`. */
+      readonly passkey?: object | undefined
       readonly rememberDevice?: boolean | undefined
     },
   ): Promise<object>
@@ -194,12 +197,12 @@ export function createMfaToolbox(services: Dependencies | null): MfaToolbox {
       const transport = transportOf(signIns, options.transport)
       return secondFactor.challenge(request as FastifyRequest, row, { ...options, transport })
     },
-    async complete(request, reply, { challenge, code, rememberDevice }) {
-      if (typeof challenge !== 'string' || typeof code !== 'string')
+    async complete(request, reply, { challenge, code, passkey, rememberDevice }) {
+      if (typeof challenge !== 'string' || (passkey === undefined && typeof code !== 'string'))
         throw new BadRequestError('The challenge and the code must be strings')
       return need().verification.verify(request, reply, {
         challenge,
-        code,
+        proof: passkey === undefined ? { code: code as string } : { passkey },
         rememberDevice: rememberDevice === true,
       })
     },

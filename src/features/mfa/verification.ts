@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { runAfterwards, type SignIns } from '../../core/sign-in/complete.js'
 import type { LoginContext } from '../../core/sign-in/known-device.js'
 import type { CountAttempt } from '../../core/sign-in/lockout.js'
+import type { PasskeyPurpose } from '../../core/sign-in/passkey-factor.js'
 import { accountView } from '../../core/users/account-view.js'
 import { decodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
@@ -18,7 +19,8 @@ import { stepOf } from './totp.js'
 /** The answer to a challenge. */
 interface Answer {
   readonly challenge: string
-  readonly code: string
+  /** A code, or what a passkey has signed: `{ challenge_id, response }`. */
+  readonly proof: { readonly code: string } | { readonly passkey: unknown }
   readonly rememberDevice?: boolean | undefined
 }
 
@@ -29,8 +31,11 @@ export interface Verification {
    * @throws TokenInvalidOrUsedError
    */
   find(request: FastifyRequest, token: string): Promise<Challenge>
-  /** Whether nothing has changed in the account that ends the challenge. */
-  isStillValid(user: Row | null, challenge: Challenge): user is Row
+  /**
+   * The account of a challenge.
+   * @throws TokenInvalidOrUsedError if something has changed in it that ends the challenge
+   */
+  accountOf(challenge: Challenge): Promise<Row>
   /**
    * Finishes the sign-in and returns its response body.
    * @throws TokenInvalidOrUsedError (400), MfaCodeError (401), CrossSiteError (403),
@@ -74,11 +79,22 @@ export function createVerification(services: Dependencies): Verification {
     return challenge
   }
 
-  const isStillValid = (user: Row | null, { epoch, secret }: Challenge): user is Row =>
+  const hasFactor = async (user: Row) =>
+    enrollment.isEnrolled(user) || (await signIns.passkeys?.has(user)) === true
+
+  /** The account, unless something has changed in it that ends the challenge. */
+  const unchanged = async (user: Row | null, { epoch, secret }: Challenge): Promise<Row | null> =>
     user !== null &&
     users.isActive(user) &&
     users.epochOf(user) === epoch &&
-    enrollment.isEnrolled(user) === (secret === null)
+    (await hasFactor(user)) === (secret === null)
+      ? user
+      : null
+
+  const findUser = async ({ user }: Challenge): Promise<Row | null> => {
+    const id = decodeUserId(user)
+    return id === null ? null : users.findById(id)
+  }
 
   /** Counts the attempt in every limit, before anything about the code is known. */
   const count = async (request: FastifyRequest, challenge: Challenge) => {
@@ -87,8 +103,7 @@ export function createVerification(services: Dependencies): Verification {
       await Promise.all(counted.map((one) => one.giveBack()))
     }
     try {
-      const id = decodeUserId(challenge.user)
-      const user = id === null ? null : await users.findById(id)
+      const user = await findUser(challenge)
       const identifier = identifierOf(users, user, challenge.signIn)
       const device = await services.loginContext(request).deviceOf(identifier, user)
       const context = { request, deviceOf: async () => device }
@@ -105,13 +120,26 @@ export function createVerification(services: Dependencies): Verification {
     }
   }
 
-  /** Judges the code. Null for a wrong one. The code of an enrolled account is used up. */
-  const prove = async (user: Row, code: string, secret: string | null): Promise<Proof | null> => {
+  /** Judges the answer. Null for a wrong one. A right one is used up, unless it is for a setup. */
+  const prove = async (
+    request: FastifyRequest,
+    user: Row,
+    challenge: Challenge,
+    answer: Answer['proof'],
+  ): Promise<Proof | null> => {
+    const { secret } = challenge
+    if ('passkey' in answer) {
+      const purpose = passkeyPurpose(challenge)
+      const isRight =
+        secret === null &&
+        (await signIns.passkeys?.verify(request, user, purpose, answer.passkey)) === true
+      return isRight ? { user, method: 'webauthn', enable: null } : null
+    }
     if (secret === null) {
-      const used = await enrollment.use(user, code)
+      const used = await enrollment.use(user, answer.code)
       return used && { ...used, enable: null }
     }
-    const step = stepOf(secret, code)
+    const step = stepOf(secret, answer.code)
     if (step === null) return null
     return { user, method: 'otp', enable: (row) => enrollment.enable(row, secret, step) }
   }
@@ -150,20 +178,25 @@ export function createVerification(services: Dependencies): Verification {
 
   return {
     find,
-    isStillValid,
+    async accountOf(challenge) {
+      const user = await unchanged(await findUser(challenge), challenge)
+      if (!user) throw new TokenInvalidOrUsedError()
+      return user
+    },
 
-    async verify(request, reply, { challenge: token, code, rememberDevice = false }) {
+    async verify(request, reply, { challenge: token, proof: answer, rememberDevice = false }) {
       const challenge = await find(request, token)
       const { signIn, secret } = challenge
       const remembers = rememberDevice && remembered !== null
       if (signIns.transports.get(signIn.transport)?.setsCookies || remembers)
         refuseCrossSite(request, trustedOrigins)
-      const { user, giveBack, forgive } = await count(request, challenge)
-      if (!isStillValid(user, challenge)) {
+      const { user: found, giveBack, forgive } = await count(request, challenge)
+      const user = await unchanged(found, challenge).catch(rethrowAfter(giveBack))
+      if (!user) {
         await giveBack()
         throw new TokenInvalidOrUsedError()
       }
-      const proof = await prove(user, code, secret).catch(rethrowAfter(giveBack))
+      const proof = await prove(request, user, challenge, answer).catch(rethrowAfter(giveBack))
       if (!proof) {
         await events.failed(user, 'sign_in', request)
         throw new MfaCodeError()
@@ -179,12 +212,24 @@ export function createVerification(services: Dependencies): Verification {
         throw new TokenInvalidOrUsedError()
       const done = await establish(request, reply, challenge, proof).catch(rethrowAfter(restore))
       await forgive()
-      if (remembers) remembered.remember(request, reply, done.user)
+      // A mark is bound to the secret of the authenticator app. Without one nothing would end it.
+      if (remembers && enrollment.isEnrolled(done.user))
+        remembered.remember(request, reply, done.user)
       if (secret !== null) await events.enabled(done.user, request)
       return done.body
     },
   }
 }
+
+/**
+ * After a passkey that didn't verify its user, a second factor must: one key in the wrong hands must
+ * not count twice.
+ */
+export const passkeyPurpose = ({ key, signIn }: Challenge): PasskeyPurpose => ({
+  name: 'second-factor',
+  of: key,
+  verifiesUser: signIn.amr?.includes('webauthn') === true,
+})
 
 /** Runs `work`, which never rejects, and then throws the error. */
 const rethrowAfter =

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Credentials } from '../../core/credentials/credentials.js'
 import type { ReplaceCredential } from '../../core/credentials/replace.js'
-import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
+import type { AllMethods } from '../../core/credentials/sign-in-methods.js'
 import { updateIfUnchanged } from '../../core/credentials/update-if-unchanged.js'
 import { canonicalEmail } from '../../core/identity/canonical.js'
 import { canonicalValues, type Identity } from '../../core/identity/identity.js'
@@ -48,7 +48,7 @@ interface Dependencies {
   readonly emit: Emit
   readonly newAccount: NewAccount
   readonly links: LinkedAccounts
-  readonly methods: SignInMethods
+  readonly methods: AllMethods
   /** Null without delivery: links can't be undone then. */
   readonly recent: RecentLinks | null
   /** Tells the user that a provider was linked. Must not wait. */
@@ -71,7 +71,7 @@ export type MatchAccount = (
   provider: string,
   profile: OAuthProfile,
   /** Whether an account must be linked only after its second factor. Default: never. */
-  guards?: (user: Row) => boolean,
+  guards?: (user: Row) => Promise<boolean>,
 ) => Promise<OAuthResolution & { readonly awaitsFactor?: true }>
 
 const maxAttempts = 10
@@ -113,7 +113,7 @@ export function createAccountMatching(services: Dependencies) {
         ...clearedRecoveryField,
         ...services.methods.clearedFactors,
       }),
-      removeMethods: { before: true, retry: null },
+      removeMethods: { before: true, factors: true, retry: null },
     })
 
   /**
@@ -253,7 +253,7 @@ export function createAccountMatching(services: Dependencies) {
         throw refusal
       }
       if (holder && !users.isActive(holder)) return { user: holder, created: false, linked: false }
-      if (holder && users.flagOf(holder, 'emailVerified', false) && guards?.(holder))
+      if (holder && users.flagOf(holder, 'emailVerified', false) && (await guards?.(holder)))
         return { user: holder, created: false, linked: false, awaitsFactor: true }
       let resolved: OAuthResolution | null
       if (holder) resolved = await link(request, holder, provider, profile)

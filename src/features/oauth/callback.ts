@@ -269,7 +269,7 @@ export interface OAuthServices extends RouteLimits {
   /** Whether the response may be the challenge of a second factor. */
   readonly hasSecondFactor: () => boolean
   /** Whether the second factor must be verified before the account is linked. */
-  readonly guards: (user: Row) => boolean
+  readonly guards: (user: Row) => Promise<boolean>
   /** Response body of a sign-in in JSON mode. */
   readonly signInBody: (user: Row, established: object) => object
   /** Whether browsers withhold the session cookie in the callback (`SameSite=Strict`). */

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Core } from '../../core/core.js'
+import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
 import { completeSignInWith } from '../../core/sign-in/complete.js'
 import type { Row } from '../../core/users/users.js'
 import { verifySchemaAtStart } from '../../core/users/verify-schema.js'
@@ -97,6 +98,7 @@ async function createPart(
   oauth: OAuthSettings | null,
   links: LinkedAccounts,
   recent: RecentLinks | null,
+  hasOtherMethod: (user: Row) => Promise<boolean>,
   limits: RouteLimits,
 ): Promise<OAuthServices | null> {
   const { app, users, identity, passwords, emit, hooks, newAccount, signUp } = core
@@ -112,6 +114,7 @@ async function createPart(
     newAccount,
     links,
     recent,
+    hasOtherMethod,
     linkChanged: core.credentials.notifyLinkChanged,
     methods: core.credentials.allMethods,
     async isReserved(address: string) {
@@ -163,7 +166,7 @@ async function createPart(
     providers: names,
     attempts: createAuthorizationRequests(core.state.attempts, createSeal(keys('oauth'))),
     resolve: matching.match,
-    guards: (user) => core.signIns.secondFactor?.guardsProviders(user) === true,
+    guards: async (user) => (await core.signIns.secondFactor?.guardsProviders(user)) === true,
     linking: createOAuthLinking(parts),
     // Calls from the app's own code have no request. The outbox only needs its log.
     linkChanged: (user, change, request = { log: app.log } as FastifyRequest) =>
@@ -228,16 +231,24 @@ export const oauth: Feature = {
           settings?.accounts?.verifySchema,
         )
         const recent = recentLinksOf(core, settings)
-        core.credentials.methods.push({
-          ...links,
+        const method: SignInMethods = {
+          cleared: links.cleared,
           clearedFactors: {},
+          isUsable: async (user) =>
+            (await links.list(user)).some(({ provider }) =>
+              Object.hasOwn(settings?.providers ?? {}, provider),
+            ),
+          detachAll: links.detachAll,
+          detachFactors: async () => {},
           undoable: recent !== null,
           async detachRecent(user) {
             for (const provider of (await recent?.of(user)) ?? [])
               await links.remove(user, provider)
           },
-        })
-        const services = await createPart(core, settings, links, recent, limits)
+        }
+        core.credentials.methods.push(method)
+        const hasOtherMethod = (user: Row) => core.credentials.hasOtherMethod(user, method)
+        const services = await createPart(core, settings, links, recent, hasOtherMethod, limits)
         return { services, toolbox: { oauth: createOAuthToolbox(services) } }
       },
     }

@@ -1,10 +1,10 @@
+import { storedTime } from '../../core/users/stored-time.js'
 import type { Users } from '../../core/users/users.js'
 import { createDeadline, withDeadline } from '../../lib/deadline.js'
 import { unavailableError } from '../../lib/unavailable.js'
 import type { OAuthAccountStore } from '../../ports/oauth-account-store.js'
 import type { UserValues } from '../../ports/user-store.js'
 import type { LinkedAccounts } from './linked-accounts.js'
-import { storedTime } from './stored-time.js'
 
 interface TableLinksOptions {
   /** How long the table may take before the request gets its 503. */
@@ -91,15 +91,19 @@ export function linkedAccountsInTable(
       )
       if (others.length === 0 && !hasOtherWay(row)) return 'last'
       const isLeftover = (account: { provider: string }) => !providers.includes(account.provider)
+      const own = accounts.find((account) => account.provider === provider)
+      const undo = async () => {
+        if (own) await bounded(() => store.add(own))
+      }
       const removed = await bounded(() => store.remove(userId, provider, !hasOtherWay(row)))
-      if (removed !== 'removed' || hasOtherWay(row) || !accounts.some(isLeftover)) return removed
+      if (removed !== 'removed') return removed
+      if (hasOtherWay(row) || !accounts.some(isLeftover)) return { undo }
       // The store also counts links to providers that are no longer configured, which can't be used
       // to sign in. In a race of two removals, the one that finds no usable link left restores its
       // own.
       const left = await bounded(() => store.list(userId))
-      if (!left.every(isLeftover)) return removed
-      const own = accounts.find((account) => account.provider === provider)
-      if (own) await bounded(() => store.add(own))
+      if (!left.every(isLeftover)) return { undo }
+      await undo()
       return 'last'
     },
   }

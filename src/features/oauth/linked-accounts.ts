@@ -1,8 +1,8 @@
 import type { SignInMethods } from '../../core/credentials/sign-in-methods.js'
+import { storedTime } from '../../core/users/stored-time.js'
 import type { Row, Users } from '../../core/users/users.js'
 import type { OAuthProfile } from '../../ports/oauth-provider.js'
 import type { UserValues } from '../../ports/user-store.js'
-import { storedTime } from './stored-time.js'
 
 /** A linked provider account, as listed. */
 export interface LinkedAccount {
@@ -42,7 +42,13 @@ export interface LinkedAccounts extends Pick<SignInMethods, 'cleared' | 'detachA
     user: Row,
     provider: string,
     hasOtherWay: (row: Row) => boolean,
-  ): Promise<'removed' | 'absent' | 'last'>
+  ): Promise<Detached | 'absent' | 'last'>
+}
+
+/** A link that was removed. */
+export interface Detached {
+  /** Adds it again, if nothing else has taken its place. */
+  undo(): Promise<void>
 }
 
 export const providerField = (provider: string): string => `${provider}Id`
@@ -128,8 +134,13 @@ export function linkedAccountsInColumns(
         )
         const { hashedPassword } = users.credentialOf(row)
         const values = { [providerField(provider)]: null }
-        if (await users.compareAndSet(users.idOf(row), { ...expected, hashedPassword }, values))
-          return 'removed'
+        if (await users.compareAndSet(users.idOf(row), { ...expected, hashedPassword }, values)) {
+          const field = providerField(provider)
+          const previous = { [field]: users.read(row, field) }
+          return {
+            undo: async () => void (await users.compareAndSet(users.idOf(user), values, previous)),
+          }
+        }
         row = await users.findById(users.idOf(row))
       }
       return 'absent'

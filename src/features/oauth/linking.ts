@@ -15,6 +15,8 @@ interface Dependencies {
   readonly users: Users
   readonly passwords: Passwords
   readonly links: LinkedAccounts
+  /** Whether the user can sign in with something else than a password or a link. */
+  readonly hasOtherMethod: (user: Row) => Promise<boolean>
   /** Null without delivery: links can't be undone then. */
   readonly recent: RecentLinks | null
 }
@@ -41,6 +43,7 @@ export function createOAuthLinking({
   users,
   passwords,
   links,
+  hasOtherMethod,
   recent,
 }: Dependencies): OAuthLinking {
   const hasPassword = (user: Row) => passwords.isUsable(users.hashOf(user))
@@ -75,9 +78,14 @@ export function createOAuthLinking({
     },
 
     async unlink(user, provider) {
-      const outcome = await links.detach(user, provider, hasPassword)
+      const hasElse = !hasPassword(user) && (await hasOtherMethod(user))
+      const outcome = await links.detach(user, provider, (row) => hasElse || hasPassword(row))
       if (outcome === 'absent') throw new NotFoundError()
       if (outcome === 'last') throw new LastSignInMethodError()
+      if (!hasElse || (await hasOtherMethod(user))) return
+      // Its last passkey was removed in the meantime, because there was this link.
+      await outcome.undo()
+      throw new LastSignInMethodError()
     },
   }
 }

@@ -72,6 +72,8 @@ test('dispatch: a queue full of verification emails does not block security aler
     'mfa_enabled',
     'mfa_disabled',
     'recovery_code_used',
+    'passkey_added',
+    'passkey_removed',
   ] as const
   for (const kind of alerts) {
     const got: string[] = []

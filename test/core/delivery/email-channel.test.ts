@@ -26,6 +26,8 @@ const kinds: readonly DeliveryKind[] = [
   'mfa_enabled',
   'mfa_disabled',
   'recovery_code_used',
+  'passkey_added',
+  'passkey_removed',
 ]
 const notices = [
   'password_changed',
@@ -34,6 +36,8 @@ const notices = [
   'mfa_enabled',
   'mfa_disabled',
   'recovery_code_used',
+  'passkey_added',
+  'passkey_removed',
 ]
 const intentOf = (kind: DeliveryKind): DeliveryIntent =>
   notices.includes(kind)
@@ -77,6 +81,8 @@ test('email links: each kind points to its page, with its token and redirect_to 
     mfa_enabled: `${frontendUrl}/reset-password`,
     mfa_disabled: `${frontendUrl}/reset-password`,
     recovery_code_used: `${frontendUrl}/reset-password`,
+    passkey_added: `${frontendUrl}/reset-password`,
+    passkey_removed: `${frontendUrl}/reset-password`,
   }
   assert.deepEqual([...kinds].sort(), Object.keys(expected).sort())
   for (const kind of kinds) assert.equal(await linkOf(intentOf(kind)), expected[kind], kind)
