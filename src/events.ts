@@ -4,6 +4,7 @@ import { ForbiddenError } from './errors.js'
 import { checkFunction, checkObject } from './lib/option-checks.js'
 import type { RegisteredUser } from './ports/fastify.js'
 import type { OAuthProfile, OAuthTokens } from './ports/oauth-provider.js'
+import type { PasskeyInfo } from './ports/passkey-store.js'
 
 /** Second argument of every hook. */
 export interface HookContext {
@@ -15,19 +16,6 @@ export type LoginFailure = 'unknown_identifier' | 'wrong_password' | 'no_passwor
 
 /** What a lockout applies to: the account, the IP address or a known device. */
 export type LockoutReason = 'identifier' | 'address' | 'device'
-
-/** A passkey of a user. */
-export interface PasskeyInfo {
-  /** Not the id of the credential. */
-  readonly id: string
-  readonly name: string
-  readonly createdAt: Date
-  readonly lastUsedAt: Date | null
-  /** Whether it is synchronized between devices. */
-  readonly backedUp: boolean
-  /** How browsers may reach the authenticator, such as `internal`, `hybrid` and `usb`. */
-  readonly transports: readonly string[]
-}
 
 /** What a code of the second factor was for. */
 export type MfaPurpose = 'sign_in' | 'sudo' | 'management'

@@ -34,7 +34,6 @@ export type {
   LockoutReason,
   LoginFailure,
   MfaPurpose,
-  PasskeyInfo,
 } from './events.js'
 
 // Gates for the routes of the app
@@ -167,7 +166,7 @@ export {
   type PasskeysToolbox,
   passkeyRoutes,
 } from './features/passkeys/index.js'
-export type { Passkey, PasskeyStore, PasskeyUse } from './ports/passkey-store.js'
+export type { Passkey, PasskeyInfo, PasskeyStore, PasskeyUse } from './ports/passkey-store.js'
 
 // Custom user stores, state and transports
 

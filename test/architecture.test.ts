@@ -58,6 +58,7 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
   { name: '@node-rs/bcrypt', at: ['src/legacy-hashes/load-bcrypt.ts'] },
   { name: 'bcryptjs', at: ['src/legacy-hashes/load-bcrypt.ts'] },
   { name: 'otpauth', at: ['src/features/mfa/totp.ts'] },
+  { name: '@simplewebauthn/server', at: ['src/features/passkeys/webauthn.ts'] },
   { name: 'bowser', at: ['src/http/client-info.ts'] },
   { name: '@fastify/cookie', at: ['src/http/cookies.ts'] },
   { name: '@fastify/busboy', at: ['src/groups/body-parsers.ts'] },

@@ -25,6 +25,12 @@ export interface Passkey {
   readonly lastUsedAt: Date | null
 }
 
+/** A passkey as apps see it. `id` is not that of the credential. */
+export type PasskeyInfo = Pick<
+  Passkey,
+  'id' | 'name' | 'createdAt' | 'lastUsedAt' | 'backedUp' | 'transports'
+>
+
 /** What a use of a passkey changes. */
 export type PasskeyUse = Pick<Passkey, 'counter' | 'backedUp'> & { readonly lastUsedAt: Date }
 

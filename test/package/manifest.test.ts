@@ -40,6 +40,7 @@ const dependencies = [
   'lru-cache',
   'oauth4webapi',
   'otpauth',
+  '@simplewebauthn/server',
   'undici',
 ]
 

@@ -46,7 +46,7 @@ export interface LinkedAccounts extends Pick<SignInMethods, 'cleared' | 'detachA
 }
 
 /** A link that was removed. */
-export interface Detached {
+interface Detached {
   /** Adds it again, if nothing else has taken its place. */
   undo(): Promise<void>
 }

@@ -7,7 +7,7 @@ import type { OneTimeStore } from '../../ports/one-time-store.js'
 import type { PasskeySettings } from './options.js'
 
 /** What a challenge is bound to. An answer with another binding is refused. */
-export interface Binding {
+interface Binding {
   readonly purpose: 'register' | 'login' | 'second-factor' | 'sudo'
   /** `Users.referenceOf` the user; null where the passkey tells who it is. */
   readonly user: string | null

@@ -1,8 +1,8 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { Credentials } from '../../core/credentials/credentials.js'
 import type { Row } from '../../core/users/users.js'
-import type { Emit, PasskeyInfo } from '../../events.js'
-import type { Passkey } from '../../ports/passkey-store.js'
+import type { Emit } from '../../events.js'
+import type { Passkey, PasskeyInfo } from '../../ports/passkey-store.js'
 
 /** A passkey as apps see it. */
 export const passkeyInfo = ({

@@ -4,7 +4,7 @@ import type { PasskeyChallenge } from './challenges.js'
 import type { PasskeySettings } from './options.js'
 
 /** A credential that a browser has created. */
-export type NewCredential = Pick<
+type NewCredential = Pick<
   Passkey,
   'credentialId' | 'publicKey' | 'counter' | 'transports' | 'aaguid' | 'backedUp'
 >
