@@ -158,6 +158,11 @@ export {
   type TotpSetup,
 } from './features/mfa/index.js'
 
+// Passkeys
+
+export { memoryPasskeys } from './passkey-stores/memory.js'
+export type { Passkey, PasskeyStore, PasskeyUse } from './ports/passkey-store.js'
+
 // Custom user stores, state and transports
 
 export type {
