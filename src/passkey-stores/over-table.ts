@@ -44,9 +44,16 @@ export function passkeysOver(
     return table.encode(column, isText ? new TextEncoder().encode(value) : value, field)
   }
 
+  /** Whether a row could have the value. Callers pass on what a request contains. */
+  const isPossible = (field: string, value: unknown): boolean => {
+    if (field === 'userId') return isPossibleId(table.dialect, value)
+    return field === 'counter' ? isCounter(value) : typeof value === 'string'
+  }
+
   /** Conditions for some fields. Undefined if no row can have these values. */
   const where = (values: Partial<Passkey>, is: 'equal' | 'same' = 'equal') => {
-    if ('userId' in values && !isPossibleId(table.dialect, values.userId)) return undefined
+    if (!Object.entries(values).every(([field, value]) => isPossible(field, value)))
+      return undefined
     try {
       return Object.entries(values).map(([name, value]): Condition => {
         const field = name as PasskeyField

@@ -47,7 +47,7 @@ const firstMilliseconds = 1e11
 function timeOf(value: unknown): Date | undefined {
   let milliseconds = Number.NaN
   if (value instanceof Date) milliseconds = value.getTime()
-  else if (typeof value === 'string' && !/^\d+$/.test(value)) {
+  else if (typeof value === 'string' && !/^\d+(?:\.\d+)?$/.test(value)) {
     // Without a zone it is UTC: that is how MySQL's datetime is written as text.
     const isLocal = /^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/.test(value)
     milliseconds = Date.parse(isLocal ? `${value.replace(' ', 'T')}Z` : value)
