@@ -194,6 +194,19 @@ export const sections: readonly Section[] = [
     interfaces: [['PrismaOAuthAccountsOptions', '']],
   },
   {
+    title: 'kyselyPasskeys()',
+    text: 'See [the table of passkeys](cli.md#passkeys), also for `memoryPasskeys()`.',
+    interfaces: [['KyselyPasskeysOptions', '']],
+  },
+  {
+    title: 'drizzlePasskeys()',
+    interfaces: [['DrizzlePasskeysOptions', '']],
+  },
+  {
+    title: 'prismaPasskeys()',
+    interfaces: [['PrismaPasskeysOptions', '']],
+  },
+  {
     title: 'smtpSender()',
     text: 'See [SMTP](email.md#smtp).',
     interfaces: [['SmtpSenderOptions', '']],
