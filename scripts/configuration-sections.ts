@@ -36,7 +36,7 @@ export const sections: readonly Section[] = [
   },
   {
     title: 'Routes and transports',
-    text: 'The route groups are `account`, `session`, `management`, `bearer`, `email`, `oauth` and `mfa`. See [Several prefixes](guides/prefixes.md) for mounting groups one by one, and [Gates](gates.md#custom-transports) for transports of your own.',
+    text: 'The route groups are `account`, `session`, `management`, `bearer`, `email`, `oauth`, `mfa` and `passkeys`. See [Several prefixes](guides/prefixes.md) for mounting groups one by one, and [Gates](gates.md#custom-transports) for transports of your own.',
     interfaces: [
       [top, '', ['prefix', 'routes', 'transports', 'trustedOrigins', 'freshSeconds', 'hooks']],
     ],
@@ -126,6 +126,14 @@ export const sections: readonly Section[] = [
     ],
   },
   {
+    title: 'Passkeys',
+    text: 'See [Passkeys](passkeys.md), also for [choosing `rpId` and `origins`](passkeys.md#domain-and-origins).',
+    interfaces: [
+      [top, '', ['passkeys']],
+      ['PasskeyOptions', 'passkeys.'],
+    ],
+  },
+  {
     title: 'Sudo mode',
     text: 'See [requireSudo](gates.md#requiresudo).',
     interfaces: [
@@ -195,7 +203,7 @@ export const sections: readonly Section[] = [
   },
   {
     title: 'kyselyPasskeys()',
-    text: 'See [the table of passkeys](cli.md#passkeys), also for `memoryPasskeys()`.',
+    text: 'See [Passkeys](passkeys.md#set-up), also for `memoryPasskeys()`.',
     interfaces: [['KyselyPasskeysOptions', '']],
   },
   {

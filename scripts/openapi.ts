@@ -10,6 +10,7 @@ import swagger from '@fastify/swagger'
 import Fastify from 'fastify'
 import crudAuth, {
   bearerTransport,
+  memoryPasskeys,
   memoryUsers,
   type OAuthProvider,
   oidc,
@@ -80,7 +81,8 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
           { name: 'bearer', description: 'Access tokens and refresh tokens' },
           { name: 'email', description: 'Verification, forgotten passwords, change of address' },
           { name: 'oauth', description: 'Signing in at providers, and linking accounts there' },
-          { name: 'mfa', description: 'The second factor: one-time codes and recovery codes' },
+          { name: 'mfa', description: 'The second factor: codes and passkeys' },
+          { name: 'passkeys', description: 'Signing in with passkeys, and managing them' },
         ],
       },
     })
@@ -97,6 +99,7 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
       ],
       oauth: { baseUrl: 'https://app.example.com', providers: { google: provider } },
       mfa: { issuer: 'Example', encryptionKeys: 'encrypts nothing: Zp4Ny8SfKe1Uo6HdGa3Qi' },
+      passkeys: { rpName: 'Example', store: memoryPasskeys() },
       ...(hasDelivery && {
         email: { sender: { send: never }, frontendUrl: 'https://app.example.com' },
       }),
