@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import Fastify from 'fastify'
-import crudAuth, { bearerTransport, memoryUsers, oidc, sessionTransport } from '../../src/index.js'
+import crudAuth, {
+  bearerTransport,
+  memoryPasskeys,
+  memoryUsers,
+  oidc,
+  sessionTransport,
+} from '../../src/index.js'
 import { cheap, secret } from '../helpers/build.js'
 import { mfaOptions } from '../helpers/mfa.js'
 import { page, tableRows } from './documents.js'
@@ -38,10 +44,11 @@ test('docs/routes.md: lists exactly the mounted routes', async (t) => {
       providers: { google: { ...provider, responseMode: 'form_post' } },
     },
     mfa: mfaOptions,
+    passkeys: { rpName: 'Example', store: memoryPasskeys() },
   })
   await app.ready()
   const documented = tableRows(page('docs/routes.md')).flatMap(
-    ([route = '']) => /^`((?:GET|POST|DELETE) \/.*)`$/.exec(route)?.[1] ?? [],
+    ([route = '']) => /^`((?:GET|POST|PATCH|DELETE) \/.*)`$/.exec(route)?.[1] ?? [],
   )
   assert.deepEqual(documented.sort(), mounted.sort())
 })
