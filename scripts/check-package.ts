@@ -33,6 +33,7 @@ const entryPoints = [
   ...['kysely', 'drizzle', 'prisma'].flatMap((name) => [
     `fastify-crudauth/users/${name}`,
     `fastify-crudauth/oauth-accounts/${name}`,
+    `fastify-crudauth/passkeys/${name}`,
   ]),
 ]
 /** Files that the package may contain outside `dist`. */

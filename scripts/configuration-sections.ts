@@ -194,6 +194,18 @@ export const sections: readonly Section[] = [
     interfaces: [['PrismaOAuthAccountsOptions', '']],
   },
   {
+    title: 'kyselyPasskeys()',
+    interfaces: [['KyselyPasskeysOptions', '']],
+  },
+  {
+    title: 'drizzlePasskeys()',
+    interfaces: [['DrizzlePasskeysOptions', '']],
+  },
+  {
+    title: 'prismaPasskeys()',
+    interfaces: [['PrismaPasskeysOptions', '']],
+  },
+  {
     title: 'smtpSender()',
     text: 'See [SMTP](email.md#smtp).',
     interfaces: [['SmtpSenderOptions', '']],

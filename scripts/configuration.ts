@@ -29,6 +29,7 @@ function createReader() {
     ...['kysely', 'drizzle', 'prisma'].flatMap((name) => [
       `src/user-stores/${name}/index.ts`,
       `src/oauth-accounts/${name}.ts`,
+      `src/passkey-stores/${name}.ts`,
     ]),
     'src/email-senders/smtp.ts',
   ].map((path) => join(root, path))

@@ -166,6 +166,7 @@ export {
   type PasskeysToolbox,
   passkeyRoutes,
 } from './features/passkeys/index.js'
+export { memoryPasskeys } from './passkey-stores/memory.js'
 export type { Passkey, PasskeyInfo, PasskeyStore, PasskeyUse } from './ports/passkey-store.js'
 
 // Custom user stores, state and transports

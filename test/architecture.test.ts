@@ -24,6 +24,7 @@ const rooms: [room: string, floor: number][] = [
   ['src/state/', 2],
   ['src/user-stores/', 2],
   ['src/oauth-accounts/', 2],
+  ['src/passkey-stores/', 2],
   ['src/email-senders/', 2],
   ['src/legacy-hashes/', 2],
   ['src/core/', 3],
@@ -70,6 +71,7 @@ const confined: { name: string; at: string[]; typesAt?: string[] }[] = [
       'src/state/kysely/',
       'src/user-stores/kysely/',
       'src/oauth-accounts/kysely.ts',
+      'src/passkey-stores/kysely.ts',
     ],
   },
   { name: 'drizzle-orm', at: ['src/sql/drizzle/'] },
@@ -84,6 +86,7 @@ const adapters = [
   'src/sql/',
   'src/user-stores/',
   'src/oauth-accounts/',
+  'src/passkey-stores/',
   'src/email-senders/',
   'src/legacy-hashes/',
 ]

@@ -3,8 +3,8 @@ import type { OAuthAccountStore } from '../ports/oauth-account-store.js'
 import { columnsOf } from '../sql/drizzle/columns.js'
 import type { DrizzleInstance, DrizzleTable } from '../sql/drizzle/instance.js'
 import { drizzleTable } from '../sql/drizzle/table.js'
-import { type LINK_FIELDS, linksOver } from './over-table.js'
-import { linkProperties } from './properties.js'
+import { modelColumns } from '../sql/model-columns.js'
+import { LINK_FIELDS, linksOver } from './over-table.js'
 
 /** Options of `drizzleOAuthAccounts()`. */
 export interface DrizzleOAuthAccountsOptions<Row extends object = Record<string, unknown>> {
@@ -33,7 +33,7 @@ export function drizzleOAuthAccounts<Links extends DrizzleTable>(
   if (typeof db?.select !== 'function')
     throw new ConfigError('drizzleOAuthAccounts(db, table) needs a Drizzle database')
   const properties = Object.keys(columnsOf('drizzleOAuthAccounts', table))
-  const columns = linkProperties('the table', 'columns', properties, options.columns)
+  const columns = modelColumns(LINK_FIELDS, 'the table', 'columns', properties, options.columns)
   const key = columns.provider ?? 'provider'
   return linksOver(drizzleTable('drizzleOAuthAccounts', db, table, key), columns)
 }

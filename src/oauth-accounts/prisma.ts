@@ -1,9 +1,9 @@
 import type { OAuthAccountStore } from '../ports/oauth-account-store.js'
+import { modelColumns } from '../sql/model-columns.js'
 import type { PrismaInstance, PrismaModel, PrismaRow } from '../sql/prisma/instance.js'
 import { modelOf } from '../sql/prisma/model.js'
 import { prismaTable } from '../sql/prisma/table.js'
-import { type LINK_FIELDS, linksOver } from './over-table.js'
-import { linkProperties } from './properties.js'
+import { LINK_FIELDS, linksOver } from './over-table.js'
 
 /** Options of `prismaOAuthAccounts()`. */
 export interface PrismaOAuthAccountsOptions<Row extends object = Record<string, unknown>> {
@@ -36,7 +36,7 @@ export function prismaOAuthAccounts<
   options: PrismaOAuthAccountsOptions<PrismaRow<Client, Model>> = {},
 ): OAuthAccountStore {
   const names = Object.keys(modelOf('prismaOAuthAccounts', prisma, model).fields)
-  const columns = linkProperties(`model "${model}"`, 'fields', names, options.fields)
+  const columns = modelColumns(LINK_FIELDS, `model "${model}"`, 'fields', names, options.fields)
   const table = prismaTable('prismaOAuthAccounts', prisma, model, columns.provider ?? 'provider')
   return linksOver(table, columns, 'fields')
 }

@@ -5,7 +5,10 @@ export interface Passkey {
   /** Id in URLs: 22 characters of base64url. Not the id of the credential. */
   readonly id: string
   readonly userId: UserId
-  /** Random id of the user for authenticators, in base64url. It says nothing about the user. */
+  /**
+   * Random id of the user for authenticators: at most 64 bytes in base64url, 86 characters. It says
+   * nothing about the user.
+   */
   readonly userHandle: string
   /** Base64url of at most 1,023 bytes: 1,364 characters. Unique. */
   readonly credentialId: string
@@ -13,7 +16,10 @@ export interface Passkey {
   readonly publicKey: string
   /** Signature counter, at most 2^32 - 1. 0 for passkeys that don't count. */
   readonly counter: number
-  /** How browsers may reach the authenticator, such as `internal`, `hybrid` and `usb`. */
+  /**
+   * How browsers may reach the authenticator, such as `internal`, `hybrid` and `usb`. At most 255
+   * characters as JSON.
+   */
   readonly transports: readonly string[]
   /** Model of the authenticator, as a UUID; zeros where it is not told. */
   readonly aaguid: string

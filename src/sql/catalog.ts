@@ -3,6 +3,8 @@ import type { Dialect } from './dialect.js'
 /** A column, according to the catalog of the database. */
 export interface CatalogColumn {
   readonly name: string
+  /** Type as the database names it, in lower case. */
+  readonly type: string
   readonly kind: 'boolean' | 'integer' | 'bigint' | 'text' | 'time' | 'other'
   /** Maximum length in characters. Null if there is no limit, or if it is unknown. */
   readonly maxLength: number | null
@@ -104,6 +106,7 @@ async function postgresCatalog(query: Query, table: string): Promise<Catalog> {
   return {
     columns: columns.map(({ name, type, length, required, filled }) => ({
       name,
+      type: type.toLowerCase(),
       kind: kindOf(type, 'postgres'),
       maxLength: length,
       isNullable: !required || isView,
@@ -154,6 +157,7 @@ async function mysqlCatalog(query: Query, table: string): Promise<Catalog> {
   return {
     columns: columns.map((column) => ({
       name: column.name,
+      type: column.type.toLowerCase(),
       kind: kindOf(column.type, 'mysql'),
       maxLength: column.length === null ? null : Number(column.length),
       isNullable: column.nullable === 'YES' || isView,
@@ -193,6 +197,7 @@ async function sqliteCatalog(query: Query, table: string): Promise<Catalog> {
   return {
     columns: columns.map((column) => ({
       name: column.name,
+      type: column.type.toLowerCase(),
       kind: kindOf(column.type, 'sqlite'),
       maxLength: null,
       isNullable: !truthy(column.required),

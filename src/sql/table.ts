@@ -17,8 +17,8 @@ export type Condition =
   | { readonly column: string; readonly is: 'null' | 'present' }
 
 /**
- * A table of the app's through its query builder. Users and provider links are written once over
- * this port. Every method is one atomic statement, unless an adapter says otherwise.
+ * A table of the app's through its query builder. The stores of users, provider links and passkeys
+ * are written once over this port. Every method is one atomic statement, unless an adapter says otherwise.
  */
 export interface Table {
   /** Name for messages. */
@@ -33,6 +33,8 @@ export interface Table {
    * @throws UserValueError that names `field`, for a value that the column can't hold
    */
   encode(column: string, value: unknown, field: string): unknown
+  /** Whether the query builder stores bytes in this column and refuses text. */
+  holdsBytes?(column: string): boolean
   /** Whether the query builder makes the value of a new row that has none for this column. */
   makes?(column: string): boolean
   /** Inserts a row. `row` is absent if the database doesn't return it; `id` is then its new key. */

@@ -44,14 +44,14 @@ const shown = (value: unknown): string => {
 /** Wraps a store to record its last call. */
 function recordLastCall<Store>(store: Store, last: { call: Call | null }): Store {
   if (typeof store !== 'object' || store === null) return store
-  return new Proxy(store, {
+  const proxy: Store & object = new Proxy(store, {
     get(target, name, receiver) {
       const member: unknown = Reflect.get(target, name, receiver)
       if (typeof member !== 'function' || typeof name !== 'string') return member
-      return (...given: unknown[]) => {
+      return function (this: unknown, ...given: unknown[]) {
         const call: Call = { verb: name, given, outcome: 'has not settled yet' }
         last.call = call
-        const answer: unknown = member.apply(target, given)
+        const answer: unknown = member.apply(this === proxy ? target : this, given)
         if (!(answer instanceof Promise)) return answer
         return answer.then(
           (value: unknown) => {
@@ -66,6 +66,7 @@ function recordLastCall<Store>(store: Store, last: { call: Call | null }): Store
       }
     },
   })
+  return proxy
 }
 
 /** Adds the rule, the last call and a link to the docs to the message of a failed test. */
@@ -80,6 +81,7 @@ function explained(error: unknown, sentence: string, call: Call | null, section:
 
 const sections: Readonly<Record<string, string>> = {
   users: '"Custom user stores" in docs/users.md of fastify-crudauth',
+  passkeys: 'docs/passkeys.md of fastify-crudauth',
 }
 
 export type Declare<Store> = (sentence: string, run: (store: Store) => Promise<void>) => void

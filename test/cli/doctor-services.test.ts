@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { moduleUrl } from '../helpers/child.js'
 import { serverOf } from '../helpers/databases.js'
 import { appWith, examineApp } from './apps.js'
 
@@ -26,6 +27,26 @@ test('doctor: missing columns must be fixed, each on a line of its own', async (
   assert.match(stdout, /^✖ Table "users" has no column "token_version"/m)
   assert.match(stdout, /^✖ Column "email" .* must be unique/m)
   assert.match(stdout, /^✔ SQLite 3\.\d+\.\d+ answers\.$/m)
+})
+
+const passkeys = (key: string) => `
+import Database from 'libsql'
+import { kyselyPasskeys } from '${moduleUrl('src/passkey-stores/kysely.ts')}'
+const database = new Database(':memory:')
+database.exec(\`create table passkeys (id text primary key not null, user_id integer not null,
+  user_handle text not null, credential_id text not null ${key}, public_key text not null,
+  counter integer not null, transports text not null, aaguid text not null, name text not null,
+  backed_up integer not null, created_at text not null, last_used_at text)\`)
+const db = new kysely.Kysely({ dialect: new kysely.SqliteDialect({ database }) })
+${appWith("secret, users: memoryUsers(), passkeys: { rpName: 'App', rpId: 'app.example.com', origins: ['https://app.example.com'], store: kyselyPasskeys(db) }")}`
+
+test('doctor: the table of passkeys is compared with its store', async (t) => {
+  const { stdout: fits, all } = await examineApp(t, passkeys('unique'))
+  assert.match(fits, /^✔ The passkey store answers\.$/m, all)
+  const { code, stdout } = await examineApp(t, passkeys(''))
+  assert.equal(code, 1)
+  assert.match(stdout, /^✖ Column "credential_id" .* must be unique for "credentialId"/m)
+  assert.doesNotMatch(stdout, /passkey store answers/)
 })
 
 /** A server that speaks enough of the protocol of Redis to say its version. */

@@ -8,16 +8,16 @@ import { printed, scratch, skipWithout } from './printed.js'
 
 const dialects: Dialect[] = ['postgres', 'mysql', 'sqlite']
 const choices: Record<string, string[]> = {
-  all: ['--features', 'mfa,oauth-accounts,state'],
+  all: ['--features', 'mfa,oauth-accounts,passkeys,state'],
   users: ['--table', 'accounts'],
   // Names that are something else in the printed module, or reserved in JavaScript.
   ...Object.fromEntries(
     ['text', 'integer', 'pgTable', 'class', 'default', 'await', 'oauthAccounts'].map((name) => [
       `named-${name}`,
-      ['--table', name, '--features', 'mfa,oauth-accounts,state'],
+      ['--table', name, '--features', 'mfa,oauth-accounts,passkeys,state'],
     ]),
   ),
-  added: ['--no-users', '--features', 'mfa,oauth-accounts'],
+  added: ['--no-users', '--features', 'mfa,oauth-accounts,passkeys'],
 }
 
 test('schema: the printed TypeScript compiles in strict mode', {
@@ -61,4 +61,5 @@ test('schema: --no-users prints no users table, and says what to add', async () 
   for (const text of [await of('sql'), await of('drizzle'), await of('prisma')])
     assert.doesNotMatch(text, /hashed_?password/i)
   assert.match(await of('prisma'), /^model OauthAccount \{$/m)
+  assert.match(await of('prisma'), /^model Passkey \{$/m)
 })

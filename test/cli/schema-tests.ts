@@ -6,13 +6,19 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { type Kysely, sql } from 'kysely'
 import { root } from '../../scripts/source-graph.js'
+import type { UserId } from '../../src/index.js'
+import { drizzlePasskeys } from '../../src/passkey-stores/drizzle.js'
+import { kyselyPasskeys } from '../../src/passkey-stores/kysely.js'
+import type { DrizzleTable } from '../../src/sql/drizzle/instance.js'
+import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import type { Dialect } from '../helpers/tables.js'
 import { drizzleStatements, openDrizzle } from './drizzle-ddl.js'
 import { tryTables } from './flow.js'
 import { describeTables, openEmpty, skipOf } from './places.js'
 import { load, printed, scratch, skipWithout, statementsOf } from './printed.js'
+import { tryPasskeys } from './try-passkeys.js'
 
-const everything = ['--features', 'mfa,oauth-accounts,state']
+const everything = ['--features', 'mfa,oauth-accounts,passkeys,state']
 
 // biome-ignore lint/suspicious/noExplicitAny: the tables are printed by the command
 async function run(db: Kysely<any>, statements: readonly string[]): Promise<void> {
@@ -39,6 +45,18 @@ async function tryLinks(db: Kysely<any>, dialect: Dialect, id: string | number):
   assert.equal((await find('abc')).length, 0, 'subjects are compared exactly')
   await db.deleteFrom('users').where('id', '=', id).execute()
   assert.equal((await find('aBc')).length, 0, 'links end with their user')
+}
+
+/** Adds three users, and returns their ids behind that of the first one. */
+// biome-ignore lint/suspicious/noExplicitAny: the tables are printed by the command
+async function fourUsers(db: Kysely<any>, first: string | number): Promise<UserId[]> {
+  const users = kyselyUsers(db)
+  const ids: UserId[] = [first]
+  for (const name of ['bob', 'cleo', 'dan']) {
+    const row = await users.create({ username: name, email: `${name}@example.com` })
+    ids.push(row.id as UserId)
+  }
+  return ids
 }
 
 const providers = { postgres: 'postgresql', mysql: 'mysql', sqlite: 'sqlite' }
@@ -90,7 +108,9 @@ export function testSchema(dialect: Dialect): void {
     const { db } = await openEmpty(t, dialect)
     await run(db, statementsOf(await printed(dialect, 'sql', ...everything)))
     const { id } = await tryTables(t, db)
+    await tryPasskeys(kyselyPasskeys(db), await fourUsers(db, id))
     await tryLinks(db, dialect, id)
+    assert.deepEqual(await kyselyPasskeys(db).listByUser(id), [], 'passkeys end with their user')
   })
 
   test(`schema ${dialect}: --table names the users table everywhere`, { skip }, async (t) => {
@@ -150,22 +170,29 @@ export function testSchema(dialect: Dialect): void {
       'crudauthCounters',
       'crudauthStore',
       'oauthAccounts',
+      'passkeys',
       'users',
     ])
-    const { users, oauthAccounts, crudauthStore, crudauthCounters } = tables
-    await run(
-      db,
-      await drizzleStatements(dialect, [users, oauthAccounts, crudauthStore, crudauthCounters]),
-    )
+    const { users, oauthAccounts, passkeys, crudauthStore, crudauthCounters } = tables
+    const all = [users, oauthAccounts, passkeys, crudauthStore, crudauthCounters]
+    await run(db, await drizzleStatements(dialect, all))
     const { db: other } = await openEmpty(t, dialect)
     await run(other, statementsOf(await printed(dialect, 'sql', ...everything)))
     assert.deepEqual(await describeTables(db, dialect), await describeTables(other, dialect))
     const { id } = await tryTables(t, db)
-    const [row] = await (await openDrizzle(dialect, client)).select().from(users)
+    const orm = await openDrizzle(dialect, client)
+    const [row] = await orm.select().from(users)
     assert.equal(String(row.id), String(id))
     assert.equal(row.email, 'ada@example.com')
     assert.equal(row.isActive, true)
     assert.ok(Date.now() - new Date(row.createdAt).getTime() < 60_000)
+    await fourUsers(db, id)
+    const rows: { id: UserId }[] = await orm.select().from(users)
+    const store = drizzlePasskeys(orm, passkeys as DrizzleTable)
+    await tryPasskeys(
+      store,
+      rows.map((user) => user.id),
+    )
     await tryLinks(db, dialect, id)
   })
 

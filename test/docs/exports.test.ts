@@ -10,6 +10,9 @@ import * as legacy from '../../src/legacy-hashes/index.js'
 import * as drizzleLinks from '../../src/oauth-accounts/drizzle.js'
 import * as kyselyLinks from '../../src/oauth-accounts/kysely.js'
 import * as prismaLinks from '../../src/oauth-accounts/prisma.js'
+import * as drizzlePasskeys from '../../src/passkey-stores/drizzle.js'
+import * as kyselyPasskeys from '../../src/passkey-stores/kysely.js'
+import * as prismaPasskeys from '../../src/passkey-stores/prisma.js'
 import * as state from '../../src/state/kysely/index.js'
 import * as testing from '../../src/testing/index.js'
 import * as drizzle from '../../src/user-stores/drizzle/index.js'
@@ -39,10 +42,12 @@ const isError = (name: string) => name.endsWith('Error')
 test('TSDoc: every function that an app calls, and every legacy verifier, has an @example', () => {
   const users = [kysely, drizzle, prisma]
   const links = [kyselyLinks, drizzleLinks, prismaLinks]
-  const names = [main, client, testing, smtp, state, ...users, ...links].flatMap((entry) =>
-    Object.entries(entry).flatMap(([name, value]) =>
-      typeof value === 'function' && name !== 'default' && !isError(name) ? [name] : [],
-    ),
+  const passkeys = [kyselyPasskeys, drizzlePasskeys, prismaPasskeys]
+  const names = [main, client, testing, smtp, state, ...users, ...links, ...passkeys].flatMap(
+    (entry) =>
+      Object.entries(entry).flatMap(([name, value]) =>
+        typeof value === 'function' && name !== 'default' && !isError(name) ? [name] : [],
+      ),
   )
   names.push(...Object.keys(legacy))
   assert.ok(names.length > 35)

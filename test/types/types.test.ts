@@ -26,6 +26,7 @@ function compilerOptions(): ts.CompilerOptions {
       'fastify-crudauth': [join(root, 'src', 'index.ts')],
       'fastify-crudauth/users/*': [join(root, 'src', 'user-stores', '*', 'index.ts')],
       'fastify-crudauth/oauth-accounts/*': [join(root, 'src', 'oauth-accounts', '*.ts')],
+      'fastify-crudauth/passkeys/*': [join(root, 'src', 'passkey-stores', '*.ts')],
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { CrudAuthOptions } from '../../core/option-types.js'
 import { isRedisUrl } from '../../core/options.js'
+import type { PasskeyStore } from '../../ports/passkey-store.js'
 import { openRedis } from '../../state/redis/client.js'
 import type { Registration } from './registrations.js'
 import { nameOf, type Report } from './report.js'
@@ -85,6 +86,32 @@ async function checkUsers(report: Report, users: CrudAuthOptions['users'] | unde
   )
 }
 
+/** The store of the option `passkeys`, whatever the app has given. */
+const passkeyStoreOf = (options: CrudAuthOptions): Partial<PasskeyStore> | undefined =>
+  (options as { passkeys?: { store?: Partial<PasskeyStore> } }).passkeys?.store
+
+/** Compares the table of passkeys with the store, or asks a store without a table. */
+async function checkPasskeys(report: Report, store: Partial<PasskeyStore>) {
+  const { verifySchema, findByCredentialId } = store
+  if (typeof verifySchema !== 'function' && typeof findByCredentialId !== 'function') return
+  await within(waitMs, 'The passkey store', async () => {
+    if (verifySchema) return verifySchema()
+    await findByCredentialId?.('fastify-crudauth')
+    return []
+  }).then(
+    (findings) => {
+      for (const { level, message } of findings)
+        report.add(level === 'error' ? 'fix' : 'warn', message)
+      if (findings.length === 0) report.add('ok', 'The passkey store answers.')
+    },
+    (error) =>
+      report.add(
+        'fix',
+        `The passkey store doesn't answer (${nameOf(error)}). Check the connection of its database.`,
+      ),
+  )
+}
+
 /** Asks the services that a registration uses. */
 export async function checkServices(report: Report, { options }: Registration): Promise<void> {
   const { redis, state, users } = options
@@ -93,4 +120,6 @@ export async function checkServices(report: Report, { options }: Registration): 
     await checkRedis(report, redis as NonNullable<typeof redis>)
   if (typeof state === 'object' && state !== null) await checkState(report, state)
   await checkUsers(report, users)
+  const passkeys = passkeyStoreOf(options)
+  if (passkeys) await checkPasskeys(report, passkeys)
 }

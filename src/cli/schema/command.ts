@@ -38,10 +38,6 @@ function chosenFeatures(values: readonly string[]): Set<Feature> {
     .flatMap((value) => value.split(','))
     .map((name) => name.trim())
     .filter(Boolean)
-  if (names.includes('passkeys'))
-    throw new UsageError(
-      '"--features" has "passkeys", which this version does not support yet; leave it out',
-    )
   return new Set(
     names.map((name) => {
       const found = features.find((feature) => feature === name)
@@ -53,7 +49,7 @@ function chosenFeatures(values: readonly string[]): Set<Feature> {
   )
 }
 
-const ownTables = ['oauth_accounts', 'crudauth_store', 'crudauth_counters']
+const ownTables = ['oauth_accounts', 'passkeys', 'crudauth_store', 'crudauth_counters']
 
 function checkTable(name: string): string {
   if (!/^[A-Za-z]\w{0,39}$/.test(name))
@@ -79,6 +75,7 @@ Options:
   --format <name>    sql, kysely (a migration), drizzle (table objects) or prisma (models).
   --features <list>  mfa: columns of the second factor.
                      oauth-accounts: table for links to providers.
+                     passkeys: table for passkeys.
                      state: tables for sessions and counters in SQL.
                      Separate several with commas.
   --table <name>     Name of the users table. Default: users.

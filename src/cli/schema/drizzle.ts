@@ -14,7 +14,7 @@ const ownNames = new Set([
   ...Object.values(cores).map(({ table }) => table),
   ...['bigint', 'boolean', 'customType', 'datetime', 'foreignKey', 'index', 'int', 'integer'],
   ...['primaryKey', 'text', 'timestamp', 'unique', 'varbinary', 'varchar', 'sqlType'],
-  ...['secondFactorColumns', 'oauthAccounts', 'crudauthStore', 'crudauthCounters'],
+  ...['secondFactorColumns', 'oauthAccounts', 'passkeys', 'crudauthStore', 'crudauthCounters'],
 ])
 
 /** Whether JavaScript takes the name for a variable of a module. */

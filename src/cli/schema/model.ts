@@ -32,7 +32,7 @@ export interface Table {
   readonly isState?: boolean
 }
 
-export const features = ['mfa', 'oauth-accounts', 'state'] as const
+export const features = ['mfa', 'oauth-accounts', 'passkeys', 'state'] as const
 export type Feature = (typeof features)[number]
 
 interface SchemaRequest {
@@ -63,6 +63,7 @@ const types = {
     label: () => 'text',
     text: (length: number) => (length > 255 ? 'text' : `varchar(${length})`),
     hash: 'text',
+    ...{ key: () => 'text', counter: 'bigint' },
   },
   mysql: {
     ...{ id: 'bigint unsigned', reference: 'bigint unsigned', flag: 'boolean' },
@@ -71,10 +72,14 @@ const types = {
     label: (length: number) => `varchar(${length}) ${exact}`,
     text: (length: number) => (length > 255 ? 'text' : `varchar(${length})`),
     hash: 'varchar(255)',
+    // As bytes: an index on so much text of a multibyte character set would be too long.
+    key: (length: number) => `varbinary(${length})`,
+    counter: 'bigint',
   },
   sqlite: {
     ...{ id: 'integer', reference: 'integer', flag: 'integer', time: 'text' },
     ...{ name: () => 'text', label: () => 'text', text: () => 'text', hash: 'text' },
+    ...{ key: () => 'text', counter: 'integer' },
   },
 }
 
@@ -130,6 +135,31 @@ function linksTable(dialect: Dialect, users: string): Table {
   }
 }
 
+function passkeysTable(dialect: Dialect, users: string): Table {
+  const { key, reference, text, label, counter, flag, time } = types[dialect]
+  const kind = dialect === 'mysql' ? 'bytes' : 'text'
+  return {
+    name: 'passkeys',
+    columns: [
+      column('id', kind, key(22), { isKey: true }),
+      column('user_id', 'reference', reference),
+      column('user_handle', 'text', text(86)),
+      column('credential_id', kind, key(1364), { isUnique: true }),
+      column('public_key', 'text', text(4095)),
+      column('counter', 'bigint', counter),
+      column('transports', 'text', text(255)),
+      column('aaguid', 'text', text(36)),
+      column('name', 'text', label(100)),
+      column('backed_up', 'flag', flag),
+      column('created_at', 'time', time),
+      column('last_used_at', 'time', time, { isNullable: true }),
+    ],
+    unique: [],
+    indexes: { passkeys_user_id: 'user_id' },
+    references: users,
+  }
+}
+
 const unquoted = (name: string) => name.replace(/["`]/g, '')
 
 /** Reads the state tables from their own statements, so that there is one definition of them. */
@@ -177,6 +207,7 @@ export function schemaFor({ dialect, features, users, withUsers }: SchemaRequest
       indexes: {},
     })
   if (features.has('oauth-accounts')) tables.push(linksTable(dialect, users))
+  if (features.has('passkeys')) tables.push(passkeysTable(dialect, users))
   tables.push(...tablesOf(state))
   return { dialect, users, tables, added: withUsers ? [] : ofMfa, state }
 }

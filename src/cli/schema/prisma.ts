@@ -68,11 +68,11 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 function model(
   dialect: Dialect,
   table: Table,
-  links: Table | undefined,
+  referring: readonly Table[],
   hasUsers: boolean,
 ): string {
   const rows = table.columns.map((column) => field(dialect, column))
-  if (links) rows.push([camelCase(links.name), `${modelName(links.name)}[]`, ''])
+  for (const { name } of referring) rows.push([camelCase(name), `${modelName(name)}[]`, ''])
   if (table.references !== undefined && hasUsers)
     rows.push([
       'user',
@@ -121,7 +121,7 @@ function collations(dialect: Dialect, tables: readonly Table[]): string[] {
 /** The schema as models of Prisma. Fields have the logical names of the plugin. */
 export function printPrisma({ dialect, users, tables, added }: Schema): string {
   const hasUsers = tables.some(({ name }) => name === users)
-  const links = tables.find(({ references }) => references !== undefined)
+  const referring = tables.filter(({ references }) => references !== undefined)
   const fields = aligned(added.map((column) => field(dialect, column)))
   return [
     ...(fields.length > 0
@@ -130,7 +130,7 @@ export function printPrisma({ dialect, users, tables, added }: Schema): string {
         ]
       : []),
     ...tables.map((table) =>
-      model(dialect, table, table.name === users ? links : undefined, hasUsers),
+      model(dialect, table, table.name === users ? referring : [], hasUsers),
     ),
     ...collations(dialect, tables),
   ].join('\n\n')

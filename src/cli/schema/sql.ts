@@ -41,13 +41,21 @@ function tableSql(dialect: Dialect, table: Table): string {
   return `create table ${quoted(dialect, table.name)} (\n${lines.map((line) => `  ${line}`).join(',\n')}\n)`
 }
 
+const indexesSql = (dialect: Dialect, { name, indexes }: Table): string[] =>
+  Object.entries(indexes).map(
+    ([index, column]) =>
+      `create index ${quoted(dialect, index)} on ${quoted(dialect, name)} (${quoted(dialect, column)})`,
+  )
+
 /** The schema as SQL statements. */
 export function printSql({ dialect, users, tables, added, state }: Schema): string {
   const statements = [
     ...added.map(
       (column) => `alter table ${quoted(dialect, users)} add column ${columnSql(dialect, column)}`,
     ),
-    ...tables.filter(({ isState }) => !isState).map((table) => tableSql(dialect, table)),
+    ...tables
+      .filter(({ isState }) => !isState)
+      .flatMap((table) => [tableSql(dialect, table), ...indexesSql(dialect, table)]),
     ...state,
   ]
   return statements.map((statement) => `${statement};`).join('\n')

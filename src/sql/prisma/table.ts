@@ -113,6 +113,7 @@ export function prismaTable(
     isTransaction: inTransaction,
     nameOf,
     makes,
+    holdsBytes: (field) => fields[field]?.type === 'Bytes',
     encode: (field, value, name) => encode(fields[field] as ModelField, value, name),
     insert: (values) =>
       run(async () => ({
@@ -141,7 +142,11 @@ export function prismaTable(
         const removal = { where: filterOf(where) }
         if (!keepOneOf) return (await on(client).deleteMany(removal)).count > 0
         return transaction(async (tx) => {
-          const kept = await on(tx).findMany({ where: filterOf(keepOneOf) })
+          const rows = await on(tx).findMany({ where: filterOf(keepOneOf) })
+          const texts = inexact(keepOneOf)
+          const kept = rows.filter((row) =>
+            texts.every(({ column, value }) => row[column] === value),
+          )
           return kept.length > 1 && (await on(tx).deleteMany(removal)).count > 0
         }, 'Serializable')
       }),

@@ -1,18 +1,21 @@
 import { ConfigError } from '../errors.js'
-import { resolveColumns } from '../sql/names.js'
-import { LINK_FIELDS, type LinkColumns } from './over-table.js'
+import { resolveColumns } from './names.js'
 
 /**
- * Maps the fields of a link to properties of a model, whose names default to those of the fields.
+ * Maps logical fields to properties of a model, whose names default to those of the fields. Fields
+ * that the model lacks are left out.
+ * @param model for messages
+ * @param option name of the option that is `given`, for messages
  * @throws ConfigError for a name that the model lacks
  */
-export function linkProperties(
+export function modelColumns(
+  fields: readonly string[],
   model: string,
   option: string,
   properties: readonly string[],
   given: Readonly<Record<string, string | null | undefined>> | undefined,
-): LinkColumns {
-  const assumed = LINK_FIELDS.filter((field) => properties.includes(field) || given?.[field])
+): Readonly<Record<string, string>> {
+  const assumed = fields.filter((field) => properties.includes(field) || given?.[field])
   const columns = resolveColumns(assumed, given, { option, defaultName: (field) => field })
   for (const [field, property] of Object.entries(columns))
     if (!properties.includes(property))
