@@ -1,0 +1,114 @@
+import type { TestContext } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import {
+  type CrudAuthOptions,
+  memoryPasskeys,
+  memoryUsers,
+  type PasskeyOptions,
+  sessionTransport,
+} from '../../src/index.js'
+import { answers } from './answers.js'
+import {
+  type Authenticator,
+  type AuthenticatorOptions,
+  createAuthenticator,
+} from './authenticator.js'
+import type { AssertionForgery } from './authenticator-parts.js'
+import { build, limitsOff } from './build.js'
+import { Client, signedIn } from './client.js'
+
+export const origin = 'https://app.example.com'
+
+/** Options of `passkeys` for tests. */
+export const passkeyOptions = (more: Partial<PasskeyOptions> = {}): PasskeyOptions => ({
+  rpName: 'Example App',
+  rpId: 'example.com',
+  origins: [origin],
+  store: memoryPasskeys(),
+  ...more,
+})
+
+/** An app with passkeys, and a sudo route. `passkeys` overrides their options. */
+export function buildPasskeys(
+  t: TestContext,
+  auth: Partial<CrudAuthOptions> = {},
+  passkeys: Partial<PasskeyOptions> = {},
+): Promise<FastifyInstance> {
+  return build(t, {
+    auth: {
+      users: memoryUsers(),
+      transports: [sessionTransport({ managementRoutes: true })],
+      passkeys: passkeyOptions(passkeys),
+      rateLimits: { ...limitsOff, passkey_options: false },
+      ...auth,
+    },
+    routes(app) {
+      app.post('/sudo', { onRequest: app.currentUser() }, async (request) => ({
+        until: await app.crudAuth.sudo.elevate(request, request.body as { password: string }),
+      }))
+      app.post('/sudo/options', { onRequest: app.currentUser() }, (request) =>
+        app.crudAuth.passkeys.sudoOptions(request),
+      )
+      app.get('/guarded', { onRequest: app.currentUser() }, ({ principal }) => ({
+        amr: principal.amr,
+        via: principal.transport,
+      }))
+    },
+  })
+}
+
+/** A device of a user who is on the page of the app. */
+export const device = (options: Partial<AuthenticatorOptions> = {}): Authenticator =>
+  createAuthenticator({ origin, ...options })
+
+/** Adds a passkey to the account of a signed-in client. Returns it as the routes do. */
+export async function addPasskey(client: Client, authenticator: Authenticator, name?: string) {
+  const begun = answers(await client.post('/passkeys/register/options', name ? { name } : {}), 200)
+  const response = authenticator.create(begun.options)
+  const { challenge_id } = begun
+  return answers(await client.post('/passkeys/register/verify', { challenge_id, response }), 201)
+}
+
+/** A registered user with a passkey, who is signed in. */
+export async function passkeyUser(
+  app: FastifyInstance,
+  name: string,
+  options: Partial<AuthenticatorOptions> = {},
+) {
+  const client = await signedIn(app, name)
+  const authenticator = device(options)
+  const passkey = await addPasskey(client, authenticator)
+  return { client, authenticator, passkey }
+}
+
+/** What a client gets from an authenticator for a sign-in. */
+export async function assertionOf(
+  client: Client,
+  authenticator: Authenticator,
+  forged: AssertionForgery = {},
+) {
+  const { challenge_id, options } = answers(await client.post('/passkeys/login/options', {}), 200)
+  return { challenge_id, response: authenticator.get(options, forged) }
+}
+
+/** Signs in with a passkey. */
+export async function passkeyLogin(
+  client: Client,
+  authenticator: Authenticator,
+  {
+    forged = {},
+    ...body
+  }: { forged?: AssertionForgery; transport?: string; remember_me?: boolean; scope?: string } = {},
+) {
+  const proof = await assertionOf(client, authenticator, forged)
+  const response = await client.post('/passkeys/login/verify', { ...proof, ...body })
+  if (response.statusCode === 200) client.csrf = response.json().csrf_token ?? null
+  return response
+}
+
+/** Signs in with a passkey in a new browser. */
+export const passkeyLoginOf = (
+  app: FastifyInstance,
+  authenticator: Authenticator,
+  options: Parameters<typeof passkeyLogin>[2] = {},
+) => passkeyLogin(new Client(app), authenticator, options)
