@@ -142,7 +142,19 @@ export async function createCore({
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
   const { emit, emitWithoutRequest } = createEmitter(hooks, app.log, users.publicView)
   const queue = createHashQueue(settings.passwords.maxConcurrent, settings.passwords.maxQueued)
-  const passwords = await createPasswords(settings.passwords.cost, settings.passwords.legacy, queue)
+  let isTold = false
+  const passwords = await createPasswords(
+    settings.passwords.cost,
+    settings.passwords.legacy,
+    queue,
+    function tellUnknown() {
+      if (!isTold)
+        app.log.warn(
+          'fastify-crudauth: a stored password hash has a format that nothing verifies, so its user cannot sign in; add a verifier for it to "passwords.legacy"',
+        )
+      isTold = true
+    },
+  )
   const policy = createPasswordPolicy(settings.passwords.minLength, settings.passwords.check)
   const identity = createIdentity(settings.identity.login, settings.identity.recovery, users)
   const counterKey = keys('counters')[0]
