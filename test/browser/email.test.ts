@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Fastify from 'fastify'
 import { addMailbox, createMailbox } from '../../examples/demo/mailbox.js'
-import { addPage } from '../../examples/demo/page.js'
+import { addPages } from '../../examples/demo/pages.js'
 import { startDemo, temporaryFolder } from '../demo/start.js'
 import { blocksOf, page as documentOf } from '../docs/documents.js'
 import { chromiumPath, Device, openBrowser, screenshotFolder } from './chromium.js'
@@ -172,7 +172,7 @@ test('mailbox: hostile HTML in an email runs no script, loads nothing and cannot
   const mailbox = createMailbox({})
   const asked: string[] = []
   app.addHook('onRequest', async ({ url }) => void asked.push(url))
-  await app.register(addPage)
+  await app.register(addPages)
   await app.register((scope) => addMailbox(scope, mailbox))
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const link = `${url}/verify-email?token=x`
