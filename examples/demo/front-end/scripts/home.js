@@ -22,6 +22,7 @@ let shown = null
 function leave() {
   if (shown !== null) forgetCsrfCookie(shown)
   account.forget()
+  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close()
   showView('signed-out')
 }
 

@@ -15,7 +15,7 @@ export function strengthOf(password) {
 }
 
 function addStrength(input) {
-  const text = el('span', {}, initial)
+  const text = el('span', { 'aria-live': 'polite' }, initial)
   const bar = el('span', { className: 'strength-bar', 'aria-hidden': 'true' })
   const hint = el('p', { id: `${input.id}-strength`, className: 'hint strength' }, bar, text)
   input.closest('.field').append(hint)
@@ -23,7 +23,9 @@ function addStrength(input) {
   const update = () => {
     const level = strengthOf(input.value)
     bar.dataset.level = input.value === '' ? '' : level
-    text.textContent = input.value === '' ? initial : levels[level]
+    const words = input.value === '' ? initial : levels[level]
+    // Announced by screen readers, so not at each key.
+    if (text.textContent !== words) text.textContent = words
   }
   input.addEventListener('input', update)
   // The event fires before the form is reset.
