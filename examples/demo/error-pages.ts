@@ -63,7 +63,7 @@ function sendErrorPage(request: FastifyRequest, reply: FastifyReply, body: Error
         <p class="error-status">${statusCode}</p>
         <h1 id="title">${title}</h1>
         <p>${escapeHtml(text)}</p>
-        <a class="button primary" href="${escapeHtml(link[0])}">${link[1]}</a>
+        <div class="buttons"><a class="button primary" href="${escapeHtml(link[0])}">${link[1]}</a></div>
         <details>
           <summary>What an API client gets</summary>
           <pre>${escapeHtml(JSON.stringify(body, null, 2))}</pre>

@@ -20,7 +20,7 @@ export function factsPage(
       </div>
       <div class="card">
         <dl>${rows.join('')}</dl>
-        <a class="button" href="/">Back to your account</a>
+        <div class="buttons"><a class="button" href="/">Back to your account</a></div>
       </div>
     </div>`,
   })

@@ -29,7 +29,7 @@ function browserOf(request: FastifyRequest, cookie: string): string | undefined 
 
 function bodyOf(reply: FastifyReply, payload: unknown): unknown {
   const isJson = String(reply.getHeader('content-type')).startsWith('application/json')
-  if (!isJson || typeof payload !== 'string') return null
+  if (!isJson || typeof payload !== 'string' || payload === '') return null
   if (payload.length > maxBody) return 'This response is too long to be shown.'
   return redact(JSON.parse(payload))
 }

@@ -61,6 +61,7 @@ test('demo: each browser sees its own requests, without secrets', async (t) => {
   await ada.login('ada')
   const { secret, otpauth_uri } = (await ada.post('/auth/mfa/totp/setup', { password })).body
   await ada.get('/nothing')
+  assert.equal((await ada.send('HEAD', '/dashboard')).status, 200)
   const { body, headers } = await ada.get('/requests/log')
   assert.equal(headers.get('cache-control'), 'no-store')
   assert.deepEqual(
@@ -71,6 +72,7 @@ test('demo: each browser sees its own requests, without secrets', async (t) => {
       code,
     ]),
     [
+      ['HEAD', '/dashboard', 200, null],
       ['POST', '/auth/mfa/totp/setup', 200, null],
       ['POST', '/auth/login', 200, null],
       ['POST', '/auth/login', 401, 'CRUDAUTH_BAD_CREDENTIALS'],

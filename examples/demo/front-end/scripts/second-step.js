@@ -46,7 +46,7 @@ export function beginStep({ challenge: token, setup }) {
   challenge = token
   byId('step-text').textContent = setup
     ? 'Accounts here need a second factor. Add yours to an authenticator app, and enter the code that it shows.'
-    : 'This account has a second factor. Enter the code that your authenticator app shows.'
+    : 'This account has a second factor. Enter a code to continue.'
   byId('step-secret').hidden = !setup
   if (setup) showSecret(byId('step-secret'), setup)
   // A new secret has no recovery codes yet.
