@@ -173,51 +173,6 @@ test('demo: an error shows its code and focuses the field it is about', { skip }
   await device.says(/CRUDAUTH_LOCKED_OUT/)
 })
 
-test('demo: deleting the account asks for the password in a dialog, and then repeats', {
-  skip,
-}, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
-  const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, demo.url)
-  const { page } = device
-  const button = (name: string) => page.getByRole('button', { name, exact: true })
-  await device.register('ada', password)
-  await device.signIn('ada', password)
-  await device.sees(/Hello, ada/)
-
-  await button('Delete account').click()
-  await page.getByRole('dialog', { name: 'Delete this account?' }).waitFor()
-  await button('Keep account').click()
-  assert.equal(await device.focused(), 'delete')
-  assert.deepEqual(device.takeProblems(), [], 'nothing was sent')
-
-  await button('Delete account').click()
-  await button('Delete for good').click()
-  const sudo = page.getByRole('dialog', { name: 'Confirm it’s you' })
-  await sudo.waitFor()
-  assert.equal(await device.focused(), 'sudo-password')
-  await page.keyboard.press('Escape')
-  await sudo.waitFor({ state: 'hidden' })
-  await device.says(/Nothing was changed.*CRUDAUTH_SUDO_REQUIRED/)
-  assert.equal(device.takeProblems().length, 1)
-
-  await button('Delete account').click()
-  await button('Delete for good').click()
-  await page.locator('#sudo-password').fill('not it at all')
-  await page.keyboard.press('Enter')
-  await device.says(/not your password/)
-  await device.says(/CRUDAUTH_WRONG_PASSWORD/)
-  assert.equal(await device.focused(), 'sudo-password')
-  assert.equal(device.takeProblems().length, 2)
-  await page.locator('#sudo-password').fill(password)
-  await button('Confirm').click()
-  await device.says(/Account deleted/)
-  await device.sees(/Sign in/)
-  assert.ok(!(await page.content()).includes(password))
-  await device.signIn('ada', password)
-  await device.says(/CRUDAUTH_BAD_CREDENTIALS/)
-})
-
 test('demo: the page fits a phone screen, in light and dark', { skip }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const browser = await openBrowser(t, String(chromium))

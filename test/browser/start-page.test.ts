@@ -158,3 +158,43 @@ test('demo: the page "Requests" shows requests with their errors, and opens thei
   await requests.page.getByText('No requests yet').waitFor()
   assert.equal(await requests.focused(), 'requests-title')
 })
+
+test('demo: after a sign-in, the page leads to guarded pages only, never to another site', {
+  skip,
+}, async (t) => {
+  const demo = await startDemo(t, temporaryFolder(t))
+  const browser = await openBrowser(t, String(chromium))
+  const device = await Device.open(browser, `${demo.url}/dashboard`)
+  await device.sees(/Sign in to see this page/)
+  await device.page.getByRole('link', { name: 'Sign in' }).click()
+  await device.register('ada', password)
+  await device.signIn('ada', password)
+  await device.sees(/Dashboard/)
+  for (const target of ['https://evil.example', '//evil.example', '/docs']) {
+    const other = await Device.open(browser, `${demo.url}/?then=${encodeURIComponent(target)}`)
+    await other.signIn('ada', password)
+    await other.sees(/Hello, ada/)
+    assert.equal(new URL(other.page.url()).origin, demo.url)
+  }
+})
+
+test('demo: a sign-in in one tab is seen by another one, and so is a sign-out', {
+  skip,
+}, async (t) => {
+  const demo = await startDemo(t, temporaryFolder(t))
+  const browser = await openBrowser(t, String(chromium))
+  const first = await Device.open(browser, demo.url)
+  const second = await first.opens(() => first.page.evaluate('void open("/")'))
+  await second.register('ada', password)
+  await second.signIn('ada', password)
+  await second.sees(/Hello, ada/)
+  const comeBack = () =>
+    first.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+  await comeBack()
+  await first.sees(/Hello, ada/)
+  await second.page.getByRole('button', { name: 'Sign out', exact: true }).click()
+  await second.sees(/Sign in/)
+  await comeBack()
+  await first.sees(/Sign in/)
+  assert.deepEqual(first.takeProblems(), [])
+})

@@ -70,9 +70,10 @@ mountSudo()
 // A request has found that the session has ended.
 auth.addEventListener('signedout', leave)
 
-// Another device may have ended this session while the page was hidden.
+// While the page was hidden, another device may have ended the session, or another tab signed in.
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible' && !byId('signed-in').hidden) refresh().catch(sayError)
+  const isStale = !byId('signed-in').hidden || csrfCookie() !== shown
+  if (document.visibilityState === 'visible' && isStale) refresh().catch(sayError)
 })
 
 open().catch((error) => {
