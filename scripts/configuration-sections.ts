@@ -195,6 +195,7 @@ export const sections: readonly Section[] = [
   },
   {
     title: 'kyselyPasskeys()',
+    text: 'See [the table of passkeys](cli.md#passkeys), also for `memoryPasskeys()`.',
     interfaces: [['KyselyPasskeysOptions', '']],
   },
   {

@@ -7,7 +7,7 @@ import { linkFindings } from './link-findings.js'
 export const LINK_FIELDS = ['provider', 'subject', 'userId', 'email', 'linkedAt'] as const
 
 /** Columns of the links by field. `email` may be missing. */
-export type LinkColumns = Readonly<Record<string, string>>
+type LinkColumns = Readonly<Record<string, string>>
 
 const timeOf = (value: unknown): Date =>
   value instanceof Date ? value : new Date(value as string | number)

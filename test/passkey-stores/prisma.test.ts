@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { prismaPasskeys } from '../../src/passkey-stores/prisma.js'
 import { passkeyStoreConformance } from '../../src/testing/passkey-store.js'
+import { bench } from '../../src/testing/passkeys/bench.js'
 import { generatePrisma } from '../helpers/generate-prisma.js'
 import { openForPrisma, type PrismaDatabase } from '../helpers/open-prisma.js'
 import { ormDatabases } from '../helpers/orm-databases.js'
@@ -36,6 +38,18 @@ for (const { name, dialect, skip } of ormDatabases) {
       await prisma.$disconnect()
       for (const table of tables) await table.drop()
       await database.close()
+    })
+
+    test('users whose ids differ only in case are different users', async () => {
+      await prisma.textPasskey.deleteMany()
+      const store = prismaPasskeys(prisma, 'textPasskey' as never)
+      const { added } = bench(store, ['ann', 'Ann', 'b', 'c'])
+      const own = await added()
+      await added({ userId: 'Ann' })
+      assert.deepEqual(await store.listByUser('ann'), [own])
+      assert.equal(await store.delete('ann', own.id, true), 'last')
+      assert.equal(await store.deleteAllOfUser('Ann'), 1)
+      assert.deepEqual(await store.listByUser('ann'), [own])
     })
 
     for (const id of idTypes)
