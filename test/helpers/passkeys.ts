@@ -49,6 +49,7 @@ export function buildPasskeys(
       app.post('/sudo/options', { onRequest: app.currentUser() }, (request) =>
         app.crudAuth.passkeys.sudoOptions(request),
       )
+      app.get('/strict', { onRequest: app.currentUser({ mfa: true }) }, async () => ({}))
       app.get('/guarded', { onRequest: app.currentUser() }, ({ principal }) => ({
         amr: principal.amr,
         via: principal.transport,
@@ -131,3 +132,29 @@ export const passkeyLoginOf = (
   authenticator: Authenticator,
   options: Parameters<typeof passkeyLogin>[2] = {},
 ) => passkeyLogin(new Client(app), authenticator, options)
+
+/** Answers the challenge of a second factor with a passkey. */
+export async function answerWithPasskey(
+  client: Client,
+  challenge: string,
+  authenticator: Authenticator,
+  { forged = {}, ...more }: { forged?: AssertionForgery; remember_device?: boolean } = {},
+) {
+  const begun = answers(await client.post('/mfa/passkey/options', { challenge }), 200)
+  const response = authenticator.get(begun.options, forged)
+  const { challenge_id } = begun
+  const verified = await client.post('/mfa/verify', { challenge, challenge_id, response, ...more })
+  if (verified.statusCode === 200) client.csrf = verified.json().csrf_token ?? null
+  return verified
+}
+
+/** Enters sudo mode with a passkey. */
+export async function elevateWithPasskey(
+  client: Client,
+  authenticator: Authenticator,
+  forged: AssertionForgery = {},
+) {
+  const { challenge_id, options } = (await client.post('/sudo/options', {})).json()
+  const response = authenticator.get(options, forged)
+  return client.post('/sudo', { passkey: { challenge_id, response } })
+}
