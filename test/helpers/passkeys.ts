@@ -49,6 +49,10 @@ export function buildPasskeys(
       app.post('/sudo/options', { onRequest: app.currentUser() }, (request) =>
         app.crudAuth.passkeys.sudoOptions(request),
       )
+      app.post('/delete-account', { onRequest: app.currentUser() }, async (request, reply) => {
+        await app.crudAuth.deleteAccount(request)
+        return reply.send({})
+      })
       app.get('/strict', { onRequest: app.currentUser({ mfa: true }) }, async () => ({}))
       app.get('/guarded', { onRequest: app.currentUser() }, ({ principal }) => ({
         amr: principal.amr,
