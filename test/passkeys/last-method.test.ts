@@ -95,5 +95,25 @@ for (const links of linkPlaces) {
       refusesOwn(await browser.delete('/oauth/acme'), last)
       assert.equal((await linksOf(browser)).length, 1)
     })
+
+    test('an outage after the removal of a link or a passkey takes it back', async (t) => {
+      const hooked = hookedPasskeys()
+      const { join } = await start(t, links.accounts(), {}, hooked.store)
+      const { browser, passkey } = await join('ada')
+      let lists = 0
+      const failFrom = (list: number) => {
+        lists = 0
+        hooked.before = (method) => {
+          if (method === 'listByUser' && ++lists >= list) throw new Error('the database is away')
+        }
+      }
+      for (const path of ['/oauth/acme', `/passkeys/${passkey.id}`]) {
+        failFrom(2)
+        refusesOwn(await browser.delete(path), 'CRUDAUTH_UNAVAILABLE')
+        failFrom(Number.POSITIVE_INFINITY)
+        assert.equal((await linksOf(browser)).length, 1)
+        assert.deepEqual(await passkeyIds(browser), [passkey.id])
+      }
+    })
   })
 }
