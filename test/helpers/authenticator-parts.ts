@@ -26,6 +26,8 @@ export interface Forgery {
   readonly id?: string
   readonly rawId?: string
   readonly credentialType?: string
+  /** The key of the new credential, or that of another one, which signs. */
+  readonly key?: CredentialKey
   /** Writes bytes as text. Default: base64url. See `looseBase64url`. */
   readonly encode?: (bytes: Uint8Array, member: string) => string
 }
@@ -34,8 +36,6 @@ export interface AssertionForgery extends Forgery {
   /** Base64url. Undefined leaves it out. */
   readonly userHandle?: string | undefined
   readonly signature?: Uint8Array
-  /** Signs with the key of another credential. */
-  readonly key?: CredentialKey
   /** Id of the credential to choose. Default: the newest one that fits. */
   readonly use?: string
 }

@@ -130,7 +130,7 @@ export function createAuthenticator(
         id: base64url(id),
         rpId,
         userHandle: user.id,
-        key: createKey(alg),
+        key: forged.key ?? createKey(alg),
         isResident: ['required', 'preferred'].includes(selection?.residentKey ?? ''),
         counter: 0,
       }

@@ -13,7 +13,7 @@ import {
   type AuthenticatorOptions,
   createAuthenticator,
 } from './authenticator.js'
-import type { AssertionForgery } from './authenticator-parts.js'
+import type { AssertionForgery, Forgery } from './authenticator-parts.js'
 import { build, limitsOff } from './build.js'
 import { Client, signedIn } from './client.js'
 
@@ -49,6 +49,11 @@ export function buildPasskeys(
       app.post('/sudo/options', { onRequest: app.currentUser() }, (request) =>
         app.crudAuth.passkeys.sudoOptions(request),
       )
+      app.post('/delete-account', { onRequest: app.currentUser() }, async (request, reply) => {
+        await app.crudAuth.deleteAccount(request)
+        return reply.send({})
+      })
+      app.get('/strict', { onRequest: app.currentUser({ mfa: true }) }, async () => ({}))
       app.get('/guarded', { onRequest: app.currentUser() }, ({ principal }) => ({
         amr: principal.amr,
         via: principal.transport,
@@ -61,12 +66,31 @@ export function buildPasskeys(
 export const device = (options: Partial<AuthenticatorOptions> = {}): Authenticator =>
   createAuthenticator({ origin, ...options })
 
+/** What a signed-in client sends to add a passkey. */
+export async function registrationOf(
+  client: Client,
+  authenticator: Authenticator,
+  forged: Forgery = {},
+  body: object = {},
+) {
+  const begun = answers(await client.post('/passkeys/register/options', body), 200)
+  const { challenge_id, options } = begun
+  return { challenge_id, response: authenticator.create(options, forged) }
+}
+
+export const register = (client: Client, registration: object) =>
+  client.post('/passkeys/register/verify', registration)
+
 /** Adds a passkey to the account of a signed-in client. Returns it as the routes do. */
 export async function addPasskey(client: Client, authenticator: Authenticator, name?: string) {
-  const begun = answers(await client.post('/passkeys/register/options', name ? { name } : {}), 200)
-  const response = authenticator.create(begun.options)
-  const { challenge_id } = begun
-  return answers(await client.post('/passkeys/register/verify', { challenge_id, response }), 201)
+  const registration = await registrationOf(client, authenticator, {}, name ? { name } : {})
+  return answers(await register(client, registration), 201)
+}
+
+/** The ids of the passkeys of a signed-in client. */
+export async function passkeyIds(client: Client): Promise<string[]> {
+  const list: { id: string }[] = answers(await client.get('/passkeys'), 200)
+  return list.map(({ id }) => id)
 }
 
 /** A registered user with a passkey, who is signed in. */
@@ -112,3 +136,29 @@ export const passkeyLoginOf = (
   authenticator: Authenticator,
   options: Parameters<typeof passkeyLogin>[2] = {},
 ) => passkeyLogin(new Client(app), authenticator, options)
+
+/** Answers the challenge of a second factor with a passkey. */
+export async function answerWithPasskey(
+  client: Client,
+  challenge: string,
+  authenticator: Authenticator,
+  { forged = {}, ...more }: { forged?: AssertionForgery; remember_device?: boolean } = {},
+) {
+  const begun = answers(await client.post('/mfa/passkey/options', { challenge }), 200)
+  const response = authenticator.get(begun.options, forged)
+  const { challenge_id } = begun
+  const verified = await client.post('/mfa/verify', { challenge, challenge_id, response, ...more })
+  if (verified.statusCode === 200) client.csrf = verified.json().csrf_token ?? null
+  return verified
+}
+
+/** Enters sudo mode with a passkey. */
+export async function elevateWithPasskey(
+  client: Client,
+  authenticator: Authenticator,
+  forged: AssertionForgery = {},
+) {
+  const { challenge_id, options } = (await client.post('/sudo/options', {})).json()
+  const response = authenticator.get(options, forged)
+  return client.post('/sudo', { passkey: { challenge_id, response } })
+}

@@ -110,7 +110,7 @@ const isDomainOf = (rpId: string, host: string) => host === rpId || host.endsWit
 function resolveOrigin(text: string): string {
   if (/^android:apk-key-hash:[\w-]+$/.test(text)) return text
   const url = URL.canParse(text) ? new URL(text) : null
-  if (!url || (url.href !== `${text}/` && url.href !== text) || url.pathname !== '/')
+  if (!url || (url.origin !== text && `${url.origin}/` !== text))
     return fail(
       `"passkeys.origins" takes origins without a path, such as "https://app.example.com"; got "${text}"`,
     )
