@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { CredentialKey } from './authenticator-keys.js'
+import type { Cbor } from './cbor.js'
 
 /** Flags of authenticator data (WebAuthn Level 3, section 6.1), by their bits. */
 const flagBits = { up: 0, uv: 2, be: 3, bs: 4, at: 6, ed: 7 } as const
@@ -28,6 +29,8 @@ export interface Forgery {
   readonly credentialType?: string
   /** The key of the new credential, or that of another one, which signs. */
   readonly key?: CredentialKey
+  /** The attestation, in place of none. */
+  readonly attestation?: { readonly fmt: string; readonly attStmt: Cbor }
   /** Writes bytes as text. Default: base64url. See `looseBase64url`. */
   readonly encode?: (bytes: Uint8Array, member: string) => string
 }

@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import {
   type CrudAuthOptions,
   memoryPasskeys,
@@ -7,7 +8,7 @@ import {
   type PasskeyOptions,
   sessionTransport,
 } from '../../src/index.js'
-import { answers } from './answers.js'
+import { answers, refusesOwn } from './answers.js'
 import {
   type Authenticator,
   type AuthenticatorOptions,
@@ -161,4 +162,18 @@ export async function elevateWithPasskey(
   const { challenge_id, options } = (await client.post('/sudo/options', {})).json()
   const response = authenticator.get(options, forged)
   return client.post('/sudo', { passkey: { challenge_id, response } })
+}
+
+const refusal = {
+  statusCode: 401,
+  code: 'CRUDAUTH_BAD_CREDENTIALS',
+  error: 'Unauthorized',
+  message: 'The identifier or the password is wrong',
+}
+
+/** Asserts the one answer that every wrong passkey gets. */
+export function isRefused(response: LightMyRequestResponse, secrets: readonly string[] = []) {
+  refusesOwn(response, refusal.code, secrets)
+  assert.deepEqual(response.json(), refusal)
+  assert.equal(response.headers['set-cookie'], undefined)
 }
