@@ -126,6 +126,14 @@ export const sections: readonly Section[] = [
     ],
   },
   {
+    title: 'Passkeys',
+    text: 'See [Passkeys](passkeys.md).',
+    interfaces: [
+      [top, '', ['passkeys']],
+      ['PasskeyOptions', 'passkeys.'],
+    ],
+  },
+  {
     title: 'Sudo mode',
     text: 'See [requireSudo](gates.md#requiresudo).',
     interfaces: [
@@ -195,7 +203,7 @@ export const sections: readonly Section[] = [
   },
   {
     title: 'kyselyPasskeys()',
-    text: 'See [the table of passkeys](cli.md#passkeys), also for `memoryPasskeys()`.',
+    text: 'See [Passkeys](passkeys.md#set-up), also for `memoryPasskeys()`.',
     interfaces: [['KyselyPasskeysOptions', '']],
   },
   {

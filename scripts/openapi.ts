@@ -10,6 +10,7 @@ import swagger from '@fastify/swagger'
 import Fastify from 'fastify'
 import crudAuth, {
   bearerTransport,
+  memoryPasskeys,
   memoryUsers,
   type OAuthProvider,
   oidc,
@@ -81,6 +82,7 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
           { name: 'email', description: 'Verification, forgotten passwords, change of address' },
           { name: 'oauth', description: 'Signing in at providers, and linking accounts there' },
           { name: 'mfa', description: 'The second factor: one-time codes and recovery codes' },
+          { name: 'passkeys', description: 'Passkeys: signing in, adding and removing them' },
         ],
       },
     })
@@ -97,6 +99,12 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
       ],
       oauth: { baseUrl: 'https://app.example.com', providers: { google: provider } },
       mfa: { issuer: 'Example', encryptionKeys: 'encrypts nothing: Zp4Ny8SfKe1Uo6HdGa3Qi' },
+      passkeys: {
+        rpName: 'Example',
+        rpId: 'example.com',
+        origins: ['https://app.example.com'],
+        store: memoryPasskeys(),
+      },
       ...(hasDelivery && {
         email: { sender: { send: never }, frontendUrl: 'https://app.example.com' },
       }),
