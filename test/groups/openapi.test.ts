@@ -151,6 +151,29 @@ const contract: Record<string, { statuses: number[]; security: object[] }> = {
   'GET /oauth/accounts': { statuses: [200, 401, 503], security: [{ session: [] }] },
   'POST /mfa/verify': { statuses: [200, 400, 401, 403, 413, 415, 429, 503], security: [] },
   'POST /mfa/challenge': { statuses: [200, 400, 413, 415, 503], security: [] },
+  'POST /mfa/passkey/options': { statuses: [200, 400, 413, 415, 429, 503], security: [] },
+  'POST /passkeys/login/options': { statuses: [200, 400, 413, 415, 429, 503], security: [] },
+  'POST /passkeys/login/verify': {
+    statuses: [200, 400, 401, 403, 413, 415, 429, 503],
+    security: [],
+  },
+  'POST /passkeys/register/options': {
+    statuses: [200, 400, 401, 403, 409, 413, 415, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
+  'POST /passkeys/register/verify': {
+    statuses: [201, 400, 401, 403, 409, 413, 415, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
+  'GET /passkeys': { statuses: [200, 401, 503], security: [{ session: [] }, { bearer: [] }] },
+  'PATCH /passkeys/{id}': {
+    statuses: [200, 400, 401, 403, 404, 413, 414, 415, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
+  'DELETE /passkeys/{id}': {
+    statuses: [200, 400, 401, 403, 404, 409, 413, 414, 415, 503],
+    security: [{ session: [], csrf: [] }, { bearer: [] }],
+  },
   'GET /mfa': { statuses: [200, 401, 503], security: [{ session: [] }, { bearer: [] }] },
   'POST /mfa/totp/setup': {
     statuses: [200, 400, 401, 403, 413, 415, 429, 503],
