@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { bearerTransport, memoryUsers, sessionTransport, type UserId } from '../../src/index.js'
+import {
+  bearerTransport,
+  memoryUsers,
+  sessionTransport,
+  type Transport,
+  type UserId,
+} from '../../src/index.js'
 import { answers, refusesOwn } from '../helpers/answers.js'
-import { askRefresh, askToken, authorization, tokensOf } from '../helpers/bearer.js'
+import { askRefresh, askToken, authorization, claimsOf, tokensOf } from '../helpers/bearer.js'
 import { password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { hookedPasskeys, once } from '../helpers/hooked-passkeys.js'
@@ -100,6 +106,26 @@ for (const place of passkeyPlaces) {
     })
   })
 }
+
+test('a credential of another transport is refused, even from the same moment', async (t) => {
+  const key: Transport = {
+    name: 'key',
+    async authenticate(request, auth) {
+      const seconds = Number(request.headers['x-key-time'] ?? 0)
+      const user = seconds > 0 && (await auth.users.findBy('username', 'ada'))
+      if (!user) return null
+      return auth.createPrincipal(user, { transport: 'key', authenticatedAtMs: seconds * 1000 })
+    },
+  }
+  const app = await buildPasskeys(t, { transports: [bearerTransport({ refresh: 'body' }), key] })
+  await new Client(app).register('ada')
+  const { access_token } = tokensOf(await askToken(app, 'ada'))
+  const headers = { 'x-key-time': String(claimsOf(access_token).auth_time) }
+  const byKey = new Client(app, '', { headers })
+  const registration = await registrationOf(tokenClient(app, access_token), device())
+  refusesOwn(await register(byKey, registration), invalid)
+  answers(await register(byKey, await registrationOf(byKey, device())), 201)
+})
 
 describe('a registration while the account changes', () => {
   /** Runs `change` at the moment after the passkey was written. */

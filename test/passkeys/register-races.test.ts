@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { signedIn } from '../helpers/client.js'
+import { hookedPasskeys } from '../helpers/hooked-passkeys.js'
 import { noUnhandledRejections, statuses, times } from '../helpers/hostile.js'
 import { passkeysEverywhere } from '../helpers/passkey-places.js'
 import {
@@ -59,3 +60,23 @@ for (const place of passkeysEverywhere) {
     })
   })
 }
+
+test('registrations that have all seen a free place: exactly one gets it', async (t) => {
+  const hooked = hookedPasskeys()
+  const app = await buildPasskeys(t, {}, { store: hooked.store, maxPerUser: 1 })
+  const client = await signedIn(app, 'ada')
+  const registrations = await Promise.all(times(5, () => registrationOf(client, device())))
+  let waiting = 0
+  let release = () => {}
+  const all = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  hooked.before = (method) => {
+    if (method !== 'create') return undefined
+    if (++waiting === 5) release()
+    return all
+  }
+  const answered = await Promise.all(registrations.map((one) => register(client, one)))
+  assert.deepEqual(statuses(answered), { 201: 1, 409: 4 })
+  assert.equal((await passkeyIds(client)).length, 1)
+})

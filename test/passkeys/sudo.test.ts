@@ -11,6 +11,7 @@ import { passkeyPlaces, passkeysEverywhere } from '../helpers/passkey-places.js'
 import {
   assertionOf,
   buildPasskeys,
+  device,
   elevateWithPasskey,
   passkeyUser,
   registrationOf,
@@ -58,7 +59,7 @@ for (const place of passkeyPlaces) {
       }
       const login = await assertionOf(client, authenticator)
       refuses(await elevate(client, login), wrong)
-      const { challenge_id } = await registrationOf(client, bob.authenticator)
+      const { challenge_id } = await registrationOf(client, device())
       refuses(await elevate(client, { ...login, challenge_id }), wrong)
       // A passkey of another user, for the right challenge.
       const own = await optionsOf(client)
