@@ -24,6 +24,7 @@ import type { CoreSettings } from './options.js'
 import { createHashQueue } from './passwords/hash-queue.js'
 import { createPasswords, type Passwords } from './passwords/passwords.js'
 import { createPasswordPolicy, type PasswordPolicy } from './passwords/policy.js'
+import { warnOfUnknownHashes } from './passwords/unknown-hashes.js'
 import { checkMethods } from './principal/methods.js'
 import { AuthenticatedPrincipal, subjectOf } from './principal/principal.js'
 import { principalOf } from './principal/request-principal.js'
@@ -142,18 +143,11 @@ export async function createCore({
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
   const { emit, emitWithoutRequest } = createEmitter(hooks, app.log, users.publicView)
   const queue = createHashQueue(settings.passwords.maxConcurrent, settings.passwords.maxQueued)
-  let isTold = false
   const passwords = await createPasswords(
     settings.passwords.cost,
     settings.passwords.legacy,
     queue,
-    function tellUnknown() {
-      if (!isTold)
-        app.log.warn(
-          'fastify-crudauth: a stored password hash has a format that nothing verifies, so its user cannot sign in; add a verifier for it to "passwords.legacy"',
-        )
-      isTold = true
-    },
+    warnOfUnknownHashes(app.log),
   )
   const policy = createPasswordPolicy(settings.passwords.minLength, settings.passwords.check)
   const identity = createIdentity(settings.identity.login, settings.identity.recovery, users)

@@ -5,6 +5,7 @@ import Fastify from 'fastify'
 import crudAuth, { bearerTransport, memoryUsers, oidc, sessionTransport } from '../../src/index.js'
 import { cheap, secret } from '../helpers/build.js'
 import { mfaOptions } from '../helpers/mfa.js'
+import { passkeyOptions } from '../helpers/passkeys.js'
 import { page, tableRows } from './documents.js'
 
 test('docs/routes.md: lists exactly the mounted routes', async (t) => {
@@ -38,10 +39,11 @@ test('docs/routes.md: lists exactly the mounted routes', async (t) => {
       providers: { google: { ...provider, responseMode: 'form_post' } },
     },
     mfa: mfaOptions,
+    passkeys: passkeyOptions(),
   })
   await app.ready()
   const documented = tableRows(page('docs/routes.md')).flatMap(
-    ([route = '']) => /^`((?:GET|POST|DELETE) \/.*)`$/.exec(route)?.[1] ?? [],
+    ([route = '']) => /^`((?:GET|POST|PATCH|DELETE) \/.*)`$/.exec(route)?.[1] ?? [],
   )
   assert.deepEqual(documented.sort(), mounted.sort())
 })

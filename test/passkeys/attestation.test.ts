@@ -39,16 +39,17 @@ test('a statement that was not asked for is not looked at', async (t) => {
   }
 })
 
-test('a statement that was asked for must be right', async (t) => {
+test('a statement that was asked for is not looked at either', async (t) => {
   for (const attestation of ['direct', 'enterprise'] as const) {
     const app = await buildPasskeys(t, {}, { attestation })
     const client = await signedIn(app, 'ada')
+    const begun = answers(await client.post('/passkeys/register/options', {}), 200)
+    assert.equal(begun.options.attestation, attestation)
     for (const fmt of statements) {
       const forged = { attestation: attestationOf(fmt) }
       const registration = await registrationOf(client, device(), forged)
-      refusesOwn(await register(client, registration), 'CRUDAUTH_PASSKEY_INVALID')
+      answers(await register(client, registration), 201)
     }
-    answers(await register(client, await registrationOf(client, device())), 201)
   }
 })
 

@@ -85,6 +85,25 @@ for (const links of linkPlaces) {
       assert.deepEqual(answers(await browser.get('/passkeys'), 200), [passkey])
     })
 
+    test('a passkey is not brought back into an account that was deleted meanwhile', async (t) => {
+      const hooked = hookedPasskeys()
+      const { app, join } = await start(t, links.accounts(), {}, hooked.store)
+      const { browser, passkey } = await join('ada')
+      let [isUnlinked, isDeleted] = [false, false]
+      hooked.before = async (method) => {
+        if (method === 'delete' && !isUnlinked) {
+          isUnlinked = true
+          answers(await browser.delete('/oauth/acme'), 200)
+        }
+        // The passkey is about to be added again. A deletion replaces the credential.
+        if (method === 'create' && isUnlinked && !isDeleted)
+          isDeleted = await app.crudAuth.users.update(1, { hashedPassword: '!gone' })
+      }
+      refusesOwn(await browser.delete(`/passkeys/${passkey.id}`), last)
+      assert.ok(isDeleted)
+      assert.deepEqual(await hooked.store.listByUser(1), [])
+    })
+
     test('a passkey that goes while a link is removed brings the link back', async (t) => {
       const hooked = hookedPasskeys()
       const { join } = await start(t, links.accounts(), {}, hooked.store)

@@ -45,6 +45,19 @@ for (const place of passkeyPlaces) {
       refuses(await elevate(client, proof), wrong)
     })
 
+    test('a wrong passkey is told to the app', async (t) => {
+      const { auth, store } = await place.open(t)
+      const told: unknown[] = []
+      const onMfaFailed = (user: unknown, { purpose }: { purpose: string }) =>
+        told.push((user as { username: string }).username, purpose)
+      const app = await buildPasskeys(t, { ...auth, hooks: { onMfaFailed } }, { store })
+      const { client, authenticator } = await passkeyUser(app, 'ada')
+      const { challenge_id, options } = await optionsOf(client)
+      const response = authenticator.get(options, evil)
+      refuses(await elevate(client, { challenge_id, response }), wrong)
+      assert.deepEqual(told, ['ada', 'sudo'])
+    })
+
     test('options of other sessions, purposes and users are refused', async (t) => {
       const { auth, store } = await place.open(t)
       const app = await buildPasskeys(t, { ...auth, sudo: { maxAttempts: 99 } }, { store })

@@ -58,6 +58,15 @@ export function createPasskeyManagement({
       throw new LastSignInMethodError()
   }
 
+  /** Adds it again, unless the account was deleted or taken over in the meantime. */
+  const restore = async (user: Row, passkey: Passkey): Promise<void> => {
+    await store.create(passkey)
+    // In an outage nothing is known, and the owner keeps the way in.
+    const now = await users.findById(users.idOf(user)).catch(() => user)
+    if (!now || users.epochOf(now) !== users.epochOf(user))
+      await store.delete(passkey.userId, passkey.id, false)
+  }
+
   return {
     list,
 
@@ -79,7 +88,7 @@ export function createPasskeyManagement({
       // A link may have been removed in the meantime, because there was this passkey.
       if (hasOther)
         await refuseStranded(user).catch(async (error) => {
-          if (!(error instanceof NotFoundError)) await store.create(passkey)
+          if (!(error instanceof NotFoundError)) await restore(user, passkey)
           throw error
         })
       await events.removed(user, passkey, request)

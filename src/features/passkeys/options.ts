@@ -33,8 +33,8 @@ export interface PasskeyOptions {
    */
   readonly userVerification?: 'required' | 'preferred' | 'discouraged' | undefined
   /**
-   * Whether to ask for a proof of the authenticator's model. Its signature is checked, but not who
-   * made the authenticator.
+   * Whether browsers shall tell the authenticator's model (its AAGUID), for which they may ask the
+   * user. The proof that comes with it isn't verified.
    * @defaultValue `none`
    */
   readonly attestation?: 'none' | 'direct' | 'enterprise' | undefined

@@ -109,8 +109,8 @@ const orNull = async <T>(work: () => Promise<T | null>): Promise<T | null> => {
 const load = () => import('@simplewebauthn/server')
 
 /**
- * The response without a statement about the authenticator, which was not asked for. The library
- * would verify its certificates, and fetch the revocation lists that they name.
+ * The response without its statement about the authenticator. The library would verify the
+ * certificates in it, and fetch the revocation lists that they name, from wherever a client likes.
  */
 async function withoutStatement(
   response: RegistrationResponseJSON,
@@ -177,7 +177,7 @@ export function createWebAuthn(settings: PasskeySettings): WebAuthn {
         if (!isWellFormed(response, ['clientDataJSON', 'attestationObject'])) return null
         const given = response as RegistrationResponseJSON
         const { verified, registrationInfo: info } = await verifyRegistrationResponse({
-          response: attestation === 'none' ? await withoutStatement(given) : given,
+          response: await withoutStatement(given),
           expectedChallenge: challenge,
           expectedOrigin: [...origins],
           expectedRPID,
