@@ -24,6 +24,7 @@ export {
   VerifiedSession,
   VerifiedTokens,
   VerifyMfa,
+  VerifyMfaPasskey,
 } from './mfa.js'
 export {
   AuthorizeQuery,
@@ -36,4 +37,17 @@ export {
   ProviderSignIn,
   SignInUrl,
 } from './oauth.js'
+export {
+  Passkey,
+  PasskeyAssertion,
+  PasskeyList,
+  PasskeyLogin,
+  PasskeyLoginOptions,
+  PasskeyOptions,
+  PasskeyParams,
+  PasskeyRegistration,
+  RegisterPasskey,
+  RegisterPasskeyOptions,
+  RenamePasskey,
+} from './passkeys.js'
 export { LoggedIn, Login } from './session.js'

@@ -51,7 +51,11 @@ export const PasskeyAssertion = credential(
   }),
 )
 
-const Name = Type.String({ pattern: '\\S', maxLength: maxPasskeyNameLength })
+// Some databases can't store control characters.
+const Name = Type.String({
+  pattern: '^(?=\\s*\\S)[^\\u0000-\\u001f\\u007f]*$',
+  maxLength: maxPasskeyNameLength,
+})
 
 /** A passkey of the signed-in user. */
 export const Passkey = Type.Object({

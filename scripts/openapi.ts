@@ -99,7 +99,12 @@ async function documentOf(hasDelivery: boolean): Promise<Document> {
       ],
       oauth: { baseUrl: 'https://app.example.com', providers: { google: provider } },
       mfa: { issuer: 'Example', encryptionKeys: 'encrypts nothing: Zp4Ny8SfKe1Uo6HdGa3Qi' },
-      passkeys: { rpName: 'Example', store: memoryPasskeys() },
+      passkeys: {
+        rpName: 'Example',
+        rpId: 'example.com',
+        origins: ['https://app.example.com'],
+        store: memoryPasskeys(),
+      },
       ...(hasDelivery && {
         email: { sender: { send: never }, frontendUrl: 'https://app.example.com' },
       }),

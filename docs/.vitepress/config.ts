@@ -11,6 +11,8 @@ export default defineConfig({
   // Files of the repository that are not pages of the site.
   ignoreDeadLinks: [/\/(?:SECURITY|CHANGELOG)(?:\.md)?$/, /openapi\.json$/],
   markdown: {
+    // Braces in headings are parameters of routes.
+    attrs: { disable: true },
     // As GitHub makes the anchors, for which the links in the pages are written.
     anchor: {
       slugify: (heading) =>

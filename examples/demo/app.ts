@@ -8,10 +8,12 @@ import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { frontendUrl } from './address.js'
 import type { DemoConfig } from './config.js'
 import { addDocs } from './docs.js'
+import { addErrorPages } from './error-pages.js'
 import { logging } from './logging.js'
 import { addMailbox, createMailbox } from './mailbox.js'
-import { addPage } from './page.js'
+import { addPages } from './pages.js'
 import type { DemoProvider } from './provider.js'
+import { addRequestLog } from './request-log.js'
 import { addRoutes } from './routes.js'
 import type { DemoSchema } from './tables.js'
 
@@ -37,6 +39,8 @@ export async function buildApp(
     reply.headers({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' })
   })
 
+  addErrorPages(app)
+  addRequestLog(app, config.secureCookies)
   await addDocs(app, providers.length > 0)
   await app.register(crudAuth, {
     prefix: '/auth',
@@ -79,7 +83,7 @@ export async function buildApp(
       mfa_manage: oftener,
     },
   })
-  await app.register(addPage, { providers })
+  await app.register(addPages, { providers })
   await app.register((scope) => addMailbox(scope, mailbox))
   await app.register((scope) => addRoutes(scope, db))
   return app

@@ -20,6 +20,7 @@ export function banner(config: DemoConfig, { port, database, providerUrl }: Bann
   }
   const lines = [
     ['Page', `${url}/`],
+    ['Requests', `${url}/requests`],
     ['API docs', `${url}/docs`],
     ['OpenAPI', `${url}/docs/json`],
     [

@@ -1,9 +1,19 @@
+import { readFileSync } from 'node:fs'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { barOf } from './layout.js'
 
 /** The browser's `document`: the interceptor below runs in the browser. */
 declare const document: { readonly cookie: string }
+
+/** Gives the page of Swagger UI the bar of the other pages, and a width for phones. */
+const barScript = `document.head.append(
+  Object.assign(document.createElement('meta'), {
+    name: 'viewport', content: 'width=device-width, initial-scale=1',
+  }),
+)
+document.body.insertAdjacentHTML('afterbegin', ${JSON.stringify(barOf('/docs'))})`
 
 /** Adds the OpenAPI page at `/docs`. Call it before registering crudAuth, to include its routes. */
 export async function addDocs(app: FastifyInstance, hasProviders: boolean): Promise<void> {
@@ -12,7 +22,7 @@ export async function addDocs(app: FastifyInstance, hasProviders: boolean): Prom
       info: {
         title: 'fastify-crudauth demo',
         description:
-          'Accounts, cookie sessions, devices, second factors, emails and sudo mode. Sign in at `/auth/login`, then try the others here.',
+          'Accounts, cookie sessions, devices, second factors, emails and sudo mode. Sign in on the start page or with `/auth/login`, then call the other routes from here.',
         version: '0.1.0',
       },
       tags: [
@@ -52,6 +62,20 @@ export async function addDocs(app: FastifyInstance, hasProviders: boolean): Prom
       'object-src': "'none'",
       'base-uri': "'none'",
       'frame-ancestors': "'none'",
+    },
+    theme: {
+      title: 'API · fastify-crudauth demo',
+      css: [{ filename: 'theme.css', content: '@import "/assets/docs.css";' }],
+      js: [{ filename: 'bar.js', content: barScript }],
+      favicon: [
+        {
+          filename: 'icon.svg',
+          rel: 'icon',
+          type: 'image/svg+xml',
+          sizes: 'any',
+          content: readFileSync(new URL('front-end/icon.svg', import.meta.url), 'utf8'),
+        },
+      ],
     },
     uiConfig: {
       // Sent to the browser as source text. It adds the CSRF token, like a front end.

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { startOidcProvider } from '../../scripts/services/oidc-provider.js'
 import { type OAuthProvider, oidc } from '../../src/index.js'
+import { providerPages } from './provider-pages.js'
 
 /** A provider on the demo's page. Its key is part of its routes and its column (`local_id`). */
 export interface DemoProvider {
@@ -22,9 +23,10 @@ const key = 'local'
 export async function startLocalProvider(
   baseUrl: string,
 ): Promise<{ readonly url: string; readonly provider: DemoProvider; stop(): Promise<void> }> {
-  const clientId = 'demo'
+  const clientId = 'fastify-crudauth-demo'
   const clientSecret = randomBytes(32).toString('hex')
   const { url, stop } = await startOidcProvider({
+    pages: await providerPages(baseUrl),
     clients: [
       {
         client_id: clientId,

@@ -1,6 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
+import { prefersHtml } from './error-pages.js'
+import { factsPage } from './facts-page.js'
 import type { DemoSchema } from './tables.js'
 
 const tags = ['demo']
@@ -35,16 +37,17 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
       },
       onRequest: app.currentUser(),
     },
-    async (request) => {
+    async (request, reply) => {
       const { userId, user, emailVerified } = request.principal
       // `principal.user` doesn't contain credentials, so read the row.
       const row = await app.crudAuth.users.findById(userId)
-      return {
+      const facts = {
         hello: String(user.username),
         devices: (await app.crudAuth.sessions.list(userId)).length,
         verified: emailVerified,
         has_password: app.crudAuth.passwords.isUsable(row?.hashed_password as string | null),
       }
+      return prefersHtml(request) ? factsPage(reply, 'Dashboard', facts) : facts
     },
   )
 
@@ -59,7 +62,10 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
       },
       onRequest: app.currentUser({ verified: true }),
     },
-    async (request) => ({ detail: `Welcome, ${request.principal.user.email}` }),
+    async (request, reply) => {
+      const facts = { detail: `Welcome, ${request.principal.user.email}` }
+      return prefersHtml(request) ? factsPage(reply, 'Members', facts) : facts
+    },
   )
 
   app.post<{ Body: Static<typeof Confirmation> }>(

@@ -10,6 +10,7 @@ import Provider, {
   errors,
   type JWKS,
 } from 'oidc-provider'
+import { barePages, type ProviderPages } from './oidc-pages.js'
 
 /** The claims of each account. The key is both its `sub` and its login. */
 export type OidcAccounts = Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -25,6 +26,8 @@ export interface OidcProviderOptions {
   keys?: JsonWebKey[]
   /** Additional configuration of oidc-provider. */
   configuration?: Configuration
+  /** Default: bare forms. */
+  pages?: ProviderPages
 }
 
 /** A provider in this process on 127.0.0.1 with sign-in and consent pages. It requires PKCE. */
@@ -61,29 +64,22 @@ function freshKeys(): JsonWebKey[] {
   ]
 }
 
-const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`)
-
-const pageOf = (form: string): string =>
-  `<!doctype html><html lang="en"><title>Provider</title><form method="post">${form}</form></html>`
-
-const loginForm =
-  '<label>Account <input name="login" autofocus required></label> <button name="decision" value="allow">Sign in</button>'
-
-const consentForm = (client: string): string =>
-  `<p>${escapeHtml(client)} wants to know who you are.</p>
-   <button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button>`
-
 async function formOf(request: IncomingMessage): Promise<URLSearchParams> {
   let text = ''
   for await (const chunk of request.setEncoding('utf8')) text += chunk
   return new URLSearchParams(text)
 }
 
+function sendPage(response: ServerResponse, pages: ProviderPages, status: number, page: string) {
+  response.writeHead(status, { ...pages.headers, 'content-type': 'text/html; charset=utf-8' })
+  response.end(page)
+}
+
 /** Serves the pages between `/authorize` and the callback. */
 async function interact(
   provider: Provider,
   accounts: OidcAccounts,
+  pages: ProviderPages,
   request: IncomingMessage,
   response: ServerResponse,
 ) {
@@ -94,8 +90,12 @@ async function interact(
     !form ||
     (prompt.name === 'login' && !Object.hasOwn(accounts, login) && form.get('decision') !== 'deny')
   ) {
-    const page = pageOf(prompt.name === 'login' ? loginForm : consentForm(String(params.client_id)))
-    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page)
+    const client = String(params.client_id)
+    const page =
+      prompt.name === 'login'
+        ? pages.login(client, form ? login : null)
+        : pages.consent(client, session?.accountId ?? '')
+    sendPage(response, pages, 200, page)
   } else if (form.get('decision') === 'deny') {
     await provider.interactionFinished(request, response, { error: 'access_denied' })
   } else if (prompt.name === 'login') {
@@ -147,7 +147,7 @@ function memory(): (model: string) => Adapter {
 
 /** Starts a provider. */
 export async function startOidcProvider(options: OidcProviderOptions): Promise<OidcServer> {
-  const { clients, accounts = people, configuration } = options
+  const { clients, accounts = people, pages = barePages, configuration } = options
   const server = createServer()
   server.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
@@ -168,6 +168,11 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
       features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: false } },
       interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
       cookies: { keys: cookieKeys },
+      renderError: (context, { error, error_description }) => {
+        for (const [name, value] of Object.entries(pages.headers)) context.set(name, value)
+        context.type = 'html'
+        context.body = pages.failure(error_description ?? error)
+      },
       claims: { email: ['email', 'email_verified'], profile: ['name', 'preferred_username'] },
       findAccount: (_, sub) => ({
         accountId: sub,
@@ -188,10 +193,15 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
 
   server.on('request', (request, response) => {
     requests.push(`${request.method} ${(request.url ?? '').split('?')[0]}`)
+    const file = pages.files[request.url ?? '']
+    if (file) {
+      response.writeHead(200, { ...pages.headers, 'content-type': file.type }).end(file.content)
+      return
+    }
     if (!request.url?.startsWith('/interaction/')) return void callback(request, response)
-    interact(provider, accounts, request, response).catch((error: unknown) => {
+    interact(provider, accounts, pages, request, response).catch((error: unknown) => {
       const status = error instanceof errors.OIDCProviderError ? error.statusCode : 500
-      response.writeHead(status, { 'content-type': 'text/plain' }).end(String(error))
+      sendPage(response, pages, status, pages.failure(String(error)))
     })
   })
 

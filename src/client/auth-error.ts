@@ -15,7 +15,12 @@ export class AuthError extends Error implements AuthFailure {
   /** Seconds; null without `Retry-After`. */
   readonly retryAfter: number | null
 
-  constructor(message: string, status: number, code: string | null, retryAfter: number | null) {
+  constructor(
+    message: string,
+    status: number,
+    code: string | null = null,
+    retryAfter: number | null = null,
+  ) {
     super(message)
     this.name = 'AuthError'
     this.status = status
@@ -24,19 +29,19 @@ export class AuthError extends Error implements AuthFailure {
   }
 }
 
-const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+/** The parsed body. Null if it isn't JSON. */
+export const bodyOf = (response: Response): Promise<unknown> => response.json().catch(() => null)
+
+export const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
 /** Reads a copy of the response, so that the caller can still read it. */
 export async function errorOf(response: Response): Promise<AuthError> {
-  const body = (await response
-    .clone()
-    .json()
-    .catch(() => null)) as { code?: unknown; message?: unknown } | null
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+  const body = (await bodyOf(response.clone())) as { code?: unknown; message?: unknown } | null
   return new AuthError(
     text(body?.message) ?? `${response.status} ${response.statusText}`.trim(),
     response.status,
     text(body?.code),
-    Number.isFinite(seconds) ? seconds : null,
+    // Also null for a date.
+    Number(response.headers.get('retry-after')) || null,
   )
 }

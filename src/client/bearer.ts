@@ -1,4 +1,4 @@
-import { AuthError } from './auth-error.js'
+import { AuthError, bodyOf } from './auth-error.js'
 import { browser } from './browser.js'
 import type { StoredTokens, TokenStore } from './types.js'
 
@@ -66,7 +66,7 @@ export function memoryTokens(): TokenStore {
 
 function tokensIn(body: unknown): StoredTokens | null {
   const { access_token, expires_in, refresh_token } = (body ?? {}) as Partial<TokenBody>
-  if (access_token === undefined || expires_in === undefined) return null
+  if (!access_token || !expires_in) return null
   return {
     accessToken: access_token,
     // By the clock of this device, which may differ from that of the server.
@@ -124,11 +124,10 @@ export function createAccessTokens(
     if (isOther(known, refused)) return known
     const before = changes
     const response = await refresh(known?.refreshToken)
-    const tokens = response.ok ? tokensIn(await response.json().catch(() => null)) : null
+    const tokens = response.ok ? tokensIn(await bodyOf(response)) : null
     if (changes !== before) return store.get()
     if (tokens) await set(tokens, false)
-    else if (response.ok)
-      throw new AuthError('The response has no tokens', response.status, null, null)
+    else if (response.ok) throw new AuthError('The response has no tokens', response.status)
     else if (!ended.includes(response.status)) throw new RefreshFailed(response)
     else await forget()
     return tokens

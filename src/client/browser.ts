@@ -1,3 +1,11 @@
+/** A credential of WebAuthn. In older browsers `toJSON` is missing. */
+export interface BrowserCredential {
+  readonly id: string
+  readonly type: string
+  readonly response: Readonly<Record<string, unknown>> & { getTransports?(): string[] }
+  toJSON(): object
+}
+
 /** The parts of a browser that the client uses where they exist. Node has some of them. */
 interface Browser {
   readonly location?: { readonly origin: string; readonly href: string; assign(url: string): void }
@@ -6,7 +14,12 @@ interface Browser {
     replaceState(state: unknown, unused: string, url: string): void
   }
   readonly document?: { readonly cookie: string }
-  readonly navigator?: {
+  readonly navigator: {
+    /** Absent in Node, and in pages without HTTPS. */
+    readonly credentials: {
+      create(request: object): Promise<BrowserCredential>
+      get(request: object): Promise<BrowserCredential>
+    }
     readonly locks?: {
       request<T>(
         name: string,
@@ -14,6 +27,11 @@ interface Browser {
         work: (lock: object | null) => Promise<T>,
       ): Promise<T>
     }
+  }
+  readonly PublicKeyCredential?: {
+    parseCreationOptionsFromJSON?(options: object): object
+    parseRequestOptionsFromJSON?(options: object): object
+    isConditionalMediationAvailable?(): Promise<boolean>
   }
   readonly BroadcastChannel?: new (
     name: string,

@@ -1,3 +1,4 @@
+import { bodyOf, text } from './auth-error.js'
 import { browser } from './browser.js'
 
 /** The CSRF token of the session. */
@@ -13,10 +14,7 @@ interface CsrfToken {
 /** Outages and rate limits, after which it makes sense to ask again. */
 const isPassing = (status: number) => status === 429 || status >= 500
 
-const tokenIn = (body: unknown): string | null => {
-  const token = (body as { csrf_token?: unknown } | null)?.csrf_token
-  return typeof token === 'string' ? token : null
-}
+const tokenIn = (body: unknown) => text((body as { csrf_token?: unknown } | null)?.csrf_token)
 
 export function createCsrfToken(
   cookie: string,
@@ -30,18 +28,17 @@ export function createCsrfToken(
   // The last one wins: browsers send and list the most specific cookie first, and ours has no path.
   const readCookie = () =>
     isSameOrigin
-      ? (browser.document?.cookie
+      ? browser.document?.cookie
           .split('; ')
-          .filter((pair) => pair.startsWith(`${cookie}=`))
-          .at(-1)
-          ?.slice(cookie.length + 1) ?? null)
+          .findLast((pair) => pair.startsWith(`${cookie}=`))
+          ?.slice(cookie.length + 1)
       : null
 
   const renew = () => {
     pending ??= refresh()
       .then(async (response) => {
         // Not mounted, or signed out: the request goes without a token, and its response says why.
-        kept = response.ok ? tokenIn(await response.json().catch(() => null)) : null
+        kept = response.ok ? tokenIn(await bodyOf(response)) : null
         isKnown = !isPassing(response.status)
         return kept
       })

@@ -8,8 +8,7 @@ export interface Landing {
   readonly challenge: string | null
 }
 
-const replace = (url: URL) =>
-  browser.history?.replaceState(browser.history.state, '', url.pathname + url.search + url.hash)
+const replace = (url: URL) => browser.history?.replaceState(browser.history.state, '', url.href)
 
 const here = () => (browser.location ? new URL(browser.location.href) : null)
 
@@ -32,11 +31,12 @@ export function readLinkToken(): string | null {
  */
 export function readLanding(): Landing {
   const url = here()
-  if (!url) return { error: null, challenge: null }
-  const error = url.searchParams.get('error')
-  url.searchParams.delete('error')
-  const [, challenge = null] = /[#&?]mfa_challenge=([\w-]+)/.exec(url.hash) ?? []
-  if (challenge !== null) url.hash = url.hash.replace(/[#&?]mfa_challenge=[\w-]+/, '')
-  if (error !== null || challenge !== null) replace(url)
+  const error = url?.searchParams.get('error') ?? null
+  const [part = '', challenge = null] = /[#&?]mfa_challenge=([\w-]+)/.exec(url?.hash ?? '') ?? []
+  if (url && (error ?? challenge) !== null) {
+    url.searchParams.delete('error')
+    url.hash = url.hash.replace(part, '')
+    replace(url)
+  }
   return { error, challenge }
 }

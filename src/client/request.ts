@@ -1,4 +1,4 @@
-import { AuthError, errorOf } from './auth-error.js'
+import { AuthError, bodyOf, errorOf } from './auth-error.js'
 import { createAccessTokens, memoryTokens, RefreshFailed } from './bearer.js'
 import { browser } from './browser.js'
 import { createCsrfToken } from './csrf.js'
@@ -27,7 +27,7 @@ interface Requests {
   /** Keeps the credentials in the response of a sign-in, or forgets those that have ended. */
   keep(body: unknown): Promise<void>
   /** The refresh token, where requests carry it. */
-  refreshToken(): Promise<string | undefined>
+  refreshToken(): Promise<string | undefined> | undefined
 }
 
 /** Codes of a 401 that end the sign-in. A wrong password is 401, too. */
@@ -41,35 +41,41 @@ interface Listeners {
   changed(): void
 }
 
-const jsonOf = (body: object) => ({
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify(body),
-})
-
 /** Streams can be sent once only. */
-const isStream = (body: unknown) => Symbol.asyncIterator in Object(body) || hasReader(body)
-const hasReader = (body: unknown) => 'getReader' in Object(body)
+const isStream = (body: unknown) =>
+  Symbol.asyncIterator in Object(body) || 'getReader' in Object(body)
 
 export function createRequests(options: AuthClientOptions, listeners: Listeners): Requests {
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
   const base = new URL(options.baseUrl.replace(/\/?$/, '/'), browser.location?.href)
   const isBearer = options.transport === 'bearer'
-  const url = (path: string) => new URL(path.replace(/^\//, ''), base)
+  const url = (path: string) => new URL(path, base)
 
-  const post = (path: string, body?: object) =>
-    fetch(url(path), { method: 'POST', credentials: 'include', ...(body && jsonOf(body)) })
+  const request = (
+    method: string,
+    path: string,
+    body?: object,
+    kind?: CallKind,
+  ): Promise<Response> => {
+    const json = body && {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    }
+    return send(url(path), { method, ...json }, kind)
+  }
 
   const csrf = createCsrfToken(
     options.csrfCookie ?? 'csrf_token',
     base.origin === browser.location?.origin,
-    () => post('csrf/refresh'),
+    () => request('POST', 'csrf/refresh', undefined, 'public'),
   )
   /** Null until a response says it. */
   let isSignedIn: boolean | null = null
   /** Counts sign-ins and sign-outs, so that a late response says nothing about the present one. */
   let changes = 0
   const askRefresh = (refreshToken: string | undefined) => {
-    const ask = () => post('refresh', refreshToken ? { refresh_token: refreshToken } : undefined)
+    const body = refreshToken ? { refresh_token: refreshToken } : undefined
+    const ask = () => request('POST', 'refresh', body, 'public')
     // If the response got lost, the same token has the same result, but only for some seconds.
     return ask().catch(ask)
   }
@@ -91,8 +97,7 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
   const keep = async (body: unknown) => {
     isSignedIn = body !== null
     changes++
-    if (tokens) await tokens.keep(body)
-    else csrf.keep(body)
+    await (tokens ?? csrf).keep(body)
   }
 
   const end = async (kind: CallKind) => {
@@ -105,11 +110,12 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
   }
 
   /** One question for all requests that need it. */
-  let sudo: Promise<boolean> | undefined
+  let sudo: Promise<unknown> | undefined
   const confirms = (error: AuthFailure) => {
     // Set before the callback runs, because its requests look at it.
-    sudo ??= Promise.resolve()
-      .then(async () => (await options.onSudoRequired?.(error)) === true)
+    // Without a callback the error stays, which isn't true.
+    sudo ??= Promise.resolve(error)
+      .then(options.onSudoRequired)
       .finally(() => {
         sudo = undefined
       })
@@ -121,7 +127,7 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
     // The requests that `onSudoRequired` makes must not wait for it.
     const isInSudo = sudo !== undefined
     const repeats = !isStream(init.body)
-    const isSafe = /^(?:get|head|options)$/i.test(init.method ?? 'get')
+    const isSafe = /^(get|head|options)$/i.test(init.method ?? 'get')
 
     const attempt = async (csrfToken?: string) => {
       const headers = new Headers(init.headers)
@@ -130,8 +136,7 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
       const token = tokens || isSafe ? null : (csrfToken ?? (await csrf.get()))
       if (token !== null) headers.set('x-csrf-token', token)
       const response = await fetch(target, { ...init, headers, credentials: 'include' })
-      const isRefused = response.status === 401 || response.status === 403
-      const error = isRefused ? await errorOf(response) : null
+      const error = [401, 403].includes(response.status) ? await errorOf(response) : null
       return { response, used, error, code: String(error?.code) }
     }
 
@@ -139,12 +144,12 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
     if (last.code === 'CRUDAUTH_CSRF') {
       const token = await csrf.renew()
       if (token !== null && repeats) last = await attempt(token)
-    } else if (tokens && last.used && ended.includes(last.code)) {
-      const next = await tokens.replace(last.used)
+    } else if (last.used && ended.includes(last.code)) {
+      const next = await tokens?.replace(last.used)
       if (next && repeats) last = await attempt()
     }
     if (last.error && needsSudo.includes(last.code) && repeats && !isInSudo) {
-      if (await confirms(last.error)) last = await attempt()
+      if ((await confirms(last.error)) === true) last = await attempt()
     }
     if (changes === before) {
       if (last.response.ok && (last.used || kind === 'asks')) isSignedIn = true
@@ -154,7 +159,7 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
   }
 
   const send = async (input: string | URL, init: RequestInit = {}, kind: CallKind = 'guarded') => {
-    const target = new URL(input, new URL('/', base))
+    const target = new URL(input, base.origin)
     if (target.origin !== base.origin) return fetch(target, init)
     if (kind === 'public') return fetch(target, { ...init, credentials: 'include' })
     return sendWithCredentials(target, init, kind).catch((error: unknown) => {
@@ -166,15 +171,14 @@ export function createRequests(options: AuthClientOptions, listeners: Listeners)
   return {
     url,
     keep,
-    send: (input, init) => send(input, init),
-    refreshToken: async () => tokens?.refreshToken(),
+    send,
+    refreshToken: () => tokens?.refreshToken(),
     async call<T>(method: string, path: string, body?: object, kind?: CallKind) {
-      const response = await send(url(path), { method, ...(body && jsonOf(body)) }, kind)
+      const response = await request(method, path, body, kind)
       if (!response.ok) throw await errorOf(response)
-      const answer: unknown = await response.json().catch(() => null)
+      const answer = await bodyOf(response)
       // A captive portal or a proxy may answer with a page of its own.
-      if (answer === null)
-        throw new AuthError('The response is not JSON', response.status, null, null)
+      if (answer === null) throw new AuthError('The response is not JSON', response.status)
       return answer as T
     },
   }

@@ -20,6 +20,11 @@ import type {
   VerifiedSession,
   VerifiedTokens,
 } from '../../schemas/index.js'
+import type {
+  PasskeyAssertion,
+  PasskeyOptions,
+  Passkey as PasskeySchema,
+} from '../../schemas/passkeys.js'
 import type { CrudAuthErrorCode } from '../errors.js'
 
 /** Codes of all errors: those of the plugin, and those of Fastify that its routes return. */
@@ -98,6 +103,43 @@ export interface MfaRequired {
   readonly setup?: Static<typeof TotpSetup> | undefined
 }
 
+/** Values of the recovery field, such as `{ email }`, and where the page goes on. */
+export interface RecoveryRequest {
+  readonly [field: string]: string | undefined
+  readonly redirect_to?: string | undefined
+}
+
+/** Body of `register`: login fields, password, and `registration.extraFields`. */
+export interface Registration {
+  readonly email?: string | undefined
+  readonly username?: string | undefined
+  readonly password: string
+  readonly [field: string]: unknown
+}
+
+/** Options of `oauth.signInWith`. */
+export interface SignInWithOptions {
+  /** Path of the same origin to land on. */
+  readonly redirectTo?: string | undefined
+  readonly rememberMe?: boolean | undefined
+}
+
+/** Options of `passkeys.signIn`. */
+export interface PasskeySignIn {
+  readonly rememberMe?: boolean | undefined
+  /** Scopes of the access token, separated by spaces. */
+  readonly scope?: string | undefined
+  /**
+   * Name of the transport that signs in.
+   * @defaultValue that of the client
+   */
+  readonly transport?: string | undefined
+  /** Offers passkeys in the autofill of a field, instead of a dialog. */
+  readonly conditional?: boolean | undefined
+  /** Ends the request. A page can have one at a time. */
+  readonly signal?: AbortSignal | undefined
+}
+
 export type Account = Static<typeof Me>
 export type SignedIn = Static<typeof LoggedIn> | Static<typeof Tokens>
 /** Response of a sign-in on the wire. */
@@ -117,3 +159,11 @@ export type SecondFactor = Static<typeof MfaStatus>
 export type Challenge = Static<typeof ChallengeInfo>
 export type Setup = Static<typeof TotpSetup>
 export type Codes = Static<typeof RecoveryCodes>
+export type Passkey = Static<typeof PasskeySchema>
+/** Options for the browser, and the id of their challenge. */
+export type PasskeyOffer = Static<typeof PasskeyOptions>
+/** Body of a request that proves a passkey, such as that of your sudo route. */
+export interface PasskeyProof {
+  readonly challenge_id: string
+  readonly response: Static<typeof PasskeyAssertion>
+}

@@ -24,6 +24,7 @@ import type { CoreSettings } from './options.js'
 import { createHashQueue } from './passwords/hash-queue.js'
 import { createPasswords, type Passwords } from './passwords/passwords.js'
 import { createPasswordPolicy, type PasswordPolicy } from './passwords/policy.js'
+import { warnOfUnknownHashes } from './passwords/unknown-hashes.js'
 import { checkMethods } from './principal/methods.js'
 import { AuthenticatedPrincipal, subjectOf } from './principal/principal.js'
 import { principalOf } from './principal/request-principal.js'
@@ -142,7 +143,12 @@ export async function createCore({
   const users = createUsers(store, settings.timeouts.usersMs, keys('lineage')[0])
   const { emit, emitWithoutRequest } = createEmitter(hooks, app.log, users.publicView)
   const queue = createHashQueue(settings.passwords.maxConcurrent, settings.passwords.maxQueued)
-  const passwords = await createPasswords(settings.passwords.cost, settings.passwords.legacy, queue)
+  const passwords = await createPasswords(
+    settings.passwords.cost,
+    settings.passwords.legacy,
+    queue,
+    warnOfUnknownHashes(app.log),
+  )
   const policy = createPasswordPolicy(settings.passwords.minLength, settings.passwords.check)
   const identity = createIdentity(settings.identity.login, settings.identity.recovery, users)
   const counterKey = keys('counters')[0]

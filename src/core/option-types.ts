@@ -34,8 +34,8 @@ export interface TimeoutOptions {
    */
   readonly stateMs?: number | undefined
   /**
-   * Milliseconds a call of the user store, or of `oauth.accounts`, may take before the request
-   * fails with 503.
+   * Milliseconds a call of the user store, of `oauth.accounts` or of `passkeys.store` may take
+   * before the request fails with 503.
    * @defaultValue `5000`
    */
   readonly usersMs?: number | undefined

@@ -87,28 +87,41 @@ export class Device {
   }
 
   async register(name: string, password: string): Promise<void> {
+    await this.page.getByRole('tab', { name: 'Create account' }).click()
     await this.page.getByLabel('Email', { exact: true }).fill(`${name}@example.com`)
     await this.page.getByLabel('Username', { exact: true }).fill(name)
-    await this.page.locator('#register').getByLabel('Password').fill(password)
+    await this.page.locator('#register').getByLabel('Password', { exact: true }).fill(password)
     await this.page.getByRole('button', { name: 'Create account' }).click()
     await this.says(/Almost there: a message to .* was sent/)
   }
 
   async signIn(name: string, password: string, { remember = false } = {}): Promise<void> {
+    await this.page.getByRole('tab', { name: 'Sign in' }).click()
     await this.page.getByLabel('Email or username').fill(name)
-    await this.page.locator('#login').getByLabel('Password').fill(password)
+    await this.page.locator('#login').getByLabel('Password', { exact: true }).fill(password)
     if (remember) await this.page.getByLabel('Remember me').check()
     await this.page.getByRole('button', { name: 'Sign in', exact: true }).click()
   }
 
-  /** Waits for a status or error message. */
+  /** Waits for a status or error message, at the top, in a dialog or beside a field. */
   async says(text: RegExp): Promise<void> {
-    await this.page.locator('[role=status], [role=alert]').filter({ hasText: text }).waitFor()
+    const places = '[role=status], [role=alert], .field-error'
+    await this.page.locator(places).filter({ hasText: text }).waitFor()
   }
 
   /** Waits for a level 1 heading. */
   async sees(heading: RegExp): Promise<void> {
     await this.page.getByRole('heading', { level: 1, name: heading }).waitFor()
+  }
+
+  /** The id of the focused element. */
+  focused(): Promise<string> {
+    return this.page.evaluate('document.activeElement.id')
+  }
+
+  /** By how many pixels the page is wider than the screen. */
+  overflow(): Promise<number> {
+    return this.page.evaluate('document.documentElement.scrollWidth - innerWidth')
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Fastify from 'fastify'
 import { addMailbox, createMailbox } from '../../examples/demo/mailbox.js'
-import { addPage } from '../../examples/demo/page.js'
+import { addPages } from '../../examples/demo/pages.js'
 import { startDemo, temporaryFolder } from '../demo/start.js'
 import { blocksOf, page as documentOf } from '../docs/documents.js'
 import { chromiumPath, Device, openBrowser, screenshotFolder } from './chromium.js'
@@ -62,7 +62,7 @@ test('demo: sign-up, verification, password reset, email change and revert, by c
   await verify.page.getByRole('button', { name: 'Confirm the address' }).click()
   await verify.says(/address is confirmed/)
   await verify.page.screenshot({ path: shot('mail-5-verified') })
-  await verify.page.getByRole('link', { name: 'Go on' }).click()
+  await verify.page.getByRole('link', { name: 'Continue' }).click()
   await verify.sees(/Hello, ada/)
   await verify.page.locator('#you').getByText('confirmed', { exact: true }).waitFor()
   assert.equal(await verify.page.locator('#verify').isVisible(), false)
@@ -70,8 +70,8 @@ test('demo: sign-up, verification, password reset, email change and revert, by c
   await verify.sees(/Sign in/)
   assert.deepEqual(ada.takeProblems(), [])
 
-  await verify.page.getByRole('link', { name: 'Forgotten your password?' }).click()
-  await verify.sees(/Forgotten your password/)
+  await verify.page.getByRole('link', { name: 'Forgot password?' }).click()
+  await verify.sees(/Forgot your password/)
   await verify.page.getByLabel('Email').fill('ada@example.com')
   await verify.page.getByRole('button', { name: 'Send the link' }).click()
   await verify.says(/If ada@example.com has an account/)
@@ -86,7 +86,7 @@ test('demo: sign-up, verification, password reset, email change and revert, by c
   await reset.page.getByLabel('New password', { exact: true }).fill('password1')
   await reset.page.getByRole('button', { name: 'Set password' }).click()
   await reset.says(/CRUDAUTH_PASSWORD_TOO_COMMON/)
-  assert.equal(await reset.page.evaluate('document.activeElement.id'), 'confirm-password')
+  assert.equal(await reset.focused(), 'confirm-password')
   await reset.page.screenshot({ path: shot('mail-8-reset-page') })
   assert.equal(ada.takeProblems().length, 1, 'a refused password, and nothing else')
   await reset.page.getByLabel('New password', { exact: true }).fill(changed)
@@ -94,10 +94,11 @@ test('demo: sign-up, verification, password reset, email change and revert, by c
   await reset.sees(/Your password is set/)
   await reset.page.screenshot({ path: shot('mail-9-reset-done') })
   await reset.page.getByRole('link', { name: 'Sign in' }).click()
-  await reset.sees(/Sign in, or make an account/)
+  await reset.sees(/Sign in or create an account/)
   await reset.signIn('ada', changed)
   await reset.sees(/Hello, ada/)
 
+  await reset.page.locator('#move-details summary').click()
   await reset.page.getByLabel('New email', { exact: true }).fill('ada@example.org')
   await reset.page
     .locator('#move')
@@ -105,7 +106,7 @@ test('demo: sign-up, verification, password reset, email change and revert, by c
     .fill('not it at all')
   await reset.page.getByRole('button', { name: 'Change email' }).click()
   await reset.says(/not your password/)
-  assert.equal(await reset.page.evaluate('document.activeElement.id'), 'move-password')
+  assert.equal(await reset.focused(), 'move-password')
   assert.equal(ada.takeProblems().length, 1)
   await reset.page.locator('#move').getByLabel('Your password', { exact: true }).fill(changed)
   await reset.page.getByRole('button', { name: 'Change email' }).click()
@@ -120,7 +121,7 @@ test('demo: sign-up, verification, password reset, email change and revert, by c
   await change.sees(/Confirm your new address/)
   await change.page.getByRole('button', { name: 'Use the new address' }).click()
   await change.says(/has its new address/)
-  await change.page.getByRole('link', { name: 'Go on' }).click()
+  await change.page.getByRole('link', { name: 'Continue' }).click()
   await change.page.locator('#you').getByText('ada@example.org').waitFor()
 
   const revert = await follow(
@@ -136,7 +137,7 @@ test('demo: sign-up, verification, password reset, email change and revert, by c
   await revert.page.getByRole('link', { name: 'Open the mailbox' }).waitFor()
   await revert.page.screenshot({ path: shot('mail-14-reverted') })
   assert.deepEqual(ada.takeProblems(), [])
-  await revert.page.getByRole('link', { name: 'Go on' }).click()
+  await revert.page.getByRole('link', { name: 'Continue' }).click()
   await revert.sees(/Sign in/)
   await revert.says(/no longer signed in/)
   await revert.signIn('ada@example.com', changed)
@@ -154,12 +155,17 @@ test('demo: a link with an invalid token, or without one, shows an error', { ski
       `${demo.url}/${path}?token=AAAAAAAAAAAAAAAAAAAAAA&redirect_to=https://evil.example`,
     )
     await device.page.locator('#redeem').click()
-    await device.says(/has been used, has expired/)
-    await device.says(/CRUDAUTH_TOKEN_INVALID_OR_USED/)
-    assert.equal(await device.page.locator('#next').isVisible(), false)
+    await device.sees(/This link no longer works/)
+    assert.equal(await device.focused(), 'title')
+    const text = await device.page.locator('#text').textContent()
+    assert.match(String(text), /has been used, has expired.*CRUDAUTH_TOKEN_INVALID_OR_USED/)
+    assert.equal(await device.page.locator('#redeem').isVisible(), false)
+    // It leads to the account, not to the address in the URL.
+    assert.equal(await device.page.locator('#next').getAttribute('href'), '/')
+    assert.equal(device.page.url(), `${demo.url}/${path}`, 'the page clears its address')
     await device.page.screenshot({ path: shot(`mail-15-${path}`) })
     await device.page.goto(`${demo.url}/${path}`)
-    await device.says(/not complete/)
+    await device.sees(/This link is not complete/)
     assert.equal(await device.page.locator('#redeem').isVisible(), false)
   }
 })
@@ -172,7 +178,7 @@ test('mailbox: hostile HTML in an email runs no script, loads nothing and cannot
   const mailbox = createMailbox({})
   const asked: string[] = []
   app.addHook('onRequest', async ({ url }) => void asked.push(url))
-  await app.register(addPage)
+  await app.register(addPages)
   await app.register((scope) => addMailbox(scope, mailbox))
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const link = `${url}/verify-email?token=x`
@@ -273,11 +279,7 @@ test('mailbox and forms: fit a phone screen, in light and dark', { skip }, async
         path: shot(`mail-${colorScheme}-${path.replace('?token=x', '-token')}`),
         fullPage: true,
       })
-      assert.equal(
-        await device.page.evaluate('document.documentElement.scrollWidth - innerWidth'),
-        0,
-        path,
-      )
+      assert.equal(await device.overflow(), 0, path)
     }
     assert.deepEqual(device.takeProblems(), [])
     await device.context.close()

@@ -39,7 +39,7 @@ class Person {
   }
 
   async signInAtProvider(account: string) {
-    await this.page.getByRole('link', { name: 'Sign in with the local provider' }).click()
+    await this.page.getByRole('button', { name: 'Sign in with the local provider' }).click()
     await this.passProvider(account)
   }
 
@@ -63,11 +63,8 @@ class Person {
     return this.page.getByRole('button', { name: `${name} the local provider`, exact: true })
   }
 
-  /** Problems of the device, except the provider's missing favicon. */
   takeProblems(): string[] {
-    return this.device
-      .takeProblems()
-      .filter((problem) => !/status of 404 .*\/favicon\.ico$/.test(problem))
+    return this.device.takeProblems()
   }
 
   /** Asserts the error message and code, and no problems except the 4xx that the console logs. */
@@ -91,7 +88,7 @@ test('demo: provider sign-up, later sign-ins to the same account, and the last s
   const ada = await Person.open(browser, demo.url, { viewport: { width: 1280, height: 900 } })
   const { page, device } = ada
 
-  await page.getByRole('link', { name: 'Sign in with the local provider' }).waitFor()
+  await page.getByRole('button', { name: 'Sign in with the local provider' }).waitFor()
   await page.screenshot({ path: shot('oauth-1-out'), fullPage: true })
   await ada.signInAtProvider('ada')
   await device.sees(/Hello, ada/)
@@ -127,7 +124,7 @@ test('demo: provider sign-up, later sign-ins to the same account, and the last s
     'remembered',
   )
 
-  await page.getByLabel('Your first password').fill(password)
+  await page.getByLabel('Your first password', { exact: true }).fill(password)
   await page.getByRole('button', { name: 'Set password' }).click()
   await device.says(/Password set/)
   assert.ok(!(await page.locator('#first').isVisible()))
@@ -135,7 +132,7 @@ test('demo: provider sign-up, later sign-ins to the same account, and the last s
   await ada.button('Unlink').click()
   await device.says(/Unlinked the local provider/)
   await ada.button('Link').waitFor()
-  assert.equal(await page.evaluate('document.activeElement.id'), 'accounts-title')
+  assert.equal(await device.focused(), 'accounts-title')
   await page.reload()
   await ada.button('Link').waitFor()
 
@@ -184,11 +181,11 @@ test('demo: a provider account linked to one user cannot be linked to another', 
   await carl.signUpByPassword('carl')
   await carl.button('Link').click()
   await carl.passProvider('bob')
-  await carl.isRefused(/lets somebody into another account/, 'oauth_linked_elsewhere')
+  await carl.isRefused(/belongs to another account/, 'oauth_linked_elsewhere')
   await carl.device.sees(/Hello, carl/)
   await carl.button('Link').waitFor()
   await carl.page.screenshot({ path: shot('oauth-5-elsewhere'), fullPage: true })
-  assert.equal(await carl.page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0)
+  assert.equal(await carl.device.overflow(), 0)
 })
 
 test('demo: an unverified provider email does not sign in to an existing account; the page says so', {
@@ -202,9 +199,9 @@ test('demo: an unverified provider email does not sign in to an existing account
 
   const stranger = await Person.open(browser, demo.url, { viewport: { width: 390, height: 844 } })
   await stranger.page.screenshot({ path: shot('oauth-6-phone'), fullPage: true })
-  assert.equal(await stranger.page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0)
+  assert.equal(await stranger.device.overflow(), 0)
   await stranger.signInAtProvider('bob')
-  await stranger.device.sees(/Sign in, or make an account/)
+  await stranger.device.sees(/Sign in or create an account/)
   await stranger.isRefused(/There is an account with that email/, 'email_unverified')
   await stranger.page.screenshot({ path: shot('oauth-7-refused') })
   assert.equal(new URL(stranger.page.url()).search, '', 'the page clears its address')
@@ -223,7 +220,7 @@ test('demo: unknown error codes in the redirect URL are not shown', { skip }, as
     browser,
     `${demo.url}/?error=${encodeURIComponent('<b>Call 555-1234')}&linked=local`,
   )
-  await somebody.device.sees(/Sign in, or make an account/)
+  await somebody.device.sees(/Sign in or create an account/)
   assert.equal(somebody.page.url(), `${demo.url}/`)
   assert.match(String(await somebody.page.locator('.messages').textContent()), /^\s*$/)
 })

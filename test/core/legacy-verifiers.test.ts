@@ -49,6 +49,20 @@ test('legacy verifiers: all that claim a hash run, and one that accepts is enoug
   for (const { calls } of both) assert.deepEqual(calls, ['old:1:phrase'])
 })
 
+test('legacy verifiers: a hash in a format that nothing verifies is told', async () => {
+  const told: string[] = []
+  const { verifier } = verifierOf()
+  const passwords = await createPasswords(cheap, [verifier], createHashQueue(4, 100), () =>
+    told.push('unknown'),
+  )
+  for (const hash of [null, '', passwords.unusable(), await passwords.hash('x'), 'old:1:phrase'])
+    await passwords.check(hash, 'phrase')
+  assert.deepEqual(told, [])
+  for (const hash of ['$2b$12$abc', 'plain text'])
+    assert.deepEqual(await passwords.check(hash, 'phrase'), { ok: false, outdated: false })
+  assert.deepEqual(told, ['unknown', 'unknown'])
+})
+
 test('legacy verifiers: a password beyond maxBytes fits, but its hash is not outdated', async () => {
   const verify = (hash: string, password: string) =>
     hash.split(':')[2] === Buffer.from(password).subarray(0, 6).toString()

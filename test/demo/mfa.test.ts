@@ -138,11 +138,19 @@ test('demo: MFA_KEY stores no key file and must differ from the secret', async (
   }
 })
 
-test('demo: the QR encoder is served as a script of the page', async (t) => {
+test('demo: the QR encoder is bundled, and the scripts load nothing from elsewhere', async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
-  const { status, headers, body } = await new Visitor(demo.url).get('/uqr.js')
-  assert.equal(status, 200)
-  assert.match(String(headers.get('content-type')), /^text\/javascript/)
-  assert.match(String(headers.get('content-security-policy')), /^default-src 'none'/)
-  assert.match(body, /export \{[^}]*\bencode\b/)
+  const visitor = new Visitor(demo.url)
+  const home = await visitor.get('/assets/home.js')
+  assert.equal(home.status, 200)
+  assert.match(String(home.headers.get('content-type')), /^text\/javascript/)
+  assert.match(String(home.headers.get('content-security-policy')), /^default-src 'none'/)
+  assert.match(home.body, /node_modules\/uqr\//)
+  const imports = [...home.body.matchAll(/from "([^"]+)"/g)].map(([, path = '']) => path)
+  assert.ok(imports.length > 0)
+  for (const path of imports) {
+    assert.match(path, /^\.\/shared-\w+\.js$/)
+    assert.equal((await visitor.get(`/assets/${path.slice(2)}`)).status, 200)
+  }
+  assert.doesNotMatch(home.body, /\bimport\(/)
 })

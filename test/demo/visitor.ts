@@ -46,7 +46,8 @@ export class Visitor {
       else this.cookies.set(name, value)
     }
     const text = await response.text()
-    const isJson = response.headers.get('content-type')?.startsWith('application/json')
+    const isJson =
+      response.headers.get('content-type')?.startsWith('application/json') && text !== ''
     return {
       status: response.status,
       headers: response.headers,

@@ -2,15 +2,10 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import Fastify from 'fastify'
-import crudAuth, {
-  bearerTransport,
-  memoryPasskeys,
-  memoryUsers,
-  oidc,
-  sessionTransport,
-} from '../../src/index.js'
+import crudAuth, { bearerTransport, memoryUsers, oidc, sessionTransport } from '../../src/index.js'
 import { cheap, secret } from '../helpers/build.js'
 import { mfaOptions } from '../helpers/mfa.js'
+import { passkeyOptions } from '../helpers/passkeys.js'
 import { page, tableRows } from './documents.js'
 
 test('docs/routes.md: lists exactly the mounted routes', async (t) => {
@@ -44,7 +39,7 @@ test('docs/routes.md: lists exactly the mounted routes', async (t) => {
       providers: { google: { ...provider, responseMode: 'form_post' } },
     },
     mfa: mfaOptions,
-    passkeys: { rpName: 'Example', store: memoryPasskeys() },
+    passkeys: passkeyOptions(),
   })
   await app.ready()
   const documented = tableRows(page('docs/routes.md')).flatMap(

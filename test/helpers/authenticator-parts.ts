@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { CredentialKey } from './authenticator-keys.js'
+import type { Cbor } from './cbor.js'
 
 /** Flags of authenticator data (WebAuthn Level 3, section 6.1), by their bits. */
 const flagBits = { up: 0, uv: 2, be: 3, bs: 4, at: 6, ed: 7 } as const
@@ -26,6 +27,10 @@ export interface Forgery {
   readonly id?: string
   readonly rawId?: string
   readonly credentialType?: string
+  /** The key of the new credential, or that of another one, which signs. */
+  readonly key?: CredentialKey
+  /** The attestation, in place of none. */
+  readonly attestation?: { readonly fmt: string; readonly attStmt: Cbor }
   /** Writes bytes as text. Default: base64url. See `looseBase64url`. */
   readonly encode?: (bytes: Uint8Array, member: string) => string
 }
@@ -34,8 +39,6 @@ export interface AssertionForgery extends Forgery {
   /** Base64url. Undefined leaves it out. */
   readonly userHandle?: string | undefined
   readonly signature?: Uint8Array
-  /** Signs with the key of another credential. */
-  readonly key?: CredentialKey
   /** Id of the credential to choose. Default: the newest one that fits. */
   readonly use?: string
 }

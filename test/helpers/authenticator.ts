@@ -22,7 +22,7 @@ import {
   type Forgery,
   sha256,
 } from './authenticator-parts.js'
-import { encodeCbor } from './cbor.js'
+import { type Cbor, encodeCbor } from './cbor.js'
 
 export interface AuthenticatorOptions {
   /** Origin of the page that asks. */
@@ -130,7 +130,7 @@ export function createAuthenticator(
         id: base64url(id),
         rpId,
         userHandle: user.id,
-        key: createKey(alg),
+        key: forged.key ?? createKey(alg),
         isResident: ['required', 'preferred'].includes(selection?.residentKey ?? ''),
         counter: 0,
       }
@@ -143,9 +143,9 @@ export function createAuthenticator(
         forged.flags?.at === false ? undefined : attestedDataOf(aaguid, id, credential.key),
       )
       const attestation = encodeCbor(
-        new Map<string, string | Map<string, string> | Buffer>([
-          ['fmt', 'none'],
-          ['attStmt', new Map()],
+        new Map<string, Cbor>([
+          ['fmt', forged.attestation?.fmt ?? 'none'],
+          ['attStmt', forged.attestation?.attStmt ?? new Map()],
           ['authData', authData],
         ]),
       )

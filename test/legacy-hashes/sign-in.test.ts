@@ -156,3 +156,20 @@ test('POST /login: every failure costs the same bcrypt work, whatever is stored'
       user,
     )
 })
+
+test('POST /login: a stored hash that nothing verifies is logged once, without the hash', async (t) => {
+  const lines: string[] = []
+  const users = memoryUsers()
+  const stream = { write: (line: string) => void lines.push(line) }
+  const app = await build(t, {
+    auth: { users, lockout: false },
+    fastify: { logger: { level: 'warn', stream } },
+  })
+  const hashedPassword = '$2b$12$EXRkfkdmXn2gzds2SSitu.MW9.gAVqa9eLS1//RYtYCmB1eLHg.9q'
+  await users.create({ email: 'ann@example.com', username: 'ann', hashedPassword })
+  for (let times = 0; times < 2; times++)
+    refuses(await new Client(app).login('ann', 'x'), 'CRUDAUTH_BAD_CREDENTIALS')
+  const told = lines.filter((line) => line.includes('passwords.legacy'))
+  assert.equal(told.length, 1)
+  assert.ok(!lines.join().includes(hashedPassword.slice(7)))
+})

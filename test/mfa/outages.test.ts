@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, type TestContext, test } from 'node:test'
-import { Redis } from 'ioredis'
+import { describe, test } from 'node:test'
 import {
   bearerTransport,
   type CrudAuthOptions,
@@ -8,7 +7,8 @@ import {
   sessionTransport,
 } from '../../src/index.js'
 import { answers } from '../helpers/answers.js'
-import { serverUrl, uniquePrefix } from '../helpers/backends.js'
+import { serverUrl } from '../helpers/backends.js'
+import { breakableRedis } from '../helpers/breakable-redis.js'
 import { build, password } from '../helpers/build.js'
 import { Client, signedIn } from '../helpers/client.js'
 import { noUnhandledRejections } from '../helpers/hostile.js'
@@ -29,34 +29,6 @@ const url = serverUrl('TEST_REDIS_URL')
 const skip = url ? false : 'TEST_REDIS_URL is not set'
 /** So few attempts that one that stays counted shows. */
 const auth = { mfa: { ...mfaOptions, maxAttempts: 2 }, lockout: { maxAttempts: 2 } }
-
-/** How a command fails: it never reaches the server, or its response is lost. */
-type Failure = 'unsent' | 'unanswered'
-
-/** A client for Redis whose commands a test can count and let fail. */
-function breakableRedis(t: TestContext) {
-  const client = new Redis(url ?? '')
-  t.after(() => client.disconnect())
-  const keyPrefix = uniquePrefix()
-  const state = {
-    fails: (_command: string): Failure | null => null,
-    commands: 0,
-    options: { redis: client, keyPrefix },
-  }
-  for (const name of ['get', 'getdel', 'set', 'eval', 'evalsha'] as const) {
-    const original = client[name].bind(client) as (...args: unknown[]) => Promise<unknown>
-    const replaced = async (...args: unknown[]) => {
-      state.commands++
-      const failure = state.fails(`${name} ${args.join(' ').replaceAll(keyPrefix, 'crudauth/')}`)
-      if (failure === 'unsent') throw new Error('Connection is closed.')
-      const answer = await original(...args)
-      if (failure === 'unanswered') throw new Error('Connection is closed.')
-      return answer
-    }
-    Object.assign(client, { [name]: replaced })
-  }
-  return state
-}
 
 /** The steps of POST /mfa/verify that need Redis, by a part of their command. */
 const steps: readonly (readonly [string, RegExp])[] = [

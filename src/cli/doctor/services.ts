@@ -86,10 +86,6 @@ async function checkUsers(report: Report, users: CrudAuthOptions['users'] | unde
   )
 }
 
-/** The store of the option `passkeys`, whatever the app has given. */
-const passkeyStoreOf = (options: CrudAuthOptions): Partial<PasskeyStore> | undefined =>
-  (options as { passkeys?: { store?: Partial<PasskeyStore> } }).passkeys?.store
-
 /** Compares the table of passkeys with the store, or asks a store without a table. */
 async function checkPasskeys(report: Report, store: Partial<PasskeyStore>) {
   const { verifySchema, findByCredentialId } = store
@@ -120,6 +116,7 @@ export async function checkServices(report: Report, { options }: Registration): 
     await checkRedis(report, redis as NonNullable<typeof redis>)
   if (typeof state === 'object' && state !== null) await checkState(report, state)
   await checkUsers(report, users)
-  const passkeys = passkeyStoreOf(options)
-  if (passkeys) await checkPasskeys(report, passkeys)
+  // The plugin has refused anything else already.
+  const store: Partial<PasskeyStore> | undefined = options.passkeys?.store
+  if (store) await checkPasskeys(report, store)
 }

@@ -54,22 +54,24 @@ const isUsable = (hash: string | null | undefined): hash is string =>
 /** Verifies a password against the stored hash. Also returns which work was done. */
 async function verifyStored(hash: string | null, password: string, argon2: Argon2, legacy: Legacy) {
   const claimants = hash === null ? [] : legacy.claimants(hash)
-  if (hash === null) return { fits: false, complete: false, claimants, done: null }
-  if (claimants.length > 0)
-    return { ...(await legacy.verify(claimants, hash, password)), claimants, done: null }
+  const none = { fits: false, complete: false, isUnknown: false, claimants, done: null }
+  if (hash === null) return none
+  if (claimants.length > 0) return { ...none, ...(await legacy.verify(claimants, hash, password)) }
   const fits = await argon2.verify(hash, password)
-  const done = fits === null ? null : argon2.parameters(hash)
-  return { fits: fits === true, complete: true, claimants, done }
+  if (fits === null) return { ...none, isUnknown: true }
+  return { ...none, fits, complete: true, done: argon2.parameters(hash) }
 }
 
 /**
  * Computes a dummy hash, so it takes as long as one hash.
+ * @param tellUnknown called for a stored hash in a format that nothing verifies
  * @throws what `prepare` of a verifier throws
  */
 export async function createPasswords(
   cost: PasswordCost,
   verifiers: readonly LegacyVerifier[],
   gate: HashQueue,
+  tellUnknown: () => void = () => {},
 ): Promise<Passwords> {
   const argon2 = await createArgon2(cost)
   const legacy = await createLegacy(verifiers)
@@ -80,7 +82,13 @@ export async function createPasswords(
     mayPass = true,
   ): Promise<Verification> => {
     const hash = isUsable(stored) ? stored : null
-    const { fits, complete, claimants, done } = await verifyStored(hash, password, argon2, legacy)
+    const { fits, complete, isUnknown, claimants, done } = await verifyStored(
+      hash,
+      password,
+      argon2,
+      legacy,
+    )
+    if (isUnknown) tellUnknown()
     // The stored value itself is never a valid password, whatever a verifier returns.
     const ok = fits && password !== '' && password !== stored && !halfPair.test(password)
     if (ok && mayPass) {

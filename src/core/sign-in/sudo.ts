@@ -181,6 +181,8 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
           await orUnavailable(sessions.update(tag, record.handle, { sudoUntilMs: 0 }))
           AuthenticatedPrincipal.patchSession(principal, { sudoUntilMs: 0 })
         }
+        if (secret.passkey !== undefined)
+          await emit('onMfaFailed', { user, purpose: 'sudo' }, request as FastifyRequest)
         throw secret.password === undefined ? new MfaCodeError() : new WrongPasswordError()
       }
       await orUnavailable(

@@ -82,8 +82,16 @@ export function createOAuthLinking({
       const outcome = await links.detach(user, provider, (row) => hasElse || hasPassword(row))
       if (outcome === 'absent') throw new NotFoundError()
       if (outcome === 'last') throw new LastSignInMethodError()
-      if (!hasElse || (await hasOtherMethod(user))) return
-      // Its last passkey was removed in the meantime, because there was this link.
+      if (!hasElse) return
+      // The last passkey may have been removed in the meantime, because there was this link.
+      const isStranded = await hasOtherMethod(user).then(
+        (hasOne) => !hasOne,
+        async (error) => {
+          await outcome.undo()
+          throw error
+        },
+      )
+      if (!isStranded) return
       await outcome.undo()
       throw new LastSignInMethodError()
     },

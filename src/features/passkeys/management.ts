@@ -52,6 +52,21 @@ export function createPasskeyManagement({
     return passwords.isUsable(users.hashOf(row)) || hasOtherMethod(row)
   }
 
+  /** @throws LastSignInMethodError if no way to sign in is left */
+  const refuseStranded = async (user: Row): Promise<void> => {
+    if ((await list(user)).length === 0 && !(await hasOtherWay(user)))
+      throw new LastSignInMethodError()
+  }
+
+  /** Adds it again, unless the account was deleted or taken over in the meantime. */
+  const restore = async (user: Row, passkey: Passkey): Promise<void> => {
+    await store.create(passkey)
+    // In an outage nothing is known, and the owner keeps the way in.
+    const now = await users.findById(users.idOf(user)).catch(() => user)
+    if (!now || users.epochOf(now) !== users.epochOf(user))
+      await store.delete(passkey.userId, passkey.id, false)
+  }
+
   return {
     list,
 
@@ -71,11 +86,11 @@ export function createPasskeyManagement({
       if (outcome === 'absent') throw new NotFoundError()
       if (outcome === 'last') throw isFactor ? new ForbiddenError() : new LastSignInMethodError()
       // A link may have been removed in the meantime, because there was this passkey.
-      const isStranded = hasOther && (await list(user)).length === 0 && !(await hasOtherWay(user))
-      if (isStranded) {
-        await store.create(passkey)
-        throw new LastSignInMethodError()
-      }
+      if (hasOther)
+        await refuseStranded(user).catch(async (error) => {
+          if (!(error instanceof NotFoundError)) await restore(user, passkey)
+          throw error
+        })
       await events.removed(user, passkey, request)
     },
 

@@ -33,8 +33,8 @@ export interface PasskeyOptions {
    */
   readonly userVerification?: 'required' | 'preferred' | 'discouraged' | undefined
   /**
-   * Whether to ask for a proof of the authenticator's model. Its signature is checked, but not who
-   * made the authenticator.
+   * Whether browsers shall tell the authenticator's model (its AAGUID), for which they may ask the
+   * user. The proof that comes with it isn't verified.
    * @defaultValue `none`
    */
   readonly attestation?: 'none' | 'direct' | 'enterprise' | undefined
@@ -110,7 +110,7 @@ const isDomainOf = (rpId: string, host: string) => host === rpId || host.endsWit
 function resolveOrigin(text: string): string {
   if (/^android:apk-key-hash:[\w-]+$/.test(text)) return text
   const url = URL.canParse(text) ? new URL(text) : null
-  if (!url || (url.href !== `${text}/` && url.href !== text) || url.pathname !== '/')
+  if (!url || (url.origin !== text && `${url.origin}/` !== text))
     return fail(
       `"passkeys.origins" takes origins without a path, such as "https://app.example.com"; got "${text}"`,
     )

@@ -76,6 +76,16 @@ export function createPasskeyRegistration({
     throw full()
   }
 
+  /** Returns the row as it is then. */
+  const addChecked = async (user: Row, passkey: Passkey, epoch: string): Promise<Row> => {
+    await add(user, passkey)
+    // The account may have been taken over in the meantime, by an owner whose passkeys were removed
+    // before this one was there.
+    const now = await users.findById(passkey.userId)
+    if (now && users.isActive(now) && users.epochOf(now) === epoch) return now
+    throw new PasskeyInvalidError()
+  }
+
   return {
     async begin(request, principal, name) {
       const user = rowOf(principal)
@@ -127,14 +137,11 @@ export function createPasskeyRegistration({
         createdAt: new Date(),
         lastUsedAt: null,
       }
-      await add(user, passkey)
-      // The account may have been taken over in the meantime, by an owner whose passkeys were removed
-      // before this one was there.
-      const now = await users.findById(passkey.userId)
-      if (!now || !users.isActive(now) || users.epochOf(now) !== epoch) {
-        await store.delete(passkey.userId, passkey.id, false)
-        throw new PasskeyInvalidError()
-      }
+      const now = await addChecked(user, passkey, epoch).catch(async (error) => {
+        // Nobody is told of it, and nothing is known about the account: it must not stay.
+        await Promise.allSettled([store.delete(passkey.userId, passkey.id, false)])
+        throw error
+      })
       await events.added(now, passkey, request)
       return passkey
     },

@@ -56,6 +56,9 @@ const algorithms = [-8, -7, -257]
 /** WebAuthn Level 3, 7.1: longer ids are invalid. */
 const maxCredentialIdBytes = 1023
 
+/** Keys of the algorithms above are far smaller. Stores have columns for less than this. */
+const maxPublicKeyLength = 4095
+
 /** Text as WebAuthn encodes bytes: base64url in its one canonical form. */
 const isCanonical = (value: unknown): value is string =>
   typeof value === 'string' &&
@@ -85,8 +88,9 @@ function isWellFormed(response: unknown, members: readonly string[]): boolean {
   )
 }
 
-const transportForm = /^[a-z-]{1,32}$/
+const transportForm = /^[a-z-]{1,28}$/
 
+/** At most 8, so that they fit into 255 characters of JSON. */
 const transportsOf = (transports: unknown): string[] =>
   Array.isArray(transports)
     ? [...new Set(transports.filter((each) => transportForm.test(String(each))))].slice(0, 8)
@@ -103,6 +107,25 @@ const orNull = async <T>(work: () => Promise<T | null>): Promise<T | null> => {
 
 /** Loaded when it is needed: most requests and many processes never use it. */
 const load = () => import('@simplewebauthn/server')
+
+/**
+ * The response without its statement about the authenticator. The library would verify the
+ * certificates in it, and fetch the revocation lists that they name, from wherever a client likes.
+ */
+async function withoutStatement(
+  response: RegistrationResponseJSON,
+): Promise<RegistrationResponseJSON> {
+  const helpers = await import('@simplewebauthn/server/helpers')
+  const { isoBase64URL, isoCBOR } = helpers
+  const given = isoBase64URL.toBuffer(response.response.attestationObject)
+  const bare = new Map<string, Parameters<typeof isoCBOR.encode>[0]>([
+    ['fmt', 'none'],
+    ['attStmt', new Map()],
+    ['authData', helpers.decodeAttestationObject(given).get('authData')],
+  ])
+  const attestationObject = isoBase64URL.fromBuffer(isoCBOR.encode(bare))
+  return { ...response, response: { ...response.response, attestationObject } }
+}
 
 export function createWebAuthn(settings: PasskeySettings): WebAuthn {
   const { rpName, rpId, userVerification, attestation, challengeSeconds } = settings
@@ -154,7 +177,7 @@ export function createWebAuthn(settings: PasskeySettings): WebAuthn {
         if (!isWellFormed(response, ['clientDataJSON', 'attestationObject'])) return null
         const given = response as RegistrationResponseJSON
         const { verified, registrationInfo: info } = await verifyRegistrationResponse({
-          response: given,
+          response: await withoutStatement(given),
           expectedChallenge: challenge,
           expectedOrigin: [...origins],
           expectedRPID,
@@ -163,9 +186,11 @@ export function createWebAuthn(settings: PasskeySettings): WebAuthn {
         })
         // The id outside the signed data must be the one inside.
         if (!verified || info.credential.id !== given.id) return null
+        const publicKey = Buffer.from(info.credential.publicKey).toString('base64url')
+        if (publicKey.length > maxPublicKeyLength) return null
         return {
           credentialId: info.credential.id,
-          publicKey: Buffer.from(info.credential.publicKey).toString('base64url'),
+          publicKey,
           counter: info.credential.counter,
           transports: transportsOf(given.response.transports),
           aaguid: info.aaguid,

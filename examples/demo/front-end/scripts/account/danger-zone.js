@@ -1,0 +1,25 @@
+/** Deletes the account. The route needs sudo mode, so the client asks for it and then repeats. */
+
+import { call } from '../auth.js'
+import { openDialog } from '../dialogs.js'
+import { byId } from '../dom.js'
+import { onClick } from '../forms.js'
+
+export const dangerZone = {
+  mount({ refresh }) {
+    onClick('delete', async () => {
+      if ((await openDialog(byId('delete-dialog'))) !== 'delete') return
+      await call('DELETE', '/account')
+      await refresh()
+      return 'Account deleted.'
+    })
+  },
+
+  show({ hasPassword, factor }) {
+    const canConfirm = hasPassword || factor.enabled
+    byId('delete').hidden = !canConfirm
+    byId('delete-hint').textContent = canConfirm
+      ? 'Deleting the account asks for your credentials again. It cannot be undone.'
+      : 'To delete the account, set a password or a second factor first.'
+  },
+}
