@@ -83,6 +83,19 @@ async function shot(page: Page, name: string, card?: Locator): Promise<void> {
   if (size > maxBytes) throw new Error(`${path} has ${size} bytes, more than ${maxBytes}`)
 }
 
+/** Gives the page an authenticator that agrees to everything. */
+async function addAuthenticator(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('WebAuthn.enable')
+  await session.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      ...{ protocol: 'ctap2', transport: 'internal' },
+      ...{ hasResidentKey: true, hasUserVerification: true, isUserVerified: true },
+      automaticPresenceSimulation: true,
+    },
+  })
+}
+
 async function takePictures(browser: Browser, url: string): Promise<void> {
   const home = await open(browser, url)
   await shot(home, 'demo-start')
@@ -102,6 +115,12 @@ async function takePictures(browser: Browser, url: string): Promise<void> {
   await dark.goto(`${url}/requests`)
   await dark.locator('#requests summary', { hasText: '401' }).click()
   await shot(dark, 'demo-requests')
+
+  await addAuthenticator(home)
+  await home.locator('#passkey-name').fill('Laptop')
+  await home.locator('#passkey-add button').click()
+  await home.locator('#passkey-list li').waitFor()
+  await shot(home, 'demo-passkeys', home.locator('#passkeys'))
 
   await home.locator('#factor-password').fill(password)
   await home.locator('#factor-begin button[type=submit]').click()

@@ -1,8 +1,9 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
-// Your app imports these from 'fastify-crudauth', 'fastify-crudauth/state/kysely' and
-// 'fastify-crudauth/users/kysely'.
+// Your app imports these from 'fastify-crudauth', 'fastify-crudauth/passkeys/kysely',
+// 'fastify-crudauth/state/kysely' and 'fastify-crudauth/users/kysely'.
 import crudAuth, { sessionTransport } from '../../src/index.js'
+import { kyselyPasskeys } from '../../src/passkey-stores/kysely.js'
 import { kyselyState } from '../../src/state/kysely/index.js'
 import { kyselyUsers } from '../../src/user-stores/kysely/index.js'
 import { frontendUrl } from './address.js'
@@ -65,6 +66,8 @@ export async function buildApp(
       required: config.mfaRequired,
       rememberDeviceDays: 30,
     },
+    // Bound to the host of `email.frontendUrl`, which is `localhost`.
+    passkeys: { rpName: 'fastify-crudauth demo', store: kyselyPasskeys(db) },
     // Your app uses smtpSender() from 'fastify-crudauth/email/smtp' here.
     email: { sender: mailbox.sender, frontendUrl: frontendUrl(config) },
     ...(providers.length > 0 && {

@@ -2,9 +2,12 @@
 
 export const redacted = '[redacted]'
 
-/** Names of fields with secrets. A code of an error is none. */
+/**
+ * Names of fields with secrets. A code of an error is none. The lists of credentials in the options
+ * of a passkey show how many there are; their ids are random.
+ */
 const secretNames =
-  /token|secret|password|challenge|nonce|otpauth|_codes|cookie|credential|signature|state$/i
+  /token|secret|password|challenge|nonce|otpauth|_codes|cookie|(?<!allow|exclude)credential|signature|state$/i
 /** Tokens, keys and identifiers in texts and URLs: no word is so long. */
 const random = /[\w+=-]{20,}/g
 const errorCode = /^(?:CRUDAUTH|FST)_[A-Z_]+$/

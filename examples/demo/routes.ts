@@ -1,6 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
+// Your app imports this from 'fastify-crudauth/schemas'.
+import { PasskeyAssertion, PasskeyOptions } from '../../schemas/index.js'
 import { prefersHtml } from './error-pages.js'
 import { factsPage } from './facts-page.js'
 import type { DemoSchema } from './tables.js'
@@ -10,6 +12,12 @@ const tags = ['demo']
 const Confirmation = Type.Union([
   Type.Object({ password: Type.String({ minLength: 1, maxLength: 1024 }) }),
   Type.Object({ code: Type.String({ maxLength: 64, description: 'Of an authenticator app' }) }),
+  Type.Object({
+    passkey: Type.Object({
+      challenge_id: Type.String({ maxLength: 128, description: 'From `/sudo/passkey-options`' }),
+      response: PasskeyAssertion,
+    }),
+  }),
 ])
 const Elevated = Type.Object({ until: Type.String({ format: 'date-time' }) })
 const Dashboard = Type.Object({
@@ -68,13 +76,28 @@ export async function addRoutes(app: FastifyInstance, db: Kysely<DemoSchema>): P
     },
   )
 
+  app.post(
+    '/sudo/passkey-options',
+    {
+      schema: {
+        operationId: 'sudoPasskeyOptions',
+        tags,
+        summary: 'Options to enter sudo mode with a passkey',
+        response: { 200: PasskeyOptions },
+      },
+      bodyLimit: 8 * 1024,
+      onRequest: app.currentUser({ transport: 'session' }),
+    },
+    (request) => app.crudAuth.passkeys.sudoOptions(request),
+  )
+
   app.post<{ Body: Static<typeof Confirmation> }>(
     '/sudo',
     {
       schema: {
         operationId: 'sudo',
         tags,
-        summary: 'Confirm the password or a code, for five minutes of sudo mode',
+        summary: 'Confirm the password, a code or a passkey, for five minutes of sudo mode',
         body: Confirmation,
         response: { 200: Elevated },
       },

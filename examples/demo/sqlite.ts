@@ -34,6 +34,8 @@ export function openSqlite(folder: string): DemoDatabase {
   file.exec('pragma journal_mode = wal')
   file.exec('pragma synchronous = normal')
   createTables(file)
+  // Deletes passkeys with their account.
+  file.exec('pragma foreign_keys = on')
   // A second writer waits instead of failing, but not as long as `timeouts.stateMs`.
   file.exec('pragma busy_timeout = 500')
   const db = new Kysely<DemoSchema>({

@@ -26,8 +26,25 @@ interface AccountsTable {
   mfa_recovery_codes: string | null
 }
 
+/** A passkey, in the columns that `kyselyPasskeys` expects by default. */
+interface PasskeysTable {
+  id: string
+  user_id: number
+  user_handle: string
+  credential_id: string
+  public_key: string
+  counter: number | string
+  transports: string
+  aaguid: string
+  name: string
+  backed_up: number | boolean
+  created_at: string | Date
+  last_used_at: string | Date | null
+}
+
 export interface DemoSchema {
   accounts: AccountsTable
+  passkeys: PasskeysTable
 }
 
 export type DemoDialect = 'sqlite' | 'postgres'
@@ -74,12 +91,34 @@ export function accountsTable(dialect: DemoDialect): string {
   )`
 }
 
+/** Creates the table of passkeys. They are deleted with their account. */
+function passkeysTable(dialect: DemoDialect): string {
+  const { flag, time } = types[dialect]
+  return `create table if not exists passkeys (
+    id text primary key,
+    user_id integer not null references accounts (id) on delete cascade,
+    user_handle text not null,
+    credential_id text not null unique,
+    public_key text not null,
+    counter bigint not null,
+    transports text not null,
+    aaguid text not null,
+    name text not null,
+    backed_up ${flag} not null,
+    created_at ${time} not null,
+    last_used_at ${time}
+  )`
+}
+
 /**
- * Creates the unique index of linked accounts, and the two tables of sessions and counters.
+ * Creates the unique index of linked accounts, the table of passkeys, and the two tables of
+ * sessions and counters.
  * It does nothing if they exist.
  */
 export const otherTables = (dialect: DemoDialect): string[] => [
   'create unique index if not exists accounts_local_id on accounts (local_id)',
+  passkeysTable(dialect),
+  'create index if not exists passkeys_user_id on passkeys (user_id)',
   // The demo creates its tables at each start. Your app runs these statements in a migration.
   ...stateTables(dialect).map((statement) =>
     statement.replace(/^create (?:table|index)/, '$& if not exists'),

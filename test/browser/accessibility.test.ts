@@ -5,6 +5,7 @@ import { Authenticator } from '../demo/authenticator.js'
 import { commandOf, startDemo, temporaryFolder } from '../demo/start.js'
 import { assertAccessible } from './axe.js'
 import { chromiumPath, Device, openBrowser, screenshotFolder } from './chromium.js'
+import { VirtualAuthenticator } from './virtual-authenticator.js'
 
 const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
@@ -111,11 +112,64 @@ for (const look of looks) {
     await check('second step with an error')
   })
 
+  test(`accessibility: passkeys (${at})`, { skip }, async (t) => {
+    const { device, page, check, button } = await open(t, look, 'passkeys')
+    const authenticator = await VirtualAuthenticator.attach(page)
+    await device.register('ada', password)
+    await device.signIn('ada', password)
+    await device.sees(/Hello, ada/)
+    await button('Add a passkey').click()
+    await page.locator('#passkey-name-error').waitFor()
+    await check('passkey without a name')
+    await page.locator('#passkey-name').fill('Laptop')
+    await button('Add a passkey').click()
+    await device.says(/Added/)
+    await check('a passkey')
+    await page.locator('#passkey-name').fill('Again')
+    await button('Add a passkey').click()
+    await device.says(/PASSKEY_KNOWN/)
+    await check('a known passkey')
+    await button('Rename Laptop').click()
+    await check('rename dialog')
+    await page.locator('#rename-name').fill('')
+    await button('Rename').click()
+    await page.locator('#rename-name-error').waitFor()
+    await check('rename dialog with an error')
+    await button('Cancel').click()
+
+    const held = await authenticator.credentials()
+    await authenticator.hold()
+    await button('Delete account').click()
+    await button('Delete for good').click()
+    await button('Use a passkey').click()
+    await device.says(/PASSKEY_NOT_USED/)
+    await check('sudo dialog with a passkey')
+    await button('Cancel').click()
+
+    await page.locator('#factor-password').fill(password)
+    await button('Set up an authenticator app').click()
+    const app = await authenticatorOf(page)
+    await page.locator('#factor-first').fill(await app.code())
+    await button('Turn on').click()
+    await device.says(/second factor is on/)
+    await button('Sign out').click()
+    await device.says(/Signed out/)
+    await button('Sign in with a passkey').click()
+    await device.says(/PASSKEY_NOT_USED/)
+    await check('sign in without a passkey')
+    await device.signIn('ada', password)
+    await device.sees(/One more step/)
+    await authenticator.hold(...held)
+    await check('second step with a passkey')
+  })
+
   test(`accessibility: mailbox, requests, links and errors (${at})`, { skip }, async (t) => {
     const { demo, device, page, check, button, visit } = await open(t, look, 'pages')
     await visit('/mailbox', /Mailbox/)
     await page.getByText('No messages yet').waitFor()
     await check('empty mailbox')
+    // The start page has asked for options of a passkey.
+    await page.evaluate("fetch('/requests/log', { method: 'DELETE' })")
     await visit('/requests', /Requests/)
     await page.getByText('No requests yet').waitFor()
     await check('no requests')

@@ -7,9 +7,7 @@ const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
 const password = 'correct horse battery'
 
-test('demo: on a phone, signing in and up and the providers fit the first screen', {
-  skip,
-}, async (t) => {
+test('demo: on a phone, all ways to sign in and up fit the first screen', { skip }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t), {}, commandOf('demo:oidc'))
   const browser = await openBrowser(t, String(chromium))
   const viewport = { width: 390, height: 844 }
@@ -20,6 +18,7 @@ test('demo: on a phone, signing in and up and the providers fit the first screen
     const controls = [
       ...tabs.map((tab) => page.getByRole('tab', { name: tab })),
       page.getByRole('button', { name, exact: true }),
+      page.getByRole('button', { name: 'Sign in with a passkey' }),
       page.getByRole('button', { name: 'Sign in with the local provider' }),
     ]
     for (const control of controls) {

@@ -75,6 +75,9 @@ function routes(app: FastifyInstance) {
     await app.crudAuth.sudo.elevate(request, request.body as { password: string })
     return {}
   })
+  app.get('/sudo/offer', { onRequest: app.currentUser() }, (request) =>
+    app.crudAuth.passkeys.sudoOptions(request),
+  )
   app.post('/enter', async (request, reply) => {
     const { transport } = request.body as { transport: 'session' | 'bearer' }
     const user = await app.crudAuth.users.findById(1)

@@ -21,6 +21,16 @@ test('redact: removes tokens, secrets and codes, and keeps what explains a respo
       authorize_url: `https://idp.example/auth?state=${token}&scope=openid`,
       user: { id: 1, username: 'ada', refresh_token: null },
       list: [{ session_id: token }],
+      challenge_id: token,
+      options: {
+        challenge: 'short',
+        rpId: 'localhost',
+        user: { id: token, name: 'ada@example.com' },
+        allowCredentials: [{ id: token, type: 'public-key', transports: ['internal'] }],
+        excludeCredentials: [{ id: token, type: 'public-key' }],
+        userVerification: 'preferred',
+      },
+      credential: 'short',
     }),
     {
       code: 'CRUDAUTH_BAD_CREDENTIALS',
@@ -34,6 +44,16 @@ test('redact: removes tokens, secrets and codes, and keeps what explains a respo
       authorize_url: 'https://idp.example/auth?[redacted]&scope=openid',
       user: { id: 1, username: 'ada', refresh_token: null },
       list: [{ session_id: '[redacted]' }],
+      challenge_id: '[redacted]',
+      options: {
+        challenge: '[redacted]',
+        rpId: 'localhost',
+        user: { id: '[redacted]', name: 'ada@example.com' },
+        allowCredentials: [{ id: '[redacted]', type: 'public-key', transports: ['internal'] }],
+        excludeCredentials: [{ id: '[redacted]', type: 'public-key' }],
+        userVerification: 'preferred',
+      },
+      credential: '[redacted]',
     },
   )
 })

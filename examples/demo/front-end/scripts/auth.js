@@ -12,7 +12,11 @@ const reach = (input, init) =>
 export const auth = createAuthClient({
   baseUrl: '/auth',
   fetch: reach,
-  onSudoRequired: (error) => confirmIdentity(error, (proof) => call('POST', '/sudo', proof)),
+  onSudoRequired: () =>
+    confirmIdentity({
+      send: (proof) => call('POST', '/sudo', proof),
+      usePasskey: async () => auth.passkeys.assert(await call('POST', '/sudo/passkey-options')),
+    }),
 })
 
 /** Calls a route of the demo, and returns the body of its response. @throws AuthError */

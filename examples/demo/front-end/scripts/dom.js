@@ -29,7 +29,10 @@ export const row = (title, details, button) =>
     ...(button ? [button] : []),
   )
 
-/** Shows a view. On a change, focuses its heading, because the focused element is hidden now. */
+/**
+ * Shows a view, and fires `view-change`. On a change, focuses its heading, because the focused
+ * element is hidden now.
+ */
 export function showView(id) {
   const view = byId(id)
   if (!view.hidden) return
@@ -38,4 +41,5 @@ export function showView(id) {
   for (const other of views) other.hidden = other !== view
   for (const form of document.querySelectorAll('form')) form.reset()
   if (!isFirst) view.querySelector('h1').focus()
+  document.dispatchEvent(new Event('view-change'))
 }

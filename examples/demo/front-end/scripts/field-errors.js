@@ -17,8 +17,8 @@ const fieldsOf = (form) =>
   )
 
 /** The field that an error of the server is about. Its messages name the field. */
-export function fieldAtFault(form, { code, status, message }) {
-  if (status === 0 || status === 429 || status >= 500) return undefined
+export function fieldAtFault(form, { code, status, message, isOfPasskey }) {
+  if (isOfPasskey || status === 0 || status === 429 || status >= 500) return undefined
   const field = (name) =>
     fieldsOf(form).find((one) => one.name === name && !one.matches(':disabled'))
   if (code === 'CRUDAUTH_BAD_CREDENTIALS') return field('password')

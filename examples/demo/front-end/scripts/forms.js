@@ -53,14 +53,21 @@ export function onSubmit(id, action) {
 }
 
 export const onClick = (id, action) =>
-  byId(id).addEventListener('click', ({ currentTarget }) => run(currentTarget, action))
+  byId(id).addEventListener('click', ({ currentTarget }) =>
+    run(currentTarget, action, currentTarget.form),
+  )
 
-/** Focuses the first field that is shown and can be filled in. */
-export const focusField = (form) => form.querySelector('input:not([readonly], :disabled)').focus()
+/** Focuses the first field that can be filled in, or the button that takes the place of fields. */
+export function focusField(form) {
+  const field = form.querySelector('input:not([readonly], [type=checkbox], :disabled)')
+  const control = field ?? form.querySelector('.with-passkey')
+  control.focus()
+}
 
 /**
  * Lets a button of a form swap its two groups of fields. The hidden group is not sent.
- * Returns a function that says which groups to offer, by index, the first one to begin with.
+ * Returns a function that says which groups to offer, by index, the first one to begin with. With
+ * none, there is nothing to send.
  */
 export function swapsFields(id) {
   const form = byId(id)
@@ -81,6 +88,7 @@ export function swapsFields(id) {
   form.addEventListener('reset', () => choose(offered[0]))
   return (indexes) => {
     offered = indexes
+    form.querySelector('[type=submit]').hidden = offered.length === 0
     choose(offered.includes(chosen) ? chosen : offered[0])
   }
 }

@@ -9,7 +9,7 @@ import { isLandingCode } from './error-texts.js'
 import { say, sayError } from './messages.js'
 import { enhancePasswords } from './password-fields.js'
 import { loadProviders, nameOf } from './providers.js'
-import { mountSecondStep, resumeStep } from './second-step.js'
+import { beginStep, mountSecondStep } from './second-step.js'
 import { csrfCookie, forgetCsrfCookie } from './session-hint.js'
 import { mountSignIn } from './sign-in.js'
 import { mountSudo } from './sudo.js'
@@ -58,7 +58,7 @@ async function open() {
       return done
     },
   })
-  if (challenge) return resumeStep(challenge)
+  if (challenge) return beginStep(challenge)
   await refresh()
   if (error !== null && isLandingCode(error)) sayError(pageError(error))
   else if (account.isLinked(linked)) say(`Linked ${nameOf(linked)}.`)

@@ -2,8 +2,12 @@
 
 import { auth } from './auth.js'
 import { byId, showView } from './dom.js'
-import { onClick, onSubmit, swapsFields } from './forms.js'
+import { focusField, onClick, onSubmit, swapsFields } from './forms.js'
+import { withPasskey } from './passkey-errors.js'
 import { showSecret } from './totp-secret.js'
+
+/** Methods that are answered with a field, in the order of the fields. */
+const withFields = ['totp', 'recovery_code']
 
 let offerFields
 let challenge = null
@@ -35,28 +39,44 @@ export function mountSecondStep({ signedIn, refresh }) {
     endStep()
     return signedIn(recovery_codes)
   })
+  onClick('step-passkey', async () => {
+    const { checked } = byId('step').elements.remember_device
+    const body = { challenge, remember_device: checked }
+    await ask(() => withPasskey(() => auth.mfa.verifyPasskey(body)))
+    endStep()
+    return signedIn()
+  })
   onClick('step-back', async () => {
     endStep()
     await refresh()
   })
 }
 
-/** @param result of a sign-in that needs a second factor */
-export function beginStep({ challenge: token, setup }) {
-  challenge = token
-  byId('step-text').textContent = setup
-    ? 'Accounts here need a second factor. Add yours to an authenticator app, and enter the code that it shows.'
-    : 'This account has a second factor. Enter a code to continue.'
-  byId('step-secret').hidden = !setup
-  if (setup) showSecret(byId('step-secret'), setup)
-  // A new secret has no recovery codes yet.
-  offerFields(setup ? [0] : [0, 1])
-  showView('second-step')
-  byId('step-code').focus()
+function textOf(setup, hasFields, hasPasskey) {
+  if (setup)
+    return 'Accounts here need a second factor. Add yours to an authenticator app, and enter the code that it shows.'
+  if (!hasFields && !hasPasskey)
+    return 'The second factor of this account is a passkey, and this browser has no passkeys.'
+  const how = hasFields
+    ? `Enter a code${hasPasskey ? ' or use your passkey' : ''}`
+    : 'Use your passkey'
+  return `This account has a second factor. ${how} to continue.`
 }
 
-/** Continues with the challenge that a sign-in with a provider has left in the URL. */
-export async function resumeStep(token) {
-  const { setup } = await ask(() => auth.mfa.challenge(token))
-  beginStep({ challenge: token, setup })
+/**
+ * Continues with the challenge of a sign-in: from its response, or from the URL after a sign-in with
+ * a provider.
+ */
+export async function beginStep(token) {
+  const { setup, methods } = await ask(() => auth.mfa.challenge(token))
+  challenge = token
+  const fields = withFields.flatMap((method, at) => (methods.includes(method) ? [at] : []))
+  const hasPasskey = methods.includes('passkey') && auth.passkeys.isSupported()
+  byId('step-text').textContent = textOf(setup, fields.length > 0, hasPasskey)
+  byId('step-secret').hidden = !setup
+  if (setup) showSecret(byId('step-secret'), setup)
+  offerFields(fields)
+  byId('step-passkey').hidden = !hasPasskey
+  showView('second-step')
+  focusField(byId('step'))
 }

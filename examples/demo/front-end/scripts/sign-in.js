@@ -2,7 +2,10 @@
 
 import { auth, pageError } from './auth.js'
 import { byId, link } from './dom.js'
-import { onSubmit } from './forms.js'
+import { onClick, onSubmit } from './forms.js'
+import { say } from './messages.js'
+import { mountAutofill, startAutofill, stopAutofill } from './passkey-autofill.js'
+import { withPasskey } from './passkey-errors.js'
 import { showSignInButtons } from './providers.js'
 import { beginStep } from './second-step.js'
 import { csrfCookie } from './session-hint.js'
@@ -24,9 +27,32 @@ export function mountSignIn({ refresh }) {
     return 'Signed in.'
   }
 
-  onSubmit('login', async ({ username, password, remember_me }) => {
-    const result = await auth.login({ username, password, remember_me: remember_me === 'on' })
-    return 'mfaRequired' in result ? beginStep(result) : signedIn()
+  const follow = (result) => ('mfaRequired' in result ? beginStep(result.challenge) : signedIn())
+
+  /** Signs in. Meanwhile no passkey is offered, because the browser asks for one at a time. */
+  async function signIn(attempt) {
+    stopAutofill()
+    try {
+      return await follow(await attempt())
+    } catch (error) {
+      startAutofill()
+      throw error
+    }
+  }
+
+  onSubmit('login', ({ username, password, remember_me }) =>
+    signIn(() => auth.login({ username, password, remember_me: remember_me === 'on' })),
+  )
+
+  byId('passkey-sign-in').hidden = !auth.passkeys.isSupported()
+  onClick('passkey-sign-in', () =>
+    signIn(() =>
+      withPasskey(() => auth.passkeys.signIn({ rememberMe: byId('login-remember').checked })),
+    ),
+  )
+  mountAutofill(async (result) => {
+    const done = await follow(result)
+    if (done) say(done)
   })
 
   onSubmit('register', async ({ email, username, password }, form) => {

@@ -3,34 +3,46 @@
 import { openDialog } from './dialogs.js'
 import { byId } from './dom.js'
 import { focusField, onClick, onSubmit, swapsFields } from './forms.js'
+import { withPasskey } from './passkey-errors.js'
 
-let post
-let offer
+/** How the dialog proves who the user is. */
+let ways
+let offerFields
+/** Whether the account has anything to prove itself with. */
+let canConfirm = false
 
 /** Prepares the dialog, on a page that has it. */
 export function mountSudo() {
   const dialog = byId('sudo-dialog')
-  offer = swapsFields('sudo')
+  offerFields = swapsFields('sudo')
   onSubmit('sudo', async ({ password, code }) => {
-    await post(code === undefined ? { password } : { code })
+    await ways.send(code === undefined ? { password } : { code })
+    dialog.close('confirmed')
+  })
+  onClick('sudo-passkey', async () => {
+    await withPasskey(async () => ways.send({ passkey: await ways.usePasskey() }))
     dialog.close('confirmed')
   })
   onClick('sudo-cancel', async () => dialog.close())
   dialog.addEventListener('close', () => byId('sudo').reset())
 }
 
-/** Says which credentials the account has: a password, a second factor, or both. */
-export const offerProofs = ({ hasPassword, hasFactor }) =>
-  offer([...(hasPassword ? [0] : []), ...(hasFactor ? [1] : [])])
+/** Says which credentials the account has. */
+export function offerProofs({ hasPassword, hasFactor, hasPasskey }) {
+  offerFields([...(hasPassword ? [0] : []), ...(hasFactor ? [1] : [])])
+  byId('sudo-passkey').hidden = !hasPasskey
+  canConfirm = hasPassword || hasFactor || hasPasskey
+}
 
 /**
- * Asks for the password or a code. Resolves to whether it was right.
- * @param send posts it to the route that elevates the session
+ * Asks for the password, a code or a passkey. Resolves to whether it was right. Sudo mode also
+ * stands in for a fresh sign-in.
+ * @param given `send` posts a proof to the route that elevates the session, and `usePasskey` has a
+ * passkey sign the options of that route
  */
-export async function confirmIdentity({ code }, send) {
-  // A sign-in that is too old can't be repeated in a dialog.
-  if (code !== 'CRUDAUTH_SUDO_REQUIRED') return false
-  post = send
+export async function confirmIdentity(given) {
+  if (!canConfirm) return false
+  ways = given
   const closed = openDialog(byId('sudo-dialog'))
   focusField(byId('sudo'))
   return (await closed) === 'confirmed'

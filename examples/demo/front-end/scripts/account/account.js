@@ -7,6 +7,7 @@ import { offerProofs } from '../sudo.js'
 import { dangerZone } from './danger-zone.js'
 import { devices } from './devices.js'
 import { linkedAccounts } from './linked-accounts.js'
+import { passkeys } from './passkeys.js'
 import { password } from './password.js'
 import { profile } from './profile.js'
 import { recoveryCodes } from './recovery-codes.js'
@@ -21,6 +22,7 @@ const sections = [
   devices,
   linkedAccounts,
   password,
+  passkeys,
   secondFactor,
   recoveryCodes,
   dangerZone,
@@ -40,16 +42,21 @@ export function mountAccount({ refresh }) {
     isLinked: linkedAccounts.has,
     /** @param me the user, from `auth.me()` */
     async show(me) {
-      const [{ verified, has_password }, factor] = await Promise.all([
+      const [{ verified, has_password: hasPassword }, factor, passkeyList] = await Promise.all([
         call('GET', '/dashboard'),
         auth.mfa.status(),
+        auth.passkeys.list(),
       ])
-      const account = { me, isVerified: verified, hasPassword: has_password, factor }
+      const account = { me, isVerified: verified, hasPassword, factor, passkeys: passkeyList }
       await Promise.all(sections.map((section) => section.show?.(account)))
-      offerProofs({ hasPassword: has_password, hasFactor: factor.enabled })
+      offerProofs({
+        hasPassword,
+        hasFactor: factor.enabled,
+        hasPasskey: passkeyList.length > 0 && auth.passkeys.isSupported(),
+      })
       byId('greeting').textContent = `Hello, ${me.username}`
       for (const part of document.querySelectorAll('.needs-password'))
-        part.hidden = part.disabled = !has_password
+        part.hidden = part.disabled = !hasPassword
       for (const input of document.querySelectorAll('.for-password-managers'))
         input.value = me.username
       showView('signed-in')

@@ -15,11 +15,11 @@ export const dangerZone = {
     })
   },
 
-  show({ hasPassword, factor }) {
-    const canConfirm = hasPassword || factor.enabled
+  show({ hasPassword, factor, passkeys }) {
+    const canConfirm = hasPassword || factor.enabled || passkeys.length > 0
     byId('delete').hidden = !canConfirm
     byId('delete-hint').textContent = canConfirm
       ? 'Deleting the account asks for your credentials again. It cannot be undone.'
-      : 'To delete the account, set a password or a second factor first.'
+      : 'To delete the account, set a password, or add a passkey or a second factor first.'
   },
 }

@@ -8,17 +8,19 @@ import { forgetCodes, showCodes } from './recovery-codes.js'
 
 /** The last response of `auth.mfa.status()`. */
 let status = { enabled: false, required: false, recovery_codes_remaining: 0 }
+let hasPasskey = false
 let isSettingUp = false
 
-function stateOf({ enabled, required, recovery_codes_remaining: left }) {
+function stateOf({ enabled, required, recovery_codes_remaining: left }, hasPasskey) {
   if (enabled && left === 0) return 'On, but no recovery codes are left. Create new ones.'
   if (enabled) return `On. ${left} recovery ${left === 1 ? 'code is' : 'codes are'} left.`
+  if (required && hasPasskey) return 'Off. Your passkey is your second factor.'
   if (required) return 'Off. You are asked to set it up at your next sign-in.'
   return 'Off. With it, your password alone no longer opens the account.'
 }
 
 function render() {
-  byId('factor-state').textContent = stateOf(status)
+  byId('factor-state').textContent = stateOf(status, hasPasskey)
   byId('factor-begin').hidden = status.enabled || isSettingUp
   byId('factor-confirm').hidden = !isSettingUp
   byId('factor-change').hidden = !status.enabled
@@ -78,8 +80,9 @@ export const secondFactor = {
     })
   },
 
-  show({ factor }) {
+  show({ factor, passkeys }) {
     status = factor
+    hasPasskey = passkeys.length > 0
     // Another tab may have turned it on.
     if (status.enabled) forgetSecret()
     render()
