@@ -44,6 +44,21 @@ for (const place of passkeyPlaces) {
       answers(await new Client(app).login('ada', next), 200)
     })
 
+    test('a former address that was never verified cannot undo the change of the address', async (t) => {
+      const { auth, store } = await place.open(t)
+      const passkeys = { passkeys: passkeyOptions({ store }) }
+      const backend = { name: '', options: () => auth as never }
+      const { anyone, join, move, row } = await mailApp(t, backend, { auth: passkeys })
+      const owner = await join('ada', { verified: false })
+      await addPasskey(owner, device())
+      const token = await move(owner, 'ada@example.com', 'ada@home.example')
+      const before = await row('ada')
+      const undone = await anyone.post('/email/change-revert', { token })
+      refusesOwn(undone, 'CRUDAUTH_TOKEN_INVALID_OR_USED')
+      assert.deepEqual(await row('ada'), before)
+      assert.equal((await passkeyIds(owner)).length, 1)
+    })
+
     test('the verified owner at a provider removes them', async (t) => {
       const { auth, store } = await place.open(t)
       const users = memoryUsers({ fields })

@@ -103,7 +103,9 @@ function createPart(
           mayRevert: createMayRevert({
             users,
             reservations,
-            hasSecondFactor: (user) => core.signIns.secondFactor?.isEnrolled(user) === true,
+            hasSecondFactor: async (user) =>
+              core.signIns.secondFactor?.isEnrolled(user) === true ||
+              (await core.signIns.passkeys?.has(user)) === true,
           }),
           seconds: { change: lifetimes.changeSeconds, revert: lifetimes.revertSeconds },
         })
