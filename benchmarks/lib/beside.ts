@@ -7,7 +7,7 @@ export type Call = (id: number, round: number) => Promise<unknown>
 
 export const items = 100
 /** What at least remains beside the same query. */
-const sameQueryFloor = 0.7
+const sameQueryFloor = 0.9
 
 export const callsOf = ({ quick }: Plan): number => (quick ? 500 : 3000)
 

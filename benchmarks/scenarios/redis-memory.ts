@@ -1,7 +1,6 @@
 import { Redis } from 'ioredis'
 import { atMost, once } from '../lib/report.js'
 import type { Scenario } from '../lib/run-context.js'
-import { startBenchServer } from '../lib/server-process.js'
 
 async function usedMemory(url: string): Promise<number> {
   const client = new Redis(url)
@@ -15,18 +14,17 @@ export const redisMemory: Scenario = async (context) => {
   const sessions = context.plan.quick ? 20_000 : 100_000
   const redis = await context.startRedis()
   const before = await usedMemory(redis.url)
-  const server = await startBenchServer(context.machine, 'ours, many sessions', {
-    file: 'ours-redis',
-    folder: context.folder,
-    redisUrl: redis.url,
-    users: sessions,
-    active: 10,
-  })
-  context.defer(() => server.stop())
+  const postgresUrl = await context.createDatabase()
+  const options = { file: 'ours-session', redisUrl: redis.url, postgresUrl }
+  await context.startServer(
+    'ours, many sessions',
+    { ...options, users: sessions, active: 10 },
+    'me',
+  )
   const bytes = once(((await usedMemory(redis.url)) - before) / sessions)
   return {
     title: 'Memory in Redis',
-    about: `used_memory after ${sessions.toLocaleString('en-US')} sessions, one a user (the dearest way to have them), less that of an empty Redis.`,
+    about: `used_memory after ${sessions.toLocaleString('en-US')} sessions, one a user (the most expensive case), less that of an empty Redis.`,
     figures: [
       { name: 'a session with its index', unit: 'bytes', value: bytes, target: atMost(bytes, 600) },
     ],
