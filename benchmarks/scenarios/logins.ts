@@ -12,7 +12,7 @@ export const logins: Scenario = async (context) => {
   const postgresUrl = await context.createDatabase()
   const times = {
     rounds: plan.quick ? 2 : plan.rounds,
-    seconds: plan.quick ? 1.5 : plan.seconds,
+    seconds: plan.quick ? 1 : plan.seconds,
     warmUpSeconds: 1,
   }
   const signIns = plan.users
