@@ -8,7 +8,13 @@ import type { Settings } from './settings.js'
 /** Connections of one server to PostgreSQL. Fewer than the load has, as in production. */
 const poolSize = 10
 
-export const openPool = (url: string) => new pg.Pool({ connectionString: url, max: poolSize })
+/** A lost connection is an error of the next query. Without listeners it would end the process. */
+export function openPool(url: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max: poolSize })
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}
 
 /** Opens SQLite in a file, with the same settings for all servers. */
 export function openSqlite(folder: string): InstanceType<typeof Sqlite> {
@@ -75,6 +81,7 @@ export async function createUsers(
     created_at ${time} not null,
     updated_at ${time} not null`
   await sql.raw(`create table users (${columns})`).execute(db)
+  if (users + signIns === 0) return
   const now = `'${new Date().toISOString()}'`
   await sql
     .raw(
