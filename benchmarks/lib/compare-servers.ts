@@ -1,8 +1,8 @@
 import { atLeast, type Figure, measuredOf, type Section } from './report.js'
-import { interleaved, type Rounds } from './rounds.js'
+import { interleaved } from './rounds.js'
 import type { RunContext } from './run-context.js'
 import type { ServerOptions } from './server-process.js'
-import { ratios } from './statistics.js'
+import { type Rounds, ratios } from './statistics.js'
 
 /** Servers to compare, by a key, with the name to print. */
 export type Compared<Key extends string> = Readonly<

@@ -1,5 +1,4 @@
-import type { Rounds } from './rounds.js'
-import { type Spread, spread } from './statistics.js'
+import { type Rounds, type Spread, spread } from './statistics.js'
 
 /** One measured value, with its target. */
 export interface Figure {

@@ -2,16 +2,7 @@ import { checkResult } from './check.js'
 import type { Load } from './load.js'
 import { connections, type Plan } from './run-context.js'
 import type { BenchServer } from './server-process.js'
-
-/** The results of one server, by round. */
-export interface Rounds {
-  readonly perSecond: readonly number[]
-  /** Requests per second of the server's CPU time. Stable even if the machine is busy. */
-  readonly perCpuSecond: readonly number[]
-  readonly p99Ms: readonly number[]
-  /** CPU usage of the server. If it is far below 1, something else was the limit. */
-  readonly cpuShare: readonly number[]
-}
+import type { Rounds } from './statistics.js'
 
 export async function measureOnce(
   load: Load,

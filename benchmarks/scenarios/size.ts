@@ -1,7 +1,8 @@
 import { ratioOf } from '../lib/compare-servers.js'
 import { measuredOf } from '../lib/report.js'
-import { interleaved, type Rounds } from '../lib/rounds.js'
+import { interleaved } from '../lib/rounds.js'
 import type { Scenario } from '../lib/run-context.js'
+import type { Rounds } from '../lib/statistics.js'
 
 const files = { ours: 'ours-session', 'hand-written': 'hand-written-session' } as const
 
