@@ -28,6 +28,8 @@ export class Account {
   private ended: Session | undefined
   private resets = 0
   private mailIsLate = false
+  /** End of a lock by sign-ins of this account that were answered with 503. */
+  private lockedUntilMs = 0
 
   constructor(
     private readonly visitor: Visitor,
@@ -79,10 +81,21 @@ export class Account {
     return this.settle('/login', { body: { username: this.email, password } })
   }
 
+  /**
+   * Sign-ins that are answered with 503 count as attempts, so repeating them may lock the account.
+   * That is tolerated for as long as the first refusal says, and told in the report.
+   */
+  private isLockedOut({ status, repeated, retryAfterSeconds }: Answer & { repeated: boolean }) {
+    if (status !== 429) return false
+    if (repeated) this.lockedUntilMs = Date.now() + (retryAfterSeconds + 1) * 1000
+    const isTolerated = Date.now() <= this.lockedUntilMs
+    if (isTolerated) this.ledger.count('right passwords locked out after 503s')
+    return isTolerated
+  }
+
   async signIn(): Promise<void> {
     const answer = await this.login(this.password)
-    // Repeated sign-ins count as attempts, and may be locked out for a minute.
-    if (answer.repeated && answer.status === 429) return this.ledger.count('sign-ins locked out')
+    if (this.isLockedOut(answer)) return
     if (!this.expect(answer, [200], 'no sign-up or password is lost', 'POST /login')) return
     const cookie = `${sessionCookie}=${answer.cookies.get(sessionCookie)}`
     this.sessions.push({ cookie, csrf: answer.body.csrf_token })
@@ -92,7 +105,7 @@ export class Account {
   async getTokens(): Promise<void> {
     const body = { username: this.email, password: this.password }
     const answer = await this.settle('/token', { body })
-    if (answer.repeated && answer.status === 429) return this.ledger.count('sign-ins locked out')
+    if (this.isLockedOut(answer)) return
     if (!this.expect(answer, [200], 'no sign-up or password is lost', 'POST /token')) return
     this.families.push({ access: answer.body.access_token, refresh: answer.body.refresh_token })
     this.ledger.count('token families')

@@ -5,6 +5,8 @@ export interface Answer {
   readonly status: number
   // biome-ignore lint/suspicious/noExplicitAny: each route has members of its own
   readonly body: any
+  /** 0 without the header. */
+  readonly retryAfterSeconds: number
   /** Values of the cookies that were set, by name. */
   readonly cookies: ReadonlyMap<string, string>
 }
@@ -54,11 +56,12 @@ export class Visitor {
       return {
         status,
         body: text === '' ? {} : JSON.parse(text),
+        retryAfterSeconds: Number(response.headers['retry-after'] ?? 0),
         cookies: new Map(cookies as [string, string][]),
       }
     } catch (error) {
       this.ledger.breach('every request is answered', `${name}: ${(error as Error).message}`)
-      return { status: 503, body: {}, cookies: new Map() }
+      return { status: 503, body: {}, retryAfterSeconds: 0, cookies: new Map() }
     }
   }
 }

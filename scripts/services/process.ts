@@ -36,10 +36,7 @@ export interface ServerCommand {
 export interface RunningServer {
   pid: number
   isAlive(): boolean
-  /**
-   * Shuts down gracefully, or by force after 5 seconds. Never fails, and can be called again.
-   * With `keepFolder` its data stay for another start.
-   */
+  /** Shuts down, by force after 5 seconds. Never fails. `keepFolder` allows another start. */
   stop(options?: { keepFolder?: boolean }): Promise<void>
   /** Simulates a crash with SIGKILL. */
   kill(): Promise<void>
@@ -192,8 +189,8 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
       await exited
       clearTimeout(force)
     }
-    if (!keepFolder)
-      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+    if (keepFolder) return
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   }
   // Stop the guard first: the system may reuse the pid for another process.
   void exited.then(() => watcher.kill('SIGKILL'))
