@@ -1,17 +1,11 @@
 /**
- * `node --import tsx benchmarks/profile.ts ours-redis`: prints the CPU time of one server by
+ * `node --import tsx benchmarks/profile.ts ours-session`: prints the CPU time of one server by
  * function and by module. Leaves the profile in `.tmp/` for a viewer.
  */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startRedis } from '../scripts/services/redis.js'
-import { buildPackage } from './lib/build.js'
-import { startLoad } from './lib/load.js'
-import { lookAtMachine } from './lib/machine.js'
-import { connections } from './lib/run-context.js'
-import { startBenchServer } from './lib/server-process.js'
+import { connections, openRun, type RunContext } from './lib/run-context.js'
 
 interface Profile {
   readonly nodes: readonly {
@@ -23,9 +17,7 @@ interface Profile {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const [file = 'ours-redis', kind = 'me', seconds = '6'] = process.argv.slice(2)
-const machine = lookAtMachine()
-const folder = mkdtempSync(join(tmpdir(), 'crudauth-profile-'))
+const [file = 'ours-session', kind = 'me', seconds = '6'] = process.argv.slice(2)
 const kept = join(root, '.tmp', `${file}.cpuprofile`)
 
 /** The module of a script URL: a package, a part of Node, or one of our files. */
@@ -42,18 +34,18 @@ function print(title: string, times: Map<string, number>, total: number): void {
   }
 }
 
-const packageFolder = buildPackage()
-const load = startLoad(machine, folder)
-const redis = await startRedis(folder)
-machine.pin('load', redis.pid)
-try {
-  const server = await startBenchServer(machine, file, {
+const plan = { quick: true, rounds: 1, seconds: Number(seconds), warmUpSeconds: 3, users: 200 }
+const run = openRun(plan)
+
+async function profile(context: RunContext): Promise<void> {
+  const { url: redisUrl } = await context.startRedis()
+  const postgresUrl = await context.createDatabase()
+  const server = await context.startServer(
     file,
-    folder,
-    redisUrl: redis.url,
-    users: 200,
-    active: 200,
-  })
+    { file, redisUrl, postgresUrl, signIns: 200 },
+    kind,
+  )
+  const { load } = context
   const job = { url: server.url, connections, cases: server.cases[kind] ?? [] }
   await load.run({ ...job, seconds: 3 })
   const before = await server.cpuSeconds()
@@ -65,12 +57,14 @@ try {
   await server.toggleProfile()
   await load.run({ ...job, seconds: Number(seconds) })
   await server.toggleProfile()
+  mkdirSync(join(root, '.tmp'), { recursive: true })
   copyFileSync(join(server.folder, 'server.cpuprofile'), kept)
-  await server.stop()
+}
+
+try {
+  await run.run(profile)
 } finally {
-  await Promise.all([load.stop(), redis.stop()])
-  rmSync(folder, { recursive: true, force: true })
-  rmSync(packageFolder, { recursive: true, force: true })
+  await run.stop()
 }
 
 const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(kept, 'utf8')) as Profile

@@ -1,53 +1,54 @@
 /**
  * `npm run bench`: compares the plugin with its peers and with the maximum of the machine.
- * `--quick` takes less than two minutes. `--only requests,logins` runs a part. `--name x` names the
- * files in `benchmarks/results/`.
+ * `--quick` takes less than two minutes. `--only logins,flood` runs a part, and `--rounds 20` changes
+ * the number of rounds. `--name x` names the files in `benchmarks/results/`, where each scenario
+ * replaces its own results only.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type RedisServer, startRedis } from '../scripts/services/redis.js'
-import { buildPackage } from './lib/build.js'
-import { startLoad } from './lib/load.js'
-import { lookAtMachine } from './lib/machine.js'
-import { type Report, type Section, toMarkdown } from './lib/report.js'
-import type { Plan, RunContext, Scenario } from './lib/run-context.js'
+import { type Result, toMarkdown } from './lib/report.js'
+import { saveResult } from './lib/results.js'
+import { openRun, type Plan, type Scenario } from './lib/run-context.js'
+import { clientBundle } from './scenarios/client-bundle.js'
+import { flood } from './scenarios/flood.js'
 import { heap } from './scenarios/heap.js'
 import { logins } from './scenarios/logins.js'
+import { postgres } from './scenarios/postgres.js'
 import { redisMemory } from './scenarios/redis-memory.js'
-import { requests } from './scenarios/requests.js'
 import { size } from './scenarios/size.js'
+import { sqlite } from './scenarios/sqlite.js'
 import { startUp } from './scenarios/start-up.js'
 import { stateStores } from './scenarios/state-stores.js'
 import { userStores } from './scenarios/user-stores.js'
 
 const scenarios: Record<string, Scenario> = {
-  requests,
-  logins,
-  'start-up': startUp,
-  'redis-memory': redisMemory,
+  postgres,
+  sqlite,
   'user-stores': userStores,
   'state-stores': stateStores,
-  heap,
   size,
+  flood,
+  logins,
+  'start-up': startUp,
+  heap,
+  'redis-memory': redisMemory,
+  'client-bundle': clientBundle,
 }
-
-const root = fileURLToPath(new URL('..', import.meta.url))
-const results = join(root, 'benchmarks', 'results')
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
+    rounds: { type: 'string' },
     name: { type: 'string' },
   },
 })
-const plan: Plan = values.quick
-  ? { quick: true, rounds: 3, seconds: 1, warmUpSeconds: 1, users: 500 }
-  : { quick: false, rounds: 7, seconds: 5, warmUpSeconds: 5, users: 1000 }
+const defaults: Plan = values.quick
+  ? { quick: true, rounds: 3, seconds: 0.6, warmUpSeconds: 0.6, users: 200 }
+  : { quick: false, rounds: 15, seconds: 2, warmUpSeconds: 5, users: 1000 }
+const plan: Plan = { ...defaults, ...(values.rounds && { rounds: Number(values.rounds) }) }
 // A quick run can't create enough users for a meaningful result of "size".
 const chosen =
   values.only?.split(',') ??
@@ -56,79 +57,37 @@ const unknown = chosen.filter((name) => !(name in scenarios))
 if (unknown.length > 0)
   throw new Error(`--only knows ${Object.keys(scenarios).join(', ')}, not ${unknown.join(', ')}`)
 
-if (!existsSync(join(root, 'benchmarks', 'node_modules', 'better-auth'))) {
+const benchmarks = fileURLToPath(new URL('.', import.meta.url))
+if (!existsSync(`${benchmarks}/node_modules/better-auth`)) {
   console.log('Installing the peers (benchmarks/package-lock.json) …')
   execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit'], {
-    cwd: join(root, 'benchmarks'),
+    cwd: benchmarks,
     stdio: 'inherit',
   })
 }
 
-const machine = lookAtMachine()
-const folder = mkdtempSync(join(tmpdir(), 'crudauth-bench-'))
-const packageFolder = buildPackage()
-const load = startLoad(machine, folder)
-
-async function run(name: string): Promise<Section> {
-  const scenario = scenarios[name] as Scenario
-  const stops: (() => Promise<unknown>)[] = []
-  const context: RunContext = {
-    machine,
-    plan,
-    folder,
-    packageFolder,
-    load,
-    async startRedis(): Promise<RedisServer> {
-      const redis = await startRedis(folder)
-      stops.push(() => redis.stop())
-      machine.pin('load', redis.pid)
-      return redis
-    },
-    defer: (stop) => void stops.push(stop),
-  }
-  try {
-    return await scenario(context)
-  } finally {
-    for (const stop of stops.reverse()) await stop()
-  }
-}
-
-const sections: Section[] = []
+const run = openRun(plan)
+const { machine, load } = run
+const conditions = [
+  machine.description,
+  machine.pins
+    ? 'server on one core, load, Redis and PostgreSQL on another'
+    : 'processes not pinned to cores',
+  `load by ${load.program}`,
+  plan.quick ? 'quick run' : 'full run',
+].join('; ')
+const name = values.name ?? (values.quick ? 'quick' : 'full')
+const seconds = (sinceMs: number) => Math.round((Date.now() - sinceMs) / 1000)
 const startedAtMs = Date.now()
 try {
-  for (const name of chosen) {
+  for (const key of chosen) {
     const beganAtMs = Date.now()
-    const section = await run(name)
-    console.log(`${name}: ${Math.round((Date.now() - beganAtMs) / 1000)} s\n`)
-    sections.push(section)
-    console.log(
-      toMarkdown({
-        name,
-        when: '',
-        machine: machine.description,
-        conditions: '',
-        sections: [section],
-      }),
-    )
+    const section = await run.run(scenarios[key] as Scenario)
+    const result: Result = { ...section, when: new Date().toISOString(), conditions }
+    saveResult(name, Object.keys(scenarios), key, result)
+    console.log(`${key}: ${seconds(beganAtMs)} s\n\n${toMarkdown(key, [result])}`)
   }
 } finally {
-  await load.stop()
-  rmSync(folder, { recursive: true, force: true })
-  rmSync(packageFolder, { recursive: true, force: true })
+  await run.stop()
 }
-
-const pinned = machine.pins ? 'server on one core, load and Redis on another' : 'nothing pinned'
-const name = values.name ?? (values.quick ? 'quick' : 'full')
-const report: Report = {
-  name,
-  when: new Date().toISOString(),
-  machine: machine.description,
-  conditions: `${pinned}; load by ${load.program}; ${plan.quick ? 'quick run' : 'full run'}`,
-  sections,
-}
-mkdirSync(results, { recursive: true })
-writeFileSync(join(results, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`)
-writeFileSync(join(results, `${name}.md`), toMarkdown(report))
-console.log(
-  `benchmarks/results/${name}.md and .json, after ${Math.round((Date.now() - startedAtMs) / 1000)} s`,
-)
+console.log(`benchmarks/results/${name}.md and .json, after ${seconds(startedAtMs)} s`)

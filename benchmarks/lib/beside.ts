@@ -6,9 +6,6 @@ import { ratios } from './statistics.js'
 export type Call = (id: number, round: number) => Promise<unknown>
 
 export const items = 100
-/** What at least remains beside the same query. */
-const sameQueryFloor = 0.7
-
 export const callsOf = ({ quick }: Plan): number => (quick ? 500 : 3000)
 
 /** Calls for each second of processor time that this process used, ten at a time. */
@@ -29,7 +26,7 @@ export async function compare(
   ours: Call,
   bare: Call,
   plan: Plan,
-  floor = sameQueryFloor,
+  floor: number,
 ): Promise<Figure> {
   const calls = callsOf(plan)
   const [oursPer, barePer]: [number[], number[]] = [[], []]

@@ -1,4 +1,5 @@
 import autocannon from 'autocannon'
+import { follow } from './follow.js'
 import type { Job, LoadResult } from './load.js'
 
 /** The load generator, in its own process. Receives one job at a time by message. */
@@ -34,6 +35,6 @@ async function run({ url, connections, seconds, amount, cases }: Job): Promise<L
 }
 
 process.on('message', async (job: Job) => {
-  process.send?.(await run(job))
+  process.send?.(await (job.follow ? follow(job, job.follow) : run(job)))
 })
 process.on('disconnect', () => process.exit(0))

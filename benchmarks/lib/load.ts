@@ -13,6 +13,8 @@ export interface Job {
   /** Number of requests. If set, `seconds` is ignored. */
   readonly amount?: number
   readonly cases: readonly Case[]
+  /** Member of each response that the next request of the same case sends instead of its body. */
+  readonly follow?: string
 }
 
 export interface LoadResult {
@@ -73,8 +75,8 @@ export function startLoad(machine: Machine, folder: string): Load {
   return {
     program: 'wrk',
     run(job) {
-      // wrk can't send a fixed number of requests.
-      if (job.amount) return autocannon.run(job)
+      // wrk can't send a fixed number of requests, or what a response contains.
+      if (job.amount || job.follow) return autocannon.run(job)
       const script = join(folder, `load-${++scripts}.lua`)
       return runWrk(machine, job, script, (text) => writeFileSync(script, text))
     },

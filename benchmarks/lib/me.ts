@@ -1,3 +1,5 @@
+import type { Case } from './settings.js'
+
 /** The response of the compared servers to `GET /me`. */
 export interface Me {
   readonly user_id: number
@@ -27,7 +29,21 @@ export const usernameOf = (index: number) => `user${index}`
 export const password = 'correct horse battery staple'
 export const secret = 'benchmarks-only-Zq8Vt2Lw9Xr4Kd7Bn1Hc5Ym3Pf6Gs0Jk'
 
-/** As long as the cookies of the other servers, so that the requests are comparable. */
-export const idleCookie = `session=${'x'.repeat(66)}`
+/** What every server answers for user `index`. better-auth alone has ids of its own. */
+export const expectedMe = (index: number, via = 'session') => ({
+  username: usernameOf(index),
+  email: emailOf(index),
+  is_superuser: false,
+  scopes: [],
+  via,
+})
+
+/** `GET /me` of user `index`, with the header that carries the credential. */
+export const meCase = (index: number, headers: Case['headers'], via = 'session'): Case => ({
+  method: 'GET',
+  path: '/me',
+  headers,
+  expect: expectedMe(index, via),
+})
 
 export const unauthorized = () => Object.assign(new Error('Unauthorized'), { statusCode: 401 })

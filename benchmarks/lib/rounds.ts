@@ -2,16 +2,7 @@ import { checkResult } from './check.js'
 import type { Load } from './load.js'
 import { connections, type Plan } from './run-context.js'
 import type { BenchServer } from './server-process.js'
-
-/** The results of one server, by round. */
-export interface Rounds {
-  readonly perSecond: readonly number[]
-  /** Requests per second of the server's CPU time. Stable even if the machine is busy. */
-  readonly perCpuSecond: readonly number[]
-  readonly p99Ms: readonly number[]
-  /** CPU usage of the server. If it is far below 1, something else was the limit. */
-  readonly cpuShare: readonly number[]
-}
+import type { Rounds } from './statistics.js'
 
 export async function measureOnce(
   load: Load,
@@ -19,6 +10,7 @@ export async function measureOnce(
   kind: string,
   seconds: number,
   clients = connections,
+  follow?: string,
 ) {
   const before = await server.cpuSeconds()
   const result = await load.run({
@@ -26,6 +18,7 @@ export async function measureOnce(
     connections: clients,
     seconds,
     cases: server.cases[kind] ?? [],
+    ...(follow && { follow }),
   })
   const cpu = (await server.cpuSeconds()) - before
   checkResult(server.name, result)
@@ -37,30 +30,34 @@ export async function measureOnce(
   }
 }
 
+/** The requests of one server in an {@link interleaved} measurement. */
+export interface Turn {
+  readonly server: BenchServer
+  /** Default: `me`. */
+  readonly kind?: string
+  readonly follow?: string
+}
+
 /** Warms up all servers, then measures them in rounds. Every second round reverses the order. */
 export async function interleaved(
   load: Load,
-  servers: readonly BenchServer[],
-  kind: string,
+  turns: readonly Turn[],
   { rounds, seconds, warmUpSeconds }: Pick<Plan, 'rounds' | 'seconds' | 'warmUpSeconds'>,
   clients = connections,
-): Promise<Map<BenchServer, Rounds>> {
-  const found = new Map(
-    servers.map((server) => [
-      server,
-      { perSecond: [], perCpuSecond: [], p99Ms: [], cpuShare: [] } as Record<
-        keyof Rounds,
-        number[]
-      >,
-    ]),
-  )
-  for (const server of servers) await measureOnce(load, server, kind, warmUpSeconds, clients)
+): Promise<Rounds[]> {
+  const measure = ({ server, kind = 'me', follow }: Turn, forSeconds: number) =>
+    measureOnce(load, server, kind, forSeconds, clients, follow)
+  for (const turn of turns) await measure(turn, warmUpSeconds)
+  const measured = turns.map((): Awaited<ReturnType<typeof measureOnce>>[] => [])
   for (let round = 0; round < rounds; round++) {
-    for (const server of round % 2 === 0 ? servers : [...servers].reverse()) {
-      const measured = await measureOnce(load, server, kind, seconds, clients)
-      const of = found.get(server) as Record<keyof Rounds, number[]>
-      for (const name of Object.keys(measured) as (keyof Rounds)[]) of[name].push(measured[name])
-    }
+    const order = [...turns.entries()]
+    for (const [at, turn] of round % 2 === 0 ? order : order.reverse())
+      measured[at]?.push(await measure(turn, seconds))
   }
-  return found
+  return measured.map((list) => ({
+    perSecond: list.map((each) => each.perSecond),
+    perCpuSecond: list.map((each) => each.perCpuSecond),
+    p99Ms: list.map((each) => each.p99Ms),
+    cpuShare: list.map((each) => each.cpuShare),
+  }))
 }

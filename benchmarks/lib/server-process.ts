@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Machine } from './machine.js'
+import type { Machine, Role } from './machine.js'
 import type { Answer, Cases, Question, Ready, Settings } from './settings.js'
 
 /** A compared server, in its own process. */
@@ -21,12 +21,12 @@ export interface BenchServer {
   stop(): Promise<void>
 }
 
-export interface ServerOptions extends Omit<Settings, 'folder' | 'signIns'> {
-  readonly folder: string
-  /** Default: 0. */
-  readonly signIns?: number
+/** The settings of a server that differ from the defaults of the plan. */
+export interface ServerOptions extends Partial<Omit<Settings, 'folder'>> {
   /** File in `servers/`, without its extension. */
   readonly file: string
+  /** Default: one core, for servers only. */
+  readonly on?: Role
 }
 
 const servers = fileURLToPath(new URL('../servers', import.meta.url))
@@ -53,17 +53,18 @@ function nextMessage<T>(child: ChildProcess, name: string): Promise<T> {
 
 let started = 0
 
-/** Starts a server on the core for servers. Resolves when its data exists and it listens. */
+/** Starts a server. Resolves when its data exists and it listens. */
 export async function startBenchServer(
   machine: Machine,
   name: string,
-  options: ServerOptions,
+  parent: string,
+  { users }: { readonly users: number },
+  { file, on = 'server', ...rest }: ServerOptions,
 ): Promise<BenchServer> {
-  const { file, folder: parent, ...rest } = options
   const folder = join(parent, `${file}-${++started}`)
   mkdirSync(folder)
-  const settings: Settings = { signIns: 0, ...rest, folder }
-  const [program = '', ...args] = machine.pinned('server', [
+  const settings: Settings = { users, active: users, signIns: 0, ...rest, folder }
+  const [program = '', ...args] = machine.pinned(on, [
     process.execPath,
     '--import',
     'tsx',

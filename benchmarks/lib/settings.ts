@@ -1,10 +1,12 @@
 /** Settings that the harness passes to a server. */
 export interface Settings {
-  /** URL of the run's private Redis. */
-  readonly redisUrl: string
+  /** URL of a PostgreSQL database for this server alone. Without it, its users are in SQLite. */
+  readonly postgresUrl?: string
+  /** URL of the run's private Redis. Without it, state is in memory or in the database. */
+  readonly redisUrl?: string
   /** A folder for this server alone. */
   readonly folder: string
-  /** Number of users, each with one session. */
+  /** Number of users, each with one session or token if active. */
   readonly users: number
   /** Number of these users that send requests, spread evenly. */
   readonly active: number
@@ -36,10 +38,10 @@ export type Answer = { readonly answer: number }
 
 export type Ready = { readonly port: number; readonly cases: Cases }
 
-/** The indexes of the active users, spread evenly. */
-export const activeOf = ({ users, active }: Settings): number[] => {
+/** The indexes of the active users, spread evenly, with their position among them. */
+export function activeOf({ users, active }: Settings): Map<number, number> {
   const count = Math.min(users, active)
-  return Array.from({ length: count }, (_, at) => Math.floor((at * users) / count))
+  return new Map(Array.from({ length: count }, (_, at) => [Math.floor((at * users) / count), at]))
 }
 
 /** Creates `count` items in batches, because a million at once would exhaust memory. */

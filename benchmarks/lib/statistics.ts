@@ -5,6 +5,16 @@ export interface Spread {
   readonly max: number
 }
 
+/** The results of one server, by round. */
+export interface Rounds {
+  readonly perSecond: readonly number[]
+  /** Requests per second of the server's CPU time. Stable even if the machine is busy. */
+  readonly perCpuSecond: readonly number[]
+  readonly p99Ms: readonly number[]
+  /** CPU usage of the server. If it is far below 1, something else was the limit. */
+  readonly cpuShare: readonly number[]
+}
+
 export function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)

@@ -1,32 +1,19 @@
 import { checkResult } from '../lib/check.js'
 import { atMost, once } from '../lib/report.js'
 import { connections, type Scenario } from '../lib/run-context.js'
-import { startBenchServer } from '../lib/server-process.js'
 
 /** Whether many requests leak memory. */
 export const heap: Scenario = async (context) => {
-  const { machine, plan, folder, load } = context
-  const [first, last] = plan.quick ? [15_000, 65_000] : [100_000, 1_000_000]
-  const redis = await context.startRedis()
-  const server = await startBenchServer(machine, 'ours, heap', {
-    file: 'ours-redis',
-    folder,
-    redisUrl: redis.url,
-    users: plan.users,
-    active: plan.users,
-  })
-  context.defer(() => server.stop())
-  const send = async (amount: number) =>
-    checkResult(
-      server.name,
-      await load.run({
-        url: server.url,
-        connections,
-        seconds: 0,
-        amount,
-        cases: server.cases.me ?? [],
-      }),
-    )
+  const [first, last] = context.plan.quick ? [10_000, 40_000] : [100_000, 1_000_000]
+  const { url: redisUrl } = await context.startRedis()
+  const postgresUrl = await context.createDatabase()
+  const options = { file: 'ours-session', redisUrl, postgresUrl }
+  const server = await context.startServer('ours, heap', options, 'me')
+  const cases = server.cases.me ?? []
+  const send = async (amount: number) => {
+    const job = { url: server.url, connections, seconds: 0, amount, cases }
+    checkResult(server.name, await context.load.run(job))
+  }
   await send(first)
   const before = await server.heapBytes()
   await send(last - first)
@@ -34,7 +21,7 @@ export const heap: Scenario = async (context) => {
   const growth = once(after / before)
   return {
     title: 'Heap',
-    about: `Bytes in use after collecting garbage, after ${last.toLocaleString('en-US')} authenticated requests beside after ${first.toLocaleString('en-US')}.`,
+    about: `Bytes in use after collecting garbage, after ${last.toLocaleString('en-US')} session requests and after ${first.toLocaleString('en-US')}, with PostgreSQL and Redis.`,
     figures: [
       {
         name: 'heap after all, of heap after the first',

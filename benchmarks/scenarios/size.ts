@@ -1,44 +1,38 @@
-import { checkAnswers } from '../lib/check.js'
-import { atLeast } from '../lib/report.js'
-import { interleaved, type Rounds } from '../lib/rounds.js'
+import { ratioOf } from '../lib/compare-servers.js'
+import { measuredOf } from '../lib/report.js'
+import { interleaved } from '../lib/rounds.js'
 import type { Scenario } from '../lib/run-context.js'
-import { startBenchServer } from '../lib/server-process.js'
-import { ratios, spread } from '../lib/statistics.js'
+import type { Rounds } from '../lib/statistics.js'
+
+const files = { ours: 'ours-session', 'hand-written': 'hand-written-session' } as const
 
 /** Whether requests are as fast with a million users and sessions as with a thousand. */
 export const size: Scenario = async (context) => {
-  const { machine, plan, folder, load } = context
+  const { plan, load } = context
   const sizes = [1000, plan.quick ? 20_000 : 1_000_000]
-  const servers = []
+  const turns = []
   for (const users of sizes) {
-    const redis = await context.startRedis()
-    const name = `ours, ${users.toLocaleString('en-US')} users`
-    const server = await startBenchServer(machine, name, {
-      file: 'ours-redis',
-      folder,
-      redisUrl: redis.url,
-      users,
-      active: 20_000,
-    })
-    context.defer(() => server.stop())
-    await checkAnswers(server, 'me')
-    servers.push(server)
+    for (const [name, file] of Object.entries(files)) {
+      const { url: redisUrl } = await context.startRedis()
+      const postgresUrl = await context.createDatabase()
+      const options = { file, redisUrl, postgresUrl, users, active: 20_000 }
+      const label = `${name}, ${users.toLocaleString('en-US')} users`
+      turns.push({ server: await context.startServer(label, options, 'me') })
+    }
   }
-  const measured = await interleaved(load, servers, 'me', plan)
-  const [small, large] = servers.map((server) => measured.get(server) as Rounds) as [Rounds, Rounds]
-  const ratio = ratios(large.perSecond, small.perSecond)
-  const byCpu = ratios(large.perCpuSecond, small.perCpuSecond)
-  const target = atLeast(ratio, 0.9, plan.quick ? '≥ 0.9 (at 1,000,000)' : '≥ 0.9')
-  const label = `${(sizes[1] as number).toLocaleString('en-US')} users and sessions, of 1,000`
+  const rounds = await interleaved(load, turns, plan)
+  const [ours, limit, oursLarge, limitLarge] = rounds as [Rounds, Rounds, Rounds, Rounds]
+  const large = (sizes[1] as number).toLocaleString('en-US')
   return {
     title: 'Cost against size',
     about:
-      'GET /me with Redis + SQLite; requests come from up to 20,000 sessions spread over all, more than any cache in the process holds.',
+      'GET /me with PostgreSQL and Redis; requests come from up to 20,000 sessions spread over all, more than any cache in the process holds.',
     figures: [
-      { name: label, unit: '×', value: ratio, target },
-      { name: label, note: 'per second of processor time', unit: '×', value: byCpu },
-      { name: 'small', unit: 'requests/s', value: spread(small.perSecond) },
-      { name: 'large', unit: 'requests/s', value: spread(large.perSecond) },
+      ratioOf(`ours, of hand-written, both at ${large}`, oursLarge, limitLarge, 0.9),
+      ratioOf('ours, of hand-written, both at 1,000', ours, limit),
+      ratioOf(`ours at ${large}, of ours at 1,000`, oursLarge, ours),
+      ratioOf(`hand-written at ${large}, of itself at 1,000`, limitLarge, limit),
     ],
+    servers: turns.map(({ server }, at) => measuredOf(server.name, rounds[at] as Rounds)),
   }
 }

@@ -2,12 +2,14 @@ import cookie from '@fastify/cookie'
 import fastifySession, { type SessionStore } from '@fastify/session'
 import Fastify, { type Session } from 'fastify'
 import { Redis } from 'ioredis'
-import { emailOf, type Me, meSchema, secret, unauthorized, usernameOf } from '../lib/me.js'
+import { handWrittenUsers, meOf } from '../lib/hand-written.js'
+import { expectedMe, type Me, meCase, meSchema, secret, unauthorized } from '../lib/me.js'
 import { serve } from '../lib/serve.js'
-import { activeOf, type Case, inBatches } from '../lib/settings.js'
+import { activeOf, type Case, inBatches, type Settings } from '../lib/settings.js'
 
 declare module 'fastify' {
   interface Session {
+    /** Only its id counts where users are in a database. */
     me?: Me
   }
 }
@@ -37,12 +39,20 @@ function redisStore(redis: Redis): SessionStore {
   }
 }
 
-/**
- * @fastify/session with its defaults: rolling, so that idle sessions expire.
- * It loads no user, because the response is stored in the session.
- */
+/** The user of a session by its id, or the answer in the session itself, without a database. */
+async function meOfSession(settings: Settings) {
+  if (settings.postgresUrl === undefined) return async (session: Session) => session.me
+  const findUser = await handWrittenUsers(settings)
+  return async ({ me }: Session) => {
+    const user = me && (await findUser(me.user_id))
+    return user?.is_active ? meOf(user, 'session') : undefined
+  }
+}
+
+/** @fastify/session with its defaults: rolling, so that idle sessions expire. */
 await serve(async (settings) => {
-  const redis = new Redis(settings.redisUrl, { enableAutoPipelining: true })
+  const redis = new Redis(settings.redisUrl ?? '', { enableAutoPipelining: true })
+  const findMe = await meOfSession(settings)
   const app = Fastify()
   await app.register(cookie)
   await app.register(fastifySession, {
@@ -56,33 +66,21 @@ await serve(async (settings) => {
     return { ok: true }
   })
   app.get('/me', { schema: { response: { 200: meSchema } } }, async (request): Promise<Me> => {
-    if (!request.session.me) throw unauthorized()
-    return request.session.me
+    const me = await findMe(request.session)
+    if (!me) throw unauthorized()
+    return me
   })
 
-  const active = new Map(activeOf(settings).map((index, at) => [index, at]))
+  const active = activeOf(settings)
   const me: Case[] = []
   await inBatches(settings.users, async (index) => {
-    const expect: Me = {
-      user_id: index + 1,
-      username: usernameOf(index),
-      email: emailOf(index),
-      is_superuser: false,
-      scopes: [],
-      via: 'session',
-    }
-    const { cookies } = await app.inject({ method: 'POST', url: '/sign-in', payload: expect })
+    const payload: Me = { user_id: index + 1, ...expectedMe(index) }
+    const { cookies } = await app.inject({ method: 'POST', url: '/sign-in', payload })
     const at = active.get(index)
     const set = cookies[0]
     if (!set) throw new Error('@fastify/session set no cookie')
-    const value = encodeURIComponent(set.value)
-    if (at !== undefined)
-      me[at] = {
-        method: 'GET',
-        path: '/me',
-        headers: { cookie: `${set.name}=${value}` },
-        expect: { ...expect },
-      }
+    const cookie = `${set.name}=${encodeURIComponent(set.value)}`
+    if (at !== undefined) me[at] = meCase(index, { cookie })
   })
   return { app, cases: { me } }
 })

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { createSigner, createVerifier } from 'fast-jwt'
 import Fastify from 'fastify'
 import { handWrittenUsers, meOf } from '../lib/hand-written.js'
-import { emailOf, type Me, meSchema, secret, unauthorized, usernameOf } from '../lib/me.js'
+import { type Me, meCase, meSchema, secret, unauthorized } from '../lib/me.js'
 import { serve } from '../lib/serve.js'
-import { activeOf, type Case, inBatches } from '../lib/settings.js'
+import { activeOf } from '../lib/settings.js'
 
 /**
  * The minimum cost of an access token with its user: the token from the verifier's cache, and one
@@ -12,7 +12,7 @@ import { activeOf, type Case, inBatches } from '../lib/settings.js'
  * outages.
  */
 await serve(async (settings) => {
-  const users = handWrittenUsers(settings.folder)
+  const findUser = await handWrittenUsers(settings)
   const sign = createSigner({
     key: secret,
     algorithm: 'HS256',
@@ -27,10 +27,10 @@ await serve(async (settings) => {
     cacheKeyBuilder: (token) => token,
   })
 
-  const userOf = (authorization: string | undefined) => {
+  const idOf = (authorization: string | undefined) => {
     if (!authorization?.startsWith('Bearer ')) return undefined
     try {
-      return users.find(Number(verify(authorization.slice(7)).sub))
+      return Number(verify(authorization.slice(7)).sub)
     } catch {
       return undefined
     }
@@ -38,41 +38,28 @@ await serve(async (settings) => {
 
   const app = Fastify()
   app.get('/me', { schema: { response: { 200: meSchema } } }, async (request): Promise<Me> => {
-    const user = userOf(request.headers.authorization)
+    const id = idOf(request.headers.authorization)
+    const user = id === undefined ? undefined : await findUser(id)
     if (!user?.is_active) throw unauthorized()
     return meOf(user, 'bearer')
   })
 
-  const active = new Map(activeOf(settings).map((index, at) => [index, at]))
-  const me: Case[] = []
   const seconds = Math.floor(Date.now() / 1000)
-  await users.fill((add) =>
-    inBatches(settings.users, async (index) => {
-      add(index)
-      const at = active.get(index)
-      if (at === undefined) return
-      // The same claims as the plugin, so that the tokens have the same length.
-      const token = sign({
-        sub: String(index + 1),
-        idt: 'n',
-        ver: 0,
-        eph: randomBytes(8).toString('base64url'),
-        scope: '',
-        typ: 'access',
-        iat: seconds,
-        exp: seconds + 86_400,
-        auth_time: seconds,
-        jti: randomBytes(16).toString('base64url'),
-      })
-      const expect = {
-        username: usernameOf(index),
-        email: emailOf(index),
-        is_superuser: false,
-        scopes: [],
-        via: 'bearer',
-      }
-      me[at] = { method: 'GET', path: '/me', headers: { authorization: `Bearer ${token}` }, expect }
-    }),
-  )
+  const me = Array.from(activeOf(settings).keys(), (index) => {
+    // The same claims as the plugin, so that the tokens have the same length.
+    const token = sign({
+      sub: String(index + 1),
+      idt: 'n',
+      ver: 0,
+      eph: randomBytes(8).toString('base64url'),
+      scope: '',
+      typ: 'access',
+      iat: seconds,
+      exp: seconds + 86_400,
+      auth_time: seconds,
+      jti: randomBytes(16).toString('base64url'),
+    })
+    return meCase(index, { authorization: `Bearer ${token}` }, 'bearer')
+  })
   return { app, cases: { me } }
 })

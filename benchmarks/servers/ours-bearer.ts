@@ -1,5 +1,5 @@
-import { sqliteUsers, startOursBearer } from '../lib/ours.js'
+import { startTokens } from '../lib/ours.js'
 import { serve } from '../lib/serve.js'
 
-/** The plugin with access tokens: state in memory, users in SQLite. */
-await serve((settings) => startOursBearer(settings, sqliteUsers(settings.folder)))
+/** The plugin with access tokens, refresh tokens in Redis, and users in PostgreSQL or SQLite. */
+await serve(startTokens)

@@ -1,6 +1,5 @@
-import { startOurs } from '../lib/ours.js'
-import { memoryUsers } from '../lib/package.js'
+import { startInMemory } from '../lib/ours.js'
 import { serve } from '../lib/serve.js'
 
 /** The plugin with sessions and users in memory. */
-await serve((settings) => startOurs(settings, { users: memoryUsers() }))
+await serve(startInMemory)

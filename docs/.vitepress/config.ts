@@ -91,6 +91,7 @@ export default defineConfig({
         items: [
           page('Security decisions', '/security'),
           page('OWASP ASVS 5.0', '/asvs'),
+          page('Performance', '/performance'),
           page('Architecture', '/architecture'),
           page('Glossary', '/glossary'),
           page('For coding agents', '/agents'),

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   onFreePorts,
   prepareFolder,
   type RunningServer,
+  type ServerCommand,
   serverFolder,
   startServer,
 } from './process.js'
@@ -13,6 +15,8 @@ import { programs, requireProgram, unprivilegedAccount } from './programs.js'
 export interface PostgresServer extends RunningServer {
   url: string
   port: number
+  /** Shuts it down, and starts it again with its data after `downMs`. */
+  restart(downMs: number): Promise<void>
 }
 
 /**
@@ -51,7 +55,7 @@ export async function startPostgres(parent: string): Promise<PostgresServer> {
       autovacuum: 'off',
       max_connections: '500',
     }
-    const server = await startServer({
+    const command: ServerCommand = {
       name: `PostgreSQL on port ${port}`,
       program,
       args: [
@@ -64,7 +68,25 @@ export async function startPostgres(parent: string): Promise<PostgresServer> {
       ready: /database system is ready to accept connections/,
       // "Fast shutdown": ends the clients' sessions instead of waiting for them.
       stopSignal: 'SIGINT',
-    })
-    return { ...server, port, url: `postgres://test@127.0.0.1:${port}/postgres` }
+    }
+    let server = await startServer(command)
+    const restart = async (downMs: number): Promise<void> => {
+      await server.stop({ keepFolder: true })
+      await delay(downMs)
+      server = await startServer(command)
+    }
+    return {
+      get pid() {
+        return server.pid
+      },
+      isAlive: () => server.isAlive(),
+      stop: () => server.stop(),
+      kill: () => server.kill(),
+      pause: () => server.pause(),
+      resume: () => server.resume(),
+      restart,
+      port,
+      url: `postgres://test@127.0.0.1:${port}/postgres`,
+    }
   })
 }

@@ -21,7 +21,7 @@ export interface ServerCommand {
   name: string
   program: string
   args: string[]
-  /** A folder only for this server. It is removed whenever the server stops, even after a crash. */
+  /** A folder only for this server. It is removed when the server stops, even after a crash. */
   folder: string
   account?: Account | undefined
   /** Matches the log once the server accepts connections. */
@@ -36,8 +36,8 @@ export interface ServerCommand {
 export interface RunningServer {
   pid: number
   isAlive(): boolean
-  /** Shuts down gracefully, or by force after 5 seconds. Never fails, and can be called again. */
-  stop(): Promise<void>
+  /** Shuts down, by force after 5 seconds. Never fails. `keepFolder` allows another start. */
+  stop(options?: { keepFolder?: boolean }): Promise<void>
   /** Simulates a crash with SIGKILL. */
   kill(): Promise<void>
   /** Suspends the process. Its connections stay open, but it doesn't respond. */
@@ -155,7 +155,8 @@ const environment = (folder: string): NodeJS.ProcessEnv => ({
 export async function startServer(command: ServerCommand): Promise<RunningServer> {
   const { name, folder, stopSignal = 'SIGTERM', readyWithinMs = 60_000 } = command
   const logPath = join(folder, 'server.log')
-  const log = openSync(logPath, 'a')
+  // Emptied, so that the log of an earlier start can't look ready.
+  const log = openSync(logPath, 'w')
   // Its own process group, so that Ctrl-C reaches only the tests, which then stop their servers.
   const child = spawn(command.program, command.args, {
     stdio: ['ignore', log, log],
@@ -178,7 +179,7 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
   const watcher = guard(pid, stopSignal, folder)
   const isAlive = (): boolean => child.exitCode === null && child.signalCode === null
 
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
+  const end = async (signal: NodeJS.Signals, keepFolder = false): Promise<void> => {
     child.ref()
     if (isAlive()) {
       child.kill(signal)
@@ -188,6 +189,7 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
       await exited
       clearTimeout(force)
     }
+    if (keepFolder) return
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   }
   // Stop the guard first: the system may reuse the pid for another process.
@@ -212,7 +214,7 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
   return {
     pid,
     isAlive,
-    stop: () => end(stopSignal),
+    stop: ({ keepFolder } = {}) => end(stopSignal, keepFolder),
     kill: () => end('SIGKILL'),
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { handWrittenUsers, meOf } from '../lib/hand-written.js'
-import { emailOf, type Me, meSchema, unauthorized, usernameOf } from '../lib/me.js'
+import { type Me, meCase, meSchema, unauthorized } from '../lib/me.js'
 import { serve } from '../lib/serve.js'
 import { activeOf, type Case, inBatches } from '../lib/settings.js'
 
@@ -17,8 +17,8 @@ interface Session {
  * outages, and nothing else that the plugin does.
  */
 await serve(async (settings) => {
-  const redis = new Redis(settings.redisUrl, { enableAutoPipelining: true })
-  const users = handWrittenUsers(settings.folder)
+  const redis = new Redis(settings.redisUrl ?? '', { enableAutoPipelining: true })
+  const findUser = await handWrittenUsers(settings)
   const keyOf = (secret: string) =>
     `hand:${createHash('sha256').update(secret).digest('base64url')}`
 
@@ -28,34 +28,25 @@ await serve(async (settings) => {
     const text = secret === undefined ? null : await redis.get(keyOf(secret))
     const session = text === null ? null : (JSON.parse(text) as Session)
     const user =
-      session !== null && session.expiresAtMs > Date.now() ? users.find(session.userId) : undefined
+      session !== null && session.expiresAtMs > Date.now()
+        ? await findUser(session.userId)
+        : undefined
     if (!user?.is_active) throw unauthorized()
     return meOf(user, 'session')
   })
 
-  const active = new Map(activeOf(settings).map((index, at) => [index, at]))
+  const active = activeOf(settings)
   const me: Case[] = []
-  await users.fill((add) =>
-    inBatches(settings.users, async (index) => {
-      const secret = randomBytes(49).toString('base64url')
-      add(index)
-      const session = {
-        userId: index + 1,
-        expiresAtMs: Date.now() + 86_400_000,
-        csrf: randomBytes(32).toString('base64url'),
-      }
-      await redis.set(keyOf(secret), JSON.stringify(session), 'EX', 86_400)
-      const at = active.get(index)
-      if (at === undefined) return
-      const expect = {
-        username: usernameOf(index),
-        email: emailOf(index),
-        is_superuser: false,
-        scopes: [],
-        via: 'session',
-      }
-      me[at] = { method: 'GET', path: '/me', headers: { cookie: `session=${secret}` }, expect }
-    }),
-  )
+  await inBatches(settings.users, async (index) => {
+    const secret = randomBytes(49).toString('base64url')
+    const session = {
+      userId: index + 1,
+      expiresAtMs: Date.now() + 86_400_000,
+      csrf: randomBytes(32).toString('base64url'),
+    }
+    await redis.set(keyOf(secret), JSON.stringify(session), 'EX', 86_400)
+    const at = active.get(index)
+    if (at !== undefined) me[at] = meCase(index, { cookie: `session=${secret}` })
+  })
   return { app, cases: { me } }
 })

@@ -1,12 +1,11 @@
 import { betterAuth } from 'better-auth'
 import { getMigrations } from 'better-auth/db/migration'
 import Fastify from 'fastify'
-import type { Redis } from 'ioredis'
-import { type SqliteDatabase, SqliteDialect } from 'kysely'
-import { emailOf, type Me, meSchema, password, secret, unauthorized, usernameOf } from './me.js'
-import { cachedStatements } from './package.js'
-import { activeOf, type Case, inBatches, type Settings } from './settings.js'
-import { openSqlite } from './sqlite.js'
+import { Redis } from 'ioredis'
+import { openPool, sqliteDialect } from '../lib/databases.js'
+import { emailOf, meSchema, password, secret, unauthorized, usernameOf } from '../lib/me.js'
+import { serve } from '../lib/serve.js'
+import { activeOf, type Case, inBatches } from '../lib/settings.js'
 
 const betterSchema = {
   ...meSchema,
@@ -31,15 +30,19 @@ const secondaryStorage = (redis: Redis) => ({
 })
 
 /**
- * better-auth with Fastify as documented: `getSession` in a route. It uses our statement cache.
- * Its hashing is a no-op, to create users fast: password hashing isn't measured here.
+ * better-auth with Fastify as documented: `getSession` in a route, a pool of pg or Kysely's SQLite
+ * dialect as its database, and Redis as its secondary storage, where it keeps each session with its
+ * user. Its hashing is a no-op, to create users fast: password hashing isn't measured here.
  */
-export async function startBetterAuth(settings: Settings, redis?: Redis) {
-  const database = cachedStatements(openSqlite(settings.folder) as unknown as SqliteDatabase)
+await serve(async (settings) => {
+  const { postgresUrl, redisUrl, folder } = settings
   const auth = betterAuth({
     baseURL: 'http://127.0.0.1',
     secret,
-    database: { dialect: new SqliteDialect({ database }), type: 'sqlite' },
+    database:
+      postgresUrl === undefined
+        ? { dialect: sqliteDialect(folder), type: 'sqlite' }
+        : openPool(postgresUrl),
     emailAndPassword: {
       enabled: true,
       password: {
@@ -49,7 +52,9 @@ export async function startBetterAuth(settings: Settings, redis?: Redis) {
     },
     rateLimit: { enabled: false },
     telemetry: { enabled: false },
-    ...(redis && { secondaryStorage: secondaryStorage(redis) }),
+    ...(redisUrl !== undefined && {
+      secondaryStorage: secondaryStorage(new Redis(redisUrl, { enableAutoPipelining: true })),
+    }),
   })
   const { runMigrations } = await getMigrations(auth.options)
   await runMigrations()
@@ -62,7 +67,7 @@ export async function startBetterAuth(settings: Settings, redis?: Redis) {
     const session = await auth.api.getSession({ headers })
     if (!session) throw unauthorized()
     const { id, name, email } = session.user
-    const answer: Omit<Me, 'user_id'> & { user_id: string } = {
+    return {
       user_id: id,
       username: name,
       email,
@@ -70,10 +75,9 @@ export async function startBetterAuth(settings: Settings, redis?: Redis) {
       scopes: [],
       via: 'session',
     }
-    return answer
   })
 
-  const active = new Map(activeOf(settings).map((index, at) => [index, at]))
+  const active = activeOf(settings)
   const me: Case[] = []
   await inBatches(
     settings.users,
@@ -89,4 +93,4 @@ export async function startBetterAuth(settings: Settings, redis?: Redis) {
     20,
   )
   return { app, cases: { me } }
-}
+})

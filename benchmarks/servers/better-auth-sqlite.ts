@@ -1,5 +1,0 @@
-import { startBetterAuth } from '../lib/better-auth.js'
-import { serve } from '../lib/serve.js'
-
-/** better-auth with sessions and users in SQLite. */
-await serve((settings) => startBetterAuth(settings))
