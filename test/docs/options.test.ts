@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as smtp from '../../src/email-senders/smtp.js'
 import { resolveBearer } from '../../src/features/bearer/options.js'
+import { resolvePasskeys } from '../../src/features/passkeys/options.js'
 import * as main from '../../src/index.js'
 import {
   bearerTransport,
   type CrudAuthOptions,
   currentUser,
+  memoryPasskeys,
   memoryUsers,
   sessionTransport,
 } from '../../src/index.js'
@@ -177,6 +179,16 @@ test('docs: the defaults of email and delivery match the code', () => {
   for (const [name, value] of Object.entries(email.paths)) actual[`email.paths.${name}`] = value
   for (const [name, value] of Object.entries(actual))
     assert.equal(rows.get(name), `\`${value}\``, name)
+})
+
+test('docs: the defaults of passkeys match the code', () => {
+  const options = { rpName: 'Example', store: memoryPasskeys() }
+  const settings = resolvePasskeys(options, [new URL('https://app.example.com')])
+  assert.ok(settings)
+  const { userVerification, attestation, maxPerUser, challengeSeconds } = settings
+  const actual = { userVerification, attestation, maxPerUser, challengeSeconds }
+  for (const [name, value] of Object.entries(actual))
+    assert.equal(rows.get(`passkeys.${name}`), `\`${value}\``, name)
 })
 
 test('docs/email.md has a row for every kind of message', () => {
