@@ -130,6 +130,12 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
       ),
     )
 
+  const giveBack = async (keys: readonly string[]): Promise<void> => {
+    if (keys.length === 0) return
+    const calls = link.isCluster ? keys.map((key) => [key]) : [keys]
+    await Promise.all(calls.map((call) => link.run(GIVE_BACK, call.map(budgetKey), [])))
+  }
+
   return {
     async hit(key, windowMs) {
       const answer = (await link.run(
@@ -147,17 +153,20 @@ export function redisCounters(link: RedisLink, keyPrefix: string): CounterStore 
       // an attempt before the ones ahead of it have allowed it.
       const calls = link.isCluster ? budgets.map((budget) => [budget]) : [budgets]
       for (const call of calls) {
-        results.push(...(await attempt(call)))
+        const answered = await attempt(call).catch(async (error) => {
+          // Nobody will judge the attempt that those before have counted. An outage of one master
+          // must not lock owners out.
+          const counted = budgets.slice(0, results.length).map(({ key }) => key)
+          await giveBack(counted).catch(() => {})
+          throw error
+        })
+        results.push(...answered)
         if (results.some(({ retryMs }) => retryMs > 0)) break
       }
       return [...results, ...budgets.slice(results.length).map(() => NOT_JUDGED)]
     },
 
-    async giveBack(keys) {
-      if (keys.length === 0) return
-      const calls = link.isCluster ? keys.map((key) => [key]) : [keys]
-      await Promise.all(calls.map((call) => link.run(GIVE_BACK, call.map(budgetKey), [])))
-    },
+    giveBack,
 
     async forgive(keys) {
       if (keys.length === 0) return
