@@ -89,7 +89,18 @@ export async function runDemo(
 }
 
 /** Starts a demo and waits until it prints its URL. @throws Error with its output if it doesn't */
-export async function startDemo(
+export async function startDemo(...given: Parameters<typeof startOnce>): Promise<Demo> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(...given)
+    } catch (error) {
+      // Another process took the port between its choice and its use.
+      if (attempt === 3 || !/Port 0 is taken/.test(String(error))) throw error
+    }
+  }
+}
+
+async function startOnce(
   t: TestContext,
   folder: string,
   env: Record<string, string> = {},
