@@ -9,6 +9,7 @@ import {
   crudAuth,
   kyselyState,
   kyselyUsers,
+  memoryPasskeys,
   memoryUsers,
   sessionTransport,
   stateTables,
@@ -84,12 +85,22 @@ const loginCase = (index: number): Case => ({
 })
 
 /** The plugin with sessions and its defaults. Sessions are created through its public functions. */
-export async function startSessions(settings: Settings, { stateInDatabase = false } = {}) {
+export async function startSessions(
+  settings: Settings,
+  { stateInDatabase = false, withPasskeys = false } = {},
+) {
   const active = activeOf(settings)
   const me: Case[] = []
   const { db, options } = await openUsers(settings, stateInDatabase)
   const transports = [sessionTransport()]
-  const app = await open({ ...options, transports }, (app, request) =>
+  const passkeys = {
+    rpName: 'Example',
+    rpId: 'example.com',
+    origins: ['https://example.com'],
+    store: memoryPasskeys(),
+  }
+  const all = { ...options, transports, ...(withPasskeys && { passkeys }) }
+  const app = await open(all, (app, request) =>
     eachUser(db, settings.users, async (row, index) => {
       const made = await sessionCase(app, request, row, index)
       const at = active.get(index)

@@ -10,8 +10,7 @@ const root = built === undefined ? new URL('../..', import.meta.url) : pathToFil
 const part = (name: string) =>
   import(new URL(`src/${name}index.${built === undefined ? 'ts' : 'js'}`, root).href)
 
-export const { bearerTransport, crudAuth, memoryUsers, sessionTransport } = (await part(
-  '',
-)) as Package
+export const { bearerTransport, crudAuth, memoryPasskeys, memoryUsers, sessionTransport } =
+  (await part('')) as Package
 export const { cachedStatements, kyselyUsers } = (await part('user-stores/kysely/')) as Users
 export const { kyselyState, stateTables } = (await part('state/kysely/')) as State

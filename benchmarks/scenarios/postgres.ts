@@ -14,6 +14,7 @@ export const postgres: Scenario = async (context) => {
     handSession: ['hand-written, session', await on('hand-written-session')],
     bearer: ['ours, bearer', await on('ours-bearer')],
     handBearer: ['hand-written, bearer', await on('hand-written-bearer')],
+    passkeys: ['ours, session, with passkeys on', await on('ours-session-passkeys')],
     sqlState: ['ours, session, state in PostgreSQL', await on('ours-session-sql')],
     fastifySession: ['@fastify/session and the user', await on('fastify-session')],
     withoutUser: ['@fastify/session alone', { file: 'fastify-session', redisUrl }],
@@ -27,6 +28,7 @@ export const postgres: Scenario = async (context) => {
       ['bearer, of hand-written', 'bearer', 'handBearer', 0.9],
       ['session, of @fastify/session and the user', 'session', 'fastifySession', 2],
       ['session, of better-auth', 'session', 'betterAuth', 6],
+      ['session with passkeys on, of the same without', 'passkeys', 'session'],
       ['session with state in PostgreSQL, of the same with Redis', 'sqlState', 'session', 0.7],
     ])),
   }
