@@ -3,9 +3,6 @@ import { Tokens } from './bearer.js'
 import { body, Flag } from './common.js'
 import { LoggedIn } from './session.js'
 
-/** Longest name of a passkey, in characters. */
-export const maxPasskeyNameLength = 100
-
 export const PasskeyChallengeId = Type.String({ maxLength: 128, description: 'From the options' })
 
 /** Options for `navigator.credentials`, and the id under which to send the result. */
@@ -54,7 +51,7 @@ export const PasskeyAssertion = credential(
 // Some databases can't store control characters.
 const Name = Type.String({
   pattern: '^(?=\\s*\\S)[^\\u0000-\\u001f\\u007f]*$',
-  maxLength: maxPasskeyNameLength,
+  maxLength: 100,
 })
 
 /** A passkey of the signed-in user. */

@@ -3,8 +3,8 @@
 export const redacted = '[redacted]'
 
 /**
- * Names of fields with secrets. A code of an error is none. The lists of credentials in the options
- * of a passkey show how many there are; their ids are random.
+ * Names of fields with secrets. Error codes are shown. So are the lists of credentials in the options
+ * of a passkey: they show how many there are, and their ids are random.
  */
 const secretNames =
   /token|secret|password|challenge|nonce|otpauth|_codes|cookie|(?<!allow|exclude)credential|signature|state$/i

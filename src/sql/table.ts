@@ -18,7 +18,8 @@ export type Condition =
 
 /**
  * A table of the app's through its query builder. The stores of users, provider links and passkeys
- * are written once over this port. Every method is one atomic statement, unless an adapter says otherwise.
+ * are written once over this port. Every method is one atomic statement, unless an adapter says
+ * otherwise.
  */
 export interface Table {
   /** Name for messages. */

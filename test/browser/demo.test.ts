@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { test } from 'node:test'
 import { startDemo, temporaryFolder } from '../demo/start.js'
 import { chromiumPath, Device, openBrowser, screenshotFolder } from './chromium.js'
+import { openDemo } from './open-demo.js'
 
 const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
@@ -135,9 +136,7 @@ for (const [name, env, host, prefix] of [
 }
 
 test('demo: an error shows its code and focuses the field it is about', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
-  const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, demo.url)
+  const { device } = await openDemo(t, String(chromium))
   const { page } = device
   const refused = async (email: string, username: string, secret: string) => {
     await page.getByRole('tab', { name: 'Create account' }).click()

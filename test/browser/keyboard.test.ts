@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Authenticator } from '../demo/authenticator.js'
-import { startDemo, temporaryFolder } from '../demo/start.js'
-import { chromiumPath, Device, openBrowser } from './chromium.js'
+import { chromiumPath, type Device } from './chromium.js'
+import { openDemo } from './open-demo.js'
 
 const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
@@ -49,9 +49,7 @@ class Keyboard {
 test('demo: sign-up, sign-in, the second factor and sudo mode work with a keyboard alone', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
-  const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, demo.url)
+  const { device } = await openDemo(t, String(chromium))
   const { page } = device
   const keys = new Keyboard(device)
   await device.sees(/Sign in or create/)

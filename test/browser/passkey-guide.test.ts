@@ -1,6 +1,6 @@
-import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
 import Fastify from 'fastify'
+import { freePort } from '../../examples/demo/address.js'
 import crudAuth, { memoryPasskeys, memoryUsers, sessionTransport } from '../../src/index.js'
 import { blockNamed, bundlePage } from '../client/bundle.js'
 import { cheap, limitsOff, password, secret } from '../helpers/build.js'
@@ -10,14 +10,6 @@ const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
 const path = 'docs/guides/passkeys.md'
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 test('passkey guide: the pages add a passkey, sign in with it and remove it', {
   skip,
 }, async (t) => {
@@ -25,7 +17,7 @@ test('passkey guide: the pages add a passkey, sign in with it and remove it', {
   const signIn = await bundlePage(blockNamed(path, 'passkey-sign-in').code)
   const app = Fastify()
   t.after(() => app.close())
-  const port = await freePort()
+  const port = await freePort('127.0.0.1')
   const url = `http://localhost:${port}`
   await app.register(crudAuth, {
     prefix: '/auth',
@@ -94,5 +86,5 @@ test('passkey guide: the pages add a passkey, sign in with it and remove it', {
   await context.clearCookies()
   await page.goto(`${url}/sign-in`)
   await button('Sign in with a passkey')
-  await visible('The identifier or the password is wrong')
+  await visible('The passkey was not accepted')
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
 import Fastify from 'fastify'
+import { freePort } from '../../examples/demo/address.js'
 import crudAuth, { memoryUsers, sessionTransport } from '../../src/index.js'
 import { fakeProvider } from '../../src/testing/index.js'
 import { blockNamed, bundlePage } from '../client/bundle.js'
@@ -12,14 +12,6 @@ import { chromiumPath, openBrowser } from './chromium.js'
 const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
 const path = 'docs/guides/second-factor.md'
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** The QR code library of the guide, which isn't installed. */
 const qrcode = {
@@ -40,7 +32,7 @@ test('second-factor guide: the pages turn it on, ask for it, enroll and turn it 
   }
   const app = Fastify()
   t.after(() => app.close())
-  const port = await freePort()
+  const port = await freePort('127.0.0.1')
   const url = `http://localhost:${port}`
   let isRequired = false
   await app.register(crudAuth, {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { commandOf, startDemo, temporaryFolder } from '../demo/start.js'
 import { chromiumPath, Device, openBrowser } from './chromium.js'
+import { openDemo, openOnTwoDevices } from './open-demo.js'
 
 const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
@@ -69,9 +70,7 @@ test('demo: a hint says how strong a new password is', { skip }, async (t) => {
 test('demo: what the form finds wrong is shown beside each field before anything is sent', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
-  const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, demo.url)
+  const { device } = await openDemo(t, String(chromium))
   const { page } = device
   await page.getByRole('tab', { name: 'Create account' }).click()
   await page.locator('#register-email').fill('ada')
@@ -91,15 +90,7 @@ test('demo: what the form finds wrong is shown beside each field before anything
 test('demo: a session that ends elsewhere leads to the sign-in at the next action', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
-  const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, demo.url)
-  const other = await Device.open(browser, demo.url)
-  await device.register('ada', password)
-  for (const one of [device, other]) {
-    await one.signIn('ada', password)
-    await one.sees(/Hello, ada/)
-  }
+  const [device, other] = await openOnTwoDevices(t, String(chromium), password)
   await device.page.reload()
   await device.page.getByRole('button', { name: 'Sign out everywhere else' }).click()
   await device.says(/Ended one other session/)
@@ -116,9 +107,7 @@ test('demo: a session that ends elsewhere leads to the sign-in at the next actio
 test('demo: the page says so when the server is down, and works when it is back', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
-  const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, demo.url)
+  const { device } = await openDemo(t, String(chromium))
   await device.register('ada', password)
   await device.context.setOffline(true)
   await device.signIn('ada', password)
@@ -131,9 +120,7 @@ test('demo: the page says so when the server is down, and works when it is back'
 test('demo: the page "Requests" shows requests with their errors, and opens their bodies', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
-  const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, demo.url)
+  const { device } = await openDemo(t, String(chromium))
   const { page } = device
   await device.register('ada', password)
   await device.signIn('ada', 'wrong')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startDemo, temporaryFolder } from '../demo/start.js'
-import { chromiumPath, Device, openBrowser } from './chromium.js'
+import { chromiumPath } from './chromium.js'
+import { openDemo, openOnTwoDevices } from './open-demo.js'
 
 const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
@@ -10,9 +10,7 @@ const password = 'correct horse battery'
 test('demo: deleting the account asks for the password in a dialog, and then repeats', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
-  const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, demo.url)
+  const { device } = await openDemo(t, String(chromium))
   const { page } = device
   const button = (name: string) => page.getByRole('button', { name, exact: true })
   await device.register('ada', password)
@@ -53,15 +51,7 @@ test('demo: deleting the account asks for the password in a dialog, and then rep
 })
 
 test('demo: a session that ends while the sudo dialog is open closes it', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
-  const browser = await openBrowser(t, String(chromium))
-  const device = await Device.open(browser, demo.url)
-  const other = await Device.open(browser, demo.url)
-  await device.register('ada', password)
-  for (const one of [device, other]) {
-    await one.signIn('ada', password)
-    await one.sees(/Hello, ada/)
-  }
+  const [device, other] = await openOnTwoDevices(t, String(chromium), password)
   await device.page.getByRole('button', { name: 'Delete account' }).click()
   await device.page.getByRole('button', { name: 'Delete for good' }).click()
   await device.page.locator('#sudo-password').fill(password)

@@ -11,7 +11,7 @@ import crudAuth, {
   sessionTransport,
   type Transport,
 } from '../../src/index.js'
-import { captureLogs, cheap, secret } from '../helpers/build.js'
+import { captureLogs, cheap, secret, startAndClose } from '../helpers/build.js'
 
 type Mistake = [what: string, options: object, message: RegExp]
 
@@ -21,25 +21,12 @@ const session = (options: object) => ({
 })
 const bareUsers = (fields: string[]) => memoryUsers({ fields })
 
-/** The start-up error of an app with these options, or null. A failed app isn't closed. */
-async function boot(
-  options: object,
-): Promise<(Error & { code?: string; statusCode?: number }) | null> {
-  const app = Fastify()
-  try {
-    await app.register(crudAuth, {
-      secret,
-      users: memoryUsers(),
-      passwords: { cost: cheap },
-      ...options,
-    } as CrudAuthOptions)
-    await app.ready()
-  } catch (error) {
-    return error as Error
-  }
-  await app.close()
-  return null
-}
+/** The start-up error of an app with these options, or null. */
+const boot = (options: object): Promise<(Error & { code?: string; statusCode?: number }) | null> =>
+  startAndClose(options).then(
+    () => null,
+    (error) => error,
+  )
 
 const openssl = /"secret.*openssl rand -base64 48/
 

@@ -50,7 +50,7 @@ export const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toStr
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** Another text for the same bytes: with unused bits set, or padded where there are none. */
+/** Another text for the same bytes: with unused bits set, or with padding where every bit is used. */
 export function looseBase64url(bytes: Uint8Array): string {
   const text = base64url(bytes)
   if (bytes.length % 3 === 0) return `${text}=`

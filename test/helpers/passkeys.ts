@@ -168,7 +168,7 @@ const refusal = {
   statusCode: 401,
   code: 'CRUDAUTH_BAD_CREDENTIALS',
   error: 'Unauthorized',
-  message: 'The identifier or the password is wrong',
+  message: 'The passkey was not accepted',
 }
 
 /** Asserts the one answer that every wrong passkey gets. */

@@ -15,7 +15,7 @@ export interface SignInMethods {
   isUsable(user: Row): Promise<boolean>
   /** Removes the methods that are stored outside the row. */
   detachAll(user: Row): Promise<void>
-  /** Removes the second factors that are stored outside the row, whenever `clearedFactors` is written. */
+  /** Removes the second factors that are stored outside the row, with `clearedFactors`. */
   detachFactors(user: Row): Promise<void>
   /**
    * Removes methods that were added within the undo period: an attacker with the password may have

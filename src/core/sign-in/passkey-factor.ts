@@ -25,8 +25,8 @@ export interface PasskeyPurpose {
 export interface PasskeyFactor {
   /** Whether the user has a passkey. Costs a query. */
   has(user: Row): Promise<boolean>
-  /** Creates a challenge for the user's passkeys. */
-  begin(request: FastifyRequest, user: Row, purpose: PasskeyPurpose): Promise<PasskeyRequest>
+  /** Creates a challenge for the user's passkeys. Null if there are none. */
+  begin(request: FastifyRequest, user: Row, purpose: PasskeyPurpose): Promise<PasskeyRequest | null>
   /**
    * Judges the answer to a challenge, and uses the challenge up. False for a wrong one.
    * @param proof `{ challenge_id, response }` as the client sent it
@@ -38,3 +38,9 @@ export interface PasskeyFactor {
     proof: unknown,
   ): Promise<boolean>
 }
+
+/** Whether passkeys are configured and the user has one. */
+export const hasPasskey = async (
+  { passkeys }: { readonly passkeys: PasskeyFactor | null },
+  user: Row,
+): Promise<boolean> => (await passkeys?.has(user)) === true

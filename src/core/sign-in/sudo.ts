@@ -22,6 +22,7 @@ import { AuthenticatedPrincipal } from '../principal/principal.js'
 import { encodeUserId } from '../users/user-id.js'
 import type { Users } from '../users/users.js'
 import type { SignIns } from './complete.js'
+import { hasPasskey } from './passkey-factor.js'
 
 /** Sudo mode: how long it lasts and how often a password may be tried. */
 export interface SudoPolicy {
@@ -135,9 +136,12 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
 
       const { secondFactor, passkeys } = signIns
       const isEnrolled = secondFactor?.isEnrolled(user) === true
-      const hasPasskey = async () => (await passkeys?.has(user)) === true
       if (secret === null) {
-        if (passwords.isUsable(users.hashOf(user)) || isEnrolled || (await hasPasskey()))
+        if (
+          passwords.isUsable(users.hashOf(user)) ||
+          isEnrolled ||
+          (await hasPasskey(signIns, user))
+        )
           throw new SudoRequiredError()
         // Sudo mode doesn't count as a fresh sign-in here, so it can't renew itself.
         if (record.authenticatedAtMs + freshSeconds * 1000 <= Date.now())
@@ -146,7 +150,8 @@ export function createSudo(policy: SudoPolicy | false, services: Dependencies): 
       }
 
       if (secret.code !== undefined && !isEnrolled) throw new SudoRequiredError()
-      if (secret.passkey !== undefined && !(await hasPasskey())) throw new SudoRequiredError()
+      if (secret.passkey !== undefined && !(await hasPasskey(signIns, user)))
+        throw new SudoRequiredError()
       const lockMs = policy.lockoutSeconds * 1000
       const sessionBudget = {
         key: `sudo:${shortHmac(key, `session ${record.handle}`)}`,

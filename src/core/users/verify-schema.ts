@@ -32,7 +32,7 @@ const recheckMs = 30_000
  * Has a store compare itself with its database before the app listens. A mismatch stops start-up
  * with a ConfigError that says what to change. The app also starts if the database is down. The
  * check is then repeated until it succeeds, and mismatches are logged.
- * @param what `users` or `links`, for the log
+ * @param what `users`, `links` or `passkeys`, for the log
  */
 export function verifySchemaAtStart(
   app: FastifyInstance,

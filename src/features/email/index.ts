@@ -4,6 +4,7 @@ import type { Delivery } from '../../core/delivery/delivery.js'
 import { createRedeem } from '../../core/one-time-tokens/redeem.js'
 import { createRecoveryTokens } from '../../core/one-time-tokens/tokens.js'
 import type { CoreSettings } from '../../core/options.js'
+import { hasPasskey } from '../../core/sign-in/passkey-factor.js'
 import type { Row } from '../../core/users/users.js'
 import { createSeal } from '../../crypto/seal.js'
 import type { Feature, RouteLimits } from '../../groups/feature.js'
@@ -105,7 +106,7 @@ function createPart(
             reservations,
             hasSecondFactor: async (user) =>
               core.signIns.secondFactor?.isEnrolled(user) === true ||
-              (await core.signIns.passkeys?.has(user)) === true,
+              hasPasskey(core.signIns, user),
           }),
           seconds: { change: lifetimes.changeSeconds, revert: lifetimes.revertSeconds },
         })

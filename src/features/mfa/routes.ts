@@ -9,6 +9,7 @@ import {
   verified,
 } from '../../../schemas/mfa.js'
 import { PasskeyOptions } from '../../../schemas/passkeys.js'
+import { hasPasskey } from '../../core/sign-in/passkey-factor.js'
 import { BadRequestError } from '../../errors.js'
 import { defineGroup, type OwnRoute } from '../../groups/define-group.js'
 import { servicesOf } from '../../groups/services.js'
@@ -111,9 +112,10 @@ function passkeyRoute({ verification, signIns, rateLimit, limits }: MfaServices)
     async handler(request: FastifyRequest<{ Body: Static<typeof ChallengeRequest> }>) {
       const challenge = await verification.find(request, request.body.challenge)
       const user = await verification.accountOf(challenge)
-      if (challenge.secret !== null || !(await passkeys.has(user)))
-        throw new BadRequestError('The account has no passkey')
-      return passkeys.begin(request, user, passkeyPurpose(challenge))
+      // Whoever sets up a factor has no passkey, or the challenge would have ended.
+      const begun = await passkeys.begin(request, user, passkeyPurpose(challenge))
+      if (!begun) throw new BadRequestError('The account has no passkey')
+      return begun
     },
   }
   return [route]
@@ -145,7 +147,7 @@ function challengeRoute({ verification, enrollment, signIns, setupOf }: MfaServi
       const methods = [
         ...(enrollment.isEnrolled(user) ? ['totp'] : []),
         ...(enrollment.remaining(user) > 0 ? ['recovery_code'] : []),
-        ...((await signIns.passkeys?.has(user)) ? ['passkey'] : []),
+        ...((await hasPasskey(signIns, user)) ? ['passkey'] : []),
       ]
       return { setup: null, methods }
     },

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { checkMethods } from '../../core/principal/methods.js'
 import type { SignIns } from '../../core/sign-in/complete.js'
+import { hasPasskey } from '../../core/sign-in/passkey-factor.js'
 import type { PendingSignIn } from '../../core/sign-in/pending-sign-in.js'
 import type { SecondFactor } from '../../core/sign-in/second-factor.js'
 import { accountView } from '../../core/users/account-view.js'
@@ -64,14 +65,12 @@ export function createSecondFactor({
     ...signIn,
   })
 
-  const hasPasskey = async (user: Row) => (await signIns.passkeys?.has(user)) === true
-
   return {
     isEnrolled: enrollment.isEnrolled,
     async guardsProviders(user) {
       if (!settings.afterProviders) return false
       if (enrollment.isEnrolled(user)) return true
-      return (await hasPasskey(user)) && isRequired(user, 'session')
+      return (await hasPasskey(signIns, user)) && isRequired(user, 'session')
     },
 
     async needsPasskey(user) {
@@ -93,7 +92,7 @@ export function createSecondFactor({
       // Whoever has a passkey already has a second factor, and sets up no other one here. Each
       // challenge has a secret of its own. Otherwise a password thief could learn the secret that
       // the owner confirms.
-      const secret = isEnrolled || (await hasPasskey(user)) ? null : newTotpSecret()
+      const secret = isEnrolled || (await hasPasskey(signIns, user)) ? null : newTotpSecret()
       const challenge = await challenges.begin(user, {
         device: deviceIdOf(request),
         secret,

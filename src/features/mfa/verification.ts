@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { runAfterwards, type SignIns } from '../../core/sign-in/complete.js'
 import type { LoginContext } from '../../core/sign-in/known-device.js'
 import type { CountAttempt } from '../../core/sign-in/lockout.js'
-import type { PasskeyPurpose } from '../../core/sign-in/passkey-factor.js'
+import { hasPasskey, type PasskeyPurpose } from '../../core/sign-in/passkey-factor.js'
 import { accountView } from '../../core/users/account-view.js'
 import { decodeUserId } from '../../core/users/user-id.js'
 import type { Row, Users } from '../../core/users/users.js'
@@ -79,8 +79,7 @@ export function createVerification(services: Dependencies): Verification {
     return challenge
   }
 
-  const hasFactor = async (user: Row) =>
-    enrollment.isEnrolled(user) || (await signIns.passkeys?.has(user)) === true
+  const hasFactor = async (user: Row) => enrollment.isEnrolled(user) || hasPasskey(signIns, user)
 
   /** The account, unless something has changed in it that ends the challenge. */
   const unchanged = async (user: Row | null, { epoch, secret }: Challenge): Promise<Row | null> =>

@@ -29,6 +29,7 @@ export function createPasskeyFactor({
     async begin(request, user, purpose) {
       const challenge = randomToken()
       const allowed = await passkeys.list(user)
+      if (allowed.length === 0) return null
       const [challenge_id, options] = await Promise.all([
         challenges.begin(request, {
           purpose: purpose.name,

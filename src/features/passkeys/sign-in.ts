@@ -46,6 +46,10 @@ interface Dependencies {
   readonly transports: readonly string[]
 }
 
+/** One wording for every wrong answer. The code is that of a wrong password. */
+const refused = () =>
+  Object.assign(new BadCredentialsError(), { message: 'The passkey was not accepted' })
+
 export function createPasskeySignIn(services: Dependencies): PasskeySignIn {
   const { users, challenges, webauthn, judge, signIns, hooks } = services
 
@@ -76,7 +80,7 @@ export function createPasskeySignIn(services: Dependencies): PasskeySignIn {
         await attempt.giveBack()
         throw error
       })
-      if (!used) throw new BadCredentialsError()
+      if (!used) throw refused()
       const { user, userVerified } = used
       await runBefore(() => hooks.onBeforeLogin?.(users.publicView(user), { request }))
       return completeSignInWith(services, transport)(request, reply, user, {

@@ -10,7 +10,7 @@ const clockToleranceMs = 60_000
 
 /** The passkeys of the app, with time limits. Driver errors become UnavailableError (503). */
 export interface StoredPasskeys {
-  readonly store: Omit<PasskeyStore, 'verifySchema'>
+  readonly store: Omit<PasskeyStore, 'listByUser' | 'verifySchema'>
   /** The passkeys of the account, oldest first. */
   list(user: Row): Promise<Passkey[]>
   has(user: Row): Promise<boolean>
@@ -42,7 +42,6 @@ export function createStoredPasskeys(
     store: {
       create: (passkey) => bounded(() => store.create(passkey)),
       findByCredentialId: (id) => bounded(() => store.findByCredentialId(id)),
-      listByUser: (userId) => bounded(() => store.listByUser(userId)),
       compareAndSetCounter: (id, expected, use) =>
         bounded(() => store.compareAndSetCounter(id, expected, use)),
       rename: (userId, id, name) => bounded(() => store.rename(userId, id, name)),

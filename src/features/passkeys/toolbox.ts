@@ -67,9 +67,10 @@ export function createPasskeysToolbox(services: Dependencies | null): PasskeysTo
       const session = AuthenticatedPrincipal.sessionOf(principal)
       if (!session) throw new SudoRequiredError()
       const user = AuthenticatedPrincipal.rowOf(principal)
-      if (!(await factor.has(user))) throw new SudoRequiredError()
       const purpose = { name: 'sudo', of: session.record.handle } as const
-      return factor.begin(request as FastifyRequest, user, purpose)
+      const begun = await factor.begin(request as FastifyRequest, user, purpose)
+      if (!begun) throw new SudoRequiredError()
+      return begun
     },
   }
 }
