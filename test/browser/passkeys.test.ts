@@ -27,15 +27,20 @@ async function open(t: TestContext, { url }: Demo) {
   // The reload may have ended a request.
   device.takeProblems()
   const button = (name: string) => page.getByRole('button', { name, exact: true })
-  const signOut = async () => {
+  /** Does what makes the start page ask for a passkey, and has that request wait. */
+  const beforeAutofill = async (work: () => Promise<void>) => {
     // Otherwise the autofill of the start page signs in at once.
     await authenticator.answers(false)
     await page.evaluate("document.documentElement.classList.remove('waits')")
-    await button('Sign out').click()
-    await device.says(/Signed out/)
+    await work()
     await page.locator('html.waits').waitFor()
     await authenticator.answers(true)
   }
+  const signOut = () =>
+    beforeAutofill(async () => {
+      await button('Sign out').click()
+      await device.says(/Signed out/)
+    })
   const addPasskey = async (name: string) => {
     await page.getByLabel('Name of the new passkey').fill(name)
     await button('Add a passkey').click()
@@ -60,6 +65,7 @@ async function open(t: TestContext, { url }: Demo) {
     page,
     authenticator,
     button,
+    beforeAutofill,
     signOut,
     addPasskey,
     signUp,
@@ -119,17 +125,17 @@ test('demo: a passkey is added, signs in, gets another name and is removed', {
 test('demo: the autofill of the login field offers passkeys', { skip }, async (t) => {
   const demo = await startDemo(t, temporaryFolder(t))
   const ada = await open(t, demo)
-  const { device, page, authenticator, button } = ada
+  const { device, page, button } = ada
   await ada.signUp('ada')
   await ada.addPasskey('Laptop')
   await ada.signOut()
   const field = page.getByLabel('Email or username')
   assert.equal(await field.getAttribute('autocomplete'), 'username webauthn')
   // The offer to sign in ends when another sign-in starts, and comes back when that is refused.
-  await authenticator.answers(false)
-  await device.signIn('ada', 'wrong')
-  await device.says(/CRUDAUTH_BAD_CREDENTIALS/)
-  await authenticator.answers(true)
+  await ada.beforeAutofill(async () => {
+    await device.signIn('ada', 'wrong')
+    await device.says(/CRUDAUTH_BAD_CREDENTIALS/)
+  })
   await device.signIn('ada', 'wrong')
   await device.sees(/Hello, ada/)
   await device.says(/Signed in/)
