@@ -164,7 +164,7 @@ suite('Redis outages', { skip: redisServer().skip }, () => {
 
   test('scripts are reloaded after SCRIPT FLUSH, also under parallel calls', async (t) => {
     const server = await serve(t)
-    for (const options of [{}, { enableAutoPipelining: false }]) {
+    for (const options of [{}, { enableAutoPipelining: true }]) {
       const { client, counters, oneTime } = open(t, { port: server.port, ...options }, 10_000)
       for (const key of ['a', 'b', 'c']) {
         await recovers(() => counters.hit(`first${key}`, MINUTE_MS))

@@ -11,9 +11,14 @@ const { address, skip } = redisServer()
 if (skip) {
   test('Redis: store conformance', { skip }, () => {})
 } else {
-  // Our client uses auto-pipelining. An app's client may use RESP2, a key prefix, no pipelining.
+  // An app's client may use RESP2, a key prefix, auto-pipelining.
   const ours = openRedis(address, { timeoutMs: 5000 })
-  const theirs = new Redis(address, { keyPrefix: 'app:', protocol: 2, stringNumbers: true })
+  const theirs = new Redis(address, {
+    keyPrefix: 'app:',
+    protocol: 2,
+    stringNumbers: true,
+    enableAutoPipelining: true,
+  })
   const prefixes: string[] = []
   after(async () => {
     for (const prefix of prefixes) await removeKeys(ours.client, `*${prefix}`)

@@ -84,7 +84,6 @@ const fixed = [
 /** Merges our defaults, the options of the app and the settings that must not change. */
 function ours(input: RedisOptions, timeoutMs: number): RedisOptions & { replyMapping: 'legacy' } {
   return {
-    enableAutoPipelining: true,
     connectTimeout: 5000,
     keepAlive: 30_000,
     // Ends the connection to a server that hangs without closing. Unanswered commands would

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
 import { createDeadline, type Deadline } from '../../lib/deadline.js'
 import { StateUnavailableError } from '../unavailable.js'
+import { oneWritePerTurn } from './one-write.js'
 import { withoutData } from './redact-error.js'
 
 /** An ioredis client for a single server, Sentinel or Cluster. */
@@ -45,8 +46,7 @@ const unavailable = (why: string) => new StateUnavailableError(new Error(why))
 /**
  * Creates the link to Redis. Scripts run by EVALSHA, or by EVAL if the server hasn't cached them
  * (new, restarted, flushed, failed over). `defineCommand` would add commands to the client of the
- * app. It is also slower: ioredis copies every defined command to each pipeline, and
- * auto-pipelining creates one for nearly every request. That cost 15 % of a read.
+ * app.
  *
  * A command is passed to ioredis only while it is connected. A command queued in ioredis would run
  * after its caller got an error. While disconnected (at start-up or in a short interruption),
@@ -59,6 +59,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
   const deadline = createDeadline(timeoutMs)
   let downSince: number | undefined
   let connected: Promise<void> | undefined
+  const batch = oneWritePerTurn(client)
 
   const send = <T>(first: () => Promise<T>, again: () => Promise<T>, limit: Deadline) =>
     new Promise<T>((resolve, reject) => {
@@ -85,6 +86,7 @@ export function redisLink(redisClient: RedisClient, timeoutMs: number): RedisLin
       const start = (command: () => Promise<T>) => {
         // ioredis throws, instead of rejecting, if no node of a Cluster serves the slot.
         try {
+          batch()
           command().then(settle, failed)
         } catch (error) {
           failed(error)
