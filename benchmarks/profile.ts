@@ -34,7 +34,14 @@ function print(title: string, times: Map<string, number>, total: number): void {
   }
 }
 
-const plan = { quick: true, rounds: 1, seconds: Number(seconds), warmUpSeconds: 3, users: 200 }
+const plan = {
+  quick: true,
+  rounds: 1,
+  starts: 1,
+  seconds: Number(seconds),
+  warmUpSeconds: 3,
+  users: 200,
+}
 const run = openRun(plan)
 
 async function profile(context: RunContext): Promise<void> {

@@ -29,19 +29,39 @@ export function ratioOf(name: string, of: Rounds, base: Rounds, floor?: number):
   }
 }
 
-/** Starts the servers, and measures `GET /me` in interleaved rounds. */
+/** Joins the rounds of several processes of one server. */
+const joined = (parts: readonly Rounds[]): Rounds => ({
+  perSecond: parts.flatMap((part) => part.perSecond),
+  perCpuSecond: parts.flatMap((part) => part.perCpuSecond),
+  p99Ms: parts.flatMap((part) => part.p99Ms),
+  cpuShare: parts.flatMap((part) => part.cpuShare),
+})
+
+/**
+ * Starts the servers, and measures `GET /me` in interleaved rounds. Does so several times, because
+ * processes of the same server differ: what the engine learns in the first second lasts.
+ * @param compare creates what the servers need, for each start
+ */
 export async function compareServers<Key extends string>(
   { load, plan, startServer }: RunContext,
-  compared: Compared<Key>,
+  compare: () => Promise<Compared<Key>>,
   wanted: readonly RatioOf<Key>[],
 ): Promise<Pick<Section, 'figures' | 'servers'>> {
+  const starts: Rounds[][] = []
+  let compared = await compare()
   const keys = Object.keys(compared) as Key[]
-  const turns = []
-  for (const key of keys) {
-    const [name, options] = compared[key]
-    turns.push({ server: await startServer(name, options, 'me') })
+  for (let start = 0; start < plan.starts; start++) {
+    if (start > 0) compared = await compare()
+    const turns = []
+    for (const key of keys) {
+      const [name, options] = compared[key]
+      turns.push({ server: await startServer(name, options, 'me') })
+    }
+    const share = { ...plan, rounds: Math.ceil(plan.rounds / plan.starts) }
+    starts.push(await interleaved(load, turns, share))
+    for (const { server } of turns) await server.stop()
   }
-  const rounds = await interleaved(load, turns, plan)
+  const rounds = keys.map((_, at) => joined(starts.map((start) => start[at] as Rounds)))
   const of = (key: Key) => rounds[keys.indexOf(key)] as Rounds
   return {
     figures: wanted.map(([name, key, base, floor]) => ratioOf(name, of(key), of(base), floor)),
@@ -51,4 +71,4 @@ export async function compareServers<Key extends string>(
 
 /** How the requests of {@link compareServers} were made, for the report. */
 export const conditionsOf = ({ plan }: RunContext) =>
-  `${plan.users} sessions or tokens of as many users, 50 connections, ${plan.rounds} interleaved rounds of ${plan.seconds} s`
+  `${plan.users} sessions or tokens of as many users, 50 connections, ${plan.rounds} interleaved rounds of ${plan.seconds} s, ${plan.starts} starts of each server`

@@ -15,6 +15,8 @@ import { type BenchServer, type ServerOptions, startBenchServer } from './server
 export interface Plan {
   readonly quick: boolean
   readonly rounds: number
+  /** How often each server is started; the rounds are divided among the starts. */
+  readonly starts: number
   readonly seconds: number
   readonly warmUpSeconds: number
   readonly users: number

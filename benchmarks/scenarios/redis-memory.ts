@@ -19,7 +19,7 @@ async function forgetDevices(client: Redis): Promise<void> {
 export const redisMemory: Scenario = async (context) => {
   const sessions = context.plan.quick ? 10_000 : 100_000
   const { url: redisUrl } = await context.startRedis()
-  const client = new Redis(redisUrl, { enableAutoPipelining: true })
+  const client = new Redis(redisUrl)
   context.defer(() => client.quit())
   const before = await usedMemory(client)
   const postgresUrl = await context.createDatabase()

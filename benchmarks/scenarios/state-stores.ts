@@ -114,7 +114,7 @@ export const stateStores: Scenario = async (context) => {
   const { redisState } = await part('src/state/redis/index.js')
   const { memoryState } = await part('src/state/memory/index.js')
 
-  const redis = new Redis((await context.startRedis()).url, { enableAutoPipelining: true })
+  const redis = new Redis((await context.startRedis()).url)
   context.defer(() => redis.quit())
   const databases = {
     sqlite: openSqlite(join(context.folder, 'state.db')),

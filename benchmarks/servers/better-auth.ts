@@ -53,7 +53,7 @@ await serve(async (settings) => {
     rateLimit: { enabled: false },
     telemetry: { enabled: false },
     ...(redisUrl !== undefined && {
-      secondaryStorage: secondaryStorage(new Redis(redisUrl, { enableAutoPipelining: true })),
+      secondaryStorage: secondaryStorage(new Redis(redisUrl)),
     }),
   })
   const { runMigrations } = await getMigrations(auth.options)

@@ -51,7 +51,7 @@ async function meOfSession(settings: Settings) {
 
 /** @fastify/session with its defaults: rolling, so that idle sessions expire. */
 await serve(async (settings) => {
-  const redis = new Redis(settings.redisUrl ?? '', { enableAutoPipelining: true })
+  const redis = new Redis(settings.redisUrl ?? '')
   const findMe = await meOfSession(settings)
   const app = Fastify()
   await app.register(cookie)

@@ -17,7 +17,7 @@ interface Session {
  * outages, and nothing else that the plugin does.
  */
 await serve(async (settings) => {
-  const redis = new Redis(settings.redisUrl ?? '', { enableAutoPipelining: true })
+  const redis = new Redis(settings.redisUrl ?? '')
   const findUser = await handWrittenUsers(settings)
   const keyOf = (secret: string) =>
     `hand:${createHash('sha256').update(secret).digest('base64url')}`
