@@ -47,7 +47,7 @@ const { values } = parseArgs({
 })
 const defaults: Plan = values.quick
   ? { quick: true, rounds: 3, starts: 1, seconds: 0.6, warmUpSeconds: 0.6, users: 200 }
-  : { quick: false, rounds: 15, starts: 5, seconds: 2, warmUpSeconds: 5, users: 1000 }
+  : { quick: false, rounds: 15, starts: 3, seconds: 2, warmUpSeconds: 5, users: 1000 }
 const plan: Plan = { ...defaults, ...(values.rounds && { rounds: Number(values.rounds) }) }
 // A quick run can't create enough users for a meaningful result of "size".
 const chosen =

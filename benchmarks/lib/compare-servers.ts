@@ -39,7 +39,7 @@ const joined = (parts: readonly Rounds[]): Rounds => ({
 
 /**
  * Starts the servers, and measures `GET /me` in interleaved rounds. Does so several times, because
- * processes of the same server differ: what the engine learns in the first second lasts.
+ * processes of the same server differ: what V8 learns in the first second lasts.
  * @param compare creates what the servers need, for each start
  */
 export async function compareServers<Key extends string>(

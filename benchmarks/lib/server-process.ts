@@ -69,6 +69,8 @@ export async function startBenchServer(
     '--import',
     'tsx',
     '--expose-gc',
+    // What V8 allocates in old space is decided by chance in the first second: see the README.
+    '--no-allocation-site-pretenuring',
     join(servers, `${file}.ts`),
   ])
   const child = spawn(program, args, {
