@@ -1,5 +1,4 @@
 import type { Writable } from 'node:stream'
-import type { RedisClient } from './connection.js'
 
 /**
  * Returns a function to call before each command. All commands of one turn of the event loop then
@@ -9,7 +8,7 @@ import type { RedisClient } from './connection.js'
  * with it: each pipeline defines an accessor of its own, for which the engine keeps a hidden class.
  * That holds on to the pipeline, its commands and their results until a full garbage collection.
  */
-export function oneWritePerTurn(client: RedisClient): () => void {
+export function oneWritePerTurn(client: object): () => void {
   let held: Writable | undefined
   const release = () => {
     held?.uncork()
