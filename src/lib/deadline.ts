@@ -9,9 +9,9 @@ class DeadlineError extends Error {
 }
 
 /**
- * A pending wait, in a linked list ordered by start. A class, because the engine may allocate
- * literals that outlive a few garbage collections in old space. There, an ended wait would hold on
- * to its promise and the result until a full collection: up to 15 % more processor time a request.
+ * A pending wait, in a linked list ordered by start. A class, because V8 may allocate literals in
+ * old space if many of them survive. There, an ended wait would hold on to its promise and the
+ * result until a full garbage collection.
  */
 class Wait {
   next: Wait | null = null

@@ -1,31 +1,22 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, suite, type TestContext, test } from 'node:test'
+import { suite, type TestContext, test } from 'node:test'
 import type { Redis } from 'ioredis'
-import { type RedisServer, startRedis } from '../../scripts/services/redis.js'
 import { openRedis, redisState } from '../../src/state/redis/index.js'
-import { redisServer } from '../helpers/redis.js'
+import { newPrefix, redisServer, removeKeys } from '../helpers/redis.js'
 
-suite('writes to Redis', { skip: redisServer().skip }, () => {
-  let folder: string
-  let server: RedisServer
-  before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'crudauth-writes-'))
-    server = await startRedis(folder)
-  })
-  after(async () => {
-    await server.stop()
-    rmSync(folder, { recursive: true, force: true })
-  })
+const { address, skip } = redisServer()
 
+suite('writes to Redis', { skip }, () => {
   async function open(t: TestContext) {
-    const opened = openRedis(server.url, { timeoutMs: 5000 })
-    t.after(() => opened.close())
+    const opened = openRedis(address, { timeoutMs: 5000 })
     const client = opened.client as Redis
-    const { sessions, counters } = redisState(client, { keyPrefix: 'w:', timeoutMs: 5000 })
+    const keyPrefix = newPrefix()
+    t.after(async () => {
+      await removeKeys(client, keyPrefix)
+      await opened.close()
+    })
+    const { sessions, counters } = redisState(client, { keyPrefix, timeoutMs: 5000 })
     await sessions.read('tag', 'handle')
     return { client, sessions, counters }
   }

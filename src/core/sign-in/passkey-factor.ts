@@ -25,7 +25,7 @@ export interface PasskeyPurpose {
 export interface PasskeyFactor {
   /** Whether the user has a passkey. Costs a query. */
   has(user: Row): Promise<boolean>
-  /** Creates a challenge for the user's passkeys. Null if there are none. */
+  /** Creates a challenge for the user's passkeys. Returns null if the user has none. */
   begin(request: FastifyRequest, user: Row, purpose: PasskeyPurpose): Promise<PasskeyRequest | null>
   /**
    * Judges the answer to a challenge, and uses the challenge up. False for a wrong one.

@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream'
  * leave in one write, which saves system calls. On a Cluster it does nothing.
  *
  * Auto-pipelining of ioredis batches, too, but a session request took a fifth more processor time
- * with it: each pipeline defines an accessor of its own, for which the engine keeps a hidden class.
+ * with it: each pipeline defines an accessor of its own, for which V8 keeps a hidden class.
  * That holds on to the pipeline, its commands and their results until a full garbage collection.
  */
 export function oneWritePerTurn(client: object): () => void {
