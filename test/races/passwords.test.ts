@@ -68,6 +68,35 @@ for (const { name, options } of places) {
     )
   })
 
+  test(`${name}: POST /change-password: the caller's session survives in requests that overlap it`, async (t) => {
+    const auth = { ...(await options(t)), lockout: false, transports } as const
+    const inner = auth.users as UserStore
+    let meanwhile: (() => Promise<unknown>) | null = null
+    const users: UserStore = {
+      ...inner,
+      async findById(id) {
+        const first = meanwhile
+        meanwhile = null
+        await first?.()
+        return inner.findById(id)
+      },
+    }
+    const app = await build(t, { auth: { ...auth, users } })
+    const caller = await signedIn(app, 'ann')
+    const other = new Client(app)
+    await other.login('ann')
+    const change = (from: string, to: string) => async () => {
+      const sent = { current_password: from, new_password: to }
+      assert.equal((await caller.post('/change-password', sent)).statusCode, 200)
+    }
+    // The session was read before the change, the user after it.
+    meanwhile = change(password, 'another good one')
+    assert.equal((await caller.get('/me')).statusCode, 200)
+    await other.login('ann', 'another good one')
+    meanwhile = change('another good one', 'yet another good one')
+    refuses(await other.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+  })
+
   test(`${name}: POST /change-password: parallel logins leave no session of the old password`, async (t) => {
     noUnhandledRejections(t)
     const app = await build(t, { auth: { ...(await options(t)), lockout: false, transports } })

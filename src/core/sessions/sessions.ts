@@ -117,7 +117,11 @@ export function createSessions({
       await revokeEverything(id)
       return null
     }
-    return hasEpoch(record, users.epochOf(user)) ? { tag, record, user } : null
+    const epoch = users.epochOf(user)
+    if (hasEpoch(record, epoch)) return { tag, record, user }
+    // The epoch may have changed between the two reads, by a request that keeps this session.
+    const now = await store.read(tag, handle).catch(refuseUnavailable)
+    return now && hasEpoch(now, epoch) ? { tag, record: now, user } : null
   }
 
   return {
