@@ -5,7 +5,6 @@ import SqliteFile from 'libsql'
 import pg from 'pg'
 import { findProgram, programs } from '../../scripts/services/programs.js'
 import { createAuthenticator } from '../helpers/authenticator.js'
-import { commandFor } from '../helpers/child.js'
 import { commandOf, type Demo, startDemo, temporaryFolder } from './start.js'
 import { Visitor } from './visitor.js'
 
@@ -57,7 +56,7 @@ test('demo: passkeys are in SQLite, and are deleted with their account', async (
 test('demo: passkeys are in PostgreSQL, and are deleted with their account', {
   skip: findProgram(programs.postgres) ? false : 'needs PostgreSQL',
 }, async (t: TestContext) => {
-  const command = [...commandFor(commandOf('start')), '--postgres']
+  const command = [...commandOf('start'), '--postgres']
   const demo = await startDemo(t, temporaryFolder(t), {}, command)
   const [, port] = /Accounts +a private PostgreSQL on port (\d+)/.exec(demo.output()) ?? []
   await usePasskey(demo, async () => {

@@ -4,7 +4,6 @@ import { test } from 'node:test'
 import pg from 'pg'
 import { findProgram, programs } from '../../scripts/services/programs.js'
 import { openEmpty, skipOf } from '../cli/places.js'
-import { commandFor } from '../helpers/child.js'
 import { Authenticator } from './authenticator.js'
 import { commandOf, startDemo, temporaryFolder } from './start.js'
 import { password, Visitor } from './visitor.js'
@@ -13,7 +12,7 @@ test('demo: --postgres runs on a private PostgreSQL, which stops with the demo',
   skip: findProgram(programs.postgres) ? false : 'needs PostgreSQL',
 }, async (t) => {
   const folder = temporaryFolder(t)
-  const command = [...commandFor(commandOf('start')), '--postgres']
+  const command = [...commandOf('start'), '--postgres']
   const demo = await startDemo(t, folder, {}, command)
   const [, port] = /Accounts +a private PostgreSQL on port (\d+)/.exec(demo.output()) ?? []
   assert.ok(!readdirSync(folder).includes('demo.db'))

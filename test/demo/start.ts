@@ -43,7 +43,7 @@ export function commandOf(script: 'start' | 'demo:oidc'): string[] {
 }
 
 function run(t: TestContext, env: Record<string, string>, command?: string[]) {
-  const [program = '', ...args] = command ?? commandFor(commandOf('start'))
+  const [program = '', ...args] = commandFor(command ?? commandOf('start'))
   const hasOwnGroup = command !== undefined
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !foreign.test(name)),
