@@ -1,11 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { freePort, frontendUrl } from './address.js'
-import { buildApp } from './app.js'
 import { banner } from './banner.js'
 import { type DemoConfig, readConfig, SetupError } from './config.js'
-import { openDatabase } from './database.js'
-import { keptSecret } from './secret.js'
+import { openDemo } from './open.js'
 
 /** Maximum wait for pending requests at shutdown, in milliseconds. */
 const stopWithinMs = 10_000
@@ -25,38 +21,10 @@ function setupProblem(error: unknown, config: DemoConfig | undefined): string {
   return message
 }
 
-/** With `--oidc`, starts a local provider. */
-async function startProvider(config: DemoConfig) {
-  if (!process.argv.includes('--oidc')) return undefined
-  // Loaded only if needed, because the import is slow.
-  const { startLocalProvider } = await import('./provider.js')
-  return startLocalProvider(frontendUrl(config))
-}
-
 async function start(config: DemoConfig): Promise<void> {
-  mkdirSync(config.folder, { recursive: true, mode: 0o700 })
-  const secrets = {
-    secret: config.secret ?? keptSecret(config.folder, 'secret'),
-    mfaKey: config.mfaKey ?? keptSecret(config.folder, 'mfa-key'),
-  }
-  const port = config.port === 0 ? await freePort(config.host) : config.port
-  const database = await openDatabase(config, process.argv.includes('--postgres'))
-  const provider = await startProvider({ ...config, port })
-  const close = () => Promise.all([database.close(), provider?.stop()])
-  const app = await buildApp(
-    { ...config, port },
-    secrets,
-    database.db,
-    provider && [provider.provider],
-  ).catch(async (error) => {
-    await close()
-    throw error
-  })
-  /** Closes the app before the database, which the app uses until its end. */
-  const closeAll = async () => {
-    await app.close()
-    await close()
-  }
+  const has = (flag: string) => process.argv.includes(flag)
+  const demo = await openDemo(config, { postgres: has('--postgres'), oidc: has('--oidc') })
+  const { app } = demo
 
   let stoppingSinceMs: number | undefined
   const stop = async (reason: string): Promise<void> => {
@@ -68,7 +36,7 @@ async function start(config: DemoConfig): Promise<void> {
     stoppingSinceMs = Date.now()
     app.log.info(`${reason}: finishing what is under way`)
     setTimeout(() => process.exit(1), stopWithinMs).unref()
-    await closeAll()
+    await demo.close()
     app.log.info('stopped')
   }
   // Before the URL is printed, because a signal may follow at once.
@@ -87,18 +55,18 @@ async function start(config: DemoConfig): Promise<void> {
   try {
     await app.listen({
       host: config.host,
-      port,
+      port: demo.port,
       listenTextResolver: (address) => `listening at ${address}`,
     })
   } catch (error) {
-    await closeAll()
+    await demo.close()
     throw error
   }
   process.stdout.write(
     banner(config, {
       port: (app.server.address() as AddressInfo).port,
-      database: database.description,
-      providerUrl: provider?.url,
+      database: demo.database,
+      providerUrl: demo.providerUrl,
     }),
   )
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import { test } from 'node:test'
-import { startDemo, temporaryFolder } from '../demo/start.js'
+import { hostDemo } from '../demo/in-process.js'
 import { chromiumPath, Device, openBrowser, screenshotFolder } from './chromium.js'
 import { openDemo } from './open-demo.js'
 
@@ -13,7 +13,7 @@ const changed = 'a quite different battery'
 test('demo: sign-up, two devices, revoking one, sudo mode, password change and sign-out', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   const home = await Device.open(browser, demo.url, { viewport: { width: 1280, height: 900 } })
@@ -96,7 +96,7 @@ for (const [name, env, host, prefix] of [
   test(`demo ${name}: cookies have the expected attributes, and scripts can read no secret`, {
     skip,
   }, async (t) => {
-    const demo = await startDemo(t, temporaryFolder(t), env)
+    const demo = await hostDemo(t, env)
     const browser = await openBrowser(t, String(chromium))
     const device = await Device.open(browser, demo.url.replace('localhost', host))
     await device.register('ada', password)
@@ -173,7 +173,7 @@ test('demo: an error shows its code and focuses the field it is about', { skip }
 })
 
 test('demo: the page fits a phone screen, in light and dark', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   for (const colorScheme of ['light', 'dark'] as const) {
@@ -202,7 +202,7 @@ test('demo: the page fits a phone screen, in light and dark', { skip }, async (t
 })
 
 test('demo: the OpenAPI page sends the CSRF token with its requests', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   const device = await Device.open(browser, demo.url)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import Fastify from 'fastify'
 import { addMailbox, createMailbox } from '../../examples/demo/mailbox.js'
 import { addPages } from '../../examples/demo/pages.js'
-import { startDemo, temporaryFolder } from '../demo/start.js'
+import { hostDemo } from '../demo/in-process.js'
 import { blocksOf, page as documentOf } from '../docs/documents.js'
 import { chromiumPath, Device, openBrowser, screenshotFolder } from './chromium.js'
 
@@ -31,7 +31,7 @@ async function follow(
 test('demo: sign-up, verification, password reset, email change and revert, by clicking the links', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   const ada = await Device.open(browser, demo.url, { viewport: { width: 1280, height: 900 } })
@@ -146,7 +146,7 @@ test('demo: sign-up, verification, password reset, email change and revert, by c
 })
 
 test('demo: a link with an invalid token, or without one, shows an error', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   for (const path of ['verify-email', 'confirm-email-change', 'revert-email']) {
@@ -256,7 +256,7 @@ test('docs/email.md: the verification page redeems the token on a click and foll
 })
 
 test('mailbox and forms: fit a phone screen, in light and dark', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   for (const colorScheme of ['light', 'dark'] as const) {

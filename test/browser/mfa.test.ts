@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { Authenticator } from '../demo/authenticator.js'
-import { commandOf, startDemo, temporaryFolder } from '../demo/start.js'
+import { hostDemo } from '../demo/in-process.js'
 import { chromiumPath, Device, openBrowser, screenshotFolder } from './chromium.js'
 
 const chromium = chromiumPath()
@@ -116,7 +116,7 @@ class Person {
 test('demo: set-up with a QR code, sign-in with codes, a remembered device, and turning off', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   const ada = await Person.open(browser, demo.url, { viewport: { width: 1280, height: 900 } })
@@ -200,7 +200,7 @@ test('demo: set-up with a QR code, sign-in with codes, a remembered device, and 
 })
 
 test('demo: recovery codes can be copied, downloaded and replaced', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const ada = await Person.open(browser, demo.url, {
     permissions: ['clipboard-read', 'clipboard-write'],
@@ -231,7 +231,7 @@ test('demo: recovery codes can be copied, downloaded and replaced', { skip }, as
 })
 
 test('demo: sudo mode takes a code in place of the password', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const ada = await Person.open(browser, demo.url)
   const { page, device } = ada
@@ -250,7 +250,7 @@ test('demo: sudo mode takes a code in place of the password', { skip }, async (t
 })
 
 test('demo: a required second factor is set up at the first sign-in', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t), { MFA_REQUIRED: '1' })
+  const demo = await hostDemo(t, { MFA_REQUIRED: '1' })
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   const ada = await Person.open(browser, demo.url)
@@ -286,7 +286,7 @@ test('demo: a required second factor is set up at the first sign-in', { skip }, 
 test('demo: a provider sign-in asks for the code and leaves no challenge in the URL', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t), {}, commandOf('demo:oidc'))
+  const demo = await hostDemo(t, {}, { oidc: true })
   const browser = await openBrowser(t, String(chromium))
   const ada = await Person.open(browser, demo.url)
   const { page, device } = ada
@@ -333,7 +333,7 @@ test('demo: a provider sign-in asks for the code and leaves no challenge in the 
 })
 
 test('demo: an invalid challenge in the URL leads to the sign-in form', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const ada = await Person.open(browser, `${demo.url}/#mfa_challenge=${'a'.repeat(43)}`)
   await ada.device.sees(/Sign in or create an account/)
@@ -345,7 +345,7 @@ test('demo: an invalid challenge in the URL leads to the sign-in form', { skip }
 test('demo: the pages of the second factor fit a phone screen, in light and dark', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const shot = screenshotFolder(t)
   for (const colorScheme of ['light', 'dark'] as const) {

@@ -2,15 +2,14 @@ import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import type { Browser } from 'playwright-core'
-import { commandOf, startDemo, temporaryFolder } from '../demo/start.js'
+import { hostDemo } from '../demo/in-process.js'
 import { chromiumPath, Device, openBrowser, screenshotFolder } from './chromium.js'
 
 const chromium = chromiumPath()
 const skip = chromium ? false : 'needs Chromium'
 const password = 'correct horse battery'
 
-const startOidcDemo = (t: TestContext) =>
-  startDemo(t, temporaryFolder(t), {}, commandOf('demo:oidc'))
+const startOidcDemo = (t: TestContext) => hostDemo(t, {}, { oidc: true })
 
 /** A user with their own browser, at the demo and at the provider. */
 class Person {

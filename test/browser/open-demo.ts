@@ -1,10 +1,10 @@
 import type { TestContext } from 'node:test'
-import { startDemo, temporaryFolder } from '../demo/start.js'
+import { hostDemo } from '../demo/in-process.js'
 import { Device, openBrowser } from './chromium.js'
 
 /** Starts a demo with an empty database, and opens its start page. */
 export async function openDemo(t: TestContext, executablePath: string) {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, executablePath)
   return { demo, browser, device: await Device.open(browser, demo.url) }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Authenticator } from '../demo/authenticator.js'
-import { commandOf, type Demo, startDemo, temporaryFolder } from '../demo/start.js'
+import { type HostedDemo, hostDemo } from '../demo/in-process.js'
+import { temporaryFolder } from '../demo/start.js'
 import { chromiumPath, Device, openBrowser, screenshotFolder } from './chromium.js'
 import { VirtualAuthenticator } from './virtual-authenticator.js'
 
@@ -18,7 +19,7 @@ const watch = `
   }`
 
 /** A browser with an authenticator, at the start page. */
-async function open(t: TestContext, { url }: Demo) {
+async function open(t: TestContext, { url }: HostedDemo) {
   const device = await Device.open(await openBrowser(t, String(chromium)), url)
   const { page } = device
   const authenticator = await VirtualAuthenticator.attach(page)
@@ -78,7 +79,7 @@ async function open(t: TestContext, { url }: Demo) {
 test('demo: a passkey is added, signs in, gets another name and is removed', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const ada = await open(t, demo)
   const { device, page, button, passkeyRows } = ada
   const shot = screenshotFolder(t)
@@ -123,7 +124,7 @@ test('demo: a passkey is added, signs in, gets another name and is removed', {
 })
 
 test('demo: the autofill of the login field offers passkeys', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const ada = await open(t, demo)
   const { device, page, button } = ada
   await ada.signUp('ada')
@@ -147,7 +148,7 @@ test('demo: the autofill of the login field offers passkeys', { skip }, async (t
 })
 
 test('demo: a passkey cannot be used at another host than localhost', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const ada = await open(t, { ...demo, url: demo.url.replace('localhost', '127.0.0.1') })
   await ada.button('Sign in with a passkey').click()
   await ada.device.says(/Passkeys belong to one host.*PASSKEY_ELSEWHERE/)
@@ -155,14 +156,14 @@ test('demo: a passkey cannot be used at another host than localhost', { skip }, 
 
 test('demo: a passkey is the second factor where one is required', { skip }, async (t) => {
   const folder = temporaryFolder(t)
-  const relaxed = await startDemo(t, folder)
+  const relaxed = await hostDemo(t, { DEMO_FOLDER: folder })
   const ada = await open(t, relaxed)
   const { device, page, authenticator, button } = ada
   await ada.signUp('ada')
   await ada.addPasskey('Laptop')
   await ada.signOut()
   await relaxed.stop()
-  const demo = await startDemo(t, folder, { MFA_REQUIRED: '1' })
+  const demo = await hostDemo(t, { DEMO_FOLDER: folder, MFA_REQUIRED: '1' })
   await authenticator.answers(false)
   await page.goto(demo.url)
   await device.signIn('ada', password)
@@ -185,7 +186,7 @@ test('demo: a passkey is the second factor where one is required', { skip }, asy
 })
 
 test('demo: a passkey answers in place of a code, and enters sudo mode', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const ada = await open(t, demo)
   const { device, page, authenticator, button } = ada
   await ada.signUp('ada')
@@ -223,7 +224,7 @@ test('demo: a passkey answers in place of a code, and enters sudo mode', { skip 
 })
 
 test('demo: the last way to sign in cannot be removed', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t), {}, commandOf('demo:oidc'))
+  const demo = await hostDemo(t, {}, { oidc: true })
   const ada = await open(t, demo)
   const { device, page, button, addPasskey, passkeyRows } = ada
   await button('Sign in with the local provider').click()

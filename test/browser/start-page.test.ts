@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { commandOf, startDemo, temporaryFolder } from '../demo/start.js'
+import { hostDemo } from '../demo/in-process.js'
 import { chromiumPath, Device, openBrowser } from './chromium.js'
 import { openDemo, openOnTwoDevices } from './open-demo.js'
 
@@ -9,7 +9,7 @@ const skip = chromium ? false : 'needs Chromium'
 const password = 'correct horse battery'
 
 test('demo: on a phone, all ways to sign in and up fit the first screen', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t), {}, commandOf('demo:oidc'))
+  const demo = await hostDemo(t, {}, { oidc: true })
   const browser = await openBrowser(t, String(chromium))
   const viewport = { width: 390, height: 844 }
   const { page } = await Device.open(browser, demo.url, { viewport })
@@ -30,7 +30,7 @@ test('demo: on a phone, all ways to sign in and up fit the first screen', { skip
 })
 
 test('demo: a password can be shown, and is hidden again when it is sent', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const { page } = await Device.open(browser, demo.url)
   const toggle = page.locator('#login').getByRole('button', { name: 'Show password' })
@@ -48,7 +48,7 @@ test('demo: a password can be shown, and is hidden again when it is sent', { ski
 })
 
 test('demo: a hint says how strong a new password is', { skip }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const { page } = await Device.open(browser, demo.url)
   await page.getByRole('tab', { name: 'Create account' }).click()
@@ -148,7 +148,7 @@ test('demo: the page "Requests" shows requests with their errors, and opens thei
 test('demo: after a sign-in, the page leads to guarded pages only, never to another site', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const device = await Device.open(browser, `${demo.url}/dashboard`)
   await device.sees(/Sign in to see this page/)
@@ -167,7 +167,7 @@ test('demo: after a sign-in, the page leads to guarded pages only, never to anot
 test('demo: a sign-in in one tab is seen by another one, and so is a sign-out', {
   skip,
 }, async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const browser = await openBrowser(t, String(chromium))
   const first = await Device.open(browser, demo.url)
   const second = await first.opens(() => first.page.evaluate('void open("/")'))

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { serverUrl } from '../helpers/backends.js'
+import { hostDemo } from './in-process.js'
 import { runDemo, startDemo, temporaryFolder } from './start.js'
 import { password, Visitor } from './visitor.js'
 
@@ -78,7 +79,7 @@ test('demo: shuts down cleanly and frees its port when started by npm', async (t
 })
 
 test('demo: deleting an account needs sudo mode, ends its sessions and never reuses its id', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const ada = new Visitor(demo.url)
   const other = new Visitor(demo.url)
   const bob = new Visitor(demo.url)
@@ -121,7 +122,7 @@ test('demo: deleting an account needs sudo mode, ends its sessions and never reu
 })
 
 test('demo: the OpenAPI document has the routes of the plugin and the demo, not the pages', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const visitor = new Visitor(demo.url)
   const docs = await visitor.get('/docs')
   assert.equal(docs.status, 200)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { test } from 'node:test'
 import { createMailbox } from '../../examples/demo/mailbox.js'
+import { hostDemo } from './in-process.js'
 import { startDemo, temporaryFolder } from './start.js'
 import { password, type ShownMail, Visitor } from './visitor.js'
 
@@ -63,7 +64,7 @@ test('demo: sign-up, verification, password reset, email change and revert work 
 })
 
 test('demo: a sign-up with a known address gets the same response and notifies the owner', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const visitor = new Visitor(demo.url)
   const first = await visitor.register('ada')
   const second = await visitor.post('/auth/register', {
@@ -77,7 +78,7 @@ test('demo: a sign-up with a known address gets the same response and notifies t
 })
 
 test('mailbox: HTML messages are sandboxed without scripts, and links open in new windows', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const visitor = new Visitor(demo.url)
   await visitor.register('ada')
   const { id } = await visitor.mail('verify_email', 'ada@example.com')
@@ -110,7 +111,7 @@ test('mailbox: requests with a foreign Host header are 403 (DNS rebinding)', asy
 })
 
 test('demo: email links start with PUBLIC_URL', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t), { PUBLIC_URL: 'https://demo.example/app/' })
+  const demo = await hostDemo(t, { PUBLIC_URL: 'https://demo.example/app/' })
   const visitor = new Visitor(demo.url)
   await visitor.register('ada')
   const { link } = await visitor.mail('verify_email', 'ada@example.com')

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Authenticator } from './authenticator.js'
+import { hostDemo } from './in-process.js'
 import { runDemo, startDemo, temporaryFolder } from './start.js'
 import { password, Visitor } from './visitor.js'
 
@@ -69,7 +70,7 @@ test('demo: the second factor is set up, asked for, remembered by a device and r
 })
 
 test('demo: sudo mode takes a code of the authenticator app, and no recovery code', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const ada = await signedIn(demo.url)
   const without = await ada.post('/sudo', { code: '123456' })
   assert.equal(without.body.code, 'CRUDAUTH_SUDO_REQUIRED')
@@ -81,7 +82,7 @@ test('demo: sudo mode takes a code of the authenticator app, and no recovery cod
 })
 
 test('demo: MFA_REQUIRED=1 sets the second factor up at the first sign-in', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t), { MFA_REQUIRED: '1' })
+  const demo = await hostDemo(t, { MFA_REQUIRED: '1' })
   const ada = new Visitor(demo.url)
   await ada.register('ada')
   const { challenge, setup } = (await ada.login('ada')).body
@@ -139,7 +140,7 @@ test('demo: MFA_KEY stores no key file and must differ from the secret', async (
 })
 
 test('demo: the QR encoder is bundled, and the scripts load nothing from elsewhere', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const visitor = new Visitor(demo.url)
   const home = await visitor.get('/assets/home.js')
   assert.equal(home.status, 200)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startDemo, temporaryFolder } from './start.js'
+import { hostDemo } from './in-process.js'
 import { password, Visitor } from './visitor.js'
 
 const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
@@ -13,7 +13,7 @@ async function open(visitor: Visitor, path: string, method = 'GET') {
 }
 
 test('demo: people get a page for errors, and API clients get JSON', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const visitor = new Visitor(demo.url)
   for (const [path, status, code, title] of [
     ['/nothing?token=secret', 404, undefined, 'Page not found'],
@@ -44,7 +44,7 @@ test('demo: people get a page for errors, and API clients get JSON', async (t) =
 })
 
 test('demo: text from the URL is escaped on error pages', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const page = await open(new Visitor(demo.url), '/%3Cimg%20src=x%3E"&\'')
   assert.equal(page.status, 404)
   assert.doesNotMatch(page.text, /<img src=x/)
@@ -52,7 +52,7 @@ test('demo: text from the URL is escaped on error pages', async (t) => {
 })
 
 test('demo: a rate-limited page says when to try again', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const visitor = new Visitor(demo.url)
   for (let attempt = 1; attempt <= 8; attempt++) await visitor.login('ada', `wrong ${attempt}`)
   const page = await fetch(`${demo.url}/auth/login`, {

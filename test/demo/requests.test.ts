@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import Fastify from 'fastify'
 import { redact, redactUrl } from '../../examples/demo/redact.js'
 import { addRequestLog } from '../../examples/demo/request-log.js'
-import { startDemo, temporaryFolder } from './start.js'
+import { hostDemo } from './in-process.js'
 import { password, Visitor } from './visitor.js'
 
 test('redact: removes tokens, secrets and codes, and keeps what explains a response', () => {
@@ -72,7 +72,7 @@ test('redactUrl: keeps the path and harmless parameters', () => {
 })
 
 test('demo: each browser sees its own requests, without secrets', async (t) => {
-  const demo = await startDemo(t, temporaryFolder(t))
+  const demo = await hostDemo(t)
   const ada = new Visitor(demo.url)
   const eve = new Visitor(demo.url)
   for (const visitor of [ada, eve]) await visitor.get('/')
