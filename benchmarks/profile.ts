@@ -1,10 +1,12 @@
 /**
  * `node --import tsx benchmarks/profile.ts ours-session`: prints the CPU time of one server by
- * function and by module. Leaves the profile in `.tmp/` for a viewer.
+ * function and by module, with PostgreSQL or, with `--sqlite`, SQLite. Leaves the profile in `.tmp/`
+ * for a viewer.
  */
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { connections, openRun, type RunContext } from './lib/run-context.js'
 
 interface Profile {
@@ -17,7 +19,11 @@ interface Profile {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const [file = 'ours-session', kind = 'me', seconds = '6'] = process.argv.slice(2)
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { sqlite: { type: 'boolean', default: false } },
+})
+const [file = 'ours-session', kind = 'me', seconds = '6'] = positionals
 const kept = join(root, '.tmp', `${file}.cpuprofile`)
 
 /** The module of a script URL: a package, a part of Node, or one of our files. */
@@ -46,10 +52,10 @@ const run = openRun(plan)
 
 async function profile(context: RunContext): Promise<void> {
   const { url: redisUrl } = await context.startRedis()
-  const postgresUrl = await context.createDatabase()
+  const database = values.sqlite ? {} : { postgresUrl: await context.createDatabase() }
   const server = await context.startServer(
     file,
-    { file, redisUrl, postgresUrl, signIns: 200 },
+    { file, redisUrl, ...database, signIns: 200 },
     kind,
   )
   const { load } = context

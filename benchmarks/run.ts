@@ -48,7 +48,11 @@ const { values } = parseArgs({
 const defaults: Plan = values.quick
   ? { quick: true, rounds: 3, starts: 1, seconds: 0.6, warmUpSeconds: 0.6, users: 200 }
   : { quick: false, rounds: 15, starts: 3, seconds: 2, warmUpSeconds: 5, users: 1000 }
-const plan: Plan = { ...defaults, ...(values.rounds && { rounds: Number(values.rounds) }) }
+const { starts } = defaults
+// As many in each start.
+const rounds = Math.ceil(Number(values.rounds ?? defaults.rounds) / starts) * starts
+if (!(rounds > 0)) throw new Error(`--rounds is a positive number, not "${values.rounds}"`)
+const plan: Plan = { ...defaults, rounds }
 // A quick run can't create enough users for a meaningful result of "size".
 const chosen =
   values.only?.split(',') ??

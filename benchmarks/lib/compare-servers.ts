@@ -57,7 +57,7 @@ export async function compareServers<Key extends string>(
       const [name, options] = compared[key]
       turns.push({ server: await startServer(name, options, 'me') })
     }
-    const share = { ...plan, rounds: Math.ceil(plan.rounds / plan.starts) }
+    const share = { ...plan, rounds: plan.rounds / plan.starts }
     starts.push(await interleaved(load, turns, share))
     for (const { server } of turns) await server.stop()
   }
