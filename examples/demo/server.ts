@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { banner } from './banner.js'
 import { type DemoConfig, readConfig, SetupError } from './config.js'
-import { openDemo } from './open.js'
+import { prepareDemo } from './prepare.js'
 
 /** Maximum wait for pending requests at shutdown, in milliseconds. */
 const stopWithinMs = 10_000
@@ -23,7 +23,7 @@ function setupProblem(error: unknown, config: DemoConfig | undefined): string {
 
 async function start(config: DemoConfig): Promise<void> {
   const has = (flag: string) => process.argv.includes(flag)
-  const demo = await openDemo(config, { postgres: has('--postgres'), oidc: has('--oidc') })
+  const demo = await prepareDemo(config, { postgres: has('--postgres'), oidc: has('--oidc') })
   const { app } = demo
 
   let stoppingSinceMs: number | undefined

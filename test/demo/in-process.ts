@@ -15,14 +15,25 @@ export interface HostedDemo {
  * @param env environment variables of the demo
  * @param own what it starts in addition
  */
-export async function hostDemo(
+export async function hostDemo(...given: Parameters<typeof hostOnce>): Promise<HostedDemo> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await hostOnce(...given)
+    } catch (error) {
+      // Another process took the port between its choice and its use.
+      if (attempt === 3 || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
+}
+
+async function hostOnce(
   t: TestContext,
   env: Record<string, string> = {},
   own: { readonly oidc?: boolean } = {},
 ): Promise<HostedDemo> {
   // Compiled where the runner compiles: loading it is most of the work then.
-  const { openDemo }: typeof import('../../examples/demo/open.js') = await import(
-    moduleUrl('examples/demo/open.ts')
+  const { prepareDemo }: typeof import('../../examples/demo/prepare.js') = await import(
+    moduleUrl('examples/demo/prepare.ts')
   )
   const { readConfig }: typeof import('../../examples/demo/config.js') = await import(
     moduleUrl('examples/demo/config.ts')
@@ -33,15 +44,18 @@ export async function hostDemo(
     LOG_LEVEL: 'silent',
     ...env,
   })
-  const demo = await openDemo(config, { postgres: false, oidc: own.oidc === true })
+  const demo = await prepareDemo(config, { postgres: false, oidc: own.oidc === true })
   let stopped: Promise<void> | undefined
   const stop = () => {
-    // The browser still has some.
+    // A browser may still have some.
     demo.app.server.closeAllConnections()
     stopped ??= demo.close()
     return stopped
   }
   t.after(stop)
-  await demo.app.listen({ host: config.host, port: demo.port })
+  await demo.app.listen({ host: config.host, port: demo.port }).catch(async (error) => {
+    await stop()
+    throw error
+  })
   return { url: `http://localhost:${demo.port}`, stop }
 }

@@ -15,7 +15,7 @@ export interface OwnServers {
 }
 
 /** The demo, ready to listen. */
-export interface OpenedDemo {
+export interface PreparedDemo {
   readonly app: FastifyInstance
   readonly port: number
   /** The database, for people. */
@@ -26,7 +26,7 @@ export interface OpenedDemo {
 }
 
 /** Opens the database, starts the provider and builds the app. */
-export async function openDemo(given: DemoConfig, own: OwnServers): Promise<OpenedDemo> {
+export async function prepareDemo(given: DemoConfig, own: OwnServers): Promise<PreparedDemo> {
   mkdirSync(given.folder, { recursive: true, mode: 0o700 })
   const secrets = {
     secret: given.secret ?? keptSecret(given.folder, 'secret'),
