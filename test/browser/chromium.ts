@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, type TestContext } from 'node:test'
+import type { TestContext } from 'node:test'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { findProgram, programs } from '../../scripts/services/programs.js'
 import { temporaryFolder } from '../demo/start.js'
@@ -26,17 +26,10 @@ const flags = [
   '--disable-sync',
 ]
 
-let launched: Promise<Browser> | undefined
-after(async () => (await launched)?.close())
-
-/**
- * The browser of this process. What a test opens in it is closed when the test ends, so the tests
- * of a file must not overlap. Contexts share nothing, not even cookies.
- */
+/** Starts a browser with a temporary profile. It closes when the test ends. */
 export async function openBrowser(t: TestContext, executablePath: string): Promise<Browser> {
-  launched ??= chromium.launch({ executablePath, args: flags, timeout: 60_000 })
-  const browser = await launched
-  t.after(() => Promise.all(browser.contexts().map((context) => context.close())))
+  const browser = await chromium.launch({ executablePath, args: flags, timeout: 60_000 })
+  t.after(() => browser.close())
   return browser
 }
 

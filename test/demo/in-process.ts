@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import type { TestContext } from 'node:test'
 import { moduleUrl } from '../helpers/child.js'
 import { temporaryFolder } from './start.js'
@@ -47,9 +48,7 @@ async function hostOnce(
   const demo = await prepareDemo(config, { postgres: false, oidc: own.oidc === true })
   let stopped: Promise<void> | undefined
   const stop = () => {
-    // A browser may still have some.
-    demo.app.server.closeAllConnections()
-    stopped ??= demo.close()
+    stopped ??= closing(demo.app.server, demo.close())
     return stopped
   }
   t.after(stop)
@@ -58,4 +57,13 @@ async function hostOnce(
     throw error
   })
   return { url: `http://localhost:${demo.port}`, stop }
+}
+
+/**
+ * Waits for the end of a server. Browsers open connections ahead of requests. Node doesn't count
+ * them as idle, and would wait for them.
+ */
+async function closing(server: Server, end: Promise<void>): Promise<void> {
+  const disconnect = setInterval(() => server.closeAllConnections(), 50)
+  await end.finally(() => clearInterval(disconnect))
 }
