@@ -22,7 +22,7 @@ const credentials = JSON.stringify({ username: 'ada', password })
 
 /** An app with the client at `/client.js` and an empty page everywhere else. */
 async function serve(t: TestContext, auth: Partial<CrudAuthOptions>, frontEnd?: string) {
-  const app = Fastify()
+  const app = Fastify({ forceCloseConnections: true })
   t.after(() => app.close())
   if (frontEnd)
     await app.register(cors, {

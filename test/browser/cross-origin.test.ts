@@ -33,7 +33,7 @@ test('cross-origin guide: a front end signs in, survives a reload, lists and rev
     if (before === undefined) delete process.env.FRONT_END
     else process.env.FRONT_END = before
   })
-  const app = Fastify()
+  const app = Fastify({ forceCloseConnections: true })
   t.after(() => app.close())
   await runExample(t, 'cross-origin', { app, secret, users: memoryUsers() })
   app.post('/notes', { onRequest: app.currentUser() }, async ({ body }) => ({ body }))

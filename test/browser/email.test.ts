@@ -173,7 +173,7 @@ test('demo: a link with an invalid token, or without one, shows an error', { ski
 test('mailbox: hostile HTML in an email runs no script, loads nothing and cannot leave its frame', {
   skip,
 }, async (t) => {
-  const app = Fastify()
+  const app = Fastify({ forceCloseConnections: true })
   t.after(() => app.close())
   const mailbox = createMailbox({})
   const asked: string[] = []
@@ -224,7 +224,7 @@ test('docs/email.md: the verification page redeems the token on a click and foll
     ({ marks }) => marks.name === 'verify-page',
   )
   assert.ok(block)
-  const app = Fastify()
+  const app = Fastify({ forceCloseConnections: true })
   t.after(() => app.close())
   const posted: unknown[] = []
   const answers = [

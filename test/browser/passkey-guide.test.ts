@@ -15,7 +15,7 @@ test('passkey guide: the pages add a passkey, sign in with it and remove it', {
 }, async (t) => {
   const account = await bundlePage(blockNamed(path, 'passkey-account').code)
   const signIn = await bundlePage(blockNamed(path, 'passkey-sign-in').code)
-  const app = Fastify()
+  const app = Fastify({ forceCloseConnections: true })
   t.after(() => app.close())
   const port = await freePort('127.0.0.1')
   const url = `http://localhost:${port}`

@@ -30,7 +30,7 @@ export async function serve(
 ): Promise<{ app: FastifyInstance; url: string; port: number }> {
   const port = await freePort('127.0.0.1')
   const url = `http://${host}:${port}`
-  const app = Fastify()
+  const app = Fastify({ forceCloseConnections: true })
   t.after(() => app.close())
   const code = await bundleClient()
   await app.register(crudAuth, {

@@ -30,7 +30,7 @@ test('second-factor guide: the pages turn it on, ask for it, enroll and turn it 
     email_verified: true,
     preferred_username: 'eve',
   }
-  const app = Fastify()
+  const app = Fastify({ forceCloseConnections: true })
   t.after(() => app.close())
   const port = await freePort('127.0.0.1')
   const url = `http://localhost:${port}`

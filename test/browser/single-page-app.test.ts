@@ -21,7 +21,7 @@ const authOptions = () => ({
 test('single-page app guide: the page signs in and out, and shows errors', { skip }, async (t) => {
   const block = blockNamed('docs/guides/single-page-app.md', 'spa-client')
   const html = `<!doctype html><meta charset="utf-8"><title>App</title>${await bundlePage(block.code)}`
-  const app = Fastify()
+  const app = Fastify({ forceCloseConnections: true })
   t.after(() => app.close())
   await app.register(crudAuth, authOptions())
   app.get('/', async (_request, reply) => reply.type('text/html').send(html))
@@ -100,7 +100,7 @@ test('client: the stores for React, Vue and Svelte follow sign-in and sign-out',
       use: 'createUser(auth).subscribe(say)',
     },
   }
-  const app = Fastify()
+  const app = Fastify({ forceCloseConnections: true })
   t.after(() => app.close())
   await app.register(crudAuth, authOptions())
   for (const [name, { block, packages, use }] of Object.entries(pages)) {

@@ -46,7 +46,7 @@ test('hash queue: after a hash of less than 5 ms the next one follows at once', 
 })
 
 test('hash queue: a hash that gives way runs although timers are mocked', async (t) => {
-  t.mock.timers.enable()
+  t.mock.timers.enable({ apis: ['setTimeout'] })
   assert.equal(await followsAtOnce(async () => work(50)), false)
 })
 

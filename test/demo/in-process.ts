@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { TestContext } from 'node:test'
 import { moduleUrl } from '../helpers/child.js'
-import { temporaryFolder } from './start.js'
+import { onFreePort, temporaryFolder } from './start.js'
 
 /** A demo in the process of the test. Starting one is much cheaper than a process. */
 export interface HostedDemo {
@@ -16,16 +16,8 @@ export interface HostedDemo {
  * @param env environment variables of the demo
  * @param own what it starts in addition
  */
-export async function hostDemo(...given: Parameters<typeof hostOnce>): Promise<HostedDemo> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await hostOnce(...given)
-    } catch (error) {
-      // Another process took the port between its choice and its use.
-      if (attempt === 3 || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    }
-  }
-}
+export const hostDemo = (...given: Parameters<typeof hostOnce>): Promise<HostedDemo> =>
+  onFreePort(() => hostOnce(...given))
 
 async function hostOnce(
   t: TestContext,

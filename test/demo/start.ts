@@ -88,17 +88,20 @@ export async function runDemo(
   return { code, output: output() }
 }
 
-/** Starts a demo and waits until it prints its URL. @throws Error with its output if it doesn't */
-export async function startDemo(...given: Parameters<typeof startOnce>): Promise<Demo> {
+/** Repeats a start if another process took the free port between its choice and its use. */
+export async function onFreePort<T>(start: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startOnce(...given)
+      return await start()
     } catch (error) {
-      // Another process took the port between its choice and its use.
-      if (attempt === 3 || !/Port 0 is taken/.test(String(error))) throw error
+      if (attempt === 3 || !/Port 0 is taken|EADDRINUSE/.test(String(error))) throw error
     }
   }
 }
+
+/** Starts a demo and waits until it prints its URL. @throws Error with its output if it doesn't */
+export const startDemo = (...given: Parameters<typeof startOnce>): Promise<Demo> =>
+  onFreePort(() => startOnce(...given))
 
 async function startOnce(
   t: TestContext,

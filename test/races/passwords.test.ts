@@ -68,7 +68,7 @@ for (const { name, options } of places) {
     )
   })
 
-  test(`${name}: POST /change-password: the caller's session survives in requests that overlap it`, async (t) => {
+  test(`${name}: POST /change-password: requests of the caller that overlap it stay signed in`, async (t) => {
     const auth = { ...(await options(t)), lockout: false, transports } as const
     const inner = auth.users as UserStore
     let meanwhile: (() => Promise<unknown>) | null = null
@@ -95,6 +95,24 @@ for (const { name, options } of places) {
     await other.login('ann', 'another good one')
     meanwhile = change('another good one', 'yet another good one')
     refuses(await other.get('/me'), 'CRUDAUTH_UNAUTHENTICATED')
+  })
+
+  test(`${name}: POST /change-password: 100 parallel requests of the caller stay signed in`, async (t) => {
+    noUnhandledRejections(t)
+    const app = await build(t, { auth: { ...(await options(t)), lockout: false, transports } })
+    const caller = await signedIn(app, 'ann')
+    const sent = { current_password: password, new_password: 'another good one' }
+    let changed: Promise<{ statusCode: number }> | undefined
+    const answers = await Promise.all(
+      times(100, async (i) => {
+        // Some before the change, some beside it, some after it.
+        await new Promise((resolve) => setTimeout(resolve, i))
+        if (i === 20) changed = caller.post('/change-password', sent)
+        return caller.get('/me')
+      }),
+    )
+    assert.equal((await changed)?.statusCode, 200)
+    assert.deepEqual(statuses(answers), { 200: 100 })
   })
 
   test(`${name}: POST /change-password: parallel logins leave no session of the old password`, async (t) => {

@@ -11,7 +11,7 @@ export interface HashQueue {
   run<T>(task: () => Promise<T>): Promise<T>
 }
 
-// Kept from the start: in a test that mocks timers later, a hash must not wait for ever.
+// Kept from the start: in a test that mocks timers later, a hash must not wait forever.
 const { setTimeout: later } = globalThis
 
 /** Utilization of the event loop from which on hashes give way. */
